@@ -1,0 +1,245 @@
+package resolver
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// MaxAddressLength is the greatest length of an endpoint's address, in bytes.
+const MaxAddressLength = 512
+
+const (
+	maxHostLength  = 253 // of a host name, as DNS has it
+	maxLabelLength = 63
+	maxZoneLength  = 64
+
+	wantAddress = "host:port"
+	wantPort    = "a number from 1 to 65535"
+)
+
+// Security is what an endpoint's address says about the security of its
+// connection.
+type Security uint8
+
+// The kinds of security that an address can ask for.
+const (
+	// SecurityUnset: the address has no scheme, so the channel's credentials
+	// decide.
+	SecurityUnset Security = iota
+	// SecurityPlaintext: the address is an http:// URL.
+	SecurityPlaintext
+	// SecurityTLS: the address is an https:// URL.
+	SecurityTLS
+)
+
+// String returns "unset", "plaintext" or "TLS".
+func (s Security) String() string {
+	switch s {
+	case SecurityPlaintext:
+		return "plaintext"
+	case SecurityTLS:
+		return "TLS"
+	default:
+		return "unset"
+	}
+}
+
+// scheme is how a URL with this security begins.
+func (s Security) scheme() string {
+	switch s {
+	case SecurityPlaintext:
+		return "http://"
+	case SecurityTLS:
+		return "https://"
+	default:
+		return ""
+	}
+}
+
+// address is an endpoint's address, taken apart and in normal form.
+type address struct {
+	security Security
+	host     string // lower case; an IP address without brackets and zone
+	zone     string // of an IPv6 address
+	port     string // without leading zeros
+}
+
+// hostPort is what to dial.
+func (a address) hostPort() string {
+	if a.zone == "" {
+		return a.authority()
+	}
+	return net.JoinHostPort(a.host+"%"+a.zone, a.port)
+}
+
+// authority is the host and port without the zone, which has a meaning on this
+// machine only.
+func (a address) authority() string { return net.JoinHostPort(a.host, a.port) }
+
+// String is the normal form, which parses to the same address.
+func (a address) String() string {
+	if a.security != SecurityUnset && a.zone != "" {
+		return a.security.scheme() + net.JoinHostPort(a.host+"%25"+a.zone, a.port)
+	}
+	return a.security.scheme() + a.hostPort()
+}
+
+// bad makes the error about a value. Its field is the caller's to fill in.
+func bad(value, want, problem string, args ...any) *ConfigError {
+	return &ConfigError{Value: shown(value), Problem: fmt.Sprintf(problem, args...), Want: want}
+}
+
+// parseAddress reads host:port, [IPv6]:port, http://host:port or
+// https://host:port. The error has no field.
+func parseAddress(raw string) (address, *ConfigError) {
+	want := wantAddress
+	if raw == "" {
+		return address{}, bad(raw, want, "empty")
+	}
+	if err := checkText(raw, MaxAddressLength, want); err != nil {
+		return address{}, err
+	}
+	rest, security := raw, SecurityUnset
+	if scheme, after, ok := strings.Cut(raw, "://"); ok {
+		rest = after
+		switch strings.ToLower(scheme) {
+		case "http":
+			security = SecurityPlaintext
+		case "https":
+			security = SecurityTLS
+		default:
+			return address{}, bad(raw, "host:port, http://host:port or https://host:port", "unknown scheme")
+		}
+		want = security.scheme() + wantAddress
+		rest = strings.TrimSuffix(rest, "/")
+	}
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		part := map[byte]string{'/': "path", '?': "query", '#': "fragment"}[rest[i]]
+		return address{}, bad(raw, want, "has a %s", part)
+	}
+	host, port, err := splitHostPort(raw, rest, want)
+	if err != nil {
+		return address{}, err
+	}
+	a := address{security: security}
+	if a.host, a.zone, err = parseHost(raw, host, want, security != SecurityUnset); err != nil {
+		return address{}, err
+	}
+	if a.port, err = parsePort(raw, port); err != nil {
+		return address{}, err
+	}
+	return a, nil
+}
+
+// checkText refuses what can stand in no address and in no server name.
+func checkText(raw string, limit int, want string) *ConfigError {
+	if len(raw) > limit {
+		return bad(raw, fmt.Sprintf("at most %d", limit), "is %d bytes long", len(raw))
+	}
+	for i := range len(raw) {
+		switch c := raw[i]; {
+		case c < ' ' || c == 0x7f:
+			return bad(raw, want, "has a control character")
+		case c == ' ':
+			return bad(raw, want, "has a space")
+		case c > 0x7f:
+			return bad(raw, want+" in ASCII (an international name in its xn-- form)", "has a character outside ASCII")
+		}
+	}
+	if mayHoldSecret(raw) {
+		return bad(raw, want, "has user information (what stands before an @)")
+	}
+	return nil
+}
+
+// splitHostPort cuts text in two; an IPv6 address keeps its brackets. raw is the
+// value to show.
+func splitHostPort(raw, text, want string) (host, port string, err *ConfigError) {
+	missing := bad(raw, want, "missing port")
+	after := text
+	if strings.HasPrefix(text, "[") {
+		end := strings.IndexByte(text, ']')
+		if end < 0 {
+			return "", "", bad(raw, "[address]:port", "has [ without ]")
+		}
+		host, after = text[:end+1], text[end+1:]
+		if after != "" && after[0] != ':' {
+			return "", "", bad(raw, "[address]:port", "has %q after the ]", after)
+		}
+	} else if strings.Count(text, ":") > 1 {
+		return "", "", bad(raw, "an IPv6 address in brackets, [address]:port", "has more than one colon")
+	}
+	before, port, found := strings.Cut(after, ":")
+	if !found || port == "" {
+		return "", "", missing
+	}
+	return host + before, port, nil
+}
+
+func parsePort(raw, port string) (string, *ConfigError) {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		return "", bad(raw, wantPort, "bad port %q", port)
+	}
+	return strconv.FormatUint(n, 10), nil
+}
+
+// parseHost reads a host name, an IPv4 address or an IPv6 address in brackets.
+func parseHost(raw, host, want string, isURL bool) (name, zone string, err *ConfigError) {
+	if inside, ok := strings.CutPrefix(host, "["); ok {
+		return parseIPv6(raw, strings.TrimSuffix(inside, "]"), isURL)
+	}
+	if host == "" {
+		return "", "", bad(raw, want, "empty host")
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.String(), "", nil // IPv4: an IPv6 address is not without brackets
+	}
+	if strings.Trim(host, "0123456789.") == "" && strings.Contains(host, ".") {
+		return "", "", bad(raw, "four numbers from 0 to 255 with dots between, or a name", "bad IPv4 address %q", host)
+	}
+	host = strings.ToLower(host)
+	bare := strings.TrimSuffix(host, ".")
+	if len(bare) > maxHostLength {
+		return "", "", bad(raw, fmt.Sprintf("at most %d", maxHostLength), "the host is %d bytes long", len(bare))
+	}
+	for label := range strings.SplitSeq(bare, ".") {
+		if label == "" || len(label) > maxLabelLength {
+			return "", "", bad(raw, fmt.Sprintf("1 to %d characters between the dots", maxLabelLength), "bad host")
+		}
+		if strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return "", "", bad(raw, "letters, digits, dots, - and _", "bad character in the host")
+		}
+	}
+	return host, "", nil
+}
+
+// parseIPv6 reads what stands between the brackets.
+func parseIPv6(raw, text string, isURL bool) (name, zone string, err *ConfigError) {
+	text, zone, zoned := strings.Cut(text, "%")
+	ip, parseErr := netip.ParseAddr(text)
+	if parseErr != nil || !ip.Is6() {
+		return "", "", bad(raw, "an IPv6 address between the brackets", "bad IPv6 address %q", text)
+	}
+	if !zoned {
+		return ip.String(), "", nil
+	}
+	if encodedZone(zone, isURL) {
+		zone = zone[2:]
+	}
+	if zone == "" || len(zone) > maxZoneLength || encodedZone(zone, false) ||
+		strings.Trim(strings.ToLower(zone), "abcdefghijklmnopqrstuvwxyz0123456789-_.~") != "" {
+		return "", "", bad(raw, "the name or the number of a network interface, as in [fe80::1%eth0]:port", "bad zone %q", zone)
+	}
+	return ip.String(), zone, nil
+}
+
+// encodedZone tells whether a zone begins with the rest of %25, which is how a
+// URL writes the %. Outside of a URL, digits after it are the interface's number.
+func encodedZone(zone string, isURL bool) bool {
+	rest, ok := strings.CutPrefix(zone, "25")
+	return ok && rest != "" && (isURL || rest[0] < '0' || rest[0] > '9')
+}

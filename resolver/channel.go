@@ -1,0 +1,115 @@
+package resolver
+
+import (
+	"cmp"
+	"sync"
+
+	"google.golang.org/grpc/attributes"
+	"google.golang.org/grpc/grpclog"
+	grpcresolver "google.golang.org/grpc/resolver"
+)
+
+var logger = grpclog.Component("cantonlb-resolver")
+
+// channel is the resolver of one channel of grpc.
+type channel struct {
+	list      *Static
+	cc        grpcresolver.ClientConn
+	protocol  string // of the channel's credentials; "" if not known
+	authority string // that the program chose for the channel; "" if it did not
+	claim     *Claim
+
+	closed bool // guarded by list.mu
+
+	// pushing is held during cc.UpdateState, so that a push that has read an older
+	// list never comes after one that has read a newer. For its order see Static.
+	pushing sync.Mutex
+	warned  bool // guarded by pushing
+}
+
+// ResolveNow does nothing: the list does not change by being looked at.
+func (c *channel) ResolveNow(grpcresolver.ResolveNowOptions) {}
+
+// Close ends the pushes. One that is under way may still end after it, which grpc
+// allows; waiting for it here could wait for a policy that waits for grpc.
+func (c *channel) Close() { c.list.detach(c) }
+
+// push gives the channel the list that is in force now, and returns what the
+// channel's policy says of it.
+func (c *channel) push() error {
+	c.pushing.Lock()
+	defer c.pushing.Unlock()
+	list, open := c.list.current(c)
+	if !open {
+		return nil
+	}
+	if err := c.cc.UpdateState(c.state(list)); err != nil {
+		return err
+	}
+	if !c.warned && !c.claim.isTaken() {
+		c.warned = true
+		logger.Warningf("no policy of cantonlb is in charge of the channel to %q and %d more: health checking is off. "+
+			"Import github.com/cantonlb/cantonlb/balancer and select its policy by "+
+			"grpc.WithDefaultServiceConfig(`{\"loadBalancingConfig\":[{\"healthy_round_robin\":{}}]}`), "+
+			"with grpc.WithNoProxy() where HTTPS_PROXY is set; or use cantonlb.NewClient.", list[0].Name, len(list)-1)
+	}
+	return nil
+}
+
+// state is the list as grpc takes it. It has no service config on purpose.
+func (c *channel) state(list []Endpoint) grpcresolver.State {
+	endpoints := make([]grpcresolver.Endpoint, len(list))
+	for i, e := range list {
+		attrs := attributes.New(identity{}, e)
+		endpoints[i] = grpcresolver.Endpoint{
+			Attributes: attrs,
+			Addresses: []grpcresolver.Address{{
+				Addr:       e.HostPort(),
+				ServerName: cmp.Or(e.ServerName, c.authority, e.Authority()),
+				Attributes: attrs,
+			}},
+		}
+	}
+	return grpcresolver.State{Endpoints: endpoints, Attributes: c.claim.attributes()}
+}
+
+// insecureProtocol is what grpc's plaintext credentials call themselves.
+const insecureProtocol = "insecure"
+
+// securityProtocol is what the channel's credentials call their protocol; "" if
+// there are none to ask.
+func securityProtocol(opts grpcresolver.BuildOptions) string {
+	creds := opts.DialCreds
+	if creds == nil && opts.CredsBundle != nil {
+		creds = opts.CredsBundle.TransportCredentials()
+	}
+	if creds == nil {
+		return ""
+	}
+	return creds.Info().SecurityProtocol
+}
+
+// checkSecurity refuses a list with a URL that the credentials of a channel do not
+// fit. It is about the whole channel for as long as one channel has one kind of
+// credentials.
+func checkSecurity(list []Endpoint, from source, protocol string) error {
+	if protocol == "" {
+		return nil
+	}
+	var failed failures
+	for i, e := range list {
+		asks := e.Security()
+		insecure := protocol == insecureProtocol
+		if asks == SecurityUnset || insecure == (asks == SecurityPlaintext) {
+			continue
+		}
+		want := "TLS credentials for the channel, or an address without https://"
+		if asks == SecurityPlaintext {
+			want = "plaintext credentials for the channel, or an address without http://"
+		}
+		err := bad(e.Address, want, "endpoint %q asks for %s while the channel's credentials are %q", shown(e.Name), asks, protocol)
+		err.Field = from.field(i, "address")
+		failed.add(err)
+	}
+	return failed.err()
+}

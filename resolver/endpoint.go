@@ -1,0 +1,156 @@
+package resolver
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	grpcresolver "google.golang.org/grpc/resolver"
+)
+
+const (
+	// MaxNameLength is the greatest length of an endpoint's name, in bytes.
+	MaxNameLength = 256
+	// maxServerNameLength leaves room for a host and a port.
+	maxServerNameLength = maxHostLength + len(".:65535")
+)
+
+// Endpoint is one server of the list. Its identity is its name: an endpoint that
+// keeps its name through an update is the same endpoint.
+//
+// Name the fields when you make one, and compare two with Equal: there will be
+// more fields. An Endpoint is a value and is never changed by this module.
+type Endpoint struct {
+	// Name is the endpoint's name in status, logs, errors and metrics, and its
+	// identity: 1 to MaxNameLength bytes, printable, no space at its ends. If
+	// empty, the host and port of the address in normal form.
+	Name string
+	// Address is "host:port", "[IPv6]:port" or "[IPv6%zone]:port", or a URL
+	// "http://host:port" or "https://host:port". A port is required. A URL may end
+	// in "/", and has no other path, no user information, query or fragment. A
+	// URL writes the % of a zone as %25. At most MaxAddressLength bytes.
+	Address string
+	// ServerName is the name that the server's certificate is verified against and
+	// that calls carry as their :authority: a host, or a host with a port. If
+	// empty, the server name in the channel's credentials, if there is one, and
+	// else the host and port of the address. grpc.WithAuthority overrides it.
+	ServerName string
+}
+
+// HostPort returns the host and port to dial, in normal form: the host in lower
+// case, an IPv6 address shortened and in brackets, no scheme. It is empty if the
+// address is not valid.
+func (e Endpoint) HostPort() string {
+	a, err := parseAddress(e.Address)
+	if err != nil {
+		return ""
+	}
+	return a.hostPort()
+}
+
+// Security returns what the address says about the connection's security. It is
+// SecurityUnset for an address without a scheme and for one that is not valid.
+func (e Endpoint) Security() Security {
+	a, _ := parseAddress(e.Address)
+	return a.security
+}
+
+// Authority returns the server name, or the host and port of the address if
+// there is none; it knows nothing of what a channel may override. It is without the zone of an IPv6 address, which means nothing
+// to the server. It is empty if there is no server name and the address is not
+// valid.
+func (e Endpoint) Authority() string {
+	if e.ServerName != "" {
+		return e.ServerName
+	}
+	a, err := parseAddress(e.Address)
+	if err != nil {
+		return ""
+	}
+	return a.authority()
+}
+
+// Equal tells whether other is an Endpoint with the same fields. It takes any
+// because gRPC compares attributes so, to tell whether an address has changed.
+func (e Endpoint) Equal(other any) bool {
+	o, ok := other.(Endpoint)
+	return ok && e == o
+}
+
+// String returns the name, and the host and port if they differ from it.
+func (e Endpoint) String() string {
+	hostPort := e.HostPort()
+	if e.Name == "" || e.Name == hostPort {
+		return hostPort
+	}
+	return fmt.Sprintf("%s (%s)", e.Name, hostPort)
+}
+
+// identity is the key of an Endpoint in gRPC's attributes.
+type identity struct{}
+
+// FromGRPC returns the Endpoint that an endpoint of gRPC was made from. It is
+// false for one of another resolver, and for one that was rebuilt on its way:
+// gRPC's handling of HTTPS_PROXY does so, and drops the attributes. A policy must
+// treat that as an error under this resolver (see ClaimFrom), since names,
+// settings and connections could be mixed up otherwise.
+func FromGRPC(endpoint grpcresolver.Endpoint) (Endpoint, bool) {
+	e, ok := endpoint.Attributes.Value(identity{}).(Endpoint)
+	return e, ok
+}
+
+// FromAddress returns the Endpoint that an address of gRPC was made from; false
+// under the same conditions as FromGRPC. It is for transport credentials and
+// dialers, which are given the address's attributes by gRPC.
+func FromAddress(address grpcresolver.Address) (Endpoint, bool) {
+	e, ok := address.Attributes.Value(identity{}).(Endpoint)
+	return e, ok
+}
+
+// checkName refuses names that would spoil a log line or a metric label. The
+// error has no field.
+func checkName(name string) *ConfigError {
+	const want = "printable text with no space at its ends"
+	switch {
+	case len(name) > MaxNameLength:
+		return bad(name, fmt.Sprintf("at most %d", MaxNameLength), "is %d bytes long", len(name))
+	case !utf8.ValidString(name):
+		return bad(name, want, "is not valid UTF-8")
+	case strings.TrimSpace(name) != name:
+		return bad(name, want, "begins or ends with a space")
+	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return bad(name, want, "has a character that cannot be printed")
+	}
+	return nil
+}
+
+// parseServerName returns a server name in normal form. The error has no field.
+func parseServerName(raw string) (string, *ConfigError) {
+	const want = "a host, or host:port"
+	if err := checkText(raw, maxServerNameLength, want); err != nil {
+		return "", err
+	}
+	host, port := raw, ""
+	if bracketed := strings.HasSuffix(raw, "]"); !bracketed && strings.Contains(raw, ":") {
+		var err *ConfigError
+		if host, port, err = splitHostPort(raw, raw, want); err != nil {
+			return "", err
+		}
+		if port, err = parsePort(raw, port); err != nil {
+			return "", err
+		}
+		port = ":" + port
+	}
+	name, zone, err := parseHost(raw, host, want, false)
+	if err != nil {
+		return "", err
+	}
+	if zone != "" {
+		return "", bad(raw, want+" without a zone", "has a zone")
+	}
+	if strings.HasPrefix(host, "[") {
+		name = "[" + name + "]"
+	}
+	return name + port, nil
+}

@@ -1,0 +1,93 @@
+package resolver
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	grpcresolver "google.golang.org/grpc/resolver"
+)
+
+func TestGoodServerNamesGetANormalForm(t *testing.T) {
+	for in, want := range map[string]string{
+		"Seq1.Example.com":     "seq1.example.com",
+		"seq1.example.com:443": "seq1.example.com:443",
+		"10.0.0.1":             "10.0.0.1",
+		"[0:0::1]":             "[::1]",
+		"[::1]:0443":           "[::1]:443",
+	} {
+		list, err := Normalize([]Endpoint{{Address: "a:1", ServerName: in}})
+		require.NoError(t, err, in)
+		assert.Equal(t, want, list[0].ServerName)
+		assert.Equal(t, want, list[0].Authority())
+		assert.Equal(t, "a:1", list[0].HostPort())
+	}
+}
+
+func TestBadServerNamesAreErrors(t *testing.T) {
+	const at = `endpoints[0].serverName `
+	for in, want := range map[string]string{
+		"https://a":    at + `"https://a": bad port "//a"; want a number from 1 to 65535`,
+		"a b":          at + `"a b": has a space; want a host, or host:port`,
+		"a\r\nx:1":     at + `"a\r\nx:1": has a control character; want a host, or host:port`,
+		"joe:pw@a":     at + `"[hidden]": has user information (what stands before an @); want a host, or host:port`,
+		"::1":          at + `"::1": has more than one colon; want an IPv6 address in brackets, [address]:port`,
+		"a:":           at + `"a:": missing port; want a host, or host:port`,
+		":1":           at + `":1": empty host; want a host, or host:port`,
+		"a:0":          at + `"a:0": bad port "0"; want a number from 1 to 65535`,
+		"a/b":          at + `"a/b": bad character in the host; want letters, digits, dots, - and _`,
+		"[fe80::1%e0]": at + `"[fe80::1%e0]": has a zone; want a host, or host:port without a zone`,
+		"[::1":         at + `"[::1": has [ without ]; want [address]:port`,
+	} {
+		_, err := Normalize([]Endpoint{{Address: "a:1", ServerName: in}})
+		require.EqualError(t, err, want)
+	}
+	_, err := Normalize([]Endpoint{{Address: "a:1", ServerName: strings.Repeat("a", 300)}})
+	require.ErrorContains(t, err, "is 300 bytes long; want at most 260")
+}
+
+func TestBadNamesAreErrors(t *testing.T) {
+	const at = `endpoints[0].name `
+	const want = "; want printable text with no space at its ends"
+	for in, problem := range map[string]string{
+		" a":       at + `" a": begins or ends with a space` + want,
+		"a\t":      at + `"a\t": begins or ends with a space` + want,
+		"a\nb":     at + `"a\nb": has a character that cannot be printed` + want,
+		"a\u202eb": at + `"a\u202eb": has a character that cannot be printed` + want,
+		"a\xffb":   at + `"a\xffb": is not valid UTF-8` + want,
+	} {
+		_, err := Normalize([]Endpoint{{Name: in, Address: "a:1"}})
+		require.EqualError(t, err, problem)
+	}
+	_, err := Normalize([]Endpoint{{Name: strings.Repeat("é", 129), Address: "a:1"}})
+	require.EqualError(t, err, at+`"`+strings.Repeat("é", 50)+`…": is 258 bytes long; want at most 256`)
+
+	list, err := Normalize([]Endpoint{{Name: "Folgerechner 1 (Zürich)", Address: "a:1"}})
+	require.NoError(t, err)
+	assert.Equal(t, "Folgerechner 1 (Zürich)", list[0].Name)
+}
+
+func TestEndpointsAreEqualIfAllFieldsAre(t *testing.T) {
+	e := Endpoint{Name: "n", Address: "a:1", ServerName: "s"}
+	assert.True(t, e.Equal(Endpoint{Name: "n", Address: "a:1", ServerName: "s"}))
+	assert.False(t, e.Equal(Endpoint{Name: "x", Address: "a:1", ServerName: "s"}))
+	assert.False(t, e.Equal(Endpoint{Name: "n", Address: "a:2", ServerName: "s"}))
+	assert.False(t, e.Equal(Endpoint{Name: "n", Address: "a:1"}))
+	assert.False(t, e.Equal("n"))
+	assert.False(t, e.Equal(nil))
+}
+
+func TestAnEndpointPrintsItsNameAndWhereItIs(t *testing.T) {
+	assert.Equal(t, "seq1 (a:1)", Endpoint{Name: "seq1", Address: "https://A:1"}.String())
+	assert.Equal(t, "a:1", Endpoint{Name: "a:1", Address: "a:1"}.String())
+	assert.Equal(t, "a:1", Endpoint{Address: "a:1"}.String())
+	assert.NotContains(t, Endpoint{Address: "https://joe:secret@a:1"}.String(), "secret")
+}
+
+func TestWhatAnotherResolverMadeIsNotOurs(t *testing.T) {
+	_, ok := FromGRPC(grpcresolver.Endpoint{Addresses: []grpcresolver.Address{{Addr: "a:1"}}})
+	assert.False(t, ok)
+	_, ok = FromAddress(grpcresolver.Address{Addr: "a:1"})
+	assert.False(t, ok)
+}

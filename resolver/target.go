@@ -1,0 +1,55 @@
+package resolver
+
+import (
+	"strings"
+
+	grpcresolver "google.golang.org/grpc/resolver"
+)
+
+func init() { grpcresolver.Register(targetBuilder{}) }
+
+// targetBuilder is the builder that is registered with grpc: each channel's list
+// stands in its target and never changes.
+type targetBuilder struct{}
+
+var _ grpcresolver.AuthorityOverrider = targetBuilder{}
+
+func (targetBuilder) Scheme() string { return Scheme }
+
+func (targetBuilder) Build(target grpcresolver.Target, cc grpcresolver.ClientConn, opts grpcresolver.BuildOptions) (grpcresolver.Resolver, error) {
+	if err := checkURL(target); err != nil {
+		return nil, err
+	}
+	list, err := ParseTarget(target.Endpoint())
+	if err != nil {
+		return nil, err
+	}
+	return newStatic(list, fromTarget).Build(target, cc, opts)
+}
+
+// OverrideAuthority reads no more than the first endpoint. For a bad target it
+// returns "": such a target fails in Build.
+func (targetBuilder) OverrideAuthority(target grpcresolver.Target) string {
+	first, _, _ := strings.Cut(target.Endpoint(), ",")
+	return Endpoint{Address: first}.Authority()
+}
+
+// checkURL refuses what a target has beside its list. Nothing of it is shown, for
+// it may hold a password.
+func checkURL(target grpcresolver.Target) error {
+	u := &target.URL
+	var problem string
+	switch {
+	case u.Opaque != "":
+		problem = "no /// after the scheme"
+	case u.Host != "" || u.User != nil:
+		problem = "has an authority part (between the second and the third slash)"
+	case u.RawQuery != "" || u.ForceQuery:
+		problem = "has a query"
+	case u.Fragment != "" || u.RawFragment != "":
+		problem = "has a fragment"
+	default:
+		return nil
+	}
+	return &ConfigError{Field: string(fromTarget), Problem: problem, Want: Scheme + ":///host:port,host:port"}
+}
