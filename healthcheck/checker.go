@@ -1,0 +1,443 @@
+package healthcheck
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+// Probes are the ways in which one endpoint's health is learnt.
+type Probes struct {
+	// Check is made at intervals: it finds the endpoint that hangs. Required.
+	Check Probe
+	// Watch, if not nil, brings changes the moment they happen.
+	Watch Watcher
+	// Fallback, if not nil, is made in place of a Check that got no stream on a
+	// busy connection (ReasonNoStream), and decides.
+	Fallback Probe
+}
+
+// CheckerOptions are the parts of a Checker that have good defaults.
+type CheckerOptions struct {
+	// Budget is shared by all probes of one client. Nil: no limit.
+	Budget *Budget
+	// OnTransition is told of every change of State, in order, while the Checker
+	// is locked: it must be quick and must not call the Checker.
+	OnTransition func(Transition)
+	// Rand gives numbers from 0 up to 1 for the jitter. Default rand.Float64.
+	Rand func() float64
+}
+
+// Checker keeps the health of one endpoint: it makes the probes when they are
+// due, applies the thresholds and reports the transitions. All methods are safe
+// for concurrent use.
+type Checker struct {
+	name     string
+	cfg      Config
+	schedule schedule
+	opts     CheckerOptions
+	wake     chan struct{} // capacity 1: due has changed
+	running  chan struct{} // capacity 1: held by the Run under way
+
+	// mu guards what follows. It is held while OnTransition runs, so it comes
+	// before any lock which that takes.
+	mu     sync.Mutex
+	health Health
+	since  time.Time
+	due    time.Time // when the next Check is to start
+	last   LastProbe
+	rtt    RTT
+	probes uint64
+	watch  WatchState
+}
+
+// WatchState says how the Watch of an endpoint is doing.
+type WatchState string
+
+// The states of a Watch.
+const (
+	// WatchOff: not asked for, or not possible for this kind of probe.
+	WatchOff WatchState = "off"
+	// WatchOpening: the stream is open, and nothing has come on it yet.
+	WatchOpening WatchState = "opening"
+	// WatchAlive: the server pushes changes.
+	WatchAlive WatchState = "alive"
+	// WatchBroken: the stream has ended and will be opened again.
+	WatchBroken WatchState = "broken"
+	// WatchUnimplemented: the server cannot be watched; Check does it all.
+	WatchUnimplemented WatchState = "unimplemented"
+)
+
+// LastProbe is the newest verdict on an endpoint.
+type LastProbe struct {
+	Kind    Kind
+	Verdict Verdict
+	// At is when the verdict came in, zero if none has; Answered is when the
+	// endpoint itself last gave one (an outcome of Serving or NotServing).
+	At, Answered time.Time
+	// RoundTrip is how long the endpoint took to answer, 0 for a push.
+	RoundTrip time.Duration
+}
+
+// CheckerStatus is a snapshot of a Checker.
+type CheckerStatus struct {
+	Health Health
+	// Since is when Health.State became what it is.
+	Since time.Time
+	Last  LastProbe
+	// Probes counts the Checks made; Watch says how the Watch is doing.
+	Probes uint64
+	Watch  WatchState
+	// Timeout is the deadline that the next Check would get.
+	Timeout time.Duration
+}
+
+// NewChecker makes the Checker of the endpoint with this name. It does nothing
+// until Run is called. cfg is completed by WithDefaults; a bad one is an error.
+func NewChecker(name string, cfg Config, opts CheckerOptions) (*Checker, error) {
+	cfg, err := cfg.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if opts.Rand == nil {
+		opts.Rand = rand.Float64
+	}
+	if opts.OnTransition == nil {
+		opts.OnTransition = func(Transition) {}
+	}
+	now := time.Now()
+	return &Checker{
+		name: name, cfg: cfg, schedule: newSchedule(cfg), opts: opts,
+		wake: make(chan struct{}, 1), running: make(chan struct{}, 1), since: now, watch: WatchOff,
+	}, nil
+}
+
+// Status gives a snapshot.
+func (c *Checker) Status() CheckerStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return CheckerStatus{
+		Health: c.health, Since: c.since, Last: c.last, Probes: c.probes,
+		Watch: c.watch, Timeout: c.timeoutLocked(),
+	}
+}
+
+// Doubt makes a healthy endpoint suspect, and has it probed at once.
+func (c *Checker) Doubt(r Reason) { c.apply(Event{Kind: EventDoubt, Reason: r}, KindNone) }
+
+// Reset forgets what was known, because the endpoint has a new connection or
+// has lost its old one. An unhealthy endpoint stays so until it has risen.
+func (c *Checker) Reset(r Reason) { c.apply(Event{Kind: EventReset, Reason: r}, KindNone) }
+
+// Report takes in a verdict that was learnt in another way than by Run.
+func (c *Checker) Report(k Kind, v Verdict) {
+	c.apply(Event{Kind: EventVerdict, Verdict: v}, k)
+}
+
+func (c *Checker) apply(e Event, k Kind) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.applyLocked(e, k, pushed)
+}
+
+// applyIf is apply for a run: once ctx has ended, the run's connection is gone
+// and its late verdicts say nothing any more. Whoever ends ctx calls Reset
+// afterwards, so no verdict can slip in behind the Reset.
+func (c *Checker) applyIf(ctx context.Context, v Verdict, k Kind, rtt time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ctx.Err() == nil {
+		c.applyLocked(Event{Kind: EventVerdict, Verdict: v}, k, rtt)
+	}
+}
+
+// pushed stands for the round trip of a verdict that nobody asked for.
+const pushed time.Duration = -1
+
+func (c *Checker) applyLocked(e Event, k Kind, rtt time.Duration) {
+	now := time.Now()
+	if e.Kind == EventVerdict {
+		c.noteLocked(e.Verdict, k, rtt, now)
+	}
+	before := c.health
+	next, effects := before.Next(e, c.cfg.Thresholds())
+	c.health = next
+	if effects.ProbeNow {
+		c.dueLocked(now)
+	} else if next.State != before.State || next.Passes != before.Passes {
+		c.dueLocked(now.Add(c.schedule.delay(next, c.opts.Rand())))
+	}
+	if effects.Changed {
+		t := Transition{
+			Target: c.name, From: before.State, To: next.State, Reason: next.Reason, Detail: next.Detail,
+			Kind: k, At: now, Held: now.Sub(c.since),
+		}
+		c.since = now
+		c.opts.OnTransition(t)
+	}
+}
+
+func (c *Checker) noteLocked(v Verdict, k Kind, rtt time.Duration, now time.Time) {
+	c.last.Kind, c.last.Verdict, c.last.At, c.last.RoundTrip = k, v, now, max(0, rtt)
+	switch {
+	case v.Outcome == Serving || v.Outcome == NotServing:
+		c.last.Answered = now
+		if rtt != pushed {
+			c.rtt.Observe(rtt)
+		}
+	case v.Reason == ReasonProbeTimeout && c.health.State == Unhealthy:
+		// Only now: the deadline must not grow while a hang is being found,
+		// but it must not keep a server out for ever that moved far away.
+		c.rtt.TimedOut()
+	}
+}
+
+// dueLocked brings the next Check forward to t, if it is later than that.
+func (c *Checker) dueLocked(t time.Time) {
+	if !c.due.IsZero() && !t.Before(c.due) {
+		return
+	}
+	c.due = t
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (c *Checker) timeoutLocked() time.Duration {
+	if c.cfg.Timeout > 0 {
+		return c.cfg.Timeout
+	}
+	return c.rtt.Deadline()
+}
+
+// Run probes until ctx ends. answers tells how many answers other calls have
+// had on the same connection so far: a Check that times out while it grows is
+// inconclusive, and while a Watch is alive it stands in for a Check. Nil: there
+// are no other calls. Run returns after everything that it started has ended; a
+// second Run waits for the first to return.
+func (c *Checker) Run(ctx context.Context, p Probes, answers func() uint64) {
+	select {
+	case c.running <- struct{}{}:
+		defer func() { <-c.running }()
+	case <-ctx.Done():
+		return
+	}
+	r := &run{c: c, probes: p, answers: answers, first: make(chan struct{})}
+	if r.answers == nil {
+		r.answers = func() uint64 { return 0 }
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	if c.opts.Budget.AcquireFirst(ctx) != nil {
+		return
+	}
+	defer c.setWatch(WatchOff)
+	if p.Watch != nil && !c.cfg.NoWatch {
+		c.setWatch(WatchOpening)
+		wg.Go(func() { r.watch(ctx) })
+		r.awaitFirst(ctx)
+	} else {
+		r.check(ctx)
+	}
+	c.opts.Budget.ReleaseFirst()
+	r.loop(ctx)
+}
+
+func (c *Checker) setWatch(s WatchState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watch = s
+}
+
+// run is the probing of one endpoint over one connection.
+type run struct {
+	c       *Checker
+	probes  Probes
+	answers func() uint64
+
+	once  sync.Once
+	first chan struct{} // closed when the Watch has said something, or never will
+	seen  uint64        // answers at the last Check; used by the loop alone
+}
+
+// awaitFirst gives the Watch the time of one probe to bring the first verdict;
+// if it does not, a Check has to.
+func (r *run) awaitFirst(ctx context.Context) {
+	r.c.mu.Lock()
+	timeout := r.c.timeoutLocked()
+	r.c.mu.Unlock()
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-r.first:
+		if r.c.watchIs(WatchAlive) {
+			r.rearm()
+			return
+		}
+	case <-timer.C:
+	case <-ctx.Done():
+		return
+	}
+	r.check(ctx)
+}
+
+func (c *Checker) watchIs(s WatchState) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.watch == s
+}
+
+// loop makes a Check whenever one is due.
+func (r *run) loop(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		r.c.mu.Lock()
+		timer.Reset(time.Until(r.c.due))
+		r.c.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.c.wake:
+		case <-timer.C:
+			if r.standIn() {
+				r.rearm()
+				continue
+			}
+			if r.pay(ctx) {
+				r.check(ctx)
+			}
+		}
+	}
+}
+
+// standIn tells whether answers to other calls make this Check needless: the
+// endpoint is alive, and a change of its health would be pushed.
+func (r *run) standIn() bool {
+	now := r.answers()
+	heard := now != r.seen
+	r.seen = now
+	r.c.mu.Lock()
+	defer r.c.mu.Unlock()
+	return heard && r.c.watch == WatchAlive && r.c.health.State == Healthy
+}
+
+// pay waits until the budget allows one more Check, and tells whether ctx still
+// lives.
+func (r *run) pay(ctx context.Context) bool {
+	return sleep(ctx, r.c.opts.Budget.Reserve(time.Now()))
+}
+
+// rearm sets the next Check to the regular time from now.
+func (r *run) rearm() {
+	c := r.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.due = time.Now().Add(c.schedule.delay(c.health, c.opts.Rand()))
+}
+
+// check makes one Check and takes in its verdict.
+func (r *run) check(ctx context.Context) {
+	c := r.c
+	c.mu.Lock()
+	timeout := c.timeoutLocked()
+	c.probes++
+	c.due = time.Time{} // while the Check runs, only a new event may set it
+	c.mu.Unlock()
+
+	r.seen = r.answers()
+	v, kind, took := r.probe(ctx, r.probes.Check, timeout)
+	if v.Reason == ReasonNoStream && r.probes.Fallback != nil {
+		v, kind, took = r.probe(ctx, r.probes.Fallback, timeout)
+	}
+	if v.Reason == ReasonProbeTimeout && r.answers() != r.seen {
+		v = NewVerdict(Inconclusive, ReasonBusy, v.Detail)
+	}
+	c.applyIf(ctx, v, kind, took)
+
+	c.mu.Lock()
+	c.dueLocked(time.Now().Add(c.schedule.delay(c.health, c.opts.Rand())))
+	c.mu.Unlock()
+}
+
+func (r *run) probe(ctx context.Context, p Probe, timeout time.Duration) (Verdict, Kind, time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	start := time.Now()
+	v := p.Probe(ctx)
+	return v, p.Kind(), time.Since(start)
+}
+
+// The pauses before a broken Watch is opened again.
+const (
+	minWatchPause = time.Second
+	maxWatchPause = 10 * time.Second
+)
+
+// watch keeps a Watch open, until ctx ends or the server turns out not to
+// support it.
+func (r *run) watch(ctx context.Context) {
+	defer r.settle()
+	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(minWatchPause),
+		backoff.WithMaxInterval(maxWatchPause), backoff.WithMaxElapsedTime(0))
+	for {
+		opened := time.Now()
+		alive := false
+		end := r.probes.Watch.Watch(ctx, func(v Verdict) {
+			took := pushed
+			if !alive { // the first push answers the opening: a round trip
+				alive, took = true, time.Since(opened)
+				pause.Reset()
+				r.c.setWatch(WatchAlive)
+			}
+			r.c.applyIf(ctx, v, KindGRPCWatch, took)
+			r.settle()
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		if end.Reason == ReasonUnimplemented {
+			r.c.setWatch(WatchUnimplemented)
+			return
+		}
+		r.c.setWatch(WatchBroken)
+		r.c.applyIf(ctx, end, KindGRPCWatch, pushed)
+		r.settle()
+		r.askNow()
+		if !sleep(ctx, pause.NextBackOff()) {
+			return
+		}
+	}
+}
+
+// settle lets awaitFirst go on.
+func (r *run) settle() { r.once.Do(func() { close(r.first) }) }
+
+// askNow has a Check made in place of the Watch that broke.
+func (r *run) askNow() {
+	r.c.mu.Lock()
+	defer r.c.mu.Unlock()
+	r.c.dueLocked(time.Now())
+}
+
+// sleep waits for d and tells whether ctx still lives.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,395 @@
+package healthcheck
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// script is a Probe that answers what it is told to, after a delay, and notes
+// when it was asked. Its own lock orders it with the test.
+type script struct {
+	mu      sync.Mutex
+	verdict Verdict
+	takes   time.Duration
+	hangs   bool
+	asked   []time.Time
+}
+
+func (s *script) set(v Verdict) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.verdict, s.hangs = v, false
+}
+
+func (s *script) hang() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hangs = true
+}
+
+func (s *script) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.asked)
+}
+
+func (s *script) Probe(ctx context.Context) Verdict {
+	s.mu.Lock()
+	s.asked = append(s.asked, time.Now())
+	v, takes, hangs := s.verdict, s.takes, s.hangs
+	s.mu.Unlock()
+	if hangs {
+		<-ctx.Done()
+		if ctx.Err() == context.DeadlineExceeded {
+			return Verdict{Outcome: Failed, Reason: ReasonProbeTimeout}
+		}
+		return Verdict{Outcome: Inconclusive, Reason: ReasonCanceled}
+	}
+	sleep(ctx, takes)
+	return v
+}
+
+func (*script) Kind() Kind     { return KindFunc }
+func (*script) Target() string { return "script" }
+
+// stream is a Watcher driven by the test.
+type stream struct {
+	pushes chan Verdict
+	ends   chan Verdict
+}
+
+func newStream() *stream {
+	return &stream{pushes: make(chan Verdict), ends: make(chan Verdict)}
+}
+
+func (s *stream) Watch(ctx context.Context, push func(Verdict)) Verdict {
+	for {
+		select {
+		case v := <-s.pushes:
+			push(v)
+		case v := <-s.ends:
+			return v
+		case <-ctx.Done():
+			return Verdict{Outcome: Inconclusive, Reason: ReasonCanceled}
+		}
+	}
+}
+
+// rig is a Checker under test, in a bubble of fake time.
+type rig struct {
+	*Checker
+	mu      sync.Mutex
+	history []Transition
+	answers uint64
+	stop    func()
+}
+
+func (r *rig) states() []State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []State
+	for _, t := range r.history {
+		out = append(out, t.To)
+	}
+	return out
+}
+
+func (r *rig) answer() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answers++
+}
+
+func start(t *testing.T, cfg Config, p Probes) *rig {
+	t.Helper()
+	r := new(rig)
+	checker, err := NewChecker("seq1", cfg, CheckerOptions{
+		Rand: func() float64 { return 0.5 }, // no jitter
+		OnTransition: func(tr Transition) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.history = append(r.history, tr)
+		},
+	})
+	require.NoError(t, err)
+	r.Checker = checker
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		checker.Run(ctx, p, func() uint64 {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.answers
+		})
+	}()
+	r.stop = func() { cancel(); <-done }
+	t.Cleanup(r.stop)
+	return r
+}
+
+var (
+	yes = Verdict{Outcome: Serving, Reason: ReasonServing}
+	no  = Verdict{Outcome: NotServing, Reason: ReasonNotServing}
+)
+
+func TestCheckerAsksAtOnceAndThenAtTheInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &script{verdict: yes, takes: 10 * time.Millisecond}
+		r := start(t, Config{Interval: time.Second}, Probes{Check: p})
+		time.Sleep(3500 * time.Millisecond)
+		synctest.Wait()
+		require.Equal(t, 4, p.count())
+		for i := 1; i < len(p.asked); i++ {
+			assert.Equal(t, time.Second+10*time.Millisecond, p.asked[i].Sub(p.asked[i-1]))
+		}
+		s := r.Status()
+		assert.Equal(t, Healthy, s.Health.State)
+		assert.Equal(t, 10*time.Millisecond, s.Last.RoundTrip)
+		assert.Equal(t, KindFunc, s.Last.Kind)
+		assert.EqualValues(t, 4, s.Probes)
+		r.stop()
+	})
+}
+
+func TestCheckerFindsAHangAfterTwoTimeoutsAndTheSuspectInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &script{verdict: yes}
+		r := start(t, Config{Interval: time.Second, Timeout: 300 * time.Millisecond}, Probes{Check: p})
+		synctest.Wait()
+		p.hang()
+		hung := time.Now()
+		time.Sleep(5 * time.Second)
+		require.Equal(t, []State{Healthy, Suspect, Unhealthy}, r.states()[:3])
+		assert.Equal(t, ReasonProbeTimeout, r.history[2].Reason)
+		assert.Equal(t, 1700*time.Millisecond, r.history[2].At.Sub(hung), "interval + timeout + suspect interval + timeout")
+
+		p.set(yes)
+		time.Sleep(2 * time.Second)
+		assert.Equal(t, []State{Healthy, Suspect, Unhealthy, Healthy}, r.states())
+		r.stop()
+	})
+}
+
+func TestCheckerWithAutomaticTimeoutFindsAHangJustAsFast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &script{verdict: yes, takes: time.Millisecond}
+		r := start(t, Config{}, Probes{Check: p})
+		time.Sleep(5500 * time.Millisecond)
+		p.hang()
+		hung := time.Now()
+		time.Sleep(5 * time.Second)
+		require.Equal(t, []State{Healthy, Suspect, Unhealthy}, r.states())
+		assert.LessOrEqual(t, r.history[2].At.Sub(hung), 1700*time.Millisecond)
+		r.stop()
+	})
+}
+
+func TestCheckerDoubtedProbesAtOnceWhateverTheInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &script{verdict: yes}
+		r := start(t, Config{Interval: time.Hour}, Probes{Check: p})
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		r.Doubt(ReasonSilence)
+		synctest.Wait()
+		assert.Equal(t, []State{Healthy, Suspect, Healthy}, r.states())
+		assert.Equal(t, 2, p.count())
+		r.stop()
+	})
+}
+
+func TestCheckerTakesAPushedChangeAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, w := &script{verdict: yes}, newStream()
+		r := start(t, Config{}, Probes{Check: p, Watch: w})
+		w.pushes <- yes
+		synctest.Wait()
+		assert.Equal(t, []State{Healthy}, r.states())
+		assert.Equal(t, 0, p.count(), "the Watch's first word makes the first Check needless")
+		assert.Equal(t, WatchAlive, r.Status().Watch)
+
+		p.set(no)
+		w.pushes <- no
+		synctest.Wait()
+		assert.Equal(t, []State{Healthy, Unhealthy}, r.states())
+
+		p.set(yes)
+		w.pushes <- yes
+		synctest.Wait()
+		assert.Len(t, r.states(), 2, "one success of two")
+		time.Sleep(100 * time.Millisecond) // the suspect interval
+		synctest.Wait()
+		assert.Equal(t, []State{Healthy, Unhealthy, Healthy}, r.states())
+		r.stop()
+	})
+}
+
+func TestCheckerGoesOnByCheckWhereTheServerCannotBeWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, w := &script{verdict: yes}, newStream()
+		r := start(t, Config{}, Probes{Check: p, Watch: w})
+		w.ends <- Verdict{Outcome: Inconclusive, Reason: ReasonUnimplemented}
+		synctest.Wait()
+		assert.Equal(t, 1, p.count(), "at once")
+		assert.Equal(t, WatchUnimplemented, r.Status().Watch)
+		assert.Equal(t, []State{Healthy}, r.states())
+		time.Sleep(10500 * time.Millisecond)
+		synctest.Wait()
+		assert.Equal(t, 11, p.count())
+		r.stop()
+	})
+}
+
+func TestCheckerAsksWhenTheWatchStaysMute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, w := &script{verdict: yes}, newStream()
+		r := start(t, Config{Timeout: 400 * time.Millisecond}, Probes{Check: p, Watch: w})
+		time.Sleep(399 * time.Millisecond)
+		synctest.Wait()
+		assert.Equal(t, 0, p.count())
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		assert.Equal(t, 1, p.count())
+		assert.Equal(t, WatchOpening, r.Status().Watch)
+		r.stop()
+	})
+}
+
+func TestCheckerAsksWhenTheWatchBreaksAndOpensItAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, w := &script{verdict: yes}, newStream()
+		r := start(t, Config{Interval: time.Hour}, Probes{Check: p, Watch: w})
+		w.pushes <- yes
+		synctest.Wait()
+		w.ends <- Verdict{Outcome: Inconclusive, Reason: ReasonProbeError}
+		synctest.Wait()
+		assert.Equal(t, 1, p.count())
+		assert.Equal(t, WatchBroken, r.Status().Watch)
+		assert.Equal(t, []State{Healthy}, r.states(), "a broken stream says nothing of the endpoint")
+		w.pushes <- no // blocks until the stream is open again
+		synctest.Wait()
+		assert.Equal(t, WatchAlive, r.Status().Watch)
+		assert.Equal(t, []State{Healthy, Unhealthy}, r.states())
+		r.stop()
+	})
+}
+
+func TestCheckerTakesTheWatchsLastWordForAVerdict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, w := &script{verdict: no}, newStream()
+		r := start(t, Config{}, Probes{Check: p, Watch: w})
+		w.ends <- Verdict{Outcome: NotServing, Reason: ReasonUnknownService}
+		synctest.Wait()
+		require.Equal(t, []State{Unhealthy}, r.states())
+		assert.Equal(t, ReasonUnknownService, r.history[0].Reason)
+		r.stop()
+	})
+}
+
+func TestCheckerNeedsNoCheckWhileCallsAreAnsweredAndTheWatchIsAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, w := &script{verdict: yes}, newStream()
+		r := start(t, Config{}, Probes{Check: p, Watch: w})
+		w.pushes <- yes
+		for range 10 {
+			time.Sleep(500 * time.Millisecond)
+			r.answer()
+		}
+		assert.Equal(t, 0, p.count())
+		time.Sleep(3 * time.Second) // calls have stopped
+		synctest.Wait()
+		assert.GreaterOrEqual(t, p.count(), 2)
+		r.stop()
+	})
+}
+
+func TestCheckerDoesNotCallABusyServerDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &script{verdict: yes}
+		r := start(t, Config{Timeout: 300 * time.Millisecond}, Probes{Check: p})
+		synctest.Wait()
+		p.hang()
+		for range 100 { // calls are answered all the while
+			time.Sleep(100 * time.Millisecond)
+			r.answer()
+		}
+		assert.Equal(t, []State{Healthy}, r.states())
+		assert.Equal(t, ReasonBusy, r.Status().Last.Verdict.Reason)
+		time.Sleep(3 * time.Second) // and now they are not
+		assert.Equal(t, []State{Healthy, Suspect, Unhealthy}, r.states())
+		r.stop()
+	})
+}
+
+func TestCheckerDecidesOnAConnectionOfItsOwnWhereNoStreamIsToBeHad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		full := &script{verdict: Verdict{Outcome: Inconclusive, Reason: ReasonNoStream}}
+		own := &script{verdict: yes}
+		r := start(t, Config{}, Probes{Check: full, Fallback: own})
+		synctest.Wait()
+		assert.Equal(t, []State{Healthy}, r.states())
+		own.hang()
+		time.Sleep(4 * time.Second)
+		assert.Equal(t, []State{Healthy, Suspect, Unhealthy}, r.states(), "a hang is found all the same")
+		r.stop()
+	})
+}
+
+func TestCheckerResetForgetsAndALateVerdictOfTheOldConnectionIsNotTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &script{verdict: yes}
+		r := start(t, Config{}, Probes{Check: p})
+		synctest.Wait()
+		p.mu.Lock()
+		p.takes = 50 * time.Millisecond
+		p.mu.Unlock()
+		time.Sleep(1010 * time.Millisecond) // a Check is under way
+		r.stop()
+		r.Reset(ReasonConnectionLost)
+		time.Sleep(time.Second)
+		assert.Equal(t, []State{Healthy, Unknown}, r.states())
+	})
+}
+
+func TestCheckerRunsOneAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &script{verdict: yes}
+		slow.hang()
+		r := start(t, Config{Timeout: 500 * time.Millisecond}, Probes{Check: slow})
+		synctest.Wait()
+		quick := &script{verdict: yes}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); r.Run(ctx, Probes{Check: quick}, nil) }()
+		synctest.Wait()
+		assert.Equal(t, 0, quick.count())
+		r.stop()
+		synctest.Wait()
+		assert.Equal(t, 1, quick.count())
+		cancel()
+		<-done
+	})
+}
+
+func TestCheckerReportsWhatWasLearntElsewhere(t *testing.T) {
+	var got []Transition
+	c, err := NewChecker("seq1", Config{}, CheckerOptions{OnTransition: func(tr Transition) { got = append(got, tr) }})
+	require.NoError(t, err)
+	c.Report(KindConnectivity, Verdict{Outcome: Serving, Reason: ReasonConnected})
+	require.Len(t, got, 1)
+	assert.Equal(t, KindConnectivity, got[0].Kind)
+	assert.Equal(t, "seq1", got[0].Target)
+	assert.Equal(t, ReasonConnected, got[0].Reason)
+}
+
+func TestCheckerRefusesABadConfig(t *testing.T) {
+	_, err := NewChecker("seq1", Config{Fall: -1}, CheckerOptions{})
+	assert.ErrorContains(t, err, "fall")
+}

@@ -1,0 +1,236 @@
+package healthcheck
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/cantonlb/cantonlb/internal/strictjson"
+)
+
+// The defaults of Config.
+const (
+	DefaultInterval        = time.Second
+	DefaultSuspectInterval = 100 * time.Millisecond
+	DefaultSilence         = 300 * time.Millisecond
+	DefaultFall            = 2
+	DefaultRise            = 2
+	DefaultJitter          = 0.2
+)
+
+// NoJitter is the Config.Jitter that turns jitter off.
+const NoJitter = -1
+
+// The limits of Config.
+const (
+	// MaxSetting bounds every duration.
+	MaxSetting = 24 * time.Hour
+	// MaxThreshold bounds Fall and Rise.
+	MaxThreshold = 1000
+	// MaxService bounds Service, in bytes.
+	MaxService = 512
+	// MaxHTTP bounds HTTP, in bytes.
+	MaxHTTP = 2048
+)
+
+// OnUnimplemented says what it means that a server has no health service.
+type OnUnimplemented string
+
+// The values of OnUnimplemented.
+const (
+	// OnUnimplementedConnectivity: being connected is enough. The default.
+	OnUnimplementedConnectivity OnUnimplemented = "connectivity"
+	// OnUnimplementedUnhealthy: the endpoint does not serve.
+	OnUnimplementedUnhealthy OnUnimplemented = "unhealthy"
+)
+
+// Config is the settings of health checking. Its zero value means the defaults.
+// The JSON key of a field is its name with a small first letter, except that
+// NoWatch is "watch", the other way round, and HTTP and GRPCPort are "http" and
+// "grpcPort".
+type Config struct {
+	// Disabled turns probing off: being connected is enough.
+	Disabled bool
+	// Service is the name asked for in gRPC health checks, at most MaxService
+	// bytes. Default "", which is the server as a whole.
+	Service string
+	// Interval is the time from one probe to the next. Default 1s.
+	Interval time.Duration
+	// Timeout is a probe's deadline, at most Interval. Default 0: the deadline
+	// follows the measured round trips, see RTT.
+	Timeout time.Duration
+	// SuspectInterval takes the place of Interval while a change of state is
+	// being decided; it is at most Interval. Default 0.1s, or Interval if that
+	// is shorter.
+	SuspectInterval time.Duration
+	// Silence is how long calls may be in flight on a connection with nothing
+	// heard on it, before the endpoint is probed at once. Default 0.3s.
+	Silence time.Duration
+	// Fall and Rise are the Thresholds, at most MaxThreshold. Default 2 each.
+	Fall, Rise int
+	// Jitter is the share by which each interval is made shorter or longer at
+	// random, above 0 and below 1. Default 0.2; NoJitter for none.
+	Jitter float64
+	// NoWatch leaves out the gRPC health Watch, which pushes changes the moment
+	// they happen, so that only Check is used. Default false.
+	NoWatch bool
+	// OnUnimplemented says what it means that a server has no health service.
+	// Default OnUnimplementedConnectivity.
+	OnUnimplemented OnUnimplemented
+	// HTTP, if not empty, is the template of an http or https URL to GET in
+	// place of the gRPC health check. "{host}" in it stands for the endpoint's
+	// host. It holds no user name or password. At most MaxHTTP bytes.
+	HTTP string
+	// GRPCPort, if not 0, is another port of the endpoint's host, where the gRPC
+	// health service is. It excludes HTTP.
+	GRPCPort int
+}
+
+// ConfigError is an error in a Config: its fields are Field, the JSON key, such
+// as "interval", or a path of keys where the Config is part of something larger
+// ("healthCheck.interval"); Value, the bad value in JSON's notation; and Want,
+// what would be right. Its text is
+//
+//	healthCheck.interval "-1s": want a duration above zero, such as "1s"
+type ConfigError = strictjson.Error
+
+// WithDefaults fills in the defaults and checks every field, also where
+// Disabled is set. Its error is one *ConfigError, or several of them joined.
+func (c Config) WithDefaults() (Config, error) {
+	if err := c.validate(); err != nil {
+		return Config{}, err
+	}
+	c.Interval = cmp.Or(c.Interval, DefaultInterval)
+	c.SuspectInterval = cmp.Or(c.SuspectInterval, min(DefaultSuspectInterval, c.Interval))
+	c.Silence = cmp.Or(c.Silence, DefaultSilence)
+	t := c.Thresholds()
+	c.Fall, c.Rise = t.Fall, t.Rise
+	c.Jitter = cmp.Or(c.Jitter, DefaultJitter)
+	c.OnUnimplemented = cmp.Or(c.OnUnimplemented, OnUnimplementedConnectivity)
+
+	var f faults
+	upTo := " up to the interval of " + strictjson.FormatDuration(c.Interval)
+	f.check(c.Timeout <= c.Interval, "timeout", quoteDuration(c.Timeout), `"auto" or a duration`+upTo)
+	f.check(c.SuspectInterval <= c.Interval, "suspectInterval", quoteDuration(c.SuspectInterval), "a duration"+upTo)
+	if err := f.err(); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// validate checks each field for itself; zero values are right.
+func (c Config) validate() error {
+	var f faults
+	f.check(len(c.Service) <= MaxService && printable(c.Service), "service", strconv.Quote(c.Service), wantService)
+	f.duration("interval", c.Interval, strictjson.WantDuration)
+	f.duration("timeout", c.Timeout, wantTimeout)
+	f.duration("suspectInterval", c.SuspectInterval, strictjson.WantDuration)
+	f.duration("silence", c.Silence, strictjson.WantDuration)
+	f.number("fall", c.Fall, 1, MaxThreshold)
+	f.number("rise", c.Rise, 1, MaxThreshold)
+	f.check(c.Jitter == NoJitter || (c.Jitter >= 0 && c.Jitter < 1), "jitter",
+		strconv.FormatFloat(c.Jitter, 'g', -1, 64), "a number above 0 and below 1, or NoJitter")
+	switch c.OnUnimplemented {
+	case "", OnUnimplementedConnectivity, OnUnimplementedUnhealthy:
+	default:
+		f.check(false, "onUnimplemented", strconv.Quote(string(c.OnUnimplemented)),
+			strictjson.OneOf(OnUnimplementedConnectivity, OnUnimplementedUnhealthy))
+	}
+	f.check(c.HTTP == "" || validTemplate(c), "http", strconv.Quote(redactURL(c.HTTP)), wantHTTP)
+	f.number("grpcPort", c.GRPCPort, 1, math.MaxUint16)
+	f.check(c.HTTP == "" || c.GRPCPort == 0, "grpcPort", strconv.Itoa(c.GRPCPort), "0, since http is set: the health target is one or the other")
+	return f.err()
+}
+
+var (
+	wantTimeout = `"auto" or ` + strictjson.WantDuration
+	wantService = fmt.Sprintf("at most %d bytes of printable characters", MaxService)
+	wantHTTP    = fmt.Sprintf(`a URL of at most %d bytes, such as "http://{host}:8080/health", without user name or password`, MaxHTTP)
+)
+
+// Thresholds gives Fall and Rise, or their defaults where they are 0.
+func (c Config) Thresholds() Thresholds {
+	return Thresholds{Fall: cmp.Or(c.Fall, DefaultFall), Rise: cmp.Or(c.Rise, DefaultRise)}
+}
+
+// HTTPURL gives the URL to GET for an endpoint at host, which is an IP address
+// or a host name; an IPv6 address is put in brackets, if it has none. It gives
+// "" if HTTP is empty.
+func (c Config) HTTPURL(host string) string {
+	if strings.Contains(host, ":") {
+		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+		host = "[" + strings.ReplaceAll(host, "%", "%25") + "]" // % begins a zone
+	}
+	return strings.ReplaceAll(c.HTTP, "{host}", host)
+}
+
+func validTemplate(c Config) bool {
+	u, err := url.Parse(c.HTTPURL("127.0.0.1"))
+	if err != nil || len(c.HTTP) > MaxHTTP || !printable(c.HTTP) || u.User != nil || u.Hostname() == "" {
+		return false
+	}
+	if u.Port() != "" {
+		if port, err := strconv.Atoi(u.Port()); err != nil || port < 1 || port > math.MaxUint16 {
+			return false
+		}
+	}
+	return u.Scheme == "http" || u.Scheme == "https"
+}
+
+// redactURL hides what may be a secret in a URL, which need not be a valid one:
+// whatever stands before an "@", and the query.
+func redactURL(s string) string {
+	s, _, hasQuery := strings.Cut(s, "?")
+	if at := strings.LastIndex(s, "@"); at >= 0 {
+		scheme, _, found := strings.Cut(s[:at], "//")
+		if found {
+			scheme += "//"
+		} else {
+			scheme = ""
+		}
+		s = scheme + "..." + s[at:]
+	}
+	if hasQuery {
+		s += "?..."
+	}
+	return s
+}
+
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+func quoteDuration(d time.Duration) string { return strconv.Quote(d.String()) }
+
+// faults collects the errors of a Config.
+type faults []error
+
+func (f *faults) check(ok bool, field, value, want string) {
+	if !ok {
+		*f = append(*f, &ConfigError{Field: field, Value: value, Want: want})
+	}
+}
+
+func (f *faults) duration(field string, d time.Duration, want string) {
+	f.check(d >= 0, field, quoteDuration(d), want)
+	f.check(d <= MaxSetting, field, quoteDuration(d), "a duration of at most "+MaxSetting.String())
+}
+
+// number checks a setting that is 0 for its default.
+func (f *faults) number(field string, n, low, high int) {
+	f.check(n == 0 || (n >= low && n <= high), field, strconv.Itoa(n), fmt.Sprintf("a whole number from %d to %d", low, high))
+}
+
+func (f faults) err() error {
+	if len(f) == 1 {
+		return f[0]
+	}
+	return errors.Join(f...)
+}

@@ -1,0 +1,129 @@
+package healthcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+)
+
+// judge turns the server's answer into a verdict.
+func (p grpcHealth) judge(s healthpb.HealthCheckResponse_ServingStatus) Verdict {
+	switch s {
+	case healthpb.HealthCheckResponse_SERVING:
+		return NewVerdict(Serving, ReasonServing, "")
+	case healthpb.HealthCheckResponse_NOT_SERVING:
+		return NewVerdict(NotServing, ReasonNotServing, "")
+	case healthpb.HealthCheckResponse_SERVICE_UNKNOWN:
+		return p.unknownService()
+	default:
+		return NewVerdict(NotServing, ReasonStatusUnknown, "health status "+s.String())
+	}
+}
+
+func (p grpcHealth) unknownService() Verdict {
+	return NewVerdict(NotServing, ReasonUnknownService, fmt.Sprintf("no health service named %q", p.service))
+}
+
+// refused is the verdict of a Check that got no stream.
+func (p grpcHealth) refused(ctx context.Context, err error) Verdict {
+	v := p.failed(ctx, err)
+	switch {
+	case v.Reason == ReasonProbeTimeout && p.o.OwnConn:
+		v.Detail = "no connection before the deadline"
+	case v.Reason == ReasonProbeTimeout:
+		v = NewVerdict(Inconclusive, ReasonNoStream, "")
+	case p.o.OwnConn && statusOf(err).Code() == codes.Unavailable && v.Reason == ReasonProbeError:
+		v.Reason = ReasonConnectFailed
+	}
+	return v
+}
+
+// failed is the verdict of a Check that came back with an error.
+func (p grpcHealth) failed(ctx context.Context, err error) Verdict {
+	s := statusOf(err)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return NewVerdict(Inconclusive, ReasonCanceled, "")
+	}
+	switch s.Code() {
+	case codes.DeadlineExceeded:
+		return NewVerdict(Failed, ReasonProbeTimeout, "")
+	case codes.Canceled:
+		if ctx.Err() != nil { // the server gave up at the same deadline
+			return NewVerdict(Failed, ReasonProbeTimeout, "")
+		}
+	case codes.NotFound:
+		return p.unknownService()
+	case codes.Unimplemented:
+		if p.o.OnUnimplemented == OnUnimplementedUnhealthy {
+			return NewVerdict(NotServing, ReasonUnimplemented, "")
+		}
+		return NewVerdict(Serving, ReasonUnimplemented, "")
+	case codes.Unauthenticated, codes.PermissionDenied:
+		return NewVerdict(Failed, ReasonProbeDenied, describe(s))
+	}
+	return NewVerdict(Failed, ReasonProbeError, describe(s))
+}
+
+// ended is the verdict of a Watch that has ended. Only what the server said of
+// the health itself counts; that a stream broke is for a Check to look into.
+func (p grpcHealth) ended(ctx context.Context, err error) Verdict {
+	if ctx.Err() != nil {
+		return NewVerdict(Inconclusive, ReasonCanceled, "")
+	}
+	if errors.Is(err, io.EOF) {
+		return NewVerdict(Inconclusive, ReasonProbeError, "the server ended the watch")
+	}
+	s := statusOf(err)
+	switch s.Code() {
+	case codes.Unimplemented:
+		return NewVerdict(Inconclusive, ReasonUnimplemented, "")
+	case codes.NotFound:
+		return p.unknownService()
+	case codes.Unauthenticated, codes.PermissionDenied:
+		return NewVerdict(Failed, ReasonProbeDenied, describe(s))
+	default:
+		return NewVerdict(Inconclusive, ReasonProbeError, describe(s))
+	}
+}
+
+// statusOf gives the status in err; an error of a context has one too.
+func statusOf(err error) *status.Status {
+	if s, ok := status.FromError(err); ok {
+		return s
+	}
+	return status.FromContextError(err)
+}
+
+// describe gives, for example, "UNAVAILABLE: connection reset".
+func describe(s *status.Status) string {
+	if s.Message() == "" {
+		return codeName(s.Code())
+	}
+	return codeName(s.Code()) + ": " + s.Message()
+}
+
+// codeName gives the name of a code as the gRPC specification spells it, where
+// grpc-go says "DeadlineExceeded".
+func codeName(c codes.Code) string {
+	if c == codes.OK {
+		return "OK"
+	}
+	if c == codes.Canceled {
+		return "CANCELLED"
+	}
+	var b strings.Builder
+	for i, r := range c.String() {
+		if i > 0 && unicode.IsUpper(r) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToUpper(r))
+	}
+	return b.String()
+}

@@ -1,0 +1,113 @@
+package healthcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// Target is one endpoint for a Monitor.
+type Target struct {
+	// Name is unique within the Monitor.
+	Name string
+	// Probes says how its health is learnt. Check is required. Probes that
+	// implement io.Closer are closed by the Monitor.
+	Probes Probes
+}
+
+// TargetStatus is a snapshot of one target of a Monitor.
+type TargetStatus struct {
+	Name string
+	CheckerStatus
+}
+
+// Monitor watches the health of any list of targets, with no gRPC channel in
+// sight: databases, HTTP services, or gRPC servers that something else calls.
+// Its methods are safe for concurrent use.
+type Monitor struct {
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	once   sync.Once
+	list   []monitored
+}
+
+type monitored struct {
+	target  Target
+	checker *Checker
+}
+
+// NewMonitor starts to watch targets and goes on until Close. onTransition, if
+// not nil, is told of each change of a target's State; the transitions of one
+// target come one at a time and in order, those of several may come at once. It
+// must be quick and must not call the Monitor.
+//
+// The errors name what is wrong with cfg or targets; with one, nothing has been
+// started, and the probes have not been closed.
+func NewMonitor(cfg Config, targets []Target, onTransition func(Transition)) (*Monitor, error) {
+	if len(targets) == 0 {
+		return nil, errors.New("targets: empty list; want at least one target")
+	}
+	m := &Monitor{list: make([]monitored, 0, len(targets))}
+	budget := NewBudget(0, 0)
+	seen := make(map[string]int, len(targets))
+	for i, t := range targets {
+		if t.Name == "" {
+			return nil, fmt.Errorf("targets[%d].name: empty; want a unique name", i)
+		}
+		if j, ok := seen[t.Name]; ok {
+			return nil, fmt.Errorf("targets[%d].name %q: the name of targets[%d] already; want a unique name", i, t.Name, j)
+		}
+		seen[t.Name] = i
+		if t.Probes.Check == nil {
+			return nil, fmt.Errorf("targets[%d] %q: no Check probe; want one", i, t.Name)
+		}
+		checker, err := NewChecker(t.Name, cfg, CheckerOptions{Budget: budget, OnTransition: onTransition})
+		if err != nil {
+			return nil, err
+		}
+		m.list = append(m.list, monitored{target: t, checker: checker})
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	m.cancel = cancel
+	for _, e := range m.list {
+		m.wg.Go(func() { e.checker.Run(ctx, e.target.Probes, nil) })
+	}
+	return m, nil
+}
+
+// Status gives a snapshot of every target, in the order of the list.
+func (m *Monitor) Status() []TargetStatus {
+	out := make([]TargetStatus, len(m.list))
+	for i, e := range m.list {
+		out[i] = TargetStatus{Name: e.target.Name, CheckerStatus: e.checker.Status()}
+	}
+	return out
+}
+
+// Close stops all probes, waits for them and closes them. It may be called more
+// than once.
+func (m *Monitor) Close() error {
+	var errs []error
+	m.once.Do(func() {
+		m.cancel()
+		m.wg.Wait()
+		for _, e := range m.list {
+			errs = append(errs, e.target.Probes.Close())
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// Close closes those of the probes that hold something of their own, such as a
+// connection. Nobody may be using them any more.
+func (p Probes) Close() error {
+	var errs []error
+	for _, x := range []any{p.Check, p.Watch, p.Fallback} {
+		if c, ok := x.(io.Closer); ok {
+			errs = append(errs, c.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

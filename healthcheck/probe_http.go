@@ -1,0 +1,143 @@
+package healthcheck
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+)
+
+const (
+	// maxBody is how much of a page is read, so that the connection can be used
+	// again.
+	maxBody = 4 << 10
+	// maxHeader bounds the headers of a page, in bytes.
+	maxHeader = 64 << 10
+)
+
+// HTTPOptions are the parts of an HTTP probe that have defaults.
+type HTTPOptions struct {
+	// Expect lists the statuses that mean serving. Default 200 alone.
+	Expect []int
+}
+
+// HTTPGet makes the Probe that gets a page by HTTP. One of the expected statuses
+// is Serving, 401 and 403 are Failed with ReasonProbeDenied, and any other
+// status, redirects included, is NotServing. Of the page itself, 4 KiB are read
+// and nothing is looked at.
+//
+// Without a client the Probe makes one by NewHTTPClient. The Probe implements
+// io.Closer: its owner must close it, which closes the idle connections of a
+// client that it made and does nothing to the caller's.
+//
+// A bad URL shows in the verdict, as Failed with ReasonProbeError. Target and
+// the verdicts show neither the user nor the query of the URL.
+func HTTPGet(client *http.Client, pageURL string, o HTTPOptions) Probe {
+	p := &httpGet{own: client == nil, expect: o.Expect}
+	if p.own {
+		client = NewHTTPClient()
+	}
+	c := *client // a copy, as redirects are to be left alone for this probe only
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	p.client = &c
+	if len(p.expect) == 0 {
+		p.expect = []int{http.StatusOK}
+	}
+	u, err := url.Parse(pageURL)
+	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" {
+		p.url, p.shown = pageURL, (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
+	} else {
+		p.shown = CleanDetail(redactURL(pageURL))
+	}
+	return p
+}
+
+// NewHTTPClient makes a client that suits probes: it goes straight to the
+// server, with no proxy; it speaks HTTP/1 only, in which a connection that hangs
+// ends with the request that found it; it keeps one connection, and takes at
+// most 64 KiB of headers. It has no timeout, since probes have a deadline. Call
+// CloseIdleConnections when it is no longer needed.
+func NewHTTPClient() *http.Client {
+	t := &http.Transport{
+		DialContext:            (&net.Dialer{}).DialContext,
+		MaxIdleConnsPerHost:    1,
+		IdleConnTimeout:        time.Minute,
+		MaxResponseHeaderBytes: maxHeader,
+		DisableCompression:     true,
+		Protocols:              new(http.Protocols),
+	}
+	t.Protocols.SetHTTP1(true)
+	return &http.Client{Transport: t}
+}
+
+type httpGet struct {
+	client *http.Client
+	own    bool   // the client is the probe's
+	url    string // empty if it is bad
+	shown  string // the URL without secrets
+	expect []int
+}
+
+func (p *httpGet) Kind() Kind     { return KindHTTP }
+func (p *httpGet) Target() string { return "http GET " + p.shown }
+
+// Close lets go of idle connections.
+func (p *httpGet) Close() error {
+	if p.own {
+		p.client.CloseIdleConnections()
+	}
+	return nil
+}
+
+func (p *httpGet) Probe(ctx context.Context) Verdict {
+	if p.url == "" {
+		return NewVerdict(Failed, ReasonProbeError, fmt.Sprintf("URL %q: want an absolute http or https URL", p.shown))
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
+	if err != nil { // url.Parse has taken the URL: only ctx could be nil
+		return NewVerdict(Failed, ReasonProbeError, "no request could be made")
+	}
+	req.Header.Set("User-Agent", "cantonlb-healthcheck")
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return ioFailure(ctx, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	_, _ = io.CopyN(io.Discard, resp.Body, maxBody) // the status has said it all
+	detail := fmt.Sprintf("HTTP status %d", resp.StatusCode)
+	switch code := resp.StatusCode; {
+	case slices.Contains(p.expect, code):
+		return NewVerdict(Serving, ReasonServing, "")
+	case code == http.StatusUnauthorized || code == http.StatusForbidden:
+		return NewVerdict(Failed, ReasonProbeDenied, detail)
+	default:
+		return NewVerdict(NotServing, ReasonNotServing, detail)
+	}
+}
+
+// ioFailure is the verdict of a probe over a plain connection that came back
+// with an error.
+func ioFailure(ctx context.Context, err error) Verdict {
+	if shown, ok := errors.AsType[*url.Error](err); ok {
+		err = shown.Err // without the URL, which may hold a secret
+	}
+	var timeout net.Error
+	var op *net.OpError
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return NewVerdict(Inconclusive, ReasonCanceled, "")
+	case ctx.Err() != nil || (errors.As(err, &timeout) && timeout.Timeout()):
+		return NewVerdict(Failed, ReasonProbeTimeout, "")
+	case errors.As(err, &op) && op.Op == "dial", errors.As(err, &untrusted):
+		return NewVerdict(Failed, ReasonConnectFailed, err.Error())
+	default:
+		return NewVerdict(Failed, ReasonProbeError, err.Error())
+	}
+}

@@ -1,0 +1,205 @@
+package healthcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func httpProbe(t *testing.T, client *http.Client, url string, o HTTPOptions) Probe {
+	t.Helper()
+	p := HTTPGet(client, url, o)
+	t.Cleanup(func() { closeProbe(t, p) })
+	return p
+}
+
+func TestEachHTTPStatusHasItsOwnVerdict(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/{status}", func(w http.ResponseWriter, r *http.Request) {
+		var code int
+		_, _ = fmt.Sscan(r.PathValue("status"), &code)
+		w.Header().Set("Location", "/200")
+		w.WriteHeader(code)
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	for code, want := range map[int]Verdict{
+		200: {Serving, ReasonServing, ""},
+		204: {NotServing, ReasonNotServing, "HTTP status 204"},
+		302: {NotServing, ReasonNotServing, "HTTP status 302"},
+		401: {Failed, ReasonProbeDenied, "HTTP status 401"},
+		403: {Failed, ReasonProbeDenied, "HTTP status 403"},
+		404: {NotServing, ReasonNotServing, "HTTP status 404"},
+		500: {NotServing, ReasonNotServing, "HTTP status 500"},
+		503: {NotServing, ReasonNotServing, "HTTP status 503"},
+	} {
+		url := fmt.Sprintf("%s/%d", server.URL, code)
+		assert.Equal(t, want, httpProbe(t, nil, url, HTTPOptions{}).Probe(t.Context()))
+		expected := httpProbe(t, server.Client(), url, HTTPOptions{Expect: []int{code}})
+		assert.Equal(t, Verdict{Serving, ReasonServing, ""}, expected.Probe(t.Context()))
+	}
+}
+
+func TestAnHTTPProbeUsesItsConnectionAgainAndReadsLittle(t *testing.T) {
+	var conns atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		size := 100
+		if r.URL.Path == "/endless" {
+			size = 1 << 30
+		}
+		for ; size > 0; size -= 100 {
+			if _, err := w.Write(make([]byte, 100)); err != nil {
+				return
+			}
+		}
+	}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	p := httpProbe(t, nil, server.URL+"/short", HTTPOptions{})
+	for range 5 {
+		require.Equal(t, Serving, p.Probe(t.Context()).Outcome)
+	}
+	assert.EqualValues(t, 1, conns.Load())
+	assert.Equal(t, Serving, httpProbe(t, nil, server.URL+"/endless", HTTPOptions{}).Probe(t.Context()).Outcome)
+}
+
+func TestAnHTTPProbeThatCannotConnectOrIsRefusedAPage(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/large" {
+			w.Header().Set("X-Large", strings.Repeat("x", 2*maxHeader))
+			return
+		}
+		c, _, err := http.NewResponseController(w).Hijack()
+		if assert.NoError(t, err) {
+			_ = c.Close()
+		}
+	}))
+	v := httpProbe(t, nil, server.URL+"/?token=hunter2", HTTPOptions{}).Probe(t.Context())
+	assert.Equal(t, ReasonProbeError, v.Reason)
+	assert.NotContains(t, v.Detail, "hunter2")
+	v = httpProbe(t, nil, server.URL+"/large", HTTPOptions{}).Probe(t.Context())
+	assert.Equal(t, ReasonProbeError, v.Reason, "headers are bounded")
+	server.Close()
+	v = httpProbe(t, nil, server.URL+"/?token=hunter2", HTTPOptions{}).Probe(t.Context())
+	assert.Equal(t, Failed, v.Outcome)
+	assert.Equal(t, ReasonConnectFailed, v.Reason)
+	assert.Contains(t, v.Detail, "refused")
+	assert.NotContains(t, v.Detail, "hunter2")
+}
+
+func TestAnHTTPSServerThatIsNotTrustedIsNotConnectedTo(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = nil
+	server.StartTLS()
+	defer server.Close()
+	v := httpProbe(t, nil, server.URL, HTTPOptions{}).Probe(t.Context())
+	assert.Equal(t, ReasonConnectFailed, v.Reason)
+	assert.Contains(t, v.Detail, "certificate")
+}
+
+func TestAnHTTPProbeThatIsNotAnsweredTimesOutAndOneThatIsGivenUpIsInconclusive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			c, server := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, server) }()
+			return c, nil
+		}}}
+		p := httpProbe(t, client, "http://seq1:8080/health", HTTPOptions{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		assert.Equal(t, Verdict{Failed, ReasonProbeTimeout, ""}, p.Probe(ctx))
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		assert.Equal(t, Verdict{Inconclusive, ReasonCanceled, ""}, p.Probe(ctx))
+	})
+}
+
+func TestAnHTTPProbeShowsNeitherUserNorQuery(t *testing.T) {
+	p := httpProbe(t, nil, "https://user:hunter2@seq1:8080/he%2Falth?token=hunter2", HTTPOptions{})
+	assert.Equal(t, "http GET https://seq1:8080/he%2Falth", p.Target())
+	assert.Equal(t, KindHTTP, p.Kind())
+	for bad, shown := range map[string]string{
+		"":                             `URL "": want an absolute http or https URL`,
+		"seq1:8080":                    `URL "seq1:8080": want an absolute http or https URL`,
+		"http://u:hunter2@[x/?hunter2": `URL "http://...@[x/?...": want an absolute http or https URL`,
+	} {
+		p := httpProbe(t, nil, bad, HTTPOptions{})
+		assert.Equal(t, Verdict{Failed, ReasonProbeError, shown}, p.Probe(t.Context()))
+		assert.NotContains(t, p.Target(), "hunter2")
+	}
+}
+
+func TestATCPProbeTellsWhetherSomebodyListens(t *testing.T) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := lis.Addr().String()
+	p := TCPConnect(address, nil)
+	assert.Equal(t, KindTCP, p.Kind())
+	assert.Equal(t, "tcp "+address, p.Target())
+	assert.Equal(t, Verdict{Serving, ReasonServing, ""}, p.Probe(t.Context()))
+	require.NoError(t, lis.Close())
+	v := p.Probe(t.Context())
+	assert.Equal(t, Failed, v.Outcome)
+	assert.Equal(t, ReasonConnectFailed, v.Reason)
+	assert.Contains(t, v.Detail, "refused")
+	assert.Equal(t, ReasonConnectFailed, TCPConnect("no port", nil).Probe(t.Context()).Reason)
+}
+
+func TestATCPProbeThatIsNotAnsweredTimesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		assert.Equal(t, Verdict{Failed, ReasonProbeTimeout, ""}, TCPConnect("seq1:1", hang).Probe(ctx))
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		assert.Equal(t, Verdict{Inconclusive, ReasonCanceled, ""}, TCPConnect("seq1:1", hang).Probe(ctx))
+		broken := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") }
+		assert.Equal(t, Verdict{Failed, ReasonConnectFailed, "no route"}, TCPConnect("seq1:1", broken).Probe(t.Context()))
+	})
+}
+
+func TestAFuncProbeAlwaysHasAReasonAndACleanDetail(t *testing.T) {
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	for name, c := range map[string]struct {
+		ctx       context.Context
+		say, want Verdict
+	}{
+		"serving":              {t.Context(), Verdict{Outcome: Serving}, Verdict{Serving, ReasonServing, ""}},
+		"not serving":          {t.Context(), Verdict{Outcome: NotServing}, Verdict{NotServing, ReasonNotServing, ""}},
+		"failed":               {t.Context(), Verdict{Outcome: Failed, Detail: "a\nb\x00"}, Verdict{Failed, ReasonProbeError, "a b?"}},
+		"failed at a deadline": {late, Verdict{Outcome: Failed}, Verdict{Failed, ReasonProbeTimeout, ""}},
+		"failed, cancelled":    {canceled, Verdict{Outcome: Failed, Detail: "x"}, Verdict{Inconclusive, ReasonCanceled, "x"}},
+		"serving, cancelled":   {canceled, Verdict{Outcome: Serving}, Verdict{Serving, ReasonServing, ""}},
+		"nothing at all":       {t.Context(), Verdict{}, Verdict{Inconclusive, ReasonProbeError, ""}},
+		"a reason of its own":  {t.Context(), Verdict{Failed, ReasonConnectFailed, ""}, Verdict{Failed, ReasonConnectFailed, ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := Func("database", func(ctx context.Context) Verdict { assert.Equal(t, c.ctx, ctx); return c.say })
+			assert.Equal(t, c.want, p.Probe(c.ctx))
+			assert.Equal(t, KindFunc, p.Kind())
+			assert.Equal(t, "database", p.Target())
+		})
+	}
+	assert.Equal(t, Failed, Func("nothing", nil).Probe(t.Context()).Outcome)
+}

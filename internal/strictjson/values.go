@@ -1,0 +1,102 @@
+package strictjson
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// WantDuration is what Duration wants, for messages about the same setting that
+// come from elsewhere.
+const WantDuration = `a duration above zero, such as "1s"`
+
+// decode puts value into dst if it has the right type and ok, unless nil, takes
+// it.
+func decode[T any](value json.RawMessage, dst *T, want string, ok func(T) bool) error {
+	var v T
+	if err := json.Unmarshal(value, &v); err != nil || (ok != nil && !ok(v)) {
+		return &Error{Value: echoJSON(value), Want: want}
+	}
+	*dst = v
+	return nil
+}
+
+// Bool decodes true or false.
+func Bool(dst *bool) func(json.RawMessage) error {
+	return func(value json.RawMessage) error { return decode(value, dst, "true or false", nil) }
+}
+
+// String decodes a string of at most limit bytes of valid Unicode.
+func String(dst *string, limit int) func(json.RawMessage) error {
+	want := fmt.Sprintf("a string of at most %d bytes of valid Unicode", limit)
+	return func(value json.RawMessage) error {
+		return decode(value, dst, want, func(s string) bool {
+			// encoding/json puts the replacement character for what is not valid.
+			return len(s) <= limit && !strings.ContainsRune(s, utf8.RuneError)
+		})
+	}
+}
+
+// Int decodes a whole number from low to high, both included.
+func Int(dst *int, low, high int) func(json.RawMessage) error {
+	want := fmt.Sprintf("a whole number from %d to %d", low, high)
+	return func(value json.RawMessage) error {
+		return decode(value, dst, want, func(n int) bool { return n >= low && n <= high })
+	}
+}
+
+// Float decodes a number from low, included, up to below, not included.
+func Float(dst *float64, low, below float64) func(json.RawMessage) error {
+	want := fmt.Sprintf("a number from %g up to, but not including, %g", low, below)
+	return func(value json.RawMessage) error {
+		return decode(value, dst, want, func(f float64) bool { return f >= low && f < below })
+	}
+}
+
+// Enum decodes one of the given strings.
+func Enum[T ~string](dst *T, values ...T) func(json.RawMessage) error {
+	return func(value json.RawMessage) error {
+		return decode(value, dst, OneOf(values...), func(v T) bool { return slices.Contains(values, v) })
+	}
+}
+
+// OneOf says what Enum wants, for messages about the same setting that come
+// from elsewhere.
+func OneOf[T ~string](values ...T) string {
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = strconv.Quote(string(v))
+	}
+	return strings.Join(quoted, " or ")
+}
+
+// Duration decodes a string that time.ParseDuration takes, such as "0.5s", of a
+// duration above zero and at most limit.
+func Duration(dst *time.Duration, limit time.Duration) func(json.RawMessage) error {
+	return func(value json.RawMessage) error {
+		var text string
+		if err := decode(value, &text, WantDuration, nil); err != nil {
+			return err
+		}
+		d, err := time.ParseDuration(text)
+		switch {
+		case err != nil || d <= 0:
+			return &Error{Value: echoJSON(value), Want: WantDuration}
+		case d > limit:
+			return &Error{Value: echoJSON(value), Want: "a duration of at most " + limit.String()}
+		}
+		*dst = d
+		return nil
+	}
+}
+
+// FormatDuration gives a duration in seconds, exactly, such as "0.5s", as
+// Duration takes it. d must not be negative.
+func FormatDuration(d time.Duration) string {
+	s := fmt.Sprintf("%d.%09d", d/time.Second, d%time.Second)
+	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".") + "s"
+}
