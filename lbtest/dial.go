@@ -1,0 +1,90 @@
+package lbtest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"syscall"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+// Dialer returns the function that connects to a server by its address, for
+// grpc.WithContextDialer and the like. A server that is down refuses with
+// ECONNREFUSED, on bufconn too. A partitioned one keeps the caller waiting
+// until ctx ends or it is healed.
+//
+// On TCP it passes other addresses on to a [net.Dialer]; on bufconn there are
+// no others, and it returns an error.
+func (c *Cluster) Dialer() func(ctx context.Context, addr string) (net.Conn, error) {
+	return func(ctx context.Context, addr string) (net.Conn, error) {
+		if s := c.byAddr[addr]; s != nil {
+			return s.dial(ctx)
+		}
+		if c.tcp {
+			return new(net.Dialer).DialContext(ctx, "tcp", addr)
+		}
+
+		return nil, fmt.Errorf("lbtest: address %q: want one of Addrs(), such as %q", addr, c.servers[0].addr)
+	}
+}
+
+// DialOptions returns what grpc.NewClient needs to reach the servers: the
+// dialer, no proxy, and insecure credentials. Credentials that the caller
+// appends replace these.
+func (c *Cluster) DialOptions() []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithContextDialer(c.Dialer()),
+		grpc.WithNoProxy(),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+	}
+}
+
+// dial connects to the server as it is now.
+func (s *Server) dial(ctx context.Context) (net.Conn, error) {
+	if !s.cut.wait(ctx.Done()) {
+		return nil, s.dialError(ctx.Err())
+	}
+	if s.set.tcp {
+		return new(net.Dialer).DialContext(ctx, "tcp", s.addr)
+	}
+
+	s.mu.Lock()
+	run := s.run
+	s.mu.Unlock()
+	if run == nil {
+		return nil, s.dialError(syscall.ECONNREFUSED)
+	}
+
+	conn, err := run.lis.memory.DialContext(ctx)
+	switch {
+	case err == nil:
+		return &memoryConn{Conn: conn, remote: memoryAddr(s.addr)}, nil
+	case ctx.Err() != nil:
+		return nil, s.dialError(ctx.Err())
+	default: // the listener was closed meanwhile
+		return nil, s.dialError(syscall.ECONNREFUSED)
+	}
+}
+
+func (s *Server) dialError(err error) error {
+	addr := memoryAddr(s.addr)
+
+	return &net.OpError{Op: "dial", Net: addr.Network(), Addr: addr, Err: err}
+}
+
+// memoryConn is the client's half of a bufconn connection; its remote address
+// says which server it is.
+type memoryConn struct {
+	net.Conn
+
+	remote net.Addr
+}
+
+func (c *memoryConn) RemoteAddr() net.Addr { return c.remote }
+
+type memoryAddr string
+
+func (memoryAddr) Network() string  { return "bufconn" }
+func (a memoryAddr) String() string { return string(a) }

@@ -1,0 +1,250 @@
+package lbtest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/test/bufconn"
+)
+
+const (
+	// portTimeout is how long Restart waits for a port that another program
+	// took meanwhile; portRetry is the pause between its attempts.
+	portTimeout = 2 * time.Second
+	portRetry   = 10 * time.Millisecond
+)
+
+// Server is one server of a [Cluster], from [Cluster.Server]. All methods are
+// safe for concurrent use.
+type Server struct {
+	t        testing.TB
+	name     string
+	addr     string // set by the first start
+	register func(*grpc.Server)
+	set      *options
+	health   *health.Server // outlives the processes; nil by WithoutHealth
+
+	cut        gate // shut while partitioned; survives restarts, as a network does
+	goroutines sync.WaitGroup
+
+	// mu guards what follows. Nothing waits under it, and of other locks only
+	// those inside a connection or a listener are taken under it.
+	mu     sync.Mutex
+	run    *process // nil while down
+	closed bool     // the test is over
+	conns  map[*conn]struct{}
+	unseen []net.Conn // closed during a partition; the peers do not know yet
+	faults [kinds]fault
+	counts counts
+	change chan struct{} // closed at the next change; nil if nobody waits
+}
+
+// process is one life of a server, from its start to its end.
+type process struct {
+	server *Server
+	grpc   *grpc.Server
+	lis    *listener
+	hung   gate
+	ended  chan struct{} // closed by endLocked
+}
+
+func newServer(t testing.TB, name string, register func(*grpc.Server), set *options) *Server {
+	s := &Server{t: t, name: name, register: register, set: set, conns: make(map[*conn]struct{})}
+	if !set.tcp {
+		s.addr = name + ".lbtest:1"
+	}
+	if !set.noHealth {
+		s.health = health.NewServer()
+		for _, service := range set.healthServices {
+			s.health.SetServingStatus(service, healthpb.HealthCheckResponse_SERVING)
+		}
+	}
+
+	return s
+}
+
+// start ends the process that runs, if any, and starts a new one.
+func (s *Server) start() error {
+	p := &process{server: s, ended: make(chan struct{})}
+	p.grpc = p.build()
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	s.endLocked()
+	if s.closed {
+		p.grpc.Stop()
+
+		return nil
+	}
+	inner, err := s.listen()
+	if err != nil {
+		p.grpc.Stop()
+
+		return fmt.Errorf("listen: %w", err)
+	}
+	if s.addr == "" {
+		s.addr = inner.Addr().String()
+	}
+	p.lis = newListener(inner, p)
+	s.run = p
+	s.goroutines.Go(p.lis.run)
+	s.goroutines.Go(p.serve)
+
+	return nil
+}
+
+func (s *Server) listen() (net.Listener, error) {
+	switch {
+	case !s.set.tcp:
+		return bufconn.Listen(bufferSize), nil
+	case s.addr == "":
+		return net.Listen("tcp", "127.0.0.1:0")
+	default:
+		return net.Listen("tcp", s.addr)
+	}
+}
+
+func (p *process) build() *grpc.Server {
+	s := p.server
+	opts := []grpc.ServerOption{
+		grpc.WaitForHandlers(true), // so that the end of the test waits for them
+		grpc.ChainUnaryInterceptor(p.unary),
+		grpc.ChainStreamInterceptor(p.stream),
+		grpc.UnknownServiceHandler(unknownMethod),
+	}
+	srv := grpc.NewServer(append(opts, s.set.serverOptions...)...)
+	if s.health != nil {
+		healthpb.RegisterHealthServer(srv, s.health)
+	}
+	if s.register != nil {
+		s.register(srv)
+	}
+
+	return srv
+}
+
+func (p *process) serve() {
+	err := p.grpc.Serve(p.lis)
+	select {
+	case <-p.ended:
+	default:
+		if err != nil {
+			p.server.t.Errorf("lbtest: %s: Serve: %v", p.server.name, err)
+		}
+	}
+}
+
+// aliveLocked tells whether p is the process that runs.
+func (s *Server) aliveLocked(p *process) bool { return s.run == p }
+
+// endLocked ends the process that runs, if any, as SIGKILL would.
+func (s *Server) endLocked() {
+	p := s.run
+	if p == nil {
+		return
+	}
+
+	s.run = nil
+	close(p.ended)
+	_ = p.lis.Close() // nothing is left to do if that fails
+	for c := range s.conns {
+		_ = s.dropLocked(c, true) // the client learns of it all the same
+	}
+	s.goroutines.Go(p.grpc.Stop)
+}
+
+// shutdown ends the server for good.
+func (s *Server) shutdown() {
+	s.Heal()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.endLocked()
+}
+
+// Name returns the server's name, for example "server0".
+func (s *Server) Name() string { return s.name }
+
+// Addr returns the server's address as host:port. It never changes.
+func (s *Server) Addr() string { return s.addr }
+
+// Up tells whether the server runs, hung or not.
+func (s *Server) Up() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.run != nil
+}
+
+// Kill ends the server as SIGKILL does: it closes the listener and all
+// connections at once, on TCP with a reset, so that calls in flight fail and
+// new connections are refused. Handlers see their context end. A server that is
+// down stays down.
+func (s *Server) Kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endLocked()
+}
+
+// Stop ends the server gracefully: it refuses new connections, sends GOAWAY,
+// and returns when all calls have ended. As with any grpc-go server, a health
+// Watch is such a call; a client by the rules ends it at GOAWAY. A hung server
+// cannot stop before Resume. Kill cuts a Stop short. A server that is down
+// stays down.
+func (s *Server) Stop() {
+	s.mu.Lock()
+	p := s.run
+	s.mu.Unlock()
+	if p == nil {
+		return
+	}
+
+	p.grpc.GracefulStop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.aliveLocked(p) {
+		s.endLocked()
+	}
+}
+
+// Restart starts the server again at the same address, after Kill if it runs.
+// The new process does not hang. All else is as last set: health statuses
+// (SERVING unless SetServing or SetHealthStatus said otherwise), latency,
+// failures, partition and counts. On TCP, if another program has taken the
+// port, it tries for two seconds and then reports by t.Errorf.
+func (s *Server) Restart() {
+	s.t.Helper()
+
+	deadline := time.Now().Add(portTimeout)
+	for {
+		err := s.start()
+		switch {
+		case err == nil:
+			return
+		case !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(deadline):
+			s.t.Errorf("lbtest: Restart: %s: %v", s.name, err)
+
+			return
+		}
+		<-time.After(portRetry)
+	}
+}
+
+// Disconnect closes all connections abruptly, as Kill does, and goes on
+// listening.
+func (s *Server) Disconnect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		_ = s.dropLocked(c, true) // the client learns of it all the same
+	}
+}
