@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -57,6 +59,36 @@ func TestTheSameClientCodeWorksWithGRPCJS(t *testing.T) {
 	expect(healthpb.HealthCheckResponse_NOT_SERVING)
 	js.say("serving")
 	expect(healthpb.HealthCheckResponse_SERVING)
+}
+
+func TestCantonlbFollowsTheHealthOfAGRPCJSServer(t *testing.T) {
+	js := startGRPCJS(t)
+	ours := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.OnTCP())
+	client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: []cantonlb.Endpoint{
+		{Name: "js", Address: fmt.Sprintf("http://127.0.0.1:%d", js.port)},
+		{Name: "go", Address: "http://" + ours.Addrs()[0]},
+	}})
+	require.NoError(t, err)
+	defer client.Close()
+	servedBy := func(healthy int) map[string]int {
+		t.Helper()
+		require.Eventually(t, func() bool { return client.Status().Eligible() == healthy }, patience, time.Millisecond)
+		require.NoError(t, client.WaitHealthy(within(t, patience), healthy))
+		seen := map[string]int{}
+		for range 10 {
+			name, err := lbtest.ServedBy(within(t, patience), client)
+			require.NoError(t, err)
+			seen[name]++
+		}
+		return seen
+	}
+	assert.Equal(t, map[string]int{"grpcjs": 5, "server0": 5}, servedBy(2))
+	assert.Equal(t, healthcheck.WatchAlive, client.Status().Endpoints[0].Probe.Watch)
+	js.say("not_serving")
+	assert.Equal(t, map[string]int{"server0": 10}, servedBy(1))
+	assert.Equal(t, healthcheck.ReasonNotServing, client.Status().Endpoints[0].Reason)
+	js.say("serving")
+	assert.Equal(t, map[string]int{"grpcjs": 5, "server0": 5}, servedBy(2))
 }
 
 // grpcJS is the server of testdata/grpcjs while it runs.

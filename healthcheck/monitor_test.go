@@ -1,0 +1,83 @@
+package healthcheck
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMonitorWatchesTargetsThatKnowNothingOfGRPC(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		up, down := &script{verdict: yes}, &script{verdict: no}
+		var mu sync.Mutex
+		var seen []string
+		m, err := NewMonitor(Config{}, []Target{
+			{Name: "database", Probes: Probes{Check: up}},
+			{Name: "ledger", Probes: Probes{Check: down}},
+		}, func(tr Transition) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, tr.Target+" "+tr.To.String())
+		})
+		require.NoError(t, err)
+		defer m.Close()
+		synctest.Wait()
+		s := m.Status()
+		require.Len(t, s, 2)
+		assert.Equal(t, "database", s[0].Name)
+		assert.Equal(t, Healthy, s[0].Health.State)
+		assert.Equal(t, Unhealthy, s[1].Health.State)
+
+		up.set(no)
+		down.set(yes)
+		time.Sleep(3 * time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		assert.ElementsMatch(t, []string{"database healthy", "ledger unhealthy", "database unhealthy", "ledger healthy"}, seen)
+	})
+}
+
+// closing is a probe that holds something of its own.
+type closing struct {
+	script
+	closed int
+	err    error
+}
+
+func (c *closing) Close() error { c.closed++; return c.err }
+
+func TestMonitorClosesItsProbesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("broken")
+		p := &closing{script: script{verdict: yes}, err: broken}
+		m, err := NewMonitor(Config{}, []Target{{Name: "a", Probes: Probes{Check: p}}}, nil)
+		require.NoError(t, err)
+		assert.ErrorIs(t, m.Close(), broken)
+		assert.NoError(t, m.Close())
+		assert.Equal(t, 1, p.closed)
+	})
+}
+
+func TestMonitorRefusesBadTargetsAndStartsNothing(t *testing.T) {
+	p := Probes{Check: Func("x", func(context.Context) Verdict {
+		t.Error("a probe was made")
+		return Verdict{}
+	})}
+	for want, targets := range map[string][]Target{
+		"targets: empty list":              nil,
+		"targets[0].name: empty":           {{Probes: p}},
+		`targets[1].name "a": the name of`: {{Name: "a", Probes: p}, {Name: "a", Probes: p}},
+		`targets[0] "a": no Check probe`:   {{Name: "a"}},
+	} {
+		_, err := NewMonitor(Config{}, targets, nil)
+		assert.ErrorContains(t, err, want)
+	}
+	_, err := NewMonitor(Config{Rise: -1}, []Target{{Name: "a", Probes: p}}, nil)
+	assert.ErrorContains(t, err, "rise")
+}

@@ -1,0 +1,42 @@
+package healthcheck
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"pgregory.net/rapid"
+)
+
+func TestScheduleHurriesWhileAChangeIsBeingDecided(t *testing.T) {
+	s := schedule{interval: time.Second, suspectInterval: 100 * time.Millisecond}
+	for name, c := range map[string]struct {
+		h    Health
+		want time.Duration
+	}{
+		"unknown":                        {Health{}, 100 * time.Millisecond},
+		"healthy":                        {Health{State: Healthy}, time.Second},
+		"suspect":                        {Health{State: Suspect}, 100 * time.Millisecond},
+		"unhealthy":                      {Health{State: Unhealthy}, time.Second},
+		"unhealthy, and began to answer": {Health{State: Unhealthy, Passes: 1}, 100 * time.Millisecond},
+	} {
+		assert.Equal(t, c.want, s.delay(c.h, 0.5), name)
+	}
+}
+
+func TestScheduleSpreadsTheDelayByTheJitterToBothSides(t *testing.T) {
+	s := schedule{interval: time.Second, jitter: 0.2}
+	assert.Equal(t, 800*time.Millisecond, s.delay(Health{State: Healthy}, 0))
+	assert.Equal(t, time.Second, s.delay(Health{State: Healthy}, 0.5))
+	rapid.Check(t, func(t *rapid.T) {
+		d := s.delay(Health{State: Healthy}, rapid.Float64Range(0, 1).Draw(t, "u"))
+		assert.GreaterOrEqual(t, d, 800*time.Millisecond)
+		assert.LessOrEqual(t, d, 1200*time.Millisecond)
+	})
+}
+
+func TestScheduleWithoutJitter(t *testing.T) {
+	c, err := Config{Jitter: NoJitter}.WithDefaults()
+	assert.NoError(t, err)
+	assert.Equal(t, time.Second, newSchedule(c).delay(Health{State: Healthy}, 0.99))
+}
