@@ -1,0 +1,135 @@
+package cantonlb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"google.golang.org/grpc"
+
+	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// Client is a connection to a service that runs in several copies. Generated
+// stubs take it in place of a *grpc.ClientConn. Its methods are safe for
+// concurrent use.
+type Client struct {
+	conn *grpc.ClientConn
+	list *resolver.Static
+	set  *endpointset.Set
+
+	closing  sync.Once
+	closeErr error
+}
+
+var _ grpc.ClientConnInterface = (*Client)(nil)
+
+// NewClient connects to the endpoints of cfg and starts to probe them. It does
+// not wait for any of them: calls do, or use WaitHealthy. Close the client in
+// the end.
+//
+// opts are options of the underlying grpc channel. Transport credentials may be
+// left out if every endpoint is an http:// URL (plaintext) or every one an
+// https:// URL (TLS, with the system's root certificates). A service config
+// belongs into Config.ServiceConfig.
+//
+// An error names the field, the value and what would be right.
+func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
+	if len(cfg.Endpoints) == 0 {
+		return nil, errors.New("cantonlb: endpoints: empty list; want at least one endpoint")
+	}
+	e, err := newEquipment(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("cantonlb: %w", err)
+	}
+	all := append(append(e.defaults, opts...), e.fixed...)
+	conn, err := grpc.NewClient(e.list.Target(), all...)
+	if err != nil {
+		return nil, fmt.Errorf("cantonlb: %w", err)
+	}
+	conn.Connect() // builds the resolver and the policy before it returns
+	if err := e.check(); err != nil {
+		return nil, errors.Join(fmt.Errorf("cantonlb: %w", err), conn.Close())
+	}
+	return &Client{conn: conn, list: e.list, set: e.set.Load()}, nil
+}
+
+// check tells what has gone wrong while the channel was set up.
+func (e *equipment) check() error {
+	if err := e.buildErr.Load(); err != nil && *err != nil {
+		return *err
+	}
+	if e.set.Load() == nil {
+		return errors.New("the channel does not use the policy: one of the dial options has replaced the service " +
+			"config or the resolver; want the service config in Config.ServiceConfig")
+	}
+	return nil
+}
+
+// Invoke implements grpc.ClientConnInterface.
+func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	return c.conn.Invoke(ctx, method, args, reply, opts...)
+}
+
+// NewStream implements grpc.ClientConnInterface.
+func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	return c.conn.NewStream(ctx, desc, method, opts...)
+}
+
+// Conn gives the underlying channel, for libraries that want one. Do not close
+// it.
+func (c *Client) Conn() *grpc.ClientConn { return c.conn }
+
+// Status gives a snapshot of the client and its endpoints.
+func (c *Client) Status() Status { return newStatus(c.conn.GetState(), c.set.Status()) }
+
+// WaitHealthy waits until at least n endpoints are eligible: connected, healthy
+// and not drained. n counts from 1. If ctx ends first, the error tells of each
+// endpoint that is missing why, and wraps the context's.
+func (c *Client) WaitHealthy(ctx context.Context, n int) error {
+	if n < 1 {
+		return fmt.Errorf("cantonlb: cannot wait for %d healthy endpoints; want at least 1", n)
+	}
+	if _, err := c.set.WaitEligible(ctx, n); err != nil {
+		return fmt.Errorf("cantonlb: %w", err)
+	}
+	return nil
+}
+
+// Drain takes the endpoint with this name out of rotation, for maintenance:
+// calls under way on it may finish, and it stays connected and probed. It stays
+// drained until Undrain, or until it leaves the list. An unknown name is an
+// error. Draining every endpoint is allowed, and leaves none eligible.
+func (c *Client) Drain(name string) error { return c.setDrained(name, true) }
+
+// Undrain puts the endpoint with this name back into rotation.
+func (c *Client) Undrain(name string) error { return c.setDrained(name, false) }
+
+func (c *Client) setDrained(name string, drained bool) error {
+	if err := c.set.SetDrained(name, drained); err != nil {
+		return fmt.Errorf("cantonlb: %w", err)
+	}
+	return nil
+}
+
+// Update puts another list in force. Endpoints that stay, by their name and
+// address, keep their connections, health and counts. New ones are connected
+// and probed first; only then do the ones that left the list stop being picked,
+// and calls under way on them may finish. A bad list is an error and changes
+// nothing.
+func (c *Client) Update(endpoints []Endpoint) error {
+	if err := c.list.Update(endpoints); err != nil {
+		return fmt.Errorf("cantonlb: %w", err)
+	}
+	return nil
+}
+
+// Close ends all probes and connections. Calls under way fail; to let them
+// finish, wait for them first. Close may be called more than once and gives the
+// same answer each time.
+func (c *Client) Close() error {
+	c.closing.Do(func() { c.closeErr = c.conn.Close() })
+	return c.closeErr
+}

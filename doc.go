@@ -1,0 +1,47 @@
+// Package cantonlb connects a Go program to a gRPC service that runs in several
+// copies, and sends its calls only to those that are able to answer.
+//
+// # Why
+//
+// Canton and Daml nodes run in several copies: sequencers are all active, while
+// of a participant's, a mediator's or a domain manager's replicas exactly one
+// is. A client that dials one address stands still when that one does. grpc-go's
+// round_robin gives calls to every server that is connected, and a server that
+// hangs stays connected. cantonlb takes the static list of endpoints, probes
+// each one all the time, and picks in turn among the healthy ones.
+//
+//	client, err := cantonlb.NewClient(cantonlb.Config{
+//		Role: cantonlb.Sequencer,
+//		Endpoints: []cantonlb.Endpoint{
+//			{Name: "seq1", Address: "https://seq1.example.com:5001"},
+//			{Name: "seq2", Address: "https://seq2.example.com:5001"},
+//		},
+//	})
+//	if err != nil {
+//		return err
+//	}
+//	defer client.Close()
+//	stub := pb.NewSequencerServiceClient(client)
+//
+// [Client.Status] tells of each endpoint whether it may be picked, why, and when
+// and how that was last learnt. A call that finds nobody gets a
+// [NoEligibleError], which says the same.
+//
+// # Packages
+//
+// The front door is here. Package resolver holds the list and its target
+// static:///a:1,b:2, package healthcheck finds the truth about one endpoint,
+// package balancer is the policy healthy_round_robin, for plain channels as
+// well, and package lbtest is a test kit of servers that can be killed and hung.
+//
+// # Defaults
+//
+// The zero Config but for the endpoints: role Generic; a health Watch, and a
+// Check every second besides with a deadline between 0.3 s and 1 s after what
+// the connection has shown; two failures in a row take an endpoint out and two
+// successes bring it back; NOT_SERVING counts at once; with nobody eligible
+// calls fail at once and say why. Connections are made at once, tried again
+// after a growing pause of 0.1 s to 10 s, and given 5 s each. Messages of up to
+// 128 MiB are received; keepalive pings after 40 s without a sign of life, with
+// 15 s for the answer, while there are calls. Idle mode is off.
+package cantonlb

@@ -1,0 +1,177 @@
+package endpointset
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/serviceconfig"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/strictjson"
+)
+
+// NoneEligible says what calls get while no endpoint is eligible.
+type NoneEligible string
+
+// The policies for having no eligible endpoint.
+const (
+	// FailFast: calls fail at once with an error that lists each endpoint's
+	// reason, unless they wait for ready. The default.
+	FailFast NoneEligible = "failFast"
+	// Wait: calls wait, up to their deadlines.
+	Wait NoneEligible = "wait"
+	// FailOpen: calls go in turn to the endpoints that are connected, whatever
+	// their health; with none of those, as FailFast.
+	FailOpen NoneEligible = "failOpen"
+)
+
+// Ejection says when an endpoint whose calls fail is taken out although its
+// probes pass.
+type Ejection struct {
+	// ConsecutiveFailures is how many calls in a row must fail.
+	ConsecutiveFailures int
+	// BaseTime is how long the first ejection lasts; each one that follows
+	// closely lasts longer, up to MaxTime.
+	BaseTime, MaxTime time.Duration
+}
+
+// Config is the configuration of the policies, as in the service config. Make
+// it with DefaultConfig or ParseConfig; Validate completes and checks it.
+type Config struct {
+	serviceconfig.LoadBalancingConfig
+
+	HealthCheck  healthcheck.Config
+	Ejection     Ejection
+	NoneEligible NoneEligible
+	// DeadAfter is how long a connection may show no sign of life before it is
+	// closed.
+	DeadAfter time.Duration
+}
+
+// The defaults, and the bounds of what may be set.
+const (
+	defaultConsecutiveFailures = 5
+	defaultBaseTime            = time.Second
+	defaultMaxTime             = time.Minute
+	defaultDeadAfter           = 3 * time.Second
+
+	maxDuration            = 24 * time.Hour
+	maxConsecutiveFailures = 1_000_000
+)
+
+// Validate gives the configuration with defaults in place of zero values. Each
+// error is a *strictjson.Error that names the key, the value and what would be
+// right.
+func (c Config) Validate() (Config, error) {
+	var errs []error
+	health, err := c.HealthCheck.WithDefaults()
+	if err != nil {
+		errs = append(errs, strictjson.Prefix("healthCheck", err))
+	}
+	c.HealthCheck = health
+	duration := func(field string, d *time.Duration, byDefault time.Duration) {
+		switch {
+		case *d == 0:
+			*d = byDefault
+		case *d < 0 || *d > maxDuration:
+			errs = append(errs, &strictjson.Error{Field: field, Value: fmt.Sprintf("%q", d.String()), Want: strictjson.WantDuration})
+		}
+	}
+	e := &c.Ejection
+	switch {
+	case e.ConsecutiveFailures == 0:
+		e.ConsecutiveFailures = defaultConsecutiveFailures
+	case e.ConsecutiveFailures < 0 || e.ConsecutiveFailures > maxConsecutiveFailures:
+		errs = append(errs, &strictjson.Error{
+			Field: "ejection.consecutiveFailures", Value: fmt.Sprint(e.ConsecutiveFailures),
+			Want: fmt.Sprintf("a whole number from 1 to %d", maxConsecutiveFailures),
+		})
+	}
+	duration("ejection.baseTime", &e.BaseTime, min(defaultBaseTime, positive(e.MaxTime, defaultBaseTime)))
+	duration("ejection.maxTime", &e.MaxTime, max(defaultMaxTime, e.BaseTime))
+	if e.BaseTime > e.MaxTime && e.MaxTime > 0 {
+		errs = append(errs, &strictjson.Error{
+			Field: "ejection.baseTime", Value: fmt.Sprintf("%q", e.BaseTime),
+			Want: fmt.Sprintf("a duration not above maxTime %q", e.MaxTime),
+		})
+	}
+	duration("deadAfter", &c.DeadAfter, defaultDeadAfter)
+	switch c.NoneEligible {
+	case "":
+		c.NoneEligible = FailFast
+	case FailFast, Wait, FailOpen:
+	default:
+		errs = append(errs, &strictjson.Error{
+			Field: "noneEligible", Value: fmt.Sprintf("%q", strictjson.Echo(string(c.NoneEligible))),
+			Want: strictjson.OneOf(FailFast, Wait, FailOpen),
+		})
+	}
+	return c, errors.Join(errs...)
+}
+
+func positive(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+// DefaultConfig gives the defaults, which are valid.
+func DefaultConfig() Config {
+	c, _ := Config{}.Validate()
+	return c
+}
+
+// ParseConfig reads the JSON of the policies. It is stricter than grpc's habit:
+// a key that is unknown or given twice, a null, and a bad value are errors that
+// name it, because a misspelt key must not switch health checking off.
+func ParseConfig(data []byte) (*Config, error) {
+	var c Config
+	e := &c.Ejection
+	err := strictjson.Object(data, map[string]func(json.RawMessage) error{
+		"healthCheck": func(raw json.RawMessage) error { return c.HealthCheck.UnmarshalJSON(raw) },
+		"ejection": func(raw json.RawMessage) error {
+			return strictjson.Object(raw, map[string]func(json.RawMessage) error{
+				"consecutiveFailures": strictjson.Int(&e.ConsecutiveFailures, 1, maxConsecutiveFailures),
+				"baseTime":            strictjson.Duration(&e.BaseTime, maxDuration),
+				"maxTime":             strictjson.Duration(&e.MaxTime, maxDuration),
+			})
+		},
+		"noneEligible": strictjson.Enum(&c.NoneEligible, FailFast, Wait, FailOpen),
+		"deadAfter":    strictjson.Duration(&c.DeadAfter, maxDuration),
+	})
+	if err != nil {
+		return nil, err
+	}
+	c, err = c.Validate()
+	if err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// MarshalJSON gives the JSON that ParseConfig reads, with every key.
+func (c Config) MarshalJSON() ([]byte, error) {
+	type ejection struct {
+		ConsecutiveFailures int    `json:"consecutiveFailures"`
+		BaseTime            string `json:"baseTime"`
+		MaxTime             string `json:"maxTime"`
+	}
+	return json.Marshal(struct {
+		HealthCheck  healthcheck.Config `json:"healthCheck"`
+		Ejection     ejection           `json:"ejection"`
+		NoneEligible NoneEligible       `json:"noneEligible"`
+		DeadAfter    string             `json:"deadAfter"`
+	}{
+		HealthCheck: c.HealthCheck,
+		Ejection: ejection{
+			ConsecutiveFailures: c.Ejection.ConsecutiveFailures,
+			BaseTime:            strictjson.FormatDuration(c.Ejection.BaseTime),
+			MaxTime:             strictjson.FormatDuration(c.Ejection.MaxTime),
+		},
+		NoneEligible: c.NoneEligible,
+		DeadAfter:    strictjson.FormatDuration(c.DeadAfter),
+	})
+}

@@ -1,0 +1,209 @@
+package endpointset
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/status"
+)
+
+// connectTimeout bounds one attempt to connect, TLS and HTTP/2 handshakes
+// included; grpc's own bound is 20 s.
+const connectTimeout = 5 * time.Second
+
+// cacheLine is the size that keeps two counters from sharing one; 128 because
+// processors fetch lines in pairs.
+const cacheLine = 128
+
+// conn is one SubConn of an endpoint, from its making to its end: one attempt
+// to connect and, if it succeeds, one connection. It is never revived, so that
+// whatever is heard of it late cannot be mistaken for news of its successor.
+type conn struct {
+	// Set once, read by every pick.
+	sc       balancer.SubConn
+	done     func(balancer.DoneInfo)
+	endpoint *endpoint
+	address  resolver.Address
+	// eligible is whether this connection may be picked. It flips the moment
+	// that something is known, ahead of the next snapshot.
+	eligible atomic.Bool
+
+	// Guarded by Set.mu.
+	cancel        context.CancelFunc // ends the probes on this connection; nil if none
+	heardOfHealth bool               // grpc's health listener has been called
+
+	_ [cacheLine]byte
+	counters
+	_ [cacheLine]byte
+}
+
+// counters are the accounts of the calls on one connection. They are written by
+// every call, on a cache line of their own.
+type counters struct {
+	picked       atomic.Uint64 // calls given to the connection
+	heard        atomic.Uint64 // of those, ended with bytes received
+	unheard      atomic.Uint64 // of those, ended without
+	failed       atomic.Uint64 // of those, ended with an error that speaks against the endpoint
+	failedInARow atomic.Uint32
+}
+
+// Counts are the accounts of an endpoint's calls since it joined the set.
+type Counts struct {
+	// Picked is how many calls the endpoint was given, InFlight how many of
+	// them have not ended.
+	Picked, InFlight uint64
+	// Heard is how many ended with at least a byte of answer; Failed how many
+	// ended with an error that speaks against the endpoint: UNAVAILABLE,
+	// DEADLINE_EXCEEDED, INTERNAL or UNKNOWN.
+	Heard, Failed uint64
+}
+
+func (n *counters) counts() Counts {
+	heard, unheard := n.heard.Load(), n.unheard.Load()
+	picked := n.picked.Load() // last, so that InFlight cannot be negative
+	return Counts{Picked: picked, InFlight: picked - heard - unheard, Heard: heard, Failed: n.failed.Load()}
+}
+
+func (a Counts) plus(b Counts) Counts {
+	return Counts{
+		Picked: a.Picked + b.Picked, InFlight: a.InFlight + b.InFlight,
+		Heard: a.Heard + b.Heard, Failed: a.Failed + b.Failed,
+	}
+}
+
+// newDone makes the function that keeps the accounts when a call ends. It
+// allocates nothing and takes no lock. It is a plain closure, made once for each
+// conn: a method value would copy its large argument twice.
+func (c *conn) newDone() func(balancer.DoneInfo) {
+	n := &c.counters
+	return func(info balancer.DoneInfo) {
+		if !info.BytesReceived {
+			n.unheard.Add(1)
+		} else {
+			n.heard.Add(1)
+			if info.Err == nil {
+				if n.failedInARow.Load() != 0 {
+					n.failedInARow.Store(0)
+				}
+				return
+			}
+		}
+		if info.Err != nil {
+			n.failure(info)
+		}
+	}
+}
+
+// failure accounts for a call that ended with an error.
+func (n *counters) failure(info balancer.DoneInfo) {
+	switch {
+	case speaksAgainst(status.Code(info.Err)):
+		n.failed.Add(1)
+		n.failedInARow.Add(1)
+	case info.BytesReceived: // a working server's answer
+		n.failedInARow.Store(0)
+	}
+}
+
+// speaksAgainst tells whether a call's error says something about the endpoint
+// rather than about the call.
+func speaksAgainst(c codes.Code) bool {
+	switch c {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// dialLocked makes a conn for the endpoint's present address and has it
+// connect, once Set.mu is released.
+func (e *endpoint) dialLocked() {
+	s := e.set
+	c := &conn{endpoint: e, address: e.want.addrs[e.link.addr]}
+	c.done = c.newDone()
+	//lint:ignore SA1019 the function stays; what goes is more than one address for a SubConn
+	sc, err := s.cc.NewSubConn([]resolver.Address{c.address}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
+		StateListener: func(state balancer.SubConnState) { s.connChanged(c, state) },
+	})
+	if err != nil {
+		// grpc refuses only when the channel is being closed; Close follows.
+		e.connErr = err
+		return
+	}
+	c.sc = sc
+	e.conn = c
+	e.armLocked(connectTimeout)
+	s.after = append(s.after, sc.Connect)
+}
+
+// retireLocked gives up the endpoint's conn. Calls on it may finish: Shutdown
+// only stops new ones.
+func (e *endpoint) retireLocked() {
+	c := e.conn
+	if c == nil {
+		return
+	}
+	e.conn = nil
+	c.eligible.Store(false)
+	if c.cancel != nil {
+		c.cancel()
+	}
+	e.retired = append(e.retired, c)
+	e.foldLocked()
+	e.set.after = append(e.set.after, c.sc.Shutdown)
+}
+
+// foldLocked adds up the accounts of retired conns on which nothing is in
+// flight any more, and lets go of them.
+func (e *endpoint) foldLocked() {
+	kept := e.retired[:0]
+	for _, c := range e.retired {
+		if n := c.counts(); n.InFlight == 0 {
+			e.folded = e.folded.plus(n)
+		} else {
+			kept = append(kept, c)
+		}
+	}
+	clear(e.retired[len(kept):])
+	e.retired = kept
+}
+
+// countsLocked gives the accounts of all of the endpoint's calls.
+func (e *endpoint) countsLocked() Counts {
+	e.foldLocked()
+	total := e.folded
+	for _, c := range e.retired {
+		total = total.plus(c.counts())
+	}
+	if e.conn != nil {
+		total = total.plus(e.conn.counts())
+	}
+	return total
+}
+
+// connChanged hears of a SubConn's new state, from grpc.
+func (s *Set) connChanged(c *conn, state balancer.SubConnState) {
+	s.mu.Lock()
+	defer s.unlock()
+	e := c.endpoint
+	if s.closed || e.conn != c {
+		return // news of the past
+	}
+	switch state.ConnectivityState {
+	case connectivity.Ready:
+		e.channel.pending = true
+		e.stepLocked(linkUp, nil)
+		s.after = append(s.after, func() {
+			c.sc.RegisterHealthListener(func(h balancer.SubConnState) { s.channelHealth(c, h) })
+		})
+	case connectivity.TransientFailure, connectivity.Idle:
+		e.stepLocked(linkDown, state.ConnectionError)
+	default: // CONNECTING is what was asked for, and SHUTDOWN too
+	}
+}

@@ -1,0 +1,35 @@
+// Package endpointset keeps the connections to a set of endpoints together with
+// their health, and offers the eligible ones to the policies as an immutable
+// snapshot.
+//
+// # Why
+//
+// grpc-go's own policies put a child policy of its own around each endpoint and
+// rebuild everything on each change of any: with N endpoints that start up, or
+// fail together, that is a quadratic amount of work. And they hide the
+// connection, on which the probes have to run. Here one set owns one SubConn
+// for each endpoint:
+//
+//	SubConn states, probe verdicts -> endpoint -> class (eligible, undecided, out)
+//	                                    |             |
+//	             atomic eligibility flips at once     counted, O(1)
+//	                                                  |
+//	                          one flusher, coalescing: snapshot -> UpdateState
+//
+// # Files
+//
+//	config.go    the JSON configuration of the policies
+//	desired.go   resolver state -> wanted endpoints, and the difference to now
+//	link.go      the pure state machine of one endpoint's connection
+//	endpoint.go  one endpoint: link, health, counters, eligibility
+//	conn.go      one SubConn from its making to its end
+//	probing.go   probes on a SubConn, or on a connection of their own
+//	set.go       the set: the grpc balancer API in, the flusher out
+//	picker.go    the snapshot that picks
+//	status.go    what is there to see, explain.go why nothing may be picked
+//
+// # Locks
+//
+// A Checker's lock comes first, then Set.flush, then Set.mu. grpc is never called with
+// Set.mu held, except to create a SubConn, which calls nothing back.
+package endpointset

@@ -1,0 +1,242 @@
+package endpointset
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// class is what an endpoint counts as in its set.
+type class uint8
+
+const (
+	// out: it cannot serve now.
+	out class = iota
+	// undecided: it is on its way, and nothing speaks against it yet. While
+	// nobody is eligible, calls wait for the undecided.
+	undecided
+	// eligible: it may be picked.
+	eligible
+)
+
+// endpoint is one endpoint of a set. What is not marked immutable is guarded by
+// Set.mu.
+type endpoint struct {
+	set     *Set
+	name    string               // immutable
+	checker *healthcheck.Checker // immutable; nil if health checking is off
+	// healthCheck is what the checker was made with; immutable.
+	healthCheck healthcheck.Config
+	want        wanted // immutable
+
+	// stop ends the probes on a connection of their own, if there are such.
+	stop context.CancelFunc
+	link link
+	conn *conn // nil while waiting
+	// connErr is why there is no connection, nextTry when the next attempt is
+	// due while waiting.
+	connErr error
+	nextTry time.Time
+	timer   *time.Timer // ends the attempt while connecting, the pause while waiting
+	backoff *backoff.ExponentialBackOff
+
+	// health is what the checker has found; channel is what grpc's own health
+	// check has, where there is one.
+	health  healthNow
+	channel channelHealth
+	// troubled since it last failed to connect or became unhealthy, until it is
+	// eligible again: such an endpoint is nobody's hope (it is out rather than
+	// undecided, however often it tries).
+	troubled bool
+	drained  bool
+	leaving  bool // no more in the list, picked until the new ones are decided
+	warming  bool // new in the list, and not decided yet
+
+	class class
+	slot  int // the place in Set.eligible, if eligible
+
+	retired []*conn // with calls in flight
+	folded  Counts  // of retired conns without
+}
+
+// healthNow is the set's copy of an endpoint's health, to be had without the
+// checker's lock.
+type healthNow struct {
+	state  healthcheck.State
+	reason healthcheck.Reason
+	detail string
+	since  time.Time
+}
+
+// channelHealth is what grpc's own health check says on the present connection.
+type channelHealth struct {
+	failing bool
+	pending bool
+	err     error
+}
+
+// stepLocked moves the link and does what follows from it.
+func (e *endpoint) stepLocked(event linkEvent, err error) {
+	before := e.link
+	next, effects := before.next(event, len(e.want.addrs))
+	e.link = next
+	if (before.phase == ready) != (next.phase == ready) && e.set.cfg.NoneEligible == FailOpen {
+		e.set.dirtyLocked() // the connected are what counts then
+	}
+	if effects.retire {
+		e.retireLocked()
+	}
+	if effects.lost {
+		e.lostLocked(err)
+	}
+	if effects.failed {
+		e.troubled = true
+		e.connErr = err
+	}
+	if effects.reset && e.backoff != nil {
+		e.backoff.Reset()
+	}
+	switch {
+	case effects.dial:
+		e.dialLocked()
+	case effects.backOff:
+		pause := e.pauseLocked()
+		e.nextTry = time.Now().Add(pause)
+		e.armLocked(pause)
+	case e.link.phase == ready || e.link.phase == closed:
+		e.disarmLocked()
+	}
+	e.settleLocked()
+}
+
+// lostLocked forgets what was known by way of a connection that is gone.
+func (e *endpoint) lostLocked(err error) {
+	e.connErr = err
+	e.channel = channelHealth{}
+	if e.health.state != healthcheck.Unhealthy {
+		e.health = healthNow{reason: healthcheck.ReasonConnectionLost, since: time.Now()}
+	}
+	if e.checker != nil {
+		e.set.after = append(e.set.after, func() { e.checker.Reset(healthcheck.ReasonConnectionLost) })
+	}
+}
+
+// The pauses between attempts to connect.
+const (
+	minPause    = 100 * time.Millisecond
+	maxPause    = 10 * time.Second
+	pauseGrowth = 1.6
+	pauseJitter = 0.2
+)
+
+func (e *endpoint) pauseLocked() time.Duration {
+	if e.backoff == nil {
+		e.backoff = backoff.NewExponentialBackOff(backoff.WithInitialInterval(minPause),
+			backoff.WithMaxInterval(maxPause), backoff.WithMultiplier(pauseGrowth),
+			backoff.WithRandomizationFactor(pauseJitter), backoff.WithMaxElapsedTime(0))
+	}
+	return min(e.backoff.NextBackOff(), maxPause) // the jitter reaches beyond its interval
+}
+
+// armLocked sets the endpoint's one timer.
+func (e *endpoint) armLocked(d time.Duration) {
+	e.disarmLocked()
+	var t *time.Timer
+	t = time.AfterFunc(d, func() {
+		s := e.set
+		s.mu.Lock()
+		defer s.unlock()
+		if s.closed || e.timer != t {
+			return // overtaken by something else
+		}
+		if e.link.phase == waiting {
+			e.stepLocked(linkTry, nil)
+		} else {
+			e.stepLocked(linkDown, errConnectTimeout)
+		}
+	})
+	e.timer = t
+}
+
+var errConnectTimeout = fmt.Errorf("no connection within %v", connectTimeout)
+
+func (e *endpoint) disarmLocked() {
+	if e.timer != nil {
+		e.timer.Stop()
+		e.timer = nil
+	}
+}
+
+// classifyLocked says what the endpoint counts as now.
+func (e *endpoint) classifyLocked() class {
+	switch {
+	case e.drained || e.link.phase == closed:
+		return out
+	case e.servesLocked():
+		return eligible
+	case e.troubled || e.channel.failing || e.health.state == healthcheck.Unhealthy:
+		return out
+	default:
+		return undecided
+	}
+}
+
+// servesLocked tells whether the endpoint could be picked, drained or not.
+func (e *endpoint) servesLocked() bool {
+	usable := e.health.state == healthcheck.Healthy || e.health.state == healthcheck.Suspect
+	return e.link.phase == ready && usable && !e.channel.failing && !e.channel.pending
+}
+
+// settleLocked brings the endpoint's class, and the set's accounts of classes,
+// up to date with the rest of its state. It takes the same time however large
+// the set is.
+func (e *endpoint) settleLocked() {
+	s, was := e.set, e.class
+	e.class = e.classifyLocked()
+	if e.servesLocked() {
+		e.troubled = false
+		var effects linkEffects
+		e.link, effects = e.link.next(linkProven, len(e.want.addrs))
+		if effects.reset && e.backoff != nil {
+			e.backoff.Reset()
+		}
+	} else if e.class == out && !e.drained {
+		e.troubled = true
+	}
+	if e.conn != nil {
+		e.conn.eligible.Store(e.class == eligible)
+	}
+	if e.class != was {
+		s.reclassLocked(e, was)
+	}
+	if e.warming && e.class != undecided {
+		e.warming = false
+		s.warming--
+		s.releaseLocked()
+	}
+}
+
+// addressText is the endpoint's address for people.
+func (e *endpoint) addressText() string {
+	if e.conn != nil {
+		return e.conn.address.Addr
+	}
+	return e.want.addrs[0].Addr
+}
+
+// transition hears of a change of the endpoint's health, from its checker.
+func (e *endpoint) transition(t healthcheck.Transition) {
+	s := e.set
+	s.logTransition(t)
+	s.mu.Lock()
+	defer s.unlock()
+	if s.closed || e.link.phase == closed {
+		return
+	}
+	e.health = healthNow{state: t.To, reason: t.Reason, detail: t.Detail, since: t.At}
+	e.settleLocked()
+}

@@ -1,0 +1,168 @@
+package endpointset
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+var errClosed = errors.New("the client is closed")
+
+// maxExplained is how many endpoints an explanation names; of a longer list it
+// gives the number of the rest.
+const maxExplained = 8
+
+// Ineligible is why one endpoint may not be picked.
+type Ineligible struct {
+	Name string
+	// State is "unhealthy", "connecting", "unknown", "drained" and so on.
+	State  string
+	Reason healthcheck.Reason
+	// Detail is for people: an error's text, bounded.
+	Detail string
+	// For is how long it has been so, 0 if that is not known; NextTry is the
+	// time until the next attempt to connect, 0 if there is none to wait for.
+	For, NextTry time.Duration
+}
+
+// NoEligibleError explains why no endpoint may be picked. It is the plain error that
+// a picker gives.
+type NoEligibleError struct {
+	// Of is the length of the list; Endpoints explains the first few of it.
+	Of        int
+	Endpoints []Ineligible
+	// more is how many others are not eligible either.
+	more int
+	// Resolver is what the resolver last complained of, empty if nothing.
+	Resolver string
+}
+
+// Error gives one line, of bounded length.
+func (n *NoEligibleError) Error() string {
+	return fmt.Sprintf("no eligible endpoint of %d: %s", n.Of, n.reasons())
+}
+
+func (n *NoEligibleError) reasons() string {
+	var b strings.Builder
+	for i, e := range n.Endpoints {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(e.String())
+	}
+	if n.more > 0 {
+		fmt.Fprintf(&b, " and %d more", n.more)
+	}
+	if n.Of == 0 {
+		b.WriteString("the list is empty")
+	}
+	if n.Resolver != "" {
+		b.WriteString("; the resolver: " + n.Resolver)
+	}
+	return b.String()
+}
+
+// String gives, for example, `seq1 unhealthy (not_serving, 12s)`.
+func (e Ineligible) String() string {
+	var facts []string
+	if e.Reason != healthcheck.ReasonNone {
+		facts = append(facts, string(e.Reason))
+	}
+	if e.For > 0 {
+		facts = append(facts, roughly(e.For))
+	}
+	text := strings.Join(facts, ", ")
+	if e.Detail != "" {
+		if text != "" {
+			text += ": "
+		}
+		text += e.Detail
+	}
+	if e.NextTry > 0 {
+		text += "; next try in " + roughly(e.NextTry)
+	}
+	name := healthcheck.CleanDetail(e.Name) // a foreign resolver may call it anything
+	if text == "" {
+		return name + " " + e.State
+	}
+	return fmt.Sprintf("%s %s (%s)", name, e.State, text)
+}
+
+// roughly gives a duration as a person would say it.
+func roughly(d time.Duration) string {
+	switch {
+	case d >= 10*time.Second:
+		return d.Round(time.Second).String()
+	case d >= time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	default:
+		return d.Round(time.Millisecond).String()
+	}
+}
+
+// Explain tells of each endpoint that is not eligible why.
+func (s *Set) Explain() *NoEligibleError {
+	s.mu.Lock()
+	defer s.unlock()
+	return s.explainLocked()
+}
+
+func (s *Set) explain() error { return s.Explain() }
+
+func (s *Set) explainLocked() *NoEligibleError {
+	now := time.Now()
+	n := &NoEligibleError{Of: len(s.list), Resolver: healthcheck.CleanDetail(errorText(s.problem))}
+	for _, e := range s.list {
+		if e.class == eligible {
+			continue
+		}
+		if len(n.Endpoints) == maxExplained {
+			break
+		}
+		n.Endpoints = append(n.Endpoints, e.explainLocked(now))
+	}
+	n.more = len(s.list) - s.counts[eligible] - len(n.Endpoints)
+	return n
+}
+
+func (e *endpoint) explainLocked(now time.Time) Ineligible {
+	why := Ineligible{Name: e.name, For: now.Sub(e.health.since)}
+	switch {
+	case e.drained:
+		return Ineligible{Name: e.name, State: "drained"}
+	case e.link.phase == ready && e.channel.failing:
+		why.State, why.Reason, why.For = "unhealthy", healthcheck.ReasonChannelHealth, 0
+		why.Detail = healthcheck.CleanDetail(errorText(e.channel.err))
+	case e.link.phase == ready && e.channel.pending && e.health.state != healthcheck.Unhealthy:
+		why.State, why.Reason, why.For = healthcheck.Unknown.String(), healthcheck.ReasonChannelHealth, 0
+	case e.link.phase == ready || e.health.state == healthcheck.Unhealthy && e.connErr == nil:
+		why.State, why.Reason, why.Detail = e.health.state.String(), e.health.reason, e.health.detail
+	default:
+		why.State, why.For = "connecting", 0
+		why.Detail = healthcheck.CleanDetail(errorText(e.connErr))
+		if e.link.phase == waiting {
+			why.NextTry = max(0, e.nextTry.Sub(now))
+		}
+	}
+	return why
+}
+
+// plainly gives an error of the resolver's to the calls, as a text alone: it may
+// be a status error, which would end those that are willing to wait.
+func plainly(err error) error { return errors.New(healthcheck.CleanDetail(errorText(err))) }
+
+// errorText gives the part of a connection error that says what happened.
+// grpc wraps it in words of its own.
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,217 @@
+package endpointset
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials/insecure"
+	_ "google.golang.org/grpc/health" // or a channel's healthCheckConfig would be ignored
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// newEndpointLocked makes an endpoint. It does nothing until startLocked.
+func (s *Set) newEndpointLocked(w wanted) *endpoint {
+	e := &endpoint{set: s, name: w.name, want: w, healthCheck: s.cfg.HealthCheck, drained: s.drained[w.name]}
+	e.health.since = time.Now()
+	e.class = e.classifyLocked()
+	if e.healthCheck.Disabled {
+		return e
+	}
+	checker, err := healthcheck.NewChecker(w.name, e.healthCheck, healthcheck.CheckerOptions{
+		Budget: s.budget, OnTransition: e.transition,
+	})
+	if err != nil { // the configuration has been validated before it got here
+		logger.Errorf("%s: endpoint %q gets no health checking: %v", s.policy, w.name, err)
+		return e
+	}
+	e.checker = checker
+	return e
+}
+
+// startLocked connects the endpoint, and begins to probe it if that takes no
+// connection of the channel's.
+func (e *endpoint) startLocked() {
+	if e.checker != nil && e.hasSeparateTarget() {
+		s := e.set
+		ctx, cancel := context.WithCancel(s.ctx)
+		e.stop = cancel
+		s.wg.Go(func() {
+			probes := e.separateProbes()
+			e.checker.Run(ctx, probes, nil)
+			if err := probes.Close(); err != nil {
+				logger.Infof("%s: endpoint %q: closing its probes: %v", s.policy, e.name, err)
+			}
+		})
+	}
+	e.stepLocked(linkTry, nil)
+}
+
+// closeLocked takes the endpoint out of service for good.
+func (e *endpoint) closeLocked() {
+	if e.stop != nil {
+		e.stop()
+	}
+	e.stepLocked(linkClose, nil)
+}
+
+// hasSeparateTarget tells whether health is learnt elsewhere than on the
+// connection of the calls.
+func (e *endpoint) hasSeparateTarget() bool {
+	return e.healthCheck.HTTP != "" || e.healthCheck.GRPCPort != 0
+}
+
+// separateProbes makes the probes for a target of their own.
+func (e *endpoint) separateProbes() healthcheck.Probes {
+	host, _, err := net.SplitHostPort(e.want.addrs[0].Addr)
+	if err != nil { // a foreign resolver's address, such as a unix socket
+		host = e.want.addrs[0].Addr
+	}
+	if e.healthCheck.HTTP != "" {
+		return healthcheck.Probes{Check: healthcheck.HTTPGet(nil, e.healthCheck.HTTPURL(host), healthcheck.HTTPOptions{})}
+	}
+	return e.set.ownChannel(e, net.JoinHostPort(host, strconv.Itoa(e.healthCheck.GRPCPort)))
+}
+
+// ownChannel makes gRPC probes on a connection of their own, set up like the
+// channel's connections.
+func (s *Set) ownChannel(e *endpoint, address string) healthcheck.Probes {
+	creds := s.build.DialCreds
+	if creds == nil {
+		creds = insecure.NewCredentials()
+	}
+	opts := []grpc.DialOption{grpc.WithTransportCredentials(creds)}
+	if s.build.CredsBundle != nil {
+		opts = []grpc.DialOption{grpc.WithCredentialsBundle(s.build.CredsBundle)}
+	}
+	if s.build.Dialer != nil {
+		opts = append(opts, grpc.WithContextDialer(s.build.Dialer))
+	} else {
+		opts = append(opts, grpc.WithNoProxy())
+	}
+	if name := e.want.addrs[0].ServerName; name != "" {
+		opts = append(opts, grpc.WithAuthority(name))
+	}
+	probe, err := healthcheck.DialGRPC(address, e.healthCheck.Service, e.grpcOptions(), opts...)
+	if err != nil {
+		return healthcheck.Probes{Check: healthcheck.Func(address, func(context.Context) healthcheck.Verdict {
+			return healthcheck.NewVerdict(healthcheck.Failed, healthcheck.ReasonConnectFailed, err.Error())
+		})}
+	}
+	return healthcheck.Probes{Check: probe}
+}
+
+func (e *endpoint) grpcOptions() healthcheck.GRPCOptions {
+	return healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
+}
+
+// channelHealth hears from grpc's own health check, which runs if the channel
+// has a healthCheckConfig or a parent policy ejects endpoints, and says READY
+// once if there is neither. Its first word starts our own probes, since only
+// then is it known whether grpc has a Watch open already.
+func (s *Set) channelHealth(c *conn, state balancer.SubConnState) {
+	s.mu.Lock()
+	defer s.unlock()
+	e := c.endpoint
+	if s.closed || e.conn != c {
+		return
+	}
+	first := !c.heardOfHealth
+	c.heardOfHealth = true
+	e.channel = channelHealth{
+		pending: state.ConnectivityState == connectivity.Connecting || state.ConnectivityState == connectivity.Idle,
+		failing: state.ConnectivityState == connectivity.TransientFailure,
+		err:     state.ConnectionError,
+	}
+	if first {
+		e.probeLocked(c, state.ConnectivityState == connectivity.Connecting)
+	}
+	e.settleLocked()
+}
+
+// probeLocked starts the probes on a connection. watched tells that grpc
+// watches the endpoint itself.
+func (e *endpoint) probeLocked(c *conn, watched bool) {
+	s := e.set
+	if e.checker == nil {
+		e.health = healthNow{state: healthcheck.Healthy, reason: healthcheck.ReasonConnected, since: time.Now()}
+		return
+	}
+	if e.hasSeparateTarget() {
+		return
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	c.cancel = cancel
+	s.wg.Add(1)
+	s.after = append(s.after, func() {
+		p, release := c.sc.GetOrBuildProducer(&producerBuilder{cancel: cancel})
+		go func() {
+			defer s.wg.Done()
+			defer release()
+			defer cancel()
+			if cc, ok := p.(grpc.ClientConnInterface); ok { // what grpc says it gives
+				e.checker.Run(ctx, e.connProbes(c, cc, watched), c.heard.Load)
+			}
+		}()
+	})
+}
+
+// connProbes makes the probes that run on the calls' own connection. With a
+// Watch of grpc's on a service that we were not told of, ours has nothing to add
+// but to see that the endpoint answers at all.
+func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool) healthcheck.Probes {
+	service, opts := e.healthCheck.Service, e.grpcOptions()
+	probes := healthcheck.Probes{
+		Check:    healthcheck.GRPCCheck(cc, service, opts),
+		Watch:    healthcheck.GRPCWatch(cc, service, opts),
+		Fallback: &fallback{set: e.set, endpoint: e, address: c.address.Addr},
+	}
+	if watched && service == "" {
+		probes.Check, probes.Fallback, probes.Watch = alive{check: probes.Check}, alive{check: probes.Fallback}, nil
+	}
+	return probes
+}
+
+// alive takes any answer of the endpoint for a sign of life, and asks no more.
+type alive struct{ check healthcheck.Probe }
+
+func (a alive) Kind() healthcheck.Kind { return a.check.Kind() }
+func (a alive) Target() string         { return a.check.Target() }
+
+func (a alive) Probe(ctx context.Context) healthcheck.Verdict {
+	v := a.check.Probe(ctx)
+	if v.Outcome == healthcheck.NotServing {
+		return healthcheck.NewVerdict(healthcheck.Serving, healthcheck.ReasonConnected, "")
+	}
+	return v
+}
+
+// fallback probes on a short-lived connection of its own, for an endpoint whose
+// connection has no stream to spare.
+type fallback struct {
+	set      *Set
+	endpoint *endpoint
+	address  string
+}
+
+func (f *fallback) Probe(ctx context.Context) healthcheck.Verdict {
+	probes := f.set.ownChannel(f.endpoint, f.address)
+	defer func() { _ = probes.Close() }() // what there was to learn has been learnt
+	return probes.Check.Probe(ctx)
+}
+
+func (*fallback) Kind() healthcheck.Kind { return healthcheck.KindGRPCCheck }
+
+func (f *fallback) Target() string { return f.address }
+
+// producerBuilder gives the probes of one connection their access to it. grpc
+// closes the producer before it tells of the connection's end, and holds a lock
+// meanwhile: so closing ends the probes without waiting for them.
+type producerBuilder struct{ cancel context.CancelFunc }
+
+func (b *producerBuilder) Build(cc any) (balancer.Producer, func()) { return cc, b.cancel }

@@ -1,0 +1,378 @@
+package endpointset
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/connectivity"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// maxWarming bounds how long endpoints that have left the list go on serving
+// while those that have joined it find out what they are.
+const maxWarming = 5 * time.Second
+
+// Set is a load-balancing policy's endpoints. It implements balancer.Balancer;
+// its other methods are safe for concurrent use.
+type Set struct {
+	policy string
+	cc     balancer.ClientConn
+	build  balancer.BuildOptions
+	budget *healthcheck.Budget
+	turn   *turn // outlives every snapshot, so that turns are kept
+
+	ctx    context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // probes, the flusher, publications; no Add after closed
+
+	// flush is held from the taking of a snapshot until grpc has it, so that
+	// snapshots arrive in order. It comes before mu.
+	flush sync.Mutex
+	// mu guards what follows. A Checker's lock comes before it.
+	mu       sync.Mutex
+	after    []func() // what must be done without mu; see unlock
+	cfg      Config
+	list     []*endpoint // in the order of the resolver's list
+	byName   map[string]*endpoint
+	leaving  []*endpoint
+	eligible []*conn // of all endpoints, leaving ones too; order of no meaning
+	counts   [3]int  // endpoints of each class, leaving ones not
+	warming  int
+	warmed   *time.Timer // ends the warming at the latest
+	problem  error       // what was wrong with the newest list
+	drained  map[string]bool
+	changed  chan struct{} // closed and replaced when a class changes
+	none     time.Time     // since when nobody is eligible, zero if somebody is
+	dirty    bool          // the published snapshot is out of date
+	inline   bool          // an update is under way, and publishes at its end
+	flushing bool          // the flusher runs
+	closed   bool
+}
+
+// New makes the set of the policy with this name.
+func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Set{
+		policy: policy, cc: cc, build: opts, budget: healthcheck.NewBudget(0, 0), turn: newTurn(),
+		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
+		byName: make(map[string]*endpoint), drained: make(map[string]bool), changed: make(chan struct{}),
+	}
+}
+
+// unlock releases mu and then does what had to wait for that.
+func (s *Set) unlock() {
+	after := s.after
+	s.after = nil
+	s.mu.Unlock()
+	for _, f := range after {
+		f()
+	}
+}
+
+// UpdateClientConnState takes in a list of endpoints and a configuration. The
+// endpoints that stay keep their connections, their health and their accounts.
+// Those that leave are picked until each new one has its first verdict or has
+// failed to connect, or until maxWarming has passed.
+func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
+	resolver.ClaimFrom(state.ResolverState).Take(s)
+	list, problem := desired(state.ResolverState)
+	cfg, ok := state.BalancerConfig.(*Config)
+
+	s.mu.Lock()
+	if s.closed {
+		s.unlock()
+		return nil
+	}
+	s.inline = true
+	if ok && cfg != nil {
+		s.cfg = *cfg
+	}
+	s.problem = problem
+	if problem == nil || errors.Is(problem, errNoEndpoints) {
+		s.replaceLocked(list)
+	}
+	s.inline = false
+	s.dirty = true
+	s.unlock()
+	s.publish()
+	if problem != nil {
+		logger.Warningf("%s: the resolver's list is refused: %v", s.policy, problem)
+		return balancer.ErrBadResolverState // as it is: some parents compare with ==
+	}
+	return nil
+}
+
+// replaceLocked makes list the list in force. An endpoint is kept if it would be
+// made the same way again.
+func (s *Set) replaceLocked(list []wanted) {
+	next := make([]*endpoint, 0, len(list))
+	byName := make(map[string]*endpoint, len(list))
+	var fresh []*endpoint
+	for _, w := range list {
+		e := s.byName[w.name]
+		if e == nil || !same(e.want, w) || e.healthCheck != s.cfg.HealthCheck {
+			e = s.newEndpointLocked(w)
+			fresh = append(fresh, e)
+		}
+		next = append(next, e)
+		byName[w.name] = e
+	}
+	gone := s.list
+	s.list, s.byName = next, byName
+	for _, e := range gone {
+		if byName[e.name] != e {
+			e.leaving = true
+			s.counts[e.class]--
+			if e.warming { // nobody waits for it any more
+				e.warming = false
+				s.warming--
+			}
+			s.leaving = append(s.leaving, e)
+		}
+	}
+	for name := range s.drained {
+		if byName[name] == nil {
+			delete(s.drained, name)
+		}
+	}
+	s.warming += len(fresh)
+	for _, e := range fresh {
+		e.warming = true
+		s.counts[e.class]++
+	}
+	for _, e := range fresh {
+		e.startLocked()
+	}
+	if len(s.leaving) > 0 && s.warmed == nil {
+		s.armWarmedLocked()
+	}
+	s.releaseLocked()
+}
+
+// armWarmedLocked sees to it that a new endpoint that cannot make up its mind
+// does not keep the old ones for ever.
+func (s *Set) armWarmedLocked() {
+	var t *time.Timer
+	t = time.AfterFunc(maxWarming, func() {
+		s.mu.Lock()
+		defer s.unlock()
+		if s.closed || s.warmed != t {
+			return // overtaken by something else
+		}
+		for _, e := range s.list {
+			e.warming = false
+		}
+		s.warming = 0
+		s.releaseLocked()
+	})
+	s.warmed = t
+}
+
+// releaseLocked lets the leaving endpoints go once the new ones are decided.
+func (s *Set) releaseLocked() {
+	if len(s.leaving) == 0 || (s.warming > 0 && len(s.list) > 0) {
+		return
+	}
+	gone := s.leaving
+	s.leaving = nil
+	if s.warmed != nil {
+		s.warmed.Stop()
+		s.warmed = nil
+	}
+	for _, e := range gone {
+		e.closeLocked()
+	}
+}
+
+// reclassLocked accounts for an endpoint's change of class.
+func (s *Set) reclassLocked(e *endpoint, was class) {
+	if !e.leaving {
+		s.counts[was]--
+		s.counts[e.class]++
+	}
+	if was == eligible {
+		last := len(s.eligible) - 1
+		moved := s.eligible[last]
+		s.eligible[e.slot] = moved
+		moved.endpoint.slot = e.slot
+		s.eligible[last] = nil
+		s.eligible = s.eligible[:last]
+	}
+	if e.class == eligible {
+		e.slot = len(s.eligible)
+		s.eligible = append(s.eligible, e.conn)
+	}
+	close(s.changed)
+	s.changed = make(chan struct{})
+	s.dirtyLocked()
+}
+
+// ResolverError hears that the resolver has failed. A good list stays in force.
+func (s *Set) ResolverError(err error) {
+	s.mu.Lock()
+	if s.closed {
+		s.unlock()
+		return
+	}
+	s.problem = err
+	s.dirty = true
+	s.unlock()
+	s.publish()
+}
+
+// UpdateSubConnState is grpc's old way of telling; every SubConn here has a
+// listener.
+func (*Set) UpdateSubConnState(balancer.SubConn, balancer.SubConnState) {}
+
+// ExitIdle does not wait for the pauses between attempts to connect.
+func (s *Set) ExitIdle() {
+	s.mu.Lock()
+	defer s.unlock()
+	for _, e := range s.list {
+		e.stepLocked(linkTry, nil)
+	}
+}
+
+// Close ends all connections and probes, and waits for the latter.
+func (s *Set) Close() {
+	s.mu.Lock()
+	if s.closed {
+		s.unlock()
+		return
+	}
+	s.closed = true
+	for _, e := range slices.Concat(s.list, s.leaving) {
+		e.closeLocked()
+	}
+	s.list, s.leaving, s.byName = nil, nil, nil
+	if s.warmed != nil {
+		s.warmed.Stop()
+	}
+	close(s.changed)
+	s.cancel()
+	s.unlock()
+	s.wg.Wait()
+}
+
+// dirtyLocked has a new snapshot published, soon and once for all changes until
+// then.
+func (s *Set) dirtyLocked() {
+	s.dirty = true
+	if s.inline || s.flushing || s.closed {
+		return
+	}
+	s.flushing = true
+	s.wg.Go(s.flusher)
+}
+
+// restPerWork is how many times as long as a publication takes the flusher
+// rests after it, and maxRest the most. Nothing waits for it but calls that
+// nobody could take before: an endpoint that goes bad is skipped at once.
+const (
+	restPerWork = 9
+	maxRest     = 20 * time.Millisecond
+)
+
+// flusher publishes until there is nothing new.
+func (s *Set) flusher() {
+	for {
+		start := time.Now()
+		s.publish()
+		rest := min(restPerWork*time.Since(start), maxRest)
+		timer := time.NewTimer(rest)
+		select {
+		case <-timer.C:
+		case <-s.ctx.Done():
+			timer.Stop()
+		}
+		s.mu.Lock()
+		if !s.dirty || s.closed {
+			s.flushing = false
+			s.unlock()
+			return
+		}
+		s.unlock()
+	}
+}
+
+// publish gives grpc the present snapshot, if the last one is out of date.
+func (s *Set) publish() {
+	s.flush.Lock()
+	defer s.flush.Unlock()
+	s.mu.Lock()
+	if !s.dirty || s.closed {
+		s.unlock()
+		return
+	}
+	s.dirty = false
+	state := s.snapshotLocked()
+	s.wg.Add(1) // Close waits, so that nothing is published after it
+	s.unlock()
+	defer s.wg.Done()
+	s.cc.UpdateState(state)
+}
+
+// stale tells whether a newer snapshot is on its way, or one that has somebody
+// to pick.
+func (s *Set) stale() bool {
+	s.mu.Lock()
+	defer s.unlock()
+	return s.dirty || len(s.eligible) > 0
+}
+
+// snapshotLocked is the state of the whole set for grpc.
+func (s *Set) snapshotLocked() balancer.State {
+	switch {
+	case len(s.eligible) > 0:
+		s.noneLocked(false)
+		return balancer.State{ConnectivityState: connectivity.Ready, Picker: newPicker(s, s.eligible)}
+	case len(s.list) == 0 && s.problem != nil:
+		return balancer.State{
+			ConnectivityState: connectivity.TransientFailure,
+			Picker:            &refusal{set: s, plain: plainly(s.problem)},
+		}
+	case len(s.list) == 0 || s.counts[undecided] > 0:
+		return balancer.State{ConnectivityState: connectivity.Connecting, Picker: &refusal{set: s, wait: true}}
+	}
+	s.noneLocked(true)
+	if s.cfg.NoneEligible == FailOpen {
+		if conns := s.connectedLocked(); len(conns) > 0 {
+			return balancer.State{ConnectivityState: connectivity.Ready, Picker: newOpenPicker(s, conns)}
+		}
+	}
+	return balancer.State{
+		ConnectivityState: connectivity.TransientFailure,
+		Picker:            &refusal{set: s, wait: s.cfg.NoneEligible == Wait},
+	}
+}
+
+// noneLocked notes, and logs once, that nobody is eligible any more or that
+// somebody is again.
+func (s *Set) noneLocked(none bool) {
+	switch {
+	case none && s.none.IsZero():
+		s.none = time.Now()
+		logger.Warningf("%s: %v (policy for this: %s)", s.policy, s.explainLocked(), s.cfg.NoneEligible)
+	case !none && !s.none.IsZero():
+		logger.Infof("%s: an endpoint is eligible again after %v", s.policy, time.Since(s.none).Round(time.Millisecond))
+		s.none = time.Time{}
+	}
+}
+
+// connectedLocked gives the connections that exist, whatever their health,
+// without the drained ones.
+func (s *Set) connectedLocked() []*conn {
+	var conns []*conn
+	for _, e := range s.list {
+		if e.link.phase == ready && !e.drained {
+			conns = append(conns, e.conn)
+		}
+	}
+	return conns
+}

@@ -1,0 +1,180 @@
+package endpointset
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/connectivity"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// Status is a snapshot of a set.
+type Status struct {
+	Policy    string
+	Endpoints []EndpointStatus // in the order of the list
+	// NoneSince is since when no endpoint is eligible; zero if one is.
+	NoneSince time.Time
+	// ProbesStretched tells that the probes do not all fit into their budget, so
+	// that they are made less often than configured.
+	ProbesStretched bool
+	// ListError is what was wrong with the newest list, which therefore is not
+	// in force.
+	ListError error
+}
+
+// EndpointStatus is a snapshot of one endpoint.
+type EndpointStatus struct {
+	Name, Address string
+	Connection    connectivity.State
+	ConnectionErr string
+	NextTry       time.Time
+	Health        healthcheck.State
+	Reason        healthcheck.Reason
+	Detail        string
+	Since         time.Time
+	Eligible      bool
+	Drained       bool
+	Checked       bool // false: health checking is off, a connection is enough
+	Target        string
+	Checker       healthcheck.CheckerStatus // zero unless Checked
+	Counts        Counts
+}
+
+// Status gives a snapshot.
+func (s *Set) Status() Status {
+	now := time.Now()
+	s.mu.Lock()
+	out := Status{
+		Policy: s.policy, NoneSince: s.none, ListError: s.problem,
+		Endpoints: make([]EndpointStatus, 0, len(s.list)),
+	}
+	checkers := make([]*healthcheck.Checker, 0, len(s.list))
+	for _, e := range s.list {
+		out.Endpoints = append(out.Endpoints, e.statusLocked())
+		checkers = append(checkers, e.checker)
+	}
+	s.unlock()
+	out.ProbesStretched = s.budget.Stretched(now)
+	for i, c := range checkers { // a checker's lock may not be taken under ours
+		if c != nil {
+			out.Endpoints[i].Checked = true
+			out.Endpoints[i].Checker = c.Status()
+		}
+	}
+	return out
+}
+
+func (e *endpoint) statusLocked() EndpointStatus {
+	out := EndpointStatus{
+		Name: e.name, Address: e.addressText(), Connection: e.connectivityLocked(),
+		Health: e.health.state, Reason: e.health.reason, Detail: e.health.detail, Since: e.health.since,
+		Eligible: e.class == eligible, Drained: e.drained, Target: e.targetText(), Counts: e.countsLocked(),
+	}
+	if e.link.phase != ready {
+		out.ConnectionErr = healthcheck.CleanDetail(errorText(e.connErr))
+	}
+	if e.link.phase == waiting {
+		out.NextTry = e.nextTry
+	}
+	if e.channel.failing && out.Health != healthcheck.Unhealthy {
+		out.Health, out.Reason = healthcheck.Unhealthy, healthcheck.ReasonChannelHealth
+		out.Detail = healthcheck.CleanDetail(errorText(e.channel.err))
+	}
+	return out
+}
+
+func (e *endpoint) connectivityLocked() connectivity.State {
+	switch e.link.phase {
+	case ready:
+		return connectivity.Ready
+	case connecting:
+		return connectivity.Connecting
+	case closed:
+		return connectivity.Shutdown
+	default:
+		return connectivity.TransientFailure
+	}
+}
+
+// targetText says what is probed.
+func (e *endpoint) targetText() string {
+	c := e.healthCheck
+	switch {
+	case c.Disabled:
+		return "connectivity only"
+	case c.HTTP != "":
+		return "HTTP GET " + c.HTTP
+	case c.GRPCPort != 0:
+		return fmt.Sprintf("gRPC service %q on port %d", c.Service, c.GRPCPort)
+	default:
+		return fmt.Sprintf("gRPC service %q on the calls' own connection", c.Service)
+	}
+}
+
+// WaitEligible waits until n endpoints are eligible, or ctx ends; then it gives
+// the number that are, and an error that explains the others. Calls made after
+// it has returned find what it has found.
+func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
+	for {
+		s.mu.Lock()
+		have, of, changed, stopped := s.counts[eligible], len(s.list), s.changed, s.closed
+		s.unlock()
+		switch {
+		case stopped:
+			return 0, errClosed
+		case have >= n:
+			s.publish()
+			return have, nil
+		case n > of && of > 0:
+			return have, fmt.Errorf("cannot wait for %d healthy endpoints: the list has %d", n, of)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return have, fmt.Errorf("%d of %d endpoints are eligible, want %d: %s: %w",
+				have, of, n, s.Explain().reasons(), ctx.Err())
+		}
+	}
+}
+
+// SetDrained takes the endpoint with this name out of rotation, or puts it back.
+// It stays connected and probed; calls under way on it may finish, and calls
+// made after SetDrained has returned heed it.
+func (s *Set) SetDrained(name string, drained bool) error {
+	if err := s.setDrained(name, drained); err != nil {
+		return err
+	}
+	s.publish()
+	return nil
+}
+
+func (s *Set) setDrained(name string, drained bool) error {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.closed {
+		return errClosed
+	}
+	e := s.byName[name]
+	if e == nil {
+		return fmt.Errorf("no endpoint %q in the list", healthcheck.CleanDetail(name))
+	}
+	if drained {
+		s.drained[name] = true
+	} else {
+		delete(s.drained, name)
+	}
+	if e.drained == drained {
+		return nil
+	}
+	logger.Infof("%s: endpoint %q: drained: %t", s.policy, name, drained)
+	for _, x := range append([]*endpoint{e}, s.leaving...) {
+		if x.name == name { // the endpoint, and what it is about to replace
+			x.drained = drained
+			x.settleLocked()
+		}
+	}
+	s.dirtyLocked() // with FailOpen it matters even to one that is not eligible
+	return nil
+}

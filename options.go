@@ -1,0 +1,146 @@
+package cantonlb
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// What Canton's own client uses: messages of up to 128 MiB, and a ping on a
+// connection with calls on which nothing has come in for 40 s, to be answered
+// within 15 s. (Probes bring something in long before, so pings are rare.)
+const (
+	maxReceive       = 128 << 20
+	keepaliveTime    = 40 * time.Second
+	keepaliveTimeout = 15 * time.Second
+)
+
+// DialOptions gives a plain grpc channel the equipment of a Client: the policy,
+// limits and typed errors. With cfg.Endpoints the channel's target may be
+// anything under static:///, such as "static:///sequencers"; without, the
+// target brings the list.
+//
+// A plain channel still lacks what NewClient does: it connects at the first
+// call, reports a bad list there, and has no Status, Drain, Update or
+// WaitHealthy. Do not give it another default service config.
+func DialOptions(cfg Config) ([]grpc.DialOption, error) {
+	e, err := newEquipment(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return append(e.defaults, e.fixed...), nil
+}
+
+// equipment is what makes a channel one of ours.
+type equipment struct {
+	list     *resolver.Static  // nil if the target brings the list
+	defaults []grpc.DialOption // may be overridden by the user's options
+	fixed    []grpc.DialOption // may not
+	// set is the policy's set of endpoints, once the channel has one.
+	set atomic.Pointer[endpointset.Set]
+	// buildErr is what was wrong when grpc last built the resolver.
+	buildErr atomic.Pointer[error]
+}
+
+func newEquipment(cfg Config) (*equipment, error) {
+	policy, policyConfig, err := cfg.policy()
+	if err != nil {
+		return nil, err
+	}
+	service, err := serviceConfig(policy, &policyConfig, cfg.ServiceConfig)
+	if err != nil {
+		return nil, err
+	}
+	e := new(equipment)
+	var dialer net.Dialer
+	e.defaults = []grpc.DialOption{
+		grpc.WithDefaultServiceConfig(service),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
+		// grpc's own handling of proxies would take the endpoints' identity away.
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "tcp", address)
+		}),
+	}
+	e.fixed = []grpc.DialOption{
+		grpc.WithIdleTimeout(0), // idle mode would forget all health
+		grpc.WithChainUnaryInterceptor(interceptUnary),
+		grpc.WithChainStreamInterceptor(interceptStream),
+	}
+	if len(cfg.Endpoints) == 0 {
+		return e, nil
+	}
+	e.list, err = resolver.New(cfg.Endpoints, resolver.WithOnClaim(func(handle any) {
+		if set, ok := handle.(*endpointset.Set); ok {
+			e.set.Store(set)
+		}
+	}))
+	if err != nil {
+		return nil, err
+	}
+	if creds := defaultCredentials(e.list.Endpoints()); creds != nil {
+		e.defaults = append(e.defaults, grpc.WithTransportCredentials(creds))
+	}
+	e.fixed = append(e.fixed, grpc.WithResolvers(recorder{Static: e.list, err: &e.buildErr}))
+	return e, nil
+}
+
+// defaultCredentials gives the credentials that a list asks for by its URLs: if
+// all are https:// TLS with the system's roots, if all are http:// none. For any
+// other list the caller has to say.
+func defaultCredentials(list []Endpoint) credentials.TransportCredentials {
+	security := list[0].Security()
+	for _, e := range list {
+		if e.Security() != security {
+			return nil
+		}
+	}
+	switch security {
+	case resolver.SecurityTLS:
+		return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
+	case resolver.SecurityPlaintext:
+		return insecure.NewCredentials()
+	default:
+		return nil
+	}
+}
+
+// recorder keeps the error of the resolver's building, which grpc tells only to
+// the calls.
+type recorder struct {
+	*resolver.Static
+	err *atomic.Pointer[error]
+}
+
+func (r recorder) Build(t grpcresolver.Target, cc grpcresolver.ClientConn, o grpcresolver.BuildOptions) (grpcresolver.Resolver, error) {
+	built, err := r.Static.Build(t, cc, o)
+	r.err.Store(&err)
+	return built, err
+}
+
+func interceptUnary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+	invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
+) error {
+	record := new(attempt.Record)
+	return typed(invoke(attempt.NewContext(ctx, record), method, req, reply, cc, opts...), record)
+}
+
+func interceptStream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
+	open grpc.Streamer, opts ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	record := new(attempt.Record)
+	stream, err := open(attempt.NewContext(ctx, record), desc, cc, method, opts...)
+	return stream, typed(err, record)
+}

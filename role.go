@@ -1,0 +1,78 @@
+package cantonlb
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// Role is what kind of node the endpoints are. It sets what is asked about
+// their health, so that a client of a Canton node need not know the names.
+type Role string
+
+// The roles. Of an active-passive node exactly one replica says that it is
+// healthy, so that picking healthy endpoints only follows the active one.
+const (
+	// Generic: any gRPC service; the server's overall health. The default.
+	Generic Role = ""
+	// Sequencer: the public API of Canton sequencers, which are all active.
+	// Asks for the service that Canton's own client asks for.
+	Sequencer Role = "sequencer"
+	// ParticipantLedger: the Ledger API of a participant's replicas. Asks for
+	// the overall health at the Ledger API itself, which is stricter than that
+	// of the node: it also needs a synchronizer that is ready.
+	ParticipantLedger Role = "participant_ledger"
+	// ParticipantAdmin: the Admin API of a participant's replicas. Asks for the
+	// node's health, at HealthCheck.GRPCPort or HealthCheck.HTTP.
+	ParticipantAdmin Role = "participant_admin"
+	// Mediator: a mediator's replicas; health as for ParticipantAdmin.
+	Mediator Role = "mediator"
+	// DomainManager: a domain manager's replicas (Canton 2); health as for
+	// ParticipantAdmin.
+	DomainManager Role = "domain_manager"
+)
+
+// preset is what a role means.
+type preset struct {
+	service string // of the gRPC health protocol
+	// separate: the health is told on another port than the API, which has no
+	// default.
+	separate bool
+}
+
+var presets = map[Role]preset{
+	Generic:           {},
+	Sequencer:         {service: "sequencer-health-check-service"},
+	ParticipantLedger: {},
+	ParticipantAdmin:  {service: "participant", separate: true},
+	Mediator:          {service: "mediator", separate: true},
+	DomainManager:     {service: "domain", separate: true},
+}
+
+// apply fills what the settings leave open with what the role means.
+func (r Role) apply(c healthcheck.Config) (healthcheck.Config, error) {
+	p, ok := presets[r]
+	if !ok {
+		return c, fmt.Errorf("role %q: want one of %q", healthcheck.CleanDetail(string(r)), roles())
+	}
+	if p.separate && !c.Disabled && c.GRPCPort == 0 && c.HTTP == "" {
+		return c, fmt.Errorf("healthCheck.grpcPort 0: role %q tells its health on a port of its own; want the port of "+
+			"monitoring.grpc-health-server in grpcPort, or the URL of monitoring.http-health-server in http, "+
+			"such as \"http://{host}:8080/health\"", r)
+	}
+	if c.Service == "" && c.HTTP == "" {
+		c.Service = p.service
+	}
+	return c, nil
+}
+
+// roles gives the names of all roles, in order.
+func roles() []string {
+	names := make([]string, 0, len(presets))
+	for r := range presets {
+		names = append(names, string(r))
+	}
+	slices.Sort(names)
+	return names
+}

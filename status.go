@@ -1,0 +1,137 @@
+package cantonlb
+
+import (
+	"time"
+
+	"google.golang.org/grpc/connectivity"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/endpointset"
+)
+
+// Status is a snapshot of a Client. It is a copy: nothing changes it later.
+type Status struct {
+	// Policy is the name of the load-balancing policy.
+	Policy string
+	// State is that of the channel: READY if a call would find an endpoint.
+	State connectivity.State
+	// Endpoints are those of the list, in its order.
+	Endpoints []EndpointStatus
+	// NoneEligibleSince is since when no endpoint is eligible; zero if one is,
+	// or if that is not decided yet.
+	NoneEligibleSince time.Time
+	// Notes tell what is not as one might think: checks that are off, probes
+	// that are stretched, settings that are not in force.
+	Notes []string
+}
+
+// Eligible gives the number of endpoints that may be picked.
+func (s Status) Eligible() int {
+	n := 0
+	for _, e := range s.Endpoints {
+		if e.Eligible {
+			n++
+		}
+	}
+	return n
+}
+
+// EndpointStatus is a snapshot of one endpoint.
+type EndpointStatus struct {
+	Name, Address string
+	// Eligible: it may be picked. That takes a connection, health, and not being
+	// drained.
+	Eligible bool
+	Drained  bool
+
+	// Health is its state, Reason and Detail why, and Since since when.
+	Health healthcheck.State
+	Reason healthcheck.Reason
+	Detail string
+	Since  time.Time
+
+	// Connection is READY, CONNECTING, or TRANSIENT_FAILURE while the next
+	// attempt, at NextTry, is waited for. ConnectionError is why there is none.
+	Connection      connectivity.State
+	ConnectionError string
+	NextTry         time.Time
+
+	Probe ProbeStatus
+	Calls Calls
+}
+
+// ProbeStatus tells how an endpoint's health is learnt, and when it last was.
+type ProbeStatus struct {
+	// On is false if health checking is disabled, so that a connection is all
+	// that counts.
+	On bool
+	// Target says what is asked, and where.
+	Target string
+	// Kind is the way in which the last verdict came, At when it came, and
+	// Outcome, Reason and Detail what it was. At is zero if there is none yet.
+	Kind    healthcheck.Kind
+	At      time.Time
+	Outcome healthcheck.Outcome
+	Reason  healthcheck.Reason
+	Detail  string
+	// Answered is when the endpoint itself last answered a probe, whatever it
+	// said, and RoundTrip how long it took (0 if it was pushed).
+	Answered  time.Time
+	RoundTrip time.Duration
+	// Watch says how the push of changes is doing.
+	Watch healthcheck.WatchState
+	// Checks counts the probes made besides, Timeout is the deadline of the next.
+	Checks  uint64
+	Timeout time.Duration
+}
+
+// Calls are the accounts of an endpoint's calls since it joined the list.
+type Calls struct {
+	// Picked is how many calls it was given, InFlight how many of those have not
+	// ended.
+	Picked, InFlight uint64
+	// Heard is how many ended with at least a byte of answer; Failed how many
+	// ended with an error that speaks against the endpoint: UNAVAILABLE,
+	// DEADLINE_EXCEEDED, INTERNAL or UNKNOWN.
+	Heard, Failed uint64
+}
+
+func newStatus(state connectivity.State, s endpointset.Status) Status {
+	out := Status{Policy: s.Policy, State: state, NoneEligibleSince: s.NoneSince}
+	out.Endpoints = make([]EndpointStatus, 0, len(s.Endpoints))
+	checked := true
+	for _, e := range s.Endpoints {
+		out.Endpoints = append(out.Endpoints, newEndpointStatus(e))
+		checked = checked && e.Checked
+	}
+	if !checked {
+		out.Notes = append(out.Notes, "health checking is disabled: every endpoint that is connected counts as healthy")
+	}
+	if s.ProbesStretched {
+		out.Notes = append(out.Notes, "the probes exceed their budget: they are made less often than configured")
+	}
+	if s.ListError != nil {
+		out.Notes = append(out.Notes, "the newest list is not in force: "+healthcheck.CleanDetail(s.ListError.Error()))
+	}
+	return out
+}
+
+func newEndpointStatus(e endpointset.EndpointStatus) EndpointStatus {
+	last := e.Checker.Last
+	out := EndpointStatus{
+		Name: e.Name, Address: e.Address, Eligible: e.Eligible, Drained: e.Drained,
+		Health: e.Health, Reason: e.Reason, Detail: e.Detail, Since: e.Since,
+		Connection: e.Connection, ConnectionError: e.ConnectionErr, NextTry: e.NextTry,
+		Probe: ProbeStatus{
+			On: e.Checked, Target: e.Target, Kind: last.Kind, At: last.At,
+			Outcome: last.Verdict.Outcome, Reason: last.Verdict.Reason, Detail: last.Verdict.Detail,
+			Answered: last.Answered, RoundTrip: last.RoundTrip,
+			Watch: e.Checker.Watch, Checks: e.Checker.Probes, Timeout: e.Checker.Timeout,
+		},
+		Calls: Calls(e.Counts),
+	}
+	if !e.Checked {
+		out.Probe.Kind = healthcheck.KindConnectivity
+	}
+	return out
+}
