@@ -67,7 +67,7 @@ func ExampleNewClient_badConfig() {
 	_, err := cantonlb.NewClient(cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Name: "seq1", Address: "seq1.example.com"}}})
 	fmt.Println(err)
 	// Output:
-	// cantonlb: endpoints[0].address "seq1.example.com": missing port; want host:port, such as "seq1.example.com:5001"
+	// cantonlb: endpoints[0].address "seq1.example.com": missing port; want host:port
 }
 
 // A plain channel can have the same equipment.

@@ -26,7 +26,7 @@ func TestMonitorWatchesTargetsThatKnowNothingOfGRPC(t *testing.T) {
 			seen = append(seen, tr.Target+" "+tr.To.String())
 		})
 		require.NoError(t, err)
-		defer m.Close()
+		defer func() { assert.NoError(t, m.Close()) }()
 		synctest.Wait()
 		s := m.Status()
 		require.Len(t, s, 2)
