@@ -1,6 +1,10 @@
 package cantonlb
 
 import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/cantonlb/cantonlb/balancer"
@@ -40,6 +44,26 @@ type Config struct {
 	// closed. Default 3 s. Read and checked, but not acted on yet.
 	DeadAfter time.Duration
 
+	// Idempotent names the methods that may be executed more than once, such as
+	// "/pkg.Service/Method", or "/pkg.Service/*" for all of a service. Besides
+	// these are IdempotentFunc, if it is set; methods whose registered proto
+	// descriptor has an idempotency_level; the health service; and the read-only
+	// methods of Canton's APIs that the role knows. A unary call of such a method
+	// is made again on another endpoint if its endpoint becomes unhealthy under
+	// it, or if it fails UNAVAILABLE. Any other call is sent at most once. Default
+	// none.
+	Idempotent []string
+	// IdempotentFunc says of a full method name whether it is idempotent. It is
+	// called for every call and from many goroutines. Default nil.
+	IdempotentFunc func(fullMethod string) bool
+
+	// MaxAttempts bounds on how many endpoints one call is tried, counting those
+	// of the service config's retryPolicy too. Default 3; 1 is no second try.
+	MaxAttempts int
+
+	// RetryBudget bounds the calls made again by the client as a whole.
+	RetryBudget RetryBudget
+
 	// ServiceConfig is a gRPC service config, as JSON, for everything but load
 	// balancing: methodConfig (retryPolicy, timeout, waitForReady),
 	// retryThrottling and healthCheckConfig. The serviceName of a
@@ -55,6 +79,16 @@ type Ejection struct {
 	// BaseTime is how long the first ejection lasts, default 1 s. Each one that
 	// follows closely lasts longer, up to MaxTime, default 60 s.
 	BaseTime, MaxTime time.Duration
+}
+
+// RetryBudget bounds retries over the last ten seconds.
+type RetryBudget struct {
+	// Share is which share of the calls may be made again. Default 0.2; negative
+	// means none.
+	Share float64
+	// PerSecond is how many may be besides, each second. Default 10; negative
+	// means none.
+	PerSecond float64
 }
 
 // NoneEligible says what calls get while no endpoint is eligible.
@@ -87,4 +121,39 @@ func (c Config) policy() (string, endpointset.Config, error) {
 		DeadAfter:    c.DeadAfter,
 	}.Validate()
 	return balancer.Name, cfg, err
+}
+
+// The defaults and bounds of making calls again.
+const (
+	defaultMaxAttempts = 3
+	mostAttempts       = 100
+	defaultShare       = 0.2
+	defaultPerSecond   = 10
+)
+
+// rescuer makes the interceptors.
+func (c Config) rescuer() (*rescuer, error) {
+	names := slices.Concat(c.Idempotent, alwaysReadOnly, readOnly[c.Role])
+	known, err := newIdempotency(names, c.IdempotentFunc)
+	if err != nil {
+		return nil, err
+	}
+	if c.MaxAttempts < 0 || c.MaxAttempts > mostAttempts {
+		return nil, fmt.Errorf("maxAttempts %d: want a whole number from 1 to %d", c.MaxAttempts, mostAttempts)
+	}
+	b := c.RetryBudget
+	if math.IsNaN(b.Share) || b.Share > 1 {
+		return nil, fmt.Errorf("retryBudget.share %v: want at most 1", b.Share)
+	}
+	if math.IsNaN(b.PerSecond) || math.IsInf(b.PerSecond, 0) {
+		return nil, fmt.Errorf("retryBudget.perSecond %v: want a number", b.PerSecond)
+	}
+	return &rescuer{
+		idempotent:  known,
+		maxAttempts: cmp.Or(c.MaxAttempts, defaultMaxAttempts),
+		budget: &retryBudget{
+			share:     max(0, cmp.Or(b.Share, defaultShare)),
+			perSecond: max(0, cmp.Or(b.PerSecond, defaultPerSecond)),
+		},
+	}, nil
 }

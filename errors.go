@@ -3,6 +3,8 @@ package cantonlb
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -62,16 +64,69 @@ func (e *NoEligibleError) Unwrap() error {
 	}
 }
 
-// typed turns a call's error into a *NoEligibleError if the last that happened
-// to the call was that there was nothing to pick.
+// AttemptsError is what a call gets that has been sent, was to be tried again, and
+// failed in the end. It is the gRPC status of the last attempt that
+// ended by itself, and unwraps to it.
+type AttemptsError struct {
+	// Attempts are the tries, in order.
+	Attempts []Attempt
+
+	err error
+}
+
+// Attempt is one try of a call on one endpoint.
+type Attempt struct {
+	// Endpoint is its name.
+	Endpoint string
+	// Code is how it ended. An attempt that was called off, because its endpoint
+	// became unhealthy under it, ends CANCELLED.
+	Code codes.Code
+}
+
+// Error gives the text of the last attempt's error, and the names of the
+// endpoints that were tried.
+func (e *AttemptsError) Error() string {
+	tried := make([]string, 0, len(e.Attempts))
+	for _, a := range e.Attempts {
+		tried = append(tried, fmt.Sprintf("%s: %v", a.Endpoint, a.Code))
+	}
+	return fmt.Sprintf("%v (tried %s)", e.err, strings.Join(tried, ", "))
+}
+
+// GRPCStatus makes the error the gRPC status of the last attempt.
+func (e *AttemptsError) GRPCStatus() *status.Status { return status.Convert(e.err) }
+
+// Unwrap gives the error of the last attempt.
+func (e *AttemptsError) Unwrap() error { return e.err }
+
+// typed gives a call's error the type that tells most: a *NoEligibleError if the
+// last that happened to it was that there was nothing to pick, an *AttemptsError
+// if it was tried more than once.
 func typed(err error, record *attempt.Record) error {
 	if err == nil {
 		return nil
 	}
-	none, ok := errors.AsType[*endpointset.NoEligibleError](record.Err())
-	if !ok || len(none.Endpoints) == 0 {
+	none, refused := errors.AsType[*endpointset.NoEligibleError](record.Err())
+	if refused && len(none.Endpoints) > 0 && !record.Sent() {
+		return noneEligible(err, none)
+	}
+	tried := record.Attempts()
+	if len(tried) < 2 && !(refused && len(tried) == 1) {
 		return err
 	}
+	e := &AttemptsError{err: err}
+	for _, a := range tried {
+		e.Attempts = append(e.Attempts, Attempt{Endpoint: a.Endpoint, Code: status.Code(a.Err)})
+	}
+	if last := tried[len(tried)-1].Err; last != nil && (refused || endpointset.IsSpent(err)) {
+		e.err = last // rather than that there was no further attempt
+	}
+	return e
+}
+
+// noneEligible makes the typed error of a call that ended with err because of
+// none.
+func noneEligible(err error, none *endpointset.NoEligibleError) error {
 	e := &NoEligibleError{Of: none.Of, code: status.Code(err), message: none.Error()}
 	switch e.code {
 	case codes.Unavailable:

@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/keepalive"
 	grpcresolver "google.golang.org/grpc/resolver"
 
-	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -63,6 +62,10 @@ func newEquipment(cfg Config) (*equipment, error) {
 	if err != nil {
 		return nil, err
 	}
+	rescue, err := cfg.rescuer()
+	if err != nil {
+		return nil, err
+	}
 	e := new(equipment)
 	var dialer net.Dialer
 	e.defaults = []grpc.DialOption{
@@ -75,9 +78,9 @@ func newEquipment(cfg Config) (*equipment, error) {
 		}),
 	}
 	e.fixed = []grpc.DialOption{
-		grpc.WithIdleTimeout(0), // idle mode would forget all health
-		grpc.WithChainUnaryInterceptor(interceptUnary),
-		grpc.WithChainStreamInterceptor(interceptStream),
+		grpc.WithIdleTimeout(0),                      // idle mode would forget all health
+		grpc.WithChainUnaryInterceptor(rescue.unary), // the last is the innermost
+		grpc.WithChainStreamInterceptor(rescue.stream),
 	}
 	if len(cfg.Endpoints) == 0 {
 		return e, nil
@@ -128,19 +131,4 @@ func (r recorder) Build(t grpcresolver.Target, cc grpcresolver.ClientConn, o grp
 	built, err := r.Static.Build(t, cc, o)
 	r.err.Store(&err)
 	return built, err
-}
-
-func interceptUnary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
-	invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
-) error {
-	record := new(attempt.Record)
-	return typed(invoke(attempt.NewContext(ctx, record), method, req, reply, cc, opts...), record)
-}
-
-func interceptStream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
-	open grpc.Streamer, opts ...grpc.CallOption,
-) (grpc.ClientStream, error) {
-	record := new(attempt.Record)
-	stream, err := open(attempt.NewContext(ctx, record), desc, cc, method, opts...)
-	return stream, typed(err, record)
 }

@@ -1,25 +1,56 @@
-// Package attempt carries what the picker learns about one call back to the
-// front door.
+// Package attempt carries the notes of one call between the front door's
+// interceptors and the picker.
 //
 // # Why
 //
-// A picker may only answer with a plain error: a status error would end calls
-// that are willing to wait. grpc turns the plain error into text, and a call
-// that waits until its deadline gets no word of the picker at all. So the front
-// door's interceptors put a [Record] into the call's context, the picker writes
-// down why it had nothing to give, and the interceptor makes a typed error of
-// it.
+// A picker knows nothing of a call but its context. It may only answer with a
+// plain error, since a status error would end calls that are willing to wait,
+// and a call that waits until its deadline gets no word of the picker at all. It
+// cannot know which endpoints this call has tried already. And nobody can tell a
+// call in flight that its endpoint has died. So the interceptors put a [Record]
+// into the call's context: the picker notes there whom it picked or why nobody,
+// avoids whom the call has tried, and leaves word where a call that may be made
+// again can be called off.
 package attempt
 
 import (
 	"context"
-	"sync/atomic"
+	"sync"
+
+	"google.golang.org/grpc/balancer"
 )
 
-// Record is one call's notes. Its zero value is ready for use; a nil *Record
-// takes notes of nothing. It is safe for concurrent use.
+// Record is one call's notes. Its zero value is ready for use and knows no bound
+// to the attempts; a nil *Record takes notes of nothing. It is safe for
+// concurrent use.
 type Record struct {
-	explain atomic.Pointer[func() error]
+	// Max is how many attempts there may be, 0 for any number. Rescuable tells
+	// that the call may be called off and made again, and Allow, asked each time,
+	// whether there is a retry to spare; nil is yes. All are set before the call
+	// begins.
+	Max       int
+	Rescuable bool
+	Allow     func() bool
+
+	// mu guards what follows. No other lock is taken under it, but for what Allow
+	// takes.
+	mu      sync.Mutex
+	explain func() error // why the newest pick found nobody; nil if it did not
+	tried   []Attempt
+	few     [3]Attempt // where tried begins, so that it need not be allocated
+	open    bool       // the newest attempt has not ended
+	cancel  context.CancelFunc
+	rescued bool
+}
+
+// Attempt is one try of a call on one endpoint.
+type Attempt struct {
+	// Endpoint is its name.
+	Endpoint string
+	// Err is how it ended, nil for well or not at all. Sent tells that a byte of
+	// the call may have reached the server.
+	Err  error
+	Sent bool
 }
 
 type key struct{}
@@ -35,19 +66,22 @@ func From(ctx context.Context) *Record {
 	return r
 }
 
+// Begin starts another round of the call, which cancel calls off.
+func (r *Record) Begin(cancel context.CancelFunc) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cancel, r.rescued = cancel, false
+}
+
 // Refused notes that the newest pick found no eligible endpoint. explain tells
 // why, as of the time at which it is called.
 func (r *Record) Refused(explain func() error) {
-	if r != nil {
-		r.explain.Store(&explain)
+	if r == nil {
+		return
 	}
-}
-
-// Picked notes that the newest pick found an endpoint.
-func (r *Record) Picked() {
-	if r != nil && r.explain.Load() != nil {
-		r.explain.Store(nil)
-	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.explain = explain
 }
 
 // Err explains why the newest pick found no endpoint; nil if it found one, or
@@ -56,8 +90,118 @@ func (r *Record) Err() error {
 	if r == nil {
 		return nil
 	}
-	if explain := r.explain.Load(); explain != nil {
-		return (*explain)()
+	r.mu.Lock()
+	explain := r.explain
+	r.mu.Unlock()
+	if explain == nil {
+		return nil
 	}
-	return nil
+	return explain() // without the lock: it takes others
+}
+
+// Spent tells whether the call has had all its attempts.
+func (r *Record) Spent() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Max > 0 && len(r.tried) >= r.Max
+}
+
+// Tried tells whether the call has been tried on the endpoint with this name.
+func (r *Record) Tried(endpoint string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.tried {
+		if r.tried[i].Endpoint == endpoint {
+			return true
+		}
+	}
+	return false
+}
+
+// Fresh tells whether the call has not been tried at all.
+func (r *Record) Fresh() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.tried) == 0
+}
+
+// Sent tells whether any byte of any attempt may have reached a server.
+func (r *Record) Sent() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.tried {
+		if r.tried[i].Sent {
+			return true
+		}
+	}
+	return false
+}
+
+// Picked notes that the newest pick found the endpoint with this name.
+func (r *Record) Picked(endpoint string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.explain = nil
+	if r.tried == nil {
+		r.tried = r.few[:0]
+	}
+	r.tried = append(r.tried, Attempt{Endpoint: endpoint, Sent: true})
+	r.open = true
+}
+
+// Done notes how the newest attempt ended. A pick that grpc could not use is not
+// an attempt.
+func (r *Record) Done(info balancer.DoneInfo) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.open {
+		return
+	}
+	r.open = false
+	last := len(r.tried) - 1
+	if info.Err == nil && !info.BytesSent && !info.BytesReceived {
+		r.tried = r.tried[:last]
+		return
+	}
+	r.tried[last].Err, r.tried[last].Sent = info.Err, info.BytesSent
+}
+
+// Attempts gives the attempts so far, in order.
+func (r *Record) Attempts() []Attempt {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]Attempt(nil), r.tried...)
+}
+
+// Rescue calls off the attempt under way on the endpoint with this name, so that
+// the call can be made again on another. It leaves the call alone if that is not
+// to be: then it may yet be answered where it is.
+func (r *Record) Rescue(endpoint string) {
+	if cancel := r.rescue(endpoint); cancel != nil {
+		cancel()
+	}
+}
+
+func (r *Record) rescue(endpoint string) context.CancelFunc {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !r.Rescuable || !r.open || r.rescued || r.cancel == nil:
+		return nil
+	case r.tried[len(r.tried)-1].Endpoint != endpoint:
+		return nil
+	case r.Max > 0 && len(r.tried) >= r.Max:
+		return nil
+	case r.Allow != nil && !r.Allow():
+		return nil
+	}
+	r.rescued = true
+	return r.cancel
+}
+
+// Rescued tells whether the present round was called off.
+func (r *Record) Rescued() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rescued
 }

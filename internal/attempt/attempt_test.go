@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc/balancer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -20,7 +21,7 @@ func TestRecordTellsWhyTheNewestPickFoundNobody(t *testing.T) {
 	From(ctx).Refused(func() error { return why })
 	assert.Equal(t, why, r.Err())
 
-	From(ctx).Picked()
+	From(ctx).Picked("seq1")
 	assert.NoError(t, r.Err(), "what came before the newest pick is history")
 }
 
@@ -28,6 +29,80 @@ func TestACallWithoutARecordTakesNoNotes(t *testing.T) {
 	r := From(context.Background())
 	assert.Nil(t, r)
 	r.Refused(func() error { return errors.New("nobody hears") })
-	r.Picked()
 	assert.NoError(t, r.Err())
+}
+
+func TestRecordListsTheAttempts(t *testing.T) {
+	gone := errors.New("gone")
+	r := &Record{Max: 2}
+	assert.True(t, r.Fresh())
+	r.Picked("seq1")
+	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true})
+	r.Done(balancer.DoneInfo{}) // late, and of no attempt
+	assert.False(t, r.Fresh())
+	assert.True(t, r.Tried("seq1"))
+	assert.False(t, r.Tried("seq2"))
+	assert.False(t, r.Spent())
+	assert.True(t, r.Sent())
+	r.Picked("seq2")
+	assert.True(t, r.Spent())
+	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true})
+	assert.Equal(t, []Attempt{{Endpoint: "seq1", Err: gone, Sent: true}, {Endpoint: "seq2", Sent: true}}, r.Attempts())
+}
+
+func TestAPickThatGRPCCouldNotUseIsNoAttempt(t *testing.T) {
+	r := &Record{Max: 1}
+	r.Picked("seq1")
+	r.Done(balancer.DoneInfo{})
+	assert.True(t, r.Fresh())
+	assert.False(t, r.Spent())
+	assert.False(t, r.Sent())
+}
+
+func TestRecordWithoutABoundIsNeverSpent(t *testing.T) {
+	r := new(Record)
+	for range 10 {
+		r.Picked("seq1")
+	}
+	assert.False(t, r.Spent())
+}
+
+func TestRescueLeavesACallAloneThatCannotBeMadeAgain(t *testing.T) {
+	for name, r := range map[string]*Record{
+		"it is not idempotent":    {},
+		"it has had its attempts": {Rescuable: true, Max: 1},
+		"no retry is to spare":    {Rescuable: true, Allow: func() bool { return false }},
+	} {
+		ctx, cancel := context.WithCancel(context.Background())
+		r.Begin(cancel)
+		r.Picked("seq1")
+		r.Rescue("seq1")
+		assert.NoError(t, ctx.Err(), name)
+		assert.False(t, r.Rescued(), name)
+		cancel()
+	}
+}
+
+func TestRescueCallsOffTheAttemptUnderWayOnThatEndpointOnly(t *testing.T) {
+	asked := 0
+	r := &Record{Rescuable: true, Allow: func() bool { asked++; return true }}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r.Begin(cancel)
+	r.Rescue("seq1")
+	assert.False(t, r.Rescued(), "nothing is under way")
+	r.Picked("seq1")
+	r.Rescue("seq2")
+	assert.NoError(t, ctx.Err())
+	r.Rescue("seq1")
+	r.Rescue("seq1")
+	assert.Equal(t, 1, asked)
+	assert.Error(t, ctx.Err())
+	assert.True(t, r.Rescued())
+
+	r.Done(balancer.DoneInfo{Err: ctx.Err(), BytesSent: true})
+	r.Begin(cancel)
+	assert.False(t, r.Rescued(), "another round")
+	r.Rescue("seq1")
+	assert.False(t, r.Rescued(), "that attempt has ended")
 }

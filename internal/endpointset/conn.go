@@ -37,6 +37,8 @@ type conn struct {
 	cancel        context.CancelFunc // ends the probes on this connection; nil if none
 	heardOfHealth bool               // grpc's health listener has been called
 
+	rescuable rescuable // the calls in flight that can be made elsewhere
+
 	_ [cacheLine]byte
 	counters
 	_ [cacheLine]byte

@@ -212,6 +212,7 @@ func (e *endpoint) settleLocked() {
 	}
 	if e.class != was {
 		s.reclassLocked(e, was)
+		s.rescueLocked(e, was)
 	}
 	if e.warming && e.class != undecided {
 		e.warming = false

@@ -1,11 +1,14 @@
 package endpointset
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 
 	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
 )
@@ -47,18 +50,79 @@ func newOpenPicker(s *Set, conns []*conn) *picker {
 
 // Pick implements balancer.Picker.
 func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
-	i := int(p.turn.n.Add(1) % uint32(len(p.conns)))
-	c := p.conns[i]
-	if !c.eligible.Load() && !p.open {
-		if c = p.after(i); c == nil {
-			// The snapshot is out of date, and the next one is on its way.
-			attempt.From(info.Ctx).Refused(p.set.explain)
-			return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
-		}
+	if r := attempt.From(info.Ctx); r != nil {
+		return p.pickNoting(r)
+	}
+	c := p.next()
+	if c == nil {
+		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
 	c.picked.Add(1)
-	attempt.From(info.Ctx).Picked()
 	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
+}
+
+// errSpent ends a call that has had all its attempts. It is a status error on
+// purpose: grpc's own retries must end as well.
+var errSpent = status.Error(codes.Unavailable, "the call has had all its attempts")
+
+// IsSpent tells whether a call's error is the picker's word that it has had all
+// its attempts.
+func IsSpent(err error) bool { return errors.Is(err, errSpent) }
+
+// pickNoting is Pick for a call whose attempts are noted: it does not give an
+// endpoint that the call has tried while there is another.
+func (p *picker) pickNoting(r *attempt.Record) (balancer.PickResult, error) {
+	if r.Spent() {
+		return balancer.PickResult{}, errSpent
+	}
+	c := p.next()
+	if c == nil {
+		r.Refused(p.set.explain)
+		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
+	}
+	if !r.Fresh() && r.Tried(c.endpoint.name) {
+		c = p.untried(r, c)
+	}
+	c.picked.Add(1)
+	r.Picked(c.endpoint.name)
+	if !r.Rescuable {
+		return balancer.PickResult{SubConn: c.sc, Done: func(info balancer.DoneInfo) {
+			r.Done(info)
+			c.done(info)
+		}}, nil
+	}
+	c.rescuable.add(r)
+	if !c.eligible.Load() && !p.open {
+		p.set.rescueLate(c, r)
+	}
+	return balancer.PickResult{SubConn: c.sc, Done: func(info balancer.DoneInfo) {
+		c.rescuable.remove(r)
+		r.Done(info)
+		c.done(info)
+	}}, nil
+}
+
+// next takes the next turn. It gives nil if the snapshot is out of date so far
+// that nobody in it is eligible any more; the next one is on its way then.
+func (p *picker) next() *conn {
+	i := int(p.turn.n.Add(1) % uint32(len(p.conns)))
+	if c := p.conns[i]; c.eligible.Load() || p.open {
+		return c
+	}
+	return p.after(i)
+}
+
+// untried gives an eligible connection of an endpoint that the call has not
+// tried, otherwise if there is none.
+func (p *picker) untried(r *attempt.Record, otherwise *conn) *conn {
+	start := int(p.turn.n.Load() % uint32(len(p.conns)))
+	for i := range p.conns {
+		c := p.conns[(start+i)%len(p.conns)]
+		if c.eligible.Load() && !r.Tried(c.endpoint.name) {
+			return c
+		}
+	}
+	return otherwise
 }
 
 // after gives the next eligible connection behind i, nil if there is none.

@@ -1,0 +1,100 @@
+package cantonlb
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// idempotency knows which methods may be executed more than once: those that
+// the config names, those that the role knows, those that the config's function
+// says yes to, and those whose registered proto descriptor says so by its
+// idempotency_level. It is safe for concurrent use.
+type idempotency struct {
+	methods  map[string]bool // "/pkg.Service/Method"
+	services map[string]bool // "/pkg.Service/"
+	ask      func(fullMethod string) bool
+	declared sync.Map // of methods looked up in the proto registry: string -> bool
+}
+
+// newIdempotency reads names such as "/pkg.Service/Method" and "/pkg.Service/*".
+func newIdempotency(names []string, ask func(string) bool) (*idempotency, error) {
+	known := &idempotency{methods: make(map[string]bool), services: make(map[string]bool), ask: ask}
+	for i, name := range names {
+		service, method, ok := strings.Cut(strings.TrimPrefix(name, "/"), "/")
+		if !ok || name[0] != '/' || service == "" || method == "" || strings.Contains(method, "/") {
+			return nil, fmt.Errorf("idempotent[%d] %q: want a full method name, such as \"/pkg.Service/Method\" or \"/pkg.Service/*\"",
+				i, healthcheck.CleanDetail(name))
+		}
+		if method == "*" {
+			known.services["/"+service+"/"] = true
+		} else {
+			known.methods[name] = true
+		}
+	}
+	return known, nil
+}
+
+// has tells whether the method may be executed more than once.
+func (k *idempotency) has(fullMethod string) bool {
+	if k.methods[fullMethod] || k.services[fullMethod[:strings.LastIndexByte(fullMethod, '/')+1]] {
+		return true
+	}
+	if k.ask != nil && k.ask(fullMethod) {
+		return true
+	}
+	if yes, ok := k.declared.Load(fullMethod); ok {
+		return yes == true
+	}
+	yes := declaredIdempotent(fullMethod)
+	k.declared.Store(fullMethod, yes)
+	return yes
+}
+
+// declaredIdempotent looks the method up in the registry of the generated stubs.
+func declaredIdempotent(fullMethod string) bool {
+	name := strings.ReplaceAll(strings.TrimPrefix(fullMethod, "/"), "/", ".")
+	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
+	if err != nil {
+		return false
+	}
+	options, ok := d.Options().(*descriptorpb.MethodOptions)
+	return ok && options.GetIdempotencyLevel() != descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN
+}
+
+// readOnly are the methods of Canton's public services that change nothing, and
+// of which the registered descriptors do not say so.
+var readOnly = map[Role][]string{
+	Sequencer: {
+		"/com.digitalasset.canton.sequencer.api.v30.SequencerConnectService/GetSynchronizerId",
+		"/com.digitalasset.canton.sequencer.api.v30.SequencerConnectService/GetSynchronizerParameters",
+		"/com.digitalasset.canton.sequencer.api.v30.SequencerConnectService/Handshake",
+		"/com.digitalasset.canton.sequencer.api.v30.SequencerConnectService/VerifyActive",
+		"/com.digitalasset.canton.sequencer.api.v30.SequencerService/GetTime",
+		"/com.digitalasset.canton.sequencer.api.v30.SequencerService/GetTrafficStateForMember",
+	},
+	ParticipantLedger: {
+		"/com.daml.ledger.api.v2.ContractService/*",
+		"/com.daml.ledger.api.v2.EventQueryService/*",
+		"/com.daml.ledger.api.v2.PackageService/*",
+		"/com.daml.ledger.api.v2.StateService/*",
+		"/com.daml.ledger.api.v2.UpdateService/*",
+		"/com.daml.ledger.api.v2.VersionService/*",
+		"/com.daml.ledger.api.v2.admin.PackageManagementService/ListKnownPackages",
+		"/com.daml.ledger.api.v2.admin.PartyManagementService/GetParticipantId",
+		"/com.daml.ledger.api.v2.admin.PartyManagementService/GetParties",
+		"/com.daml.ledger.api.v2.admin.PartyManagementService/ListKnownParties",
+		"/com.daml.ledger.api.v2.admin.UserManagementService/GetUser",
+		"/com.daml.ledger.api.v2.admin.UserManagementService/ListUserRights",
+		"/com.daml.ledger.api.v2.admin.UserManagementService/ListUsers",
+	},
+}
+
+// alwaysReadOnly holds for every role.
+var alwaysReadOnly = []string{"/grpc.health.v1.Health/*"}

@@ -1,0 +1,101 @@
+package cantonlb
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/internal/attempt"
+)
+
+// rescuer makes calls again on another endpoint, where that is safe: an
+// idempotent call whose endpoint became unhealthy under it or which failed
+// UNAVAILABLE, and any call that certainly never left. It is the innermost
+// interceptor, so that those of the application see one call. Its methods are
+// safe for concurrent use.
+type rescuer struct {
+	idempotent  *idempotency
+	maxAttempts int
+	budget      *retryBudget
+}
+
+// unary is the interceptor of unary calls. The rounds of a call come one after
+// the other: one is called off and has returned before the next begins.
+func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+	invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
+) error {
+	record := &attempt.Record{
+		Max: r.maxAttempts, Rescuable: r.idempotent.has(method),
+		Allow: func() bool { return r.budget.take(time.Now()) },
+	}
+	ctx = attempt.NewContext(ctx, record)
+	r.budget.call(time.Now())
+	opts, finished := onceFinished(opts)
+	for {
+		err := invokeRound(ctx, record, func(ctx context.Context) error {
+			return invoke(ctx, method, req, reply, cc, opts...)
+		})
+		if !r.again(ctx, record, err) {
+			err = typed(err, record)
+			finished(err)
+			return err
+		}
+	}
+}
+
+// invokeRound makes one round of a call, which the record can call off.
+func invokeRound(ctx context.Context, record *attempt.Record, invoke func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	record.Begin(cancel)
+	return invoke(ctx)
+}
+
+// again tells whether another round of the call is safe, worth while and within
+// the bounds.
+func (r *rescuer) again(ctx context.Context, record *attempt.Record, err error) bool {
+	if err == nil || ctx.Err() != nil || record.Spent() || record.Fresh() || record.Err() != nil {
+		return false // without an attempt it was refused, and would be again
+	}
+	if record.Rescued() {
+		return true // and paid for
+	}
+	return status.Code(err) == codes.Unavailable && (record.Rescuable || !record.Sent()) && record.Allow()
+}
+
+// stream is the interceptor of streams, which are never made again: whoever
+// reads one has to know where to go on.
+func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
+	open grpc.Streamer, opts ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	record := &attempt.Record{Max: r.maxAttempts}
+	stream, err := open(attempt.NewContext(ctx, record), desc, cc, method, opts...)
+	return stream, typed(err, record)
+}
+
+// onceFinished takes the OnFinish options out of a call's, to be called once at
+// the end rather than after each round.
+func onceFinished(opts []grpc.CallOption) ([]grpc.CallOption, func(error)) {
+	var finish []func(error)
+	kept := opts
+	for i, o := range opts {
+		f, ok := o.(grpc.OnFinishCallOption)
+		switch {
+		case ok && finish == nil:
+			kept = append(make([]grpc.CallOption, 0, len(opts)), opts[:i]...)
+			fallthrough
+		case ok:
+			finish = append(finish, f.OnFinish)
+		case finish != nil:
+			kept = append(kept, o)
+		}
+	}
+	return kept, func(err error) {
+		for _, f := range finish {
+			f(err)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package cantonlb
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"pgregory.net/rapid"
+)
+
+func TestRetryBudgetAllowsAShareOfTheCallsAndAFewBesides(t *testing.T) {
+	now := time.Unix(1000, 0)
+	b := &retryBudget{share: 0.2, perSecond: 1}
+	for range 100 {
+		b.call(now)
+	}
+	granted := 0
+	for b.take(now) {
+		granted++
+	}
+	assert.Equal(t, 30, granted, "a fifth of 100 calls, and ten seconds' worth of one")
+	assert.False(t, b.take(now.Add(9*time.Second)))
+	assert.True(t, b.take(now.Add(10*time.Second)), "what is older than the window is forgotten")
+}
+
+func TestRetryBudgetOfNothingAllowsNothing(t *testing.T) {
+	b := new(retryBudget)
+	b.call(time.Unix(1000, 0))
+	assert.False(t, b.take(time.Unix(1000, 0)))
+}
+
+func TestRetryBudgetIsNeverOverdrawn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		now := time.Unix(1000, 0)
+		b := &retryBudget{share: 0.2, perSecond: 2}
+		type event struct {
+			at    int64
+			retry bool
+		}
+		var history []event
+		for range rapid.IntRange(1, 300).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 500).Draw(t, "ms")) * time.Millisecond)
+			retry := rapid.Bool().Draw(t, "retry")
+			if !retry {
+				b.call(now)
+			} else if !b.take(now) {
+				continue
+			}
+			history = append(history, event{now.Unix(), retry})
+			calls, retries := 0, 0
+			for _, e := range history {
+				switch {
+				case now.Unix()-e.at >= retryWindow:
+				case e.retry:
+					retries++
+				default:
+					calls++
+				}
+			}
+			if retry {
+				assert.LessOrEqual(t, float64(retries), 0.2*float64(calls)+2*retryWindow)
+			}
+		}
+	})
+}
