@@ -1,0 +1,125 @@
+package cli_test
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"flag"
+	"io"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/peer"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/examples/internal/cli"
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestAListOfEndpointsIsReadAndWritten(t *testing.T) {
+	var list cli.Endpoints
+	require.NoError(t, list.Set("seq1=http://a:1, seq2 = https://b:2,c:3"))
+	assert.Equal(t, cli.Endpoints{
+		{Name: "seq1", Address: "http://a:1"}, {Name: "seq2", Address: "https://b:2"}, {Address: "c:3"},
+	}, list)
+	assert.Equal(t, "seq1=http://a:1,seq2=https://b:2,c:3", list.String())
+}
+
+func TestABadListIsAnErrorAndChangesNothing(t *testing.T) {
+	list := cli.Endpoints{{Address: "a:1"}}
+	for text, item := range map[string]string{"": "item 1", "a:1,,b:2": "item 2", "=a:1": "item 1", "seq1=": "item 1", "a:1,": "item 2"} {
+		require.ErrorContains(t, list.Set(text), item+" of the list: want name=address", text)
+	}
+	assert.Equal(t, cli.Endpoints{{Address: "a:1"}}, list)
+}
+
+func TestOnlyTheFlagsAskForCredentials(t *testing.T) {
+	dir := t.TempDir()
+	server := httptest.NewUnstartedServer(nil)
+	server.StartTLS()
+	server.Close()
+	good, bad := filepath.Join(dir, "good.pem"), filepath.Join(dir, "bad.pem")
+	require.NoError(t, os.WriteFile(good, pemOf(server.Certificate()), 0o600))
+	require.NoError(t, os.WriteFile(bad, []byte("no certificate"), 0o600))
+
+	for _, test := range []struct {
+		args    []string
+		options int
+		err     string
+	}{
+		{},
+		{args: []string{"-plaintext"}, options: 1},
+		{args: []string{"-ca", good}, options: 1},
+		{args: []string{"-ca", bad}, err: "no certificate in it; want a PEM file"},
+		{args: []string{"-ca", filepath.Join(dir, "absent.pem")}, err: "-ca: open "},
+		{args: []string{"-ca", good, "-plaintext"}, err: "-plaintext and -ca: want one or the other"},
+	} {
+		var security cli.Security
+		flags := flag.NewFlagSet("", flag.ContinueOnError)
+		flags.SetOutput(io.Discard)
+		security.AddTo(flags)
+		require.NoError(t, flags.Parse(test.args))
+		options, err := security.DialOptions()
+		assert.Len(t, options, test.options, test.args)
+		if test.err == "" {
+			require.NoError(t, err, test.args)
+		} else {
+			require.ErrorContains(t, err, test.err, test.args)
+		}
+	}
+}
+
+func pemOf(certificate *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})
+}
+
+func TestTheTableTellsWhoMayBePickedAndWhy(t *testing.T) {
+	now := time.Now()
+	status := cantonlb.Status{
+		State: connectivity.Ready,
+		Endpoints: []cantonlb.EndpointStatus{
+			{
+				Name: "seq1", Address: "a:1", Eligible: true, Health: healthcheck.Healthy, Reason: healthcheck.ReasonServing,
+				Since: now.Add(-2 * time.Second), Connection: connectivity.Ready,
+				Probe: cantonlb.ProbeStatus{On: true, Target: "the service", Kind: healthcheck.KindGRPCWatch, Answered: now},
+				Calls: cantonlb.Calls{Picked: 12, Failed: 3},
+			},
+			{Name: "seq2", Address: "b:2", Drained: true, Probe: cantonlb.ProbeStatus{On: true, Target: "the service"}},
+			{Name: "seq3", Address: "c:3", Connection: connectivity.TransientFailure, ConnectionError: "refused"},
+		},
+		Notes: []string{"a note"},
+	}
+	lines := strings.Split(strings.TrimSpace(cli.Table(status, now)), "\n")
+	require.Len(t, lines, 8)
+	assert.Equal(t, "1 of 3 endpoints eligible, channel READY", lines[0])
+	assert.Equal(t, []string{"seq1", "a:1", "yes", "healthy", "serving", "2s", "READY", "grpc_watch", "0s", "12", "3"}, strings.Fields(lines[2]))
+	assert.Equal(t, []string{"seq2", "b:2", "drained", "unknown", "-", "-", "IDLE", "-", "-", "0", "0"}, strings.Fields(lines[3]))
+	assert.Equal(t, []string{"seq3: refused", "asked: the service", "note: a note"}, lines[5:])
+}
+
+func TestACountIsNoChangeAndAReasonIs(t *testing.T) {
+	status := cantonlb.Status{Endpoints: []cantonlb.EndpointStatus{{Name: "seq1"}}}
+	before := cli.Changes(status)
+	status.Endpoints[0].Calls.Picked++
+	assert.Equal(t, before, cli.Changes(status))
+	status.Endpoints[0].Reason = healthcheck.ReasonNotServing
+	assert.NotEqual(t, before, cli.Changes(status))
+}
+
+func TestAPeerIsNamedAfterItsEndpoint(t *testing.T) {
+	list := []cantonlb.Endpoint{{Name: "seq1", Address: "http://127.0.0.1:1"}, {Address: "127.0.0.1:2"}}
+	at := func(port int) peer.Peer { return peer.Peer{Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}} }
+	assert.Equal(t, "seq1", cli.NameOf(list, at(1)))
+	assert.Equal(t, "127.0.0.1:2", cli.NameOf(list, at(2)))
+	assert.Equal(t, "nobody", cli.NameOf(list, peer.Peer{}))
+}

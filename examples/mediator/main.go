@@ -1,0 +1,190 @@
+// Command mediator is a client of a Canton mediator that has replicas, of which
+// one is active and the others stand by: its calls go to the active one, and
+// follow when another takes over.
+//
+//	go run ./examples/mediator -endpoints "med1=https://med1.example.com:6002,med2=https://med2.example.com:6002" -health-port 10043
+//
+// Without -endpoints it starts two replicas of its own, of which the second takes
+// over from the first after -switch-after.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/examples/internal/cli"
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	default:
+		slog.Error("the example has failed", "error", err)
+		os.Exit(1)
+	}
+}
+
+// settings is what the flags say.
+type settings struct {
+	endpoints                   cli.Endpoints
+	security                    cli.Security
+	healthPort                  int
+	healthURL, serviceName      string
+	timeout, interval, duration time.Duration
+	switchAfter                 time.Duration
+}
+
+// errUsage: the flags are wrong, which the flag package has said already.
+var errUsage = errors.New("wrong flags")
+
+func parse(args []string, stderr io.Writer) (settings, error) {
+	var s settings
+	flags := flag.NewFlagSet("mediator", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Var(&s.endpoints, "endpoints", "the replicas' APIs, as a `list` name=address,name=address (default: a demo of two)")
+	flags.IntVar(&s.healthPort, "health-port", 0, "`port` of monitoring.grpc-health-server, the same on every replica")
+	flags.StringVar(&s.healthURL, "health-url", "", `or the URL of monitoring.http-health-server, such as "http://{host}:10044/health"`)
+	flags.StringVar(&s.serviceName, "service-name", "", "health `service` to ask for (default: the one that mediators have)")
+	flags.DurationVar(&s.timeout, "timeout", time.Minute, "how long a call may wait for an active replica")
+	flags.DurationVar(&s.interval, "interval", 250*time.Millisecond, "time from one call to the next")
+	flags.DurationVar(&s.duration, "duration", 0, "when to stop (default: at Ctrl-C; the demo after 6s)")
+	flags.DurationVar(&s.switchAfter, "switch-after", 3*time.Second, "when the demo's second replica takes over from the first")
+	s.security.AddTo(flags)
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return s, err
+	} else if err != nil {
+		return s, errUsage
+	}
+	switch {
+	case flags.NArg() > 0:
+		return s, fmt.Errorf("argument %q: want flags only", flags.Arg(0))
+	case s.timeout <= 0:
+		return s, fmt.Errorf("-timeout %v: want a duration above zero", s.timeout)
+	case s.interval <= 0:
+		return s, fmt.Errorf("-interval %v: want a duration above zero", s.interval)
+	case s.duration < 0:
+		return s, fmt.Errorf("-duration %v: want a duration above zero, or 0 for the default", s.duration)
+	case s.switchAfter <= 0:
+		return s, fmt.Errorf("-switch-after %v: want a duration above zero", s.switchAfter)
+	}
+	return s, nil
+}
+
+func run(ctx context.Context, args []string) error {
+	s, err := parse(args, os.Stderr)
+	if err != nil {
+		return err
+	}
+	if len(s.endpoints) == 0 {
+		stop, err := startDemo(ctx, &s)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	opts, err := s.security.DialOptions()
+	if err != nil {
+		return err
+	}
+
+	client, err := cantonlb.NewClient(cantonlb.Config{
+		Role:      cantonlb.Mediator,
+		Endpoints: s.endpoints,
+		HealthCheck: healthcheck.Config{
+			GRPCPort: s.healthPort, // one of the two is needed: a mediator's API does not tell its health
+			HTTP:     s.healthURL,
+			Service:  s.serviceName,
+		},
+		// While one replica takes over from another, none is active. Calls wait
+		// for it, as long as their deadlines allow.
+		NoneEligible: cantonlb.Wait,
+	}, opts...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+
+	if s.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.duration)
+		defer cancel()
+	}
+	counts := follow(ctx, client, s)
+	fmt.Print(cli.Table(client.Status(), time.Now()))
+	fmt.Println(counts)
+	if counts.failed > 0 {
+		return fmt.Errorf("%d calls failed", counts.failed)
+	}
+	return nil
+}
+
+// follow makes a call every interval until ctx ends, and says who answers
+// whenever that is another replica.
+func follow(ctx context.Context, client *cantonlb.Client, s settings) *counts {
+	ticker := time.NewTicker(s.interval)
+	defer ticker.Stop()
+	var active string
+	total := newCounts(s.endpoints)
+	for {
+		start := time.Now()
+		by, err := call(ctx, client, s)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return total // interrupted, which says nothing about the call
+		case err != nil:
+			total.failed++
+			fmt.Printf("%s call failed: %v\n", clock(), err)
+		default:
+			total.answered(by)
+			if by != active {
+				fmt.Printf("%s %s answers (this call took %v)\n", clock(), by, time.Since(start).Round(time.Microsecond))
+				active = by
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return total
+		case <-ticker.C:
+		}
+	}
+}
+
+// call makes one harmless call, and tells which replica answered. Your generated
+// stubs go in the place of the health service's: they take the client as they
+// take a *grpc.ClientConn.
+func call(ctx context.Context, client *cantonlb.Client, s settings) (by string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+
+	stub := healthpb.NewHealthClient(client)
+	var server peer.Peer
+	_, err = stub.Check(ctx, &healthpb.HealthCheckRequest{}, grpc.Peer(&server))
+	if status.Code(err) == codes.Unimplemented {
+		err = nil // answered: only that a node has its health service elsewhere
+	}
+	return cli.NameOf(s.endpoints, server), err
+}
+
+// clock gives the time of day, for the lines that are printed.
+func clock() string { return time.Now().Format("15:04:05.000") }
