@@ -75,8 +75,10 @@ func (c Config) Validate() (Config, error) {
 		switch {
 		case *d == 0:
 			*d = byDefault
-		case *d < 0 || *d > maxDuration:
-			errs = append(errs, &strictjson.Error{Field: field, Value: fmt.Sprintf("%q", d.String()), Want: strictjson.WantDuration})
+		case *d < 0:
+			errs = append(errs, &strictjson.Error{Field: field, Value: fmt.Sprintf("%q", d), Want: strictjson.WantDuration})
+		case *d > maxDuration:
+			errs = append(errs, &strictjson.Error{Field: field, Value: fmt.Sprintf("%q", d), Want: "a duration of at most " + maxDuration.String()})
 		}
 	}
 	e := &c.Ejection

@@ -1,0 +1,423 @@
+package endpointset
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	grpcresolver "google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/status"
+)
+
+// grpc: TestRoundRobin_OneServerDown.
+func TestALostEndpointIsNotPickedAnyMore(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a", "b", "c"))
+		f.up("a", "b", "c")
+		f.down(errRefused, "b")
+		assert.Equal(t, connectivity.Ready, f.state())
+		assert.Equal(t, []string{"a", "c"}, f.picked())
+	})
+}
+
+// grpc: TestRoundRobin_AllServersDown, TestPickFirst_StickyTransientFailure.
+func TestTransientFailureStaysUntilAnEndpointIsBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a", "b"))
+		f.down(errRefused, "a")
+		assert.Equal(t, connectivity.Connecting, f.state(), "b may still come")
+		f.down(errRefused, "b")
+		assert.Equal(t, connectivity.TransientFailure, f.state())
+		for range 5 {
+			f.awaitTry("a", "b")
+			assert.Equal(t, connectivity.TransientFailure, f.state(), "while the next attempt is under way")
+			f.conn("a").become(connectivity.Connecting, nil)
+			assert.Equal(t, connectivity.TransientFailure, f.state())
+			f.down(errRefused, "a", "b")
+			assert.Contains(t, f.refusal(), "connection refused")
+		}
+		f.awaitTry("b")
+		f.up("b")
+		assert.Equal(t, connectivity.Ready, f.state())
+		assert.Equal(t, []string{"b"}, f.picked())
+	})
+}
+
+func TestAReadyEndpointWithoutAVerdictIsStillInTrouble(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a"))
+		f.down(errRefused, "a")
+		f.server("a").set(hanging())
+		f.awaitTry("a")
+		f.up("a")
+		assert.Equal(t, connectivity.TransientFailure, f.state())
+		f.server("a").set(serving())
+		assert.Equal(t, connectivity.Ready, f.state())
+	})
+}
+
+func TestAProvenConnectionThatIsLostIsReplacedAtOnce(t *testing.T) {
+	for name, lost := range map[string]connectivity.State{
+		"by GOAWAY": connectivity.Idle, "by a reset": connectivity.TransientFailure,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fixture) {
+				require.NoError(t, f.push("a"))
+				f.up("a")
+				old := f.conn("a")
+				old.become(lost, nil)
+				fresh := f.conn("a")
+				assert.NotSame(t, old, fresh)
+				assert.Equal(t, 1, fresh.connectCalls())
+				assert.Equal(t, connectivity.Connecting, f.state())
+				assert.True(t, f.waits(), "the only endpoint is undecided, not in trouble")
+				f.up("a")
+				assert.Equal(t, []string{"a"}, f.picked())
+			})
+		})
+	}
+}
+
+func TestAConnectionThatIsLostBeforeItProvedGoodIsPausedOver(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a"))
+		f.server("a").set(hanging())
+		f.up("a")
+		f.conn("a").become(connectivity.Idle, nil)
+		synctest.Wait()
+		assert.Empty(t, f.live())
+		assert.Equal(t, connectivity.TransientFailure, f.state())
+		assert.Positive(t, time.Until(f.status("a").NextTry))
+	})
+}
+
+// A drained endpoint is healthy or not like any other: what it is drained for
+// may well end its connection.
+func TestADrainedEndpointsConnectionProvesGoodToo(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a", "b"))
+		require.NoError(t, f.set.SetDrained("a", true))
+		f.up("a", "b")
+		f.conn("a").become(connectivity.Idle, nil)
+		synctest.Wait()
+		require.Len(t, f.live("a"), 1, "replaced at once")
+		f.up("a")
+		require.NoError(t, f.set.SetDrained("a", false))
+		assert.Equal(t, []string{"a", "b"}, f.picked())
+	})
+}
+
+func TestAnAttemptToConnectEndsAfterFiveSeconds(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a"))
+		sc := f.conn("a")
+		sc.become(connectivity.Connecting, nil)
+		time.Sleep(connectTimeout - time.Millisecond)
+		synctest.Wait()
+		assert.False(t, sc.isShutdown())
+		assert.True(t, f.waits())
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		assert.True(t, sc.isShutdown())
+		assert.Equal(t, connectivity.TransientFailure, f.state())
+		assert.Contains(t, f.refusal(), "a connecting (no connection within 5s; next try in ")
+		f.awaitTry("a")
+		f.up("a")
+		time.Sleep(2 * connectTimeout)
+		assert.Equal(t, []string{"a"}, f.picked(), "the bound is for attempts only")
+		assert.Len(t, f.all(), 2)
+	})
+}
+
+// pauses measures the pauses before the next n attempts, each of which fails.
+func (f *fixture) pauses(addr string, n int) []time.Duration {
+	var out []time.Duration
+	for range n {
+		f.down(errRefused, addr)
+		out = append(out, time.Until(f.status(addr).NextTry))
+		made := len(f.all(addr))
+		time.Sleep(out[len(out)-1] - 1)
+		synctest.Wait()
+		assert.Len(f.t, f.all(addr), made, "not before it is time")
+		time.Sleep(1)
+		synctest.Wait()
+		require.Len(f.t, f.all(addr), made+1)
+	}
+	return out
+}
+
+func TestPausesGrowToTenSecondsAndStartAgainOnceProven(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a", "b"))
+		f.up("b")
+		want := minPause
+		for i, got := range f.pauses("a", 20) {
+			low, high := time.Duration(float64(want)*(1-pauseJitter)), time.Duration(float64(want)*(1+pauseJitter))
+			assert.GreaterOrEqual(t, got, low, "pause %d", i)
+			assert.LessOrEqual(t, got, min(high, maxPause), "pause %d", i)
+			want = min(time.Duration(float64(want)*pauseGrowth), maxPause)
+		}
+		f.server("a").set(hanging())
+		f.up("a")
+		assert.Greater(t, f.pauses("a", 1)[0], time.Second, "a connection alone proves nothing")
+		f.server("a").set(serving())
+		f.up("a")
+		f.conn("a").become(connectivity.Idle, nil) // the first attempt after it is made at once
+		assert.LessOrEqual(t, f.pauses("a", 1)[0], 2*minPause)
+	})
+}
+
+// grpc: TestEndpointShardingExitIdle, TestPickFirst_IdleTimeout.
+func TestExitIdleTriesAtOnceAndHurriesNobodyElse(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a", "b", "c"))
+		f.up("a")
+		f.down(errRefused, "b")
+		f.set.ExitIdle()
+		assert.Len(t, f.all("a"), 1)
+		assert.Len(t, f.all("b"), 2, "the pause is over")
+		assert.Len(t, f.all("c"), 1, "an attempt is under way")
+		f.up("b")
+		time.Sleep(maxPause)
+		synctest.Wait()
+		assert.Len(t, f.all("b"), 2, "the pause was not only cut short but is gone")
+		assert.Equal(t, []string{"a", "b"}, f.picked())
+	})
+}
+
+// grpc: the HappyEyeballs set; here an endpoint's addresses are tried in order.
+func TestAnEndpointsAddressesAreTriedInOrder(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.pushEndpoints(grpcresolver.Endpoint{Addresses: []grpcresolver.Address{{Addr: "a"}, {Addr: "b"}, {Addr: "c"}}}))
+		require.Len(t, f.all(), 1)
+		f.down(errRefused, "a")
+		assert.True(t, f.conn("b").connectCalls() > 0)
+		assert.True(t, f.waits(), "two addresses are left")
+		time.Sleep(connectTimeout) // b takes too long
+		synctest.Wait()
+		f.up("c")
+		assert.Equal(t, []string{"c"}, f.picked())
+		assert.Equal(t, "a", f.set.Status().Endpoints[0].Name)
+		assert.Equal(t, "c", f.set.Status().Endpoints[0].Address)
+
+		f.conn("c").become(connectivity.Idle, nil)
+		assert.Len(t, f.live("a"), 1, "it begins with the first again")
+		f.down(errRefused, "a")
+		f.down(errRefused, "b")
+		assert.True(t, f.waits())
+		f.down(errRefused, "c")
+		assert.Contains(t, f.refusal(), "a connecting (connection refused; next try in ")
+		assert.Empty(t, f.live())
+	})
+}
+
+// grpc: TestSubConnShutdown, and late events after a removal.
+func TestNewsOfARetiredConnectionIsIgnored(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a"))
+		f.up("a")
+		old := f.conn("a")
+		health := old.health
+		old.become(connectivity.Idle, nil)
+		assert.Equal(t, "SHUTDOWN", old.history()[len(old.history())-1], "the last that it is told")
+		made := len(f.all())
+		for _, s := range []connectivity.State{connectivity.Ready, connectivity.TransientFailure, connectivity.Idle, connectivity.Shutdown} {
+			old.listener(balancer.SubConnState{ConnectivityState: s, ConnectionError: errRefused})
+			health(balancer.SubConnState{ConnectivityState: s})
+		}
+		synctest.Wait()
+		assert.Len(t, f.all(), made)
+		assert.True(t, f.waits())
+		f.up("a")
+		assert.Equal(t, []string{"a"}, f.picked())
+	})
+}
+
+// grpc: TestBalancer_StateListenerBeforeConnect. The fake fails the test if a
+// state comes before Connect; here Connect comes once, right after the making.
+func TestEachSubConnIsConnectedOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a", "b"))
+		f.up("a")
+		f.down(errRefused, "b")
+		f.set.ExitIdle()
+		for _, sc := range f.all() {
+			assert.Equal(t, 1, sc.connectCalls(), sc.address.Addr)
+		}
+	})
+}
+
+func TestAChannelThatRefusesSubConnsIsBeingClosed(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		f.refuse = true
+		require.NoError(t, f.push("a"))
+		assert.True(t, f.waits())
+		assert.Equal(t, "a", f.status("a").Address)
+		assert.Contains(t, f.set.Explain().Error(), errChannelClosing.Error())
+	})
+}
+
+func TestCallsOnARemovedEndpointFinishAndCount(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a"))
+		f.up("a")
+		r, err := f.last().Picker.Pick(pickInfo())
+		require.NoError(t, err)
+		sc := f.conn("a")
+		sc.become(connectivity.Idle, nil) // GOAWAY: the call goes on
+		f.up("a")
+		assert.Equal(t, Counts{Picked: 1, InFlight: 1}, f.status("a").Counts)
+		r.Done(balancer.DoneInfo{BytesReceived: true})
+		assert.Equal(t, Counts{Picked: 1, Heard: 1}, f.status("a").Counts)
+
+		r, err = f.last().Picker.Pick(pickInfo())
+		require.NoError(t, err)
+		require.NoError(t, f.push("b"))
+		f.up("b")
+		assert.Empty(t, f.live("a"), "Shutdown lets calls finish")
+		r.Done(balancer.DoneInfo{Err: status.Error(codes.Unavailable, "")})
+	})
+}
+
+// grpc: TestLeastRequestPersistsCounts.
+func TestCountersSurviveSnapshotsAndReconnects(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a"))
+		f.up("a")
+		for range 3 {
+			for range 2 {
+				_, err := f.pick()
+				require.NoError(t, err)
+			}
+			f.conn("a").become(connectivity.Idle, nil)
+			f.up("a")
+		}
+		assert.Equal(t, Counts{Picked: 6, Heard: 6}, f.status("a").Counts)
+		e := f.set.list[0]
+		assert.Empty(t, e.retired, "connections without calls are let go")
+	})
+}
+
+// grpc: TestDoneInfo. A lost pick ends with a nil error and no bytes.
+func TestDoneTellsWhatWasHeardAndWhatSpeaksAgainstTheEndpoint(t *testing.T) {
+	for name, c := range map[string]struct {
+		info balancer.DoneInfo
+		want Counts
+	}{
+		"an answer":               {balancer.DoneInfo{BytesSent: true, BytesReceived: true}, Counts{Picked: 1, Heard: 1}},
+		"a lost pick":             {balancer.DoneInfo{}, Counts{Picked: 1}},
+		"an error of the call":    {balancer.DoneInfo{Err: status.Error(codes.NotFound, ""), BytesReceived: true}, Counts{Picked: 1, Heard: 1}},
+		"a canceled call":         {balancer.DoneInfo{Err: status.Error(codes.Canceled, "")}, Counts{Picked: 1}},
+		"UNAVAILABLE":             {balancer.DoneInfo{Err: status.Error(codes.Unavailable, "")}, Counts{Picked: 1, Failed: 1}},
+		"UNAVAILABLE, answered":   {balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesReceived: true}, Counts{Picked: 1, Heard: 1, Failed: 1}},
+		"DEADLINE_EXCEEDED":       {balancer.DoneInfo{Err: status.Error(codes.DeadlineExceeded, "")}, Counts{Picked: 1, Failed: 1}},
+		"INTERNAL":                {balancer.DoneInfo{Err: status.Error(codes.Internal, "")}, Counts{Picked: 1, Failed: 1}},
+		"an error with no status": {balancer.DoneInfo{Err: errors.New("eof")}, Counts{Picked: 1, Failed: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fixture) {
+				require.NoError(t, f.push("a"))
+				f.up("a")
+				r, err := f.last().Picker.Pick(pickInfo())
+				require.NoError(t, err)
+				assert.Equal(t, Counts{Picked: 1, InFlight: 1}, f.status("a").Counts)
+				r.Done(c.info)
+				assert.Equal(t, c.want, f.status("a").Counts)
+			})
+		})
+	}
+}
+
+func TestFailuresInARowEndWithAnAnswer(t *testing.T) {
+	for name, answer := range map[string]balancer.DoneInfo{
+		"that is good":           {BytesReceived: true},
+		"that is the call's own": {BytesReceived: true, Err: status.Error(codes.NotFound, "")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := &conn{}
+			done := c.newDone()
+			for range 3 {
+				done(balancer.DoneInfo{Err: status.Error(codes.Unavailable, "")})
+			}
+			done(balancer.DoneInfo{})                                      // a lost pick says nothing
+			done(balancer.DoneInfo{Err: status.Error(codes.Canceled, "")}) // nor does a call given up
+			assert.Equal(t, uint32(3), c.failedInARow.Load())
+			done(answer)
+			assert.Zero(t, c.failedInARow.Load())
+		})
+	}
+}
+
+// grpc: gracefulswitch's TestBalancerClose, TestUpdateSubConnStateRace.
+func TestAfterCloseNothingIsPublishedAndNothingIsLeft(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a", "b", "c"))
+		f.up("a", "b")
+		f.down(errRefused, "b")
+		require.NoError(t, f.push("a", "d")) // b and c are leaving
+		f.close()
+		f.close()
+		for _, sc := range f.all() {
+			assert.True(t, sc.isShutdown(), sc.address.Addr)
+			sc.listener(balancer.SubConnState{ConnectivityState: connectivity.Ready})
+		}
+		made, updates := len(f.all()), f.updates()
+		f.set.ExitIdle()
+		f.set.ResolverError(errRefused)
+		assert.NoError(t, f.set.UpdateClientConnState(balancer.ClientConnState{
+			ResolverState: grpcresolver.State{Endpoints: endpointsOf("x")},
+		}))
+		f.set.UpdateSubConnState(nil, balancer.SubConnState{})
+		assert.ErrorIs(t, f.set.SetDrained("a", true), errClosed)
+		_, err := f.set.WaitEligible(t.Context(), 1)
+		assert.ErrorIs(t, err, errClosed)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Len(t, f.all(), made)
+		assert.Equal(t, updates, f.updates())
+		assert.Empty(t, f.set.Status().Endpoints)
+		assert.Zero(t, f.server("a").openWatches())
+	})
+}
+
+func TestCloseMayRaceWithEverything(t *testing.T) {
+	for range 20 {
+		f := newFixture(t)
+		require.NoError(t, f.push("a", "b"))
+		var wg sync.WaitGroup
+		for _, a := range []string{"a", "b"} {
+			sc := f.conn(a)
+			wg.Go(func() { sc.become(connectivity.Ready, nil) })
+			wg.Go(func() { f.server(a).set(notServing()); f.server(a).set(serving()) })
+			wg.Go(func() { _ = f.set.SetDrained(a, true); _ = f.set.SetDrained(a, false) })
+		}
+		wg.Go(f.set.ExitIdle)
+		wg.Go(func() { f.set.Status(); f.set.Explain() })
+		wg.Go(f.close)
+		wg.Wait()
+		assert.Empty(t, f.live())
+	}
+}
+
+// grpc: TestInlineCallbackInBuild, TestResolverBalancerInteraction. A parent may
+// call back while it is given a state.
+func TestAParentMayCallBackWhileItTakesAState(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		f.onUpdate = func(balancer.State) {
+			f.set.ExitIdle()
+			f.set.Explain()
+			f.set.Status()
+		}
+		require.NoError(t, f.push("a"))
+		f.up("a")
+		f.resolverError(errRefused)
+		assert.Equal(t, []string{"a"}, f.picked())
+	})
+}

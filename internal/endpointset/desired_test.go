@@ -1,0 +1,168 @@
+package endpointset
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/attributes"
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/connectivity"
+	grpcresolver "google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/serviceconfig"
+	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// listener takes the states of a resolver.
+type listener struct {
+	grpcresolver.ClientConn
+
+	state grpcresolver.State
+}
+
+func (l *listener) UpdateState(s grpcresolver.State) error { l.state = s; return nil }
+
+func (*listener) ParseServiceConfig(string) *serviceconfig.ParseResult { return nil }
+
+// ourState is what our own resolver gives for a list; handles gets what takes
+// the claim.
+func ourState(t *testing.T, handles *[]any, list ...resolver.Endpoint) grpcresolver.State {
+	s, err := resolver.New(list, resolver.WithOnClaim(func(h any) { *handles = append(*handles, h) }))
+	require.NoError(t, err)
+	var l listener
+	r, err := s.Build(grpcresolver.Target{}, &l, grpcresolver.BuildOptions{})
+	require.NoError(t, err)
+	r.Close()
+	return l.state
+}
+
+func TestEndpointsOfOurResolverKeepTheirNames(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		var handles []any
+		state := ourState(t, &handles, resolver.Endpoint{Name: "seq1", Address: "a:1"}, resolver.Endpoint{Name: "seq2", Address: "b:1", ServerName: "x"})
+		require.NoError(t, f.set.UpdateClientConnState(balancer.ClientConnState{ResolverState: state, BalancerConfig: &f.cfg}))
+		assert.Equal(t, []any{f.set}, handles, "the set takes the claim")
+		f.up("a:1", "b:1")
+		assert.Equal(t, []string{"a:1", "b:1"}, f.picked())
+		require.NoError(t, f.set.SetDrained("seq1", true))
+		assert.Equal(t, []string{"b:1"}, f.picked())
+		assert.Equal(t, "a:1", f.status("seq1").Address)
+		assert.Equal(t, "x", f.conn("b:1").address.ServerName)
+
+		// The same name at another address is the same endpoint, moved.
+		state = ourState(t, &handles, resolver.Endpoint{Name: "seq1", Address: "c:1"}, resolver.Endpoint{Name: "seq2", Address: "b:1", ServerName: "x"})
+		require.NoError(t, f.set.UpdateClientConnState(balancer.ClientConnState{ResolverState: state, BalancerConfig: &f.cfg}))
+		f.up("c:1")
+		assert.Equal(t, []string{"b:1"}, f.picked(), "still drained")
+		assert.Len(t, f.all("b:1"), 1)
+		assert.Empty(t, f.live("a:1"))
+	})
+}
+
+func TestAListThatHasLostItsIdentityIsRefusedAndTheOldOneStaysInForce(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		var handles []any
+		state := ourState(t, &handles, resolver.Endpoint{Name: "seq1", Address: "a:1"})
+		lost := state
+		lost.Endpoints = endpointsOf("proxy:3128")
+		update := func(s grpcresolver.State) error {
+			return f.set.UpdateClientConnState(balancer.ClientConnState{ResolverState: s, BalancerConfig: &f.cfg})
+		}
+		assert.Equal(t, balancer.ErrBadResolverState, update(lost))
+		assert.Equal(t, connectivity.TransientFailure, f.state())
+		assert.Equal(t, errIdentityLost.Error(), f.refusal(), "all of it, for it says what to do")
+		assert.Empty(t, f.all())
+
+		require.NoError(t, update(state))
+		f.up("a:1")
+		assert.Equal(t, balancer.ErrBadResolverState, update(lost))
+		assert.Equal(t, []string{"a:1"}, f.picked())
+		assert.ErrorIs(t, f.set.Status().ListError, errIdentityLost)
+		empty := state
+		empty.Endpoints = nil
+		assert.Equal(t, balancer.ErrBadResolverState, update(empty))
+		_, err := f.pick()
+		require.Error(t, err)
+		_, isStatus := status.FromError(err)
+		assert.False(t, isStatus)
+	})
+}
+
+func address(addr, serverName string) grpcresolver.Address {
+	return grpcresolver.Address{Addr: addr, ServerName: serverName}
+}
+
+func endpointAt(addrs ...grpcresolver.Address) grpcresolver.Endpoint {
+	return grpcresolver.Endpoint{Addresses: addrs}
+}
+
+func TestForeignListsAreReadAsTheyCome(t *testing.T) {
+	type list = []wanted
+	for name, c := range map[string]struct {
+		given grpcresolver.State
+		want  list
+	}{
+		"addresses alone": {
+			grpcresolver.State{Addresses: []grpcresolver.Address{address("a", ""), address("b", ""), address("a", "")}},
+			list{{"a", []grpcresolver.Address{address("a", "")}}, {"b", []grpcresolver.Address{address("b", "")}}},
+		},
+		"endpoints come before addresses": {
+			grpcresolver.State{Addresses: []grpcresolver.Address{address("x", "")}, Endpoints: endpointsOf("a")},
+			list{{"a", []grpcresolver.Address{address("a", "")}}},
+		},
+		"an endpoint without addresses is dropped": {
+			grpcresolver.State{Endpoints: []grpcresolver.Endpoint{{}, endpointAt(address("a", ""))}},
+			list{{"a", []grpcresolver.Address{address("a", "")}}},
+		},
+		"addresses that another endpoint has are dropped": {
+			grpcresolver.State{Endpoints: []grpcresolver.Endpoint{
+				endpointAt(address("a", ""), address("b", "")), endpointAt(address("b", ""), address("c", "")), endpointAt(address("a", "")),
+			}},
+			list{{"a", []grpcresolver.Address{address("a", ""), address("b", "")}}, {"c", []grpcresolver.Address{address("c", "")}}},
+		},
+		"a server name makes a difference": {
+			grpcresolver.State{Endpoints: []grpcresolver.Endpoint{endpointAt(address("a", "x")), endpointAt(address("a", "y"))}},
+			list{{"a", []grpcresolver.Address{address("a", "x")}}, {"a (y)", []grpcresolver.Address{address("a", "y")}}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := desired(c.given)
+			require.NoError(t, err)
+			assert.Equal(t, c.want, got)
+		})
+	}
+	for name, state := range map[string]grpcresolver.State{
+		"nothing": {}, "an endpoint without addresses": {Endpoints: []grpcresolver.Endpoint{{}}},
+	} {
+		_, err := desired(state)
+		assert.ErrorIs(t, err, errNoEndpoints, name)
+	}
+}
+
+func TestOnlyWhatAConnectionIsMadeOfMakesADifference(t *testing.T) {
+	base := func(change func(*grpcresolver.Address)) wanted {
+		a := address("a", "x")
+		a.Attributes = attributes.New(key{}, 1)
+		change(&a)
+		return wanted{name: "n", addrs: []grpcresolver.Address{a}}
+	}
+	is := base(func(*grpcresolver.Address) {})
+	for name, c := range map[string]struct {
+		change func(*grpcresolver.Address)
+		same   bool
+	}{
+		"nothing":             {func(*grpcresolver.Address) {}, true},
+		"address":             {func(a *grpcresolver.Address) { a.Addr = "b" }, false},
+		"server name":         {func(a *grpcresolver.Address) { a.ServerName = "" }, false},
+		"attributes":          {func(a *grpcresolver.Address) { a.Attributes = nil }, false},
+		"balancer attributes": {func(a *grpcresolver.Address) { a.BalancerAttributes = attributes.New(key{}, 2) }, true},
+		"metadata":            {func(a *grpcresolver.Address) { a.Metadata = 1 }, true},
+	} {
+		assert.Equal(t, c.same, same(is, base(c.change)), name)
+	}
+	two := wanted{addrs: append(is.addrs, address("b", ""))}
+	assert.False(t, same(is, two))
+	assert.False(t, same(two, wanted{addrs: []grpcresolver.Address{two.addrs[1], two.addrs[0]}}), "they are tried in order")
+}

@@ -1,0 +1,310 @@
+package endpointset
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/resolver"
+)
+
+// testingT is a *testing.T or a *rapid.T.
+type testingT interface {
+	require.TestingT
+	Error(args ...any)
+}
+
+// fakeChannel stands for the part of a grpc channel that a policy sees. Like
+// grpc it delivers one event at a time, and whatever comes up meanwhile next.
+// The test makes the events; each method works from any goroutine.
+type fakeChannel struct {
+	balancer.ClientConn // nil: what is not overridden here is not to be called
+
+	t   testingT
+	set *Set
+	// watched: the channel has a healthCheckConfig, so that a new health
+	// listener hears CONNECTING, and READY otherwise.
+	watched bool
+	// onUpdate, if not nil, is called in each UpdateState.
+	onUpdate func(balancer.State)
+
+	mu       sync.Mutex
+	queue    []func()
+	draining bool
+	closed   bool // the balancer has been closed: no more updates
+	refuse   bool // NewSubConn fails, as in a channel that is being closed
+	subConns []*fakeSubConn
+	states   []balancer.State
+	servers  map[string]*fakeServer
+}
+
+func newFakeChannel(t testingT) *fakeChannel {
+	return &fakeChannel{t: t, servers: make(map[string]*fakeServer)}
+}
+
+// deliver runs event after those that wait already; if there are none, before
+// it returns.
+func (c *fakeChannel) deliver(event func()) {
+	c.mu.Lock()
+	c.queue = append(c.queue, event)
+	if c.draining {
+		c.mu.Unlock()
+		return
+	}
+	c.draining = true
+	for len(c.queue) > 0 {
+		next := c.queue[0]
+		c.queue = c.queue[1:]
+		c.mu.Unlock()
+		next()
+		c.mu.Lock()
+	}
+	c.draining = false
+	c.mu.Unlock()
+}
+
+// reenter shows that grpc is not called with the set's lock held: it would hang.
+func (c *fakeChannel) reenter() {
+	c.set.mu.Lock()
+	c.set.mu.Unlock() //nolint:staticcheck // taking it is the point
+}
+
+var errChannelClosing = errors.New("the channel is being closed")
+
+func (c *fakeChannel) NewSubConn(addrs []resolver.Address, o balancer.NewSubConnOptions) (balancer.SubConn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refuse {
+		return nil, errChannelClosing
+	}
+	assert.Len(c.t, addrs, 1, "a SubConn has one address")
+	assert.NotNil(c.t, o.StateListener)
+	assert.False(c.t, c.closed, "a SubConn is made after Close")
+	sc := &fakeSubConn{cc: c, address: addrs[0], listener: o.StateListener, producers: make(map[balancer.ProducerBuilder]func())}
+	c.subConns = append(c.subConns, sc)
+	return sc, nil
+}
+
+func (c *fakeChannel) UpdateState(s balancer.State) {
+	c.reenter()
+	c.mu.Lock()
+	assert.False(c.t, c.closed, "an update after Close")
+	c.states = append(c.states, s)
+	hook := c.onUpdate
+	c.mu.Unlock()
+	if hook != nil {
+		hook(s)
+	}
+}
+
+// last is the newest state that was published.
+func (c *fakeChannel) last() balancer.State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.states) == 0 {
+		c.t.Error("nothing has been published")
+		return balancer.State{Picker: failingPicker{}}
+	}
+	return c.states[len(c.states)-1]
+}
+
+type failingPicker struct{}
+
+func (failingPicker) Pick(balancer.PickInfo) (balancer.PickResult, error) {
+	return balancer.PickResult{}, errors.New("no picker")
+}
+
+func (c *fakeChannel) updates() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.states)
+}
+
+// all gives every SubConn ever made for an address, or for any.
+func (c *fakeChannel) all(addr ...string) []*fakeSubConn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []*fakeSubConn
+	for _, sc := range c.subConns {
+		if len(addr) == 0 || slices.Contains(addr, sc.address.Addr) {
+			out = append(out, sc)
+		}
+	}
+	return out
+}
+
+// live gives the SubConns that have not been shut down.
+func (c *fakeChannel) live(addr ...string) []*fakeSubConn {
+	return slices.DeleteFunc(c.all(addr...), (*fakeSubConn).isShutdown)
+}
+
+// server gives the health service at an address.
+func (c *fakeChannel) server(addr string) *fakeServer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.servers[addr]
+	if s == nil {
+		s = newFakeServer()
+		c.servers[addr] = s
+	}
+	return s
+}
+
+// fakeSubConn is one SubConn. Its state is the test's to change.
+type fakeSubConn struct {
+	balancer.SubConn // nil, as above
+
+	cc       *fakeChannel
+	address  resolver.Address
+	listener func(balancer.SubConnState)
+
+	mu        sync.Mutex
+	connects  int
+	shut      bool
+	state     connectivity.State
+	producers map[balancer.ProducerBuilder]func()
+	// health is the newest health listener; round invalidates older ones.
+	health func(balancer.SubConnState)
+	round  int
+	events []string // what happened, in order
+}
+
+func (sc *fakeSubConn) note(event string) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.events = append(sc.events, event)
+}
+
+func (sc *fakeSubConn) history() []string {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	return slices.Clone(sc.events)
+}
+
+func (sc *fakeSubConn) Connect() {
+	sc.cc.reenter()
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.connects++
+}
+
+func (sc *fakeSubConn) connectCalls() int {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	return sc.connects
+}
+
+func (sc *fakeSubConn) isShutdown() bool {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	return sc.shut
+}
+
+// Shutdown closes the producers at once, and the listener is told last of all.
+func (sc *fakeSubConn) Shutdown() {
+	sc.cc.reenter()
+	sc.closeProducers()
+	sc.mu.Lock()
+	again := sc.shut
+	sc.shut = true
+	sc.events = append(sc.events, "shutdown")
+	sc.mu.Unlock()
+	assert.False(sc.cc.t, again, "a SubConn is shut down twice")
+	sc.cc.deliver(func() { sc.tell(balancer.SubConnState{ConnectivityState: connectivity.Shutdown}) })
+}
+
+// become changes the state, as grpc does: the producers are closed and the
+// health listener is dropped before the listener is told.
+func (sc *fakeSubConn) become(s connectivity.State, err error) {
+	if sc.connectCalls() == 0 {
+		sc.cc.t.Errorf("SubConn %s becomes %v before Connect: a mistake in the test", sc.address.Addr, s)
+	}
+	sc.cc.deliver(func() {
+		if !sc.isShutdown() {
+			sc.tell(balancer.SubConnState{ConnectivityState: s, ConnectionError: err})
+		}
+	})
+}
+
+// tell gives the listener a state, even one that comes late.
+func (sc *fakeSubConn) tell(s balancer.SubConnState) {
+	sc.closeProducers()
+	sc.mu.Lock()
+	sc.state = s.ConnectivityState
+	sc.health = nil
+	sc.round++
+	if sc.connects > 0 || sc.shut {
+		sc.events = append(sc.events, s.ConnectivityState.String())
+	}
+	sc.mu.Unlock()
+	sc.listener(s)
+}
+
+func (sc *fakeSubConn) closeProducers() {
+	sc.mu.Lock()
+	closers := sc.producers
+	sc.producers = make(map[balancer.ProducerBuilder]func())
+	sc.mu.Unlock()
+	for _, f := range closers {
+		sc.note("producer closed")
+		f()
+	}
+}
+
+func (sc *fakeSubConn) GetOrBuildProducer(b balancer.ProducerBuilder) (balancer.Producer, func()) {
+	sc.cc.reenter()
+	p, closeProducer := b.Build(&fakeConn{server: sc.cc.server(sc.address.Addr)})
+	sc.mu.Lock()
+	sc.producers[b] = closeProducer
+	sc.mu.Unlock()
+	return p, func() {
+		sc.mu.Lock()
+		f := sc.producers[b]
+		delete(sc.producers, b)
+		sc.mu.Unlock()
+		if f != nil {
+			f()
+		}
+	}
+}
+
+func (sc *fakeSubConn) RegisterHealthListener(listener func(balancer.SubConnState)) {
+	sc.cc.reenter()
+	sc.mu.Lock()
+	assert.Equal(sc.cc.t, connectivity.Ready, sc.state, "a health listener is registered while not ready")
+	sc.health = listener
+	sc.round++
+	first := connectivity.Ready
+	if sc.cc.watched {
+		first = connectivity.Connecting
+	}
+	sc.mu.Unlock()
+	sc.healthBecomes(first, nil)
+}
+
+// healthBecomes tells the newest health listener, if there still is one when its
+// turn comes.
+func (sc *fakeSubConn) healthBecomes(s connectivity.State, err error) {
+	sc.mu.Lock()
+	round := sc.round
+	sc.mu.Unlock()
+	sc.cc.deliver(func() {
+		sc.mu.Lock()
+		listener := sc.health
+		stale := sc.round != round
+		sc.mu.Unlock()
+		if listener != nil && !stale {
+			listener(balancer.SubConnState{ConnectivityState: s, ConnectionError: err})
+		}
+	})
+}
+
+// pickInfo is what grpc gives a picker for a call without a record.
+func pickInfo() balancer.PickInfo {
+	return balancer.PickInfo{FullMethodName: "/test.Service/Method", Ctx: context.Background()}
+}

@@ -1,0 +1,273 @@
+package endpointset
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/connectivity"
+	"pgregory.net/rapid"
+)
+
+// checkAccounts compares what the set has counted with a recount of all that it
+// holds.
+func checkAccounts(t require.TestingT, s *Set) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var counts [3]int
+	warming := 0
+	mayServe := make(map[*conn]bool)
+	for _, e := range s.list {
+		counts[e.class]++
+		require.False(t, e.leaving)
+		require.Same(t, e, s.byName[e.name])
+		require.Equal(t, e.drained, s.drained[e.name])
+		if e.warming {
+			warming++
+		}
+	}
+	require.Equal(t, counts, s.counts)
+	require.Equal(t, warming, s.warming)
+	require.Len(t, s.byName, len(s.list))
+	for _, e := range slices.Concat(s.list, s.leaving) {
+		require.Equal(t, e.classifyLocked(), e.class, e.name)
+		require.NotEqual(t, closed, e.link.phase)
+		holds := e.link.phase == connecting || e.link.phase == ready
+		require.Equal(t, holds, e.conn != nil, "%s has a SubConn exactly if it needs one", e.name)
+		require.Equal(t, e.link.phase != ready, e.timer != nil, "%s has a timer unless it is connected", e.name)
+		if e.conn != nil {
+			require.Equal(t, e.class == eligible, e.conn.eligible.Load())
+		}
+		if e.class == eligible {
+			mayServe[e.conn] = true
+			require.Less(t, e.slot, len(s.eligible))
+			require.Same(t, e.conn, s.eligible[e.slot])
+		}
+	}
+	for _, c := range s.eligible {
+		require.True(t, mayServe[c], "%s is in the list of the eligible", c.endpoint.name)
+	}
+	require.Len(t, s.eligible, len(mayServe))
+	require.Empty(t, s.after)
+	if len(s.leaving) > 0 {
+		require.Positive(t, s.warming, "nobody is waited for any more")
+		require.NotNil(t, s.warmed, "the wait has an end")
+	} else {
+		require.Nil(t, s.warmed)
+	}
+}
+
+// checkSnapshot compares the published snapshot with the set, once all is quiet.
+func checkSnapshot(t require.TestingT, f *fixture) {
+	s := f.set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	require.False(t, s.dirty)
+	require.False(t, s.flushing)
+	state := f.last()
+	p, picks := state.Picker.(*picker)
+	r, refuses := state.Picker.(*refusal)
+	require.NotEqual(t, picks, refuses)
+	switch connected := s.connectedLocked(); {
+	case len(s.eligible) > 0:
+		require.True(t, picks)
+		require.False(t, p.open)
+		require.ElementsMatch(t, s.eligible, p.conns)
+		require.Equal(t, connectivity.Ready, state.ConnectivityState)
+	case len(s.list) == 0:
+		require.True(t, refuses)
+		require.Equal(t, s.problem != nil, state.ConnectivityState == connectivity.TransientFailure)
+	case s.counts[undecided] > 0:
+		require.True(t, refuses && r.wait)
+		require.Equal(t, connectivity.Connecting, state.ConnectivityState)
+	case s.cfg.NoneEligible == FailOpen && len(connected) > 0:
+		require.True(t, picks && p.open)
+		require.ElementsMatch(t, connected, p.conns)
+	default:
+		require.True(t, refuses)
+		require.Equal(t, s.cfg.NoneEligible == Wait, r.wait)
+		require.Equal(t, connectivity.TransientFailure, state.ConnectivityState)
+	}
+}
+
+// checkSubConns sees that each endpoint has at most one SubConn, and that every
+// SubConn belongs to an endpoint.
+func checkSubConns(t require.TestingT, f *fixture) {
+	s := f.set
+	s.mu.Lock()
+	held := make(map[*fakeSubConn]bool)
+	for _, e := range slices.Concat(s.list, s.leaving) {
+		if e.conn != nil {
+			held[e.conn.sc.(*fakeSubConn)] = true
+		}
+	}
+	s.mu.Unlock()
+	live := make(map[*fakeSubConn]bool)
+	for _, sc := range f.live() {
+		live[sc] = true
+	}
+	require.True(t, maps.Equal(held, live), "%d SubConns live, %d belong to an endpoint", len(live), len(held))
+}
+
+// bubbled hides a test's Deadline, which a bubble does not allow to be asked for.
+type bubbled struct{ rapid.TB }
+
+// machine drives a set by random events.
+type machine struct {
+	t *rapid.T
+	f *fixture
+}
+
+var machineAddrs = []string{"a", "b", "c", "d", "e"}
+
+func (m *machine) addr() string { return rapid.SampledFrom(machineAddrs).Draw(m.t, "address") }
+
+// someConn draws a live SubConn, nil if there is none.
+func (m *machine) someConn() *fakeSubConn {
+	live := m.f.live()
+	if len(live) == 0 {
+		return nil
+	}
+	return live[rapid.IntRange(0, len(live)-1).Draw(m.t, "SubConn")]
+}
+
+// step makes one event that grpc or a user may make.
+func (m *machine) step() {
+	t, f := m.t, m.f
+	switch rapid.SampledFrom([]string{
+		"conn", "conn", "conn", "conn", "server", "server", "channel health", "list", "list", "drain", "config", "time", "time",
+		"resolver error", "exit idle", "watched",
+	}).Draw(t, "event") {
+	case "conn":
+		sc := m.someConn()
+		if sc == nil {
+			return
+		}
+		sc.mu.Lock()
+		wasReady := sc.state == connectivity.Ready
+		sc.mu.Unlock()
+		if wasReady {
+			sc.become(rapid.SampledFrom([]connectivity.State{connectivity.Idle, connectivity.TransientFailure}).Draw(t, "state"), errRefused)
+			return
+		}
+		sc.become(rapid.SampledFrom([]connectivity.State{
+			connectivity.Connecting, connectivity.Ready, connectivity.Ready, connectivity.Ready, connectivity.TransientFailure,
+		}).Draw(t, "state"), errRefused)
+	case "server":
+		f.server(m.addr()).set(rapid.SampledFrom([]answer{serving(), serving(), notServing(), hanging(), failing(2, "x")}).Draw(t, "answer"))
+	case "channel health":
+		if sc := m.someConn(); sc != nil {
+			sc.healthBecomes(rapid.SampledFrom([]connectivity.State{
+				connectivity.Ready, connectivity.Ready, connectivity.Connecting, connectivity.TransientFailure,
+			}).Draw(t, "health"), errRefused)
+		}
+	case "list":
+		list := rapid.SliceOfN(rapid.SampledFrom(machineAddrs), 0, 6).Draw(t, "list")
+		err := f.push(list...)
+		assert.Equal(t, len(list) == 0, err != nil)
+	case "drain":
+		_ = f.set.SetDrained(m.addr(), rapid.Bool().Draw(t, "drained")) // of one in the list or not
+	case "config":
+		f.cfg.NoneEligible = rapid.SampledFrom([]NoneEligible{FailFast, Wait, FailOpen}).Draw(t, "policy")
+		if rapid.IntRange(0, 4).Draw(t, "health check too") == 0 {
+			f.cfg.HealthCheck.Fall = rapid.IntRange(1, 3).Draw(t, "fall")
+			f.cfg.HealthCheck.Disabled = rapid.Bool().Draw(t, "disabled")
+		}
+	case "time":
+		time.Sleep(time.Duration(rapid.IntRange(1, 8000).Draw(t, "ms")) * time.Millisecond)
+	case "resolver error":
+		f.resolverError(errRefused)
+	case "exit idle":
+		f.deliver(f.set.ExitIdle)
+	case "watched":
+		f.watched = rapid.Bool().Draw(t, "watched")
+	}
+}
+
+// call makes some calls with the published snapshot, and ends them.
+func (m *machine) call() {
+	for range 3 {
+		r, err := m.f.last().Picker.Pick(pickInfo())
+		if err != nil {
+			return
+		}
+		if m.f.last().Picker.(*picker).open {
+			r.Done(balancer.DoneInfo{})
+			continue
+		}
+		assert.False(m.t, r.SubConn.(*fakeSubConn).isShutdown())
+		r.Done(balancer.DoneInfo{BytesReceived: true})
+	}
+}
+
+func TestTheSetKeepsItsAccountsThroughAnyHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rapid.Check(bubbled{t}, func(t *rapid.T) {
+			m := &machine{t: t, f: newFixture(t)}
+			defer func() {
+				m.f.close()
+				assert.Empty(t, m.f.live(), "a SubConn is left after Close")
+				assert.Empty(t, m.f.set.eligible)
+				for _, a := range machineAddrs {
+					assert.Zero(t, m.f.server(a).openWatches(), "a probe is left after Close")
+				}
+			}()
+			assert.NoError(t, m.f.push(machineAddrs[:3]...))
+			for range rapid.IntRange(1, 60).Draw(t, "steps") {
+				m.step()
+				checkAccounts(t, m.f.set) // at any time
+				synctest.Wait()
+				checkAccounts(t, m.f.set)
+				checkSubConns(t, m.f) // once it is quiet
+				checkSnapshot(t, m.f)
+				m.call()
+			}
+		})
+	})
+}
+
+// Whatever happened, once every server is well and every connection can be
+// made, everything is eligible soon.
+func TestTheSetRecoversFromAnyHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rapid.Check(bubbled{t}, func(t *rapid.T) {
+			m := &machine{t: t, f: newFixture(t)}
+			defer m.f.close()
+			assert.NoError(t, m.f.push(machineAddrs[:3]...))
+			for range rapid.IntRange(1, 40).Draw(t, "steps") {
+				m.step()
+			}
+			synctest.Wait()
+			m.f.watched = false
+			for _, a := range machineAddrs {
+				m.f.server(a).set(serving())
+				_ = m.f.set.SetDrained(a, false) // it may not be in the list
+			}
+			assert.NoError(t, m.f.push(machineAddrs...))
+			for range 300 { // 30 s: pauses of up to 10 s, and two good probes
+				for _, sc := range m.f.live() {
+					sc.mu.Lock()
+					isReady := sc.state == connectivity.Ready
+					sc.mu.Unlock()
+					if isReady {
+						sc.healthBecomes(connectivity.Ready, nil)
+					} else {
+						sc.become(connectivity.Ready, nil)
+					}
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			synctest.Wait()
+			checkAccounts(t, m.f.set)
+			checkSnapshot(t, m.f)
+			assert.Equal(t, machineAddrs, m.f.picked(), fmt.Sprint(m.f.set.Explain()))
+			assert.Len(t, m.f.live(), len(machineAddrs))
+		})
+	})
+}
