@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -44,7 +45,15 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cantonlb: %w", err)
 	}
-	all := append(append(e.defaults, opts...), e.fixed...)
+	all := append(e.defaults, opts...)
+	creds, err := credentialsOf(all)
+	if err != nil {
+		return nil, fmt.Errorf("cantonlb: %w", err)
+	}
+	if creds != nil {
+		all = append(all, grpc.WithTransportCredentials(transport.Credentials(creds)))
+	}
+	all = append(all, e.fixed...)
 	conn, err := grpc.NewClient(e.list.Target(), all...)
 	if err != nil {
 		return nil, fmt.Errorf("cantonlb: %w", err)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/grpc/credentials"
+
 	"github.com/cantonlb/cantonlb/balancer"
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
@@ -40,9 +42,16 @@ type Config struct {
 	// FailFast.
 	NoneEligible NoneEligible
 
-	// DeadAfter is how long a connection may show no sign of life before it is
-	// closed. Default 3 s. Read and checked, but not acted on yet.
+	// DeadAfter is how long a connection may show no sign of life, neither a
+	// probe nor a call answered, before it is closed: then what is under way on
+	// it fails UNAVAILABLE. An endpoint that answers is never cut. Default 3 s.
 	DeadAfter time.Duration
+
+	// TransportCredentials are the channel's. Default: by the URLs of the
+	// endpoints, plaintext if all are http:// and TLS with the system's root
+	// certificates if all are https://; for others they are required, here or
+	// among the dial options, which take precedence.
+	TransportCredentials credentials.TransportCredentials
 
 	// Idempotent names the methods that may be executed more than once, such as
 	// "/pkg.Service/Method", or "/pkg.Service/*" for all of a service. Besides

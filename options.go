@@ -14,6 +14,7 @@ import (
 	grpcresolver "google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -33,7 +34,8 @@ const (
 //
 // A plain channel still lacks what NewClient does: it connects at the first
 // call, reports a bad list there, and has no Status, Drain, Update or
-// WaitHealthy. Do not give it another default service config.
+// WaitHealthy. Do not give it another default service config. If its transport
+// credentials are not those of cfg, dead connections cannot be closed early.
 func DialOptions(cfg Config) ([]grpc.DialOption, error) {
 	e, err := newEquipment(cfg)
 	if err != nil {
@@ -83,6 +85,7 @@ func newEquipment(cfg Config) (*equipment, error) {
 		grpc.WithChainStreamInterceptor(rescue.stream),
 	}
 	if len(cfg.Endpoints) == 0 {
+		e.useCredentials(cfg.TransportCredentials)
 		return e, nil
 	}
 	e.list, err = resolver.New(cfg.Endpoints, resolver.WithOnClaim(func(handle any) {
@@ -93,11 +96,20 @@ func newEquipment(cfg Config) (*equipment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if creds := defaultCredentials(e.list.Endpoints()); creds != nil {
-		e.defaults = append(e.defaults, grpc.WithTransportCredentials(creds))
+	creds := cfg.TransportCredentials
+	if creds == nil {
+		creds = defaultCredentials(e.list.Endpoints())
 	}
+	e.useCredentials(creds)
 	e.fixed = append(e.fixed, grpc.WithResolvers(recorder{Static: e.list, err: &e.buildErr}))
 	return e, nil
+}
+
+// useCredentials makes creds the channel's, unless the user's options name others.
+func (e *equipment) useCredentials(creds credentials.TransportCredentials) {
+	if creds != nil {
+		e.defaults = append(e.defaults, grpc.WithTransportCredentials(transport.Credentials(creds)))
+	}
 }
 
 // defaultCredentials gives the credentials that a list asks for by its URLs: if

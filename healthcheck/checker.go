@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -41,6 +42,7 @@ type Checker struct {
 	opts     CheckerOptions
 	wake     chan struct{} // capacity 1: due has changed
 	running  chan struct{} // capacity 1: held by the Run under way
+	answered atomic.Int64  // when the endpoint last answered a probe, in ns
 
 	// mu guards what follows. It is held while OnTransition runs, so it comes
 	// before any lock which that takes.
@@ -125,6 +127,15 @@ func (c *Checker) Status() CheckerStatus {
 	}
 }
 
+// Answered is when the endpoint last answered a probe, whatever it said; zero if
+// it never has. It takes no lock.
+func (c *Checker) Answered() time.Time {
+	if ns := c.answered.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
+}
+
 // Doubt makes a healthy endpoint suspect, and has it probed at once.
 func (c *Checker) Doubt(r Reason) { c.apply(Event{Kind: EventDoubt, Reason: r}, KindNone) }
 
@@ -185,6 +196,7 @@ func (c *Checker) noteLocked(v Verdict, k Kind, rtt time.Duration, now time.Time
 	switch {
 	case v.Outcome == Serving || v.Outcome == NotServing:
 		c.last.Answered = now
+		c.answered.Store(now.UnixNano())
 		if rtt != pushed {
 			c.rtt.Observe(rtt)
 		}

@@ -150,6 +150,7 @@ func TestCheckerAsksAtOnceAndThenAtTheInterval(t *testing.T) {
 			assert.Equal(t, time.Second+10*time.Millisecond, p.asked[i].Sub(p.asked[i-1]))
 		}
 		s := r.Status()
+		assert.True(t, s.Last.Answered.Equal(r.Answered()))
 		assert.Equal(t, Healthy, s.Health.State)
 		assert.Equal(t, 10*time.Millisecond, s.Last.RoundTrip)
 		assert.Equal(t, KindFunc, s.Last.Kind)
@@ -382,6 +383,7 @@ func TestCheckerReportsWhatWasLearntElsewhere(t *testing.T) {
 	var got []Transition
 	c, err := NewChecker("seq1", Config{}, CheckerOptions{OnTransition: func(tr Transition) { got = append(got, tr) }})
 	require.NoError(t, err)
+	assert.Zero(t, c.Answered())
 	c.Report(KindConnectivity, Verdict{Outcome: Serving, Reason: ReasonConnected})
 	require.Len(t, got, 1)
 	assert.Equal(t, KindConnectivity, got[0].Kind)

@@ -1,6 +1,7 @@
 package endpointset
 
 import (
+	"cmp"
 	"context"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/internal/transport"
 )
 
 // connectTimeout bounds one attempt to connect, TLS and HTTP/2 handshakes
@@ -36,8 +39,12 @@ type conn struct {
 	// Guarded by Set.mu.
 	cancel        context.CancelFunc // ends the probes on this connection; nil if none
 	heardOfHealth bool               // grpc's health listener has been called
+	silence       silence
+	alive         time.Time // when a call was last seen answered, or the connection first seen
+	dead          error     // why it was closed; nil if it was not
 
-	rescuable rescuable // the calls in flight that can be made elsewhere
+	holder    transport.Holder // of the net.Conn, if the credentials let us have it
+	rescuable rescuable        // the calls in flight that can be made elsewhere
 
 	_ [cacheLine]byte
 	counters
@@ -130,7 +137,7 @@ func (e *endpoint) dialLocked() {
 	c := &conn{endpoint: e, address: e.want.addrs[e.link.addr]}
 	c.done = c.newDone()
 	//lint:ignore SA1019 the function stays; what goes is more than one address for a SubConn
-	sc, err := s.cc.NewSubConn([]resolver.Address{c.address}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
+	sc, err := s.cc.NewSubConn([]resolver.Address{transport.With(c.address, &c.holder)}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
 		StateListener: func(state balancer.SubConnState) { s.connChanged(c, state) },
 	})
 	if err != nil {
@@ -205,7 +212,7 @@ func (s *Set) connChanged(c *conn, state balancer.SubConnState) {
 			c.sc.RegisterHealthListener(func(h balancer.SubConnState) { s.channelHealth(c, h) })
 		})
 	case connectivity.TransientFailure, connectivity.Idle:
-		e.stepLocked(linkDown, state.ConnectionError)
+		e.stepLocked(linkDown, cmp.Or(c.dead, state.ConnectionError))
 	default: // CONNECTING is what was asked for, and SHUTDOWN too
 	}
 }

@@ -146,7 +146,7 @@ func (f *fixture) pauses(addr string, n int) []time.Duration {
 		time.Sleep(out[len(out)-1] - 1)
 		synctest.Wait()
 		assert.Len(f.t, f.all(addr), made, "not before it is time")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		require.Len(f.t, f.all(addr), made+1)
 	}
@@ -198,7 +198,7 @@ func TestAnEndpointsAddressesAreTriedInOrder(t *testing.T) {
 		require.NoError(t, f.pushEndpoints(grpcresolver.Endpoint{Addresses: []grpcresolver.Address{{Addr: "a"}, {Addr: "b"}, {Addr: "c"}}}))
 		require.Len(t, f.all(), 1)
 		f.down(errRefused, "a")
-		assert.True(t, f.conn("b").connectCalls() > 0)
+		assert.Positive(t, f.conn("b").connectCalls())
 		assert.True(t, f.waits(), "two addresses are left")
 		time.Sleep(connectTimeout) // b takes too long
 		synctest.Wait()
@@ -399,7 +399,7 @@ func TestCloseMayRaceWithEverything(t *testing.T) {
 			wg.Go(func() { _ = f.set.SetDrained(a, true); _ = f.set.SetDrained(a, false) })
 		}
 		wg.Go(f.set.ExitIdle)
-		wg.Go(func() { f.set.Status(); f.set.Explain() })
+		wg.Go(func() { f.set.Status(); assert.Error(t, f.set.Explain()) })
 		wg.Go(f.close)
 		wg.Wait()
 		assert.Empty(t, f.live())
@@ -410,14 +410,46 @@ func TestCloseMayRaceWithEverything(t *testing.T) {
 // call back while it is given a state.
 func TestAParentMayCallBackWhileItTakesAState(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		f.onUpdate = func(balancer.State) {
+		f.onUpdate(func(balancer.State) {
 			f.set.ExitIdle()
-			f.set.Explain()
+			assert.Error(t, f.set.Explain())
 			f.set.Status()
-		}
+		})
 		require.NoError(t, f.push("a"))
 		f.up("a")
 		f.resolverError(errRefused)
 		assert.Equal(t, []string{"a"}, f.picked())
+	})
+}
+
+// A user's call may be publishing while grpc closes the policy.
+func TestCloseWaitsForAPublicationUnderWay(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a"))
+		f.up("a")
+		f.set.mu.Lock()
+		f.set.flushing = true // the flusher is said to rest: the user's call publishes
+		f.set.mu.Unlock()
+		entered, release := make(chan struct{}), make(chan struct{})
+		f.onUpdate(func(balancer.State) {
+			close(entered)
+			<-release
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() { assert.NoError(t, f.set.SetDrained("a", true)) })
+		<-entered
+		done := make(chan struct{})
+		wg.Go(func() {
+			f.close()
+			close(done)
+		})
+		synctest.Wait()
+		select {
+		case <-done:
+			t.Error("Close has returned while UpdateState runs")
+		default:
+		}
+		close(release)
+		wg.Wait()
 	})
 }

@@ -157,8 +157,8 @@ func TestOnlyWhatAConnectionIsMadeOfMakesADifference(t *testing.T) {
 		"address":             {func(a *grpcresolver.Address) { a.Addr = "b" }, false},
 		"server name":         {func(a *grpcresolver.Address) { a.ServerName = "" }, false},
 		"attributes":          {func(a *grpcresolver.Address) { a.Attributes = nil }, false},
-		"balancer attributes": {func(a *grpcresolver.Address) { a.BalancerAttributes = attributes.New(key{}, 2) }, true},
-		"metadata":            {func(a *grpcresolver.Address) { a.Metadata = 1 }, true},
+		"balancer attributes": {func(a *grpcresolver.Address) { a.BalancerAttributes = attributes.New(key{}, 2) }, true}, //nolint:staticcheck // old resolvers set it
+		"metadata":            {func(a *grpcresolver.Address) { a.Metadata = 1 }, true},                                  //nolint:staticcheck // the same
 	} {
 		assert.Equal(t, c.same, same(is, base(c.change)), name)
 	}

@@ -27,13 +27,13 @@ type fakeChannel struct {
 
 	t   testingT
 	set *Set
+
+	mu sync.Mutex
 	// watched: the channel has a healthCheckConfig, so that a new health
 	// listener hears CONNECTING, and READY otherwise.
 	watched bool
-	// onUpdate, if not nil, is called in each UpdateState.
-	onUpdate func(balancer.State)
-
-	mu       sync.Mutex
+	// hook, if not nil, is called in each UpdateState.
+	hook     func(balancer.State)
 	queue    []func()
 	draining bool
 	closed   bool // the balancer has been closed: no more updates
@@ -95,11 +95,29 @@ func (c *fakeChannel) UpdateState(s balancer.State) {
 	c.mu.Lock()
 	assert.False(c.t, c.closed, "an update after Close")
 	c.states = append(c.states, s)
-	hook := c.onUpdate
+	hook := c.hook
 	c.mu.Unlock()
 	if hook != nil {
 		hook(s)
 	}
+}
+
+func (c *fakeChannel) onUpdate(hook func(balancer.State)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hook = hook
+}
+
+func (c *fakeChannel) setWatched(watched bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watched = watched
+}
+
+func (c *fakeChannel) isWatched() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.watched
 }
 
 // last is the newest state that was published.
@@ -280,7 +298,7 @@ func (sc *fakeSubConn) RegisterHealthListener(listener func(balancer.SubConnStat
 	sc.health = listener
 	sc.round++
 	first := connectivity.Ready
-	if sc.cc.watched {
+	if sc.cc.isWatched() {
 		first = connectivity.Connecting
 	}
 	sc.mu.Unlock()

@@ -90,7 +90,7 @@ func TestAllUnhealthyFailsFastAndRecovers(t *testing.T) {
 // grpc: TestPickFirst_HealthListenerEnabled, TestSubConn_RegisterHealthListener.
 func TestTheFirstWordOfGrpcsHealthCheckStartsTheProbes(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		f.watched = true
+		f.setWatched(true)
 		require.NoError(t, f.push("a"))
 		f.up("a")
 		assert.Equal(t, 1, f.server("a").checkCalls(""))
@@ -115,7 +115,7 @@ func TestWithoutAHealthCheckConfigOurWatchIsOpened(t *testing.T) {
 // grpc: TestPickFirst_HealthUpdates.
 func TestTransientFailureOfGrpcsHealthCheckTakesAnEndpointOut(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		f.watched = true
+		f.setWatched(true)
 		require.NoError(t, f.push("a", "b"))
 		f.up("a", "b")
 		f.conn("a").healthBecomes(connectivity.Ready, nil)
@@ -141,7 +141,7 @@ func TestTransientFailureOfGrpcsHealthCheckTakesAnEndpointOut(t *testing.T) {
 // called healthy in the explanation of why it is not picked.
 func TestAnEndpointThatWaitsForGrpcsHealthCheckSaysSo(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		f.watched = true
+		f.setWatched(true)
 		require.NoError(t, f.push("a"))
 		f.up("a")
 		require.True(t, f.waits())
@@ -151,7 +151,7 @@ func TestAnEndpointThatWaitsForGrpcsHealthCheckSaysSo(t *testing.T) {
 
 func TestGrpcsHealthCheckAndOursOfAnotherServiceMustBothPass(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		f.watched = true
+		f.setWatched(true)
 		f.server("a").says("orders", serving())
 		f.server("a").set(notServing()) // nobody asks for it
 		require.NoError(t, f.push("a"))
@@ -169,7 +169,7 @@ func TestGrpcsHealthCheckAndOursOfAnotherServiceMustBothPass(t *testing.T) {
 // the endpoint answers; what it answers is grpc's affair.
 func TestUnderGrpcsHealthCheckAnyAnswerIsASignOfLife(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		f.watched = true
+		f.setWatched(true)
 		f.server("a").set(notServing())
 		require.NoError(t, f.push("a"))
 		f.up("a")

@@ -249,7 +249,7 @@ func TestEndpointsThatCannotMakeUpTheirMindKeepTheOldOnesForFiveSeconds(t *testi
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a"))
 		f.up("a")
-		f.watched = true // grpc's own health check of b never gets an answer
+		f.setWatched(true) // grpc's own health check of b never gets an answer
 		require.NoError(t, f.push("b"))
 		f.up("b")
 		time.Sleep(maxWarming - time.Millisecond)
@@ -266,7 +266,7 @@ func TestAnEndpointThatLeavesUndecidedDoesNotSpoilLaterUpdates(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a"))
 		f.up("a")
-		f.watched = true // and never answers
+		f.setWatched(true) // and never answers
 		require.NoError(t, f.push("a", "b"))
 		f.up("b")
 		require.NoError(t, f.push("a", "c"))
@@ -275,7 +275,7 @@ func TestAnEndpointThatLeavesUndecidedDoesNotSpoilLaterUpdates(t *testing.T) {
 		synctest.Wait()
 		assert.Empty(t, f.live("b"))
 
-		f.watched = false
+		f.setWatched(false)
 		require.NoError(t, f.push("d")) // a leaves, d comes
 		assert.Equal(t, []string{"a"}, f.picked(), "a serves until d is decided")
 		f.up("d")
@@ -353,4 +353,30 @@ func TestAnUpdateWithoutAConfigurationKeepsTheOneInForce(t *testing.T) {
 		assert.Len(t, f.all(), 1)
 		assert.Equal(t, "connectivity only", f.status("a").Target)
 	}, withoutChecks)
+}
+
+// A timer that has fired but comes too late belongs to an earlier update.
+func TestTheEndOfAnEarlierWaitDoesNotEndALaterOne(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a"))
+		f.up("a")
+		f.setWatched(true) // and never answers
+		require.NoError(t, f.push("b"))
+		f.up("b")
+		time.Sleep(maxWarming - time.Millisecond)
+		f.set.mu.Lock()
+		time.Sleep(time.Millisecond) // the wait ends, and its end has to wait for the lock
+		b := f.set.list[0]
+		b.drained = true
+		b.settleLocked() // decided: a goes
+		b.drained = false
+		b.settleLocked()
+		f.set.replaceLocked([]wanted{{name: "c", addrs: []grpcresolver.Address{{Addr: "c"}}}})
+		f.set.unlock()
+		synctest.Wait()
+		f.set.mu.Lock()
+		defer f.set.mu.Unlock()
+		assert.True(t, f.set.list[0].warming)
+		assert.Len(t, f.set.leaving, 1)
+	})
 }

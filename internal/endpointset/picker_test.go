@@ -214,12 +214,12 @@ func TestARefusalThatIsOverMakesCallsWaitForTheNextSnapshot(t *testing.T) {
 		_, err := refusing.Pick(pickInfo())
 		require.ErrorContains(t, err, "connection refused")
 		asked := false
-		f.onUpdate = func(s balancer.State) {
+		f.onUpdate(func(s balancer.State) {
 			if s.ConnectivityState == connectivity.Ready {
 				asked = true
 				_, err = refusing.Pick(pickInfo())
 			}
-		}
+		})
 		f.awaitTry("a")
 		f.up("a")
 		require.True(t, asked)
@@ -237,13 +237,13 @@ func TestChangesThatComeTogetherArePublishedTogether(t *testing.T) {
 		}
 		synctest.Wait() // the flusher rests
 		entered, release := make(chan struct{}), make(chan struct{})
-		f.onUpdate = func(balancer.State) {
+		f.onUpdate(func(balancer.State) {
 			select {
 			case entered <- struct{}{}:
 				<-release
 			default:
 			}
-		}
+		})
 		before := f.updates()
 		f.conn("a").become(connectivity.Idle, nil)
 		<-entered // grpc is busy with a snapshot meanwhile

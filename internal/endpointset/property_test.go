@@ -186,7 +186,7 @@ func (m *machine) step() {
 	case "exit idle":
 		f.deliver(f.set.ExitIdle)
 	case "watched":
-		f.watched = rapid.Bool().Draw(t, "watched")
+		f.setWatched(rapid.Bool().Draw(t, "watched"))
 	}
 }
 
@@ -244,7 +244,7 @@ func TestTheSetRecoversFromAnyHistory(t *testing.T) {
 				m.step()
 			}
 			synctest.Wait()
-			m.f.watched = false
+			m.f.setWatched(false)
 			for _, a := range machineAddrs {
 				m.f.server(a).set(serving())
 				_ = m.f.set.SetDrained(a, false) // it may not be in the list

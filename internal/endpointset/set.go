@@ -52,6 +52,7 @@ type Set struct {
 	dirty    bool          // the published snapshot is out of date
 	inline   bool          // an update is under way, and publishes at its end
 	flushing bool          // the flusher runs
+	sampling bool          // the sampler runs, until Close
 	closed   bool
 }
 
@@ -97,6 +98,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	if problem == nil || errors.Is(problem, errNoEndpoints) {
 		s.replaceLocked(list)
 	}
+	s.startSamplerLocked()
 	s.inline = false
 	s.dirty = true
 	s.unlock()

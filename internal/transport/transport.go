@@ -6,8 +6,8 @@
 // that is under way there: grpc has no way to end them early, short of closing
 // the whole channel. Closing the net.Conn does: everything on it fails with
 // UNAVAILABLE at once. But a load-balancing policy never sees the net.Conn, and
-// the dialer never sees the SubConn. The attributes of an address reach both, so
-// a [Holder] rides in them.
+// what sees it never sees the SubConn. The attributes of an address reach the
+// transport credentials, so a [Holder] rides in them.
 package transport
 
 import (
@@ -24,7 +24,7 @@ import (
 type Holder struct {
 	mu     sync.Mutex
 	conn   net.Conn
-	closed bool
+	reason error // why it was closed; nil if it was not
 }
 
 // Held tells whether a connection has been seen, so that Close would end it.
@@ -34,12 +34,14 @@ func (h *Holder) Held() bool {
 	return h.conn != nil
 }
 
-// Close closes the connection, and any that comes later. It tells whether there
-// was one. It does not wait for what was to be written.
-func (h *Holder) Close() bool {
+// Close closes the connection; reason is what its readers get. It tells whether
+// there was one to close.
+func (h *Holder) Close(reason error) bool {
 	h.mu.Lock()
-	h.closed = true
 	conn := h.conn
+	if conn != nil && h.reason == nil {
+		h.reason = reason
+	}
 	h.mu.Unlock()
 	if conn == nil {
 		return false
@@ -48,12 +50,34 @@ func (h *Holder) Close() bool {
 	return true
 }
 
-// hold takes the connection in, and tells whether it may be used.
-func (h *Holder) hold(conn net.Conn) bool {
+func (h *Holder) hold(conn net.Conn) net.Conn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.conn = conn
-	return !h.closed
+	return &held{Conn: conn, holder: h}
+}
+
+func (h *Holder) closedFor() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.reason
+}
+
+// held is a connection whose readers learn why it was closed.
+type held struct {
+	net.Conn
+
+	holder *Holder
+}
+
+func (c *held) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil {
+		if reason := c.holder.closedFor(); reason != nil {
+			err = reason
+		}
+	}
+	return n, err
 }
 
 // key is the Holder's key among the attributes of an address.
@@ -65,19 +89,30 @@ func With(address resolver.Address, h *Holder) resolver.Address {
 	return address
 }
 
-// Dialer makes a dialer out of one that has each connection held by the Holder
-// of its address. Connections to addresses without one are left alone.
-func Dialer(dial func(context.Context, string) (net.Conn, error)) func(context.Context, string) (net.Conn, error) {
-	return func(ctx context.Context, address string) (net.Conn, error) {
-		conn, err := dial(ctx, address)
-		if err != nil {
-			return nil, err
-		}
-		h, ok := credentials.ClientHandshakeInfoFromContext(ctx).Attributes.Value(key{}).(*Holder)
-		if ok && !h.hold(conn) {
-			_ = conn.Close()
-			return nil, net.ErrClosed
-		}
-		return conn, nil
+// Credentials makes transport credentials out of others that have each
+// connection held by the Holder of its address. Connections to addresses without
+// one are left alone. What it says of itself is what inner says. Credentials that
+// it has made already it gives back as they are.
+func Credentials(inner credentials.TransportCredentials) credentials.TransportCredentials {
+	if already, ok := inner.(*holding); ok {
+		return already
 	}
+	return &holding{inner}
+}
+
+type holding struct{ credentials.TransportCredentials }
+
+func (c *holding) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := c.TransportCredentials.ClientHandshake(ctx, authority, raw)
+	if err != nil {
+		return conn, info, err
+	}
+	if h, ok := credentials.ClientHandshakeInfoFromContext(ctx).Attributes.Value(key{}).(*Holder); ok {
+		conn = h.hold(conn)
+	}
+	return conn, info, nil
+}
+
+func (c *holding) Clone() credentials.TransportCredentials {
+	return &holding{c.TransportCredentials.Clone()}
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/resolver"
 )
 
@@ -16,33 +18,67 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestAddressWithAHolderKeepsItsOtherAttributes(t *testing.T) {
 	h := new(Holder)
-	a := With(resolver.Address{Addr: "seq1:1", ServerName: "seq1"}, h)
+	type other struct{}
+	a := resolver.Address{Addr: "seq1:1", ServerName: "seq1"}
+	a.Attributes = a.Attributes.WithValue(other{}, 7)
+	a = With(a, h)
 	assert.Equal(t, "seq1:1", a.Addr)
 	assert.Equal(t, "seq1", a.ServerName)
 	assert.Same(t, h, a.Attributes.Value(key{}))
+	assert.Equal(t, 7, a.Attributes.Value(other{}))
 }
 
-func TestHolderThatWasClosedLetsNoConnectionThrough(t *testing.T) {
+func TestReadersOfAHeldConnectionLearnWhyItWasClosed(t *testing.T) {
 	h := new(Holder)
 	assert.False(t, h.Held())
-	assert.False(t, h.Close(), "there is none")
+	assert.False(t, h.Close(errors.New("nothing to close")))
 	near, far := net.Pipe()
 	defer far.Close()
-	defer near.Close()
-	assert.False(t, h.hold(near))
+	conn := h.hold(near)
 	assert.True(t, h.Held())
-	assert.True(t, h.Close())
+	go func() { _, _ = far.Write([]byte("x")) }()
+	b := make([]byte, 1)
+	n, err := conn.Read(b)
+	require.NoError(t, err)
+	assert.Equal(t, 1, n)
+
+	dead := errors.New("no sign of life")
+	assert.True(t, h.Close(dead))
+	assert.True(t, h.Close(errors.New("a later reason")))
+	_, err = conn.Read(b)
+	assert.Equal(t, dead, err)
 }
 
-func TestDialerLeavesFailuresAndStrangersAlone(t *testing.T) {
-	broken := errors.New("broken")
-	_, err := Dialer(func(context.Context, string) (net.Conn, error) { return nil, broken })(t.Context(), "x")
-	assert.Equal(t, broken, err)
+func TestReadersOfAConnectionThatEndsByItselfGetItsOwnError(t *testing.T) {
+	near, far := net.Pipe()
+	conn := new(Holder).hold(near)
+	require.NoError(t, far.Close())
+	_, err := conn.Read(make([]byte, 1))
+	assert.ErrorContains(t, err, "EOF")
+	assert.NoError(t, conn.Close())
+}
+
+// refusing are credentials whose handshakes fail.
+type refusing struct{ credentials.TransportCredentials }
+
+var errRefused = errors.New("refused")
+
+func (refusing) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return nil, nil, errRefused
+}
+
+func TestCredentialsLeaveFailuresAndStrangersAlone(t *testing.T) {
+	_, _, err := Credentials(refusing{insecure.NewCredentials()}).ClientHandshake(t.Context(), "x", nil)
+	assert.Equal(t, errRefused, err)
 
 	near, far := net.Pipe()
 	defer far.Close()
-	conn, err := Dialer(func(context.Context, string) (net.Conn, error) { return near, nil })(t.Context(), "x")
+	c := Credentials(insecure.NewCredentials()).Clone()
+	assert.Equal(t, "insecure", c.Info().SecurityProtocol)
+	assert.Same(t, c, Credentials(c))
+	conn, info, err := c.ClientHandshake(t.Context(), "x", near)
 	require.NoError(t, err)
 	assert.Same(t, near, conn)
+	assert.Equal(t, "insecure", info.AuthType())
 	assert.NoError(t, conn.Close())
 }

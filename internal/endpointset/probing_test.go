@@ -1,0 +1,136 @@
+package endpointset
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	grpcresolver "google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+func TestSeparateProbesAskTheEndpointsHost(t *testing.T) {
+	http := func(c *Config) { c.HealthCheck.HTTP = "http://{host}:8080/health" }
+	port := func(c *Config) { c.HealthCheck.Service, c.HealthCheck.GRPCPort = "mediator", 5000 }
+	for _, c := range []struct {
+		address string
+		change  func(*Config)
+		target  string
+	}{
+		{"10.0.0.1:5001", http, "http GET http://10.0.0.1:8080/health"},
+		{"[fe80::1%eth0]:5001", http, "http GET http://[fe80::1%25eth0]:8080/health"},
+		{"seq1:5001", http, "http GET http://seq1:8080/health"},
+		{"no-port", http, "http GET http://no-port:8080/health"},
+		{"10.0.0.1:5001", port, `grpc service "mediator" at 10.0.0.1:5000`},
+		{"[::1]:5001", port, `grpc service "mediator" at [::1]:5000`},
+	} {
+		f := newFixture(t, c.change)
+		f.set.build = balancer.BuildOptions{CredsBundle: insecure.NewBundle()}
+		e := &endpoint{set: f.set, healthCheck: f.cfg.HealthCheck, want: wanted{addrs: []grpcresolver.Address{{Addr: c.address, ServerName: "x"}}}}
+		probes := e.separateProbes()
+		assert.Equal(t, c.target, probes.Check.Target())
+		assert.Nil(t, probes.Watch)
+		assert.NoError(t, probes.Close())
+		f.close()
+	}
+}
+
+func TestProbesNameWhatTheyAsk(t *testing.T) {
+	check := healthcheck.GRPCCheck(nil, "", healthcheck.GRPCOptions{Target: "a:1"})
+	a := alive{check: check}
+	assert.Equal(t, check.Target(), a.Target())
+	assert.Equal(t, check.Kind(), a.Kind())
+	b := &fallback{address: "a:1"}
+	assert.Equal(t, "a:1", b.Target())
+	assert.Equal(t, healthcheck.KindGRPCCheck, b.Kind())
+}
+
+// A probe that cannot be made is a failure with its reason, not a silence.
+func TestAProbeThatCannotBeMadeFails(t *testing.T) {
+	f := newFixture(t)
+	defer f.close()
+	f.set.build = balancer.BuildOptions{CredsBundle: insecure.NewBundle()}
+	e := &endpoint{set: f.set, want: wanted{addrs: []grpcresolver.Address{{Addr: "a:1"}}}}
+	v := f.set.ownChannel(e, "").Check.Probe(t.Context())
+	assert.Equal(t, healthcheck.Failed, v.Outcome)
+	assert.Equal(t, healthcheck.ReasonConnectFailed, v.Reason)
+	assert.NotEmpty(t, v.Detail)
+}
+
+func TestHealthOnAnotherPortDecidesWithTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := bufconn.Listen(1 << 16)
+		srv, hs := grpc.NewServer(), health.NewServer()
+		healthpb.RegisterHealthServer(srv, hs)
+		go srv.Serve(l)
+		defer srv.Stop()
+		f := newFixture(t, func(c *Config) { c.HealthCheck.GRPCPort = 5000 })
+		defer f.close()
+		dialed := make(chan string, 100)
+		f.set.build.Dialer = func(ctx context.Context, addr string) (net.Conn, error) {
+			dialed <- addr
+			return l.DialContext(ctx)
+		}
+		require.NoError(t, f.push("10.0.0.1:5001"))
+		synctest.Wait()
+		assert.True(t, f.waits(), "healthy, but not connected")
+		f.up("10.0.0.1:5001")
+		assert.Equal(t, []string{"10.0.0.1:5001"}, f.picked())
+		assert.Equal(t, "10.0.0.1:5000", <-dialed)
+		assert.Zero(t, f.server("10.0.0.1:5001").checkCalls("")+f.server("10.0.0.1:5001").watchCalls(""))
+		hs.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
+		time.Sleep(2 * time.Second)
+		assert.Contains(t, f.refusal(), "10.0.0.1:5001 unhealthy (not_serving")
+		f.down(errRefused, "10.0.0.1:5001")
+		assert.Contains(t, f.refusal(), "10.0.0.1:5001 ")
+		hs.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
+		time.Sleep(2 * time.Second)
+		f.awaitTry("10.0.0.1:5001")
+		f.up("10.0.0.1:5001")
+		assert.Equal(t, []string{"10.0.0.1:5001"}, f.picked())
+		require.NoError(t, f.push("10.0.0.2:5001")) // its probe ends with the endpoint
+	})
+}
+
+// Under grpc's own health check the answer to a probe on a connection of its own
+// is a sign of life as well, whatever it says.
+func TestUnderGrpcsHealthCheckTheFallbackIsASignOfLifeToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := bufconn.Listen(1 << 16)
+		srv, hs := grpc.NewServer(), health.NewServer()
+		healthpb.RegisterHealthServer(srv, hs)
+		hs.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
+		go srv.Serve(l)
+		defer srv.Stop()
+		f := newFixture(t)
+		defer f.close()
+		f.setWatched(true)
+		var dialed atomic.Int64
+		f.set.build.Dialer = func(ctx context.Context, _ string) (net.Conn, error) {
+			dialed.Add(1)
+			return l.DialContext(ctx)
+		}
+		f.server("a:1").set(notServing())
+		require.NoError(t, f.push("a:1"))
+		f.up("a:1")
+		f.conn("a:1").healthBecomes(connectivity.Ready, nil)
+		require.Equal(t, []string{"a:1"}, f.picked())
+		f.server("a:1").isFull(true)
+		time.Sleep(10 * time.Second)
+		assert.Positive(t, dialed.Load())
+		assert.Equal(t, []string{"a:1"}, f.picked())
+	})
+}

@@ -1,0 +1,85 @@
+package endpointset
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// Calls only count; they never look at a clock. What follows from their silence
+// is found by looking at the counts, every so often.
+const (
+	samplesPerSilence = 4
+	minSamplePause    = 10 * time.Millisecond
+)
+
+// startSamplerLocked has the connections looked at from now on, if there is
+// anything to look at.
+func (s *Set) startSamplerLocked() {
+	if s.sampling || s.closed || len(s.list) == 0 || s.cfg.HealthCheck.Disabled {
+		return
+	}
+	s.sampling = true
+	s.wg.Go(s.sampler)
+}
+
+func (s *Set) sampler() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-timer.C:
+			timer.Reset(s.sample())
+		}
+	}
+}
+
+// sample looks at every connection, and gives the time until the next look.
+func (s *Set) sample() time.Duration {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.unlock()
+	for _, e := range s.list {
+		e.sampleLocked(now)
+	}
+	for _, e := range s.leaving {
+		e.sampleLocked(now)
+	}
+	return max(s.cfg.HealthCheck.Silence/samplesPerSilence, minSamplePause)
+}
+
+// sampleLocked has the endpoint probed at once if its connection is silent, and
+// closes the connection if it is dead: unhealthy, with neither a probe nor a call
+// answered for long.
+func (e *endpoint) sampleLocked(now time.Time) {
+	c, s := e.conn, e.set
+	if c == nil || e.link.phase != ready || e.checker == nil {
+		return
+	}
+	n := c.counts()
+	if n.Heard != c.silence.heard || c.alive.IsZero() {
+		c.alive = now
+	}
+	var doubt bool
+	health := s.cfg.HealthCheck
+	c.silence, doubt = c.silence.next(silenceSample{at: now, heard: n.Heard, inFlight: n.InFlight}, health.Silence, health.Interval)
+	if doubt && e.health.state == healthcheck.Healthy {
+		s.after = append(s.after, func() { e.checker.Doubt(healthcheck.ReasonSilence) })
+	}
+	if e.health.state != healthcheck.Unhealthy || c.dead != nil {
+		return
+	}
+	last := c.alive
+	if answered := e.checker.Answered(); answered.After(last) {
+		last = answered
+	}
+	if now.Sub(last) >= s.cfg.DeadAfter && c.holder.Held() {
+		reason := fmt.Errorf("endpoint %q has shown no sign of life for %v (%s)", e.name, roughly(now.Sub(last)), e.health.reason)
+		c.dead = reason
+		logger.Infof("%s: closing the connection: %v", s.policy, reason)
+		s.after = append(s.after, func() { c.holder.Close(reason) })
+	}
+}
