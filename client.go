@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -45,7 +46,7 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cantonlb: %w", err)
 	}
-	all := append(e.defaults, opts...)
+	all := slices.Concat(e.defaults, opts)
 	creds, err := credentialsOf(all)
 	if err != nil {
 		return nil, fmt.Errorf("cantonlb: %w", err)

@@ -111,7 +111,7 @@ func typed(err error, record *attempt.Record) error {
 		return noneEligible(err, none)
 	}
 	tried := record.Attempts()
-	if len(tried) < 2 && !(refused && len(tried) == 1) {
+	if len(tried) == 0 || len(tried) == 1 && !refused {
 		return err
 	}
 	e := &AttemptsError{err: err}

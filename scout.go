@@ -25,7 +25,9 @@ func credentialsOf(opts []grpc.DialOption) (credentials.TransportCredentials, er
 }
 
 // scout is a resolver that resolves nothing.
-type scout struct{ creds credentials.TransportCredentials }
+type scout struct {
+	creds credentials.TransportCredentials
+}
 
 func (*scout) Scheme() string { return resolver.Scheme }
 

@@ -39,10 +39,13 @@ func (s Status) Eligible() int {
 // EndpointStatus is a snapshot of one endpoint.
 type EndpointStatus struct {
 	Name, Address string
-	// Eligible: it may be picked. That takes a connection, health, and not being
-	// drained.
+	// Eligible: it may be picked. That takes a connection, health, and being
+	// neither drained nor ejected.
 	Eligible bool
 	Drained  bool
+	// Ejected: its calls failed in a row although its probes passed, and it is out
+	// for a while, or one call is to show whether it works again.
+	Ejected bool
 
 	// Health is its state, Reason and Detail why, and Since since when.
 	Health healthcheck.State
@@ -92,7 +95,7 @@ type Calls struct {
 	Picked, InFlight uint64
 	// Heard is how many ended with at least a byte of answer; Failed how many
 	// ended with an error that speaks against the endpoint: UNAVAILABLE,
-	// DEADLINE_EXCEEDED, INTERNAL or UNKNOWN.
+	// DEADLINE_EXCEEDED, or any other that did not come from the server.
 	Heard, Failed uint64
 }
 
@@ -119,7 +122,7 @@ func newStatus(state connectivity.State, s endpointset.Status) Status {
 func newEndpointStatus(e endpointset.EndpointStatus) EndpointStatus {
 	last := e.Checker.Last
 	out := EndpointStatus{
-		Name: e.Name, Address: e.Address, Eligible: e.Eligible, Drained: e.Drained,
+		Name: e.Name, Address: e.Address, Eligible: e.Eligible, Drained: e.Drained, Ejected: e.Ejected,
 		Health: e.Health, Reason: e.Reason, Detail: e.Detail, Since: e.Since,
 		Connection: e.Connection, ConnectionError: e.ConnectionErr, NextTry: e.NextTry,
 		Probe: ProbeStatus{

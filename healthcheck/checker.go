@@ -71,6 +71,9 @@ const (
 	WatchBroken WatchState = "broken"
 	// WatchUnimplemented: the server cannot be watched; Check does it all.
 	WatchUnimplemented WatchState = "unimplemented"
+	// WatchYielded: given up for this connection, because the server allows so
+	// few streams on it that calls want this one; Check does it all.
+	WatchYielded WatchState = "yielded"
 )
 
 // LastProbe is the newest verdict on an endpoint.
@@ -253,7 +256,10 @@ func (c *Checker) Run(ctx context.Context, p Probes, answers func() uint64) {
 	defer c.setWatch(WatchOff)
 	if p.Watch != nil && !c.cfg.NoWatch {
 		c.setWatch(WatchOpening)
-		wg.Go(func() { r.watch(ctx) })
+		watching, yield := context.WithCancel(ctx)
+		defer yield()
+		r.yield = yield
+		wg.Go(func() { r.watch(watching) })
 		r.awaitFirst(ctx)
 	} else {
 		r.check(ctx)
@@ -277,6 +283,7 @@ type run struct {
 	once  sync.Once
 	first chan struct{} // closed when the Watch has said something, or never will
 	seen  uint64        // answers at the last Check; used by the loop alone
+	yield func()        // ends the Watch, nil if there is none
 }
 
 // awaitFirst gives the Watch the time of one probe to bring the first verdict;
@@ -366,6 +373,10 @@ func (r *run) check(ctx context.Context) {
 
 	r.seen = r.answers()
 	v, kind, took := r.probe(ctx, r.probes.Check, timeout)
+	if v.Reason == ReasonNoStream && r.yield != nil {
+		r.yield()
+		c.setWatch(WatchYielded)
+	}
 	if v.Reason == ReasonNoStream && r.probes.Fallback != nil {
 		v, kind, took = r.probe(ctx, r.probes.Fallback, timeout)
 	}
@@ -404,6 +415,9 @@ func (r *run) watch(ctx context.Context) {
 		alive := false
 		end := r.probes.Watch.Watch(ctx, func(v Verdict) {
 			took := pushed
+			if ctx.Err() != nil {
+				return
+			}
 			if !alive { // the first push answers the opening: a round trip
 				alive, took = true, time.Since(opened)
 				pause.Reset()

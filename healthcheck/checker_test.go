@@ -343,6 +343,26 @@ func TestCheckerDecidesOnAConnectionOfItsOwnWhereNoStreamIsToBeHad(t *testing.T)
 	})
 }
 
+func TestCheckerGivesUpItsWatchWhereCallsWantTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, w := &script{verdict: yes}, newStream()
+		own := &script{verdict: yes}
+		r := start(t, Config{}, Probes{Check: p, Watch: w, Fallback: own})
+		w.pushes <- yes
+		synctest.Wait()
+		p.set(Verdict{Outcome: Inconclusive, Reason: ReasonNoStream})
+		time.Sleep(1500 * time.Millisecond)
+		assert.Equal(t, WatchYielded, r.Status().Watch)
+		select {
+		case w.pushes <- no:
+			t.Error("the Watch is still open")
+		default:
+		}
+		assert.Equal(t, []State{Healthy}, r.states())
+		r.stop()
+	})
+}
+
 func TestCheckerResetForgetsAndALateVerdictOfTheOldConnectionIsNotTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &script{verdict: yes}

@@ -55,6 +55,9 @@ const (
 	// ReasonSilence: calls are in flight on the connection, and nothing has
 	// been heard on it for a while.
 	ReasonSilence Reason = "silence"
+	// ReasonCallsFailing: calls on the endpoint fail in a row although its probes
+	// pass.
+	ReasonCallsFailing Reason = "calls_failing"
 	// ReasonChannelHealth: grpc's own health check, set up by the channel's
 	// healthCheckConfig or by a parent policy, says that the endpoint is not
 	// usable.

@@ -35,6 +35,9 @@ type conn struct {
 	// eligible is whether this connection may be picked. It flips the moment
 	// that something is known, ahead of the next snapshot.
 	eligible atomic.Bool
+	// onTrial is set while the endpoint is, and trial until a call has been given
+	// to it.
+	onTrial, trial atomic.Bool
 
 	// Guarded by Set.mu.
 	cancel        context.CancelFunc // ends the probes on this connection; nil if none
@@ -68,7 +71,7 @@ type Counts struct {
 	Picked, InFlight uint64
 	// Heard is how many ended with at least a byte of answer; Failed how many
 	// ended with an error that speaks against the endpoint: UNAVAILABLE,
-	// DEADLINE_EXCEEDED, INTERNAL or UNKNOWN.
+	// DEADLINE_EXCEEDED, or any other that did not come from the server.
 	Heard, Failed uint64
 }
 
@@ -97,34 +100,47 @@ func (c *conn) newDone() func(balancer.DoneInfo) {
 			n.heard.Add(1)
 			if info.Err == nil {
 				if n.failedInARow.Load() != 0 {
-					n.failedInARow.Store(0)
+					c.works()
 				}
 				return
 			}
 		}
 		if info.Err != nil {
-			n.failure(info)
+			c.failure(info)
 		}
 	}
 }
 
 // failure accounts for a call that ended with an error.
-func (n *counters) failure(info balancer.DoneInfo) {
+func (c *conn) failure(info balancer.DoneInfo) {
 	switch {
-	case speaksAgainst(status.Code(info.Err)):
-		n.failed.Add(1)
-		n.failedInARow.Add(1)
-	case info.BytesReceived: // a working server's answer
-		n.failedInARow.Store(0)
+	case speaksAgainst(info):
+		c.failed.Add(1)
+		if s := c.endpoint.set; c.failedInARow.Add(1) >= s.ejectAfter.Load() {
+			s.callFailed(c)
+		}
+	case info.BytesReceived && c.failedInARow.Load() != 0:
+		c.works()
+	}
+}
+
+// works notes that the endpoint has answered a call as a working server does.
+func (c *conn) works() {
+	c.failedInARow.Store(0)
+	if c.onTrial.Load() {
+		c.endpoint.set.callAnswered(c)
 	}
 }
 
 // speaksAgainst tells whether a call's error says something about the endpoint
-// rather than about the call.
-func speaksAgainst(c codes.Code) bool {
-	switch c {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown:
+// rather than about the call. A server that answers NotFound, Internal or
+// ResourceExhausted works.
+func speaksAgainst(info balancer.DoneInfo) bool {
+	switch status.Code(info.Err) {
+	case codes.Unavailable, codes.DeadlineExceeded:
 		return true
+	case codes.Internal, codes.Unknown:
+		return !info.BytesReceived
 	default:
 		return false
 	}
@@ -160,6 +176,10 @@ func (e *endpoint) retireLocked() {
 	}
 	e.conn = nil
 	c.eligible.Store(false)
+	c.trial.Store(false)
+	if e.ejection.phase != admitted {
+		e.ejectionLocked(pardon) // what failed was the old connection
+	}
 	if c.cancel != nil {
 		c.cancel()
 	}

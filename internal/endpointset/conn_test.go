@@ -319,6 +319,7 @@ func TestDoneTellsWhatWasHeardAndWhatSpeaksAgainstTheEndpoint(t *testing.T) {
 		"UNAVAILABLE, answered":   {balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesReceived: true}, Counts{Picked: 1, Heard: 1, Failed: 1}},
 		"DEADLINE_EXCEEDED":       {balancer.DoneInfo{Err: status.Error(codes.DeadlineExceeded, "")}, Counts{Picked: 1, Failed: 1}},
 		"INTERNAL":                {balancer.DoneInfo{Err: status.Error(codes.Internal, "")}, Counts{Picked: 1, Failed: 1}},
+		"INTERNAL, answered":      {balancer.DoneInfo{Err: status.Error(codes.Internal, ""), BytesReceived: true}, Counts{Picked: 1, Heard: 1}},
 		"an error with no status": {balancer.DoneInfo{Err: errors.New("eof")}, Counts{Picked: 1, Failed: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -341,7 +342,7 @@ func TestFailuresInARowEndWithAnAnswer(t *testing.T) {
 		"that is the call's own": {BytesReceived: true, Err: status.Error(codes.NotFound, "")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &conn{}
+			c := &conn{endpoint: &endpoint{set: New("", nil, balancer.BuildOptions{})}}
 			done := c.newDone()
 			for range 3 {
 				done(balancer.DoneInfo{Err: status.Error(codes.Unavailable, "")})

@@ -56,6 +56,9 @@ type endpoint struct {
 	leaving  bool // no more in the list, picked until the new ones are decided
 	warming  bool // new in the list, and not decided yet
 
+	ejection      ejection
+	ejectionTimer *time.Timer // ends its phase; nil if admitted
+
 	class class
 	slot  int // the place in Set.eligible, if eligible
 
@@ -175,6 +178,8 @@ func (e *endpoint) disarmLocked() {
 func (e *endpoint) classifyLocked() class {
 	switch {
 	case e.drained || e.link.phase == closed:
+		return out
+	case e.servesLocked() && e.ejection.phase != admitted:
 		return out
 	case e.servesLocked():
 		return eligible

@@ -134,6 +134,8 @@ func (e *endpoint) explainLocked(now time.Time) Ineligible {
 	switch {
 	case e.drained:
 		return Ineligible{Name: e.name, State: "drained"}
+	case e.servesLocked() && e.ejection.phase != admitted:
+		return Ineligible{Name: e.name, State: "ejected", Reason: healthcheck.ReasonCallsFailing}
 	case e.link.phase == ready && e.channel.failing:
 		why.State, why.Reason, why.For = "unhealthy", healthcheck.ReasonChannelHealth, 0
 		why.Detail = healthcheck.CleanDetail(errorText(e.channel.err))

@@ -36,12 +36,21 @@ func newTurn() *turn {
 type picker struct {
 	set   *Set
 	conns []*conn
-	turn  *turn
-	open  bool // pick whatever its health, because nobody is eligible
+	// trials are the connections of endpoints that one call may try; mostly none.
+	trials []*conn
+	turn   *turn
+	open   bool // pick whatever its health, because nobody is eligible
 }
 
-func newPicker(s *Set, conns []*conn) *picker {
-	return &picker{set: s, conns: slices.Clone(conns), turn: s.turn}
+// newPicker makes the picker of the eligible. Set.mu is held.
+func newPicker(s *Set) *picker {
+	p := &picker{set: s, conns: slices.Clone(s.eligible), turn: s.turn}
+	for e := range s.ejections {
+		if e.ejection.phase == onTrial && !e.drained && e.servesLocked() {
+			p.trials = append(p.trials, e.conn)
+		}
+	}
+	return p
 }
 
 func newOpenPicker(s *Set, conns []*conn) *picker {
@@ -92,7 +101,7 @@ func (p *picker) pickNoting(r *attempt.Record) (balancer.PickResult, error) {
 		}}, nil
 	}
 	c.rescuable.add(r)
-	if !c.eligible.Load() && !p.open {
+	if !c.eligible.Load() && !c.onTrial.Load() && !p.open {
 		p.set.rescueLate(c, r)
 	}
 	return balancer.PickResult{SubConn: c.sc, Done: func(info balancer.DoneInfo) {
@@ -105,6 +114,11 @@ func (p *picker) pickNoting(r *attempt.Record) (balancer.PickResult, error) {
 // next takes the next turn. It gives nil if the snapshot is out of date so far
 // that nobody in it is eligible any more; the next one is on its way then.
 func (p *picker) next() *conn {
+	for _, c := range p.trials {
+		if c.trial.Load() && c.trial.CompareAndSwap(true, false) {
+			return c
+		}
+	}
 	i := int(p.turn.n.Add(1) % uint32(len(p.conns)))
 	if c := p.conns[i]; c.eligible.Load() || p.open {
 		return c

@@ -94,7 +94,7 @@ func (s *Set) ownChannel(e *endpoint, address string) healthcheck.Probes {
 	} else {
 		opts = append(opts, grpc.WithNoProxy())
 	}
-	if name := e.want.addrs[0].ServerName; name != "" {
+	if name := e.want.addrs[0].ServerName; name != "" && creds.Info().ServerName == "" {
 		opts = append(opts, grpc.WithAuthority(name))
 	}
 	probe, err := healthcheck.DialGRPC(address, e.healthCheck.Service, e.grpcOptions(), opts...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/balancer"
@@ -25,7 +26,9 @@ type Set struct {
 	cc     balancer.ClientConn
 	build  balancer.BuildOptions
 	budget *healthcheck.Budget
-	turn   *turn // outlives every snapshot, so that turns are kept
+	// ejectAfter is how many calls in a row must fail for an ejection.
+	ejectAfter atomic.Uint32
+	turn       *turn // outlives every snapshot, so that turns are kept
 
 	ctx    context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
 	cancel context.CancelFunc
@@ -35,35 +38,39 @@ type Set struct {
 	// snapshots arrive in order. It comes before mu.
 	flush sync.Mutex
 	// mu guards what follows. A Checker's lock comes before it.
-	mu       sync.Mutex
-	after    []func() // what must be done without mu; see unlock
-	cfg      Config
-	list     []*endpoint // in the order of the resolver's list
-	byName   map[string]*endpoint
-	leaving  []*endpoint
-	eligible []*conn // of all endpoints, leaving ones too; order of no meaning
-	counts   [3]int  // endpoints of each class, leaving ones not
-	warming  int
-	warmed   *time.Timer // ends the warming at the latest
-	problem  error       // what was wrong with the newest list
-	drained  map[string]bool
-	changed  chan struct{} // closed and replaced when a class changes
-	none     time.Time     // since when nobody is eligible, zero if somebody is
-	dirty    bool          // the published snapshot is out of date
-	inline   bool          // an update is under way, and publishes at its end
-	flushing bool          // the flusher runs
-	sampling bool          // the sampler runs, until Close
-	closed   bool
+	mu        sync.Mutex
+	after     []func() // what must be done without mu; see unlock
+	cfg       Config
+	list      []*endpoint // in the order of the resolver's list
+	byName    map[string]*endpoint
+	leaving   []*endpoint
+	eligible  []*conn // of all endpoints, leaving ones too; order of no meaning
+	counts    [3]int  // endpoints of each class, leaving ones not
+	warming   int
+	ejections map[*endpoint]struct{} // endpoints that are ejected or on trial
+	warmed    *time.Timer            // ends the warming at the latest
+	problem   error                  // what was wrong with the newest list
+	drained   map[string]bool
+	changed   chan struct{} // closed and replaced when a class changes
+	none      time.Time     // since when nobody is eligible, zero if somebody is
+	dirty     bool          // the published snapshot is out of date
+	inline    bool          // an update is under way, and publishes at its end
+	flushing  bool          // the flusher runs
+	sampling  bool          // the sampler runs, until Close
+	closed    bool
 }
 
 // New makes the set of the policy with this name.
 func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Set{
+	s := &Set{
 		policy: policy, cc: cc, build: opts, budget: healthcheck.NewBudget(0, 0), turn: newTurn(),
 		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
 		byName: make(map[string]*endpoint), drained: make(map[string]bool), changed: make(chan struct{}),
+		ejections: make(map[*endpoint]struct{}),
 	}
+	s.ejectAfter.Store(uint32(s.cfg.Ejection.ConsecutiveFailures))
+	return s
 }
 
 // unlock releases mu and then does what had to wait for that.
@@ -93,6 +100,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	s.inline = true
 	if ok && cfg != nil {
 		s.cfg = *cfg
+		s.ejectAfter.Store(uint32(cfg.Ejection.ConsecutiveFailures))
 	}
 	s.problem = problem
 	if problem == nil || errors.Is(problem, errNoEndpoints) {
@@ -330,10 +338,13 @@ func (s *Set) stale() bool {
 
 // snapshotLocked is the state of the whole set for grpc.
 func (s *Set) snapshotLocked() balancer.State {
+	if len(s.eligible) == 0 {
+		s.pardonLocked()
+	}
 	switch {
 	case len(s.eligible) > 0:
 		s.noneLocked(false)
-		return balancer.State{ConnectivityState: connectivity.Ready, Picker: newPicker(s, s.eligible)}
+		return balancer.State{ConnectivityState: connectivity.Ready, Picker: newPicker(s)}
 	case len(s.list) == 0 && s.problem != nil:
 		return balancer.State{
 			ConnectivityState: connectivity.TransientFailure,

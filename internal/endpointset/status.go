@@ -36,6 +36,7 @@ type EndpointStatus struct {
 	Since         time.Time
 	Eligible      bool
 	Drained       bool
+	Ejected       bool // or on trial after an ejection
 	Checked       bool // false: health checking is off, a connection is enough
 	Target        string
 	Checker       healthcheck.CheckerStatus // zero unless Checked
@@ -70,7 +71,7 @@ func (e *endpoint) statusLocked() EndpointStatus {
 	out := EndpointStatus{
 		Name: e.name, Address: e.addressText(), Connection: e.connectivityLocked(),
 		Health: e.health.state, Reason: e.health.reason, Detail: e.health.detail, Since: e.health.since,
-		Eligible: e.class == eligible, Drained: e.drained, Target: e.targetText(), Counts: e.countsLocked(),
+		Eligible: e.class == eligible, Drained: e.drained, Ejected: e.ejection.phase != admitted, Target: e.targetText(), Counts: e.countsLocked(),
 	}
 	if e.link.phase != ready {
 		out.ConnectionErr = healthcheck.CleanDetail(errorText(e.connErr))

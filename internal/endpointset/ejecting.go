@@ -1,0 +1,105 @@
+package endpointset
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// callFailed hears of a connection on which as many calls in a row have failed as
+// an ejection takes, or one on trial. It comes from a call that ends, and takes
+// Set.mu.
+func (s *Set) callFailed(c *conn) {
+	s.mu.Lock()
+	defer s.unlock()
+	e := c.endpoint
+	if s.closed || e.conn != c {
+		return
+	}
+	switch {
+	case e.ejection.phase == onTrial:
+		e.ejectionLocked(callFailed)
+	case e.class == eligible && s.canSpareLocked():
+		e.ejectionLocked(callsFail)
+	}
+}
+
+// callAnswered hears of a connection on which calls fail no more.
+func (s *Set) callAnswered(c *conn) {
+	s.mu.Lock()
+	defer s.unlock()
+	if e := c.endpoint; !s.closed && e.conn == c {
+		e.ejectionLocked(callAnswered)
+	}
+}
+
+// canSpareLocked tells whether one more endpoint may be ejected: never the last
+// that is eligible, and at most half of the list.
+func (s *Set) canSpareLocked() bool {
+	return len(s.eligible) > 1 && 2*(len(s.ejections)+1) <= len(s.list)
+}
+
+// pardonLocked lets all ejected endpoints back in, since there is nobody else.
+func (s *Set) pardonLocked() {
+	for e := range s.ejections {
+		e.ejectionLocked(pardon)
+	}
+}
+
+// ejectionLocked moves the ejection and does what follows from it.
+func (e *endpoint) ejectionLocked(event ejectionEvent) {
+	s, was := e.set, e.ejection
+	now := time.Now()
+	limits := ejectionLimits{base: s.cfg.Ejection.BaseTime, most: s.cfg.Ejection.MaxTime, u: rand.Float64()}
+	e.ejection = was.next(event, now, limits)
+	if e.ejection == was {
+		return
+	}
+	if e.ejectionTimer != nil {
+		e.ejectionTimer.Stop()
+		e.ejectionTimer = nil
+	}
+	if e.ejection.phase == admitted {
+		delete(s.ejections, e)
+	} else {
+		s.ejections[e] = struct{}{}
+		e.armEjectionLocked(e.ejection.until.Sub(now))
+	}
+	if c := e.conn; c != nil {
+		onTrial := e.ejection.phase == onTrial
+		if onTrial { // so that the next call's end is heard of, whichever way it goes
+			c.failedInARow.Store(s.ejectAfter.Load())
+		}
+		c.onTrial.Store(onTrial)
+		c.trial.Store(onTrial)
+	}
+	if was.phase != e.ejection.phase {
+		e.logEjection(was)
+		s.dirtyLocked()
+		e.settleLocked()
+	}
+}
+
+func (e *endpoint) armEjectionLocked(d time.Duration) {
+	var t *time.Timer
+	t = time.AfterFunc(d, func() {
+		s := e.set
+		s.mu.Lock()
+		defer s.unlock()
+		if !s.closed && e.ejectionTimer == t {
+			e.ejectionLocked(timeIsUp)
+		}
+	})
+	e.ejectionTimer = t
+}
+
+func (e *endpoint) logEjection(was ejection) {
+	switch {
+	case e.ejection.phase == ejected:
+		logger.Warningf("%s: endpoint %q: ejected for %v (%s), although its probes pass",
+			e.set.policy, e.name, roughly(e.ejection.lasts), healthcheck.ReasonCallsFailing)
+	case e.ejection.phase == admitted && was.phase != admitted:
+		logger.Infof("%s: endpoint %q: admitted again", e.set.policy, e.name)
+	}
+}
