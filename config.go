@@ -35,7 +35,8 @@ type Config struct {
 	HealthCheck healthcheck.Config
 
 	// Ejection says when an endpoint whose calls fail is taken out although its
-	// probes pass. The settings are read and checked, but not acted on yet.
+	// probes pass: never the last that is eligible, and never more than half of
+	// the list. NotFound and other answers of a working server do not count.
 	Ejection Ejection
 
 	// NoneEligible says what calls get while no endpoint is eligible. Default

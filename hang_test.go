@@ -143,3 +143,20 @@ func TestABusyServerWithAllItsStreamsTakenIsNotCalledDeadAndOneThatThenHangsIs(t
 		assert.False(t, endpoint(client.Status(), "server0").Eligible)
 	})
 }
+
+func TestAnEndpointIsBackSoonAfterItsServerHoweverLongItWasDown(t *testing.T) {
+	for _, outage := range []time.Duration{3 * time.Second, 20 * time.Second, 3 * time.Minute} {
+		t.Run(outage.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
+				client := connect(t, cluster, cantonlb.Config{}, 2)
+				cluster.Kill(0)
+				time.Sleep(outage)
+				assert.Equal(t, 1, client.Status().Eligible())
+				cluster.Restart(0)
+				time.Sleep(1500 * time.Millisecond)
+				assert.Equal(t, 2, client.Status().Eligible())
+			})
+		})
+	}
+}

@@ -150,6 +150,7 @@ func speaksAgainst(info balancer.DoneInfo) bool {
 // connect, once Set.mu is released.
 func (e *endpoint) dialLocked() {
 	s := e.set
+	e.tries++
 	c := &conn{endpoint: e, address: e.want.addrs[e.link.addr]}
 	c.done = c.newDone()
 	//lint:ignore SA1019 the function stays; what goes is more than one address for a SubConn

@@ -21,9 +21,15 @@
 //	config.go    the JSON configuration of the policies
 //	desired.go   resolver state -> wanted endpoints, and the difference to now
 //	link.go      the pure state machine of one endpoint's connection
-//	endpoint.go  one endpoint: link, health, counters, eligibility
-//	conn.go      one SubConn from its making to its end
+//	knock.go     knocking at closed doors between attempts to connect
+//	endpoint.go  one endpoint: link, health, class
+//	conn.go      one SubConn from its making to its end, and its counters
 //	probing.go   probes on a SubConn, or on a connection of their own
+//	silence.go   the pure state machine of calls in flight and nothing heard;
+//	sampling.go  feeds it, and finds dead connections
+//	ejection.go  the pure state machine of calls that fail while probes pass;
+//	ejecting.go  feeds it
+//	rescuable.go calls in flight that can be made elsewhere
 //	set.go       the set: the grpc balancer API in, the flusher out
 //	picker.go    the snapshot that picks
 //	status.go    what is there to see, explain.go why nothing may be picked

@@ -41,6 +41,7 @@ type endpoint struct {
 	// due while waiting.
 	connErr error
 	nextTry time.Time
+	tries   int         // attempts to connect so far
 	timer   *time.Timer // ends the attempt while connecting, the pause while waiting
 	backoff *backoff.ExponentialBackOff
 
@@ -107,9 +108,9 @@ func (e *endpoint) stepLocked(event linkEvent, err error) {
 	case effects.dial:
 		e.dialLocked()
 	case effects.backOff:
-		pause := e.pauseLocked()
-		e.nextTry = time.Now().Add(pause)
-		e.armLocked(pause)
+		now := time.Now()
+		e.nextTry = now.Add(e.pauseLocked())
+		e.armLocked(e.pauseOrKnockLocked(now))
 	case e.link.phase == ready || e.link.phase == closed:
 		e.disarmLocked()
 	}
@@ -157,7 +158,7 @@ func (e *endpoint) armLocked(d time.Duration) {
 			return // overtaken by something else
 		}
 		if e.link.phase == waiting {
-			e.stepLocked(linkTry, nil)
+			e.wakeLocked()
 		} else {
 			e.stepLocked(linkDown, errConnectTimeout)
 		}

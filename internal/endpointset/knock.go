@@ -1,0 +1,63 @@
+package endpointset
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// While an endpoint waits for its next attempt to connect, which may be ten
+// seconds away, somebody knocks: a bare TCP connect, about once a second, that
+// costs next to nothing. If the door opens, the attempt is made at once. The
+// pauses go on growing all the same, for a server that accepts and then fails.
+const (
+	knockEvery   = time.Second
+	knockTimeout = time.Second
+)
+
+// pauseOrKnockLocked is the time until the waiting endpoint has something to do.
+func (e *endpoint) pauseOrKnockLocked(now time.Time) time.Duration {
+	knock := knockEvery + time.Duration(float64(knockEvery)*pauseJitter*(2*rand.Float64()-1))
+	return max(0, min(e.nextTry.Sub(now), knock))
+}
+
+// wakeLocked does what the waiting endpoint's timer has waited for.
+func (e *endpoint) wakeLocked() {
+	if now := time.Now(); now.Before(e.nextTry) {
+		e.knockLocked()
+	} else {
+		e.stepLocked(linkTry, nil)
+	}
+}
+
+// knockLocked tries the door, without Set.mu.
+func (e *endpoint) knockLocked() {
+	s := e.set
+	address, try := e.want.addrs[0].Addr, e.tries
+	s.wg.Go(func() {
+		opens := s.doorOpens(address)
+		s.mu.Lock()
+		defer s.unlock()
+		if s.closed || e.link.phase != waiting || e.tries != try {
+			return // overtaken by something else
+		}
+		if opens {
+			e.stepLocked(linkTry, nil)
+		} else {
+			e.armLocked(e.pauseOrKnockLocked(time.Now()))
+		}
+	})
+}
+
+func (s *Set) doorOpens(address string) bool {
+	ctx, cancel := context.WithTimeout(s.ctx, knockTimeout)
+	defer cancel()
+	dial := healthcheck.DialFunc(new(net.Dialer).DialContext)
+	if s.build.Dialer != nil {
+		dial = func(ctx context.Context, _, address string) (net.Conn, error) { return s.build.Dialer(ctx, address) }
+	}
+	return healthcheck.TCPConnect(address, dial).Probe(ctx).Outcome == healthcheck.Serving
+}
