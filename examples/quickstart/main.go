@@ -27,8 +27,10 @@ import (
 )
 
 // serviceConfig says that calls of Records may be made again on another server:
-// it only reads. Without it, a call that is under way on a server that dies
-// fails, because nobody but the application knows whether to repeat it is safe.
+// it only reads. The proto says so too, by its idempotency_level, and so cantonlb
+// makes a call again whose server hangs. Without either, a call that is under way
+// on a server that dies fails, because nobody but the application knows whether
+// to repeat it is safe.
 const serviceConfig = `{
 	"methodConfig": [{
 		"name": [{"service": "cantonlb.examples.record.v1.Records"}],

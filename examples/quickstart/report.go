@@ -33,8 +33,8 @@ func report(t *tally, c cluster, a *attempts) {
 	calls := t.ok + t.bad
 	transparent := a.transparent.Load()
 	retries := a.begun.Load() - int64(calls)
-	fmt.Printf("\nretries: %d (attempts that grpc began beyond each call's first: %d by the retryPolicy,\n"+
-		"%d transparent, where grpc knew that no server had begun to work on the call)\n",
+	fmt.Printf("\nretries: %d (attempts begun beyond each call's first: %d by the retryPolicy or by cantonlb's\n"+
+		"rescue, %d transparent, where grpc knew that no server had begun to work on the call)\n",
 		retries, retries-transparent, transparent)
 	for _, f := range t.errors {
 		fmt.Printf("failed after %.3fs: %v\n", f.at.Seconds(), f.err)

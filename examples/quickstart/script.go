@@ -26,14 +26,14 @@ type step struct {
 
 // script is what happens, in order. Each step waits for its time, and until the
 // client has seen the one before.
-var script = []step{
+var script = append([]step{
 	{"seq2 says NOT_SERVING", "seq2", tell(commandNotServing), isOut},
 	{"seq2 says SERVING", "seq2", tell(commandServing), isIn},
 	{"seq3 stops gracefully", "seq3", tell(commandStop), isOut},
 	{"seq3 starts again", "seq3", start, isIn},
 	{"seq1 is killed", "seq1", kill, isOut},
 	{"seq1 starts again", "seq1", start, isIn},
-}
+}, hanging...)
 
 func isIn(e cantonlb.EndpointStatus) bool  { return e.Eligible }
 func isOut(e cantonlb.EndpointStatus) bool { return !e.Eligible }

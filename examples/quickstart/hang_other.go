@@ -1,0 +1,6 @@
+//go:build !unix
+
+package main
+
+// hanging is empty where a process cannot be stopped and continued.
+var hanging []step

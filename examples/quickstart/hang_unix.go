@@ -1,0 +1,24 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"syscall"
+	"time"
+)
+
+// hanging is what happens to a server that stops answering and keeps its
+// connections, as one does that is out of memory, swaps or waits for a lock.
+var hanging = []step{
+	{"seq2 hangs", "seq2", hang, isOut},
+	{"seq2 goes on", "seq2", goOn, isIn},
+}
+
+func hang(_ context.Context, s *server) (time.Time, error) {
+	return time.Now(), s.process.command.Process.Signal(syscall.SIGSTOP)
+}
+
+func goOn(_ context.Context, s *server) (time.Time, error) {
+	return time.Now(), s.process.command.Process.Signal(syscall.SIGCONT)
+}
