@@ -37,16 +37,23 @@ func (s *Set) sampler() {
 	}
 }
 
-// sample looks at every connection, and gives the time until the next look.
+// sample looks at every connection, and gives the time until the next look. If
+// nobody has been picked since the last look, no call was in flight then, and
+// nobody is out, then there is nothing to see: an idle client of many endpoints
+// sleeps on.
 func (s *Set) sample() time.Duration {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.unlock()
-	for _, e := range s.list {
-		e.sampleLocked(now)
-	}
-	for _, e := range s.leaving {
-		e.sampleLocked(now)
+	turn := s.turn.n.Load()
+	if turn != s.sampled || s.busy || s.counts[out] > 0 || len(s.leaving) > 0 {
+		s.sampled, s.busy = turn, false
+		for _, e := range s.list {
+			e.sampleLocked(now)
+		}
+		for _, e := range s.leaving {
+			e.sampleLocked(now)
+		}
 	}
 	return max(s.cfg.HealthCheck.Silence/samplesPerSilence, minSamplePause)
 }
@@ -60,6 +67,7 @@ func (e *endpoint) sampleLocked(now time.Time) {
 		return
 	}
 	n := c.counts()
+	s.busy = s.busy || n.InFlight > 0
 	if n.Heard != c.silence.heard || c.alive.IsZero() {
 		c.alive = now
 	}

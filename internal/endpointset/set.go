@@ -57,6 +57,8 @@ type Set struct {
 	inline    bool          // an update is under way, and publishes at its end
 	flushing  bool          // the flusher runs
 	sampling  bool          // the sampler runs, until Close
+	sampled   uint32        // the turn at the sampler's last look
+	busy      bool          // calls were in flight then
 	closed    bool
 }
 
@@ -281,21 +283,24 @@ func (s *Set) dirtyLocked() {
 	s.wg.Go(s.flusher)
 }
 
-// restPerWork is how many times as long as a publication takes the flusher
-// rests after it, and maxRest the most. Nothing waits for it but calls that
-// nobody could take before: an endpoint that goes bad is skipped at once.
+// After a publication the flusher rests: many times as long as that has taken, at
+// least restPerHundred for each hundred endpoints in the list, and at most maxRest. So
+// when thousands of endpoints start up together, they are not copied thousands
+// of times. Nothing waits for it but calls that nobody could take before: an
+// endpoint that goes bad is skipped at once.
 const (
-	restPerWork = 9
-	maxRest     = 20 * time.Millisecond
+	restPerWork    = 9
+	restPerHundred = 100 * time.Microsecond
+	maxRest        = 20 * time.Millisecond
 )
 
 // flusher publishes until there is nothing new.
 func (s *Set) flusher() {
 	for {
 		start := time.Now()
-		s.publish()
-		rest := min(restPerWork*time.Since(start), maxRest)
-		timer := time.NewTimer(rest)
+		n := s.publish()
+		rest := max(restPerWork*time.Since(start), restPerHundred*time.Duration(n/100))
+		timer := time.NewTimer(min(rest, maxRest))
 		select {
 		case <-timer.C:
 		case <-s.ctx.Done():
@@ -311,14 +316,16 @@ func (s *Set) flusher() {
 	}
 }
 
-// publish gives grpc the present snapshot, if the last one is out of date.
-func (s *Set) publish() {
+// publish gives grpc the present snapshot, if the last one is out of date. It
+// returns the length of the list.
+func (s *Set) publish() int {
 	s.flush.Lock()
 	defer s.flush.Unlock()
 	s.mu.Lock()
+	n := len(s.list)
 	if !s.dirty || s.closed {
 		s.unlock()
-		return
+		return n
 	}
 	s.dirty = false
 	state := s.snapshotLocked()
@@ -326,6 +333,7 @@ func (s *Set) publish() {
 	s.unlock()
 	defer s.wg.Done()
 	s.cc.UpdateState(state)
+	return n
 }
 
 // stale tells whether a newer snapshot is on its way, or one that has somebody

@@ -100,7 +100,9 @@ func Credentials(inner credentials.TransportCredentials) credentials.TransportCr
 	return &holding{inner}
 }
 
-type holding struct{ credentials.TransportCredentials }
+type holding struct {
+	credentials.TransportCredentials
+}
 
 func (c *holding) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	conn, info, err := c.TransportCredentials.ClientHandshake(ctx, authority, raw)

@@ -59,7 +59,9 @@ func TestReadersOfAConnectionThatEndsByItselfGetItsOwnError(t *testing.T) {
 }
 
 // refusing are credentials whose handshakes fail.
-type refusing struct{ credentials.TransportCredentials }
+type refusing struct {
+	credentials.TransportCredentials
+}
 
 var errRefused = errors.New("refused")
 

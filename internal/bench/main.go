@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+)
+
+// The exit codes.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+// A suite measures and adds to the results. It returns the context's error if
+// it was interrupted.
+type suite struct {
+	name string
+	run  func(*bench, context.Context) error
+}
+
+var suites = []suite{
+	{"pick", (*bench).pick},
+	{"scale", (*bench).scale},
+	{"flip", (*bench).flip},
+}
+
+// bench is one run of the command.
+type bench struct {
+	sizes
+
+	rng     *rand.Rand
+	results *results
+	log     io.Writer
+}
+
+// sizes say how much is measured.
+type sizes struct {
+	reps int // repetitions of each measurement
+
+	pickSizes []int         // endpoints
+	threads   []int         // goroutines that pick at the same time
+	pickFor   time.Duration // how long each picks
+
+	scaleSizes []int         // endpoints
+	flipFor    time.Duration // how long one endpoint flips without a pause
+	flipPaced  int           // how many pairs of flips have a pause before each
+
+	flips  int           // flips under load in one repetition
+	window time.Duration // how long a server must be left in peace to count as left
+}
+
+func fullSizes() sizes {
+	return sizes{
+		reps:      5,
+		pickSizes: []int{3, 100, 1000}, threads: []int{1, 2}, pickFor: 200 * time.Millisecond,
+		scaleSizes: []int{10, 100, 1000, 5000}, flipFor: 300 * time.Millisecond, flipPaced: 20,
+		flips: 300, window: 25 * time.Millisecond,
+	}
+}
+
+func shortSizes() sizes {
+	return sizes{
+		reps:      2,
+		pickSizes: []int{3, 100, 1000}, threads: []int{1, 2}, pickFor: 30 * time.Millisecond,
+		scaleSizes: []int{10, 100}, flipFor: 50 * time.Millisecond, flipPaced: 5,
+		flips: 30, window: 25 * time.Millisecond,
+	}
+}
+
+// options is what the command line asks for.
+type options struct {
+	sizes
+
+	json   bool
+	seed   uint64
+	suites []suite
+}
+
+// parse reads the command line. Flags may stand before, between and after the
+// names of suites.
+func parse(args []string, help io.Writer) (options, error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // an error is returned, and printed once
+	flags.Usage = func() {}
+	short := flags.Bool("short", false, "small sizes and 2 repetitions, in less than a minute")
+	asJSON := flags.Bool("json", false, "print one JSON object a line instead of tables")
+	reps := flags.Int("reps", 0, "repetitions of each measurement (default 5, with -short 2)")
+	seed := flags.Uint64("seed", 0, "seed of the shuffled order (default: chosen at random)")
+
+	var names []string
+	for rest := args; ; {
+		err := flags.Parse(rest)
+		if errors.Is(err, flag.ErrHelp) {
+			sayf(help, "usage: bench [flags] [suite ...]\nsuites: %s (default: all)\nflags:\n", suiteNames())
+			flags.SetOutput(help)
+			flags.PrintDefaults()
+		}
+		if err != nil {
+			return options{}, err
+		}
+		if rest = flags.Args(); len(rest) == 0 {
+			break
+		}
+		names, rest = append(names, rest[0]), rest[1:]
+	}
+	o := options{sizes: fullSizes(), json: *asJSON, seed: *seed}
+	if *short {
+		o.sizes = shortSizes()
+	}
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if given["reps"] {
+		o.reps = *reps
+	}
+	if o.reps < 1 || o.reps > maxReps {
+		return options{}, fmt.Errorf("reps %d: want a whole number from 1 to %d", o.reps, maxReps)
+	}
+	if !given["seed"] {
+		o.seed = rand.Uint64()
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(suites, func(s suite) bool { return s.name == name })
+		if i < 0 {
+			return options{}, fmt.Errorf("suite %q: want one of %s", name, suiteNames())
+		}
+		if slices.ContainsFunc(o.suites, func(s suite) bool { return s.name == name }) {
+			return options{}, fmt.Errorf("suite %q: given twice, want it once", name)
+		}
+		o.suites = append(o.suites, suites[i])
+	}
+	if len(names) == 0 {
+		o.suites = suites
+	}
+	return o, nil
+}
+
+const maxReps = 1000
+
+func suiteNames() string {
+	names := make([]string, len(suites))
+	for i, s := range suites {
+		names[i] = s.name
+	}
+	return strings.Join(names, ", ")
+}
+
+// run is the command without the process around it.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
+	if err != nil {
+		sayf(stderr, "bench: %v\n", err)
+		return exitUsage
+	}
+	return measure(ctx, o, stdout, stderr)
+}
+
+// measure runs the suites and prints what they found.
+func measure(ctx context.Context, o options, stdout, stderr io.Writer) int {
+	header := fmt.Sprintf("%s, grpc %s, %s/%s, %d CPUs, GOMAXPROCS %d, %d repetitions, -seed %d\n",
+		runtime.Version(), grpc.Version, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.GOMAXPROCS(0), o.reps, o.seed)
+	if o.json {
+		sayf(stderr, "%s", header)
+	} else {
+		sayf(stdout, "%s", header)
+	}
+	code := exitOK
+	for _, s := range o.suites {
+		b := &bench{sizes: o.sizes, rng: rand.New(rand.NewPCG(o.seed, 0)), results: newResults(s.name), log: stderr}
+		err := s.run(b, ctx)
+		if o.json {
+			err = errors.Join(err, b.results.writeJSON(stdout))
+		} else {
+			err = errors.Join(err, b.results.writeTables(stdout))
+		}
+		switch {
+		case ctx.Err() != nil:
+			sayf(stderr, "bench: suite %s was interrupted; what it measured so far is printed\n", s.name)
+			return exitInterrupted
+		case err != nil:
+			sayf(stderr, "bench: suite %s: %v\n", s.name, err)
+			code = exitFailed
+		case len(b.results.missing) > 0:
+			code = exitFailed
+		}
+	}
+	return code
+}
+
+// interleave does one thing for every policy in every repetition, in an order
+// that is shuffled anew each time. Policies that are not registered are noted as
+// missing.
+func (b *bench) interleave(ctx context.Context, what string, policies []policy, do func(rep int, p policy) error) error {
+	for rep := range b.reps {
+		sayf(b.log, "%s: repetition %d of %d\n", what, rep+1, b.reps)
+		order := slices.Clone(policies)
+		b.rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		for _, p := range order {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if !p.registered() {
+				b.results.miss(p)
+				continue
+			}
+			if err := do(rep, p); err != nil {
+				return fmt.Errorf("%s: %s: %w", what, p.label, err)
+			}
+		}
+	}
+	return nil
+}
+
+// sayf prints what nothing depends on: if it cannot be printed, nobody listens.
+func sayf(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
+
+// pause waits for d, or less if ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}

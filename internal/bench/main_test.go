@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestNoArgumentsMeanAllSuitesAtFullSizeWithARandomSeed(t *testing.T) {
+	o, err := parse(nil, io.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, "pick, scale, flip", names(o.suites))
+	assert.Equal(t, fullSizes(), o.sizes)
+	assert.Equal(t, 5, o.reps)
+	other, err := parse(nil, io.Discard)
+	require.NoError(t, err)
+	assert.NotEqual(t, o.seed, other.seed)
+}
+
+func TestFlagsMayStandBeforeBetweenAndAfterSuites(t *testing.T) {
+	o, err := parse([]string{"-short", "flip", "-json", "pick", "-reps", "7", "-seed=0"}, io.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, "flip, pick", names(o.suites))
+	want := shortSizes()
+	want.reps = 7
+	assert.Equal(t, want, o.sizes)
+	assert.True(t, o.json)
+	assert.Zero(t, o.seed, "a seed that is given is taken, even 0")
+}
+
+func TestBadArgumentsAreErrorsThatNameTheValueAndWhatIsRight(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"pik"}, `suite "pik": want one of pick, scale, flip`},
+		{[]string{"pick", "pick"}, `suite "pick": given twice, want it once`},
+		{[]string{"-reps", "0"}, "reps 0: want a whole number from 1 to 1000"},
+		{[]string{"-reps", "-3"}, "reps -3: want a whole number from 1 to 1000"},
+		{[]string{"-reps", "1001"}, "reps 1001: want a whole number from 1 to 1000"},
+		{[]string{"-reps", "many"}, "many"},
+		{[]string{"-seed", "-1"}, "-1"},
+		{[]string{"-fast"}, "-fast"},
+	} {
+		var out, errs strings.Builder
+		assert.Equal(t, exitUsage, run(context.Background(), c.args, &out, &errs), "%q", c.args)
+		assert.Contains(t, errs.String(), c.want)
+		assert.Empty(t, out.String(), "nothing is measured")
+	}
+}
+
+func TestHelpNamesTheSuitesAndIsNoError(t *testing.T) {
+	var errs strings.Builder
+	assert.Equal(t, exitOK, run(context.Background(), []string{"-h"}, io.Discard, &errs))
+	assert.Contains(t, errs.String(), "pick, scale, flip")
+	assert.Contains(t, errs.String(), "-reps")
+}
+
+func TestAnInterruptEndsTheRunWithWhatWasMeasured(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var out, errs strings.Builder
+	assert.Equal(t, exitInterrupted, run(ctx, []string{"-short"}, &out, &errs))
+	assert.Contains(t, out.String(), "nothing measured")
+	assert.Contains(t, errs.String(), "suite pick was interrupted")
+	assert.NotContains(t, errs.String(), "suite scale")
+}
+
+func names(list []suite) string {
+	var out []string
+	for _, s := range list {
+		out = append(out, s.name)
+	}
+	return strings.Join(out, ", ")
+}
+
+// tinySizes are just enough to run all of a suite's code.
+func tinySizes() sizes {
+	return sizes{
+		reps:      2,
+		pickSizes: []int{30}, threads: []int{1, 2}, pickFor: 2 * time.Millisecond,
+		scaleSizes: []int{5}, flipFor: 2 * time.Millisecond, flipPaced: 1,
+		flips: 2, window: 5 * time.Millisecond,
+	}
+}
+
+// smoke runs a suite and gives what it printed as JSON.
+func smoke(t *testing.T, name string) []record {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	o, err := parse([]string{name, "-json", "-seed", "1"}, io.Discard)
+	require.NoError(t, err)
+	o.sizes = tinySizes()
+	var out, errs strings.Builder
+	require.Equal(t, exitOK, measure(ctx, o, &out, &errs), "%s%s", out.String(), errs.String())
+
+	var records []record
+	for line := range strings.Lines(out.String()) {
+		var rec record
+		require.NoError(t, json.Unmarshal([]byte(line), &rec), line)
+		assert.Equal(t, name, rec.Suite)
+		if rec.Over == "" { // a ratio may lack a repetition, in which its baseline was 0
+			assert.Equal(t, 2, rec.Reps, line)
+		}
+		assert.LessOrEqual(t, rec.Min, rec.Median, line)
+		assert.LessOrEqual(t, rec.Median, rec.Max, line)
+		records = append(records, rec)
+	}
+	return records
+}
+
+// policiesWith gives the labels of the policies that have a value of the metric
+// in the section, ratios left out.
+func policiesWith(records []record, section string, m metric) []string {
+	seen := map[string]bool{}
+	var out []string
+	for _, rec := range records {
+		if rec.Case == section && rec.Metric == m.name && rec.Over == "" && !seen[rec.Policy] {
+			seen[rec.Policy] = true
+			out = append(out, rec.Policy)
+		}
+	}
+	return out
+}
+
+func TestThePickSuiteMeasuresEveryPolicyOursWithoutAllocation(t *testing.T) {
+	records := smoke(t, "pick")
+	assert.Equal(t, []string{
+		ours.label, oursUnprobed.label, roundRobin.label, outlier.label, weighted.label, baseStyle.label,
+		"reference: random", "reference: turn striped", "reference: accounts", "reference: accounts, all striped",
+	}, policiesWith(records, "pick", metricPick))
+	ratios := 0
+	for _, rec := range records {
+		if rec.Over != "" {
+			ratios++
+		}
+		if rec.Metric == metricPick.name {
+			assert.Positive(t, rec.Min)
+		}
+		if rec.Metric == metricAllocs.name && rec.Policy != outlier.label && rec.Policy != weighted.label && rec.Policy != ours.label {
+			// Nor must what it is compared with. Of ours with probes only the
+			// median of a full run says it: the probes allocate meanwhile.
+			assert.Less(t, rec.Min, 0.5, "a pick must not allocate")
+		}
+		if rec.Metric == metricAllocs.name && rec.Policy == outlier.label {
+			assert.GreaterOrEqual(t, rec.Min, 1.0, "outlier detection that keeps accounts allocates")
+		}
+	}
+	assert.Equal(t, 2*2*2*9, ratios, "of two times, by 2 numbers of threads, over 2 baselines")
+}
+
+func TestTheScaleSuiteMeasuresEveryPolicyInEverySection(t *testing.T) {
+	records := smoke(t, "scale")
+	for _, m := range []metric{metricWall, metricCPU, metricAllocated, metricUpdates, metricHeap, metricGoroutines} {
+		assert.Equal(t, []string{oursUnprobed.label, roundRobin.label, outlier.label, weighted.label, baseStyle.label},
+			policiesWith(records, "connect", m), m.name)
+		assert.Equal(t, []string{ours.label, roundRobinHealth.label, outlierHealth.label, weightedHealth.label},
+			policiesWith(records, "eligible", m), m.name)
+	}
+	for _, m := range []metric{metricPairCPU, metricPairWall, metricPairAlloc, metricPairSent, metricDown, metricUp} {
+		assert.Equal(t, []string{oursFlip.label, roundRobinHealth.label, outlierHealth.label, weightedHealth.label},
+			policiesWith(records, "flip", m), m.name)
+	}
+	for _, rec := range records {
+		if rec.Metric == metricPairSent.name {
+			assert.InDelta(t, 2, rec.Median, 0, "%s publishes one picker for each flip, or the times are those of another", rec.Policy)
+		}
+	}
+}
+
+func TestTheFlipSuiteFailsNoCallAndSeesTheServerLeft(t *testing.T) {
+	records := smoke(t, "flip")
+	assert.Equal(t, []string{oursRise1.label, roundRobinHealth.label}, policiesWith(records, "flip", metricLateP99))
+	for _, rec := range records {
+		if rec.Metric == metricFailed.name {
+			assert.Zero(t, rec.Max, rec.Policy)
+		}
+		if rec.Metric == metricCalls.name {
+			assert.Positive(t, rec.Min, rec.Policy)
+		}
+	}
+}
+
+func TestAPolicyThatIsNotRegisteredIsReportedAsMissing(t *testing.T) {
+	b := testBench(1)
+	nobody := policy{label: "nobody", name: "bench_nobody"}
+	measured := 0
+	require.NoError(t, b.interleave(context.Background(), "test", []policy{nobody, baseStyle}, func(int, policy) error {
+		measured++
+		return nil
+	}))
+	assert.Equal(t, b.reps, measured)
+	var table, lines strings.Builder
+	require.NoError(t, b.results.writeTables(&table))
+	require.NoError(t, b.results.writeJSON(&lines))
+	assert.Contains(t, table.String(), "MISSING: nobody")
+	assert.JSONEq(t, `{"suite":"test","policy":"nobody","missing":true,"median":0,"min":0,"max":0,"reps":0}`, lines.String())
+}
