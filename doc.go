@@ -27,6 +27,12 @@
 // and how that was last learnt. A call that finds nobody gets a
 // [NoEligibleError], which says the same.
 //
+// A server that hangs is found by its probes, and sooner by the silence of the
+// calls in flight. Calls that the application has declared idempotent are then
+// made again on another endpoint ([Config.Idempotent]); any other call is sent at
+// most once, unless a retryPolicy of the application's says otherwise. A server whose probes pass while its calls fail is ejected for a
+// growing time ([Config.Ejection]).
+//
 // # Packages
 //
 // The front door is here. Package resolver holds the list and its target
@@ -40,8 +46,12 @@
 // Check every second besides with a deadline between 0.3 s and 1 s after what
 // the connection has shown; two failures in a row take an endpoint out and two
 // successes bring it back; NOT_SERVING counts at once; with nobody eligible
-// calls fail at once and say why. Connections are made at once, tried again
-// after a growing pause of 0.1 s to 10 s, and given 5 s each. Messages of up to
+// calls fail at once and say why. Five failed calls in a row eject an endpoint,
+// for 1 s to 60 s. A call is tried on three endpoints at most, and a fifth of the
+// calls, and ten a second, may be made again. A connection that shows no sign of
+// life for 3 s is closed. Connections are made at once, given 5 s each, and tried
+// again after a growing pause of 0.1 s to 10 s, or as soon as the port, which is
+// knocked at once a second, opens. Messages of up to
 // 128 MiB are received; keepalive pings after 40 s without a sign of life, with
 // 15 s for the answer, while there are calls. Idle mode is off.
 package cantonlb

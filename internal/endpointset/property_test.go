@@ -221,8 +221,7 @@ func TestTheSetKeepsItsAccountsThroughAnyHistory(t *testing.T) {
 			assert.NoError(t, m.f.push(machineAddrs[:3]...))
 			for range rapid.IntRange(1, 60).Draw(t, "steps") {
 				m.step()
-				checkAccounts(t, m.f.set)          // at any time
-				time.Sleep(100 * time.Microsecond) // the flusher's rest
+				checkAccounts(t, m.f.set) // at any time
 				synctest.Wait()
 				checkAccounts(t, m.f.set)
 				checkSubConns(t, m.f) // once it is quiet

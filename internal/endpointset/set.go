@@ -283,11 +283,12 @@ func (s *Set) dirtyLocked() {
 	s.wg.Go(s.flusher)
 }
 
-// After a publication the flusher rests: many times as long as that has taken, at
-// least restPerHundred for each hundred endpoints in the list, and at most maxRest. So
-// when thousands of endpoints start up together, they are not copied thousands
-// of times. Nothing waits for it but calls that nobody could take before: an
-// endpoint that goes bad is skipped at once.
+// After a publication the flusher rests: many times as long as that has taken,
+// and at least restPerHundred for each hundred endpoints while some of them are
+// on their way, but at most maxRest. So when thousands of endpoints start up
+// together, they are not copied thousands of times. Nothing waits for it but
+// calls that nobody could take before: an endpoint that goes bad is skipped at
+// once.
 const (
 	restPerWork    = 9
 	restPerHundred = 100 * time.Microsecond
@@ -298,8 +299,8 @@ const (
 func (s *Set) flusher() {
 	for {
 		start := time.Now()
-		n := s.publish()
-		rest := max(restPerWork*time.Since(start), restPerHundred*time.Duration(n/100))
+		hundreds := s.publish()
+		rest := max(restPerWork*time.Since(start), restPerHundred*time.Duration(hundreds))
 		timer := time.NewTimer(min(rest, maxRest))
 		select {
 		case <-timer.C:
@@ -317,12 +318,16 @@ func (s *Set) flusher() {
 }
 
 // publish gives grpc the present snapshot, if the last one is out of date. It
-// returns the length of the list.
+// returns how many hundred endpoints there are if some of them are on their way,
+// and 0 if not.
 func (s *Set) publish() int {
 	s.flush.Lock()
 	defer s.flush.Unlock()
 	s.mu.Lock()
-	n := len(s.list)
+	n := 0
+	if s.counts[undecided] > 0 {
+		n = len(s.list) / 100
+	}
 	if !s.dirty || s.closed {
 		s.unlock()
 		return n
