@@ -60,8 +60,8 @@ type Config struct {
 	// descriptor has an idempotency_level; the health service; and the read-only
 	// methods of Canton's APIs that the role knows. A unary call of such a method
 	// is made again on another endpoint if its endpoint becomes unhealthy under
-	// it, or if it fails UNAVAILABLE. Any other call is sent at most once. Default
-	// none.
+	// it, or if it fails UNAVAILABLE. Any other call is sent at most once, unless
+	// a retryPolicy in ServiceConfig says otherwise. Default none.
 	Idempotent []string
 	// IdempotentFunc says of a full method name whether it is idempotent. It is
 	// called for every call and from many goroutines. Default nil.

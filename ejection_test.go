@@ -115,3 +115,34 @@ func TestAnEjectedEndpointIsLetInWhenTheOthersAreGone(t *testing.T) {
 		assert.Equal(t, "server0", who)
 	})
 }
+
+func TestAnEndpointThatWasUnhealthyWhenItsEjectionEndedIsTriedOnceItServes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
+		client := connect(t, cluster, cantonlb.Config{}, 3)
+		cluster.FailCalls(0, codes.Unavailable, "half dead")
+		load(t, client, 100, 500*time.Millisecond)
+		cluster.SetServing(0, "", false)
+		time.Sleep(3 * time.Second)
+		cluster.FailCalls(0, codes.OK, "")
+		cluster.SetServing(0, "", true)
+		time.Sleep(3 * time.Second)
+		load(t, client, 100, 5*time.Second)
+		assert.True(t, endpoint(client.Status(), "server0").Eligible)
+	})
+}
+
+func TestAnEndpointOnTrialThatDoesNotServeGetsNoCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
+		client := connect(t, cluster, cantonlb.Config{}, 3)
+		cluster.FailCalls(0, codes.Unavailable, "half dead")
+		load(t, client, 100, 500*time.Millisecond)
+		time.Sleep(3 * time.Second) // on trial, and no calls
+		cluster.SetServing(0, "", false)
+		time.Sleep(2 * time.Second)
+		cluster.ResetCounts()
+		load(t, client, 100, 2*time.Second)
+		assert.Zero(t, cluster.Calls(0))
+	})
+}

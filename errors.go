@@ -111,15 +111,20 @@ func typed(err error, record *attempt.Record) error {
 		return noneEligible(err, none)
 	}
 	tried := record.Attempts()
-	if len(tried) == 0 || len(tried) == 1 && !refused {
+	spent := endpointset.IsSpent(err)
+	if len(tried) == 0 || len(tried) == 1 && !refused && !spent {
 		return err
 	}
 	e := &AttemptsError{err: err}
 	for _, a := range tried {
 		e.Attempts = append(e.Attempts, Attempt{Endpoint: a.Endpoint, Code: status.Code(a.Err)})
 	}
-	if last := tried[len(tried)-1].Err; last != nil && (refused || endpointset.IsSpent(err)) {
-		e.err = last // rather than that there was no further attempt
+	if refused || spent { // what the attempts met says more than that there was no further one
+		for _, a := range tried {
+			if a.Err != nil && !a.CalledOff {
+				e.err = a.Err
+			}
+		}
 	}
 	return e
 }

@@ -160,3 +160,37 @@ func TestAnEndpointIsBackSoonAfterItsServerHoweverLongItWasDown(t *testing.T) {
 		})
 	}
 }
+
+func TestAServerWhoseStreamsAreAliveIsNotCutBecauseItsProbesFail(t *testing.T) {
+	for name, code := range map[string]codes.Code{"denied": codes.Unauthenticated, "broken": codes.Internal} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+				client := connect(t, cluster, cantonlb.Config{}, 1)
+				stream, err := lbtest.Ticks(t.Context(), client, 100*time.Millisecond)
+				require.NoError(t, err)
+				cluster.FailHealthCalls(0, code, "the health service is out of order")
+				for range 300 {
+					_, err := stream.Recv()
+					require.NoError(t, err)
+				}
+			})
+		})
+	}
+}
+
+func TestCallsAfterAQuietTimeRaiseNoSuspicion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+		client := connect(t, cluster, cantonlb.Config{HealthCheck: healthcheck.Config{Interval: time.Hour}}, 1)
+		spread(t, client, 3)
+		cluster.SetLatency(0, 100*time.Millisecond)
+		before := cluster.HealthCalls(0)
+		for range 20 {
+			time.Sleep(5 * time.Second)
+			_, err := lbtest.ServedBy(timeout(t), client)
+			require.NoError(t, err)
+		}
+		assert.Equal(t, before, cluster.HealthCalls(0))
+	})
+}

@@ -32,6 +32,11 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 		Allow: func() bool { return r.budget.take(time.Now()) },
 	}
 	ctx = attempt.NewContext(ctx, record)
+	if limit := cc.GetMethodConfig(method).Timeout; limit != nil { // grpc's is for each round
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, *limit)
+		defer cancel()
+	}
 	r.budget.call(time.Now())
 	opts, finished := onceFinished(opts)
 	for {

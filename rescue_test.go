@@ -227,3 +227,80 @@ func TestInterceptorsOfTheApplicationSeeOneCall(t *testing.T) {
 	assert.EqualValues(t, 4, seen.Load())
 	assert.Positive(t, cluster.Calls(0))
 }
+
+// A call's deadline may be longer than that of the calls whose failures eject
+// the endpoint before its probes have decided.
+func TestCallsOnAnEndpointThatIsEjectedBeforeItIsFoundToHangAreRescuedToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
+		client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 3)
+		cluster.Hang(0)
+		var wg sync.WaitGroup
+		for i := range 60 {
+			patient := i < 30
+			wg.Go(func() {
+				d := 200 * time.Millisecond
+				if patient {
+					d = 2 * time.Second
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), d)
+				defer cancel()
+				_, err := lbtest.ServedBy(ctx, client)
+				assert.False(t, patient && err != nil, "%v", err)
+			})
+		}
+		wg.Wait()
+		assert.True(t, endpoint(client.Status(), "server0").Ejected)
+	})
+}
+
+func TestCallsOnAnEndpointThatIsDrainedBeforeItIsFoundToHangAreRescuedToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
+		client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 3)
+		cluster.Hang(0)
+		var wg sync.WaitGroup
+		for range 6 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+				defer cancel()
+				_, err := lbtest.ServedBy(ctx, client)
+				assert.NoError(t, err)
+			})
+		}
+		synctest.Wait()
+		require.NoError(t, client.Drain("server0"))
+		wg.Wait()
+	})
+}
+
+func TestWithOneAttemptTheServersErrorIsKept(t *testing.T) {
+	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+	cluster.FailCalls(0, codes.Unavailable, "the real reason")
+	client := connect(t, cluster, cantonlb.Config{MaxAttempts: 1, ServiceConfig: `{"methodConfig":[{"name":[{}],"retryPolicy":{
+		"maxAttempts":3,"initialBackoff":"0.001s","maxBackoff":"0.001s","backoffMultiplier":1,"retryableStatusCodes":["UNAVAILABLE"]}}]}`}, 1)
+	_, err := lbtest.ServedBy(timeout(t), client)
+	assert.ErrorContains(t, err, "the real reason")
+	assert.Equal(t, 1, cluster.Calls(0))
+}
+
+func TestTheTimeoutOfTheServiceConfigHoldsForAllRoundsTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
+		client := connect(t, cluster, cantonlb.Config{
+			Idempotent: echoIsIdempotent, ServiceConfig: `{"methodConfig":[{"name":[{}],"timeout":"1.5s"}]}`,
+		}, 2)
+		cluster.Hang(0)
+		cluster.SetLatency(1, 10*time.Second)
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				start := time.Now()
+				_, err := lbtest.ServedBy(t.Context(), client)
+				assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
+				assert.Equal(t, 1500*time.Millisecond, time.Since(start))
+			})
+		}
+		wg.Wait()
+	})
+}

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
 )
 
 // Probes are the ways in which one endpoint's health is learnt.
@@ -274,6 +272,16 @@ func (c *Checker) setWatch(s WatchState) {
 	c.watch = s
 }
 
+// setWatchIf is setWatch for the Watch of ctx: once that has ended, whoever ended
+// it has said what there is to say.
+func (c *Checker) setWatchIf(ctx context.Context, s WatchState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ctx.Err() == nil {
+		c.watch = s
+	}
+}
+
 // run is the probing of one endpoint over one connection.
 type run struct {
 	c       *Checker
@@ -396,61 +404,6 @@ func (r *run) probe(ctx context.Context, p Probe, timeout time.Duration) (Verdic
 	start := time.Now()
 	v := p.Probe(ctx)
 	return v, p.Kind(), time.Since(start)
-}
-
-// The pauses before a broken Watch is opened again.
-const (
-	minWatchPause = time.Second
-	maxWatchPause = 10 * time.Second
-)
-
-// watch keeps a Watch open, until ctx ends or the server turns out not to
-// support it.
-func (r *run) watch(ctx context.Context) {
-	defer r.settle()
-	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(minWatchPause),
-		backoff.WithMaxInterval(maxWatchPause), backoff.WithMaxElapsedTime(0))
-	for {
-		opened := time.Now()
-		alive := false
-		end := r.probes.Watch.Watch(ctx, func(v Verdict) {
-			took := pushed
-			if ctx.Err() != nil {
-				return
-			}
-			if !alive { // the first push answers the opening: a round trip
-				alive, took = true, time.Since(opened)
-				pause.Reset()
-				r.c.setWatch(WatchAlive)
-			}
-			r.c.applyIf(ctx, v, KindGRPCWatch, took)
-			r.settle()
-		})
-		if ctx.Err() != nil {
-			return
-		}
-		if end.Reason == ReasonUnimplemented {
-			r.c.setWatch(WatchUnimplemented)
-			return
-		}
-		r.c.setWatch(WatchBroken)
-		r.c.applyIf(ctx, end, KindGRPCWatch, pushed)
-		r.settle()
-		r.askNow()
-		if !sleep(ctx, pause.NextBackOff()) {
-			return
-		}
-	}
-}
-
-// settle lets awaitFirst go on.
-func (r *run) settle() { r.once.Do(func() { close(r.first) }) }
-
-// askNow has a Check made in place of the Watch that broke.
-func (r *run) askNow() {
-	r.c.mu.Lock()
-	defer r.c.mu.Unlock()
-	r.c.dueLocked(time.Now())
 }
 
 // sleep waits for d and tells whether ctx still lives.

@@ -51,6 +51,8 @@ type Attempt struct {
 	// the call may have reached the server.
 	Err  error
 	Sent bool
+	// CalledOff tells that it was ended by Rescue.
+	CalledOff bool
 }
 
 type key struct{}
@@ -196,6 +198,7 @@ func (r *Record) rescue(endpoint string) context.CancelFunc {
 		return nil
 	}
 	r.rescued = true
+	r.tried[len(r.tried)-1].CalledOff = true
 	return r.cancel
 }
 

@@ -259,6 +259,7 @@ func (c *observedConn) NewSubConn(addrs []resolver.Address, opts balancer.NewSub
 		}
 		listener(s)
 	}
+	//lint:ignore SA1019 the function stays; what goes is more than one address for a SubConn
 	return c.ClientConn.NewSubConn(addrs, opts) //nolint:staticcheck // deprecated are several addresses
 }
 

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/transport"
 )
 
@@ -35,9 +36,8 @@ type conn struct {
 	// eligible is whether this connection may be picked. It flips the moment
 	// that something is known, ahead of the next snapshot.
 	eligible atomic.Bool
-	// onTrial is set while the endpoint is, and trial until a call has been given
-	// to it.
-	onTrial, trial atomic.Bool
+	// trial is set while one call may try whether the endpoint works again.
+	trial atomic.Bool
 
 	// Guarded by Set.mu.
 	cancel        context.CancelFunc // ends the probes on this connection; nil if none
@@ -100,7 +100,7 @@ func (c *conn) newDone() func(balancer.DoneInfo) {
 			n.heard.Add(1)
 			if info.Err == nil {
 				if n.failedInARow.Load() != 0 {
-					c.works()
+					n.failedInARow.Store(0)
 				}
 				return
 			}
@@ -117,18 +117,21 @@ func (c *conn) failure(info balancer.DoneInfo) {
 	case speaksAgainst(info):
 		c.failed.Add(1)
 		if s := c.endpoint.set; c.failedInARow.Add(1) >= s.ejectAfter.Load() {
-			s.callFailed(c)
+			s.callsFail(c)
 		}
-	case info.BytesReceived && c.failedInARow.Load() != 0:
-		c.works()
+	case info.BytesReceived: // a working server's answer
+		c.failedInARow.Store(0)
 	}
 }
 
-// works notes that the endpoint has answered a call as a working server does.
-func (c *conn) works() {
-	c.failedInARow.Store(0)
-	if c.onTrial.Load() {
-		c.endpoint.set.callAnswered(c)
+// trialDone is the end of the call that tries an endpoint after its ejection.
+func (c *conn) trialDone(info balancer.DoneInfo) {
+	c.done(info)
+	switch {
+	case info.Err != nil && speaksAgainst(info):
+		c.endpoint.set.trialEnds(c, callFailed)
+	case info.BytesReceived:
+		c.endpoint.set.trialEnds(c, callAnswered)
 	}
 }
 
@@ -183,6 +186,9 @@ func (e *endpoint) retireLocked() {
 	}
 	if c.cancel != nil {
 		c.cancel()
+	}
+	if e.health.state == healthcheck.Suspect || e.health.state == healthcheck.Unhealthy {
+		e.set.after = append(e.set.after, func() { e.set.rescueLate(c) })
 	}
 	e.retired = append(e.retired, c)
 	e.foldLocked()

@@ -153,12 +153,14 @@ func TestOnlyWhatAConnectionIsMadeOfMakesADifference(t *testing.T) {
 		change func(*grpcresolver.Address)
 		same   bool
 	}{
-		"nothing":             {func(*grpcresolver.Address) {}, true},
-		"address":             {func(a *grpcresolver.Address) { a.Addr = "b" }, false},
-		"server name":         {func(a *grpcresolver.Address) { a.ServerName = "" }, false},
-		"attributes":          {func(a *grpcresolver.Address) { a.Attributes = nil }, false},
+		"nothing":     {func(*grpcresolver.Address) {}, true},
+		"address":     {func(a *grpcresolver.Address) { a.Addr = "b" }, false},
+		"server name": {func(a *grpcresolver.Address) { a.ServerName = "" }, false},
+		"attributes":  {func(a *grpcresolver.Address) { a.Attributes = nil }, false},
+		//lint:ignore SA1019 what is deprecated must be ignored, too
 		"balancer attributes": {func(a *grpcresolver.Address) { a.BalancerAttributes = attributes.New(key{}, 2) }, true}, //nolint:staticcheck // old resolvers set it
-		"metadata":            {func(a *grpcresolver.Address) { a.Metadata = 1 }, true},                                  //nolint:staticcheck // the same
+		//lint:ignore SA1019 what is deprecated must be ignored, too
+		"metadata": {func(a *grpcresolver.Address) { a.Metadata = 1 }, true}, //nolint:staticcheck // the same
 	} {
 		assert.Equal(t, c.same, same(is, base(c.change)), name)
 	}

@@ -7,30 +7,23 @@ import (
 	"github.com/cantonlb/cantonlb/healthcheck"
 )
 
-// callFailed hears of a connection on which as many calls in a row have failed as
-// an ejection takes, or one on trial. It comes from a call that ends, and takes
-// Set.mu.
-func (s *Set) callFailed(c *conn) {
+// callsFail hears of a connection on which as many calls in a row have failed as
+// an ejection takes. It comes from a call that ends, and takes Set.mu.
+func (s *Set) callsFail(c *conn) {
 	s.mu.Lock()
 	defer s.unlock()
-	e := c.endpoint
-	if s.closed || e.conn != c {
-		return
-	}
-	switch {
-	case e.ejection.phase == onTrial:
-		e.ejectionLocked(callFailed)
-	case e.class == eligible && s.canSpareLocked():
+	if e := c.endpoint; !s.closed && e.conn == c && e.class == eligible && s.canSpareLocked() {
 		e.ejectionLocked(callsFail)
 	}
 }
 
-// callAnswered hears of a connection on which calls fail no more.
-func (s *Set) callAnswered(c *conn) {
+// trialEnds hears how the call on trial has ended. Calls from before the
+// ejection do not decide.
+func (s *Set) trialEnds(c *conn, event ejectionEvent) {
 	s.mu.Lock()
 	defer s.unlock()
 	if e := c.endpoint; !s.closed && e.conn == c {
-		e.ejectionLocked(callAnswered)
+		e.ejectionLocked(event)
 	}
 }
 
@@ -66,18 +59,24 @@ func (e *endpoint) ejectionLocked(event ejectionEvent) {
 		s.ejections[e] = struct{}{}
 		e.armEjectionLocked(e.ejection.until.Sub(now))
 	}
-	if c := e.conn; c != nil {
-		onTrial := e.ejection.phase == onTrial
-		if onTrial { // so that the next call's end is heard of, whichever way it goes
-			c.failedInARow.Store(s.ejectAfter.Load())
-		}
-		c.onTrial.Store(onTrial)
-		c.trial.Store(onTrial)
+	if e.ejection.phase == admitted && e.conn != nil {
+		e.conn.failedInARow.Store(0)
 	}
+	e.offerTrialLocked()
 	if was.phase != e.ejection.phase {
 		e.logEjection(was)
-		s.dirtyLocked()
 		e.settleLocked()
+	}
+}
+
+// offerTrialLocked offers the connection to one call if the endpoint is on trial
+// and serves, and to none otherwise.
+func (e *endpoint) offerTrialLocked() {
+	if e.conn != nil {
+		e.conn.trial.Store(e.ejection.phase == onTrial && e.servesLocked())
+	}
+	if e.ejection.phase != admitted {
+		e.set.dirtyLocked()
 	}
 }
 

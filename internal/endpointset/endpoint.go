@@ -60,6 +60,9 @@ type endpoint struct {
 	ejection      ejection
 	ejectionTimer *time.Timer // ends its phase; nil if admitted
 
+	serves bool // servesLocked, at the last settling
+	sick   bool // unhealthy, at the last settling
+
 	class class
 	slot  int // the place in Set.eligible, if eligible
 
@@ -203,7 +206,11 @@ func (e *endpoint) servesLocked() bool {
 func (e *endpoint) settleLocked() {
 	s, was := e.set, e.class
 	e.class = e.classifyLocked()
-	if e.servesLocked() {
+	if serves := e.servesLocked(); serves != e.serves {
+		e.serves = serves
+		e.offerTrialLocked()
+	}
+	if e.serves {
 		e.troubled = false
 		var effects linkEffects
 		e.link, effects = e.link.next(linkProven, len(e.want.addrs))
@@ -218,8 +225,8 @@ func (e *endpoint) settleLocked() {
 	}
 	if e.class != was {
 		s.reclassLocked(e, was)
-		s.rescueLocked(e, was)
 	}
+	s.rescueLocked(e, was)
 	if e.warming && e.class != undecided {
 		e.warming = false
 		s.warming--

@@ -11,8 +11,10 @@ import (
 
 // While an endpoint waits for its next attempt to connect, which may be ten
 // seconds away, somebody knocks: a bare TCP connect, about once a second, that
-// costs next to nothing. If the door opens, the attempt is made at once. The
-// pauses go on growing all the same, for a server that accepts and then fails.
+// costs next to nothing. If the door opens, the attempt is made at once. So a
+// server that accepts and then fails is tried about once a second, and one that
+// hung is found within a second of going on; the growing pauses are for those
+// that refuse.
 const (
 	knockEvery   = time.Second
 	knockTimeout = time.Second

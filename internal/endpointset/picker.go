@@ -62,6 +62,10 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	if r := attempt.From(info.Ctx); r != nil {
 		return p.pickNoting(r)
 	}
+	if c := p.trial(); c != nil {
+		c.picked.Add(1)
+		return balancer.PickResult{SubConn: c.sc, Done: c.trialDone}, nil
+	}
 	c := p.next()
 	if c == nil {
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
@@ -84,41 +88,62 @@ func (p *picker) pickNoting(r *attempt.Record) (balancer.PickResult, error) {
 	if r.Spent() {
 		return balancer.PickResult{}, errSpent
 	}
-	c := p.next()
+	c, done := p.choose(r)
 	if c == nil {
 		r.Refused(p.set.explain)
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
-	}
-	if !r.Fresh() && r.Tried(c.endpoint.name) {
-		c = p.untried(r, c)
 	}
 	c.picked.Add(1)
 	r.Picked(c.endpoint.name)
 	if !r.Rescuable {
 		return balancer.PickResult{SubConn: c.sc, Done: func(info balancer.DoneInfo) {
 			r.Done(info)
-			c.done(info)
+			done(info)
 		}}, nil
 	}
 	c.rescuable.add(r)
-	if !c.eligible.Load() && !c.onTrial.Load() && !p.open {
-		p.set.rescueLate(c, r)
+	if !c.eligible.Load() && !p.open {
+		p.set.rescueLate(c)
 	}
 	return balancer.PickResult{SubConn: c.sc, Done: func(info balancer.DoneInfo) {
 		c.rescuable.remove(r)
 		r.Done(info)
-		c.done(info)
+		done(info)
 	}}, nil
 }
 
-// next takes the next turn. It gives nil if the snapshot is out of date so far
-// that nobody in it is eligible any more; the next one is on its way then.
-func (p *picker) next() *conn {
+// choose gives the connection for the next attempt of a call, and what has to be
+// done when it ends. A call that is made again is no trial: it has suffered enough.
+func (p *picker) choose(r *attempt.Record) (*conn, func(balancer.DoneInfo)) {
+	if r.Fresh() {
+		if c := p.trial(); c != nil {
+			return c, c.trialDone
+		}
+	}
+	c := p.next()
+	if c == nil {
+		return nil, nil
+	}
+	if !r.Fresh() && r.Tried(c.endpoint.name) {
+		c = p.untried(r, c)
+	}
+	return c, c.done
+}
+
+// trial gives the connection of an endpoint that waits for a call to try it, nil
+// if there is none, as mostly.
+func (p *picker) trial() *conn {
 	for _, c := range p.trials {
 		if c.trial.Load() && c.trial.CompareAndSwap(true, false) {
 			return c
 		}
 	}
+	return nil
+}
+
+// next takes the next turn. It gives nil if the snapshot is out of date so far
+// that nobody in it is eligible any more; the next one is on its way then.
+func (p *picker) next() *conn {
 	i := int(p.turn.n.Add(1) % uint32(len(p.conns)))
 	if c := p.conns[i]; c.eligible.Load() || p.open {
 		return c

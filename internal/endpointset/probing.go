@@ -94,7 +94,8 @@ func (s *Set) ownChannel(e *endpoint, address string) healthcheck.Probes {
 	} else {
 		opts = append(opts, grpc.WithNoProxy())
 	}
-	if name := e.want.addrs[0].ServerName; name != "" && creds.Info().ServerName == "" {
+	//lint:ignore SA1019 grpc itself still refuses an authority that differs from it
+	if name := e.want.addrs[0].ServerName; name != "" && creds.Info().ServerName == "" { //nolint:staticcheck // as above
 		opts = append(opts, grpc.WithAuthority(name))
 	}
 	probe, err := healthcheck.DialGRPC(address, e.healthCheck.Service, e.grpcOptions(), opts...)

@@ -45,13 +45,20 @@ func (r *rescuable) rescue(endpoint string) {
 
 // rescueLocked has calls on unhealthy endpoints made again elsewhere, once Set.mu
 // is released: those on e if it has just become unhealthy and there is another,
-// and those on all of them if e is the first that is eligible again.
+// whatever its class was, and those on all of them if e is the first that is
+// eligible again.
 func (s *Set) rescueLocked(e *endpoint, was class) {
+	sick := e.health.state == healthcheck.Unhealthy
+	fell := sick && !e.sick
+	e.sick = sick
 	switch {
-	case was == eligible && e.class == out && len(s.eligible) > 0:
+	case fell && len(s.eligible) > 0:
 		e.rescueLocked()
-	case e.class == eligible && len(s.eligible) == 1:
+	case was != eligible && e.class == eligible && len(s.eligible) == 1:
 		for _, other := range s.list {
+			other.rescueLocked()
+		}
+		for _, other := range s.leaving {
 			other.rescueLocked()
 		}
 	}
@@ -63,13 +70,14 @@ func (e *endpoint) rescueLocked() {
 	}
 }
 
-// rescueLate is for a call that was given a connection which turned bad at that
-// very moment.
-func (s *Set) rescueLate(c *conn, call *attempt.Record) {
+// rescueLate is for the calls on a connection that is given up while its
+// endpoint is in doubt, and for one that was given a connection which turned bad
+// at that very moment.
+func (s *Set) rescueLate(c *conn) {
 	s.mu.Lock()
-	elsewhere := len(s.eligible) > 0 && c.endpoint.health.state == healthcheck.Unhealthy
+	elsewhere := len(s.eligible) > 0 && (c.endpoint.conn != c || c.endpoint.health.state == healthcheck.Unhealthy)
 	s.unlock()
 	if elsewhere {
-		call.Rescue(c.endpoint.name)
+		c.rescuable.rescue(c.endpoint.name)
 	}
 }

@@ -59,12 +59,15 @@ func (s *Set) sample() time.Duration {
 			e.sampleLocked(now)
 		}
 	}
+	if !s.busy {
+		s.quiet = now
+	}
 	return max(s.cfg.HealthCheck.Silence/samplesPerSilence, minSamplePause)
 }
 
 // sampleLocked has the endpoint probed at once if its connection is silent, and
-// closes the connection if it is dead: unhealthy, with neither a probe nor a call
-// answered for long.
+// closes the connection if it is dead: unhealthy, with nothing read from it and no
+// probe answered for long.
 func (e *endpoint) sampleLocked(now time.Time) {
 	c, s := e.conn, e.set
 	if c == nil || e.link.phase != ready || e.checker == nil {
@@ -74,6 +77,9 @@ func (e *endpoint) sampleLocked(now time.Time) {
 	s.busy = s.busy || n.InFlight > 0
 	if n.Heard != c.silence.heard || c.alive.IsZero() {
 		c.alive = now
+	}
+	if c.silence.since.Before(s.quiet) {
+		c.silence.since = s.quiet // what is in flight has begun since
 	}
 	var doubt bool
 	health := s.cfg.HealthCheck
@@ -85,8 +91,10 @@ func (e *endpoint) sampleLocked(now time.Time) {
 		return
 	}
 	last := c.alive
-	if answered := e.checker.Answered(); answered.After(last) {
-		last = answered
+	for _, t := range []time.Time{e.checker.Answered(), c.holder.LastRead()} {
+		if t.After(last) {
+			last = t
+		}
 	}
 	if now.Sub(last) >= s.cfg.DeadAfter && c.holder.Held() {
 		reason := fmt.Errorf("endpoint %q has shown no sign of life for %v (%s)", e.name, roughly(now.Sub(last)), e.health.reason)

@@ -59,6 +59,7 @@ type Set struct {
 	sampling  bool          // the sampler runs, until Close
 	sampled   uint32        // the turn at the sampler's last look
 	busy      bool          // calls were in flight then
+	quiet     time.Time     // the last look at which none were
 	closed    bool
 }
 

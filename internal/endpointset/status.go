@@ -126,7 +126,7 @@ func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 		case stopped:
 			return 0, errClosed
 		case have >= n:
-			s.publish()
+			s.publish() //nolint:contextcheck // what it starts belongs to the set, not to the caller
 			return have, nil
 		case n > of && of > 0:
 			return have, fmt.Errorf("cannot wait for %d healthy endpoints: the list has %d", n, of)

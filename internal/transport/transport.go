@@ -14,6 +14,8 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/resolver"
@@ -22,6 +24,8 @@ import (
 // Holder holds the connection of one SubConn. Its zero value holds none. It is
 // safe for concurrent use.
 type Holder struct {
+	read atomic.Int64 // when anything was last read, in ns; 0 for never
+
 	mu     sync.Mutex
 	conn   net.Conn
 	reason error // why it was closed; nil if it was not
@@ -32,6 +36,14 @@ func (h *Holder) Held() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.conn != nil
+}
+
+// LastRead is when anything was last read from the connection, zero if never.
+func (h *Holder) LastRead() time.Time {
+	if ns := h.read.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
 }
 
 // Close closes the connection; reason is what its readers get. It tells whether
@@ -72,6 +84,9 @@ type held struct {
 
 func (c *held) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.holder.read.Store(time.Now().UnixNano())
+	}
 	if err != nil {
 		if reason := c.holder.closedFor(); reason != nil {
 			err = reason

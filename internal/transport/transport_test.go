@@ -36,11 +36,13 @@ func TestReadersOfAHeldConnectionLearnWhyItWasClosed(t *testing.T) {
 	defer far.Close()
 	conn := h.hold(near)
 	assert.True(t, h.Held())
+	assert.Zero(t, h.LastRead())
 	go func() { _, _ = far.Write([]byte("x")) }()
 	b := make([]byte, 1)
 	n, err := conn.Read(b)
 	require.NoError(t, err)
 	assert.Equal(t, 1, n)
+	assert.NotZero(t, h.LastRead())
 
 	dead := errors.New("no sign of life")
 	assert.True(t, h.Close(dead))
