@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -60,7 +61,10 @@ func serve(name, addr string) error {
 	go func() { served <- server.Serve(listener) }()
 	say(sayReady + " " + listener.Addr().String())
 	obey(server, state)
-	return <-served
+	if err := <-served; !errors.Is(err, grpc.ErrServerStopped) { // stopped before it had begun
+		return err
+	}
+	return nil
 }
 
 // obey carries out the parent's commands until the server has stopped.
