@@ -203,8 +203,10 @@ func redactURL(s string) string {
 	return s
 }
 
+// printable leaves out the replacement character, too: in JSON it could not be
+// told from what it replaces.
 func printable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+	return !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) })
 }
 
 func quoteDuration(d time.Duration) string { return strconv.Quote(d.String()) }

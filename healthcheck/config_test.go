@@ -205,6 +205,13 @@ func TestBadJSONNamesTheKeyAndLeavesTheConfigAsItWas(t *testing.T) {
 	}
 }
 
+func TestAServiceNameThatJSONCannotCarryIsRefused(t *testing.T) {
+	for _, name := range []string{"\uFFFD", "\xff", "a\nb"} {
+		_, err := Config{Service: name}.WithDefaults()
+		require.ErrorContains(t, err, "want at most 512 bytes of printable characters")
+	}
+}
+
 func TestEveryValidConfigSurvivesJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		duration := rapid.Custom(func(t *rapid.T) time.Duration {
