@@ -3,6 +3,7 @@ package endpointset
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -237,12 +238,12 @@ func TestChangesThatComeTogetherArePublishedTogether(t *testing.T) {
 		}
 		synctest.Wait() // the flusher rests
 		entered, release := make(chan struct{}), make(chan struct{})
+		var first sync.Once
 		f.onUpdate(func(balancer.State) {
-			select {
-			case entered <- struct{}{}:
+			first.Do(func() {
+				close(entered)
 				<-release
-			default:
-			}
+			})
 		})
 		before := f.updates()
 		f.conn("a").become(connectivity.Idle, nil)
