@@ -53,14 +53,14 @@ func (e *endpoint) ejectionLocked(event ejectionEvent) {
 		e.ejectionTimer.Stop()
 		e.ejectionTimer = nil
 	}
-	if e.ejection.phase == admitted {
-		delete(s.ejections, e)
-	} else {
+	if e.ejection.phase != admitted {
 		s.ejections[e] = struct{}{}
 		e.armEjectionLocked(e.ejection.until.Sub(now))
-	}
-	if e.ejection.phase == admitted && e.conn != nil {
-		e.conn.failedInARow.Store(0)
+	} else {
+		delete(s.ejections, e)
+		if e.conn != nil {
+			e.conn.failedInARow.Store(0)
+		}
 	}
 	e.offerTrialLocked()
 	if was.phase != e.ejection.phase {
