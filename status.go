@@ -47,11 +47,13 @@ type EndpointStatus struct {
 	// for a while, or one call is to show whether it works again.
 	Ejected bool
 
-	// Health is its state, Reason and Detail why, and Since since when.
-	Health healthcheck.State
+	// State is what the endpoint is, Reason and Detail why, and Since since when.
+	State  State
 	Reason healthcheck.Reason
 	Detail string
 	Since  time.Time
+	// Health is what its probes have found, whatever else there is to say.
+	Health healthcheck.State
 
 	// Connection is READY, CONNECTING, or TRANSIENT_FAILURE while the next
 	// attempt, at NextTry, is waited for. ConnectionError is why there is none.
@@ -123,7 +125,7 @@ func newEndpointStatus(e endpointset.EndpointStatus) EndpointStatus {
 	last := e.Checker.Last
 	out := EndpointStatus{
 		Name: e.Name, Address: e.Address, Eligible: e.Eligible, Drained: e.Drained, Ejected: e.Ejected,
-		Health: e.Health, Reason: e.Reason, Detail: e.Detail, Since: e.Since,
+		State: State(e.State), Reason: e.Reason, Detail: e.Detail, Since: e.Since, Health: e.Health,
 		Connection: e.Connection, ConnectionError: e.ConnectionErr, NextTry: e.NextTry,
 		Probe: ProbeStatus{
 			On: e.Checked, Target: e.Target, Kind: last.Kind, At: last.At,

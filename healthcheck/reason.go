@@ -58,6 +58,8 @@ const (
 	// ReasonCallsFailing: calls on the endpoint fail in a row although its probes
 	// pass.
 	ReasonCallsFailing Reason = "calls_failing"
+	// ReasonDrained: the endpoint was taken out of rotation by hand.
+	ReasonDrained Reason = "drained"
 	// ReasonChannelHealth: grpc's own health check, set up by the channel's
 	// healthCheckConfig or by a parent policy, says that the endpoint is not
 	// usable.

@@ -106,7 +106,7 @@ func describe(e cantonlb.EndpointStatus) string {
 	if e.Eligible {
 		eligible = "eligible"
 	}
-	return fmt.Sprintf("%s is %s (%v, %s; connection %v)", e.Name, eligible, e.Health, e.Reason, e.Connection)
+	return fmt.Sprintf("%s is %s (%v, %s; connection %v)", e.Name, eligible, e.State, e.Reason, e.Connection)
 }
 
 // waitUntil waits until a moment has come, or ctx ends, which is its error.

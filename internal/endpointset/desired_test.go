@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/serviceconfig"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -80,6 +81,10 @@ func TestAListThatHasLostItsIdentityIsRefusedAndTheOldOneStaysInForce(t *testing
 		assert.Equal(t, balancer.ErrBadResolverState, update(lost))
 		assert.Equal(t, []string{"a:1"}, f.picked())
 		assert.ErrorIs(t, f.set.Status().ListError, errIdentityLost)
+		events := f.set.Events()
+		last := events[len(events)-1]
+		assert.Equal(t, listRefused, last.To)
+		assert.Equal(t, healthcheck.CleanDetail(errIdentityLost.Error()), last.Detail)
 		empty := state
 		empty.Endpoints = nil
 		assert.Equal(t, balancer.ErrBadResolverState, update(empty))

@@ -32,6 +32,8 @@
 //	rescuable.go calls in flight that can be made elsewhere
 //	set.go       the set: the grpc balancer API in, the flusher out
 //	picker.go    the snapshot that picks
+//	state.go     an endpoint in one word, and why
+//	events.go    what has changed, in order; log.go writes it to the log
 //	status.go    what is there to see, explain.go why nothing may be picked
 //
 // # Locks

@@ -3,8 +3,6 @@ package endpointset
 import (
 	"math/rand/v2"
 	"time"
-
-	"github.com/cantonlb/cantonlb/healthcheck"
 )
 
 // callsFail hears of a connection on which as many calls in a row have failed as
@@ -64,7 +62,6 @@ func (e *endpoint) ejectionLocked(event ejectionEvent) {
 	}
 	e.offerTrialLocked()
 	if was.phase != e.ejection.phase {
-		e.logEjection(was)
 		e.settleLocked()
 	}
 }
@@ -91,14 +88,4 @@ func (e *endpoint) armEjectionLocked(d time.Duration) {
 		}
 	})
 	e.ejectionTimer = t
-}
-
-func (e *endpoint) logEjection(was ejection) {
-	switch {
-	case e.ejection.phase == ejected:
-		logger.Warningf("%s: endpoint %q: ejected for %v (%s), although its probes pass",
-			e.set.policy, e.name, roughly(e.ejection.lasts), healthcheck.ReasonCallsFailing)
-	case e.ejection.phase == admitted && was.phase != admitted:
-		logger.Infof("%s: endpoint %q: admitted again", e.set.policy, e.name)
-	}
 }

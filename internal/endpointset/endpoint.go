@@ -39,11 +39,12 @@ type endpoint struct {
 	conn *conn // nil while waiting
 	// connErr is why there is no connection, nextTry when the next attempt is
 	// due while waiting.
-	connErr error
-	nextTry time.Time
-	tries   int         // attempts to connect so far
-	timer   *time.Timer // ends the attempt while connecting, the pause while waiting
-	backoff *backoff.ExponentialBackOff
+	connErr    error
+	connReason healthcheck.Reason // of connErr
+	nextTry    time.Time
+	tries      int         // attempts to connect so far
+	timer      *time.Timer // ends the attempt while connecting, the pause while waiting
+	backoff    *backoff.ExponentialBackOff
 
 	// health is what the checker has found; channel is what grpc's own health
 	// check has, where there is one.
@@ -63,6 +64,9 @@ type endpoint struct {
 	serves bool // servesLocked, at the last settling
 	sick   bool // unhealthy, at the last settling
 
+	shown      State // stateLocked, at the last settling; empty before the first
+	shownSince time.Time
+
 	class class
 	slot  int // the place in Set.eligible, if eligible
 
@@ -76,7 +80,6 @@ type healthNow struct {
 	state  healthcheck.State
 	reason healthcheck.Reason
 	detail string
-	since  time.Time
 }
 
 // channelHealth is what grpc's own health check says on the present connection.
@@ -102,7 +105,7 @@ func (e *endpoint) stepLocked(event linkEvent, err error) {
 	}
 	if effects.failed {
 		e.troubled = true
-		e.connErr = err
+		e.connErr, e.connReason = err, healthcheck.ReasonConnectFailed
 	}
 	if effects.reset && e.backoff != nil {
 		e.backoff.Reset()
@@ -122,10 +125,10 @@ func (e *endpoint) stepLocked(event linkEvent, err error) {
 
 // lostLocked forgets what was known by way of a connection that is gone.
 func (e *endpoint) lostLocked(err error) {
-	e.connErr = err
+	e.connErr, e.connReason = err, healthcheck.ReasonConnectionLost
 	e.channel = channelHealth{}
 	if e.health.state != healthcheck.Unhealthy {
-		e.health = healthNow{reason: healthcheck.ReasonConnectionLost, since: time.Now()}
+		e.health = healthNow{reason: healthcheck.ReasonConnectionLost}
 	}
 	if e.checker != nil {
 		e.set.after = append(e.set.after, func() { e.checker.Reset(healthcheck.ReasonConnectionLost) })
@@ -227,6 +230,7 @@ func (e *endpoint) settleLocked() {
 		s.reclassLocked(e, was)
 	}
 	s.rescueLocked(e, was)
+	e.showLocked()
 	if e.warming && e.class != undecided {
 		e.warming = false
 		s.warming--
@@ -245,12 +249,11 @@ func (e *endpoint) addressText() string {
 // transition hears of a change of the endpoint's health, from its checker.
 func (e *endpoint) transition(t healthcheck.Transition) {
 	s := e.set
-	s.logTransition(t)
 	s.mu.Lock()
 	defer s.unlock()
 	if s.closed || e.link.phase == closed {
 		return
 	}
-	e.health = healthNow{state: t.To, reason: t.Reason, detail: t.Detail, since: t.At}
+	e.health = healthNow{state: t.To, reason: t.Reason, detail: t.Detail}
 	e.settleLocked()
 }

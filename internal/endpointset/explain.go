@@ -130,25 +130,18 @@ func (s *Set) explainLocked() *NoEligibleError {
 }
 
 func (e *endpoint) explainLocked(now time.Time) Ineligible {
-	why := Ineligible{Name: e.name, For: now.Sub(e.health.since)}
+	d := e.describeLocked()
+	why := Ineligible{Name: e.name, State: string(d.state), Reason: d.reason, Detail: d.detail}
 	switch {
-	case e.drained:
-		return Ineligible{Name: e.name, State: "drained"}
-	case e.servesLocked() && e.ejection.phase != admitted:
-		return Ineligible{Name: e.name, State: "ejected", Reason: healthcheck.ReasonCallsFailing}
-	case e.link.phase == ready && e.channel.failing:
-		why.State, why.Reason, why.For = "unhealthy", healthcheck.ReasonChannelHealth, 0
-		why.Detail = healthcheck.CleanDetail(errorText(e.channel.err))
-	case e.link.phase == ready && e.channel.pending && e.health.state != healthcheck.Unhealthy:
-		why.State, why.Reason, why.For = healthcheck.Unknown.String(), healthcheck.ReasonChannelHealth, 0
-	case e.link.phase == ready || e.health.state == healthcheck.Unhealthy && e.connErr == nil:
-		why.State, why.Reason, why.Detail = e.health.state.String(), e.health.reason, e.health.detail
-	default:
-		why.State, why.For = "connecting", 0
-		why.Detail = healthcheck.CleanDetail(errorText(e.connErr))
+	case d.state == StateDrained:
+		why.Reason = healthcheck.ReasonNone // the state says it all
+	case d.state == StateConnecting:
+		why.Reason = healthcheck.ReasonNone // and here the detail does
 		if e.link.phase == waiting {
 			why.NextTry = max(0, e.nextTry.Sub(now))
 		}
+	case d.state != StateEjected && d.reason != healthcheck.ReasonChannelHealth:
+		why.For = now.Sub(e.shownSince)
 	}
 	return why
 }

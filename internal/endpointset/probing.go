@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"strconv"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/balancer"
@@ -18,7 +17,6 @@ import (
 // newEndpointLocked makes an endpoint. It does nothing until startLocked.
 func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	e := &endpoint{set: s, name: w.name, want: w, healthCheck: s.cfg.HealthCheck, drained: s.drained[w.name]}
-	e.health.since = time.Now()
 	e.class = e.classifyLocked()
 	if e.healthCheck.Disabled {
 		return e
@@ -140,7 +138,7 @@ func (s *Set) channelHealth(c *conn, state balancer.SubConnState) {
 func (e *endpoint) probeLocked(c *conn, watched bool) {
 	s := e.set
 	if e.checker == nil {
-		e.health = healthNow{state: healthcheck.Healthy, reason: healthcheck.ReasonConnected, since: time.Now()}
+		e.health = healthNow{state: healthcheck.Healthy, reason: healthcheck.ReasonConnected}
 		return
 	}
 	if e.hasSeparateTarget() {

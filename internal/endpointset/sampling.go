@@ -99,7 +99,6 @@ func (e *endpoint) sampleLocked(now time.Time) {
 	if now.Sub(last) >= s.cfg.DeadAfter && c.holder.Held() {
 		reason := fmt.Errorf("endpoint %q has shown no sign of life for %v (%s)", e.name, roughly(now.Sub(last)), e.health.reason)
 		c.dead = reason
-		logger.Infof("%s: closing the connection: %v", s.policy, reason)
 		s.after = append(s.after, func() { c.holder.Close(reason) })
 	}
 }

@@ -3,6 +3,7 @@ package endpointset
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -29,6 +31,7 @@ type Set struct {
 	// ejectAfter is how many calls in a row must fail for an ejection.
 	ejectAfter atomic.Uint32
 	turn       *turn // outlives every snapshot, so that turns are kept
+	events     *event.Log[Event]
 
 	ctx    context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
 	cancel context.CancelFunc
@@ -57,6 +60,7 @@ type Set struct {
 	inline    bool          // an update is under way, and publishes at its end
 	flushing  bool          // the flusher runs
 	sampling  bool          // the sampler runs, until Close
+	emitted   uint64        // events so far
 	sampled   uint32        // the turn at the sampler's last look
 	busy      bool          // calls were in flight then
 	quiet     time.Time     // the last look at which none were
@@ -67,7 +71,7 @@ type Set struct {
 func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
-		policy: policy, cc: cc, build: opts, budget: healthcheck.NewBudget(0, 0), turn: newTurn(),
+		policy: policy, cc: cc, build: opts, budget: healthcheck.NewBudget(0, 0), turn: newTurn(), events: event.NewLog[Event](keptEvents),
 		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
 		byName: make(map[string]*endpoint), drained: make(map[string]bool), changed: make(chan struct{}),
 		ejections: make(map[*endpoint]struct{}),
@@ -108,6 +112,8 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	s.problem = problem
 	if problem == nil || errors.Is(problem, errNoEndpoints) {
 		s.replaceLocked(list)
+	} else {
+		s.emitLocked(Event{Kind: EventList, To: listRefused, Detail: healthcheck.CleanDetail(problem.Error()), At: time.Now()})
 	}
 	s.startSamplerLocked()
 	s.inline = false
@@ -115,7 +121,6 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	s.unlock()
 	s.publish()
 	if problem != nil {
-		logger.Warningf("%s: the resolver's list is refused: %v", s.policy, problem)
 		return balancer.ErrBadResolverState // as it is: some parents compare with ==
 	}
 	return nil
@@ -138,6 +143,7 @@ func (s *Set) replaceLocked(list []wanted) {
 	}
 	gone := s.list
 	s.list, s.byName = next, byName
+	left := 0
 	for _, e := range gone {
 		if byName[e.name] != e {
 			e.leaving = true
@@ -147,7 +153,17 @@ func (s *Set) replaceLocked(list []wanted) {
 				s.warming--
 			}
 			s.leaving = append(s.leaving, e)
+			if byName[e.name] == nil {
+				e.removedLocked()
+				left++
+			}
 		}
+	}
+	if len(fresh) > 0 || left > 0 {
+		s.emitLocked(Event{
+			Kind: EventList, To: listAccepted, At: time.Now(),
+			Detail: fmt.Sprintf("endpoints: %d, new or changed: %d, removed: %d", len(list), len(fresh), left),
+		})
 	}
 	for name := range s.drained {
 		if byName[name] == nil {
@@ -269,6 +285,7 @@ func (s *Set) Close() {
 	}
 	close(s.changed)
 	s.cancel()
+	s.events.Close()
 	s.unlock()
 	s.wg.Wait()
 }
@@ -379,15 +396,19 @@ func (s *Set) snapshotLocked() balancer.State {
 	}
 }
 
-// noneLocked notes, and logs once, that nobody is eligible any more or that
+// noneLocked notes, and makes an event of it once, that nobody is eligible any more or that
 // somebody is again.
 func (s *Set) noneLocked(none bool) {
 	switch {
 	case none && s.none.IsZero():
 		s.none = time.Now()
-		logger.Warningf("%s: %v (policy for this: %s)", s.policy, s.explainLocked(), s.cfg.NoneEligible)
+		s.emitLocked(Event{
+			Kind: EventNoneEligible, From: someEligible, To: noneEligible, At: s.none,
+			Detail: fmt.Sprintf("%v (policy for this: %s)", s.explainLocked(), s.cfg.NoneEligible),
+		})
 	case !none && !s.none.IsZero():
-		logger.Infof("%s: an endpoint is eligible again after %v", s.policy, time.Since(s.none).Round(time.Millisecond))
+		now := time.Now()
+		s.emitLocked(Event{Kind: EventNoneEligible, From: noneEligible, To: someEligible, Held: now.Sub(s.none), At: now})
 		s.none = time.Time{}
 	}
 }

@@ -30,17 +30,20 @@ type EndpointStatus struct {
 	Connection    connectivity.State
 	ConnectionErr string
 	NextTry       time.Time
-	Health        healthcheck.State
-	Reason        healthcheck.Reason
-	Detail        string
-	Since         time.Time
-	Eligible      bool
-	Drained       bool
-	Ejected       bool // or on trial after an ejection
-	Checked       bool // false: health checking is off, a connection is enough
-	Target        string
-	Checker       healthcheck.CheckerStatus // zero unless Checked
-	Counts        Counts
+	// State is what the endpoint is, Reason and Detail why, and Since since when.
+	State  State
+	Reason healthcheck.Reason
+	Detail string
+	Since  time.Time
+	// Health is what its probes have found.
+	Health   healthcheck.State
+	Eligible bool
+	Drained  bool
+	Ejected  bool // or on trial after an ejection
+	Checked  bool // false: health checking is off, a connection is enough
+	Target   string
+	Checker  healthcheck.CheckerStatus // zero unless Checked
+	Counts   Counts
 }
 
 // Status gives a snapshot.
@@ -68,9 +71,10 @@ func (s *Set) Status() Status {
 }
 
 func (e *endpoint) statusLocked() EndpointStatus {
+	d := e.describeLocked()
 	out := EndpointStatus{
 		Name: e.name, Address: e.addressText(), Connection: e.connectivityLocked(),
-		Health: e.health.state, Reason: e.health.reason, Detail: e.health.detail, Since: e.health.since,
+		State: d.state, Reason: d.reason, Detail: d.detail, Since: e.shownSince, Health: e.health.state,
 		Eligible: e.class == eligible, Drained: e.drained, Ejected: e.ejection.phase != admitted, Target: e.targetText(), Counts: e.countsLocked(),
 	}
 	if e.link.phase != ready {
@@ -80,8 +84,7 @@ func (e *endpoint) statusLocked() EndpointStatus {
 		out.NextTry = e.nextTry
 	}
 	if e.channel.failing && out.Health != healthcheck.Unhealthy {
-		out.Health, out.Reason = healthcheck.Unhealthy, healthcheck.ReasonChannelHealth
-		out.Detail = healthcheck.CleanDetail(errorText(e.channel.err))
+		out.Health = healthcheck.Unhealthy
 	}
 	return out
 }
@@ -169,7 +172,6 @@ func (s *Set) setDrained(name string, drained bool) error {
 	if e.drained == drained {
 		return nil
 	}
-	logger.Infof("%s: endpoint %q: drained: %t", s.policy, name, drained)
 	for _, x := range append([]*endpoint{e}, s.leaving...) {
 		if x.name == name { // the endpoint, and what it is about to replace
 			x.drained = drained

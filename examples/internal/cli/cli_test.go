@@ -89,13 +89,13 @@ func TestTheTableTellsWhoMayBePickedAndWhy(t *testing.T) {
 		State: connectivity.Ready,
 		Endpoints: []cantonlb.EndpointStatus{
 			{
-				Name: "seq1", Address: "a:1", Eligible: true, Health: healthcheck.Healthy, Reason: healthcheck.ReasonServing,
+				Name: "seq1", Address: "a:1", Eligible: true, State: cantonlb.StateHealthy, Reason: healthcheck.ReasonServing,
 				Since: now.Add(-2 * time.Second), Connection: connectivity.Ready,
 				Probe: cantonlb.ProbeStatus{On: true, Target: "the service", Kind: healthcheck.KindGRPCWatch, Answered: now},
 				Calls: cantonlb.Calls{Picked: 12, Failed: 3},
 			},
-			{Name: "seq2", Address: "b:2", Drained: true, Probe: cantonlb.ProbeStatus{On: true, Target: "the service"}},
-			{Name: "seq3", Address: "c:3", Connection: connectivity.TransientFailure, ConnectionError: "refused"},
+			{Name: "seq2", Address: "b:2", Drained: true, State: cantonlb.StateDrained, Probe: cantonlb.ProbeStatus{On: true, Target: "the service"}},
+			{Name: "seq3", Address: "c:3", State: cantonlb.StateConnecting, Connection: connectivity.TransientFailure, ConnectionError: "refused"},
 		},
 		Notes: []string{"a note"},
 	}
@@ -103,7 +103,7 @@ func TestTheTableTellsWhoMayBePickedAndWhy(t *testing.T) {
 	require.Len(t, lines, 8)
 	assert.Equal(t, "1 of 3 endpoints eligible, channel READY", lines[0])
 	assert.Equal(t, []string{"seq1", "a:1", "yes", "healthy", "serving", "2s", "READY", "grpc_watch", "0s", "12", "3"}, strings.Fields(lines[2]))
-	assert.Equal(t, []string{"seq2", "b:2", "drained", "unknown", "-", "-", "IDLE", "-", "-", "0", "0"}, strings.Fields(lines[3]))
+	assert.Equal(t, []string{"seq2", "b:2", "drained", "drained", "-", "-", "IDLE", "-", "-", "0", "0"}, strings.Fields(lines[3]))
 	assert.Equal(t, []string{"seq3: refused", "asked: the service", "note: a note"}, lines[5:])
 }
 

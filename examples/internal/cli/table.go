@@ -14,8 +14,8 @@ import (
 // Change is the part of an endpoint's status that says whether it may be picked
 // and why. It is comparable.
 type Change struct {
-	Name, Health, Reason, Connection string
-	Eligible, Drained                bool
+	Name, State, Reason, Connection string
+	Eligible, Drained               bool
 }
 
 // Changes gives that part for every endpoint, so that two snapshots can be
@@ -25,7 +25,7 @@ func Changes(s cantonlb.Status) []Change {
 	changes := make([]Change, 0, len(s.Endpoints))
 	for _, e := range s.Endpoints {
 		changes = append(changes, Change{
-			Name: e.Name, Health: e.Health.String(), Reason: string(e.Reason), Connection: e.Connection.String(),
+			Name: e.Name, State: string(e.State), Reason: string(e.Reason), Connection: e.Connection.String(),
 			Eligible: e.Eligible, Drained: e.Drained,
 		})
 	}
@@ -37,7 +37,7 @@ func Changes(s cantonlb.Status) []Change {
 // are as of now.
 func Table(s cantonlb.Status, now time.Time) string {
 	var rows strings.Builder
-	rows.WriteString("ENDPOINT\tADDRESS\tELIGIBLE\tHEALTH\tREASON\tFOR\tCONNECTION\tPROBE\tANSWERED\tCALLS\tFAILED\n")
+	rows.WriteString("ENDPOINT\tADDRESS\tELIGIBLE\tSTATE\tREASON\tFOR\tCONNECTION\tPROBE\tANSWERED\tCALLS\tFAILED\n")
 	for _, e := range s.Endpoints {
 		eligible := "no"
 		switch {
@@ -46,8 +46,8 @@ func Table(s cantonlb.Status, now time.Time) string {
 		case e.Drained:
 			eligible = "drained"
 		}
-		fmt.Fprintf(&rows, "%s\t%s\t%s\t%v\t%s\t%s\t%v\t%s\t%s\t%d\t%d\n",
-			e.Name, e.Address, eligible, e.Health, cmp.Or(string(e.Reason), "-"), ago(e.Since, now), e.Connection,
+		fmt.Fprintf(&rows, "%s\t%s\t%s\t%s\t%s\t%s\t%v\t%s\t%s\t%d\t%d\n",
+			e.Name, e.Address, eligible, e.State, cmp.Or(string(e.Reason), "-"), ago(e.Since, now), e.Connection,
 			cmp.Or(string(e.Probe.Kind), "-"), ago(e.Probe.Answered, now), e.Calls.Picked, e.Calls.Failed)
 	}
 

@@ -1,0 +1,67 @@
+package endpointset
+
+import (
+	"time"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/event"
+)
+
+// EventKind says what an event is about.
+type EventKind string
+
+// The kinds of events.
+const (
+	// EventEndpoint: an endpoint's state has changed.
+	EventEndpoint EventKind = "endpoint"
+	// EventNoneEligible: from now on no endpoint is eligible, or one is again.
+	EventNoneEligible EventKind = "none_eligible"
+	// EventList: a list of endpoints has been taken in, or refused.
+	EventList EventKind = "list"
+)
+
+// The states between which an EventNoneEligible and an EventList go.
+const (
+	someEligible State = "eligible"
+	noneEligible State = "none_eligible"
+	listAccepted State = "accepted"
+	listRefused  State = "refused"
+)
+
+// Event is one change in a set.
+type Event struct {
+	// Number counts the set's events, from 1.
+	Number uint64
+	At     time.Time
+	Kind   EventKind
+	// Endpoint is its name, where the event is about one.
+	Endpoint string
+	From, To State
+	Reason   healthcheck.Reason
+	Detail   string // for people; bounded
+	// Held is how long the state before had lasted, 0 if that is not known.
+	Held time.Duration
+}
+
+// keptEvents is how many events a set remembers.
+const keptEvents = 1024
+
+// Events gives the newest events, oldest first.
+func (s *Set) Events() []Event { return s.events.Events() }
+
+// Follow makes a reader of the events to come.
+func (s *Set) Follow() *event.Reader[Event] { return s.events.Reader() }
+
+// emitLocked makes an event known: to the log, and to all who follow.
+func (s *Set) emitLocked(e Event) {
+	if s.closed {
+		return
+	}
+	if s.emitted == 0 {
+		r := s.events.Reader()
+		s.wg.Go(func() { s.report(r) })
+	}
+	s.emitted++
+	e.Number = s.emitted
+	s.events.Append(e)
+}
