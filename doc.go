@@ -25,13 +25,16 @@
 //
 // [Client.Status] tells of each endpoint whether it may be picked, why, and when
 // and how that was last learnt. A call that finds nobody gets a
-// [NoEligibleError], which says the same.
+// [NoEligibleError], which says the same. What a Canton node itself says about an
+// error, [AsCantonError] reads.
 //
 // A server that hangs is found by its probes, and sooner by the silence of the
 // calls in flight. Calls that the application has declared idempotent are then
 // made again on another endpoint ([Config.Idempotent]); any other call is sent at
-// most once, unless a retryPolicy of the application's says otherwise. A server whose probes pass while its calls fail is ejected for a
-// growing time ([Config.Ejection]).
+// most once, unless a retryPolicy of the application's says otherwise. A server
+// whose probes pass while its calls fail is ejected for a growing time
+// ([Config.Ejection]), and one that answers as a passive replica does is probed at
+// once.
 //
 // # Packages
 //

@@ -60,6 +60,11 @@ const (
 	ReasonCallsFailing Reason = "calls_failing"
 	// ReasonDrained: the endpoint was taken out of rotation by hand.
 	ReasonDrained Reason = "drained"
+	// ReasonPassiveReplica: a call was answered by a replica that is passive, so
+	// that the endpoint is probed at once. The error's ID was
+	// NODE_IS_PASSIVE_REPLICA, SYNC_SERVICE_PASSIVE_REPLICA or
+	// SYNC_SERVICE_BECAME_PASSIVE, or its text "Node is passive" and the like.
+	ReasonPassiveReplica Reason = "passive_replica"
 	// ReasonChannelHealth: grpc's own health check, set up by the channel's
 	// healthCheckConfig or by a parent policy, says that the endpoint is not
 	// usable.

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cantonerr"
 	"github.com/cantonlb/cantonlb/internal/transport"
 )
 
@@ -43,6 +44,7 @@ type conn struct {
 	cancel        context.CancelFunc // ends the probes on this connection; nil if none
 	heardOfHealth bool               // grpc's health listener has been called
 	silence       silence
+	passive       time.Time // when an answer last said that the replica is passive, and was believed
 	alive         time.Time // when a call was last seen answered, or the connection first seen
 	dead          error     // why it was closed; nil if it was not
 
@@ -116,8 +118,12 @@ func (c *conn) failure(info balancer.DoneInfo) {
 	switch {
 	case speaksAgainst(info):
 		c.failed.Add(1)
-		if s := c.endpoint.set; c.failedInARow.Add(1) >= s.ejectAfter.Load() {
+		s := c.endpoint.set
+		if c.failedInARow.Add(1) >= s.ejectAfter.Load() {
 			s.callsFail(c)
+		}
+		if info.BytesReceived && cantonerr.PassiveReplica(info.Err) {
+			s.answersPassive(c)
 		}
 	case info.BytesReceived: // a working server's answer
 		c.failedInARow.Store(0)
