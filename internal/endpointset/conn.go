@@ -47,6 +47,7 @@ type conn struct {
 	passive       time.Time // when an answer last said that the replica is passive, and was believed
 	alive         time.Time // when a call was last seen answered, or the connection first seen
 	dead          error     // why it was closed; nil if it was not
+	retirement    retirement
 
 	holder    transport.Holder // of the net.Conn, if the credentials let us have it
 	rescuable rescuable        // the calls in flight that can be made elsewhere
@@ -197,6 +198,9 @@ func (e *endpoint) retireLocked() {
 		e.set.after = append(e.set.after, func() { e.set.rescueLate(c) })
 	}
 	e.retired = append(e.retired, c)
+	if e.checker != nil && c.counts().InFlight > 0 {
+		e.set.retired[c] = struct{}{}
+	}
 	e.foldLocked()
 	e.set.after = append(e.set.after, c.sc.Shutdown)
 }

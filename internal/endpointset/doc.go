@@ -27,6 +27,7 @@
 //	probing.go   probes on a SubConn, or on a connection of their own
 //	silence.go   the pure state machine of calls in flight and nothing heard;
 //	sampling.go  feeds it, and finds dead connections
+//	retired.go   looks after the calls on connections that were given up
 //	ejection.go  the pure state machine of calls that fail while probes pass;
 //	ejecting.go  feeds it
 //	rescuable.go calls in flight that can be made elsewhere

@@ -1,7 +1,6 @@
 package endpointset
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
@@ -50,7 +49,7 @@ func (s *Set) sample() time.Duration {
 	s.mu.Lock()
 	defer s.unlock()
 	turn := s.turn.n.Load()
-	if turn != s.sampled || s.busy || s.counts[out] > 0 || len(s.leaving) > 0 {
+	if turn != s.sampled || s.busy || s.counts[out] > 0 || len(s.leaving) > 0 || len(s.retired) > 0 {
 		s.sampled, s.busy = turn, false
 		for _, e := range s.list {
 			e.sampleLocked(now)
@@ -58,6 +57,7 @@ func (s *Set) sample() time.Duration {
 		for _, e := range s.leaving {
 			e.sampleLocked(now)
 		}
+		s.sampleRetiredLocked(now)
 	}
 	if !s.busy {
 		s.quiet = now
@@ -87,18 +87,7 @@ func (e *endpoint) sampleLocked(now time.Time) {
 	if doubt && e.health.state == healthcheck.Healthy {
 		s.after = append(s.after, func() { e.checker.Doubt(healthcheck.ReasonSilence) })
 	}
-	if e.health.state != healthcheck.Unhealthy || c.dead != nil {
-		return
-	}
-	last := c.alive
-	for _, t := range []time.Time{e.checker.Answered(), c.holder.LastRead()} {
-		if t.After(last) {
-			last = t
-		}
-	}
-	if now.Sub(last) >= s.cfg.DeadAfter && c.holder.Held() {
-		reason := fmt.Errorf("endpoint %q has shown no sign of life for %v (%s)", e.name, roughly(now.Sub(last)), e.health.reason)
-		c.dead = reason
-		s.after = append(s.after, func() { c.holder.Close(reason) })
+	if e.health.state == healthcheck.Unhealthy {
+		s.closeIfDeadLocked(c, now, e.health.reason)
 	}
 }

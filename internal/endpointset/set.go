@@ -50,6 +50,8 @@ type Set struct {
 	eligible  []*conn // of all endpoints, leaving ones too; order of no meaning
 	counts    [3]int  // endpoints of each class, leaving ones not
 	warming   int
+	retired   map[*conn]struct{}     // retired connections with calls in flight
+	asking    int                    // questions about those under way
 	ejections map[*endpoint]struct{} // endpoints that are ejected or on trial
 	warmed    *time.Timer            // ends the warming at the latest
 	problem   error                  // what was wrong with the newest list
@@ -74,7 +76,7 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 		policy: policy, cc: cc, build: opts, budget: healthcheck.NewBudget(0, 0), turn: newTurn(), events: event.NewLog[Event](keptEvents),
 		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
 		byName: make(map[string]*endpoint), drained: make(map[string]bool), changed: make(chan struct{}),
-		ejections: make(map[*endpoint]struct{}),
+		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}),
 	}
 	s.ejectAfter.Store(uint32(s.cfg.Ejection.ConsecutiveFailures))
 	return s

@@ -1,0 +1,111 @@
+package endpointset
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// A connection is retired when its endpoint leaves the list, or when the server
+// has said GOAWAY. Its calls may finish, but nobody probes it any more: grpc ends
+// all other use of it. So if its calls fall silent, the server is asked on a
+// connection of its own. Only an answer that does not come in time speaks against
+// it: a server that ends in good order refuses new connections while its last
+// calls go on.
+const (
+	// askTimeouts is how many times the deadline of a probe a question may take,
+	// since it has to connect first; mostAskTimeout bounds that.
+	askTimeouts    = 4
+	mostAskTimeout = 2 * time.Second
+	// mostAsking bounds the questions under way in one set.
+	mostAsking = 16
+)
+
+// retirement is what is known of a retired connection with calls in flight.
+type retirement struct {
+	asking bool      // a question is under way
+	fails  int       // questions in a row that were not answered in time
+	ask    time.Time // when to ask again, if fails > 0
+}
+
+// sampleRetiredLocked looks at the retired connections. The sampler calls it.
+func (s *Set) sampleRetiredLocked(now time.Time) {
+	for c := range s.retired {
+		n := c.counts()
+		if n.InFlight == 0 {
+			delete(s.retired, c)
+			continue
+		}
+		s.busy = true
+		if n.Heard != c.silence.heard || c.alive.IsZero() {
+			c.alive, c.retirement.fails = now, 0
+		}
+		var doubt bool
+		health := c.endpoint.healthCheck
+		c.silence, doubt = c.silence.next(silenceSample{at: now, heard: n.Heard, inFlight: n.InFlight}, health.Silence, health.Interval)
+		r := &c.retirement
+		if (doubt || r.fails > 0 && !now.Before(r.ask)) && !r.asking && s.asking < mostAsking {
+			r.asking = true
+			s.asking++
+			s.wg.Go(func() { s.ask(c) })
+		}
+		if r.fails >= health.Fall {
+			s.closeIfDeadLocked(c, now, healthcheck.ReasonProbeTimeout)
+		}
+	}
+}
+
+// ask asks the server of a retired connection whether it lives.
+func (s *Set) ask(c *conn) {
+	e := c.endpoint
+	timeout := min(askTimeouts*e.checker.Status().Timeout, mostAskTimeout)
+	ctx, cancel := context.WithTimeout(s.ctx, timeout)
+	v := (&fallback{set: s, endpoint: e, address: c.address.Addr}).Probe(ctx)
+	cancel()
+
+	s.mu.Lock()
+	defer s.unlock()
+	s.asking--
+	r, now := &c.retirement, time.Now()
+	r.asking = false
+	if s.closed || s.ctx.Err() != nil {
+		return
+	}
+	if v.Reason != healthcheck.ReasonProbeTimeout {
+		c.alive, r.fails = now, 0
+		return
+	}
+	r.fails++
+	r.ask = now.Add(e.healthCheck.SuspectInterval)
+	if r.fails >= e.healthCheck.Fall && len(s.eligible) > 0 {
+		s.after = append(s.after, func() { c.rescuable.rescue(e.name) })
+	}
+}
+
+// closeIfDeadLocked closes a connection on which nothing has been read, and no
+// call or probe answered, for DeadAfter. reason is that of its endpoint's health.
+func (s *Set) closeIfDeadLocked(c *conn, now time.Time, reason healthcheck.Reason) {
+	last := c.alive
+	for _, t := range []time.Time{c.answered(), c.holder.LastRead()} {
+		if t.After(last) {
+			last = t
+		}
+	}
+	if c.dead != nil || now.Sub(last) < s.cfg.DeadAfter || !c.holder.Held() {
+		return
+	}
+	why := fmt.Errorf("endpoint %q has shown no sign of life for %v (%s)", c.endpoint.name, roughly(now.Sub(last)), reason)
+	c.dead = why
+	s.after = append(s.after, func() { c.holder.Close(why) })
+}
+
+// answered is when a probe of the endpoint was last answered. The probes after
+// its retirement were not this connection's.
+func (c *conn) answered() time.Time {
+	if c.endpoint.conn != c {
+		return time.Time{}
+	}
+	return c.endpoint.checker.Answered()
+}
