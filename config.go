@@ -48,6 +48,16 @@ type Config struct {
 	// it fails UNAVAILABLE. An endpoint that answers is never cut. Default 3 s.
 	DeadAfter time.Duration
 
+	// Zone is where this client stands, in the words of Endpoint.Zone. If it is
+	// set, calls go to the endpoints of this zone alone, as long as at least the
+	// share SpillBelow of them is eligible; if fewer are, to the eligible of all
+	// zones. A call that has tried all that are eligible in the zone is tried again
+	// in another. Default empty: zones do not matter.
+	Zone string
+	// SpillBelow is above 0 and at most 1. Default 0.5; with a small one, such as
+	// 0.001, calls leave the zone only if none there is eligible.
+	SpillBelow float64
+
 	// TransportCredentials are the channel's. Default: by the URLs of the
 	// endpoints, plaintext if all are http:// and TLS with the system's root
 	// certificates if all are https://; for others they are required, here or
@@ -129,6 +139,8 @@ func (c Config) policy() (string, endpointset.Config, error) {
 		Ejection:     endpointset.Ejection(c.Ejection),
 		NoneEligible: endpointset.NoneEligible(c.NoneEligible),
 		DeadAfter:    c.DeadAfter,
+		Zone:         c.Zone,
+		SpillBelow:   c.SpillBelow,
 	}.Validate()
 	return balancer.Name, cfg, err
 }

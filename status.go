@@ -1,6 +1,7 @@
 package cantonlb
 
 import (
+	"fmt"
 	"time"
 
 	"google.golang.org/grpc/connectivity"
@@ -20,6 +21,10 @@ type Status struct {
 	// NoneEligibleSince is since when no endpoint is eligible; zero if one is,
 	// or if that is not decided yet.
 	NoneEligibleSince time.Time
+	// Zone is the client's, empty if it has none. Spilled tells that calls go to
+	// other zones too, since too few endpoints of this one are eligible.
+	Zone    string
+	Spilled bool
 	// Notes tell what is not as one might think: checks that are off, probes
 	// that are stretched, settings that are not in force.
 	Notes []string
@@ -39,6 +44,10 @@ func (s Status) Eligible() int {
 // EndpointStatus is a snapshot of one endpoint.
 type EndpointStatus struct {
 	Name, Address string
+	// Weight is its share of the calls beside the others', 1 or more; Zone is
+	// where it stands, empty if the list does not say.
+	Weight int
+	Zone   string
 	// Eligible: it may be picked. That takes a connection, health, and being
 	// neither drained nor ejected.
 	Eligible bool
@@ -102,7 +111,7 @@ type Calls struct {
 }
 
 func newStatus(state connectivity.State, s endpointset.Status) Status {
-	out := Status{Policy: s.Policy, State: state, NoneEligibleSince: s.NoneSince}
+	out := Status{Policy: s.Policy, State: state, NoneEligibleSince: s.NoneSince, Zone: s.Zone, Spilled: s.Spilled}
 	out.Endpoints = make([]EndpointStatus, 0, len(s.Endpoints))
 	checked := true
 	for _, e := range s.Endpoints {
@@ -115,6 +124,12 @@ func newStatus(state connectivity.State, s endpointset.Status) Status {
 	if s.ProbesStretched {
 		out.Notes = append(out.Notes, "the probes exceed their budget: they are made less often than configured")
 	}
+	if s.Zone != "" && s.Local == 0 {
+		out.Notes = append(out.Notes, fmt.Sprintf("no endpoint of the list is in zone %q: zones do not matter", s.Zone))
+	}
+	if s.Spilled {
+		out.Notes = append(out.Notes, fmt.Sprintf("too few endpoints of zone %q are eligible: calls go to all zones", s.Zone))
+	}
 	if s.ListError != nil {
 		out.Notes = append(out.Notes, "the newest list is not in force: "+healthcheck.CleanDetail(s.ListError.Error()))
 	}
@@ -124,7 +139,7 @@ func newStatus(state connectivity.State, s endpointset.Status) Status {
 func newEndpointStatus(e endpointset.EndpointStatus) EndpointStatus {
 	last := e.Checker.Last
 	out := EndpointStatus{
-		Name: e.Name, Address: e.Address, Eligible: e.Eligible, Drained: e.Drained, Ejected: e.Ejected,
+		Name: e.Name, Address: e.Address, Weight: e.Weight, Zone: e.Zone, Eligible: e.Eligible, Drained: e.Drained, Ejected: e.Ejected,
 		State: State(e.State), Reason: e.Reason, Detail: e.Detail, Since: e.Since, Health: e.Health,
 		Connection: e.Connection, ConnectionError: e.ConnectionErr, NextTry: e.NextTry,
 		Probe: ProbeStatus{

@@ -36,7 +36,7 @@
 //	                 "jitter": 0.2, "watch": true, "onUnimplemented": "connectivity",
 //	                 "http": "", "grpcPort": 0, "disabled": false},
 //	 "ejection": {"consecutiveFailures": 5, "baseTime": "1s", "maxTime": "60s"},
-//	 "noneEligible": "failFast", "deadAfter": "3s"}
+//	 "noneEligible": "failFast", "deadAfter": "3s", "zone": "", "spillBelow": 0.5}
 //
 // An unknown key or a bad value is an error that names it.
 package balancer

@@ -60,13 +60,12 @@ func (c *channel) push() error {
 func (c *channel) state(list []Endpoint) grpcresolver.State {
 	endpoints := make([]grpcresolver.Endpoint, len(list))
 	for i, e := range list {
-		attrs := attributes.New(identity{}, e)
 		endpoints[i] = grpcresolver.Endpoint{
-			Attributes: attrs,
+			Attributes: attributes.New(identity{}, e),
 			Addresses: []grpcresolver.Address{{
 				Addr:       e.HostPort(),
 				ServerName: cmp.Or(e.ServerName, c.authority, e.Authority()),
-				Attributes: attrs,
+				Attributes: attributes.New(identity{}, e.connecting()),
 			}},
 		}
 	}

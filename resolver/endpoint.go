@@ -7,11 +7,20 @@ import (
 	"unicode/utf8"
 
 	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/internal/turns"
 )
 
 const (
 	// MaxNameLength is the greatest length of an endpoint's name, in bytes.
 	MaxNameLength = 256
+	// MaxZone is the greatest length of an endpoint's zone, in bytes.
+	MaxZone = 64
+	// MaxWeight is an endpoint's greatest weight.
+	MaxWeight = 100
+	// MaxTurns bounds the sum of the weights of a list, divided by their greatest
+	// common divisor: after so many calls each endpoint has had its share exactly.
+	MaxTurns = turns.Max
 	// maxServerNameLength leaves room for a host and a port.
 	maxServerNameLength = maxHostLength + len(".:65535")
 )
@@ -36,6 +45,22 @@ type Endpoint struct {
 	// empty, the server name in the channel's credentials, if there is one, and
 	// else the host and port of the address. grpc.WithAuthority overrides it.
 	ServerName string
+	// Weight is the endpoint's share of the calls beside the others': one of
+	// weight 3 gets three times as many as one of weight 1. 1 to MaxWeight;
+	// 0 means 1. A change of it makes no new connection.
+	Weight int
+	// Zone is where the endpoint stands, such as a data centre: printable text of
+	// at most MaxZone bytes, no space at its ends. It matters to a client that has
+	// a zone itself, see cantonlb.Config. A change of it makes no new connection.
+	// Default empty, which is no client's zone.
+	Zone string
+}
+
+// connecting is the part of the endpoint that a connection is made of. A list in
+// which only the rest has changed keeps its connections.
+func (e Endpoint) connecting() Endpoint {
+	e.Weight, e.Zone = 0, ""
+	return e
 }
 
 // HostPort returns the host and port to dial, in normal form: the host in lower
@@ -100,9 +125,10 @@ func FromGRPC(endpoint grpcresolver.Endpoint) (Endpoint, bool) {
 	return e, ok
 }
 
-// FromAddress returns the Endpoint that an address of gRPC was made from; false
-// under the same conditions as FromGRPC. It is for transport credentials and
-// dialers, which are given the address's attributes by gRPC.
+// FromAddress returns the Endpoint that an address of gRPC was made from, but
+// without what no connection depends on, which is Weight and Zone; false under
+// the same conditions as FromGRPC. It is for transport credentials and dialers,
+// which are given the address's attributes by gRPC.
 func FromAddress(address grpcresolver.Address) (Endpoint, bool) {
 	e, ok := address.Attributes.Value(identity{}).(Endpoint)
 	return e, ok
@@ -110,11 +136,11 @@ func FromAddress(address grpcresolver.Address) (Endpoint, bool) {
 
 // checkName refuses names that would spoil a log line or a metric label. The
 // error has no field.
-func checkName(name string) *ConfigError {
+func checkName(name string, limit int) *ConfigError {
 	const want = "printable text with no space at its ends"
 	switch {
-	case len(name) > MaxNameLength:
-		return bad(name, fmt.Sprintf("at most %d", MaxNameLength), "is %d bytes long", len(name))
+	case len(name) > limit:
+		return bad(name, fmt.Sprintf("at most %d", limit), "is %d bytes long", len(name))
 	case !utf8.ValidString(name):
 		return bad(name, want, "is not valid UTF-8")
 	case strings.TrimSpace(name) != name:

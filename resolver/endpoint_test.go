@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -45,6 +46,49 @@ func TestBadServerNamesAreErrors(t *testing.T) {
 	}
 	_, err := Normalize([]Endpoint{{Address: "a:1", ServerName: strings.Repeat("a", 300)}})
 	require.ErrorContains(t, err, "is 300 bytes long; want at most 260")
+}
+
+func TestBadWeightsAndZonesAreErrors(t *testing.T) {
+	for want, e := range map[string]Endpoint{
+		`endpoints[0].weight "-1": out of range; want a whole number from 1 to 100`:                                       {Weight: -1},
+		`endpoints[0].weight "101": out of range; want a whole number from 1 to 100`:                                      {Weight: 101},
+		`endpoints[0].zone "eu ": begins or ends with a space; want printable text with no space at its ends`:             {Zone: "eu "},
+		`endpoints[0].zone "` + strings.Repeat("z", 65) + `": is 65 bytes long; want at most 64`:                          {Zone: strings.Repeat("z", 65)},
+		`endpoints[0].zone "e\nu": has a character that cannot be printed; want printable text with no space at its ends`: {Zone: "e\nu"},
+	} {
+		e.Address = "a:1"
+		_, err := Normalize([]Endpoint{e})
+		require.EqualError(t, err, want)
+	}
+}
+
+func TestWeightsThatMakeTooManyTurnsAreAnError(t *testing.T) {
+	list := make([]Endpoint, 1321) // 13 times 1 to 100, and 1 to 21
+	for i := range list {
+		list[i] = Endpoint{Address: fmt.Sprintf("h%d:1", i), Weight: 1 + i%100}
+	}
+	_, err := Normalize(list)
+	require.EqualError(t, err, "endpoints: the weights, divided by their greatest common divisor, add up to 65881; want at most 65536: coarser weights")
+	_, err = Normalize(list[:1298])
+	require.NoError(t, err)
+	for i := range list {
+		list[i].Weight = 100
+	}
+	_, err = Normalize(list)
+	require.NoError(t, err, "equal weights are all one")
+}
+
+func TestWhatNoConnectionDependsOnDoesNotReachTheAddress(t *testing.T) {
+	static, err := New([]Endpoint{{Name: "a", Address: "a:1", Weight: 3, Zone: "eu"}})
+	require.NoError(t, err)
+	c := &channel{list: static, claim: new(Claim)}
+	e := c.state(static.Endpoints()).Endpoints[0]
+	whole, ok := FromGRPC(e)
+	require.True(t, ok)
+	assert.Equal(t, Endpoint{Name: "a", Address: "a:1", Weight: 3, Zone: "eu"}, whole)
+	dialled, ok := FromAddress(e.Addresses[0])
+	require.True(t, ok)
+	assert.Equal(t, Endpoint{Name: "a", Address: "a:1"}, dialled)
 }
 
 func TestBadNamesAreErrors(t *testing.T) {

@@ -2,7 +2,10 @@ package resolver
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+
+	"github.com/cantonlb/cantonlb/internal/turns"
 )
 
 // MaxEndpoints is the greatest number of endpoints in one list or target.
@@ -47,7 +50,8 @@ func (s source) checkCount(n int) error {
 //
 // It is an error, joined of at most ten *ConfigError, if the list is empty or has
 // more than MaxEndpoints, if a field is not valid, if two endpoints have the same
-// name, or if two have the same host, port and authority.
+// name, if two have the same host, port and authority, or if the weights make
+// more than MaxTurns.
 func Normalize(endpoints []Endpoint) ([]Endpoint, error) {
 	return normalize(endpoints, fromEndpoints, false)
 }
@@ -126,7 +130,28 @@ func normalize(endpoints []Endpoint, from source, secret bool) ([]Endpoint, erro
 	if err := failed.err(); err != nil {
 		return nil, err
 	}
+	if err := checkTurns(out, from); err != nil {
+		return nil, err
+	}
 	return out, nil
+}
+
+// checkTurns refuses weights with which it would take too many calls until each
+// endpoint has had its share.
+func checkTurns(list []Endpoint, from source) error {
+	weights := make([]int, len(list))
+	for i, e := range list {
+		weights[i] = max(1, e.Weight)
+	}
+	n := turns.Count(weights)
+	if n <= MaxTurns {
+		return nil
+	}
+	return &ConfigError{
+		Field:   string(from),
+		Problem: fmt.Sprintf("the weights, divided by their greatest common divisor, add up to %d", n),
+		Want:    fmt.Sprintf("at most %d: coarser weights", MaxTurns),
+	}
 }
 
 // hideValue takes out of an error all that it quotes of the value.
@@ -150,8 +175,14 @@ func normalizeOne(e Endpoint) (_ Endpoint, part string, _ *ConfigError) {
 	if e.Name == "" {
 		e.Name = a.hostPort()
 	}
-	if err := checkName(e.Name); err != nil {
+	if err := checkName(e.Name, MaxNameLength); err != nil {
 		return e, "name", err
+	}
+	if e.Weight < 0 || e.Weight > MaxWeight {
+		return e, "weight", bad(strconv.Itoa(e.Weight), fmt.Sprintf("a whole number from 1 to %d", MaxWeight), "out of range")
+	}
+	if err := checkName(e.Zone, MaxZone); err != nil {
+		return e, "zone", err
 	}
 	if e.ServerName != "" {
 		if e.ServerName, err = parseServerName(e.ServerName); err != nil {

@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"google.golang.org/grpc/serviceconfig"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
+	"github.com/cantonlb/cantonlb/resolver"
 )
 
 // NoneEligible says what calls get while no endpoint is eligible.
@@ -48,6 +52,11 @@ type Config struct {
 	// DeadAfter is how long a connection may show no sign of life before it is
 	// closed.
 	DeadAfter time.Duration
+	// Zone is where the client stands. If it is set, calls go to the endpoints of
+	// this zone alone, as long as at least the share SpillBelow of them is
+	// eligible, and to all that are eligible else.
+	Zone       string
+	SpillBelow float64
 }
 
 // The defaults, and the bounds of what may be set.
@@ -100,6 +109,15 @@ func (c Config) Validate() (Config, error) {
 		})
 	}
 	duration("deadAfter", &c.DeadAfter, defaultDeadAfter)
+	if err := checkZone(c.Zone); err != nil {
+		errs = append(errs, err)
+	}
+	switch {
+	case c.SpillBelow == 0:
+		c.SpillBelow = defaultSpillBelow
+	case !(c.SpillBelow > 0 && c.SpillBelow <= 1): // nor not-a-number
+		errs = append(errs, &strictjson.Error{Field: "spillBelow", Value: fmt.Sprint(c.SpillBelow), Want: strictjson.WantShare})
+	}
 	switch c.NoneEligible {
 	case "":
 		c.NoneEligible = FailFast
@@ -112,6 +130,20 @@ func (c Config) Validate() (Config, error) {
 	}
 	return c, errors.Join(errs...)
 }
+
+func checkZone(zone string) error {
+	if len(zone) <= resolver.MaxZone && strings.TrimSpace(zone) == zone && !strings.ContainsFunc(zone, notPrintable) {
+		return nil
+	}
+	return &strictjson.Error{
+		Field: "zone", Value: fmt.Sprintf("%q", strictjson.Echo(zone)),
+		Want: fmt.Sprintf("printable text of at most %d bytes with no space at its ends", resolver.MaxZone),
+	}
+}
+
+// notPrintable leaves out the replacement character, too, which JSON puts for
+// what is not valid Unicode.
+func notPrintable(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 
 func positive(d, otherwise time.Duration) time.Duration {
 	if d > 0 {
@@ -143,6 +175,8 @@ func ParseConfig(data []byte) (*Config, error) {
 		},
 		"noneEligible": strictjson.Enum(&c.NoneEligible, FailFast, Wait, FailOpen),
 		"deadAfter":    strictjson.Duration(&c.DeadAfter, maxDuration),
+		"zone":         strictjson.String(&c.Zone, resolver.MaxZone),
+		"spillBelow":   strictjson.Share(&c.SpillBelow),
 	})
 	if err != nil {
 		return nil, err
@@ -166,6 +200,8 @@ func (c Config) MarshalJSON() ([]byte, error) {
 		Ejection     ejection           `json:"ejection"`
 		NoneEligible NoneEligible       `json:"noneEligible"`
 		DeadAfter    string             `json:"deadAfter"`
+		Zone         string             `json:"zone"`
+		SpillBelow   float64            `json:"spillBelow"`
 	}{
 		HealthCheck: c.HealthCheck,
 		Ejection: ejection{
@@ -175,5 +211,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 		},
 		NoneEligible: c.NoneEligible,
 		DeadAfter:    strictjson.FormatDuration(c.DeadAfter),
+		Zone:         c.Zone,
+		SpillBelow:   c.SpillBelow,
 	})
 }

@@ -3,6 +3,7 @@ package endpointset
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,8 @@ import (
 
 const defaultJSON = `{"healthCheck":{"service":"","interval":"1s","timeout":"auto","suspectInterval":"0.1s",` +
 	`"silence":"0.3s","fall":2,"rise":2,"jitter":0.2,"watch":true,"onUnimplemented":"connectivity","http":"","grpcPort":0,"disabled":false},` +
-	`"ejection":{"consecutiveFailures":5,"baseTime":"1s","maxTime":"60s"},"noneEligible":"failFast","deadAfter":"3s"}`
+	`"ejection":{"consecutiveFailures":5,"baseTime":"1s","maxTime":"60s"},"noneEligible":"failFast","deadAfter":"3s",` +
+	`"zone":"","spillBelow":0.5}`
 
 func TestTheDefaultsAreThoseThatAreDocumented(t *testing.T) {
 	text, err := json.Marshal(DefaultConfig())
@@ -33,19 +35,22 @@ func TestTheDefaultsAreThoseThatAreDocumented(t *testing.T) {
 
 func TestParseConfigReadsEveryKey(t *testing.T) {
 	c, err := ParseConfig([]byte(`{"healthCheck": {"service": "orders", "fall": 3},
-		"ejection": {"consecutiveFailures": 7, "baseTime": "2s", "maxTime": "2m"}, "noneEligible": "failOpen", "deadAfter": "0.5s"}`))
+		"ejection": {"consecutiveFailures": 7, "baseTime": "2s", "maxTime": "2m"}, "noneEligible": "failOpen", "deadAfter": "0.5s",
+		"zone": "eu-1", "spillBelow": 1}`))
 	require.NoError(t, err)
 	assert.Equal(t, "orders", c.HealthCheck.Service)
 	assert.Equal(t, 3, c.HealthCheck.Fall)
 	assert.Equal(t, Ejection{ConsecutiveFailures: 7, BaseTime: 2 * time.Second, MaxTime: 2 * time.Minute}, c.Ejection)
 	assert.Equal(t, FailOpen, c.NoneEligible)
 	assert.Equal(t, 500*time.Millisecond, c.DeadAfter)
+	assert.Equal(t, "eu-1", c.Zone)
+	assert.InDelta(t, 1, c.SpillBelow, 0)
 }
 
 func TestParseConfigNamesKeyValueAndWhatWouldBeRight(t *testing.T) {
 	const duration = `: want a duration above zero, such as "1s"`
 	for text, want := range map[string]string{
-		`{"healthcheck": {}}`:                               `healthcheck: want a known key: deadAfter, ejection, healthCheck, noneEligible`,
+		`{"healthcheck": {}}`:                               `healthcheck: want a known key: deadAfter, ejection, healthCheck, noneEligible, spillBelow, zone`,
 		`{"healthCheck": {"intervall": "1s"}}`:              `healthCheck.intervall: want a known key: disabled, fall, grpcPort, http, interval, jitter, onUnimplemented, rise, service, silence, suspectInterval, timeout, watch`,
 		`{"healthCheck": {"interval": "-1s"}}`:              `healthCheck.interval "-1s"` + duration,
 		`{"healthCheck": {"fall": 0}}`:                      `healthCheck.fall 0: want a whole number from 1 to 1000`,
@@ -63,6 +68,10 @@ func TestParseConfigNamesKeyValueAndWhatWouldBeRight(t *testing.T) {
 		`{"noneEligible": "failfast"}`:                      `noneEligible "failfast": want "failFast" or "wait" or "failOpen"`,
 		`{"noneEligible": ""}`:                              `noneEligible "": want "failFast" or "wait" or "failOpen"`,
 		`{"deadAfter": "soon"}`:                             `deadAfter "soon"` + duration,
+		`{"zone": " eu"}`:                                   `zone " eu": want printable text of at most 64 bytes with no space at its ends`,
+		`{"zone": 1}`:                                       `zone 1: want a string of at most 64 bytes of valid Unicode`,
+		`{"spillBelow": 0}`:                                 `spillBelow 0: want a number above 0 and at most 1`,
+		`{"spillBelow": 1.1}`:                               `spillBelow 1.1: want a number above 0 and at most 1`,
 		`{"deadAfter": "3s", "deadAfter": "4s"}`:            `deadAfter "4s": want each key only once`,
 		`[]`:                                                `[...]: want a JSON object`,
 		``:                                                  `want valid JSON (unexpected end of JSON input)`,
@@ -103,12 +112,15 @@ func TestValidateNamesKeyValueAndWhatWouldBeRight(t *testing.T) {
 		`ejection.consecutiveFailures -1: want a whole number from 1 to 1000000`: {Ejection: Ejection{ConsecutiveFailures: -1}},
 		`ejection.consecutiveFailures 1000001: want a whole number from 1 to 1000000`: {
 			Ejection: Ejection{ConsecutiveFailures: maxConsecutiveFailures + 1}},
-		`ejection.baseTime "-1s": want a duration above zero, such as "1s"`:  {Ejection: Ejection{BaseTime: -time.Second}},
-		`ejection.maxTime "48h0m0s": want a duration of at most 24h0m0s`:     {Ejection: Ejection{MaxTime: 48 * time.Hour}},
-		`ejection.baseTime "2m0s": want a duration not above maxTime "1m0s"`: {Ejection: Ejection{BaseTime: 2 * time.Minute, MaxTime: time.Minute}},
-		`deadAfter "-3s": want a duration above zero, such as "1s"`:          {DeadAfter: -3 * time.Second},
-		`deadAfter "24h0m1s": want a duration of at most 24h0m0s`:            {DeadAfter: 24*time.Hour + time.Second},
-		`noneEligible "x?y": want "failFast" or "wait" or "failOpen"`:        {NoneEligible: "x\x00y"},
+		`ejection.baseTime "-1s": want a duration above zero, such as "1s"`:             {Ejection: Ejection{BaseTime: -time.Second}},
+		`ejection.maxTime "48h0m0s": want a duration of at most 24h0m0s`:                {Ejection: Ejection{MaxTime: 48 * time.Hour}},
+		`ejection.baseTime "2m0s": want a duration not above maxTime "1m0s"`:            {Ejection: Ejection{BaseTime: 2 * time.Minute, MaxTime: time.Minute}},
+		`deadAfter "-3s": want a duration above zero, such as "1s"`:                     {DeadAfter: -3 * time.Second},
+		`zone "a?b": want printable text of at most 64 bytes with no space at its ends`: {Zone: "a\nb"},
+		`spillBelow -0.1: want a number above 0 and at most 1`:                          {SpillBelow: -0.1},
+		`spillBelow NaN: want a number above 0 and at most 1`:                           {SpillBelow: math.NaN()},
+		`deadAfter "24h0m1s": want a duration of at most 24h0m0s`:                       {DeadAfter: 24*time.Hour + time.Second},
+		`noneEligible "x?y": want "failFast" or "wait" or "failOpen"`:                   {NoneEligible: "x\x00y"},
 	} {
 		_, err := c.Validate()
 		require.EqualError(t, err, want)

@@ -14,6 +14,9 @@ import (
 type wanted struct {
 	name  string
 	addrs []grpcresolver.Address // tried in order; at least one
+	// What follows needs no new connection when it changes.
+	weight int // its share of the calls; at least 1
+	zone   string
 }
 
 // errIdentityLost is what a list of ours gives whose endpoints grpc has rebuilt.
@@ -54,7 +57,7 @@ func ours(list []grpcresolver.Endpoint) ([]wanted, error) {
 		if !ok {
 			return nil, errIdentityLost
 		}
-		out = append(out, wanted{name: endpoint.Name, addrs: e.Addresses})
+		out = append(out, wanted{name: endpoint.Name, addrs: e.Addresses, weight: max(1, endpoint.Weight), zone: endpoint.Zone})
 	}
 	return out, nil
 }
@@ -65,7 +68,7 @@ func foreign(list []grpcresolver.Endpoint) []wanted {
 	names := make(map[string]bool, len(list))
 	out := make([]wanted, 0, len(list))
 	for _, e := range list {
-		var w wanted
+		w := wanted{weight: 1}
 		for _, a := range e.Addresses {
 			k := key{a.Addr, a.ServerName}
 			if seen[k] {

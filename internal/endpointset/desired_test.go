@@ -29,7 +29,7 @@ func (*listener) ParseServiceConfig(string) *serviceconfig.ParseResult { return 
 
 // ourState is what our own resolver gives for a list; handles gets what takes
 // the claim.
-func ourState(t *testing.T, handles *[]any, list ...resolver.Endpoint) grpcresolver.State {
+func ourState(t require.TestingT, handles *[]any, list ...resolver.Endpoint) grpcresolver.State {
 	s, err := resolver.New(list, resolver.WithOnClaim(func(h any) { *handles = append(*handles, h) }))
 	require.NoError(t, err)
 	var l listener
@@ -103,6 +103,10 @@ func endpointAt(addrs ...grpcresolver.Address) grpcresolver.Endpoint {
 	return grpcresolver.Endpoint{Addresses: addrs}
 }
 
+func named(name string, addrs ...grpcresolver.Address) wanted {
+	return wanted{name: name, addrs: addrs, weight: 1}
+}
+
 func TestForeignListsAreReadAsTheyCome(t *testing.T) {
 	type list = []wanted
 	for name, c := range map[string]struct {
@@ -111,25 +115,25 @@ func TestForeignListsAreReadAsTheyCome(t *testing.T) {
 	}{
 		"addresses alone": {
 			grpcresolver.State{Addresses: []grpcresolver.Address{address("a", ""), address("b", ""), address("a", "")}},
-			list{{"a", []grpcresolver.Address{address("a", "")}}, {"b", []grpcresolver.Address{address("b", "")}}},
+			list{named("a", address("a", "")), named("b", address("b", ""))},
 		},
 		"endpoints come before addresses": {
 			grpcresolver.State{Addresses: []grpcresolver.Address{address("x", "")}, Endpoints: endpointsOf("a")},
-			list{{"a", []grpcresolver.Address{address("a", "")}}},
+			list{named("a", address("a", ""))},
 		},
 		"an endpoint without addresses is dropped": {
 			grpcresolver.State{Endpoints: []grpcresolver.Endpoint{{}, endpointAt(address("a", ""))}},
-			list{{"a", []grpcresolver.Address{address("a", "")}}},
+			list{named("a", address("a", ""))},
 		},
 		"addresses that another endpoint has are dropped": {
 			grpcresolver.State{Endpoints: []grpcresolver.Endpoint{
 				endpointAt(address("a", ""), address("b", "")), endpointAt(address("b", ""), address("c", "")), endpointAt(address("a", "")),
 			}},
-			list{{"a", []grpcresolver.Address{address("a", ""), address("b", "")}}, {"c", []grpcresolver.Address{address("c", "")}}},
+			list{named("a", address("a", ""), address("b", "")), named("c", address("c", ""))},
 		},
 		"a server name makes a difference": {
 			grpcresolver.State{Endpoints: []grpcresolver.Endpoint{endpointAt(address("a", "x")), endpointAt(address("a", "y"))}},
-			list{{"a", []grpcresolver.Address{address("a", "x")}}, {"a (y)", []grpcresolver.Address{address("a", "y")}}},
+			list{named("a", address("a", "x")), named("a (y)", address("a", "y"))},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,6 +35,7 @@
 //	picker.go    the snapshot that picks
 //	state.go     an endpoint in one word, and why
 //	events.go    what has changed, in order; log.go writes it to the log
+//	weights.go   how often, where weights differ; zones.go where
 //	status.go    what is there to see, explain.go why nothing may be picked
 //
 // # Locks

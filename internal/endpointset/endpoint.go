@@ -31,7 +31,10 @@ type endpoint struct {
 	checker *healthcheck.Checker // immutable; nil if health checking is off
 	// healthCheck is what the checker was made with; immutable.
 	healthCheck healthcheck.Config
-	want        wanted // immutable
+	want        wanted // immutable; the weight and zone in force stand below
+
+	weight int    // its share of the calls
+	zone   string // where it stands
 
 	// stop ends the probes on a connection of their own, if there are such.
 	stop context.CancelFunc

@@ -3,7 +3,6 @@ package endpointset
 import (
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"sync/atomic"
 
 	"google.golang.org/grpc/balancer"
@@ -34,17 +33,26 @@ func newTurn() *turn {
 // takes no lock and allocates nothing: one step of the turn, one index, one
 // look at whether the connection is still eligible.
 type picker struct {
-	set   *Set
+	set *Set
+	// conns are those to pick in turn; the same one several times where weights
+	// differ.
 	conns []*conn
+	// spare are eligible ones in other zones, for a call that has tried all of
+	// conns or finds them all gone bad.
+	spare []*conn
 	// trials are the connections of endpoints that one call may try; mostly none.
 	trials []*conn
 	turn   *turn
 	open   bool // pick whatever its health, because nobody is eligible
+
+	weights []int // of conns, as long as the turns are not planned
 }
 
-// newPicker makes the picker of the eligible. Set.mu is held.
-func newPicker(s *Set) *picker {
-	p := &picker{set: s, conns: slices.Clone(s.eligible), turn: s.turn}
+// newPickerLocked makes the picker of the eligible. It has yet to plan.
+func (s *Set) newPickerLocked() *picker {
+	p := &picker{set: s, turn: s.turn}
+	p.conns, p.spare = s.nearbyLocked()
+	p.weights = s.weightsLocked(p.conns)
 	for e := range s.ejections {
 		if e.ejection.phase == onTrial && !e.drained && e.servesLocked() {
 			p.trials = append(p.trials, e.conn)
@@ -53,8 +61,9 @@ func newPicker(s *Set) *picker {
 	return p
 }
 
-func newOpenPicker(s *Set, conns []*conn) *picker {
-	return &picker{set: s, conns: conns, turn: s.turn, open: true}
+// newOpenPickerLocked makes a picker of any connections. It has yet to plan.
+func (s *Set) newOpenPickerLocked(conns []*conn) *picker {
+	return &picker{set: s, conns: conns, weights: s.weightsLocked(conns), turn: s.turn, open: true}
 }
 
 // Pick implements balancer.Picker.
@@ -154,23 +163,31 @@ func (p *picker) next() *conn {
 // untried gives an eligible connection of an endpoint that the call has not
 // tried, otherwise if there is none.
 func (p *picker) untried(r *attempt.Record, otherwise *conn) *conn {
-	start := int(p.turn.n.Load() % uint32(len(p.conns)))
-	for i := range p.conns {
-		c := p.conns[(start+i)%len(p.conns)]
-		if c.eligible.Load() && !r.Tried(c.endpoint.name) {
-			return c
+	turn := p.turn.n.Load()
+	for _, conns := range [][]*conn{p.conns, p.spare} {
+		for i := range conns {
+			c := conns[(turn+uint32(i))%uint32(len(conns))]
+			if c.eligible.Load() && !r.Tried(c.endpoint.name) {
+				return c
+			}
 		}
 	}
 	return otherwise
 }
 
-// after gives the next eligible connection behind i, nil if there is none.
+// after gives the next eligible connection behind i, one in another zone if
+// there is none, and nil if there is none there either.
 func (p *picker) after(i int) *conn {
 	for range len(p.conns) - 1 {
 		if i++; i == len(p.conns) {
 			i = 0
 		}
 		if c := p.conns[i]; c.eligible.Load() {
+			return c
+		}
+	}
+	for _, c := range p.spare {
+		if c.eligible.Load() {
 			return c
 		}
 	}

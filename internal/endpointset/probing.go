@@ -16,7 +16,10 @@ import (
 
 // newEndpointLocked makes an endpoint. It does nothing until startLocked.
 func (s *Set) newEndpointLocked(w wanted) *endpoint {
-	e := &endpoint{set: s, name: w.name, want: w, healthCheck: s.cfg.HealthCheck, drained: s.drained[w.name]}
+	e := &endpoint{
+		set: s, name: w.name, want: w, weight: w.weight, zone: w.zone,
+		healthCheck: s.cfg.HealthCheck, drained: s.drained[w.name],
+	}
 	e.class = e.classifyLocked()
 	if e.healthCheck.Disabled {
 		return e

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
 	"pgregory.net/rapid"
+
+	"github.com/cantonlb/cantonlb/resolver"
 )
 
 // checkAccounts compares what the set has counted with a recount of all that it
@@ -78,7 +80,7 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 	case len(s.eligible) > 0:
 		require.True(t, picks)
 		require.False(t, p.open)
-		require.ElementsMatch(t, s.eligible, p.conns)
+		checkTurns(t, s, p)
 		require.Equal(t, connectivity.Ready, state.ConnectivityState)
 	case len(s.list) == 0:
 		require.True(t, refuses)
@@ -88,11 +90,48 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 		require.Equal(t, connectivity.Connecting, state.ConnectivityState)
 	case s.cfg.NoneEligible == FailOpen && len(connected) > 0:
 		require.True(t, picks && p.open)
-		require.ElementsMatch(t, connected, p.conns)
+		require.ElementsMatch(t, connected, checkWeights(t, p))
 	default:
 		require.True(t, refuses)
 		require.Equal(t, s.cfg.NoneEligible == Wait, r.wait)
 		require.Equal(t, connectivity.TransientFailure, state.ConnectivityState)
+	}
+}
+
+// checkWeights sees that a snapshot has every connection as often as its weight
+// asks for, and gives each once.
+func checkWeights(t require.TestingT, p *picker) []*conn {
+	often := make(map[*conn]int)
+	for _, c := range p.conns {
+		often[c]++
+	}
+	for c, n := range often {
+		for d, m := range often {
+			require.Equal(t, n*d.endpoint.weight, m*c.endpoint.weight, "turns of %s and %s", c.endpoint.name, d.endpoint.name)
+		}
+	}
+	return slices.Collect(maps.Keys(often))
+}
+
+// checkTurns sees that a snapshot has every eligible connection, and that it
+// leaves the client's zone only if it must.
+func checkTurns(t require.TestingT, s *Set, p *picker) {
+	conns := checkWeights(t, p)
+	require.ElementsMatch(t, s.eligible, slices.Concat(conns, p.spare))
+	local, elsewhere := 0, 0
+	for _, c := range conns {
+		if c.endpoint.zone == s.cfg.Zone {
+			local++
+		} else {
+			elsewhere++
+		}
+	}
+	if s.local > 0 {
+		stays := staysLocal(local, s.local, s.cfg.SpillBelow)
+		require.Zero(t, map[bool]int{true: elsewhere, false: len(p.spare)}[stays])
+		require.Equal(t, !stays, s.spilled)
+	} else {
+		require.Empty(t, p.spare)
 	}
 }
 
@@ -124,7 +163,7 @@ type machine struct {
 	f *fixture
 }
 
-var machineAddrs = []string{"a", "b", "c", "d", "e"}
+var machineAddrs = []string{"a:1", "b:1", "c:1", "d:1", "e:1"}
 
 func (m *machine) addr() string { return rapid.SampledFrom(machineAddrs).Draw(m.t, "address") }
 
@@ -141,7 +180,7 @@ func (m *machine) someConn() *fakeSubConn {
 func (m *machine) step() {
 	t, f := m.t, m.f
 	switch rapid.SampledFrom([]string{
-		"conn", "conn", "conn", "conn", "server", "server", "channel health", "list", "list", "drain", "config", "time", "time",
+		"conn", "conn", "conn", "conn", "server", "server", "channel health", "list", "our list", "drain", "config", "time", "time",
 		"resolver error", "exit idle", "watched",
 	}).Draw(t, "event") {
 	case "conn":
@@ -171,10 +210,13 @@ func (m *machine) step() {
 		list := rapid.SliceOfN(rapid.SampledFrom(machineAddrs), 0, 6).Draw(t, "list")
 		err := f.push(list...)
 		assert.Equal(t, len(list) == 0, err != nil)
+	case "our list":
+		m.ourList()
 	case "drain":
 		_ = f.set.SetDrained(m.addr(), rapid.Bool().Draw(t, "drained")) // of one in the list or not
 	case "config":
 		f.cfg.NoneEligible = rapid.SampledFrom([]NoneEligible{FailFast, Wait, FailOpen}).Draw(t, "policy")
+		f.cfg.Zone = rapid.SampledFrom([]string{"", "x"}).Draw(t, "client's zone")
 		if rapid.IntRange(0, 4).Draw(t, "health check too") == 0 {
 			f.cfg.HealthCheck.Fall = rapid.IntRange(1, 3).Draw(t, "fall")
 			f.cfg.HealthCheck.Disabled = rapid.Bool().Draw(t, "disabled")
@@ -188,6 +230,24 @@ func (m *machine) step() {
 	case "watched":
 		f.setWatched(rapid.Bool().Draw(t, "watched"))
 	}
+}
+
+// ourList pushes a list with weights and zones.
+func (m *machine) ourList() {
+	addrs := rapid.SliceOfNDistinct(rapid.SampledFrom(machineAddrs), 1, 5, rapid.ID).Draw(m.t, "list")
+	list := make([]resolver.Endpoint, len(addrs))
+	for i, a := range addrs {
+		list[i] = resolver.Endpoint{
+			Address: a, Weight: rapid.SampledFrom([]int{1, 1, 2, 5}).Draw(m.t, "weight"),
+			Zone: rapid.SampledFrom([]string{"", "x", "y"}).Draw(m.t, "zone"),
+		}
+	}
+	var handles []any
+	state := ourState(m.t, &handles, list...)
+	m.f.deliver(func() {
+		err := m.f.set.UpdateClientConnState(balancer.ClientConnState{ResolverState: state, BalancerConfig: &m.f.cfg})
+		assert.NoError(m.t, err)
+	})
 }
 
 // call makes some calls with the published snapshot, and ends them.
@@ -245,6 +305,7 @@ func TestTheSetRecoversFromAnyHistory(t *testing.T) {
 			}
 			synctest.Wait()
 			m.f.setWatched(false)
+			m.f.cfg.Zone = ""
 			for _, a := range machineAddrs {
 				m.f.server(a).set(serving())
 				_ = m.f.set.SetDrained(a, false) // it may not be in the list

@@ -49,6 +49,9 @@ type Set struct {
 	leaving   []*endpoint
 	eligible  []*conn // of all endpoints, leaving ones too; order of no meaning
 	counts    [3]int  // endpoints of each class, leaving ones not
+	uneven    bool    // the weights differ, those of the leaving ones too
+	local     int     // endpoints of the list that stand in the client's zone
+	spilled   bool    // too few of those are eligible, so that calls leave the zone
 	warming   int
 	retired   map[*conn]struct{}     // retired connections with calls in flight
 	asking    int                    // questions about those under way
@@ -117,6 +120,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	} else {
 		s.emitLocked(Event{Kind: EventList, To: listRefused, Detail: healthcheck.CleanDetail(problem.Error()), At: time.Now()})
 	}
+	s.surveyLocked()
 	s.startSamplerLocked()
 	s.inline = false
 	s.dirty = true
@@ -140,6 +144,7 @@ func (s *Set) replaceLocked(list []wanted) {
 			e = s.newEndpointLocked(w)
 			fresh = append(fresh, e)
 		}
+		e.weight, e.zone = w.weight, w.zone
 		next = append(next, e)
 		byName[w.name] = e
 	}
@@ -357,6 +362,9 @@ func (s *Set) publish() int {
 	s.wg.Add(1) // Close waits, so that nothing is published after it
 	s.unlock()
 	defer s.wg.Done()
+	if p, ok := state.Picker.(*picker); ok {
+		p.plan()
+	}
 	s.cc.UpdateState(state)
 	return n
 }
@@ -377,7 +385,7 @@ func (s *Set) snapshotLocked() balancer.State {
 	switch {
 	case len(s.eligible) > 0:
 		s.noneLocked(false)
-		return balancer.State{ConnectivityState: connectivity.Ready, Picker: newPicker(s)}
+		return balancer.State{ConnectivityState: connectivity.Ready, Picker: s.newPickerLocked()}
 	case len(s.list) == 0 && s.problem != nil:
 		return balancer.State{
 			ConnectivityState: connectivity.TransientFailure,
@@ -389,7 +397,7 @@ func (s *Set) snapshotLocked() balancer.State {
 	s.noneLocked(true)
 	if s.cfg.NoneEligible == FailOpen {
 		if conns := s.connectedLocked(); len(conns) > 0 {
-			return balancer.State{ConnectivityState: connectivity.Ready, Picker: newOpenPicker(s, conns)}
+			return balancer.State{ConnectivityState: connectivity.Ready, Picker: s.newOpenPickerLocked(conns)}
 		}
 	}
 	return balancer.State{

@@ -22,11 +22,18 @@ type Status struct {
 	// ListError is what was wrong with the newest list, which therefore is not
 	// in force.
 	ListError error
+	// Zone is where the client stands, empty if that is not known; Local is how
+	// many endpoints of the list stand there. Spilled tells that calls leave it.
+	Zone    string
+	Local   int
+	Spilled bool
 }
 
 // EndpointStatus is a snapshot of one endpoint.
 type EndpointStatus struct {
 	Name, Address string
+	Weight        int
+	Zone          string
 	Connection    connectivity.State
 	ConnectionErr string
 	NextTry       time.Time
@@ -52,6 +59,7 @@ func (s *Set) Status() Status {
 	s.mu.Lock()
 	out := Status{
 		Policy: s.policy, NoneSince: s.none, ListError: s.problem,
+		Zone: s.cfg.Zone, Local: s.local, Spilled: s.spilled,
 		Endpoints: make([]EndpointStatus, 0, len(s.list)),
 	}
 	checkers := make([]*healthcheck.Checker, 0, len(s.list))
@@ -73,7 +81,7 @@ func (s *Set) Status() Status {
 func (e *endpoint) statusLocked() EndpointStatus {
 	d := e.describeLocked()
 	out := EndpointStatus{
-		Name: e.name, Address: e.addressText(), Connection: e.connectivityLocked(),
+		Name: e.name, Address: e.addressText(), Weight: e.weight, Zone: e.zone, Connection: e.connectivityLocked(),
 		State: d.state, Reason: d.reason, Detail: d.detail, Since: e.shownSince, Health: e.health.state,
 		Eligible: e.class == eligible, Drained: e.drained, Ejected: e.ejection.phase != admitted, Target: e.targetText(), Counts: e.countsLocked(),
 	}

@@ -57,6 +57,17 @@ func Float(dst *float64, low, below float64) func(json.RawMessage) error {
 	}
 }
 
+// WantShare is what Share wants, for messages about the same setting that come
+// from elsewhere.
+const WantShare = "a number above 0 and at most 1"
+
+// Share decodes a number above 0 and at most 1.
+func Share(dst *float64) func(json.RawMessage) error {
+	return func(value json.RawMessage) error {
+		return decode(value, dst, WantShare, func(f float64) bool { return f > 0 && f <= 1 })
+	}
+}
+
 // Enum decodes one of the given strings.
 func Enum[T ~string](dst *T, values ...T) func(json.RawMessage) error {
 	return func(value json.RawMessage) error {

@@ -1,0 +1,50 @@
+package endpointset
+
+import "slices"
+
+// defaultSpillBelow is the least share of the zone's endpoints that must be
+// eligible for calls to stay in the zone.
+const defaultSpillBelow = 0.5
+
+// staysLocal tells whether calls stay in the client's zone, of whose endpoints
+// so many are in the list and so many eligible.
+func staysLocal(eligible, of int, spillBelow float64) bool {
+	return eligible > 0 && float64(eligible) >= spillBelow*float64(of)
+}
+
+// nearbyLocked gives the eligible connections that calls go to, and those in
+// other zones that are kept in reserve: none if there are too few in the zone or
+// the client has none.
+func (s *Set) nearbyLocked() (nearby, spare []*conn) {
+	if s.local == 0 {
+		s.spilledLocked(false)
+		return slices.Clone(s.eligible), nil
+	}
+	for _, c := range s.eligible {
+		if c.endpoint.zone == s.cfg.Zone {
+			nearby = append(nearby, c)
+		} else {
+			spare = append(spare, c)
+		}
+	}
+	stays := staysLocal(len(nearby), s.local, s.cfg.SpillBelow)
+	s.spilledLocked(!stays)
+	if stays {
+		return nearby, spare
+	}
+	return slices.Clone(s.eligible), nil
+}
+
+// spilledLocked notes, and logs once, that calls leave the zone or stay in it
+// again.
+func (s *Set) spilledLocked(spilled bool) {
+	if s.spilled == spilled {
+		return
+	}
+	s.spilled = spilled
+	if spilled {
+		logger.Infof("%s: calls leave zone %q: less than %g of its %d endpoints are eligible", s.policy, s.cfg.Zone, s.cfg.SpillBelow, s.local)
+	} else {
+		logger.Infof("%s: calls stay in zone %q again", s.policy, s.cfg.Zone)
+	}
+}
