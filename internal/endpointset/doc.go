@@ -32,6 +32,7 @@
 //	ejecting.go  feeds it
 //	rescuable.go calls in flight that can be made elsewhere
 //	set.go       the set: the grpc balancer API in, the flusher out
+//	roster.go    the eligible ones, to be copied at little cost
 //	picker.go    the snapshot that picks
 //	state.go     an endpoint in one word, and why
 //	events.go    what has changed, in order; log.go writes it to the log

@@ -28,7 +28,7 @@ func (s *Set) trialEnds(c *conn, event ejectionEvent) {
 // canSpareLocked tells whether one more endpoint may be ejected: never the last
 // that is eligible, and at most half of the list.
 func (s *Set) canSpareLocked() bool {
-	return len(s.eligible) > 1 && 2*(len(s.ejections)+1) <= len(s.list)
+	return s.eligible.len() > 1 && 2*(len(s.ejections)+1) <= len(s.list)
 }
 
 // pardonLocked lets all ejected endpoints back in, since there is nobody else.

@@ -36,7 +36,7 @@ type picker struct {
 	set *Set
 	// conns are those to pick in turn; the same one several times where weights
 	// differ.
-	conns []*conn
+	conns row
 	// spare are eligible ones in other zones, for a call that has tried all of
 	// conns or finds them all gone bad.
 	spare []*conn
@@ -63,7 +63,9 @@ func (s *Set) newPickerLocked() *picker {
 
 // newOpenPickerLocked makes a picker of any connections. It has yet to plan.
 func (s *Set) newOpenPickerLocked(conns []*conn) *picker {
-	return &picker{set: s, conns: conns, weights: s.weightsLocked(conns), turn: s.turn, open: true}
+	p := &picker{set: s, conns: rowOf(conns), turn: s.turn, open: true}
+	p.weights = s.weightsLocked(p.conns)
+	return p
 }
 
 // Pick implements balancer.Picker.
@@ -153,8 +155,8 @@ func (p *picker) trial() *conn {
 // next takes the next turn. It gives nil if the snapshot is out of date so far
 // that nobody in it is eligible any more; the next one is on its way then.
 func (p *picker) next() *conn {
-	i := int(p.turn.n.Add(1) % uint32(len(p.conns)))
-	if c := p.conns[i]; c.eligible.Load() || p.open {
+	i := int(p.turn.n.Add(1) % uint32(p.conns.n))
+	if c := p.conns.at(i); c.eligible.Load() || p.open {
 		return c
 	}
 	return p.after(i)
@@ -164,9 +166,10 @@ func (p *picker) next() *conn {
 // tried, otherwise if there is none.
 func (p *picker) untried(r *attempt.Record, otherwise *conn) *conn {
 	turn := p.turn.n.Load()
-	for _, conns := range [][]*conn{p.conns, p.spare} {
-		for i := range conns {
-			c := conns[(turn+uint32(i))%uint32(len(conns))]
+	spare := rowOf(p.spare)
+	for _, conns := range []*row{&p.conns, &spare} {
+		for i := range conns.n {
+			c := conns.at(int((turn + uint32(i)) % uint32(conns.n)))
 			if c.eligible.Load() && !r.Tried(c.endpoint.name) {
 				return c
 			}
@@ -178,11 +181,11 @@ func (p *picker) untried(r *attempt.Record, otherwise *conn) *conn {
 // after gives the next eligible connection behind i, one in another zone if
 // there is none, and nil if there is none there either.
 func (p *picker) after(i int) *conn {
-	for range len(p.conns) - 1 {
-		if i++; i == len(p.conns) {
+	for range p.conns.n - 1 {
+		if i++; i == p.conns.n {
 			i = 0
 		}
-		if c := p.conns[i]; c.eligible.Load() {
+		if c := p.conns.at(i); c.eligible.Load() {
 			return c
 		}
 	}

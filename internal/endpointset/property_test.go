@@ -48,14 +48,14 @@ func checkAccounts(t require.TestingT, s *Set) {
 		}
 		if e.class == eligible {
 			mayServe[e.conn] = true
-			require.Less(t, e.slot, len(s.eligible))
-			require.Same(t, e.conn, s.eligible[e.slot])
+			require.Less(t, e.slot, s.eligible.len())
+			require.Same(t, e.conn, s.eligible.at(e.slot))
 		}
 	}
-	for _, c := range s.eligible {
+	for c := range s.eligible.all() {
 		require.True(t, mayServe[c], "%s is in the list of the eligible", c.endpoint.name)
 	}
-	require.Len(t, s.eligible, len(mayServe))
+	require.Equal(t, len(mayServe), s.eligible.len())
 	require.Empty(t, s.after)
 	if len(s.leaving) > 0 {
 		require.Positive(t, s.warming, "nobody is waited for any more")
@@ -77,7 +77,7 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 	r, refuses := state.Picker.(*refusal)
 	require.NotEqual(t, picks, refuses)
 	switch connected := s.connectedLocked(); {
-	case len(s.eligible) > 0:
+	case s.eligible.len() > 0:
 		require.True(t, picks)
 		require.False(t, p.open)
 		checkTurns(t, s, p)
@@ -102,7 +102,7 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 // asks for, and gives each once.
 func checkWeights(t require.TestingT, p *picker) []*conn {
 	often := make(map[*conn]int)
-	for _, c := range p.conns {
+	for _, c := range p.conns.slice() {
 		often[c]++
 	}
 	for c, n := range often {
@@ -117,7 +117,7 @@ func checkWeights(t require.TestingT, p *picker) []*conn {
 // leaves the client's zone only if it must.
 func checkTurns(t require.TestingT, s *Set, p *picker) {
 	conns := checkWeights(t, p)
-	require.ElementsMatch(t, s.eligible, slices.Concat(conns, p.spare))
+	require.ElementsMatch(t, slices.Collect(s.eligible.all()), slices.Concat(conns, p.spare))
 	local, elsewhere := 0, 0
 	for _, c := range conns {
 		if c.endpoint.zone == s.cfg.Zone {
@@ -273,7 +273,7 @@ func TestTheSetKeepsItsAccountsThroughAnyHistory(t *testing.T) {
 			defer func() {
 				m.f.close()
 				assert.Empty(t, m.f.live(), "a SubConn is left after Close")
-				assert.Empty(t, m.f.set.eligible)
+				assert.Zero(t, m.f.set.eligible.len())
 				for _, a := range machineAddrs {
 					assert.Zero(t, m.f.server(a).openWatches(), "a probe is left after Close")
 				}

@@ -52,9 +52,9 @@ func (s *Set) rescueLocked(e *endpoint, was class) {
 	fell := sick && !e.sick
 	e.sick = sick
 	switch {
-	case fell && len(s.eligible) > 0:
+	case fell && s.eligible.len() > 0:
 		e.rescueLocked()
-	case was != eligible && e.class == eligible && len(s.eligible) == 1:
+	case was != eligible && e.class == eligible && s.eligible.len() == 1:
 		for _, other := range s.list {
 			other.rescueLocked()
 		}
@@ -75,7 +75,7 @@ func (e *endpoint) rescueLocked() {
 // at that very moment.
 func (s *Set) rescueLate(c *conn) {
 	s.mu.Lock()
-	elsewhere := len(s.eligible) > 0 && (c.endpoint.conn != c || c.endpoint.health.state == healthcheck.Unhealthy)
+	elsewhere := s.eligible.len() > 0 && (c.endpoint.conn != c || c.endpoint.health.state == healthcheck.Unhealthy)
 	s.unlock()
 	if elsewhere {
 		c.rescuable.rescue(c.endpoint.name)

@@ -79,7 +79,7 @@ func (s *Set) ask(c *conn) {
 	}
 	r.fails++
 	r.ask = now.Add(e.healthCheck.SuspectInterval)
-	if r.fails >= e.healthCheck.Fall && len(s.eligible) > 0 {
+	if r.fails >= e.healthCheck.Fall && s.eligible.len() > 0 {
 		s.after = append(s.after, func() { c.rescuable.rescue(e.name) })
 	}
 }

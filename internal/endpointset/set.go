@@ -47,11 +47,11 @@ type Set struct {
 	list      []*endpoint // in the order of the resolver's list
 	byName    map[string]*endpoint
 	leaving   []*endpoint
-	eligible  []*conn // of all endpoints, leaving ones too; order of no meaning
-	counts    [3]int  // endpoints of each class, leaving ones not
-	uneven    bool    // the weights differ, those of the leaving ones too
-	local     int     // endpoints of the list that stand in the client's zone
-	spilled   bool    // too few of those are eligible, so that calls leave the zone
+	eligible  roster // of all endpoints, leaving ones too
+	counts    [3]int // endpoints of each class, leaving ones not
+	uneven    bool   // the weights differ, those of the leaving ones too
+	local     int    // endpoints of the list that stand in the client's zone
+	spilled   bool   // too few of those are eligible, so that calls leave the zone
 	warming   int
 	retired   map[*conn]struct{}     // retired connections with calls in flight
 	asking    int                    // questions about those under way
@@ -233,16 +233,10 @@ func (s *Set) reclassLocked(e *endpoint, was class) {
 		s.counts[e.class]++
 	}
 	if was == eligible {
-		last := len(s.eligible) - 1
-		moved := s.eligible[last]
-		s.eligible[e.slot] = moved
-		moved.endpoint.slot = e.slot
-		s.eligible[last] = nil
-		s.eligible = s.eligible[:last]
+		s.eligible.remove(e.slot).endpoint.slot = e.slot
 	}
 	if e.class == eligible {
-		e.slot = len(s.eligible)
-		s.eligible = append(s.eligible, e.conn)
+		e.slot = s.eligible.add(e.conn)
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -374,16 +368,16 @@ func (s *Set) publish() int {
 func (s *Set) stale() bool {
 	s.mu.Lock()
 	defer s.unlock()
-	return s.dirty || len(s.eligible) > 0
+	return s.dirty || s.eligible.len() > 0
 }
 
 // snapshotLocked is the state of the whole set for grpc.
 func (s *Set) snapshotLocked() balancer.State {
-	if len(s.eligible) == 0 {
+	if s.eligible.len() == 0 {
 		s.pardonLocked()
 	}
 	switch {
-	case len(s.eligible) > 0:
+	case s.eligible.len() > 0:
 		s.noneLocked(false)
 		return balancer.State{ConnectivityState: connectivity.Ready, Picker: s.newPickerLocked()}
 	case len(s.list) == 0 && s.problem != nil:

@@ -18,13 +18,13 @@ func (s *Set) surveyLocked() {
 }
 
 // weightsLocked gives the weights of connections, nil if all are equal.
-func (s *Set) weightsLocked(conns []*conn) []int {
+func (s *Set) weightsLocked(conns row) []int {
 	if !s.uneven {
 		return nil
 	}
-	weights := make([]int, len(conns))
-	for i, c := range conns {
-		weights[i] = c.endpoint.weight
+	weights := make([]int, conns.n)
+	for i := range weights {
+		weights[i] = conns.at(i).endpoint.weight
 	}
 	return weights
 }
@@ -39,7 +39,7 @@ func (p *picker) plan() {
 	order := turns.Plan(p.weights)
 	conns := make([]*conn, len(order))
 	for i, j := range order {
-		conns[i] = p.conns[j]
+		conns[i] = p.conns.at(j)
 	}
-	p.conns, p.weights = conns, nil
+	p.conns, p.weights = rowOf(conns), nil
 }

@@ -97,7 +97,7 @@ func TestEqualWeightsNeedNoPlan(t *testing.T) {
 		f.up("a:1", "b:1")
 		synctest.Wait()
 		p := f.last().Picker.(*picker)
-		assert.Len(t, p.conns, 2)
+		assert.Equal(t, 2, p.conns.n)
 		f.set.mu.Lock()
 		defer f.set.mu.Unlock()
 		assert.Nil(t, f.set.weightsLocked(p.conns))

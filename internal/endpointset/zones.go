@@ -1,7 +1,5 @@
 package endpointset
 
-import "slices"
-
 // defaultSpillBelow is the least share of the zone's endpoints that must be
 // eligible for calls to stay in the zone.
 const defaultSpillBelow = 0.5
@@ -15,12 +13,13 @@ func staysLocal(eligible, of int, spillBelow float64) bool {
 // nearbyLocked gives the eligible connections that calls go to, and those in
 // other zones that are kept in reserve: none if there are too few in the zone or
 // the client has none.
-func (s *Set) nearbyLocked() (nearby, spare []*conn) {
+func (s *Set) nearbyLocked() (_ row, spare []*conn) {
 	if s.local == 0 {
 		s.spilledLocked(false)
-		return slices.Clone(s.eligible), nil
+		return s.eligible.row(), nil
 	}
-	for _, c := range s.eligible {
+	var nearby []*conn
+	for c := range s.eligible.all() {
 		if c.endpoint.zone == s.cfg.Zone {
 			nearby = append(nearby, c)
 		} else {
@@ -30,9 +29,9 @@ func (s *Set) nearbyLocked() (nearby, spare []*conn) {
 	stays := staysLocal(len(nearby), s.local, s.cfg.SpillBelow)
 	s.spilledLocked(!stays)
 	if stays {
-		return nearby, spare
+		return rowOf(nearby), spare
 	}
-	return slices.Clone(s.eligible), nil
+	return s.eligible.row(), nil
 }
 
 // spilledLocked notes, and logs once, that calls leave the zone or stay in it
