@@ -33,12 +33,12 @@ type conn struct {
 	sc       balancer.SubConn
 	done     func(balancer.DoneInfo)
 	endpoint *endpoint
-	address  resolver.Address
 	// eligible is whether this connection may be picked. It flips the moment
 	// that something is known, ahead of the next snapshot.
 	eligible atomic.Bool
 	// trial is set while one call may try whether the endpoint works again.
-	trial atomic.Bool
+	trial   atomic.Bool
+	address resolver.Address
 
 	// Guarded by Set.mu.
 	cancel        context.CancelFunc // ends the probes on this connection; nil if none
@@ -51,6 +51,7 @@ type conn struct {
 
 	holder    transport.Holder // of the net.Conn, if the credentials let us have it
 	rescuable rescuable        // the calls in flight that can be made elsewhere
+	streak    streak           // of failed calls
 
 	_ [cacheLine]byte
 	counters
@@ -60,11 +61,10 @@ type conn struct {
 // counters are the accounts of the calls on one connection. They are written by
 // every call, on a cache line of their own.
 type counters struct {
-	picked       atomic.Uint64 // calls given to the connection
-	heard        atomic.Uint64 // of those, ended with bytes received
-	unheard      atomic.Uint64 // of those, ended without
-	failed       atomic.Uint64 // of those, ended with an error that speaks against the endpoint
-	failedInARow atomic.Uint32
+	picked  atomic.Uint64 // calls given to the connection
+	heard   atomic.Uint64 // of those, ended with bytes received
+	unheard atomic.Uint64 // of those, ended without
+	failed  atomic.Uint64 // of those, ended with an error that speaks against the endpoint
 }
 
 // Counts are the accounts of an endpoint's calls since it joined the set.
@@ -97,37 +97,31 @@ func (a Counts) plus(b Counts) Counts {
 func (c *conn) newDone() func(balancer.DoneInfo) {
 	n := &c.counters
 	return func(info balancer.DoneInfo) {
-		if !info.BytesReceived {
-			n.unheard.Add(1)
-		} else {
-			n.heard.Add(1)
-			if info.Err == nil {
-				if n.failedInARow.Load() != 0 {
-					n.failedInARow.Store(0)
-				}
-				return
-			}
-		}
-		if info.Err != nil {
+		switch {
+		case info.Err != nil && speaksAgainst(info):
 			c.failure(info)
+		case info.BytesReceived:
+			n.heard.Add(1)
+		default:
+			n.unheard.Add(1)
 		}
 	}
 }
 
-// failure accounts for a call that ended with an error.
+// failure accounts for a call that ended with an error that speaks against the
+// endpoint.
 func (c *conn) failure(info balancer.DoneInfo) {
-	switch {
-	case speaksAgainst(info):
-		c.failed.Add(1)
-		s := c.endpoint.set
-		if c.failedInARow.Add(1) >= s.ejectAfter.Load() {
-			s.callsFail(c)
-		}
-		if info.BytesReceived && cantonerr.PassiveReplica(info.Err) {
-			s.answersPassive(c)
-		}
-	case info.BytesReceived: // a working server's answer
-		c.failedInARow.Store(0)
+	inARow := c.streak.fail(info.BytesReceived, c.heard.Add)
+	if !info.BytesReceived {
+		c.unheard.Add(1)
+	}
+	c.failed.Add(1)
+	s := c.endpoint.set
+	if inARow >= int(s.ejectAfter.Load()) {
+		s.callsFail(c)
+	}
+	if info.BytesReceived && cantonerr.PassiveReplica(info.Err) {
+		s.answersPassive(c)
 	}
 }
 

@@ -344,14 +344,17 @@ func TestFailuresInARowEndWithAnAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := &conn{endpoint: &endpoint{set: New("", nil, balancer.BuildOptions{})}}
 			done := c.newDone()
+			failure := balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesReceived: true}
 			for range 3 {
-				done(balancer.DoneInfo{Err: status.Error(codes.Unavailable, "")})
+				done(failure)
 			}
 			done(balancer.DoneInfo{})                                      // a lost pick says nothing
 			done(balancer.DoneInfo{Err: status.Error(codes.Canceled, "")}) // nor does a call given up
-			assert.Equal(t, uint32(3), c.failedInARow.Load())
+			done(failure)
+			assert.Equal(t, 4, c.streak.n)
 			done(answer)
-			assert.Zero(t, c.failedInARow.Load())
+			done(failure)
+			assert.Equal(t, 1, c.streak.n)
 		})
 	}
 }

@@ -29,7 +29,7 @@
 //	sampling.go  feeds it, and finds dead connections
 //	retired.go   looks after the calls on connections that were given up
 //	ejection.go  the pure state machine of calls that fail while probes pass;
-//	ejecting.go  feeds it
+//	ejecting.go  feeds it; streak.go counts
 //	rescuable.go calls in flight that can be made elsewhere
 //	set.go       the set: the grpc balancer API in, the flusher out
 //	roster.go    the eligible ones, to be copied at little cost

@@ -57,7 +57,7 @@ func (e *endpoint) ejectionLocked(event ejectionEvent) {
 	} else {
 		delete(s.ejections, e)
 		if e.conn != nil {
-			e.conn.failedInARow.Store(0)
+			e.conn.streak.reset()
 		}
 	}
 	e.offerTrialLocked()

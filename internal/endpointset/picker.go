@@ -73,13 +73,17 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	if r := attempt.From(info.Ctx); r != nil {
 		return p.pickNoting(r)
 	}
-	if c := p.trial(); c != nil {
-		c.picked.Add(1)
-		return balancer.PickResult{SubConn: c.sc, Done: c.trialDone}, nil
+	if p.trials != nil {
+		if c := p.trial(); c != nil {
+			c.picked.Add(1)
+			return balancer.PickResult{SubConn: c.sc, Done: c.trialDone}, nil
+		}
 	}
-	c := p.next()
-	if c == nil {
-		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
+	c, i := p.take()
+	if !c.eligible.Load() && !p.open {
+		if c = p.after(i); c == nil {
+			return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
+		}
 	}
 	c.picked.Add(1)
 	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
@@ -152,11 +156,23 @@ func (p *picker) trial() *conn {
 	return nil
 }
 
-// next takes the next turn. It gives nil if the snapshot is out of date so far
-// that nobody in it is eligible any more; the next one is on its way then.
+// take takes the next turn: it gives a connection, and its place. What can be
+// loaded before the atomic step is, since that holds up every load behind it.
+func (p *picker) take() (*conn, int) {
+	flat, n := p.conns.flat, uint32(p.conns.n)
+	i := int(p.turn.n.Add(1) % n)
+	if i < len(flat) {
+		return flat[i], i
+	}
+	return p.conns.at(i), i
+}
+
+// next takes the next turn that goes to one who is eligible. It gives nil if the
+// snapshot is out of date so far that nobody in it is any more; the next one is on
+// its way then. Pick does the same for itself, which saves a call.
 func (p *picker) next() *conn {
-	i := int(p.turn.n.Add(1) % uint32(p.conns.n))
-	if c := p.conns.at(i); c.eligible.Load() || p.open {
+	c, i := p.take()
+	if c.eligible.Load() || p.open {
 		return c
 	}
 	return p.after(i)
