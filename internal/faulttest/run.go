@@ -1,0 +1,249 @@
+package faulttest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The callers: how many there are of each kind, how long their calls may take, and
+// how long they rest between two of them, at the most.
+const (
+	readers, writers, followers = 12, 6, 6
+
+	defaultRest    = 10 * time.Millisecond
+	readTimeout    = 15 * time.Second
+	writeTimeout   = 3 * time.Second
+	followTimeout  = 15 * time.Second
+	recoverTicks   = 60
+	recoverTimeout = time.Minute
+)
+
+// Config says how long a run is: until For has passed or Calls have been made,
+// whichever comes first; 0 is no bound.
+type Config struct {
+	Seed  uint64
+	For   time.Duration
+	Calls uint64
+	// Tick is the time from one step of the plan to the next; 0 means a second.
+	Tick time.Duration
+	// Rest is how long a caller rests between two calls, at the most; 0 means 10 ms.
+	Rest time.Duration
+	// OnTick, if not nil, is called at each.
+	OnTick func(Tick)
+}
+
+// Tick is what Config.OnTick is told.
+type Tick struct {
+	Number int
+	Step   Step
+	Report Report // so far
+}
+
+// Tally counts the calls of one kind.
+type Tally struct{ OK, Failed uint64 }
+
+// Report is what became of the calls.
+type Report struct {
+	Reads, Writes, Follows Tally
+	// Again is how many reads arrived at a server that had arrived at one before.
+	Again uint64
+	// Slowest is how long the slowest read took.
+	Slowest time.Duration
+	// Faults counts those that began, by kind.
+	Faults map[Fault]int
+	// Violations is what must not have happened: the first few, and how many in all.
+	Violations []string
+	Violated   int
+}
+
+// Calls is how many have been made.
+func (r Report) Calls() uint64 {
+	return r.Reads.OK + r.Reads.Failed + r.Writes.OK + r.Writes.Failed + r.Follows.OK + r.Follows.Failed
+}
+
+// String gives the report in one line.
+func (r Report) String() string {
+	var faults []string
+	for f, n := range r.Faults {
+		faults = append(faults, fmt.Sprintf("%v %d", f, n))
+	}
+	slices.Sort(faults)
+	return fmt.Sprintf("%d calls: reads %d, %d failed, %d arrived again, the slowest took %v; writes %d, %d failed; "+
+		"streams %d, %d failed; faults: %s; %d violations", r.Calls(), r.Reads.OK+r.Reads.Failed, r.Reads.Failed, r.Again,
+		r.Slowest.Round(time.Millisecond), r.Writes.OK+r.Writes.Failed, r.Writes.Failed,
+		r.Follows.OK+r.Follows.Failed, r.Follows.Failed, strings.Join(faults, ", "), r.Violated)
+}
+
+// run is one under way.
+type run struct {
+	bench *Bench
+	cfg   Config
+
+	reads, writes, follows tally
+	slowest                atomic.Int64
+	faults                 map[Fault]int
+}
+
+type tally struct{ ok, failed atomic.Uint64 }
+
+func (t *tally) count(err error) {
+	if err == nil {
+		t.ok.Add(1)
+	} else {
+		t.failed.Add(1)
+	}
+}
+
+func (t *tally) load() Tally { return Tally{OK: t.ok.Load(), Failed: t.failed.Load()} }
+
+// Run disturbs the servers and makes calls meanwhile. At the end it ends all
+// faults, waits until all servers are in rotation again, and lets the calls that are
+// under way finish. The error is that of ctx, or of a mistake in the run itself;
+// what the client has done wrong stands in the report.
+func Run(ctx context.Context, b *Bench, cfg Config) (Report, error) {
+	cfg.Tick, cfg.Rest = cmp.Or(cfg.Tick, time.Second), cmp.Or(cfg.Rest, defaultRest)
+	if err := b.Client.WaitHealthy(ctx, b.Cluster.Len()); err != nil {
+		return Report{}, err
+	}
+	r := &run{bench: b, cfg: cfg, faults: make(map[Fault]int)}
+	calling, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for range readers {
+		wg.Go(func() { r.caller(calling, r.read) })
+	}
+	for range writers {
+		wg.Go(func() { r.caller(calling, r.write) })
+	}
+	for range followers {
+		wg.Go(func() { r.caller(calling, r.follow) })
+	}
+	err := r.disturb(ctx)
+	stop()
+	wg.Wait()
+	return r.report(), err
+}
+
+// disturb follows the plan.
+func (r *run) disturb(ctx context.Context) error {
+	var p Plan
+	draw := seeded(r.cfg.Seed)
+	ticker := time.NewTicker(r.cfg.Tick)
+	defer ticker.Stop()
+	start := time.Now()
+	for tick := 1; ctx.Err() == nil; tick++ {
+		var step Step
+		p, step = p.Next(r.bench.inRotation(), draw)
+		if step.Fault != None && !step.Ends {
+			r.faults[step.Fault]++
+		}
+		if err := r.bench.do(step, draw); err != nil { //nolint:contextcheck // as in heal
+			return err
+		}
+		for _, i := range p.Overdue(recoverTicks) {
+			r.bench.Witness.Wrongf("server%d is not back in rotation %d ticks after its fault has ended", i, recoverTicks)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+		report := r.report()
+		if r.cfg.OnTick != nil {
+			r.cfg.OnTick(Tick{Number: tick, Step: step, Report: report})
+		}
+		if r.cfg.For > 0 && time.Since(start) >= r.cfg.For || r.cfg.Calls > 0 && report.Calls() >= r.cfg.Calls {
+			break
+		}
+	}
+	healing, cancel := context.WithTimeout(context.WithoutCancel(ctx), recoverTimeout)
+	defer cancel()
+	if err := r.bench.heal(healing, p, draw); errors.Is(err, context.DeadlineExceeded) {
+		r.bench.Witness.Wrongf("not all are back in rotation %v after all faults have ended: %v", recoverTimeout, err)
+	} else if err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+func (r *run) report() Report {
+	wrong, count := r.bench.Witness.Violations()
+	return Report{
+		Reads: r.reads.load(), Writes: r.writes.load(), Follows: r.follows.load(),
+		Again: r.bench.Witness.again.Load(), Slowest: time.Duration(r.slowest.Load()),
+		Faults: maps.Clone(r.faults), Violations: wrong, Violated: count,
+	}
+}
+
+// caller makes calls until ctx ends. The call under way then is made to its end.
+func (r *run) caller(ctx context.Context, call func(context.Context)) {
+	for wait(ctx, rand.N(r.cfg.Rest)) == nil {
+		call(context.WithoutCancel(ctx))
+	}
+}
+
+// read makes an idempotent call. It must not fail, since there are always servers
+// that could answer it.
+func (r *run) read(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	w := r.bench.Witness
+	ctx, id := w.Call(ctx)
+	start := time.Now()
+	got, err := call(ctx, r.bench.Client, readMethod, id)
+	r.reads.count(err)
+	took := int64(time.Since(start))
+	for old := r.slowest.Load(); took > old && !r.slowest.CompareAndSwap(old, took); old = r.slowest.Load() {
+	}
+	switch {
+	case err != nil:
+		w.Wrongf("read %d was lost after %v: %v", id, time.Since(start).Round(time.Millisecond), err)
+	case got != answerTo(id):
+		w.Wrongf("read %d was answered %q", id, got)
+	}
+}
+
+// write makes a call that is not idempotent. It may fail, but must not arrive twice,
+// which the witness sees, nor succeed without having arrived.
+func (r *run) write(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	w := r.bench.Witness
+	ctx, id := w.Call(ctx)
+	got, err := call(ctx, r.bench.Client, writeMethod, id)
+	r.writes.count(err)
+	switch {
+	case err != nil:
+	case got != answerTo(id):
+		w.Wrongf("write %d was answered %q", id, got)
+	case !w.Arrived(id):
+		w.Wrongf("write %d was answered and has not arrived", id)
+	}
+}
+
+// follow reads a stream. It may break, but until then each message comes once and in
+// its place.
+func (r *run) follow(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, followTimeout)
+	defer cancel()
+	w := r.bench.Witness
+	ctx, id := w.Call(ctx)
+	n := 0
+	err := followAll(ctx, r.bench.Client, id, func(m string) {
+		if m != messageOf(id, n) {
+			w.Wrongf("stream %d: message %d is %q", id, n, m)
+		}
+		n++
+	})
+	r.follows.count(err)
+	if err == nil && n != messages {
+		w.Wrongf("stream %d ended well after %d messages", id, n)
+	}
+}
