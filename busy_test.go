@@ -1,0 +1,134 @@
+package cantonlb_test
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/lbtest"
+)
+
+// busyStreams is how many streams a busy server allows on a connection.
+const busyStreams = 4
+
+// busy makes a server that allows few streams, and a client of it.
+func busy(t *testing.T) (*lbtest.Cluster, *cantonlb.Client) {
+	t.Helper()
+	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithServerOptions(grpc.MaxConcurrentStreams(busyStreams)))
+	return cluster, connect(t, cluster, cantonlb.Config{}, 1)
+}
+
+// takeByCalls takes all streams by unary calls of this length, and has more of them
+// wait. It gives a channel of their errors, which is closed at the end.
+func takeByCalls(t *testing.T, cluster *lbtest.Cluster, client *cantonlb.Client, d time.Duration) <-chan error {
+	t.Helper()
+	const calls = 3 * busyStreams
+	cluster.SetLatency(0, d)
+	ends := make(chan error, calls)
+	var wg sync.WaitGroup
+	for range calls {
+		wg.Go(func() {
+			_, err := lbtest.ServedBy(t.Context(), client)
+			ends <- err
+		})
+	}
+	go func() {
+		wg.Wait()
+		close(ends)
+	}()
+	return ends
+}
+
+// takeByStreams takes all streams by streams on which something comes now and then,
+// and gives a channel of their errors, which is closed when all have ended.
+func takeByStreams(t *testing.T, client *cantonlb.Client) <-chan error {
+	t.Helper()
+	ends := make(chan error, busyStreams)
+	var wg sync.WaitGroup
+	for range busyStreams { // the last waits until the health Watch gives way
+		wg.Go(func() {
+			stream, err := lbtest.Ticks(t.Context(), client, 20*time.Second)
+			for err == nil {
+				_, err = stream.Recv()
+			}
+			ends <- err
+		})
+	}
+	go func() {
+		wg.Wait()
+		close(ends)
+	}()
+	return ends
+}
+
+// neverUnhealthy asserts that no endpoint has ever been.
+func neverUnhealthy(t *testing.T, client *cantonlb.Client) {
+	t.Helper()
+	for _, e := range client.Events() {
+		assert.NotEqual(t, cantonlb.StateUnhealthy, e.To, "%v", e)
+	}
+	assert.Equal(t, 1, client.Status().Eligible())
+	assert.Empty(t, client.Status().Endpoints[0].ConnectionError, "its connection is the first")
+}
+
+func TestABusyServerWithAllStreamsTakenByUnaryCallsIsNotCalledDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster, client := busy(t)
+		ends := takeByCalls(t, cluster, client, 30*time.Second)
+		for err := range ends {
+			assert.NoError(t, err, "each call is answered in its turn")
+		}
+		neverUnhealthy(t, client)
+	})
+}
+
+func TestABusyServerWithAllStreamsTakenByLongStreamsIsNotCalledDeadAndItsStreamsAreNotCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, client := busy(t)
+		ends := takeByStreams(t, client)
+		time.Sleep(10 * time.Minute)
+		neverUnhealthy(t, client)
+		assert.EqualValues(t, busyStreams, client.Status().Endpoints[0].Calls.InFlight)
+		assert.Empty(t, ends, "none has ended")
+	})
+}
+
+func TestAServerThatHangsWithAllStreamsTakenIsFound(t *testing.T) {
+	for name, take := range map[string]func(*testing.T, *lbtest.Cluster, *cantonlb.Client) <-chan error{
+		"by unary calls": func(t *testing.T, cluster *lbtest.Cluster, client *cantonlb.Client) <-chan error {
+			t.Helper()
+			return takeByCalls(t, cluster, client, time.Hour)
+		},
+		"by long streams": func(t *testing.T, _ *lbtest.Cluster, client *cantonlb.Client) <-chan error {
+			t.Helper()
+			return takeByStreams(t, client)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster, client := busy(t)
+				ends := take(t, cluster, client)
+				time.Sleep(time.Minute)
+				neverUnhealthy(t, client)
+
+				hung := time.Now()
+				cluster.Hang(0)
+				require.Equal(t, codes.Unavailable, status.Code(<-ends), "what is under way ends")
+				assert.Less(t, time.Since(hung), 3200*time.Millisecond, "deadAfter, and the time of a sample")
+				assert.True(t, slices.ContainsFunc(client.Events(), func(e cantonlb.Event) bool {
+					return e.To == cantonlb.StateUnhealthy && e.At.After(hung)
+				}))
+				assert.Zero(t, client.Status().Eligible())
+			})
+		})
+	}
+}

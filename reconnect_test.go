@@ -1,0 +1,115 @@
+package cantonlb_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// crowdedServer is a server that many clients connect to, as far as the setting up
+// of HTTP/2, and that notes when each client first reaches it.
+type crowdedServer struct {
+	mu      sync.Mutex
+	up      bool
+	since   time.Time
+	conns   []net.Conn
+	reached map[int]time.Duration // by client, after since
+}
+
+func (s *crowdedServer) start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.up, s.since, s.reached = true, time.Now(), make(map[int]time.Duration)
+}
+
+// stop breaks all connections, and refuses others until start.
+func (s *crowdedServer) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.up = false
+	for _, c := range s.conns {
+		_ = c.Close()
+	}
+	s.conns = nil
+}
+
+func (s *crowdedServer) dial(client int) (net.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.up {
+		return nil, syscall.ECONNREFUSED
+	}
+	if _, ok := s.reached[client]; !ok {
+		s.reached[client] = time.Since(s.since)
+	}
+	near, far := net.Pipe()
+	s.conns = append(s.conns, far)
+	go func() {
+		_, _ = far.Write(emptySettings)
+		_, _ = io.Copy(io.Discard, far) // until one of the two closes it
+	}()
+	return near, nil
+}
+
+// fullest gives how many clients have reached the server within the same time of
+// this length, at the most, and how many in all.
+func (s *crowdedServer) fullest(d time.Duration) (most, all int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, from := range s.reached {
+		n := 0
+		for _, at := range s.reached {
+			if at >= from && at < from+d {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	return most, len(s.reached)
+}
+
+// emptySettings is all that the server says: an empty SETTINGS frame.
+var emptySettings = []byte{0, 0, 0, 4, 0, 0, 0, 0, 0}
+
+// All clients lose a server at the same instant. They must not all come back to it
+// at the same instant: what it can take at its start is little.
+func TestAThousandClientsDoNotReconnectInTheSameInstant(t *testing.T) {
+	const clients = 1000
+	synctest.Test(t, func(t *testing.T) {
+		server := new(crowdedServer)
+		server.start()
+		for i := range clients {
+			client, err := cantonlb.NewClient(cantonlb.Config{
+				Endpoints:   []cantonlb.Endpoint{{Name: "s", Address: "s.example:1"}},
+				HealthCheck: healthcheck.Config{Disabled: true},
+			}, grpc.WithTransportCredentials(insecure.NewCredentials()),
+				grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return server.dial(i) }))
+			require.NoError(t, err)
+			t.Cleanup(func() { assert.NoError(t, client.Close()) })
+			require.NoError(t, client.WaitHealthy(timeout(t), 1))
+		}
+		for _, outage := range []time.Duration{3 * time.Second, 20 * time.Second} {
+			server.stop()
+			time.Sleep(outage)
+			server.start()
+			time.Sleep(1500 * time.Millisecond)
+			most, all := server.fullest(10 * time.Millisecond)
+			t.Logf("after %v: %d of %d clients are back within 1.5 s, at most %d of them within 10 ms", outage, all, clients, most)
+			assert.Equal(t, clients, all)
+			assert.Less(t, most, clients*6/100)
+		}
+	})
+}
