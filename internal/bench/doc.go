@@ -13,7 +13,7 @@
 //
 // # Use
 //
-//	go run ./internal/bench [-short] [-json] [-reps n] [-seed n] [suite ...]
+//	go run ./internal/bench [-short] [-json] [-reps n] [-seed n] [-for d] [-calls n] [suite ...]
 //
 // The suites:
 //
@@ -21,14 +21,24 @@
 //	scale  connecting to many endpoints, probing them, one health flip, memory
 //	flip   from NOT_SERVING to the last call that arrives at the server, under load
 //
+// These run only if they are named:
+//
+//	soak    random faults, one a second, under all kinds of calls: is a call lost, made
+//	        twice or given the answer of another, and does anything grow?
+//	probes  health RPCs a second at the servers and the client's processor time: idle,
+//	        under traffic, with quiet streams, and with many endpoints
+//
 // # Defaults
 //
-// All suites, 5 repetitions, a seed chosen at random and printed; that takes
-// some ten minutes on a quiet machine, most of them for the peers at 5,000
-// endpoints. With -short 2 repetitions of small sizes, in less than a minute. Tables go to standard
-// output, progress to standard error; -json prints one object a line instead of
-// tables. An interrupt ends the run and prints what has been measured.
+// All suites but soak and probes, 5 repetitions, a seed chosen at random and
+// printed; that takes some ten minutes on a quiet machine, most of them for the
+// peers at 5,000 endpoints. With -short 2 repetitions of small sizes, in less than
+// a minute. Tables go to standard output, progress to standard error; -json prints
+// one object a line instead of tables. The soak is one run, whatever -reps says: of
+// 20 minutes, with -short of half a minute, or until -for or -calls says so. An
+// interrupt ends the run and prints what has been measured.
 //
-// The exit code is 0 if everything was measured, 1 if a policy is missing or a
-// measurement failed, 2 for bad arguments, 130 after an interrupt.
+// The exit code is 0 if everything was measured, 1 if a policy is missing, a
+// measurement failed or the soak found a violation, 2 for bad arguments, 130 after
+// an interrupt.
 package main

@@ -20,6 +20,8 @@ type servingStatus = healthpb.HealthCheckResponse_ServingStatus
 type fakeServer struct {
 	status atomic.Int32       // a servingStatus
 	pushes chan servingStatus // capacity 1: a change that the Watch has not taken yet
+	// checks and watches count the calls.
+	checks, watches atomic.Uint64
 }
 
 func newFakeServer() *fakeServer {
@@ -45,6 +47,7 @@ func (s *fakeServer) Invoke(ctx context.Context, method string, _, reply any, _ 
 	if method != healthpb.Health_Check_FullMethodName {
 		return status.Errorf(codes.Unimplemented, "method %s", method)
 	}
+	s.checks.Add(1)
 	return stream.RecvMsg(reply)
 }
 
@@ -52,8 +55,10 @@ func (s *fakeServer) Invoke(ctx context.Context, method string, _, reply any, _ 
 func (s *fakeServer) NewStream(ctx context.Context, _ *grpc.StreamDesc, method string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
 	switch method {
 	case healthpb.Health_Check_FullMethodName:
+		s.checks.Add(1)
 		return &fakeStream{ctx: ctx, server: s}, nil
 	case healthpb.Health_Watch_FullMethodName:
+		s.watches.Add(1)
 		return &fakeStream{ctx: ctx, server: s, watch: true}, nil
 	default:
 		return nil, status.Errorf(codes.Unimplemented, "method %s", method)

@@ -46,6 +46,8 @@ type bench struct {
 	rng     *rand.Rand
 	results *results
 	log     io.Writer
+	seed    uint64
+	soaking soakSizes
 }
 
 // sizes say how much is measured.
@@ -60,6 +62,10 @@ type sizes struct {
 	flipFor    time.Duration // how long one endpoint flips without a pause
 	flipPaced  int           // how many pairs of flips have a pause before each
 
+	probesAfter time.Duration // when the first probes are made and done
+	probesFor   time.Duration // how long probes are counted then
+	probesMany  []int         // endpoints
+
 	flips  int           // flips under load in one repetition
 	window time.Duration // how long a server must be left in peace to count as left
 }
@@ -69,6 +75,7 @@ func fullSizes() sizes {
 		reps:      5,
 		pickSizes: []int{3, 100, 1000}, threads: []int{1, 2}, pickFor: 200 * time.Millisecond,
 		scaleSizes: []int{10, 100, 1000, 5000}, flipFor: 300 * time.Millisecond, flipPaced: 20,
+		probesAfter: 1500 * time.Millisecond, probesFor: 5 * time.Second, probesMany: []int{5000},
 		flips: 300, window: 25 * time.Millisecond,
 	}
 }
@@ -78,6 +85,7 @@ func shortSizes() sizes {
 		reps:      2,
 		pickSizes: []int{3, 100, 1000}, threads: []int{1, 2}, pickFor: 30 * time.Millisecond,
 		scaleSizes: []int{10, 100}, flipFor: 50 * time.Millisecond, flipPaced: 5,
+		probesAfter: 1500 * time.Millisecond, probesFor: time.Second, probesMany: []int{1000},
 		flips: 30, window: 25 * time.Millisecond,
 	}
 }
@@ -86,9 +94,11 @@ func shortSizes() sizes {
 type options struct {
 	sizes
 
-	json   bool
-	seed   uint64
-	suites []suite
+	json    bool
+	short   bool
+	seed    uint64
+	suites  []suite
+	soaking soakSizes
 }
 
 // parse reads the command line. Flags may stand before, between and after the
@@ -100,13 +110,14 @@ func parse(args []string, help io.Writer) (options, error) {
 	short := flags.Bool("short", false, "small sizes and 2 repetitions, in less than a minute")
 	asJSON := flags.Bool("json", false, "print one JSON object a line instead of tables")
 	reps := flags.Int("reps", 0, "repetitions of each measurement (default 5, with -short 2)")
-	seed := flags.Uint64("seed", 0, "seed of the shuffled order (default: chosen at random)")
+	seed := flags.Uint64("seed", 0, "seed of the shuffled order and of random faults (default: chosen at random)")
+	soaking := soakFlags(flags)
 
 	var names []string
 	for rest := args; ; {
 		err := flags.Parse(rest)
 		if errors.Is(err, flag.ErrHelp) {
-			sayf(help, "usage: bench [flags] [suite ...]\nsuites: %s (default: all)\nflags:\n", suiteNames())
+			sayf(help, "usage: bench [flags] [suite ...]\nsuites: %s (default: %s)\nflags:\n", suiteNames(), listed(suites))
 			flags.SetOutput(help)
 			flags.PrintDefaults()
 		}
@@ -118,7 +129,7 @@ func parse(args []string, help io.Writer) (options, error) {
 		}
 		names, rest = append(names, rest[0]), rest[1:]
 	}
-	o := options{sizes: fullSizes(), json: *asJSON, seed: *seed}
+	o := options{sizes: fullSizes(), json: *asJSON, short: *short, seed: *seed}
 	if *short {
 		o.sizes = shortSizes()
 	}
@@ -134,30 +145,33 @@ func parse(args []string, help io.Writer) (options, error) {
 		o.seed = rand.Uint64()
 	}
 	for _, name := range names {
-		i := slices.IndexFunc(suites, func(s suite) bool { return s.name == name })
+		all := slices.Concat(suites, onDemand)
+		i := slices.IndexFunc(all, func(s suite) bool { return s.name == name })
 		if i < 0 {
 			return options{}, fmt.Errorf("suite %q: want one of %s", name, suiteNames())
 		}
 		if slices.ContainsFunc(o.suites, func(s suite) bool { return s.name == name }) {
 			return options{}, fmt.Errorf("suite %q: given twice, want it once", name)
 		}
-		o.suites = append(o.suites, suites[i])
+		o.suites = append(o.suites, all[i])
 	}
 	if len(names) == 0 {
 		o.suites = suites
 	}
-	return o, nil
+	return o, soaking(&o)
 }
 
 const maxReps = 1000
 
-func suiteNames() string {
-	names := make([]string, len(suites))
-	for i, s := range suites {
+func listed(list []suite) string {
+	names := make([]string, len(list))
+	for i, s := range list {
 		names[i] = s.name
 	}
 	return strings.Join(names, ", ")
 }
+
+func suiteNames() string { return listed(slices.Concat(suites, onDemand)) }
 
 // run is the command without the process around it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -184,6 +198,7 @@ func measure(ctx context.Context, o options, stdout, stderr io.Writer) int {
 	code := exitOK
 	for _, s := range o.suites {
 		b := &bench{sizes: o.sizes, rng: rand.New(rand.NewPCG(o.seed, 0)), results: newResults(s.name), log: stderr}
+		b.seed, b.soaking = o.seed, o.soaking
 		err := s.run(b, ctx)
 		if o.json {
 			err = errors.Join(err, b.results.writeJSON(stdout))
@@ -244,6 +259,9 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 func main() {
+	if code, is := serveCounting(); is {
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if code, is := serveCounting(); is {
+		os.Exit(code)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestNoArgumentsMeanAllSuitesAtFullSizeWithARandomSeed(t *testing.T) {
 	o, err := parse(nil, io.Discard)
@@ -42,7 +48,7 @@ func TestBadArgumentsAreErrorsThatNameTheValueAndWhatIsRight(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"pik"}, `suite "pik": want one of pick, scale, flip`},
+		{[]string{"pik"}, `suite "pik": want one of pick, scale, flip, soak, probes`},
 		{[]string{"pick", "pick"}, `suite "pick": given twice, want it once`},
 		{[]string{"-reps", "0"}, "reps 0: want a whole number from 1 to 1000"},
 		{[]string{"-reps", "-3"}, "reps -3: want a whole number from 1 to 1000"},
@@ -89,6 +95,7 @@ func tinySizes() sizes {
 		reps:      2,
 		pickSizes: []int{30}, threads: []int{1, 2}, pickFor: 2 * time.Millisecond,
 		scaleSizes: []int{5}, flipFor: 2 * time.Millisecond, flipPaced: 1,
+		probesAfter: 10 * time.Millisecond, probesFor: 20 * time.Millisecond, probesMany: []int{5},
 		flips: 2, window: 5 * time.Millisecond,
 	}
 }

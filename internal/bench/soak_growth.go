@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/metrics"
+)
+
+// What must not grow during a soak.
+const (
+	goroutineGrowth = iota
+	connectionGrowth
+	heapGrowth
+	growths
+)
+
+// grown says of each how it is called, and how much it may be above what it was
+// without being called growth, besides a tenth.
+var grown = [growths]struct {
+	name  string
+	unit  unit
+	slack float64
+}{
+	{"goroutines", count, 30},
+	{"connections", count, 3},
+	{"live heap", bytes, 2 << 20},
+}
+
+const grownShare = 0.1
+
+// sample is one look at all of them.
+type sample [growths]float64
+
+// warmUp is how many samples are taken before anything is in its usual state.
+const warmUp = 5
+
+// samples are taken once each tick.
+type samples struct {
+	bench interface{ connections() int }
+	list  []sample
+}
+
+func (s *samples) take() {
+	s.list = append(s.list, sample{
+		goroutineGrowth: float64(runtime.NumGoroutine()), connectionGrowth: float64(s.bench.connections()), heapGrowth: heapInUse(),
+	})
+}
+
+// heapInUse is what the newest garbage collection has left, in bytes. Unlike
+// liveHeap it forces none.
+func heapInUse() float64 {
+	read := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(read)
+	if read[0].Value.Kind() != metrics.KindUint64 {
+		return 0
+	}
+	return float64(read[0].Value.Uint64())
+}
+
+// growth is how one of them has changed: its median over the first third of a soak
+// and over the last.
+type growth struct {
+	of          int
+	first, last float64
+}
+
+// growth compares the thirds. There is none to compare in a very short soak.
+func (s *samples) growth() []growth {
+	if len(s.list) < warmUp+3 {
+		return nil
+	}
+	list := s.list[warmUp:]
+	third := len(list) / 3
+	out := make([]growth, growths)
+	for i := range out {
+		of := func(part []sample) float64 {
+			values := make([]float64, len(part))
+			for j := range part {
+				values[j] = part[j][i]
+			}
+			return summarize(values).median
+		}
+		out[i] = growth{of: i, first: of(list[:third]), last: of(list[len(list)-third:])}
+	}
+	return out
+}
+
+// problem says what is wrong, if anything is.
+func (g growth) problem() []string {
+	what := grown[g.of]
+	if g.last <= g.first*(1+grownShare)+what.slack {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: grown from %s to %s, in the median of the first third and the last",
+		what.name, what.unit.format(g.first), what.unit.format(g.last))}
+}
+
+func (g growth) values() []value {
+	what := grown[g.of]
+	return []value{
+		{metric{name: what.name + ", first third", unit: what.unit}, g.first},
+		{metric{name: what.name + ", last third", unit: what.unit}, g.last},
+	}
+}
