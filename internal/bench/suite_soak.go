@@ -77,8 +77,7 @@ var (
 // arrives twice, no answer is another call's, and every server is back in rotation
 // soon after its fault. Besides, the goroutines, the connections and the live heap
 // of the process, servers included, must not grow, and nothing may be left running
-// in the end. The seed makes the same faults again, though not at the same point of
-// each call.
+// in the end.
 //
 // A violation is printed, and is an error.
 func (b *bench) soak(ctx context.Context) error {

@@ -11,41 +11,40 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/lbtest"
 )
 
 var (
 	seed  = flag.Uint64("seed", 0, "the seed of the random faults (default: chosen at random)")
-	lasts = flag.Duration("lasts", time.Minute, "how long they are made, in fake time")
+	lasts = flag.Duration("lasts", 20*time.Second, "how long they are made, in fake time")
 )
-
-// newBench makes servers, and a client that finds them all.
-func newBench(t *testing.T, opts ...lbtest.Option) *Bench {
-	t.Helper()
-	b := &Bench{Witness: NewWitness()}
-	b.Cluster = lbtest.NewCluster(t, Servers, Register, append(opts, b.Witness.Options())...)
-	var err error
-	b.Client, err = cantonlb.NewClient(ClientConfig(b.Cluster), b.Cluster.DialOptions()...)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, b.Client.Close()) })
-	return b
-}
 
 func TestNoCallIsLostOrMadeTwiceUnderRandomFaults(t *testing.T) {
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}
-	t.Logf("to see the same faults again: -seed %d", *seed)
-	synctest.Test(t, func(t *testing.T) {
-		report, err := Run(t.Context(), newBench(t), Config{Seed: *seed, For: *lasts, Rest: 50 * time.Millisecond})
-		require.NoError(t, err)
-		t.Log(report)
-		assert.Zero(t, report.Violated)
-		for _, v := range report.Violations {
-			t.Error(v)
-		}
-		assert.Positive(t, report.Writes.OK)
-		assert.Positive(t, report.Follows.OK)
-		assert.Positive(t, report.Again, "faults have had calls made again")
-	})
+	t.Logf("to see these faults again: -seed %d", *seed)
+	for name, change := range map[string]func(*cantonlb.Config){
+		"as shipped":               nil,
+		"with Checks alone":        func(c *cantonlb.Config) { c.HealthCheck.NoWatch = true },
+		"with Checks now and then": func(c *cantonlb.Config) { c.HealthCheck.Interval = 10 * time.Second },
+		"with retries of grpc's": func(c *cantonlb.Config) {
+			c.ServiceConfig = `{"methodConfig":[{"name":[{"service":"faulttest.Ledger","method":"Read"}],"retryPolicy":{"maxAttempts":3,
+				"initialBackoff":"0.01s","maxBackoff":"0.1s","backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}]}`
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				report, err := Run(t.Context(), newBench(t, setUp{change: change}), Config{Seed: *seed, For: *lasts, Rest: 50 * time.Millisecond})
+				require.NoError(t, err)
+				t.Log(report)
+				assert.Zero(t, report.Violated)
+				for _, v := range report.Violations {
+					t.Error(v)
+				}
+				assert.Positive(t, report.Writes.OK)
+				assert.Positive(t, report.Follows.OK)
+				assert.Positive(t, report.Again, "faults have had calls made again")
+			})
+		})
+	}
 }

@@ -12,7 +12,6 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/lbtest"
 )
 
 // wrongStream asks for another call's messages.
@@ -23,14 +22,7 @@ func (s wrongStream) SendMsg(any) error { return s.ClientStream.SendMsg(wrappers
 // sinner makes a bench whose client does what it must not.
 func sinner(t *testing.T, sin func(*cantonlb.Config), opts ...grpc.DialOption) *run {
 	t.Helper()
-	b := &Bench{Witness: NewWitness()}
-	b.Cluster = lbtest.NewCluster(t, Servers, Register, b.Witness.Options())
-	cfg := ClientConfig(b.Cluster)
-	sin(&cfg)
-	var err error
-	b.Client, err = cantonlb.NewClient(cfg, append(b.Cluster.DialOptions(), opts...)...)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, b.Client.Close()) })
+	b := newBench(t, setUp{change: sin, dial: opts})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	require.NoError(t, b.Client.WaitHealthy(ctx, Servers))

@@ -105,14 +105,14 @@ func TestAWriteNeverArrivesTwiceUnderAnyFault(t *testing.T) {
 	for name, d := range disturbances() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, d.opts...)
+				b := newBench(t, setUp{servers: d.opts})
 				for i := range Servers {
 					b.Cluster.SetLatency(i, 50*time.Millisecond) // so that calls are in flight
 				}
 				r := &run{bench: b, cfg: Config{Rest: 50 * time.Millisecond}}
 				calling, stop := context.WithCancel(t.Context())
 				var wg sync.WaitGroup
-				for range 2 * writers {
+				for range writers {
 					wg.Go(func() { r.caller(calling, r.write) })
 				}
 				time.Sleep(time.Second)
