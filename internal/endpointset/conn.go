@@ -44,7 +44,7 @@ type conn struct {
 	cancel        context.CancelFunc // ends the probes on this connection; nil if none
 	heardOfHealth bool               // grpc's health listener has been called
 	silence       silence
-	passive       time.Time // when an answer last said that the replica is passive, and was believed
+	passive       passive
 	alive         time.Time // when a call was last seen answered, or the connection first seen
 	dead          error     // why it was closed; nil if it was not
 	retirement    retirement
@@ -122,6 +122,25 @@ func (c *conn) failure(info balancer.DoneInfo) {
 	}
 	if info.BytesReceived && cantonerr.PassiveReplica(info.Err) {
 		s.answersPassive(c)
+	}
+}
+
+// answersPassive hears of a call that was answered by a passive replica: the
+// endpoint becomes suspect, and is probed at once. That is all, since the answer is
+// about one service of the node, and the probe's about the node. It comes from a call
+// that ends, and takes Set.mu.
+func (s *Set) answersPassive(c *conn) {
+	s.mu.Lock()
+	defer s.unlock()
+	e := c.endpoint
+	if s.closed || e.conn != c || e.checker == nil || e.health.state != healthcheck.Healthy {
+		return
+	}
+	var doubt bool
+	health := s.cfg.HealthCheck
+	c.passive, doubt = c.passive.next(time.Now(), health.SuspectInterval, health.Interval)
+	if doubt {
+		s.after = append(s.after, func() { e.checker.Doubt(healthcheck.ReasonPassiveReplica) })
 	}
 }
 

@@ -1,27 +1,26 @@
 package endpointset
 
-import (
-	"time"
+import "time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
-)
+// passive paces the doubts about an endpoint whose probes deny what its calls say. It
+// is a pure state machine.
+type passive struct {
+	last  time.Time // when it was last doubted
+	pause time.Duration
+}
 
-// answersPassive hears of a call that was answered by a passive replica: the
-// endpoint becomes suspect, and is probed at once. That is all, since the answer is
-// about one service of the node, and the probe's about the node. If the two go on
-// to disagree, there is one such probe each suspectInterval. It comes from a call
-// that ends, and takes Set.mu.
-func (s *Set) answersPassive(c *conn) {
-	s.mu.Lock()
-	defer s.unlock()
-	e := c.endpoint
-	if s.closed || e.conn != c || e.checker == nil || e.health.state != healthcheck.Healthy {
-		return
+// next tells whether there is reason to doubt the endpoint now. Each doubt that a
+// probe has to clear doubles the pause to the next, from base up to most, so that
+// calls do not multiply the probes; when for long there has been none, it starts
+// afresh.
+func (p passive) next(now time.Time, base, most time.Duration) (passive, bool) {
+	since := now.Sub(p.last)
+	switch {
+	case p.pause == 0 || since > 2*most:
+		return passive{last: now, pause: base}, true
+	case since < p.pause:
+		return p, false
+	default:
+		return passive{last: now, pause: min(2*p.pause, most)}, true
 	}
-	now := time.Now()
-	if now.Sub(c.passive) < s.cfg.HealthCheck.SuspectInterval {
-		return
-	}
-	c.passive = now
-	s.after = append(s.after, func() { e.checker.Doubt(healthcheck.ReasonPassiveReplica) })
 }
