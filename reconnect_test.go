@@ -87,6 +87,9 @@ var emptySettings = []byte{0, 0, 0, 4, 0, 0, 0, 0, 0}
 // All clients lose a server at the same instant. They must not all come back to it
 // at the same instant: what it can take at its start is little.
 func TestAThousandClientsDoNotReconnectInTheSameInstant(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector itself fails with so much going on in one bubble: golang.org/issue/78156")
+	}
 	const clients = 1000
 	synctest.Test(t, func(t *testing.T) {
 		server := new(crowdedServer)

@@ -107,12 +107,12 @@ func TestAWriteNeverArrivesTwiceUnderAnyFault(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, setUp{servers: d.opts})
 				for i := range Servers {
-					b.Cluster.SetLatency(i, 50*time.Millisecond) // so that calls are in flight
+					b.Cluster.SetLatency(i, 300*time.Millisecond) // so that each has calls in flight
 				}
 				r := &run{bench: b, cfg: Config{Rest: 50 * time.Millisecond}}
 				calling, stop := context.WithCancel(t.Context())
 				var wg sync.WaitGroup
-				for range writers {
+				for range 4 * writers {
 					wg.Go(func() { r.caller(calling, r.write) })
 				}
 				time.Sleep(time.Second)
