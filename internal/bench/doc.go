@@ -1,5 +1,5 @@
-// Command bench measures cantonlb's policy beside grpc-go's own, in one process
-// and one run.
+// Command bench measures cantonlb beside grpc-go's own policies, and under faults
+// beside proxies too, in one run.
 //
 // # Why
 //
@@ -14,12 +14,15 @@
 // # Use
 //
 //	go run ./internal/bench [-short] [-json] [-reps n] [-seed n] [-for d] [-calls n] [suite ...]
+//	go run ./internal/bench faults [-fault names] [-peer names] [-write docs]
 //
 // The suites:
 //
 //	pick   nanoseconds and allocations per pick with its Done
 //	scale  connecting to many endpoints, probing them, one health flip, memory
 //	flip   from NOT_SERVING to the last call that arrives at the server, under load
+//	faults failed calls, and how long until none fails, while servers are stopped,
+//	       killed, slowed and cut off; see package faults
 //
 // These run only if they are named:
 //
@@ -32,11 +35,12 @@
 //
 // All suites but soak and probes, 5 repetitions, a seed chosen at random and
 // printed; that takes some ten minutes on a quiet machine, most of them for the
-// peers at 5,000 endpoints. With -short 2 repetitions of small sizes, in less than
-// a minute. Tables go to standard output, progress to standard error; -json prints
-// one object a line instead of tables. The soak is one run, whatever -reps says: of
-// 20 minutes, with -short of half a minute, or until -for or -calls says so. An
-// interrupt ends the run and prints what has been measured.
+// peers at 5,000 endpoints, and another twenty for the faults. With -short 2
+// repetitions of small sizes, in less than a minute and another two for the faults.
+// Tables go to standard output, progress to standard error; -json prints one object
+// a line instead of tables. The soak is one run, whatever -reps says: of 20 minutes,
+// with -short of half a minute, or until -for or -calls says so. An interrupt ends
+// the run and prints what has been measured.
 //
 // The exit code is 0 if everything was measured, 1 if a policy is missing, a
 // measurement failed or the soak found a violation, 2 for bad arguments, 130 after

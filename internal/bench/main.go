@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	"github.com/cantonlb/cantonlb/internal/bench/faults"
 )
 
 // The exit codes.
@@ -37,6 +39,7 @@ var suites = []suite{
 	{"pick", (*bench).pick},
 	{"scale", (*bench).scale},
 	{"flip", (*bench).flip},
+	{faultsName, (*bench).faults},
 }
 
 // bench is one run of the command.
@@ -48,6 +51,7 @@ type bench struct {
 	log     io.Writer
 	seed    uint64
 	soaking soakSizes
+	faulty  faultOptions
 }
 
 // sizes say how much is measured.
@@ -99,6 +103,7 @@ type options struct {
 	seed    uint64
 	suites  []suite
 	soaking soakSizes
+	faulty  faultOptions
 }
 
 // parse reads the command line. Flags may stand before, between and after the
@@ -107,11 +112,12 @@ func parse(args []string, help io.Writer) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // an error is returned, and printed once
 	flags.Usage = func() {}
-	short := flags.Bool("short", false, "small sizes and 2 repetitions, in less than a minute")
+	short := flags.Bool("short", false, "small sizes and few repetitions, in less than 4 minutes")
 	asJSON := flags.Bool("json", false, "print one JSON object a line instead of tables")
 	reps := flags.Int("reps", 0, "repetitions of each measurement (default 5, with -short 2)")
 	seed := flags.Uint64("seed", 0, "seed of the shuffled order and of random faults (default: chosen at random)")
 	soaking := soakFlags(flags)
+	faulty := faultFlags(flags)
 
 	var names []string
 	for rest := args; ; {
@@ -158,6 +164,9 @@ func parse(args []string, help io.Writer) (options, error) {
 	if len(names) == 0 {
 		o.suites = suites
 	}
+	if err := faulty(&o, given); err != nil {
+		return o, err
+	}
 	return o, soaking(&o)
 }
 
@@ -198,7 +207,7 @@ func measure(ctx context.Context, o options, stdout, stderr io.Writer) int {
 	code := exitOK
 	for _, s := range o.suites {
 		b := &bench{sizes: o.sizes, rng: rand.New(rand.NewPCG(o.seed, 0)), results: newResults(s.name), log: stderr}
-		b.seed, b.soaking = o.seed, o.soaking
+		b.seed, b.soaking, b.faulty = o.seed, o.soaking, o.faulty
 		err := s.run(b, ctx)
 		if o.json {
 			err = errors.Join(err, b.results.writeJSON(stdout))
@@ -260,6 +269,9 @@ func pause(ctx context.Context, d time.Duration) error {
 
 func main() {
 	if code, is := serveCounting(); is {
+		os.Exit(code)
+	}
+	if code, is := faults.Child(); is {
 		os.Exit(code)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,10 +13,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/cantonlb/cantonlb/internal/bench/faults"
 )
 
+// TestMain lets the processes that the suites start be what they are to be.
 func TestMain(m *testing.M) {
 	if code, is := serveCounting(); is {
+		os.Exit(code)
+	}
+	if code, is := faults.Child(); is {
 		os.Exit(code)
 	}
 	goleak.VerifyTestMain(m)
@@ -24,7 +31,7 @@ func TestMain(m *testing.M) {
 func TestNoArgumentsMeanAllSuitesAtFullSizeWithARandomSeed(t *testing.T) {
 	o, err := parse(nil, io.Discard)
 	require.NoError(t, err)
-	assert.Equal(t, "pick, scale, flip", names(o.suites))
+	assert.Equal(t, "pick, scale, flip, faults", names(o.suites))
 	assert.Equal(t, fullSizes(), o.sizes)
 	assert.Equal(t, 5, o.reps)
 	other, err := parse(nil, io.Discard)
@@ -48,7 +55,7 @@ func TestBadArgumentsAreErrorsThatNameTheValueAndWhatIsRight(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"pik"}, `suite "pik": want one of pick, scale, flip, soak, probes`},
+		{[]string{"pik"}, `suite "pik": want one of pick, scale, flip, faults, soak, probes`},
 		{[]string{"pick", "pick"}, `suite "pick": given twice, want it once`},
 		{[]string{"-reps", "0"}, "reps 0: want a whole number from 1 to 1000"},
 		{[]string{"-reps", "-3"}, "reps -3: want a whole number from 1 to 1000"},
@@ -67,7 +74,7 @@ func TestBadArgumentsAreErrorsThatNameTheValueAndWhatIsRight(t *testing.T) {
 func TestHelpNamesTheSuitesAndIsNoError(t *testing.T) {
 	var errs strings.Builder
 	assert.Equal(t, exitOK, run(context.Background(), []string{"-h"}, io.Discard, &errs))
-	assert.Contains(t, errs.String(), "pick, scale, flip")
+	assert.Contains(t, errs.String(), "pick, scale, flip, faults")
 	assert.Contains(t, errs.String(), "-reps")
 }
 
@@ -212,4 +219,51 @@ func TestAPolicyThatIsNotRegisteredIsReportedAsMissing(t *testing.T) {
 	require.NoError(t, b.results.writeJSON(&lines))
 	assert.Contains(t, table.String(), "MISSING: nobody")
 	assert.JSONEq(t, `{"suite":"test","policy":"nobody","missing":true,"median":0,"min":0,"max":0,"reps":0}`, lines.String())
+}
+
+func TestTheFlagsOfTheSuiteFaultsAreItsOwn(t *testing.T) {
+	o, err := parse([]string{"faults", "-fault", "sigstop,drop", "-peer=ours,rr", "-write", "docs", "-seed", "7", "-short"}, io.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, faultOptions{Options: faults.Options{
+		Short: true, Seed: 7, Scenarios: []string{"sigstop", "drop"}, Peers: []string{"ours", "rr"},
+	}, write: "docs"}, o.faulty)
+	o, err = parse([]string{"faults", "-reps", "3"}, io.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, 3, o.faulty.Runs)
+	o, err = parse([]string{"faults"}, io.Discard)
+	require.NoError(t, err)
+	assert.Zero(t, o.faulty.Runs, "as planned")
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"faults", "-fault", "sigstp"}, `fault "sigstp": want one of sigstop`},
+		{[]string{"faults", "-peer", "rr,"}, `peer "": want one of ours`},
+		{[]string{"pick", "-write", "docs"}, "-write: only the suite faults has it"},
+	} {
+		_, err := parse(c.args, io.Discard)
+		assert.ErrorContains(t, err, c.want)
+	}
+}
+
+func TestTheSuiteFaultsPrintsItsOwnTablesAndRecords(t *testing.T) {
+	folder := t.TempDir()
+	args := []string{"faults", "-fault", "sigkill", "-peer", "rr", "-short", "-seed", "1", "-write", folder}
+	var out, errs strings.Builder
+	require.Equal(t, exitOK, run(t.Context(), append(args, "-json"), &out, &errs), errs.String())
+	metrics := map[string]bool{}
+	for line := range strings.Lines(out.String()) {
+		var rec record
+		require.NoError(t, json.Unmarshal([]byte(line), &rec), line)
+		assert.Equal(t, "faults", rec.Suite)
+		assert.Equal(t, "sigkill", rec.Case)
+		assert.Equal(t, "rr", rec.Policy)
+		assert.Equal(t, 1, rec.Reps)
+		metrics[rec.Metric] = true
+	}
+	assert.True(t, metrics["calls failed"])
+	text, err := os.ReadFile(filepath.Join(folder, "faults.md"))
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "### `sigkill`")
+	assert.FileExists(t, filepath.Join(folder, "faults.svg"))
 }

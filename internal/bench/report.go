@@ -83,6 +83,8 @@ type results struct {
 	metrics  []metric // in the order in which they first came
 	values   map[point]map[int]float64
 	missing  []string // labels of policies that are not registered
+	// tables, if not nil, prints the results in place of the sections' tables.
+	tables func(io.Writer) error
 }
 
 func newResults(suite string) *results {
@@ -167,6 +169,9 @@ func valuesOf(byRep map[int]float64) []float64 {
 
 // writeTables prints one table for each section, the ratios last.
 func (r *results) writeTables(w io.Writer) error {
+	if r.tables != nil {
+		return r.tables(w)
+	}
 	for _, s := range r.sections {
 		if _, err := fmt.Fprintf(w, "\n%s: %s\n", r.suite, s.title); err != nil {
 			return err

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/metrics"
+
+	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
 // What must not grow during a soak.
@@ -78,7 +80,7 @@ func (s *samples) growth() []growth {
 			for j := range part {
 				values[j] = part[j][i]
 			}
-			return summarize(values).median
+			return stats.Summarize(values).Median
 		}
 		out[i] = growth{of: i, first: of(list[:third]), last: of(list[len(list)-third:])}
 	}

@@ -1,0 +1,135 @@
+package faults
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials/insecure"
+	_ "google.golang.org/grpc/health" // or healthCheckConfig would do nothing
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+	_ "google.golang.org/grpc/xds" // registers outlier_detection
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// channel is how a client reaches the servers.
+type channel struct {
+	conn    grpc.ClientConnInterface
+	replace func(servers []string) error
+	close   func() error
+}
+
+// opener connects a client, which names itself by id, to the servers.
+type opener func(id string, servers []string) (*channel, error)
+
+// openOurs connects by the library that this is about, through its front door.
+func openOurs(health healthcheck.Config, idempotent bool) opener {
+	return func(id string, servers []string) (*channel, error) {
+		cfg := cantonlb.Config{
+			Endpoints: endpoints(servers), HealthCheck: health, TransportCredentials: insecure.NewCredentials(),
+		}
+		if idempotent {
+			cfg.Idempotent = []string{methodRead}
+		}
+		client, err := cantonlb.NewClient(cfg, grpc.WithUserAgent(id))
+		if err != nil {
+			return nil, err
+		}
+		return &channel{
+			conn:    client,
+			replace: func(servers []string) error { return client.Update(endpoints(servers)) },
+			close:   client.Close,
+		}, nil
+	}
+}
+
+func endpoints(servers []string) []cantonlb.Endpoint {
+	list := make([]cantonlb.Endpoint, len(servers))
+	for i, address := range servers {
+		list[i] = cantonlb.Endpoint{Name: address, Address: address}
+	}
+	return list
+}
+
+// openGRPC connects by grpc-go alone.
+func openGRPC(serviceConfig string, opts ...grpc.DialOption) opener {
+	return func(id string, servers []string) (*channel, error) {
+		if !json.Valid([]byte(serviceConfig)) {
+			return nil, fmt.Errorf("service config %q: want JSON", serviceConfig)
+		}
+		list := manual.NewBuilderWithScheme("bench")
+		list.InitialState(addresses(servers))
+		all := append([]grpc.DialOption{
+			grpc.WithResolvers(list), grpc.WithDefaultServiceConfig(serviceConfig),
+			grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUserAgent(id), grpc.WithNoProxy(),
+		}, opts...)
+		conn, err := grpc.NewClient("bench:///servers", all...)
+		if err != nil {
+			return nil, err
+		}
+		return &channel{
+			conn: conn,
+			replace: func(servers []string) error {
+				list.UpdateState(addresses(servers))
+				return nil
+			},
+			close: conn.Close,
+		}, nil
+	}
+}
+
+func addresses(servers []string) resolver.State {
+	list := make([]resolver.Endpoint, len(servers))
+	for i, address := range servers {
+		list[i] = resolver.Endpoint{Addresses: []resolver.Address{{Addr: address}}}
+	}
+	return resolver.State{Endpoints: list}
+}
+
+// openProxy connects to a proxy, which is always near and up.
+func openProxy(serviceConfig string) opener {
+	open := openGRPC(serviceConfig, grpc.WithConnectParams(backoffUpTo(100*time.Millisecond)))
+	return func(id string, servers []string) (*channel, error) {
+		ch, err := open(id, servers)
+		if ch != nil {
+			ch.replace = func([]string) error { return errors.New("a proxy's list cannot be replaced by its client") }
+		}
+		return ch, err
+	}
+}
+
+// backoffUpTo has grpc try a connection again after 0.1 s at first and limit in the
+// end; by default that is 1 s and 120 s.
+func backoffUpTo(limit time.Duration) grpc.ConnectParams {
+	return grpc.ConnectParams{
+		Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: limit},
+		MinConnectTimeout: time.Second,
+	}
+}
+
+// The parts of grpc-go's service configs.
+const (
+	plainRoundRobin = `"loadBalancingConfig": [{"round_robin": {}}]`
+	outlierEjection = `"loadBalancingConfig": [{"outlier_detection_experimental": {
+		"interval": "1s", "baseEjectionTime": "5s", "maxEjectionPercent": 50,
+		"failurePercentageEjection": {"threshold": 50, "enforcementPercentage": 100, "minimumHosts": 2, "requestVolume": 5},
+		"childPolicy": [{"round_robin": {}}]}}]`
+	channelHealth = `"healthCheckConfig": {"serviceName": ""}`
+	retries       = `"methodConfig": [{"name": [{}], "retryPolicy": {
+		"maxAttempts": 3, "initialBackoff": "0.01s", "maxBackoff": "0.1s", "backoffMultiplier": 2,
+		"retryableStatusCodes": ["UNAVAILABLE"]}}]`
+)
+
+// pings are as frequent as a grpc-go client can send them.
+func pings() grpc.DialOption {
+	return grpc.WithKeepaliveParams(keepalive.ClientParameters{
+		Time: 10 * time.Second, Timeout: time.Second, PermitWithoutStream: true,
+	})
+}

@@ -1,0 +1,138 @@
+package faults
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// clientConfig is what a client process is told.
+type clientConfig struct {
+	Peer     string        `json:"peer"`     // id
+	Servers  []string      `json:"servers"`  // their addresses, or that of its proxy
+	Rate     int           `json:"rate"`     // calls a second
+	Deadline time.Duration `json:"deadline"` // of each call
+}
+
+// firstCall bounds how long a client may take until its first call is answered.
+const firstCall = 15 * time.Second
+
+// runClient is a client process from start to end.
+func runClient(c clientConfig, in *json.Decoder, out *mouth) error {
+	p, ok := peerByID(c.Peer)
+	if !ok {
+		return fmt.Errorf("peer %q: want one of %s", c.Peer, peerIDs())
+	}
+	ch, err := p.open(p.id, c.Servers)
+	if err != nil {
+		return err
+	}
+	defer ch.close() //nolint:errcheck // the process is about to end
+	l := &load{conn: ch.conn, method: methodWrite, rate: c.Rate, deadline: c.Deadline}
+	if p.idempotent {
+		l.method = methodRead
+	}
+	if err := l.first(); err != nil {
+		return fmt.Errorf("%s: the first call: %w", p.id, err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer l.running.Wait()
+	defer stop()
+
+	if err := out.say(message{Kind: saysReady, At: time.Now()}); err != nil {
+		return err
+	}
+	for {
+		var o order
+		if err := in.Decode(&o); err != nil {
+			return eof(err)
+		}
+		var err error
+		switch o.Op {
+		case opBegin:
+			l.begin(ctx, o.At)
+		case opReplace:
+			err = ch.replace(o.Servers)
+		case opFinish:
+			stop()
+			return out.say(message{Kind: saysDone, At: time.Now(), Result: l.result()})
+		default:
+			err = errors.New("a client cannot " + string(o.Op))
+		}
+		if err := out.done(err); err != nil {
+			return err
+		}
+	}
+}
+
+// load makes calls at a steady rate, whether or not those before have been
+// answered, as many users do who know nothing of each other.
+type load struct {
+	conn     grpc.ClientConnInterface
+	method   string
+	rate     int
+	deadline time.Duration
+
+	running sync.WaitGroup // the pacer and the calls
+	began   time.Duration  // processor time used before
+
+	mu    sync.Mutex
+	calls []call
+}
+
+// first makes one call that waits for a server.
+func (l *load) first() error {
+	ctx, cancel := context.WithTimeout(context.Background(), firstCall)
+	defer cancel()
+	return l.conn.Invoke(ctx, l.method, new(emptypb.Empty), new(wrapperspb.StringValue), grpc.WaitForReady(true))
+}
+
+// begin starts to make calls: the n-th is due n/rate seconds after at. One that
+// cannot be made in time is made at once, and still counted from when it was due.
+func (l *load) begin(ctx context.Context, at time.Time) {
+	l.began = cpuTime()
+	l.running.Go(func() {
+		for n := 0; ; n++ {
+			due := at.Add(time.Duration(n) * time.Second / time.Duration(l.rate))
+			sleepUntil(due)
+			if ctx.Err() != nil {
+				return
+			}
+			l.running.Go(func() { l.call(ctx, due) })
+		}
+	})
+}
+
+// call makes one call, which is not cut short when the load ends.
+func (l *load) call(ctx context.Context, due time.Time) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.deadline)
+	defer cancel()
+	answer := new(wrapperspb.StringValue)
+	err := l.conn.Invoke(ctx, l.method, new(emptypb.Empty), answer)
+	c := call{Due: due.UnixMicro(), Took: time.Since(due).Microseconds(), Server: answer.GetValue()}
+	if err != nil {
+		c.Server, c.Code = "", uint32(status.Code(err))
+		if c.Code == uint32(codes.OK) {
+			c.Code = uint32(codes.Unknown)
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls = append(l.calls, c)
+}
+
+// result waits for the calls under way and gives them all.
+func (l *load) result() *result {
+	used := cpuTime() - l.began
+	l.running.Wait()
+	return &result{Calls: l.calls, CPU: used}
+}

@@ -1,0 +1,246 @@
+package faults
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cantonlb/cantonlb/internal/bench/stats"
+)
+
+// The files that WriteDocs writes.
+const (
+	documentFile = "faults.md"
+	plotFile     = "faults.svg"
+)
+
+// WriteDocs writes faults.md and its plot faults.svg into a folder.
+func (r *Report) WriteDocs(folder string) error {
+	if len(r.runs) == 0 {
+		return fmt.Errorf("write %s: nothing was measured", filepath.Join(folder, documentFile))
+	}
+	if err := os.WriteFile(filepath.Join(folder, plotFile), []byte(r.plot()), 0o644); err != nil { //nolint:gosec // for all to read
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, documentFile), []byte(r.text(plotFile)), 0o644) //nolint:gosec // for all to read
+}
+
+// text is the report in Markdown, which is readable as it is. plot is the file
+// of the plot; empty leaves it out.
+func (r *Report) text(plot string) string {
+	var out strings.Builder
+	sayf(&out, "# Faults\n\n")
+	sayf(&out, "<!-- Written by `go run ./internal/bench faults -write docs`. Do not edit. -->\n\n")
+	sayf(&out, "Three real server processes, one of which is stopped, killed, slowed or cut off while this library, grpc-go's own\n"+
+		"policies and two proxies send calls to them. What this library has to show comes first, then how it was measured, then\nall tables.\n\n")
+	if plot != "" {
+		sayf(&out, "![Failed calls over time, one panel for each fault, one line for each peer](%s)\n\n", plot)
+	}
+	r.writeChecks(&out)
+	r.writeMethod(&out)
+	r.writePeers(&out)
+	r.writePart(&out, partFaults, "## Faults, all peers side by side\n\n")
+	r.writePart(&out, partAcceptance, "## A server that hangs, 900 calls a second\n\n")
+	r.writePart(&out, partLatency, "## The price, while nothing is wrong\n\n")
+	return strings.TrimRight(out.String(), "\n") + "\n"
+}
+
+func (r *Report) writeChecks(out *strings.Builder) {
+	rows := [][]string{{"claim", "shown: median (worst)", "holds"}}
+	for _, c := range r.checks() {
+		holds := "yes"
+		if !c.holds {
+			holds = "**no**"
+		}
+		if c.single {
+			holds += ", in one run"
+		}
+		rows = append(rows, []string{c.claim, c.shown, holds})
+	}
+	if len(rows) > 1 {
+		sayf(out, "## What it has to show\n\n%s\n", table(rows))
+	}
+}
+
+func (r *Report) writeMethod(out *strings.Builder) {
+	length := "the full suite"
+	if r.options.Short {
+		length = "`-short`: a subset, once each"
+	}
+	sayf(out, "## How it was measured\n\n")
+	sayf(out, "- By `go run ./internal/bench faults`, %s, %d runs in %v, `-seed %d`. The order of the runs\n"+
+		"  and the server that is struck are random, by the seed. Every run has new processes. Some faults are run several times\n"+
+		"  and some once; it says which.\n",
+		length, len(r.runs), r.took.Round(time.Second), r.options.Seed)
+	sayf(out, "- On %s, %s.\n", r.machine, strings.Join(r.versions, ", "))
+	sayf(out, "- **All peers of a run run at the same time against the same servers**, so each meets the very same fault at the very same\n"+
+		"  instant, and whatever else the machine does meets all alike. Each has a client process of its own, and a proxy of its own.\n")
+	sayf(out, "- The load is open loop: calls are due at a fixed rate whatever became of those before, the peers evenly out of step. A\n"+
+		"  call's latency counts from when it was due, to its end, however it ended. The load has run for %s when the measurement\n"+
+		"  begins, %s before the fault.\n", spell(warmUp), spell(lead))
+	busy, own := r.load()
+	sayf(out, "- All of it kept the machine %s busy (median of the runs, then the worst), of which %s by these processes themselves.\n", busy, own)
+	sayf(out, "- *failed*: calls that ended with an error, of those under way at the fault or due later. *last*: seconds from the fault to\n"+
+		"  when the last failing call was due. *back*: seconds from when the server was well again (its port listened, it was let go\n"+
+		"  on, packets passed) to when the first call that it answered was due; 0.0 also where it was never left; `never` within the\n"+
+		"  run. *at it*: the part of the calls that went to the struck server, from 2 s after the fault until it was healed. *probes*:\n"+
+		"  health requests a second at all servers together. *client*, *proxy*: per cent of one processor. Where there were several\n"+
+		"  runs: the median, then the worst.\n")
+	for _, what := range r.skipped {
+		sayf(out, "- Skipped: %s.\n", what)
+	}
+	sayf(out, "\n")
+}
+
+// load gives how busy the machine was, and how much of it was by the runs' own
+// processes.
+func (r *Report) load() (busy, own string) {
+	var b, o []float64
+	for _, one := range r.runs {
+		if !math.IsNaN(one.busy) {
+			b = append(b, one.busy)
+		}
+		o = append(o, one.ours)
+	}
+	return medianAndWorst(percents(b), "%.0f", " %"), medianAndWorst(percents(o), "%.0f", " %")
+}
+
+func (r *Report) writePeers(out *strings.Builder) {
+	rows := [][]string{{"peer", "what it is", "calls may be made again"}}
+	for _, p := range peers {
+		if !slices.ContainsFunc(r.runs, func(one *run) bool { _, ok := one.peers[p.id]; return ok }) {
+			continue
+		}
+		again := "no"
+		if p.idempotent {
+			again = "yes"
+		}
+		rows = append(rows, []string{"`" + p.id + "`", string(p.family) + ": " + p.label, again})
+	}
+	sayf(out, "## The peers\n\nEach kind stands here at its defaults and as well tuned as we know how; the proxies' configs are in\n"+
+		"`internal/bench/faults/proxies`, the rest in `peers.go` beside it. Calls to a proxy come from a plain grpc-go channel.\n\n%s\n", table(rows))
+}
+
+func (r *Report) writePart(out *strings.Builder, p part, title string) {
+	for _, sc := range scenarios() {
+		runs := r.of(sc.id)
+		if sc.part != p || len(runs) == 0 {
+			continue
+		}
+		sayf(out, "%s", title)
+		title = ""
+		sayf(out, "### `%s`: %s\n\n%s\n\n%s\n", sc.id, sc.title, r.conditions(sc, runs), table(r.rows(sc)))
+		if p == partLatency {
+			r.writeRatios(out, sc.id)
+		}
+	}
+}
+
+// conditions says how a scenario was run.
+func (r *Report) conditions(sc *scenario, runs []*run) string {
+	times := "one run only"
+	if len(runs) > 1 {
+		times = fmt.Sprintf("%d runs, median (worst)", len(runs))
+	}
+	lasts := "lasts " + spell(runs[0].plan.hold)
+	if after := runs[0].plan.after; after > 0 {
+		lasts += ", observed for " + spell(after) + " more"
+	}
+	deadline := "deadline " + spell(sc.deadline)
+	if sc.onceDeadline > 0 && sc.onceDeadline != sc.deadline {
+		deadline += ", of calls that are not idempotent " + spell(sc.onceDeadline)
+	}
+	return fmt.Sprintf("%s; %s; %d calls/s of each peer, %s in the server, %s.", times, lasts, sc.rate, spell(sc.service), deadline)
+}
+
+// spell writes a duration in seconds, or in milliseconds if it is short.
+func spell(d time.Duration) string {
+	if d > 0 && d < 100*time.Millisecond {
+		return number(float64(d)/float64(time.Millisecond)) + " ms"
+	}
+	return number(d.Seconds()) + " s"
+}
+
+// rows are the table of a scenario.
+func (r *Report) rows(sc *scenario) [][]string {
+	head := []string{"peer", "calls", "failed", "last s", "back s", "p50 ms", "p99 ms", "p99.9 ms", "probes", "client", "proxy"}
+	if sc.answers {
+		head = append(head, "at it %")
+	}
+	rows := [][]string{head}
+	for _, id := range r.measuredPeers(sc.id) {
+		v := func(of func(measured) float64, scale float64, format string) string {
+			scaled := withoutNaN(r.values(sc.id, id, of))
+			for i := range scaled {
+				scaled[i] *= scale
+			}
+			return medianAndWorst(scaled, format, "")
+		}
+		last := "–"
+		if stats.Summarize(r.values(sc.id, id, ofFailed)).Max > 0 {
+			last = v(ofLastFailed, 1, "%.2f")
+		}
+		proxy := "–"
+		if p, _ := peerByID(id); p.proxy != "" {
+			proxy = v(func(m measured) float64 { return m.proxyCPU }, 100, "%.1f")
+		}
+		row := []string{
+			"`" + id + "`",
+			fmt.Sprintf("%.0f", stats.Summarize(r.values(sc.id, id, func(m measured) float64 { return float64(m.calls) })).Median),
+			v(ofFailed, 1, "%.0f"), last, v(ofBack, 1, "%.2f"),
+			v(ofP50, 1e3, "%.2f"),
+			v(func(m measured) float64 { return m.p99 }, 1e3, "%.1f"),
+			v(func(m measured) float64 { return m.p999 }, 1e3, "%.1f"),
+			v(func(m measured) float64 { return m.probes }, 1, "%.1f"),
+			v(func(m measured) float64 { return m.clientCPU }, 100, "%.1f"), proxy,
+		}
+		if sc.answers {
+			row = append(row, v(ofShare, 100, "%.2f"))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// writeRatios compares p50 within each run.
+func (r *Report) writeRatios(out *strings.Builder, scenario string) {
+	rows := [][]string{{"p50 of", "divided by that of", "median of the runs' ratios"}}
+	for _, pair := range [][2]string{{idOurs, idRRHealth}, {idOursOnce, idRRHealth}, {idOurs, idRR}, {idOursOnce, idRR}, {idRR, idRRHealth}} {
+		if v := r.ratios(scenario, pair[0], pair[1]); len(v) > 0 {
+			rows = append(rows, []string{"`" + pair[0] + "`", "`" + pair[1] + "`", ratioText(v)})
+		}
+	}
+	if len(rows) > 1 {
+		sayf(out, "The interval assumes no distribution: it lies between two of the runs' ratios, the same number of ranks from either end.\n\n%s\n",
+			table(rows))
+	}
+}
+
+// table lays out rows, of which the first is the head, as Markdown.
+func table(rows [][]string) string {
+	width := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			width[i] = max(width[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var out strings.Builder
+	for i, row := range rows {
+		for j, cell := range row {
+			sayf(&out, "| %s%s ", cell, strings.Repeat(" ", width[j]-utf8.RuneCountInString(cell)))
+		}
+		sayf(&out, "|\n")
+		if i == 0 {
+			for _, w := range width {
+				sayf(&out, "|%s", strings.Repeat("-", w+2))
+			}
+			sayf(&out, "|\n")
+		}
+	}
+	return out.String()
+}

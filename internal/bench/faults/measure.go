@@ -1,0 +1,155 @@
+package faults
+
+import (
+	"math"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/cantonlb/cantonlb/internal/bench/stats"
+)
+
+// bucket is how finely failures are laid out over time for the plot.
+const bucket = 250 * time.Millisecond
+
+// settleFor is how long after the fault the share of a half-dead server is
+// counted from.
+const settleFor = 2 * time.Second
+
+// measured is what one peer has shown in one run. Times are in seconds.
+type measured struct {
+	// calls and failed are of the calls that were under way at the fault or due
+	// from then to the end; before is how many had failed by then, which should be
+	// none.
+	calls, failed, before int
+	// lastFailed is from the fault to when the last failing call was due; 0 if
+	// none was due after it.
+	lastFailed float64
+	// back is from the healing of a server to when the first call that it
+	// answered was due, the longest of all servers healed: infinite if one did
+	// not come back, NaN if none was healed.
+	back float64
+	// p50, p99 and p999 are of the times from when a call was due to its end,
+	// however it ended.
+	p50, p99, p999 float64
+	// share is the part of the calls that arrived at the server that was struck,
+	// from settleFor after the fault until it was healed; NaN if none was healed.
+	share float64
+	// probes is how many health requests arrived at all servers, a second.
+	probes float64
+	// clientCPU and proxyCPU are in processors: 1 is one that does nothing else.
+	clientCPU, proxyCPU float64
+	// failures are the failed calls by when they were due, in buckets from
+	// marks.begin on.
+	failures []int
+}
+
+// judgeCalls gives what the calls of one peer show.
+func judgeCalls(m marks, calls []call) measured {
+	out := measured{failures: make([]int, int(m.end.Sub(m.begin)/bucket)+1)}
+	var took []float64
+	for _, c := range calls {
+		due := time.UnixMicro(c.Due)
+		if due.Before(m.begin) || due.After(m.end) {
+			continue
+		}
+		failed := c.Code != uint32(codes.OK)
+		if failed {
+			out.failures[int(due.Sub(m.begin)/bucket)]++
+		}
+		if due.Add(time.Duration(c.Took) * time.Microsecond).Before(m.fault) {
+			if failed {
+				out.before++
+			}
+			continue
+		}
+		out.calls++
+		took = append(took, float64(c.Took)/1e6)
+		if failed {
+			out.failed++
+			out.lastFailed = max(out.lastFailed, due.Sub(m.fault).Seconds())
+		}
+	}
+	out.p50, out.p99, out.p999 = stats.Percentile(took, 50), stats.Percentile(took, 99), stats.Percentile(took, 99.9)
+	out.back = backAfter(m.heals, calls)
+	return out
+}
+
+// backAfter gives how long the healed servers took to be in rotation again.
+func backAfter(heals []heal, calls []call) float64 {
+	longest := math.NaN()
+	for _, h := range heals {
+		first := math.Inf(1)
+		for _, c := range calls {
+			if since := time.UnixMicro(c.Due).Sub(h.at).Seconds(); c.Server == h.server && since >= 0 {
+				first = min(first, since)
+			}
+		}
+		if math.IsNaN(longest) || first > longest {
+			longest = first
+		}
+	}
+	return longest
+}
+
+// outcome puts together what the run has shown.
+func (st *stage) outcome(busy float64) *run {
+	out := &run{
+		scenario: st.scenario, plan: st.plan, victim: st.victim.name,
+		busy: busy, marks: st.marks, peers: make(map[string]measured),
+	}
+	for _, a := range st.actors {
+		m := judgeCalls(st.marks, a.result.Calls)
+		m.share = st.share(a.peer.id)
+		probes := 0
+		for _, r := range st.replicas {
+			probes += r.tally.sum(a.peer.id, st.marks.begin, st.marks.end).Probes
+		}
+		m.probes = float64(probes) / st.marks.end.Sub(st.marks.begin).Seconds()
+		load := st.marks.end.Sub(st.marks.begin.Add(-st.plan.warmUp)).Seconds()
+		m.clientCPU = a.result.CPU.Seconds() / load
+		if a.proxy != nil {
+			m.proxyCPU = a.proxy.used.Seconds() / load
+		}
+		out.peers[a.peer.id] = m
+	}
+	return out
+}
+
+// share gives which part of a peer's calls arrived at the victim.
+func (st *stage) share(peer string) float64 {
+	if len(st.marks.heals) == 0 {
+		return math.NaN()
+	}
+	from, to := st.marks.fault.Add(settleFor), st.marks.last()
+	all, victim := 0, 0
+	for _, r := range st.replicas {
+		n := r.tally.sum(peer, from, to).Calls
+		all += n
+		if r == st.victim {
+			victim += n
+		}
+	}
+	if all == 0 {
+		return math.NaN()
+	}
+	return float64(victim) / float64(all)
+}
+
+// meter measures how busy the machine is, with all that runs on it.
+type meter struct{ all, idle float64 }
+
+func startBusy() meter {
+	all, idle := machineTime()
+	return meter{all, idle}
+}
+
+// share gives the part of the machine's processor time that was used since the
+// start, 0 to 1; NaN if the machine does not say.
+func (m meter) share() float64 {
+	all, idle := machineTime()
+	if all <= m.all {
+		return math.NaN()
+	}
+	return 1 - (idle-m.idle)/(all-m.all)
+}

@@ -1,0 +1,152 @@
+package faults
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// family is whose work a peer is.
+type family string
+
+const (
+	ours    family = "cantonlb"
+	grpcGo  family = "grpc-go"
+	haproxy family = "HAProxy"
+	nginx   family = "nginx"
+)
+
+// peer is one way to reach the servers, ours among them.
+type peer struct {
+	id     string
+	family family
+	label  string // what is set, for the tables
+	// idempotent: its calls may be made again, and it is told so.
+	idempotent bool
+	open       opener
+	proxy      string // the name of its config in proxies/; empty without a proxy
+}
+
+// The ids that checks and scenarios name.
+const (
+	idOurs         = "ours"
+	idOursOnce     = "ours-once"
+	idOursFast     = "ours-fast"
+	idOursFastOnce = "ours-fast-once"
+	idOurs10s      = "ours-10s"
+	idOurs10sOnce  = "ours-10s-once"
+	idRR           = "rr"
+	idRRHealth     = "rr-health"
+)
+
+var (
+	fastHealth = healthcheck.Config{
+		Interval: 200 * time.Millisecond, Timeout: 200 * time.Millisecond, Silence: 200 * time.Millisecond,
+	}
+	rareHealth = healthcheck.Config{Interval: 10 * time.Second}
+)
+
+// peers are all there are, in the order of the tables. Each kind is here at its
+// defaults and as well tuned as we know how.
+var peers = []peer{
+	{
+		id: idOurs, family: ours, label: "defaults, calls declared idempotent",
+		idempotent: true, open: openOurs(healthcheck.Config{}, true),
+	},
+	{
+		id: idOursOnce, family: ours, label: "defaults, calls not idempotent",
+		open: openOurs(healthcheck.Config{}, false),
+	},
+	{
+		id: idOursFast, family: ours, label: "interval, timeout and silence 0.2 s, calls declared idempotent",
+		idempotent: true, open: openOurs(fastHealth, true),
+	},
+	{
+		id: idOursFastOnce, family: ours, label: "interval, timeout and silence 0.2 s, calls not idempotent",
+		open: openOurs(fastHealth, false),
+	},
+	{
+		id: idOurs10s, family: ours, label: "interval 10 s, calls declared idempotent",
+		idempotent: true, open: openOurs(rareHealth, true),
+	},
+	{
+		id: idOurs10sOnce, family: ours, label: "interval 10 s, calls not idempotent",
+		open: openOurs(rareHealth, false),
+	},
+	{
+		id: idRR, family: grpcGo, label: "round_robin",
+		open: openGRPC(`{` + plainRoundRobin + `}`),
+	},
+	{
+		id: idRRHealth, family: grpcGo, label: "round_robin, healthCheckConfig",
+		open: openGRPC(`{` + plainRoundRobin + `,` + channelHealth + `}`),
+	},
+	{
+		id: "rr-tuned", family: grpcGo,
+		label:      "round_robin, healthCheckConfig, retryPolicy for UNAVAILABLE, keepalive 10 s (its least) and 1 s, reconnects within 1 s",
+		idempotent: true,
+		open: openGRPC(`{`+plainRoundRobin+`,`+channelHealth+`,`+retries+`}`,
+			pings(), grpc.WithConnectParams(backoffUpTo(time.Second))),
+	},
+	{
+		id: "rr-outlier", family: grpcGo,
+		label:      "outlier_detection (interval 1 s, ejected for 5 s) over round_robin, healthCheckConfig, retryPolicy, reconnects within 1 s",
+		idempotent: true,
+		open: openGRPC(`{`+outlierEjection+`,`+channelHealth+`,`+retries+`}`,
+			grpc.WithConnectParams(backoffUpTo(time.Second))),
+	},
+	{
+		id: "haproxy", family: haproxy, label: "as Canton's documentation has it: GET /health every 2 s, fall 3, rise 2",
+		open: openProxy(`{}`), proxy: "haproxy.cfg",
+	},
+	{
+		id: "haproxy-tuned", family: haproxy,
+		label:      "gRPC Check every 0.5 s (0.2 s when in doubt), fall 2, observe layer4, sessions cut on down, redispatch; client with retryPolicy",
+		idempotent: true, open: openProxy(`{` + retries + `}`), proxy: "haproxy-tuned.cfg",
+	},
+	{
+		id: "nginx", family: nginx, label: "grpc_pass and an upstream, nothing else",
+		open: openProxy(`{}`), proxy: "nginx.conf",
+	},
+	{
+		id: "nginx-tuned", family: nginx,
+		label:      "kept connections, no answer for 0.5 s is tried elsewhere, fail_timeout 2 s; client with retryPolicy",
+		idempotent: true, open: openProxy(`{` + retries + `}`), proxy: "nginx-tuned.conf",
+	},
+}
+
+// abreast are the peers of the fault table. The others of ours are for the
+// acceptance alone.
+func abreast() []string {
+	return slices.DeleteFunc(peerList(), func(id string) bool { return id == idOursFastOnce || id == idOurs10sOnce })
+}
+
+// replaceable are the peers whose list of servers the client can replace.
+func replaceable() []string {
+	return slices.DeleteFunc(abreast(), func(id string) bool {
+		p, _ := peerByID(id)
+		return p.proxy != ""
+	})
+}
+
+func peerByID(id string) (peer, bool) {
+	i := slices.IndexFunc(peers, func(p peer) bool { return p.id == id })
+	if i < 0 {
+		return peer{}, false
+	}
+	return peers[i], true
+}
+
+func peerList() []string {
+	ids := make([]string, len(peers))
+	for i, p := range peers {
+		ids[i] = p.id
+	}
+	return ids
+}
+
+func peerIDs() string { return strings.Join(peerList(), ", ") }

@@ -1,0 +1,148 @@
+package faults
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// childEnv makes this program one of its own children; its value is a
+// childConfig as JSON.
+const childEnv = "CANTONLB_BENCH_CHILD"
+
+// childConfig says what a child is: one of the two, or without either a process
+// that only holds a network namespace.
+type childConfig struct {
+	Server *serverConfig `json:"server,omitempty"`
+	Client *clientConfig `json:"client,omitempty"`
+}
+
+// A child reads orders from its standard input and writes messages to its
+// standard output, both JSON. It answers every order with one message, and ends
+// when its input does.
+type order struct {
+	Op      op        `json:"op"`
+	At      time.Time `json:"at,omitzero"`       // begin
+	Servers []string  `json:"servers,omitempty"` // replace
+	Serving bool      `json:"serving,omitempty"` // health
+	Mode    mode      `json:"mode,omitempty"`    // behave
+}
+
+type op string
+
+const (
+	opBegin   op = "begin"   // client: load from At on
+	opReplace op = "replace" // client: another list of servers
+	opFinish  op = "finish"  // client: no more calls; server: a graceful stop
+	opHealth  op = "health"  // server: what it says of its health
+	opBehave  op = "behave"  // server: how it treats calls
+)
+
+// mode is how a server treats calls. Its health does not follow from it.
+type mode string
+
+const (
+	modeNormal  mode = "normal"
+	modeFail    mode = "fail"    // UNAVAILABLE at once
+	modeNoReply mode = "noReply" // no answer until the mode changes
+	modeSlow    mode = "slow"    // slowFactor times slower
+)
+
+const slowFactor = 10
+
+// message is what a child says.
+type message struct {
+	Kind kind `json:"kind"`
+	// At is when a server began to listen, or an order was carried out.
+	At    time.Time `json:"at,omitzero"`
+	Error string    `json:"error,omitempty"`
+	// Arrived is what has arrived at a server since it last said so.
+	Arrived map[string]arrivals `json:"arrived,omitempty"`
+	// Result is what a client's load has come to.
+	Result *result `json:"result,omitempty"`
+}
+
+type kind string
+
+const (
+	saysReady   kind = "ready"   // once, at the start
+	saysDone    kind = "done"    // after an order
+	saysArrived kind = "arrived" // by a server every tallyEvery, unasked
+)
+
+// arrivals count what one client sent to one server.
+type arrivals struct {
+	Calls  int `json:"calls,omitempty"`
+	Probes int `json:"probes,omitempty"` // health RPCs, and GETs of a proxy
+}
+
+// result is what one client's load has come to.
+type result struct {
+	Calls []call        `json:"calls"`
+	CPU   time.Duration `json:"cpu"` // its process used from begin to finish
+}
+
+// call is one call of the load. Times are in microseconds, due since 1970.
+type call struct {
+	Due    int64  `json:"d"`
+	Took   int64  `json:"t"`           // from due to the end, as seen by the caller
+	Server string `json:"s,omitempty"` // that answered; empty if the call failed
+	Code   uint32 `json:"c,omitempty"` // of grpc; 0 is OK
+}
+
+// mouth writes messages. It is safe for concurrent use.
+type mouth struct {
+	mu  sync.Mutex
+	out *json.Encoder
+}
+
+func (m *mouth) say(msg message) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.out.Encode(msg)
+}
+
+// done answers an order.
+func (m *mouth) done(err error) error {
+	msg := message{Kind: saysDone, At: time.Now()}
+	if err != nil {
+		msg.Error = err.Error()
+	}
+	return m.say(msg)
+}
+
+// Child runs this process's part in a fault run, if that is what it was started
+// for. The program must call it first of all, and exit with the code if is is
+// true.
+func Child() (code int, is bool) {
+	text, is := os.LookupEnv(childEnv)
+	if !is {
+		return 0, false
+	}
+	var c childConfig
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		complain(err)
+		return 1, true
+	}
+	out := &mouth{out: json.NewEncoder(os.Stdout)}
+	var err error
+	switch {
+	case c.Server != nil:
+		err = serve(*c.Server, json.NewDecoder(os.Stdin), out)
+	case c.Client != nil:
+		err = runClient(*c.Client, json.NewDecoder(os.Stdin), out)
+	default:
+		if err = out.say(message{Kind: saysReady, At: time.Now()}); err == nil {
+			_, err = io.Copy(io.Discard, os.Stdin)
+		}
+	}
+	if err != nil {
+		complain(err)
+		return 1, true
+	}
+	return 0, true
+}
+
+func complain(err error) { _, _ = io.WriteString(os.Stderr, err.Error()+"\n") }

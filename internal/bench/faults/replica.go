@@ -1,0 +1,125 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// replica is one server of the cluster: a process, and after it another one at
+// the same address. It is for use by one goroutine, but for the tally.
+type replica struct {
+	name    string
+	address string // where clients find it
+	health  string // its HTTP health, for proxies
+	config  serverConfig
+	private bool // in a network namespace of its own
+	tally   tally
+	process *child        // the newest; nil before the first
+	used    time.Duration // processor time of those that have ended
+}
+
+// tally is what has arrived at a replica, told bit by bit by its processes.
+type tally struct {
+	mu   sync.Mutex
+	bits []tallied
+}
+
+type tallied struct {
+	at      time.Time
+	arrived map[string]arrivals // by client
+}
+
+func (t *tally) add(m message) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.bits = append(t.bits, tallied{at: m.At, arrived: m.Arrived})
+}
+
+// sum gives what arrived from a client after from and until to.
+func (t *tally) sum(client string, from, to time.Time) (sum arrivals) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, bit := range t.bits {
+		if bit.at.After(from) && !bit.at.After(to) {
+			sum.Calls += bit.arrived[client].Calls
+			sum.Probes += bit.arrived[client].Probes
+		}
+	}
+	return sum
+}
+
+// launch starts a process; wait for it by listening.
+func (r *replica) launch() (err error) {
+	r.process, err = startChild(r.name, childConfig{Server: &r.config}, nil, r.private, r.tally.add)
+	return err
+}
+
+// listening waits until the newest process listens, and gives since when.
+func (r *replica) listening(ctx context.Context) (time.Time, error) { return r.process.ready(ctx) }
+
+// start starts the next process, and gives since when it listens.
+func (r *replica) start(ctx context.Context) (time.Time, error) {
+	if err := r.launch(); err != nil {
+		return time.Time{}, err
+	}
+	return r.listening(ctx)
+}
+
+// kill ends the process by SIGKILL, and gives when that was.
+func (r *replica) kill() time.Time {
+	now := time.Now()
+	r.process.kill()
+	r.ended()
+	return now
+}
+
+// stop ends the process gracefully, and gives when that began.
+func (r *replica) stop(ctx context.Context) (time.Time, error) {
+	now := time.Now()
+	err := r.process.tell(ctx, order{Op: opFinish})
+	r.process.close()
+	r.ended()
+	return now, err
+}
+
+// hang stops the process with its connections open, and gives when that was.
+func (r *replica) hang() (time.Time, error) {
+	now := time.Now()
+	return now, named(r.name, hang(r.process.command.Process))
+}
+
+// goOn ends a hang, and gives when that was.
+func (r *replica) goOn() (time.Time, error) {
+	now := time.Now()
+	return now, named(r.name, goOn(r.process.command.Process))
+}
+
+// tell has the process carry out an order, and gives when it was told to.
+func (r *replica) tell(ctx context.Context, o order) (time.Time, error) {
+	now := time.Now()
+	return now, r.process.tell(ctx, o)
+}
+
+// close ends the process, if there is one, hanging or not.
+func (r *replica) close() {
+	if r.process != nil {
+		_ = goOn(r.process.command.Process)
+		r.process.close()
+		r.ended()
+	}
+}
+
+// ended takes in what the process that has ended has used.
+func (r *replica) ended() {
+	r.used += r.process.used
+	r.process = nil
+}
+
+func named(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}

@@ -1,0 +1,260 @@
+package faults
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// scenario is one thing that goes wrong, and who is measured while it does.
+type scenario struct {
+	id    string
+	part  part
+	title string
+
+	script  script
+	servers int           // default 3
+	halves  bool          // the clients know the first half of the servers
+	answers bool          // the server that is struck still takes calls in: count how many it gets
+	network bool          // needs network namespaces
+	maxAge  time.Duration // of the servers' connections
+
+	peers    []string      // default abreast
+	rate     int           // calls a second of each peer; default callRate
+	service  time.Duration // how long a call takes in the server; default callTime, instantly for none
+	deadline time.Duration // of each call; default callDeadline
+	// onceDeadline is the deadline of calls that are not idempotent, if it is
+	// another.
+	onceDeadline time.Duration
+
+	full  plan
+	short plan // without runs: not in a short run
+}
+
+// plan says how long and how often a scenario is run.
+type plan struct {
+	runs int
+	// hold is how long the fault lasts, after how long the load goes on when it
+	// is healed.
+	hold, after time.Duration
+	// warmUp is how long the load runs before anything is measured, lead how long
+	// it then runs before the fault.
+	warmUp, lead time.Duration
+}
+
+// lasts is the length of a run, without starting and ending processes.
+func (p plan) lasts() time.Duration { return p.warmUp + p.lead + p.hold + p.after }
+
+// part is where a scenario stands in the report.
+type part string
+
+const (
+	partFaults     part = "faults"
+	partAcceptance part = "acceptance"
+	partLatency    part = "latency"
+)
+
+const (
+	callRate     = 100
+	callTime     = 5 * time.Millisecond
+	callDeadline = 2 * time.Second
+	instantly    = -1
+	warmUp       = 1500 * time.Millisecond
+	lead         = time.Second
+
+	acceptanceRate = 900
+	latencyRate    = 400
+)
+
+// has tells whether the peer takes part.
+func (s *scenario) has(peer string) bool { return slices.Contains(s.peers, peer) }
+
+func (s *scenario) deadlineOf(p peer) time.Duration {
+	if s.onceDeadline > 0 && !p.idempotent {
+		return s.onceDeadline
+	}
+	return s.deadline
+}
+
+// The ids that checks name.
+const (
+	idSIGSTOP    = "sigstop"
+	idSIGKILL    = "sigkill"
+	idRestart    = "restart"
+	idNotServing = "notserving"
+	idRolling    = "rolling"
+	idGoAway     = "goaway"
+	idList       = "list"
+	idFail       = "fail"
+	idFailOf2    = "fail-of-2"
+	idOutage20   = "outage-20s"
+	idOutage180  = "outage-180s"
+
+	idAcceptDefaults = "accept-defaults"
+	idAccept10s      = "accept-interval-10s"
+	idAcceptFast     = "accept-fast"
+	idLatency        = "p50"
+)
+
+// scenarios gives all there are, in the order of the report.
+func scenarios() []*scenario {
+	list := slices.Concat(faultScenarios(), acceptanceScenarios())
+	for _, sc := range list {
+		sc.fillIn()
+	}
+	return list
+}
+
+func (s *scenario) fillIn() {
+	if s.servers == 0 {
+		s.servers = 3
+	}
+	if s.peers == nil {
+		s.peers = abreast()
+	}
+	if s.rate == 0 {
+		s.rate = callRate
+	}
+	if s.service == 0 {
+		s.service = callTime
+	}
+	s.service = max(0, s.service) // instantly
+	if s.deadline == 0 {
+		s.deadline = callDeadline
+	}
+	for _, p := range []*plan{&s.full, &s.short} {
+		p.warmUp, p.lead = warmUp, lead
+	}
+}
+
+func faultScenarios() []*scenario {
+	const s, ms = time.Second, time.Millisecond
+	list := []*scenario{
+		{
+			id: idSIGSTOP, title: "One of three hangs: SIGSTOP, then SIGCONT",
+			script: toVictim(sigstop, sigcont),
+			full:   plan{runs: 5, hold: 14 * s, after: 3 * s}, short: plan{runs: 1, hold: 5 * s, after: 2 * s},
+		},
+		{
+			id: idSIGKILL, title: "One of three is killed: SIGKILL, then started again",
+			script: toVictim(kill, restart),
+			full:   plan{runs: 5, hold: 3 * s, after: 4 * s}, short: plan{runs: 1, hold: 2 * s, after: 2500 * ms},
+		},
+		{
+			id: idRestart, title: "One of three is restarted: a graceful stop, then started again",
+			script: toVictim(stop, restart),
+			full:   plan{runs: 5, hold: 3 * s, after: 4 * s},
+		},
+		{
+			id: idNotServing, title: "One of three says NOT_SERVING, while it still answers, then SERVING",
+			answers: true, script: toVictim(claim(false), claim(true)),
+			full: plan{runs: 5, hold: 4 * s, after: 3 * s}, short: plan{runs: 1, hold: 2 * s, after: 2 * s},
+		},
+		{
+			id: "slow", title: "One of three is ten times slower",
+			answers: true, script: toVictim(behave(modeSlow), behave(modeNormal)),
+			full: plan{runs: 5, hold: 5 * s, after: 2 * s},
+		},
+		{
+			id: idFail, title: "Half-dead: health passes, every call fails UNAVAILABLE at once, on one of three",
+			answers: true, script: toVictim(behave(modeFail), behave(modeNormal)),
+			full: plan{runs: 1, hold: 8 * s, after: 8 * s}, short: plan{runs: 1, hold: 5 * s, after: 1 * s},
+		},
+		{
+			id: idFailOf2, title: "Half-dead: health passes, every call fails UNAVAILABLE at once, on one of two", servers: 2,
+			answers: true, script: toVictim(behave(modeFail), behave(modeNormal)),
+			full: plan{runs: 1, hold: 8 * s, after: 8 * s},
+		},
+		{
+			id: "no-reply", title: "Health passes, no call is answered, on one of three",
+			answers: true, script: toVictim(behave(modeNoReply), behave(modeNormal)),
+			full: plan{runs: 1, hold: 12 * s, after: 3 * s},
+		},
+		{
+			id: "drop", title: "Packets to and from one of three are dropped", network: true,
+			script: toVictim(drop(bothWays), undrop(bothWays)),
+			full:   plan{runs: 1, hold: 14 * s, after: 12 * s}, short: plan{runs: 1, hold: 5 * s, after: 3 * s},
+		},
+		{
+			id: "drop-to", title: "Packets to one of three are dropped, those from it arrive", network: true,
+			script: toVictim(drop(toServer), undrop(toServer)),
+			full:   plan{runs: 1, hold: 14 * s, after: 12 * s},
+		},
+		{
+			id: "drop-from", title: "Packets from one of three are dropped, those to it arrive", network: true,
+			script: toVictim(drop(fromServer), undrop(fromServer)),
+			full:   plan{runs: 1, hold: 14 * s, after: 12 * s},
+		},
+		{
+			id: "flapping", title: "One of three flaps: killed, and started again a second later, every two seconds",
+			script: flapping(kill, restart),
+			full:   plan{runs: 1, hold: 10 * s, after: 4 * s},
+		},
+		{
+			id: "all-down", title: "All three are killed, then started again",
+			script: toAll(kill, restart),
+			full:   plan{runs: 1, hold: 3 * s, after: 6 * s},
+		},
+		{
+			id: idRolling, title: "Rolling restart: each stops gracefully and is started again, one after the other",
+			script: rolling(stop, restart),
+			full:   plan{runs: 1, hold: 12 * s, after: 3 * s}, short: plan{runs: 1, hold: 6 * s, after: 1 * s},
+		},
+		{
+			id: idGoAway, title: "MaxConnectionAge 1 s: every connection gets GOAWAY all the time", maxAge: s,
+			script: nothing,
+			full:   plan{runs: 1, hold: 10 * s}, short: plan{runs: 1, hold: 4 * s},
+		},
+		{
+			id: idList, title: "The list is replaced by three other servers, every 2 s", servers: 6, halves: true, peers: replaceable(),
+			script: replacing,
+			full:   plan{runs: 1, hold: 8 * s, after: 1 * s}, short: plan{runs: 1, hold: 4 * s, after: 1 * s},
+		},
+		{
+			id: idOutage20, title: "One of three is killed, and started again after 20 s",
+			script: toVictim(kill, restart),
+			full:   plan{runs: 5, hold: 20 * s, after: 8 * s},
+		},
+		{
+			id: idOutage180, title: "One of three is killed, and started again after 3 minutes",
+			script: toVictim(kill, restart),
+			full:   plan{runs: 1, hold: 180 * s, after: 12 * s},
+		},
+	}
+	for _, sc := range list {
+		sc.part = partFaults
+	}
+	return list
+}
+
+// acceptanceScenarios are what ours has to show at 900 calls a second, beside
+// grpc-go at the same rate; and the price of it in latency while nothing is
+// wrong, of calls that take no time.
+func acceptanceScenarios() []*scenario {
+	const s = time.Second
+	hang := func(id, title string, deadline time.Duration, shortRuns int, peers ...string) *scenario {
+		return &scenario{
+			id: id, part: partAcceptance, title: title, script: toVictim(sigstop, sigcont),
+			peers: append(peers, idRR), rate: acceptanceRate, deadline: deadline, onceDeadline: s,
+			full: plan{runs: 5, hold: 5 * s, after: 1 * s}, short: plan{runs: shortRuns, hold: 3 * s, after: 1 * s},
+		}
+	}
+	return []*scenario{
+		hang(idAcceptDefaults, "One of three hangs, defaults", 2*s, 1, idOurs, idOursOnce),
+		hang(idAccept10s, "One of three hangs, interval 10 s", 2*s, 0, idOurs10s, idOurs10sOnce),
+		hang(idAcceptFast, "One of three hangs, interval, timeout and silence 0.2 s", 1*s, 1, idOursFast, idOursFastOnce),
+		{
+			id: idLatency, part: partLatency, title: "Nothing is wrong, and a call takes no time in the server",
+			script: nothing, peers: []string{idOurs, idOursOnce, idRR, idRRHealth}, rate: latencyRate, service: instantly,
+			full: plan{runs: 10, hold: 4 * s}, short: plan{runs: 2, hold: 2 * s},
+		},
+	}
+}
+
+func scenarioIDs() string {
+	var ids []string
+	for _, sc := range scenarios() {
+		ids = append(ids, sc.id)
+	}
+	return strings.Join(ids, ", ")
+}

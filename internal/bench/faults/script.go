@@ -1,0 +1,218 @@
+package faults
+
+import (
+	"context"
+	"time"
+)
+
+// A script does what goes wrong in a scenario, and heals it. It returns when all
+// is well again.
+type script func(ctx context.Context, st *stage) error
+
+// An act does one thing to a server, and gives when it took effect.
+type act func(ctx context.Context, st *stage, r *replica) (time.Time, error)
+
+// struck notes that the fault has begun, the first time.
+func (st *stage) struck(at time.Time) {
+	if st.marks.fault.IsZero() {
+		st.marks.fault = at
+	}
+}
+
+func (st *stage) healed(r *replica, at time.Time) {
+	st.marks.heals = append(st.marks.heals, heal{server: r.name, at: at})
+}
+
+// strike does harm to servers.
+func (st *stage) strike(ctx context.Context, harm act, servers ...*replica) error {
+	for _, r := range servers {
+		at, err := harm(ctx, st, r)
+		if err != nil {
+			return err
+		}
+		st.struck(at)
+	}
+	return nil
+}
+
+// cure heals servers.
+func (st *stage) cure(ctx context.Context, remedy act, servers ...*replica) error {
+	for _, r := range servers {
+		at, err := remedy(ctx, st, r)
+		if err != nil {
+			return err
+		}
+		st.healed(r, at)
+	}
+	return nil
+}
+
+// toVictim harms one server, and heals it after the plan's hold.
+func toVictim(harm, remedy act) script {
+	return func(ctx context.Context, st *stage) error {
+		if err := st.strike(ctx, harm, st.victim); err != nil {
+			return err
+		}
+		if err := pause(ctx, st.plan.hold); err != nil {
+			return err
+		}
+		return st.cure(ctx, remedy, st.victim)
+	}
+}
+
+// toAll harms all servers, and heals them after the plan's hold.
+func toAll(harm, remedy act) script {
+	return func(ctx context.Context, st *stage) error {
+		if err := st.strike(ctx, harm, st.replicas...); err != nil {
+			return err
+		}
+		if err := pause(ctx, st.plan.hold); err != nil {
+			return err
+		}
+		return st.cure(ctx, remedy, st.replicas...)
+	}
+}
+
+// flapping harms and heals one server every second, for the plan's hold.
+func flapping(harm, remedy act) script {
+	return func(ctx context.Context, st *stage) error {
+		for range max(1, int(st.plan.hold/(2*time.Second))) {
+			if err := st.strike(ctx, harm, st.victim); err != nil {
+				return err
+			}
+			if err := pause(ctx, time.Second); err != nil {
+				return err
+			}
+			// Only the last time is it given the time to come back.
+			st.marks.heals = nil
+			if err := st.cure(ctx, remedy, st.victim); err != nil {
+				return err
+			}
+			if err := pause(ctx, time.Second); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// rolling harms and heals the servers one by one; the plan's hold is shared by
+// the servers, and each is down for a third of its part.
+func rolling(harm, remedy act) script {
+	return func(ctx context.Context, st *stage) error {
+		part := st.plan.hold / time.Duration(len(st.replicas))
+		for _, r := range st.replicas {
+			if err := st.strike(ctx, harm, r); err != nil {
+				return err
+			}
+			if err := pause(ctx, part/3); err != nil {
+				return err
+			}
+			if err := st.cure(ctx, remedy, r); err != nil {
+				return err
+			}
+			if err := pause(ctx, part-part/3); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// nothing lets the load run for the plan's hold.
+func nothing(ctx context.Context, st *stage) error {
+	st.struck(time.Now())
+	return pause(ctx, st.plan.hold)
+}
+
+// replacing puts the other half of the servers in force and back, every two
+// seconds for the plan's hold.
+func replacing(ctx context.Context, st *stage) error {
+	half := len(st.replicas) / 2
+	lists := [][]string{addressesOf(st.replicas[half:]), addressesOf(st.replicas[:half])}
+	for i := range max(1, int(st.plan.hold/(2*time.Second))) {
+		st.struck(time.Now())
+		for _, a := range st.actors {
+			if err := a.client.tell(ctx, order{Op: opReplace, Servers: lists[i%2]}); err != nil {
+				return err
+			}
+		}
+		if err := pause(ctx, 2*time.Second); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The acts.
+
+func stop(ctx context.Context, _ *stage, r *replica) (time.Time, error)    { return r.stop(ctx) }
+func restart(ctx context.Context, _ *stage, r *replica) (time.Time, error) { return r.start(ctx) }
+func kill(_ context.Context, _ *stage, r *replica) (time.Time, error)      { return r.kill(), nil }
+func sigstop(_ context.Context, _ *stage, r *replica) (time.Time, error)   { return r.hang() }
+func sigcont(_ context.Context, _ *stage, r *replica) (time.Time, error)   { return r.goOn() }
+
+func claim(serving bool) act {
+	return func(ctx context.Context, _ *stage, r *replica) (time.Time, error) {
+		return r.tell(ctx, order{Op: opHealth, Serving: serving})
+	}
+}
+
+func behave(m mode) act {
+	return func(ctx context.Context, _ *stage, r *replica) (time.Time, error) {
+		return r.tell(ctx, order{Op: opBehave, Mode: m})
+	}
+}
+
+// direction is which way packets between the clients and a server are dropped.
+type direction int
+
+const (
+	toServer direction = 1 << iota
+	fromServer
+	bothWays = toServer | fromServer
+)
+
+func drop(d direction) act {
+	return func(ctx context.Context, st *stage, r *replica) (time.Time, error) {
+		now := time.Now()
+		if d&toServer != 0 {
+			if err := dropArriving(ctx, r.process.process, "eth0"); err != nil {
+				return time.Time{}, err
+			}
+		}
+		if d&fromServer != 0 {
+			if err := dropArriving(ctx, st.hub.process, cable(st.number(r))); err != nil {
+				return time.Time{}, err
+			}
+		}
+		return now, nil
+	}
+}
+
+func undrop(d direction) act {
+	return func(ctx context.Context, st *stage, r *replica) (time.Time, error) {
+		now := time.Now()
+		if d&toServer != 0 {
+			if err := letArrive(ctx, r.process.process); err != nil {
+				return time.Time{}, err
+			}
+		}
+		if d&fromServer != 0 {
+			if err := letArrive(ctx, st.hub.process); err != nil {
+				return time.Time{}, err
+			}
+		}
+		return now, nil
+	}
+}
+
+// number is which of the replicas r is.
+func (st *stage) number(r *replica) int {
+	for i, other := range st.replicas {
+		if other == r {
+			return i
+		}
+	}
+	return -1
+}
