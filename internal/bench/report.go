@@ -83,6 +83,7 @@ type results struct {
 	metrics  []metric // in the order in which they first came
 	values   map[point]map[int]float64
 	missing  []string // labels of policies that are not registered
+	skipped  []string // what this machine lacks the means for, and why
 	// tables, if not nil, prints the results in place of the sections' tables.
 	tables func(io.Writer) error
 }

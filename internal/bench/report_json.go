@@ -23,6 +23,7 @@ type record struct {
 	Max     float64 `json:"max"`
 	Reps    int     `json:"reps"`
 	Missing bool    `json:"missing,omitempty"`
+	Skipped string  `json:"skipped,omitempty"` // what was left out, and why
 }
 
 // writeJSON prints one object a line.
@@ -51,6 +52,11 @@ func (r *results) writeJSON(w io.Writer) error {
 	}
 	for _, label := range r.missing {
 		if err := out.Encode(record{Suite: r.suite, Policy: label, Missing: true}); err != nil {
+			return err
+		}
+	}
+	for _, what := range r.skipped {
+		if err := out.Encode(record{Suite: r.suite, Skipped: what}); err != nil {
 			return err
 		}
 	}

@@ -136,3 +136,11 @@ func TestAFailedMeasurementEndsTheSuiteAndNamesThePolicy(t *testing.T) {
 	require.ErrorIs(t, err, boom)
 	assert.EqualError(t, err, "test, n=3: base: boom")
 }
+
+func TestWhatWasSkippedIsARecordOfItsOwn(t *testing.T) {
+	r := newResults("test")
+	r.skipped = []string{"peer nginx: nginx is not installed"}
+	var lines strings.Builder
+	require.NoError(t, r.writeJSON(&lines))
+	assert.JSONEq(t, `{"suite":"test","policy":"","skipped":"peer nginx: nginx is not installed","median":0,"min":0,"max":0,"reps":0}`, lines.String())
+}

@@ -58,7 +58,7 @@ func (b *bench) faults(ctx context.Context) error {
 	if report == nil {
 		return err
 	}
-	b.results.tables = report.WriteTables
+	b.results.tables, b.results.skipped = report.WriteTables, report.Skipped()
 	for _, sc := range report.Scenarios() {
 		s := section{id: sc.ID, title: sc.Title}
 		for _, id := range sc.Peers {

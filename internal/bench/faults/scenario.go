@@ -158,12 +158,12 @@ func faultScenarios() []*scenario {
 		{
 			id: idFail, title: "Half-dead: health passes, every call fails UNAVAILABLE at once, on one of three",
 			answers: true, script: toVictim(behave(modeFail), behave(modeNormal)),
-			full: plan{runs: 1, hold: 8 * s, after: 8 * s}, short: plan{runs: 1, hold: 5 * s, after: 1 * s},
+			full: plan{runs: 1, hold: 8 * s, after: 12 * s}, short: plan{runs: 1, hold: 5 * s, after: 1 * s},
 		},
 		{
 			id: idFailOf2, title: "Half-dead: health passes, every call fails UNAVAILABLE at once, on one of two", servers: 2,
 			answers: true, script: toVictim(behave(modeFail), behave(modeNormal)),
-			full: plan{runs: 1, hold: 8 * s, after: 8 * s},
+			full: plan{runs: 1, hold: 8 * s, after: 12 * s},
 		},
 		{
 			id: "no-reply", title: "Health passes, no call is answered, on one of three",
