@@ -35,7 +35,9 @@ func (r *Report) WriteDocs(folder string) error {
 func (r *Report) text(plot string) string {
 	var out strings.Builder
 	sayf(&out, "# Faults\n\n")
-	sayf(&out, "<!-- Written by `go run ./internal/bench faults -write docs`. Do not edit. -->\n\n")
+	if plot != "" {
+		sayf(&out, "<!-- Written by `go run ./internal/bench faults -write docs`. Do not edit. -->\n\n")
+	}
 	sayf(&out, "Three real server processes, one of which is stopped, killed, slowed or cut off while this library, grpc-go's own\n"+
 		"policies and two proxies send calls to them. What this library has to show comes first, then how it was measured, then\nall tables.\n\n")
 	if plot != "" {
