@@ -70,3 +70,25 @@ const (
 	// usable.
 	ReasonChannelHealth Reason = "channel_health"
 )
+
+// The reasons of failover: why another endpoint is the active, or why a command
+// was refused, where it is none of the reasons for which an endpoint is not eligible.
+const (
+	// ReasonFirstChoice: nobody was active before.
+	ReasonFirstChoice Reason = "first_choice"
+	// ReasonFailBack: a preferred endpoint has been eligible for its hold-down.
+	ReasonFailBack Reason = "fail_back"
+	// ReasonByHand: somebody switched.
+	ReasonByHand Reason = "by_hand"
+	// ReasonPinned: the active is pinned to one endpoint.
+	ReasonPinned Reason = "pinned"
+	// ReasonLeftList: the endpoint is no more in the list.
+	ReasonLeftList Reason = "left_list"
+	// ReasonNoStandby: no other endpoint could be active.
+	ReasonNoStandby Reason = "no_standby"
+	// ReasonMultipleActive: several endpoints say that they serve, of which one
+	// at a time should.
+	ReasonMultipleActive Reason = "multiple_active"
+	// ReasonReported: the program has reported that a call failed.
+	ReasonReported Reason = "reported"
+)

@@ -1,0 +1,73 @@
+package selector
+
+import "github.com/cantonlb/cantonlb/healthcheck"
+
+// command checks a command and takes it in.
+func (s State) command(e Event) (State, order, *RefusedError) {
+	if e.Kind == EventUnpin {
+		s.pin = ""
+		return s, order{}, nil
+	}
+	words := map[Kind]string{EventSwitch: "switch", EventPin: "pin", EventDrain: "drain", EventUndrain: "undrain"}
+	refuse := func(r healthcheck.Reason, why string) (State, order, *RefusedError) {
+		return s, order{}, &RefusedError{Command: words[e.Kind], Name: e.Name, Reason: r, why: why}
+	}
+	m := s.named(e.Name)
+	if m == nil {
+		return refuse(healthcheck.ReasonNone, "no such endpoint in the list")
+	}
+	switch e.Kind {
+	case EventSwitch, EventPin:
+		if e.Kind == EventSwitch && !s.allows(m) {
+			return refuse(healthcheck.ReasonPinned, "the active is pinned to another endpoint: unpin it first")
+		}
+		if !m.eligible() {
+			return refuse(s.lossOf(m.ID), "it is not eligible")
+		}
+		if e.Kind == EventSwitch {
+			return s, order{to: m.ID, reason: healthcheck.ReasonByHand}, nil
+		}
+		s.pin = m.Name
+		return s, order{to: m.ID, reason: healthcheck.ReasonPinned}, nil
+	case EventDrain:
+		if s.pin == m.Name {
+			return refuse(healthcheck.ReasonPinned, "the active is pinned to it: unpin it first")
+		}
+		if !s.canSpare(m.Name) {
+			return refuse(healthcheck.ReasonNoStandby, "no other endpoint could be active")
+		}
+		return s.changing(m.Name, func(m *member) { m.drained = true }), order{}, nil
+	default: // EventUndrain
+		return s.changing(m.Name, func(m *member) {
+			if m.drained {
+				m.drained, m.since = false, e.At
+			}
+		}), order{}, nil
+	}
+}
+
+// named gives the member with a name, the eligible one if there are two; nil if
+// there is none.
+func (s State) named(name string) *member {
+	var found *member
+	for i := range s.members {
+		if m := &s.members[i]; m.Name == name && (found == nil || m.eligible() && !found.eligible()) {
+			found = m
+		}
+	}
+	return found
+}
+
+// canSpare tells whether a member may be drained: if it is the active, another
+// one is eligible; and if not, another one is left that is not drained.
+func (s State) canSpare(name string) bool {
+	active := s.find(s.active)
+	isActive := active != nil && active.Name == name
+	for i := range s.members {
+		m := &s.members[i]
+		if m.Name != name && !m.drained && s.allows(m) && (m.eligible() || !isActive) {
+			return true
+		}
+	}
+	return false
+}
