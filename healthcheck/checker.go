@@ -140,6 +140,14 @@ func (c *Checker) Answered() time.Time {
 // Doubt makes a healthy endpoint suspect, and has it probed at once.
 func (c *Checker) Doubt(r Reason) { c.apply(Event{Kind: EventDoubt, Reason: r}, KindNone) }
 
+// ProbeNow has the endpoint probed at once rather than at the next interval, as
+// far as the budget allows. It changes nothing else.
+func (c *Checker) ProbeNow() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dueLocked(time.Now())
+}
+
 // Reset forgets what was known, because the endpoint has a new connection or
 // has lost its old one. An unhealthy endpoint stays so until it has risen.
 func (c *Checker) Reset(r Reason) { c.apply(Event{Kind: EventReset, Reason: r}, KindNone) }

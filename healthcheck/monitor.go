@@ -86,6 +86,26 @@ func (m *Monitor) Status() []TargetStatus {
 	return out
 }
 
+// ProbeNow has every target probed at once rather than at the next interval, as
+// far as the budget allows.
+func (m *Monitor) ProbeNow() {
+	for _, e := range m.list {
+		e.checker.ProbeNow()
+	}
+}
+
+// Doubt makes a healthy target suspect, and has it probed at once. A name that is
+// not in the list is an error.
+func (m *Monitor) Doubt(name string, r Reason) error {
+	for _, e := range m.list {
+		if e.target.Name == name {
+			e.checker.Doubt(r)
+			return nil
+		}
+	}
+	return fmt.Errorf("no target %q in the list", CleanDetail(name))
+}
+
 // Close stops all probes, waits for them and closes them. It may be called more
 // than once.
 func (m *Monitor) Close() error {

@@ -21,6 +21,8 @@ const (
 	// MaxTurns bounds the sum of the weights of a list, divided by their greatest
 	// common divisor: after so many calls each endpoint has had its share exactly.
 	MaxTurns = turns.Max
+	// MaxPriority is an endpoint's greatest priority number.
+	MaxPriority = 1000
 	// maxServerNameLength leaves room for a host and a port.
 	maxServerNameLength = maxHostLength + len(".:65535")
 )
@@ -54,12 +56,17 @@ type Endpoint struct {
 	// a zone itself, see cantonlb.Config. A change of it makes no new connection.
 	// Default empty, which is no client's zone.
 	Zone string
+	// Priority ranks the endpoint where one of the list is active at a time: the
+	// lower the number, the more preferred, from 0, the default, to MaxPriority.
+	// Endpoints of the same priority are preferred in the order of the list. A
+	// change of it makes no new connection. Other policies do not heed it.
+	Priority int
 }
 
 // connecting is the part of the endpoint that a connection is made of. A list in
 // which only the rest has changed keeps its connections.
 func (e Endpoint) connecting() Endpoint {
-	e.Weight, e.Zone = 0, ""
+	e.Weight, e.Zone, e.Priority = 0, "", 0
 	return e
 }
 
@@ -126,9 +133,9 @@ func FromGRPC(endpoint grpcresolver.Endpoint) (Endpoint, bool) {
 }
 
 // FromAddress returns the Endpoint that an address of gRPC was made from, but
-// without what no connection depends on, which is Weight and Zone; false under
-// the same conditions as FromGRPC. It is for transport credentials and dialers,
-// which are given the address's attributes by gRPC.
+// without what no connection depends on, which is Weight, Zone and Priority; false
+// under the same conditions as FromGRPC. It is for transport credentials and
+// dialers, which are given the address's attributes by gRPC.
 func FromAddress(address grpcresolver.Address) (Endpoint, bool) {
 	e, ok := address.Attributes.Value(identity{}).(Endpoint)
 	return e, ok

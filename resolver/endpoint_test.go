@@ -48,6 +48,15 @@ func TestBadServerNamesAreErrors(t *testing.T) {
 	require.ErrorContains(t, err, "is 300 bytes long; want at most 260")
 }
 
+func TestBadPrioritiesAreErrors(t *testing.T) {
+	for _, priority := range []int{-1, 1001} {
+		_, err := Normalize([]Endpoint{{Address: "a:1", Priority: priority}})
+		require.EqualError(t, err, fmt.Sprintf(`endpoints[0].priority "%d": out of range; want a whole number from 0 to 1000`, priority))
+	}
+	_, err := Normalize([]Endpoint{{Address: "a:1", Priority: MaxPriority}})
+	require.NoError(t, err)
+}
+
 func TestBadWeightsAndZonesAreErrors(t *testing.T) {
 	for want, e := range map[string]Endpoint{
 		`endpoints[0].weight "-1": out of range; want a whole number from 1 to 100`:                                       {Weight: -1},
@@ -79,13 +88,13 @@ func TestWeightsThatMakeTooManyTurnsAreAnError(t *testing.T) {
 }
 
 func TestWhatNoConnectionDependsOnDoesNotReachTheAddress(t *testing.T) {
-	static, err := New([]Endpoint{{Name: "a", Address: "a:1", Weight: 3, Zone: "eu"}})
+	static, err := New([]Endpoint{{Name: "a", Address: "a:1", Weight: 3, Zone: "eu", Priority: 2}})
 	require.NoError(t, err)
 	c := &channel{list: static, claim: new(Claim)}
 	e := c.state(static.Endpoints()).Endpoints[0]
 	whole, ok := FromGRPC(e)
 	require.True(t, ok)
-	assert.Equal(t, Endpoint{Name: "a", Address: "a:1", Weight: 3, Zone: "eu"}, whole)
+	assert.Equal(t, Endpoint{Name: "a", Address: "a:1", Weight: 3, Zone: "eu", Priority: 2}, whole)
 	dialled, ok := FromAddress(e.Addresses[0])
 	require.True(t, ok)
 	assert.Equal(t, Endpoint{Name: "a", Address: "a:1"}, dialled)

@@ -184,6 +184,9 @@ func normalizeOne(e Endpoint) (_ Endpoint, part string, _ *ConfigError) {
 	if err := checkName(e.Zone, MaxZone); err != nil {
 		return e, "zone", err
 	}
+	if e.Priority < 0 || e.Priority > MaxPriority {
+		return e, "priority", bad(strconv.Itoa(e.Priority), fmt.Sprintf("a whole number from 0 to %d", MaxPriority), "out of range")
+	}
 	if e.ServerName != "" {
 		if e.ServerName, err = parseServerName(e.ServerName); err != nil {
 			return e, "serverName", err

@@ -26,11 +26,13 @@ import (
 type Record struct {
 	// Max is how many attempts there may be, 0 for any number. Rescuable tells
 	// that the call may be called off and made again, and Allow, asked each time,
-	// whether there is a retry to spare; nil is yes. All are set before the call
-	// begins.
+	// whether there is a retry to spare; nil is yes. Movable tells that it is a
+	// stream that may be ended, to be opened elsewhere. All are set before the
+	// call begins.
 	Max       int
 	Rescuable bool
 	Allow     func() bool
+	Movable   bool
 
 	// mu guards what follows. No other lock is taken under it, but for what Allow
 	// takes.
@@ -41,6 +43,7 @@ type Record struct {
 	open    bool       // the newest attempt has not ended
 	cancel  context.CancelFunc
 	rescued bool
+	ended   error // why End has ended the call; nil if it has not
 }
 
 // Attempt is one try of a call on one endpoint.
@@ -200,6 +203,31 @@ func (r *Record) rescue(endpoint string) context.CancelFunc {
 	r.rescued = true
 	r.tried[len(r.tried)-1].CalledOff = true
 	return r.cancel
+}
+
+// End ends the stream if it is on the endpoint with this name; why is what Ended
+// gives from then on.
+func (r *Record) End(endpoint string, why error) {
+	if cancel := r.end(endpoint, why); cancel != nil {
+		cancel()
+	}
+}
+
+func (r *Record) end(endpoint string, why error) context.CancelFunc {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.Movable || !r.open || r.cancel == nil || r.tried[len(r.tried)-1].Endpoint != endpoint {
+		return nil
+	}
+	r.ended = why
+	return r.cancel
+}
+
+// Ended gives why the call was ended by End, nil if it was not.
+func (r *Record) Ended() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ended
 }
 
 // Rescued tells whether the present round was called off.

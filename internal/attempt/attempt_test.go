@@ -83,6 +83,29 @@ func TestRescueLeavesACallAloneThatCannotBeMadeAgain(t *testing.T) {
 	}
 }
 
+func TestEndEndsAMovableStreamOnThatEndpointOnly(t *testing.T) {
+	why := errors.New("moved")
+	for name, r := range map[string]*Record{"it is movable": {Movable: true}, "it is not": {Rescuable: true}} {
+		ctx, cancel := context.WithCancel(context.Background())
+		r.Begin(cancel)
+		r.End("seq1", why)
+		r.Picked("seq1")
+		r.End("seq2", why)
+		assert.NoError(t, ctx.Err(), name)
+		assert.NoError(t, r.Ended(), name)
+		r.End("seq1", why)
+		assert.Equal(t, r.Movable, ctx.Err() != nil, name)
+		assert.Equal(t, r.Movable, r.Ended() == why, name) //nolint:errorlint // the very same
+		cancel()
+	}
+	r := &Record{Movable: true}
+	r.Begin(func() { assert.Fail(t, "it has ended by itself") })
+	r.Picked("seq1")
+	r.Done(balancer.DoneInfo{BytesSent: true})
+	r.End("seq1", why)
+	assert.NoError(t, r.Ended())
+}
+
 func TestRescueCallsOffTheAttemptUnderWayOnThatEndpointOnly(t *testing.T) {
 	asked := 0
 	r := &Record{Rescuable: true, Allow: func() bool { asked++; return true }}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 	"unicode"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc/serviceconfig"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -57,6 +59,8 @@ type Config struct {
 	// eligible, and to all that are eligible else.
 	Zone       string
 	SpillBelow float64
+	// Failover is what active_passive has besides; nil for other policies.
+	Failover *Failover
 }
 
 // The defaults, and the bounds of what may be set.
@@ -118,6 +122,15 @@ func (c Config) Validate() (Config, error) {
 	case !(c.SpillBelow > 0 && c.SpillBelow <= 1): // nor not-a-number
 		errs = append(errs, &strictjson.Error{Field: "spillBelow", Value: fmt.Sprint(c.SpillBelow), Want: strictjson.WantShare})
 	}
+	if c.Failover != nil {
+		f := *c.Failover
+		c.Failover = &f
+		duration("holdDown", &f.HoldDown, selector.DefaultHoldDown)
+		duration("drain", &f.Drain, defaultDrain)
+		if err := f.checkFailBack(); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	switch c.NoneEligible {
 	case "":
 		c.NoneEligible = FailFast
@@ -158,13 +171,14 @@ func DefaultConfig() Config {
 	return c
 }
 
-// ParseConfig reads the JSON of the policies. It is stricter than grpc's habit:
+// ParseConfig reads the JSON of the policies that have no active endpoint. It is stricter than grpc's habit:
 // a key that is unknown or given twice, a null, and a bad value are errors that
 // name it, because a misspelt key must not switch health checking off.
-func ParseConfig(data []byte) (*Config, error) {
-	var c Config
+func ParseConfig(data []byte) (*Config, error) { return parse(data, Config{}) }
+
+func parse(data []byte, c Config) (*Config, error) {
 	e := &c.Ejection
-	err := strictjson.Object(data, map[string]func(json.RawMessage) error{
+	keys := map[string]func(json.RawMessage) error{
 		"healthCheck": func(raw json.RawMessage) error { return c.HealthCheck.UnmarshalJSON(raw) },
 		"ejection": func(raw json.RawMessage) error {
 			return strictjson.Object(raw, map[string]func(json.RawMessage) error{
@@ -175,20 +189,25 @@ func ParseConfig(data []byte) (*Config, error) {
 		},
 		"noneEligible": strictjson.Enum(&c.NoneEligible, FailFast, Wait, FailOpen),
 		"deadAfter":    strictjson.Duration(&c.DeadAfter, maxDuration),
-		"zone":         strictjson.String(&c.Zone, resolver.MaxZone),
-		"spillBelow":   strictjson.Share(&c.SpillBelow),
-	})
-	if err != nil {
+	}
+	if c.Failover != nil {
+		maps.Copy(keys, c.Failover.keys())
+	} else {
+		keys["zone"] = strictjson.String(&c.Zone, resolver.MaxZone)
+		keys["spillBelow"] = strictjson.Share(&c.SpillBelow)
+	}
+	if err := strictjson.Object(data, keys); err != nil {
 		return nil, err
 	}
-	c, err = c.Validate()
+	c, err := c.Validate()
 	if err != nil {
 		return nil, err
 	}
 	return &c, nil
 }
 
-// MarshalJSON gives the JSON that ParseConfig reads, with every key.
+// MarshalJSON gives the JSON that ParseConfig or ParseActivePassive reads, with
+// every key.
 func (c Config) MarshalJSON() ([]byte, error) {
 	type ejection struct {
 		ConsecutiveFailures int    `json:"consecutiveFailures"`
@@ -200,8 +219,8 @@ func (c Config) MarshalJSON() ([]byte, error) {
 		Ejection     ejection           `json:"ejection"`
 		NoneEligible NoneEligible       `json:"noneEligible"`
 		DeadAfter    string             `json:"deadAfter"`
-		Zone         string             `json:"zone"`
-		SpillBelow   float64            `json:"spillBelow"`
+		*zonesJSON
+		*failoverJSON
 	}{
 		HealthCheck: c.HealthCheck,
 		Ejection: ejection{
@@ -211,7 +230,20 @@ func (c Config) MarshalJSON() ([]byte, error) {
 		},
 		NoneEligible: c.NoneEligible,
 		DeadAfter:    strictjson.FormatDuration(c.DeadAfter),
-		Zone:         c.Zone,
-		SpillBelow:   c.SpillBelow,
+		zonesJSON:    c.zones(),
+		failoverJSON: c.Failover.json(),
 	})
+}
+
+// zonesJSON is what only a policy has that picks more than one endpoint.
+type zonesJSON struct {
+	Zone       string  `json:"zone"`
+	SpillBelow float64 `json:"spillBelow"`
+}
+
+func (c Config) zones() *zonesJSON {
+	if c.Failover != nil {
+		return nil
+	}
+	return &zonesJSON{Zone: c.Zone, SpillBelow: c.SpillBelow}
 }

@@ -37,7 +37,10 @@ type conn struct {
 	// that something is known, ahead of the next snapshot.
 	eligible atomic.Bool
 	// trial is set while one call may try whether the endpoint works again.
-	trial   atomic.Bool
+	trial atomic.Bool
+	// doubted is whether this is the active's connection and something speaks
+	// against it, so that a call that it has failed waits for what comes of that.
+	doubted atomic.Bool
 	address resolver.Address
 
 	// Guarded by Set.mu.
@@ -50,7 +53,8 @@ type conn struct {
 	retirement    retirement
 
 	holder    transport.Holder // of the net.Conn, if the credentials let us have it
-	rescuable rescuable        // the calls in flight that can be made elsewhere
+	rescuable records          // the calls in flight that can be made elsewhere
+	movable   records          // the streams that can be ended, to be opened elsewhere
 	streak    streak           // of failed calls
 
 	_ [cacheLine]byte
@@ -201,6 +205,7 @@ func (e *endpoint) retireLocked() {
 	e.conn = nil
 	c.eligible.Store(false)
 	c.trial.Store(false)
+	c.doubted.Store(false)
 	if e.ejection.phase != admitted {
 		e.ejectionLocked(pardon) // what failed was the old connection
 	}

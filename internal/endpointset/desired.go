@@ -15,8 +15,9 @@ type wanted struct {
 	name  string
 	addrs []grpcresolver.Address // tried in order; at least one
 	// What follows needs no new connection when it changes.
-	weight int // its share of the calls; at least 1
-	zone   string
+	weight   int // its share of the calls; at least 1
+	zone     string
+	priority int // the lower, the more preferred
 }
 
 // errIdentityLost is what a list of ours gives whose endpoints grpc has rebuilt.
@@ -57,7 +58,10 @@ func ours(list []grpcresolver.Endpoint) ([]wanted, error) {
 		if !ok {
 			return nil, errIdentityLost
 		}
-		out = append(out, wanted{name: endpoint.Name, addrs: e.Addresses, weight: max(1, endpoint.Weight), zone: endpoint.Zone})
+		out = append(out, wanted{
+			name: endpoint.Name, addrs: e.Addresses,
+			weight: max(1, endpoint.Weight), zone: endpoint.Zone, priority: endpoint.Priority,
+		})
 	}
 	return out, nil
 }

@@ -28,6 +28,9 @@ func (s *Set) trialEnds(c *conn, event ejectionEvent) {
 // canSpareLocked tells whether one more endpoint may be ejected: never the last
 // that is eligible, and at most half of the list.
 func (s *Set) canSpareLocked() bool {
+	if s.choice != nil && s.choice.state.Pinned() != "" {
+		return false
+	}
 	return s.eligible.len() > 1 && 2*(len(s.ejections)+1) <= len(s.list)
 }
 
@@ -44,6 +47,9 @@ func (e *endpoint) ejectionLocked(event ejectionEvent) {
 	now := time.Now()
 	limits := ejectionLimits{base: s.cfg.Ejection.BaseTime, most: s.cfg.Ejection.MaxTime, u: rand.Float64()}
 	e.ejection = was.next(event, now, limits)
+	if s.choice != nil && e.ejection.phase == onTrial { // a standby gets no call to try it with
+		e.ejection = e.ejection.next(callAnswered, now, limits)
+	}
 	if e.ejection == was {
 		return
 	}

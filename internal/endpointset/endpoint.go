@@ -8,6 +8,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/selector"
 )
 
 // class is what an endpoint counts as in its set.
@@ -31,10 +32,15 @@ type endpoint struct {
 	checker *healthcheck.Checker // immutable; nil if health checking is off
 	// healthCheck is what the checker was made with; immutable.
 	healthCheck healthcheck.Config
-	want        wanted // immutable; the weight and zone in force stand below
+	want        wanted // immutable; the weight, zone and priority in force stand below
 
 	weight int    // its share of the calls
 	zone   string // where it stands
+
+	// What an active-passive set chooses by: see choosing.go.
+	id       int
+	priority int
+	told     selector.Condition // what the choice was told of it last
 
 	// stop ends the probes on a connection of their own, if there are such.
 	stop context.CancelFunc
@@ -46,6 +52,7 @@ type endpoint struct {
 	connReason healthcheck.Reason // of connErr
 	nextTry    time.Time
 	tries      int         // attempts to connect so far
+	knocks     int         // under way
 	timer      *time.Timer // ends the attempt while connecting, the pause while waiting
 	backoff    *backoff.ExponentialBackOff
 
@@ -186,17 +193,32 @@ func (e *endpoint) disarmLocked() {
 
 // classifyLocked says what the endpoint counts as now.
 func (e *endpoint) classifyLocked() class {
-	switch {
-	case e.drained || e.link.phase == closed:
+	if e.drained || e.link.phase == closed {
 		return out
-	case e.servesLocked() && e.ejection.phase != admitted:
-		return out
-	case e.servesLocked():
+	}
+	switch e.standingLocked() {
+	case selector.Fit, selector.Suspect:
 		return eligible
-	case e.troubled || e.channel.failing || e.health.state == healthcheck.Unhealthy:
-		return out
-	default:
+	case selector.Undecided:
 		return undecided
+	default:
+		return out
+	}
+}
+
+// standingLocked says what speaks for the endpoint, drained or not.
+func (e *endpoint) standingLocked() selector.Standing {
+	switch {
+	case e.servesLocked() && e.ejection.phase != admitted:
+		return selector.Out
+	case e.servesLocked() && e.health.state == healthcheck.Suspect:
+		return selector.Suspect
+	case e.servesLocked():
+		return selector.Fit
+	case e.troubled || e.channel.failing || e.health.state == healthcheck.Unhealthy:
+		return selector.Out
+	default:
+		return selector.Undecided
 	}
 }
 
@@ -226,12 +248,11 @@ func (e *endpoint) settleLocked() {
 	} else if e.class == out && !e.drained {
 		e.troubled = true
 	}
-	if e.conn != nil {
-		e.conn.eligible.Store(e.class == eligible)
-	}
+	e.admitLocked()
 	if e.class != was {
 		s.reclassLocked(e, was)
 	}
+	e.observeLocked()
 	s.rescueLocked(e, was)
 	e.showLocked()
 	if e.warming && e.class != undecided {

@@ -18,14 +18,35 @@ const (
 	EventNoneEligible EventKind = "none_eligible"
 	// EventList: a list of endpoints has been taken in, or refused.
 	EventList EventKind = "list"
+	// EventSwitch: another endpoint is the active. Endpoint is its name. From then
+	// on no call is given to the one before.
+	EventSwitch EventKind = "switch"
+	// EventPin: the active has been pinned to an endpoint, or that has ended.
+	EventPin EventKind = "pin"
+	// EventMultipleActive: several endpoints say that they serve, of which one
+	// at a time should, or have ceased to.
+	EventMultipleActive EventKind = "multiple_active"
 )
 
-// The states between which an EventNoneEligible and an EventList go.
+// Switch says who took over from whom.
+type Switch struct {
+	// Number counts the set's switches, from 1.
+	Number uint64
+	// From and To are names; From is empty if nobody was active before.
+	From, To string
+}
+
+// The states between which the events go that are not about an endpoint's own.
 const (
 	someEligible State = "eligible"
 	noneEligible State = "none_eligible"
 	listAccepted State = "accepted"
 	listRefused  State = "refused"
+	pinned       State = "pinned"
+	unpinned     State = "unpinned"
+
+	oneActive      State = "one_active"
+	multipleActive State = "multiple_active"
 )
 
 // Event is one change in a set.
@@ -41,6 +62,8 @@ type Event struct {
 	Detail   string // for people; bounded
 	// Held is how long the state before had lasted, 0 if that is not known.
 	Held time.Duration
+	// Switch is zero unless the event is one.
+	Switch Switch
 }
 
 // keptEvents is how many events a set remembers.

@@ -37,6 +37,8 @@ type NoEligibleError struct {
 	Endpoints []Ineligible
 	// more is how many others are not eligible either.
 	more int
+	// Pinned is the only endpoint that may be picked, "" if there is no such rule.
+	Pinned string
 	// Resolver is what the resolver last complained of, empty if nothing.
 	Resolver string
 }
@@ -59,6 +61,9 @@ func (n *NoEligibleError) reasons() string {
 	}
 	if n.Of == 0 {
 		b.WriteString("the list is empty")
+	}
+	if n.Pinned != "" {
+		fmt.Fprintf(&b, "; the active is pinned to %s", healthcheck.CleanDetail(n.Pinned))
 	}
 	if n.Resolver != "" {
 		b.WriteString("; the resolver: " + n.Resolver)
@@ -116,6 +121,9 @@ func (s *Set) explain() error { return s.Explain() }
 func (s *Set) explainLocked() *NoEligibleError {
 	now := time.Now()
 	n := &NoEligibleError{Of: len(s.list), Resolver: healthcheck.CleanDetail(errorText(s.problem))}
+	if s.choice != nil {
+		n.Pinned = s.choice.state.Pinned()
+	}
 	for _, e := range s.list {
 		if e.class == eligible {
 			continue

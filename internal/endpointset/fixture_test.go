@@ -1,8 +1,11 @@
 package endpointset
 
 import (
+	"context"
 	"maps"
+	"net"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,8 +21,11 @@ import (
 type fixture struct {
 	*fakeChannel
 
-	cfg Config
+	cfg     Config
+	knocked atomic.Int64 // connections made otherwise than by SubConns
 }
+
+func (f *fixture) dials() int { return int(f.knocked.Load()) }
 
 // inBubble runs a test in fake time with a set that is closed at the end. Each
 // option changes the configuration.
@@ -40,7 +46,18 @@ func newFixture(t testingT, options ...func(*Config)) *fixture {
 	cfg, err := cfg.Validate()
 	require.NoError(t, err)
 	f := &fixture{fakeChannel: newFakeChannel(t), cfg: cfg}
-	f.set = New("test_policy", f.fakeChannel, balancer.BuildOptions{})
+	build := New
+	if cfg.Failover != nil {
+		build = NewActivePassive
+	}
+	// Nothing but the SubConns connects: a real dialer's look-ups do not go with
+	// fake time.
+	f.set = build("test_policy", f.fakeChannel, balancer.BuildOptions{
+		Dialer: func(context.Context, string) (net.Conn, error) {
+			f.knocked.Add(1)
+			return nil, errRefused
+		},
+	})
 	return f
 }
 
@@ -55,6 +72,9 @@ func (f *fixture) close() {
 
 // withoutChecks turns health checking off: a connection is enough.
 func withoutChecks(c *Config) { c.HealthCheck.Disabled = true }
+
+// activePassive makes the set one that picks one endpoint at a time.
+func activePassive(c *Config) { c.Failover = new(Failover) }
 
 func withPolicy(p NoneEligible) func(*Config) { return func(c *Config) { c.NoneEligible = p } }
 

@@ -39,10 +39,12 @@ func (e *endpoint) wakeLocked() {
 func (e *endpoint) knockLocked() {
 	s := e.set
 	address, try := e.want.addrs[0].Addr, e.tries
+	e.knocks++
 	s.wg.Go(func() {
 		opens := s.doorOpens(address)
 		s.mu.Lock()
 		defer s.unlock()
+		e.knocks--
 		if s.closed || e.link.phase != waiting || e.tries != try {
 			return // overtaken by something else
 		}

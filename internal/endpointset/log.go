@@ -51,7 +51,12 @@ func (e Event) passing() bool {
 
 // bad tells that an operator may want to do something about it.
 func (e Event) bad() bool {
-	return e.To == StateUnhealthy || e.To == StateEjected || e.To == noneEligible || e.To == listRefused
+	switch e.To {
+	case StateUnhealthy, StateEjected, noneEligible, listRefused, multipleActive:
+		return true
+	default:
+		return false
+	}
 }
 
 // String gives the event in one line, for example
@@ -63,7 +68,12 @@ func (e Event) String() string {
 		subject = fmt.Sprintf("endpoint %q", e.Endpoint)
 	}
 	text := fmt.Sprintf("%s: %s", subject, e.To)
-	if e.From != "" {
+	switch {
+	case e.Kind == EventSwitch && e.Switch.From == "":
+		text = fmt.Sprintf("switch %d: %q is the active", e.Switch.Number, e.Switch.To)
+	case e.Kind == EventSwitch:
+		text = fmt.Sprintf("switch %d: %q -> %q", e.Switch.Number, e.Switch.From, e.Switch.To)
+	case e.From != "":
 		text = fmt.Sprintf("%s: %s -> %s", subject, e.From, e.To)
 	}
 	switch {

@@ -50,6 +50,9 @@ type picker struct {
 
 // newPickerLocked makes the picker of the eligible. It has yet to plan.
 func (s *Set) newPickerLocked() *picker {
+	if c := s.choice; c != nil {
+		return &picker{set: s, conns: rowOf([]*conn{c.active.conn}), turn: s.turn}
+	}
 	p := &picker{set: s, turn: s.turn}
 	p.conns, p.spare = s.nearbyLocked()
 	p.weights = s.weightsLocked(p.conns)
@@ -110,18 +113,24 @@ func (p *picker) pickNoting(r *attempt.Record) (balancer.PickResult, error) {
 	}
 	c.picked.Add(1)
 	r.Picked(c.endpoint.name)
-	if !r.Rescuable {
+	var among *records
+	switch {
+	case r.Rescuable:
+		among = &c.rescuable
+	case r.Movable:
+		among = &c.movable
+	default:
 		return balancer.PickResult{SubConn: c.sc, Done: func(info balancer.DoneInfo) {
 			r.Done(info)
 			done(info)
 		}}, nil
 	}
-	c.rescuable.add(r)
-	if !c.eligible.Load() && !p.open {
+	among.add(r)
+	if r.Rescuable && !c.eligible.Load() && !p.open {
 		p.set.rescueLate(c)
 	}
 	return balancer.PickResult{SubConn: c.sc, Done: func(info balancer.DoneInfo) {
-		c.rescuable.remove(r)
+		among.remove(r)
 		r.Done(info)
 		done(info)
 	}}, nil
@@ -141,6 +150,9 @@ func (p *picker) choose(r *attempt.Record) (*conn, func(balancer.DoneInfo)) {
 	}
 	if !r.Fresh() && r.Tried(c.endpoint.name) {
 		c = p.untried(r, c)
+		if c.doubted.Load() && r.Tried(c.endpoint.name) {
+			return nil, nil // who is the active will be known soon
+		}
 	}
 	return c, c.done
 }

@@ -12,13 +12,15 @@ import (
 	_ "google.golang.org/grpc/health" // or a channel's healthCheckConfig would be ignored
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/selector"
 )
 
 // newEndpointLocked makes an endpoint. It does nothing until startLocked.
 func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	e := &endpoint{
-		set: s, name: w.name, want: w, weight: w.weight, zone: w.zone,
+		set: s, name: w.name, want: w, weight: w.weight, zone: w.zone, priority: w.priority,
 		healthCheck: s.cfg.HealthCheck, drained: s.drained[w.name],
+		told: selector.Condition{Standing: selector.Undecided},
 	}
 	e.class = e.classifyLocked()
 	if e.healthCheck.Disabled {

@@ -1,6 +1,7 @@
 package endpointset
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"pgregory.net/rapid"
 
+	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -44,7 +46,8 @@ func checkAccounts(t require.TestingT, s *Set) {
 		require.Equal(t, holds, e.conn != nil, "%s has a SubConn exactly if it needs one", e.name)
 		require.Equal(t, e.link.phase != ready, e.timer != nil, "%s has a timer unless it is connected", e.name)
 		if e.conn != nil {
-			require.Equal(t, e.class == eligible, e.conn.eligible.Load())
+			require.Equal(t, e.class == eligible && (s.choice == nil || s.choice.active == e), e.conn.eligible.Load())
+			require.Equal(t, s.choice != nil && s.choice.active == e && e.standingLocked() == selector.Suspect, e.conn.doubted.Load())
 		}
 		if e.class == eligible {
 			mayServe[e.conn] = true
@@ -57,12 +60,36 @@ func checkAccounts(t require.TestingT, s *Set) {
 	}
 	require.Equal(t, len(mayServe), s.eligible.len())
 	require.Empty(t, s.after)
+	if s.choice != nil {
+		checkChoice(t, s)
+	}
 	if len(s.leaving) > 0 {
 		require.Positive(t, s.warming, "nobody is waited for any more")
 		require.NotNil(t, s.warmed, "the wait has an end")
 	} else {
 		require.Nil(t, s.warmed)
 	}
+}
+
+// checkChoice compares the choice with what it is made of.
+func checkChoice(t require.TestingT, s *Set) {
+	c := s.choice
+	require.Len(t, c.byID, len(s.list)+len(s.leaving))
+	for id, e := range c.byID {
+		require.Equal(t, id, e.id)
+		require.Equal(t, e.conditionLocked(), e.told, "%s: the choice knows all", e.name)
+	}
+	active, found := c.state.Active()
+	require.Equal(t, found, c.active != nil)
+	if found {
+		require.Equal(t, active.ID, c.active.id)
+		require.Same(t, c.active, c.last)
+	}
+	someone := slices.ContainsFunc(s.list, func(e *endpoint) bool { return e.class == eligible })
+	if someone && c.state.Pinned() == "" && !c.state.Waiting() {
+		require.True(t, s.pickableLocked(), "whoever can serve does")
+	}
+	require.Equal(t, len(s.list) > 0 && !s.pickableLocked(), c.search.seeking)
 }
 
 // checkSnapshot compares the published snapshot with the set, once all is quiet.
@@ -77,7 +104,14 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 	r, refuses := state.Picker.(*refusal)
 	require.NotEqual(t, picks, refuses)
 	switch connected := s.connectedLocked(); {
-	case s.eligible.len() > 0:
+	case s.choice != nil && s.pickableLocked():
+		require.True(t, picks)
+		require.False(t, p.open)
+		require.Equal(t, []*conn{s.choice.active.conn}, p.conns.slice())
+		require.Empty(t, p.trials)
+		require.Empty(t, p.spare)
+		require.Equal(t, connectivity.Ready, state.ConnectivityState)
+	case s.choice == nil && s.eligible.len() > 0:
 		require.True(t, picks)
 		require.False(t, p.open)
 		checkTurns(t, s, p)
@@ -85,12 +119,13 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 	case len(s.list) == 0:
 		require.True(t, refuses)
 		require.Equal(t, s.problem != nil, state.ConnectivityState == connectivity.TransientFailure)
-	case s.counts[undecided] > 0:
+	case s.expectsLocked():
 		require.True(t, refuses && r.wait)
 		require.Equal(t, connectivity.Connecting, state.ConnectivityState)
 	case s.cfg.NoneEligible == FailOpen && len(connected) > 0:
 		require.True(t, picks && p.open)
 		require.ElementsMatch(t, connected, checkWeights(t, p))
+		require.True(t, s.choice == nil || p.conns.n == 1)
 	default:
 		require.True(t, refuses)
 		require.Equal(t, s.cfg.NoneEligible == Wait, r.wait)
@@ -181,7 +216,7 @@ func (m *machine) step() {
 	t, f := m.t, m.f
 	switch rapid.SampledFrom([]string{
 		"conn", "conn", "conn", "conn", "server", "server", "channel health", "list", "our list", "drain", "config", "time", "time",
-		"resolver error", "exit idle", "watched",
+		"resolver error", "exit idle", "watched", "command",
 	}).Draw(t, "event") {
 	case "conn":
 		sc := m.someConn()
@@ -217,10 +252,18 @@ func (m *machine) step() {
 	case "config":
 		f.cfg.NoneEligible = rapid.SampledFrom([]NoneEligible{FailFast, Wait, FailOpen}).Draw(t, "policy")
 		f.cfg.Zone = rapid.SampledFrom([]string{"", "x"}).Draw(t, "client's zone")
+		if f.cfg.Failover != nil {
+			f.cfg.Failover = &Failover{
+				FailBack: rapid.SampledFrom([]selector.FailBack{selector.FailBackNever, selector.FailBackAfterHold}).Draw(t, "failBack"),
+				HoldDown: 2 * time.Second, Drain: time.Second,
+			}
+		}
 		if rapid.IntRange(0, 4).Draw(t, "health check too") == 0 {
 			f.cfg.HealthCheck.Fall = rapid.IntRange(1, 3).Draw(t, "fall")
 			f.cfg.HealthCheck.Disabled = rapid.Bool().Draw(t, "disabled")
 		}
+	case "command":
+		m.command()
 	case "time":
 		time.Sleep(time.Duration(rapid.IntRange(1, 8000).Draw(t, "ms")) * time.Millisecond)
 	case "resolver error":
@@ -250,6 +293,21 @@ func (m *machine) ourList() {
 	})
 }
 
+// command gives a command to an active-passive set, and does nothing else.
+func (m *machine) command() {
+	var err error
+	switch s := m.f.set; rapid.SampledFrom([]string{"switch", "pin", "unpin", "unpin"}).Draw(m.t, "command") {
+	case "switch":
+		err = s.SwitchTo(m.addr())
+	case "pin":
+		err = s.Pin(m.addr())
+	default:
+		err = s.Unpin()
+	}
+	_, refused := errors.AsType[*selector.RefusedError](err)
+	assert.True(m.t, err == nil || refused || m.f.set.choice == nil, "%v", err)
+}
+
 // call makes some calls with the published snapshot, and ends them.
 func (m *machine) call() {
 	for range 3 {
@@ -266,10 +324,17 @@ func (m *machine) call() {
 	}
 }
 
-func TestTheSetKeepsItsAccountsThroughAnyHistory(t *testing.T) {
+func TestTheSetKeepsItsAccountsThroughAnyHistory(t *testing.T) { testAccounts(t) }
+
+func TestAnActivePassiveSetKeepsItsAccountsThroughAnyHistory(t *testing.T) {
+	testAccounts(t, activePassive)
+}
+
+func testAccounts(t *testing.T, options ...func(*Config)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(bubbled{t}, func(t *rapid.T) {
-			m := &machine{t: t, f: newFixture(t)}
+			m := &machine{t: t, f: newFixture(t, options...)}
 			defer func() {
 				m.f.close()
 				assert.Empty(t, m.f.live(), "a SubConn is left after Close")
@@ -294,10 +359,15 @@ func TestTheSetKeepsItsAccountsThroughAnyHistory(t *testing.T) {
 
 // Whatever happened, once every server is well and every connection can be
 // made, everything is eligible soon.
-func TestTheSetRecoversFromAnyHistory(t *testing.T) {
+func TestTheSetRecoversFromAnyHistory(t *testing.T) { testRecovery(t) }
+
+func TestAnActivePassiveSetRecoversFromAnyHistory(t *testing.T) { testRecovery(t, activePassive) }
+
+func testRecovery(t *testing.T, options ...func(*Config)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(bubbled{t}, func(t *rapid.T) {
-			m := &machine{t: t, f: newFixture(t)}
+			m := &machine{t: t, f: newFixture(t, options...)}
 			defer m.f.close()
 			assert.NoError(t, m.f.push(machineAddrs[:3]...))
 			for range rapid.IntRange(1, 40).Draw(t, "steps") {
@@ -309,6 +379,9 @@ func TestTheSetRecoversFromAnyHistory(t *testing.T) {
 			for _, a := range machineAddrs {
 				m.f.server(a).set(serving())
 				_ = m.f.set.SetDrained(a, false) // it may not be in the list
+			}
+			if m.f.set.choice != nil {
+				assert.NoError(t, m.f.set.Unpin())
 			}
 			assert.NoError(t, m.f.push(machineAddrs...))
 			for range 300 { // 30 s: pauses of up to 10 s, and two good probes
@@ -327,7 +400,12 @@ func TestTheSetRecoversFromAnyHistory(t *testing.T) {
 			synctest.Wait()
 			checkAccounts(t, m.f.set)
 			checkSnapshot(t, m.f)
-			assert.Equal(t, machineAddrs, m.f.picked(), fmt.Sprint(m.f.set.Explain()))
+			if m.f.set.choice == nil {
+				assert.Equal(t, machineAddrs, m.f.picked(), fmt.Sprint(m.f.set.Explain()))
+			} else {
+				assert.Len(t, m.f.picked(), 1, fmt.Sprint(m.f.set.Explain()))
+				assert.Equal(t, len(machineAddrs), m.f.set.counts[eligible])
+			}
 			assert.Len(t, m.f.live(), len(machineAddrs))
 		})
 	})

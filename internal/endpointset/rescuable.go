@@ -9,15 +9,14 @@ import (
 	"github.com/cantonlb/cantonlb/internal/attempt"
 )
 
-// rescuable are the calls in flight on one connection that may be called off and
-// made again on another. Its zero value is empty. It is safe for concurrent use,
-// and takes no lock but its own and, without that, those of the calls.
-type rescuable struct {
+// records are calls in flight on one connection. Its zero value is empty. It is
+// safe for concurrent use, and takes no lock but its own.
+type records struct {
 	mu    sync.Mutex
 	calls map[*attempt.Record]struct{}
 }
 
-func (r *rescuable) add(call *attempt.Record) {
+func (r *records) add(call *attempt.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.calls == nil {
@@ -26,21 +25,25 @@ func (r *rescuable) add(call *attempt.Record) {
 	r.calls[call] = struct{}{}
 }
 
-func (r *rescuable) remove(call *attempt.Record) {
+func (r *records) remove(call *attempt.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.calls, call)
 }
 
-// rescue calls off all of them. endpoint is the name of the endpoint that they
-// are on.
-func (r *rescuable) rescue(endpoint string) {
+// each calls f with all of them, without the lock.
+func (r *records) each(f func(*attempt.Record)) {
 	r.mu.Lock()
 	calls := slices.Collect(maps.Keys(r.calls))
 	r.mu.Unlock()
 	for _, call := range calls {
-		call.Rescue(endpoint)
+		f(call)
 	}
+}
+
+// rescue calls off the calls on the connection that may be made again on another.
+func (c *conn) rescue() {
+	c.rescuable.each(func(call *attempt.Record) { call.Rescue(c.endpoint.name) })
 }
 
 // rescueLocked has calls on unhealthy endpoints made again elsewhere, once Set.mu
@@ -52,9 +55,9 @@ func (s *Set) rescueLocked(e *endpoint, was class) {
 	fell := sick && !e.sick
 	e.sick = sick
 	switch {
-	case fell && s.eligible.len() > 0:
+	case fell && s.pickableLocked():
 		e.rescueLocked()
-	case was != eligible && e.class == eligible && s.eligible.len() == 1:
+	case s.choice == nil && was != eligible && e.class == eligible && s.eligible.len() == 1:
 		for _, other := range s.list {
 			other.rescueLocked()
 		}
@@ -65,9 +68,15 @@ func (s *Set) rescueLocked(e *endpoint, was class) {
 }
 
 func (e *endpoint) rescueLocked() {
-	if c := e.conn; c != nil && e.class == out && e.health.state == healthcheck.Unhealthy {
-		e.set.after = append(e.set.after, func() { c.rescuable.rescue(e.name) })
+	if c := e.conn; c != nil && e.class == out && e.health.state == healthcheck.Unhealthy && !e.finishesLocked() {
+		e.set.after = append(e.set.after, c.rescue)
 	}
+}
+
+// finishesLocked tells whether the endpoint is expected to finish the calls that
+// it has: one that was the active and says that it is not any more.
+func (e *endpoint) finishesLocked() bool {
+	return e.set.choice != nil && e.health.reason == healthcheck.ReasonNotServing
 }
 
 // rescueLate is for the calls on a connection that is given up while its
@@ -75,9 +84,10 @@ func (e *endpoint) rescueLocked() {
 // at that very moment.
 func (s *Set) rescueLate(c *conn) {
 	s.mu.Lock()
-	elsewhere := s.eligible.len() > 0 && (c.endpoint.conn != c || c.endpoint.health.state == healthcheck.Unhealthy)
+	e := c.endpoint
+	elsewhere := s.pickableLocked() && (e.conn != c || e.health.state == healthcheck.Unhealthy) && !e.finishesLocked()
 	s.unlock()
 	if elsewhere {
-		c.rescuable.rescue(c.endpoint.name)
+		c.rescue()
 	}
 }

@@ -79,8 +79,8 @@ func (s *Set) ask(c *conn) {
 	}
 	r.fails++
 	r.ask = now.Add(e.healthCheck.SuspectInterval)
-	if r.fails >= e.healthCheck.Fall && s.eligible.len() > 0 {
-		s.after = append(s.after, func() { c.rescuable.rescue(e.name) })
+	if r.fails >= e.healthCheck.Fall && s.pickableLocked() {
+		s.after = append(s.after, c.rescue)
 	}
 }
 

@@ -30,7 +30,8 @@ type Set struct {
 	budget *healthcheck.Budget
 	// ejectAfter is how many calls in a row must fail for an ejection.
 	ejectAfter atomic.Uint32
-	turn       *turn // outlives every snapshot, so that turns are kept
+	turn       *turn   // outlives every snapshot, so that turns are kept
+	choice     *choice // of the active; nil if all that are eligible are picked in turn
 	events     *event.Log[Event]
 
 	ctx    context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
@@ -113,6 +114,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	if ok && cfg != nil {
 		s.cfg = *cfg
 		s.ejectAfter.Store(uint32(cfg.Ejection.ConsecutiveFailures))
+		s.reconfigureLocked()
 	}
 	s.problem = problem
 	if problem == nil || errors.Is(problem, errNoEndpoints) {
@@ -144,7 +146,7 @@ func (s *Set) replaceLocked(list []wanted) {
 			e = s.newEndpointLocked(w)
 			fresh = append(fresh, e)
 		}
-		e.weight, e.zone = w.weight, w.zone
+		e.weight, e.zone, e.priority = w.weight, w.zone, w.priority
 		next = append(next, e)
 		byName[w.name] = e
 	}
@@ -182,6 +184,7 @@ func (s *Set) replaceLocked(list []wanted) {
 		e.warming = true
 		s.counts[e.class]++
 	}
+	s.membersLocked()
 	for _, e := range fresh {
 		e.startLocked()
 	}
@@ -221,6 +224,7 @@ func (s *Set) releaseLocked() {
 		s.warmed.Stop()
 		s.warmed = nil
 	}
+	s.membersLocked()
 	for _, e := range gone {
 		e.closeLocked()
 	}
@@ -238,6 +242,11 @@ func (s *Set) reclassLocked(e *endpoint, was class) {
 	if e.class == eligible {
 		e.slot = s.eligible.add(e.conn)
 	}
+	s.changedLocked()
+}
+
+// changedLocked wakes whoever waits for a change, and has a snapshot published.
+func (s *Set) changedLocked() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 	s.dirtyLocked()
@@ -281,6 +290,7 @@ func (s *Set) Close() {
 		e.closeLocked()
 	}
 	s.list, s.leaving, s.byName = nil, nil, nil
+	s.stopChoosingLocked()
 	if s.warmed != nil {
 		s.warmed.Stop()
 	}
@@ -353,6 +363,7 @@ func (s *Set) publish() int {
 	}
 	s.dirty = false
 	state := s.snapshotLocked()
+	untold := s.untoldLocked()
 	s.wg.Add(1) // Close waits, so that nothing is published after it
 	s.unlock()
 	defer s.wg.Done()
@@ -360,6 +371,7 @@ func (s *Set) publish() int {
 		p.plan()
 	}
 	s.cc.UpdateState(state)
+	s.tell(untold)
 	return n
 }
 
@@ -368,7 +380,7 @@ func (s *Set) publish() int {
 func (s *Set) stale() bool {
 	s.mu.Lock()
 	defer s.unlock()
-	return s.dirty || s.eligible.len() > 0
+	return s.dirty || s.pickableLocked()
 }
 
 // snapshotLocked is the state of the whole set for grpc.
@@ -377,7 +389,7 @@ func (s *Set) snapshotLocked() balancer.State {
 		s.pardonLocked()
 	}
 	switch {
-	case s.eligible.len() > 0:
+	case s.pickableLocked():
 		s.noneLocked(false)
 		return balancer.State{ConnectivityState: connectivity.Ready, Picker: s.newPickerLocked()}
 	case len(s.list) == 0 && s.problem != nil:
@@ -385,7 +397,7 @@ func (s *Set) snapshotLocked() balancer.State {
 			ConnectivityState: connectivity.TransientFailure,
 			Picker:            &refusal{set: s, plain: plainly(s.problem)},
 		}
-	case len(s.list) == 0 || s.counts[undecided] > 0:
+	case len(s.list) == 0 || s.expectsLocked():
 		return balancer.State{ConnectivityState: connectivity.Connecting, Picker: &refusal{set: s, wait: true}}
 	}
 	s.noneLocked(true)
@@ -418,13 +430,16 @@ func (s *Set) noneLocked(none bool) {
 }
 
 // connectedLocked gives the connections that exist, whatever their health,
-// without the drained ones.
+// without the drained ones. Where one endpoint at a time is picked it is one.
 func (s *Set) connectedLocked() []*conn {
 	var conns []*conn
 	for _, e := range s.list {
 		if e.link.phase == ready && !e.drained {
 			conns = append(conns, e.conn)
 		}
+	}
+	if s.choice != nil {
+		return s.choice.likeliest(conns)
 	}
 	return conns
 }

@@ -19,6 +19,8 @@ type Status struct {
 	// ProbesStretched tells that the probes do not all fit into their budget, so
 	// that they are made less often than configured.
 	ProbesStretched bool
+	// Failover tells of the active; nil if all that are eligible are picked.
+	Failover *FailoverStatus
 	// ListError is what was wrong with the newest list, which therefore is not
 	// in force.
 	ListError error
@@ -34,6 +36,9 @@ type EndpointStatus struct {
 	Name, Address string
 	Weight        int
 	Zone          string
+	// Active: it is the one that is picked, of a set that picks one at a time.
+	Active        bool
+	Priority      int
 	Connection    connectivity.State
 	ConnectionErr string
 	NextTry       time.Time
@@ -61,6 +66,7 @@ func (s *Set) Status() Status {
 		Policy: s.policy, NoneSince: s.none, ListError: s.problem,
 		Zone: s.cfg.Zone, Local: s.local, Spilled: s.spilled,
 		Endpoints: make([]EndpointStatus, 0, len(s.list)),
+		Failover:  s.failoverLocked(),
 	}
 	checkers := make([]*healthcheck.Checker, 0, len(s.list))
 	for _, e := range s.list {
@@ -82,6 +88,7 @@ func (e *endpoint) statusLocked() EndpointStatus {
 	d := e.describeLocked()
 	out := EndpointStatus{
 		Name: e.name, Address: e.addressText(), Weight: e.weight, Zone: e.zone, Connection: e.connectivityLocked(),
+		Active: e.set.choice != nil && e.set.choice.active == e, Priority: e.priority,
 		State: d.state, Reason: d.reason, Detail: d.detail, Since: e.shownSince, Health: e.health.state,
 		Eligible: e.class == eligible, Drained: e.drained, Ejected: e.ejection.phase != admitted, Target: e.targetText(), Counts: e.countsLocked(),
 	}
@@ -132,11 +139,12 @@ func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 	for {
 		s.mu.Lock()
 		have, of, changed, stopped := s.counts[eligible], len(s.list), s.changed, s.closed
+		pickable := s.pickableLocked()
 		s.unlock()
 		switch {
 		case stopped:
 			return 0, errClosed
-		case have >= n:
+		case have >= n && (pickable || n == 0):
 			s.publish() //nolint:contextcheck // what it starts belongs to the set, not to the caller
 			return have, nil
 		case n > of && of > 0:
@@ -171,6 +179,9 @@ func (s *Set) setDrained(name string, drained bool) error {
 	e := s.byName[name]
 	if e == nil {
 		return fmt.Errorf("no endpoint %q in the list", healthcheck.CleanDetail(name))
+	}
+	if err := s.drainLocked(name, drained); err != nil {
+		return err
 	}
 	if drained {
 		s.drained[name] = true

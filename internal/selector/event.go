@@ -47,6 +47,8 @@ type Member struct {
 	Priority int
 	// Leaving: it is no more in the list, and serves until its successors can.
 	Leaving bool
+	// Drained: it is so when it joins; from then on the commands say.
+	Drained bool
 }
 
 // Standing is what is known of a member.

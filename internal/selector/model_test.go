@@ -20,7 +20,7 @@ func modelSteps(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("SELECTOR_MODEL_STEPS")
 	if text == "" {
-		return 60_000
+		return 30_000
 	}
 	n, err := strconv.Atoi(text)
 	require.NoError(t, err, "SELECTOR_MODEL_STEPS")
@@ -130,7 +130,7 @@ func (m *model) drawList() []Member {
 			x.ID = m.list[i].ID
 		} else {
 			m.nextID++
-			x.ID = m.nextID
+			x.ID, x.Drained = m.nextID, m.drained[name]
 		}
 		list = append(list, x)
 	}
@@ -146,6 +146,7 @@ func (m *model) note(e Event) {
 		for _, x := range m.list {
 			in[x.Name] = true
 			if x.ID == m.last.ID {
+				x.Drained = false
 				m.last = x
 			}
 			if _, known := m.standing[x.ID]; !known {

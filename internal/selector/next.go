@@ -57,22 +57,19 @@ func (s State) take(e Event) (State, order, *RefusedError) {
 	}
 }
 
-// withMembers replaces the members. One whose name was pinned or drained is so
-// still, even if it is another member of the same name; a pin to a name that is
-// gone has ended.
+// withMembers replaces the members. A pin ends when its name leaves the list.
 func (s State) withMembers(list []Member, at time.Time) State {
 	next := make([]member, 0, len(list))
 	pinned := false
 	for _, x := range list {
-		m := member{condition: Condition{Standing: Undecided}, turned: at}
+		m := member{condition: Condition{Standing: Undecided}, drained: x.Drained, turned: at}
 		if old := s.find(x.ID); old != nil {
 			m = *old
-		} else if old := s.named(x.Name); old != nil {
-			m.drained = old.drained
 		}
+		x.Drained = false // which is for the commands to say from now on
 		m.Member = x
 		next = append(next, m)
-		pinned = pinned || x.Name == s.pin
+		pinned = pinned || x.Name == s.pin && !x.Leaving
 		if x.ID == s.last.ID {
 			s.last = x
 		}

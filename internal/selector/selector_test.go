@@ -158,6 +158,9 @@ func TestAPinHoldsEligibleOrNot(t *testing.T) {
 func TestDrainMovesTheActiveAndIsRefusedIfThatLeavesNone(t *testing.T) {
 	s := tell(t, Config{}, "a", "b").up("a", "b")
 	s.command(EventDrain, "a").wantActive("b").after(time.Hour).wantActive("b")
+	assert.True(t, s.state.Drained(1))
+	assert.False(t, s.state.Drained(2))
+	assert.False(t, s.state.Drained(3))
 	s.command(EventDrain, "a").wantActive("b")
 	s.command(EventDrain, "b").wantRefused(`drain "b" refused: no other endpoint could be active (no_standby)`, healthcheck.ReasonNoStandby)
 	s.command(EventUndrain, "a").wantActive("b").out("a")
@@ -189,7 +192,7 @@ func TestAChangeOfTheListKeepsWhatIsKnown(t *testing.T) {
 func TestTheNameKeepsThePlaceWhenItsMemberIsReplaced(t *testing.T) {
 	s := tell(t, Config{}, "a", "b").up("a", "b").command(EventSwitch, "b").command(EventDrain, "a").command(EventPin, "b")
 	leaving := []Member{{ID: 1, Name: "a", Leaving: true}, {ID: 2, Name: "b", Leaving: true}}
-	next := []Member{{ID: 3, Name: "a"}, {ID: 4, Name: "b"}}
+	next := []Member{{ID: 3, Name: "a", Drained: true}, {ID: 4, Name: "b"}}
 	s.list(append(next, leaving...)...).wantActive("b")
 	m, _ := s.state.Active()
 	assert.Equal(t, 2, m.ID)
@@ -224,6 +227,10 @@ func TestAPinEndsWhenItsNameLeavesTheList(t *testing.T) {
 	s := tell(t, Config{}, "a", "b").up("a", "b").command(EventPin, "b").list(membersOf("a")...)
 	assert.Empty(t, s.state.Pinned())
 	s.wantActive("a")
+
+	s = tell(t, Config{}, "a", "b").up("a", "b").command(EventPin, "b")
+	s.list(Member{ID: 1, Name: "a"}, Member{ID: 2, Name: "b", Leaving: true}).wantActive("b")
+	assert.Empty(t, s.state.Pinned())
 }
 
 func TestThoseThatLeaveAreChosenLastAndNotReturnedTo(t *testing.T) {

@@ -126,6 +126,12 @@ func (s State) Number() uint64 { return s.number }
 // Pinned is the name that the choice is pinned to; "" for none.
 func (s State) Pinned() string { return s.pin }
 
+// Drained tells whether the member with this ID is drained.
+func (s State) Drained(id int) bool {
+	m := s.find(id)
+	return m != nil && m.drained
+}
+
 // Waiting tells whether an undecided member is being waited for, although another
 // could be chosen or because it is the active.
 func (s State) Waiting() bool {

@@ -1,0 +1,295 @@
+package endpointset
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/balancer"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/selector"
+)
+
+// choice is what a set has besides of which one endpoint at a time is picked.
+// Set.mu guards it.
+type choice struct {
+	state  selector.State
+	active *endpoint         // nil: nobody
+	last   *endpoint         // who was active last, even if it has left the list
+	byID   map[int]*endpoint // the list and those that leave it
+	lastID int
+	wake   *time.Timer // nil: nothing happens by itself
+	// untold are switches that grpc has no snapshot of yet.
+	untold []Event
+	search search
+	moving moving
+}
+
+// NewActivePassive makes the set of a policy that picks one endpoint at a time.
+func NewActivePassive(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
+	s := New(policy, cc, opts)
+	s.cfg = DefaultActivePassive()
+	s.choice = &choice{search: newSearch(), moving: make(moving)}
+	s.choice.state = selector.New(s.cfg.Failover.selector())
+	return s
+}
+
+func (f *Failover) selector() selector.Config {
+	return selector.Config{FailBack: f.FailBack, HoldDown: f.HoldDown}
+}
+
+// pickableLocked tells whether a call would find somebody.
+func (s *Set) pickableLocked() bool {
+	if s.choice == nil {
+		return s.eligible.len() > 0
+	}
+	return s.choice.active != nil && s.choice.active.class == eligible
+}
+
+// expectsLocked tells, while nobody is pickable, whether that may yet change
+// without anything getting better: somebody is on their way.
+func (s *Set) expectsLocked() bool {
+	if s.choice == nil {
+		return s.counts[undecided] > 0
+	}
+	if pinned := s.byName[s.choice.state.Pinned()]; pinned != nil {
+		return pinned.class == undecided
+	}
+	return s.choice.state.Waiting() || s.counts[undecided] > 0
+}
+
+// admitLocked opens the endpoint's connection to picks, or closes it to them.
+func (e *endpoint) admitLocked() {
+	if e.conn == nil {
+		return
+	}
+	c := e.set.choice
+	e.conn.eligible.Store(e.class == eligible && (c == nil || c.active == e))
+	if doubted := c != nil && c.active == e && e.standingLocked() == selector.Suspect; e.conn.doubted.Swap(doubted) != doubted {
+		e.set.dirtyLocked() // whoever waits for that picks again
+	}
+}
+
+// membersLocked tells the choice whom there is to choose from.
+func (s *Set) membersLocked() {
+	c := s.choice
+	if c == nil {
+		return
+	}
+	c.byID = make(map[int]*endpoint, len(s.list)+len(s.leaving))
+	members := make([]selector.Member, 0, len(s.list)+len(s.leaving))
+	for _, list := range [][]*endpoint{s.list, s.leaving} {
+		for _, e := range list {
+			if e.id == 0 {
+				c.lastID++
+				e.id = c.lastID
+			}
+			c.byID[e.id] = e
+			members = append(members, selector.Member{ID: e.id, Name: e.name, Priority: e.priority, Leaving: e.leaving, Drained: e.drained})
+		}
+	}
+	_ = s.chooseLocked(selector.Event{Kind: selector.EventMembers, Members: members}) // is no command
+}
+
+// observeLocked tells the choice what has become of an endpoint.
+func (e *endpoint) observeLocked() {
+	c := e.set.choice
+	if c == nil || c.byID[e.id] != e {
+		return
+	}
+	was, is := e.told, e.conditionLocked()
+	if is == was {
+		return
+	}
+	e.told = is
+	if c.active == e && was.Standing == selector.Fit {
+		c.search.ask() // in doubt about the active, ask everybody
+	}
+	_ = e.set.chooseLocked(selector.Event{Kind: selector.EventCondition, ID: e.id, Condition: is}) // is no command
+}
+
+// conditionLocked is what the choice has to know of an endpoint. It does not heed
+// that it is drained, which the choice knows.
+func (e *endpoint) conditionLocked() selector.Condition {
+	c := selector.Condition{Standing: e.standingLocked(), Reason: e.describeLocked().reason}
+	c.Claims = e.health.reason == healthcheck.ReasonServing
+	if e.health.state == healthcheck.Suspect {
+		c.Claims = e.told.Claims // its last word stands
+	}
+	return c
+}
+
+// chooseLocked lets something happen to the choice, and does what follows. The
+// error is nil unless a command was refused, which then has changed nothing.
+func (s *Set) chooseLocked(event selector.Event) error {
+	c := s.choice
+	event.At = time.Now()
+	before := c.state
+	next, effects := before.Next(event)
+	if effects.Refused != nil {
+		return effects.Refused
+	}
+	c.state = next
+	s.armChoiceLocked(effects.Wake, event.At)
+	if sw := effects.Switch; sw.Number != 0 {
+		s.switchLocked(sw)
+	}
+	if effects.Changed {
+		active, _ := next.Active()
+		s.activeLocked(c.byID[active.ID])
+	}
+	if effects.Multiple {
+		s.multipleLocked()
+	}
+	if before.Pinned() != next.Pinned() {
+		s.pinnedLocked(before.Pinned(), next.Pinned())
+	}
+	s.seekLocked()
+	return nil
+}
+
+// armChoiceLocked has the choice woken when its time comes.
+func (s *Set) armChoiceLocked(at, now time.Time) {
+	c := s.choice
+	if c.wake != nil {
+		c.wake.Stop()
+		c.wake = nil
+	}
+	if at.IsZero() {
+		return
+	}
+	var t *time.Timer
+	t = time.AfterFunc(at.Sub(now), func() {
+		s.mu.Lock()
+		defer s.unlock()
+		if !s.closed && c.wake == t {
+			_ = s.chooseLocked(selector.Event{Kind: selector.EventTime}) // is no command
+		}
+	})
+	c.wake = t
+}
+
+// activeLocked makes an endpoint the active, or nobody. The one before is closed
+// to picks first, so that there are never two.
+func (s *Set) activeLocked(e *endpoint) {
+	c := s.choice
+	was := c.active
+	c.active = e
+	if was != nil {
+		was.admitLocked()
+	}
+	s.changedLocked()
+	if e == nil {
+		return
+	}
+	c.last = e
+	e.admitLocked()
+	for _, list := range [][]*endpoint{s.list, s.leaving} {
+		for _, other := range list {
+			if other != e {
+				other.rescueLocked()
+			}
+		}
+	}
+}
+
+// switchLocked notes a switch, which is told once grpc has a snapshot of it, and
+// gives the streams on the endpoint that was active their time.
+func (s *Set) switchLocked(sw selector.Switch) {
+	s.choice.untold = append(s.choice.untold, Event{
+		Kind: EventSwitch, Endpoint: sw.To.Name, Reason: sw.Reason, At: sw.At,
+		Switch: Switch{Number: sw.Number, From: sw.From.Name, To: sw.To.Name},
+	})
+	s.moveStreamsLocked(sw)
+}
+
+// multipleLocked makes an event of it that several endpoints say that they serve,
+// or that they have ceased to.
+func (s *Set) multipleLocked() {
+	event := Event{
+		Kind: EventMultipleActive, From: oneActive, To: multipleActive, At: time.Now(),
+		Reason: healthcheck.ReasonMultipleActive, Detail: healthcheck.CleanDetail(strings.Join(s.choice.state.Multiple(), ", ")),
+	}
+	if s.choice.state.Multiple() == nil {
+		event.From, event.To = event.To, event.From
+		event.Reason, event.Detail = healthcheck.ReasonNone, ""
+	}
+	s.emitLocked(event)
+}
+
+// pinnedLocked makes events of a change of the pin, with which calls may find that
+// they wait for others than before.
+func (s *Set) pinnedLocked(was, is string) {
+	s.dirtyLocked()
+	if was != "" {
+		s.emitLocked(Event{Kind: EventPin, Endpoint: was, From: pinned, To: unpinned, At: time.Now()})
+	}
+	if is != "" {
+		s.emitLocked(Event{Kind: EventPin, Endpoint: is, From: unpinned, To: pinned, At: time.Now()})
+	}
+}
+
+// stopChoosingLocked ends what happens by itself. Set.Close waits for the rest.
+func (s *Set) stopChoosingLocked() {
+	if c := s.choice; c != nil {
+		s.armChoiceLocked(time.Time{}, time.Time{})
+		c.moving.stop()
+		c.active = nil
+	}
+}
+
+// reconfigureLocked tells the choice of a new configuration.
+func (s *Set) reconfigureLocked() {
+	if s.choice == nil {
+		return
+	}
+	if s.cfg.Failover == nil { // of a parent policy that knows no better
+		s.cfg.Failover = DefaultActivePassive().Failover
+	}
+	_ = s.chooseLocked(selector.Event{Kind: selector.EventConfig, Config: s.cfg.Failover.selector()}) // is no command
+}
+
+// untoldLocked gives the switches that the snapshot being made is the first to
+// know of.
+func (s *Set) untoldLocked() []Event {
+	if s.choice == nil {
+		return nil
+	}
+	untold := s.choice.untold
+	s.choice.untold = nil
+	return untold
+}
+
+// tell makes switches known, now that no call is given to who was active before.
+func (s *Set) tell(switches []Event) {
+	if len(switches) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.unlock()
+	for _, e := range switches {
+		s.emitLocked(e)
+	}
+}
+
+// likeliest gives of several connections the one to pick although nobody is
+// eligible: of the pinned, of who was active last, or else of the most preferred.
+func (c *choice) likeliest(conns []*conn) []*conn {
+	if pin := c.state.Pinned(); pin != "" {
+		return slices.DeleteFunc(conns, func(k *conn) bool { return k.endpoint.name != pin })
+	}
+	if len(conns) == 0 {
+		return nil
+	}
+	return []*conn{slices.MinFunc(conns, func(a, b *conn) int {
+		switch c.last {
+		case a.endpoint:
+			return -1
+		case b.endpoint:
+			return 1
+		default:
+			return a.endpoint.priority - b.endpoint.priority
+		}
+	})}
+}

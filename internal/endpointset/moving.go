@@ -1,0 +1,71 @@
+package endpointset
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/selector"
+)
+
+// MovedError is why a stream was ended: its endpoint is not the active any more.
+type MovedError struct {
+	From, To string
+	Reason   healthcheck.Reason
+}
+
+// Error names the two endpoints and the reason.
+func (e *MovedError) Error() string {
+	return fmt.Sprintf("endpoint %q is not the active one any more (%s): %q is",
+		healthcheck.CleanDetail(e.From), e.Reason, healthcheck.CleanDetail(e.To))
+}
+
+// moving are the connections whose streams are to end, unless their endpoint is
+// the active again by then.
+type moving map[*conn]*time.Timer
+
+func (m moving) stop() {
+	for _, t := range m {
+		t.Stop()
+	}
+	clear(m)
+}
+
+// moveStreamsLocked gives the streams on the endpoint that was active the time of
+// Failover.Drain. Other calls there may finish. It counts anew if the endpoint
+// loses its place a second time.
+func (s *Set) moveStreamsLocked(sw selector.Switch) {
+	e := s.choice.last
+	if e == nil {
+		return
+	}
+	why := &MovedError{From: sw.From.Name, To: sw.To.Name, Reason: sw.Reason}
+	for _, c := range append([]*conn{e.conn}, e.retired...) {
+		if c != nil {
+			s.endStreamsLocked(c, why)
+		}
+	}
+}
+
+func (s *Set) endStreamsLocked(c *conn, why *MovedError) {
+	m := s.choice.moving
+	if t := m[c]; t != nil {
+		t.Stop()
+	}
+	var t *time.Timer
+	t = time.AfterFunc(s.cfg.Failover.Drain, func() {
+		s.mu.Lock()
+		defer s.unlock()
+		if s.closed || m[c] != t {
+			return // overtaken by something else
+		}
+		delete(m, c)
+		if s.choice.active != c.endpoint {
+			s.after = append(s.after, func() {
+				c.movable.each(func(call *attempt.Record) { call.End(c.endpoint.name, why) })
+			})
+		}
+	})
+	m[c] = t
+}

@@ -1,0 +1,100 @@
+package endpointset
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/selector"
+)
+
+// search asks everybody at once: when the active is in doubt, and again and again
+// while nobody can be picked. Who is connected is probed, and at the doors of the
+// others somebody knocks.
+type search struct {
+	wanted  chan struct{} // capacity 1: ask now
+	running bool          // the searcher runs, until Close; guarded by Set.mu
+	seeking bool          // nobody can be picked; guarded by Set.mu
+}
+
+func newSearch() search { return search{wanted: make(chan struct{}, 1)} }
+
+// ask has everybody asked, soon and once.
+func (x *search) ask() {
+	select {
+	case x.wanted <- struct{}{}:
+	default:
+	}
+}
+
+// seekLocked begins or ends the search, as is due.
+func (s *Set) seekLocked() {
+	x := &s.choice.search
+	if !x.running && !s.closed {
+		x.running = true
+		s.wg.Go(s.searcher)
+	}
+	was := x.seeking
+	x.seeking = len(s.list) > 0 && !s.pickableLocked()
+	if x.seeking && !was {
+		x.ask()
+	}
+}
+
+// searcher asks when it is told to, and goes on while nobody can be picked. It
+// has a goroutine of its own because asking takes the locks of checkers, one of
+// which may be held where the search begins.
+func (s *Set) searcher() {
+	timer := time.NewTimer(0)
+	timer.Stop()
+	defer timer.Stop()
+	for rounds := 0; ; rounds++ {
+		asked := false
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-s.choice.search.wanted:
+			asked, rounds = true, 0
+		case <-timer.C:
+		}
+		seeking, pause := s.seeks()
+		if asked || seeking {
+			s.askAll()
+		}
+		if seeking {
+			timer.Reset(selector.SearchPause(rounds, pause, rand.Float64()))
+		}
+	}
+}
+
+// seeks tells whether the search goes on, and how long its first pause is.
+func (s *Set) seeks() (seeking bool, pause time.Duration) {
+	s.mu.Lock()
+	defer s.unlock()
+	return s.choice.search.seeking && !s.closed, s.cfg.HealthCheck.SuspectInterval
+}
+
+// askAll asks everybody of whom anything is known; of the others somebody is
+// about to learn it.
+func (s *Set) askAll() {
+	for _, c := range s.knockAll() { // without Set.mu, which comes after their locks
+		c.ProbeNow()
+	}
+}
+
+// knockAll knocks where there is no connection, and gives the checkers of those
+// that have one.
+func (s *Set) knockAll() []*healthcheck.Checker {
+	s.mu.Lock()
+	defer s.unlock()
+	var checkers []*healthcheck.Checker
+	for _, e := range s.list {
+		if e.link.phase == waiting && e.knocks == 0 {
+			e.knockLocked()
+		}
+		if e.checker != nil && e.health.state != healthcheck.Unknown && (e.link.phase == ready || e.hasSeparateTarget()) {
+			checkers = append(checkers, e.checker)
+		}
+	}
+	return checkers
+}
