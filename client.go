@@ -96,7 +96,9 @@ func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 func (c *Client) Status() Status { return newStatus(c.conn.GetState(), c.set.Status()) }
 
 // WaitHealthy waits until at least n endpoints are eligible: connected, healthy
-// and not drained. n counts from 1. If ctx ends first, the error tells of each
+// and not drained; with ActivePassive also until one of them is the active. n
+// counts from 1: of Canton's active-passive nodes no more than one replica is
+// healthy. If ctx ends first, the error tells of each
 // endpoint that is missing why, and wraps the context's.
 func (c *Client) WaitHealthy(ctx context.Context, n int) error {
 	if n < 1 {
@@ -111,17 +113,16 @@ func (c *Client) WaitHealthy(ctx context.Context, n int) error {
 // Drain takes the endpoint with this name out of rotation, for maintenance:
 // calls under way on it may finish, and it stays connected and probed. It stays
 // drained until Undrain, or until it leaves the list. An unknown name is an
-// error. Draining every endpoint is allowed, and leaves none eligible.
+// error. With ActivePassive it is refused, with a *RefusedError, if it would leave
+// no active; otherwise draining every endpoint is allowed, and leaves none
+// eligible.
 func (c *Client) Drain(name string) error { return c.setDrained(name, true) }
 
 // Undrain puts the endpoint with this name back into rotation.
 func (c *Client) Undrain(name string) error { return c.setDrained(name, false) }
 
 func (c *Client) setDrained(name string, drained bool) error {
-	if err := c.set.SetDrained(name, drained); err != nil {
-		return fmt.Errorf("cantonlb: %w", err)
-	}
-	return nil
+	return wrapped(c.set.SetDrained(name, drained))
 }
 
 // Update puts another list in force. Endpoints that stay, by their name and

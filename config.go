@@ -9,7 +9,6 @@ import (
 
 	"google.golang.org/grpc/credentials"
 
-	"github.com/cantonlb/cantonlb/balancer"
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -26,9 +25,17 @@ type Config struct {
 	// Client.Update changes it later.
 	Endpoints []Endpoint
 
-	// Role is what the endpoints are. It sets the defaults of HealthCheck.
-	// Default Generic.
+	// Role is what the endpoints are. It sets the defaults of Policy and
+	// HealthCheck. Default Generic.
 	Role Role
+
+	// Policy is how calls are spread. Default that of the role: ActivePassive for
+	// participants, mediators and domain managers, HealthyRoundRobin for others.
+	Policy Policy
+
+	// Failover is the settings of ActivePassive. With another policy it is an
+	// error to set any.
+	Failover Failover
 
 	// HealthCheck says how the endpoints are probed; the defaults are those of
 	// the role, then those of package healthcheck.
@@ -52,7 +59,8 @@ type Config struct {
 	// set, calls go to the endpoints of this zone alone, as long as at least the
 	// share SpillBelow of them is eligible; if fewer are, to the eligible of all
 	// zones. A call that has tried all that are eligible in the zone is tried again
-	// in another. Default empty: zones do not matter.
+	// in another. With ActivePassive it is an error to set it. Default empty: zones
+	// do not matter.
 	Zone string
 	// SpillBelow is above 0 and at most 1. Default 0.5; with a small one, such as
 	// 0.001, calls leave the zone only if none there is eligible.
@@ -134,6 +142,10 @@ func (c Config) policy() (string, endpointset.Config, error) {
 	if err != nil {
 		return "", endpointset.Config{}, err
 	}
+	policy, settings, err := c.choosing()
+	if err != nil {
+		return "", endpointset.Config{}, err
+	}
 	cfg, err := endpointset.Config{
 		HealthCheck:  health,
 		Ejection:     endpointset.Ejection(c.Ejection),
@@ -141,8 +153,29 @@ func (c Config) policy() (string, endpointset.Config, error) {
 		DeadAfter:    c.DeadAfter,
 		Zone:         c.Zone,
 		SpillBelow:   c.SpillBelow,
+		Failover:     settings,
 	}.Validate()
-	return balancer.Name, cfg, err
+	return string(policy), cfg, err
+}
+
+// choosing gives the policy, and the settings that it alone has.
+func (c Config) choosing() (Policy, *endpointset.Failover, error) {
+	policy := cmp.Or(c.Policy, presets[c.Role].policy)
+	switch policy {
+	case ActivePassive:
+		if c.Zone != "" || c.SpillBelow != 0 {
+			return "", nil, fmt.Errorf("zone: set, which the policy %s does not heed; want the policy %s", policy, HealthyRoundRobin)
+		}
+		f := endpointset.Failover(c.Failover)
+		return policy, &f, nil
+	case HealthyRoundRobin:
+		if c.Failover != (Failover{}) {
+			return "", nil, fmt.Errorf("failover: set, which the policy %s does not heed; want the policy %s", policy, ActivePassive)
+		}
+		return policy, nil, nil
+	default:
+		return "", nil, fmt.Errorf("policy %q: want %q or %q", healthcheck.CleanDetail(string(policy)), HealthyRoundRobin, ActivePassive)
+	}
 }
 
 // The defaults and bounds of making calls again.
@@ -170,8 +203,13 @@ func (c Config) rescuer() (*rescuer, error) {
 	if math.IsNaN(b.PerSecond) || math.IsInf(b.PerSecond, 0) {
 		return nil, fmt.Errorf("retryBudget.perSecond %v: want a number", b.PerSecond)
 	}
+	policy, _, err := c.choosing()
+	if err != nil {
+		return nil, err
+	}
 	return &rescuer{
 		idempotent:  known,
+		moves:       policy == ActivePassive,
 		maxAttempts: cmp.Or(c.MaxAttempts, defaultMaxAttempts),
 		budget: &retryBudget{
 			share:     max(0, cmp.Or(b.Share, defaultShare)),

@@ -52,7 +52,25 @@ const (
 	// EventList: a list of endpoints has been taken in (To is "accepted") or was
 	// "refused".
 	EventList = EventKind(endpointset.EventList)
+	// EventSwitch: another endpoint is the active; Event.Switch says more. No call
+	// made after it is given to the one before.
+	EventSwitch = EventKind(endpointset.EventSwitch)
+	// EventPin: the active is "pinned" to the endpoint from now on, or "unpinned".
+	EventPin = EventKind(endpointset.EventPin)
+	// EventMultipleActive: To is "multiple_active" if several endpoints say that
+	// they serve, of which one at a time should; Detail names them. It is
+	// "one_active" once they have ceased to.
+	EventMultipleActive = EventKind(endpointset.EventMultipleActive)
 )
+
+// Switch says who took over from whom. Reason and At stand in the event.
+type Switch struct {
+	// Number counts the client's switches, from 1. It is no fencing token: other
+	// clients count for themselves.
+	Number uint64
+	// From and To are names; From is empty if nobody was active before.
+	From, To string
+}
 
 // Event is one change in a Client.
 type Event struct {
@@ -69,6 +87,8 @@ type Event struct {
 	Detail string
 	// Held is how long the state before had lasted, 0 if that is not known.
 	Held time.Duration
+	// Switch is zero unless the event is one.
+	Switch Switch
 }
 
 // String gives the event in one line, such as
@@ -79,6 +99,7 @@ func (e Event) inner() endpointset.Event {
 	return endpointset.Event{
 		Number: e.Number, At: e.At, Kind: endpointset.EventKind(e.Kind), Endpoint: e.Endpoint,
 		From: endpointset.State(e.From), To: endpointset.State(e.To), Reason: e.Reason, Detail: e.Detail, Held: e.Held,
+		Switch: endpointset.Switch(e.Switch),
 	}
 }
 
@@ -88,6 +109,7 @@ func newEvents(events []endpointset.Event) []Event {
 		out = append(out, Event{
 			Number: e.Number, At: e.At, Kind: EventKind(e.Kind), Endpoint: e.Endpoint,
 			From: State(e.From), To: State(e.To), Reason: e.Reason, Detail: e.Detail, Held: e.Held,
+			Switch: Switch(e.Switch),
 		})
 	}
 	return out

@@ -20,6 +20,7 @@ type rescuer struct {
 	idempotent  *idempotency
 	maxAttempts int
 	budget      *retryBudget
+	moves       bool // streams may be ended, so that they come to the active
 }
 
 // unary is the interceptor of unary calls. The rounds of a call come one after
@@ -72,11 +73,16 @@ func (r *rescuer) again(ctx context.Context, record *attempt.Record, err error) 
 }
 
 // stream is the interceptor of streams, which are never made again: whoever
-// reads one has to know where to go on.
+// reads one has to know where to go on. With ActivePassive they may be ended.
 func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
 	open grpc.Streamer, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
 	record := &attempt.Record{Max: r.maxAttempts}
+	if r.moves {
+		return openMovable(ctx, record, opts, func(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+			return open(ctx, desc, cc, method, opts...)
+		})
+	}
 	stream, err := open(attempt.NewContext(ctx, record), desc, cc, method, opts...)
 	return stream, typed(err, record)
 }

@@ -7,12 +7,14 @@ import (
 	"github.com/cantonlb/cantonlb/healthcheck"
 )
 
-// Role is what kind of node the endpoints are. It sets what is asked about
-// their health, so that a client of a Canton node need not know the names.
+// Role is what kind of node the endpoints are. It sets the policy and what is
+// asked about their health, so that a client of a Canton node need not know the
+// names.
 type Role string
 
-// The roles. Of an active-passive node exactly one replica says that it is
-// healthy, so that picking healthy endpoints only follows the active one.
+// The roles. Participants, mediators and domain managers are active-passive: of
+// their replicas exactly one is active and says that it is healthy, and the policy
+// is ActivePassive.
 const (
 	// Generic: any gRPC service; the server's overall health. The default.
 	Generic Role = ""
@@ -35,6 +37,7 @@ const (
 
 // preset is what a role means.
 type preset struct {
+	policy  Policy
 	service string // of the gRPC health protocol
 	// separate: the health is told on another port than the API, which has no
 	// default.
@@ -42,12 +45,12 @@ type preset struct {
 }
 
 var presets = map[Role]preset{
-	Generic:           {},
-	Sequencer:         {service: "sequencer-health-check-service"},
-	ParticipantLedger: {},
-	ParticipantAdmin:  {service: "participant", separate: true},
-	Mediator:          {service: "mediator", separate: true},
-	DomainManager:     {service: "domain", separate: true},
+	Generic:           {policy: HealthyRoundRobin},
+	Sequencer:         {policy: HealthyRoundRobin, service: "sequencer-health-check-service"},
+	ParticipantLedger: {policy: ActivePassive},
+	ParticipantAdmin:  {policy: ActivePassive, service: "participant", separate: true},
+	Mediator:          {policy: ActivePassive, service: "mediator", separate: true},
+	DomainManager:     {policy: ActivePassive, service: "domain", separate: true},
 }
 
 // apply fills what the settings leave open with what the role means.

@@ -18,6 +18,8 @@ type Status struct {
 	State connectivity.State
 	// Endpoints are those of the list, in its order.
 	Endpoints []EndpointStatus
+	// Failover tells of the active; nil unless the policy is ActivePassive.
+	Failover *FailoverStatus
 	// NoneEligibleSince is since when no endpoint is eligible; zero if one is,
 	// or if that is not decided yet.
 	NoneEligibleSince time.Time
@@ -52,6 +54,9 @@ type EndpointStatus struct {
 	// neither drained nor ejected.
 	Eligible bool
 	Drained  bool
+	// Active: calls go to it. False for all unless the policy is ActivePassive.
+	Active   bool
+	Priority int
 	// Ejected: its calls failed in a row although its probes passed, and it is out
 	// for a while, or one call is to show whether it works again.
 	Ejected bool
@@ -112,6 +117,10 @@ type Calls struct {
 
 func newStatus(state connectivity.State, s endpointset.Status) Status {
 	out := Status{Policy: s.Policy, State: state, NoneEligibleSince: s.NoneSince, Zone: s.Zone, Spilled: s.Spilled}
+	if s.Failover != nil {
+		f := FailoverStatus(*s.Failover)
+		out.Failover = &f
+	}
 	out.Endpoints = make([]EndpointStatus, 0, len(s.Endpoints))
 	checked := true
 	for _, e := range s.Endpoints {
@@ -139,7 +148,8 @@ func newStatus(state connectivity.State, s endpointset.Status) Status {
 func newEndpointStatus(e endpointset.EndpointStatus) EndpointStatus {
 	last := e.Checker.Last
 	out := EndpointStatus{
-		Name: e.Name, Address: e.Address, Weight: e.Weight, Zone: e.Zone, Eligible: e.Eligible, Drained: e.Drained, Ejected: e.Ejected,
+		Name: e.Name, Address: e.Address, Weight: e.Weight, Zone: e.Zone, Priority: e.Priority,
+		Eligible: e.Eligible, Drained: e.Drained, Ejected: e.Ejected, Active: e.Active,
 		State: State(e.State), Reason: e.Reason, Detail: e.Detail, Since: e.Since, Health: e.Health,
 		Connection: e.Connection, ConnectionError: e.ConnectionErr, NextTry: e.NextTry,
 		Probe: ProbeStatus{
