@@ -1,0 +1,272 @@
+package failover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/internal/selector"
+)
+
+// Config says how a Group probes its members and chooses among them. The zero
+// value of each field means its default.
+type Config struct {
+	// HealthCheck is the schedule of the probes, and the thresholds.
+	HealthCheck healthcheck.Config
+	// FailBack says whether the active gives way to a preferred member. Default
+	// FailBackNever.
+	FailBack FailBack
+	// HoldDown is how long a preferred member must have been eligible first. Default
+	// 10 s, at most 24 h.
+	HoldDown time.Duration
+}
+
+// Member is one of a Group.
+type Member struct {
+	// Name is unique in the Group: printable, of at most 256 bytes.
+	Name string
+	// Priority ranks it: the lower, the more preferred. Members of the same
+	// priority are preferred in their order.
+	Priority int
+	// Probes say how its health is learnt. Check is required. A member should be
+	// healthy only while it is the active one of its service. Probes that implement
+	// io.Closer are closed by the Group.
+	Probes healthcheck.Probes
+}
+
+// Group chooses one of several members that are no endpoints of a gRPC channel,
+// by the same rules as the policy active_passive: the base URLs of an HTTP service,
+// say, or the addresses of a database. Its methods are safe for concurrent use.
+type Group struct {
+	monitor *healthcheck.Monitor
+	members []Member
+	ids     map[string]int // of names; the member with ID n is members[n-1]
+	first   time.Duration  // the first pause of a search
+	events  *event.Log[change]
+	active  atomic.Pointer[string] // its name; nil while nobody is active
+	wanted  chan struct{}          // capacity 1: ask everybody now
+
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // the searcher
+
+	// mu guards what follows. A Checker's lock comes before it; under it none but
+	// that of events is taken.
+	mu      sync.Mutex
+	state   selector.State
+	wake    *time.Timer
+	claims  map[int]bool  // whether a member's last word was that it serves
+	changed chan struct{} // closed and replaced when another member is active
+	closed  bool
+}
+
+// The bounds of a Group.
+const (
+	maxName     = 256
+	maxHoldDown = 24 * time.Hour
+	keptChanges = 1024
+)
+
+var errClosed = errors.New("failover: the group is closed")
+
+// NewGroup starts to probe the members, and goes on until Close. It does not wait
+// for any of them; Await does. The errors name what is wrong with cfg or members;
+// with one, nothing has been started, and the probes have not been closed.
+func NewGroup(cfg Config, members []Member) (*Group, error) {
+	chooser, err := cfg.selector()
+	if err != nil {
+		return nil, err
+	}
+	health, err := cfg.HealthCheck.WithDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("failover: %w", err)
+	}
+	g := &Group{
+		members: append([]Member(nil), members...), ids: make(map[string]int), first: health.SuspectInterval,
+		events: event.NewLog[change](keptChanges), wanted: make(chan struct{}, 1),
+		state: selector.New(chooser), claims: make(map[int]bool), changed: make(chan struct{}),
+	}
+	if len(members) == 0 {
+		return nil, errors.New("failover: members: empty list; want at least one member")
+	}
+	targets := make([]healthcheck.Target, 0, len(members))
+	list := make([]selector.Member, 0, len(members))
+	for i, m := range g.members {
+		if err := g.checkMember(i, m); err != nil {
+			return nil, err
+		}
+		targets = append(targets, healthcheck.Target{Name: m.Name, Probes: m.Probes})
+		list = append(list, selector.Member{ID: i + 1, Name: m.Name, Priority: m.Priority})
+		g.ids[m.Name] = i + 1
+	}
+	g.state, _ = g.state.Next(selector.Event{Kind: selector.EventMembers, At: time.Now(), Members: list})
+	g.monitor, err = healthcheck.NewMonitor(health, targets, g.transition)
+	if err != nil {
+		return nil, fmt.Errorf("failover: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	g.cancel = cancel
+	g.wg.Go(func() { g.search(ctx) })
+	return g, nil
+}
+
+// checkMember refuses a member that does not fit those before it.
+func (g *Group) checkMember(i int, m Member) error {
+	shown := healthcheck.CleanDetail(m.Name)
+	notPrintable := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
+	switch {
+	case m.Name == "" || len(m.Name) > maxName || strings.ContainsFunc(m.Name, notPrintable):
+		return fmt.Errorf("failover: members[%d].name %q: want 1 to %d bytes of printable text", i, shown, maxName)
+	case g.ids[m.Name] != 0:
+		return fmt.Errorf("failover: members[%d].name %q: the name of members[%d] already; want a unique name", i, shown, g.ids[m.Name]-1)
+	case m.Probes.Check == nil:
+		return fmt.Errorf("failover: members[%d] %q: no Check probe; want one", i, shown)
+	}
+	return nil
+}
+
+func (c Config) selector() (selector.Config, error) {
+	switch c.FailBack {
+	case "", FailBackNever, FailBackAfterHold:
+	default:
+		return selector.Config{}, fmt.Errorf("failover: failBack %q: want %q or %q",
+			healthcheck.CleanDetail(string(c.FailBack)), FailBackNever, FailBackAfterHold)
+	}
+	if c.HoldDown < 0 || c.HoldDown > maxHoldDown {
+		return selector.Config{}, fmt.Errorf("failover: holdDown %q: want a duration above zero and of at most %v", c.HoldDown, maxHoldDown)
+	}
+	return selector.Config{FailBack: c.FailBack, HoldDown: c.HoldDown}, nil
+}
+
+// transition hears of a change of a member's health, from its checker.
+func (g *Group) transition(t healthcheck.Transition) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	id := g.ids[t.Target]
+	condition := selector.Condition{Reason: t.Reason}
+	switch t.To {
+	case healthcheck.Healthy:
+		condition.Standing = selector.Fit
+		g.claims[id] = t.Reason == healthcheck.ReasonServing
+	case healthcheck.Suspect:
+		condition.Standing = selector.Suspect // its last word stands
+	case healthcheck.Unhealthy:
+		condition.Standing = selector.Out
+		g.claims[id] = false
+	default:
+		condition.Standing = selector.Undecided
+	}
+	condition.Claims = g.claims[id]
+	if active, found := g.state.Active(); found && active.ID == id && t.From == healthcheck.Healthy {
+		g.ask() // in doubt about the active, ask everybody
+	}
+	_ = g.chooseLocked(selector.Event{Kind: selector.EventCondition, ID: id, Condition: condition}) // is no command
+}
+
+// chooseLocked lets something happen, and does what follows. The error is nil
+// unless a command was refused.
+func (g *Group) chooseLocked(e selector.Event) error {
+	if g.closed {
+		return errClosed
+	}
+	e.At = time.Now()
+	before := g.state
+	next, effects := before.Next(e)
+	if effects.Refused != nil {
+		return fmt.Errorf("failover: %w", effects.Refused)
+	}
+	g.state = next
+	g.armLocked(effects.Wake, e.At)
+	if effects.Changed {
+		g.active.Store(nil)
+		if active, found := next.Active(); found {
+			g.active.Store(&active.Name)
+		} else {
+			g.ask()
+		}
+		close(g.changed)
+		g.changed = make(chan struct{})
+	}
+	if effects.Changed || effects.Multiple || before.Pinned() != next.Pinned() {
+		g.events.Append(change{state: stateOf(next), taken: switchOf(effects.Switch)})
+	}
+	return nil
+}
+
+// armLocked has the choice woken when its time comes.
+func (g *Group) armLocked(at, now time.Time) {
+	if g.wake != nil {
+		g.wake.Stop()
+		g.wake = nil
+	}
+	if at.IsZero() {
+		return
+	}
+	var t *time.Timer
+	t = time.AfterFunc(at.Sub(now), func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.wake == t {
+			_ = g.chooseLocked(selector.Event{Kind: selector.EventTime}) // is no command
+		}
+	})
+	g.wake = t
+}
+
+// ask has everybody asked, soon and once.
+func (g *Group) ask() {
+	select {
+	case g.wanted <- struct{}{}:
+	default:
+	}
+}
+
+// search asks everybody when it is told to, and goes on while nobody is active.
+func (g *Group) search(ctx context.Context) {
+	timer := time.NewTimer(g.first)
+	defer timer.Stop()
+	for rounds := 0; ; rounds++ {
+		asked := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.wanted:
+			asked, rounds = true, 0
+		case <-timer.C:
+		}
+		seeking := g.active.Load() == nil
+		if asked || seeking {
+			g.monitor.ProbeNow()
+		}
+		if seeking {
+			timer.Reset(selector.SearchPause(rounds, g.first, rand.Float64()))
+		}
+	}
+}
+
+// Close ends the probes, the subscriptions and the waits, and waits for the probes.
+// It may be called more than once; the later calls give nil.
+func (g *Group) Close() error {
+	g.mu.Lock()
+	g.closed = true
+	g.active.Store(nil)
+	g.armLocked(time.Time{}, time.Time{})
+	select {
+	case <-g.changed:
+	default:
+		close(g.changed)
+	}
+	g.mu.Unlock()
+	g.events.Close()
+	g.cancel()
+	g.wg.Wait()
+	return g.monitor.Close()
+}

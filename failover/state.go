@@ -1,0 +1,222 @@
+package failover
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/selector"
+)
+
+// State is who is active in a Group.
+type State struct {
+	// Active is a member's name, "" if nobody is active; Since is since when that
+	// is so, zero if nobody ever was.
+	Active string
+	Since  time.Time
+	// Lost is why nobody is active; healthcheck.ReasonNone if somebody is, or
+	// nobody ever was.
+	Lost healthcheck.Reason
+	// Last is who was active last, who may be so still; "" before the first choice.
+	Last string
+	// Switches counts the switches so far. It only grows, and is no fencing token
+	// for other processes: each counts for itself.
+	Switches uint64
+	// Pinned is the name that the active is pinned to, "" for none.
+	Pinned string
+	// Multiple are the names of those who say that they serve, if that is more
+	// than one.
+	Multiple []string
+}
+
+func stateOf(s selector.State) State {
+	active, _ := s.Active()
+	return State{
+		Active: active.Name, Since: s.Since(), Lost: s.Lost(), Last: s.Last().Name,
+		Switches: s.Number(), Pinned: s.Pinned(), Multiple: s.Multiple(),
+	}
+}
+
+// Switch is one change of the active.
+type Switch struct {
+	// Number counts the switches of the Group, from 1.
+	Number uint64
+	// From and To are names; From is empty if nobody was active before. A member
+	// that is active again after nobody was has not been switched to.
+	From, To string
+	// Reason is why From is not the active any more, or why To is.
+	Reason healthcheck.Reason
+	At     time.Time
+}
+
+// String gives the switch in one line, such as
+// `switch 2: "a" -> "b" (not_serving)`.
+func (s Switch) String() string {
+	if s.From == "" {
+		return fmt.Sprintf("switch %d: %q is the active (%s)", s.Number, s.To, s.Reason)
+	}
+	return fmt.Sprintf("switch %d: %q -> %q (%s)", s.Number, s.From, s.To, s.Reason)
+}
+
+func switchOf(s selector.Switch) Switch {
+	return Switch{Number: s.Number, From: s.From.Name, To: s.To.Name, Reason: s.Reason, At: s.At}
+}
+
+// change is one change of a Group's state.
+type change struct {
+	state State
+	taken Switch // zero if nobody took over
+}
+
+// News is what a subscriber of a Group is told at one time.
+type News struct {
+	// State is the newest.
+	State State
+	// Switches are those since the last time, in order.
+	Switches []Switch
+	// Missed is how many changes came before these and are gone, because the
+	// subscriber was too slow: of the newest 1,024 none is ever missed.
+	Missed uint64
+}
+
+// MemberStatus is a snapshot of one member.
+type MemberStatus struct {
+	Name            string
+	Priority        int
+	Active, Drained bool
+	// CheckerStatus is what its probes have found.
+	healthcheck.CheckerStatus
+}
+
+// Active gives the name of the active member; false while nobody is. It takes no
+// lock and may be asked for each call. After the news of a switch it never gives
+// the member that was active before.
+func (g *Group) Active() (name string, ok bool) {
+	if active := g.active.Load(); active != nil {
+		return *active, true
+	}
+	return "", false
+}
+
+// Await waits until a member is active, and gives its name. It returns the error of
+// ctx, or one that the Group is closed.
+func (g *Group) Await(ctx context.Context) (name string, err error) {
+	for {
+		g.mu.Lock()
+		changed, closed := g.changed, g.closed
+		g.mu.Unlock()
+		if closed {
+			return "", errClosed
+		}
+		if name, ok := g.Active(); ok {
+			return name, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return "", fmt.Errorf("failover: no member is active: %w", ctx.Err())
+		}
+	}
+}
+
+// State gives a snapshot.
+func (g *Group) State() State {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return stateOf(g.state)
+}
+
+// Members gives a snapshot of each member, in the order of the list.
+func (g *Group) Members() []MemberStatus {
+	targets := g.monitor.Status()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	active, _ := g.state.Active()
+	out := make([]MemberStatus, len(targets))
+	for i, t := range targets {
+		out[i] = MemberStatus{
+			Name: t.Name, Priority: g.members[i].Priority, Active: active.ID == i+1,
+			Drained: g.state.Drained(i + 1), CheckerStatus: t.CheckerStatus,
+		}
+	}
+	return out
+}
+
+// Subscribe follows the Group from now on:
+//
+//	for news := range group.Subscribe(ctx) {
+//		use(news.State.Active)
+//	}
+//
+// The first news comes at once, with the state of now. The loop ends with ctx, with
+// Close, or by break. A subscriber that is slow holds up nobody: it gets what has
+// come meanwhile together, and always the newest state.
+func (g *Group) Subscribe(ctx context.Context) iter.Seq[News] {
+	g.mu.Lock()
+	reader, now := g.events.Reader(), stateOf(g.state)
+	g.mu.Unlock()
+	return func(yield func(News) bool) {
+		for news := (News{State: now}); yield(news); {
+			changes, missed, err := reader.Next(ctx)
+			if err != nil {
+				return
+			}
+			news = News{State: changes[len(changes)-1].state, Missed: missed}
+			for _, c := range changes {
+				if c.taken.Number != 0 {
+					news.Switches = append(news.Switches, c.taken)
+				}
+			}
+		}
+	}
+}
+
+// Switch makes the member with this name the active one. It is refused, with a
+// *RefusedError, if the member is not eligible or another one is pinned. With
+// FailBackAfterHold a preferred member takes over again after its hold-down; to
+// prevent that, use Pin.
+func (g *Group) Switch(ctx context.Context, name string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("failover: switch %q: %w", healthcheck.CleanDetail(name), err)
+	}
+	return g.command(selector.EventSwitch, name)
+}
+
+// Pin makes the member with this name the active one, and lets no other be, even
+// while it is not eligible: then nobody is active. It is refused, with a
+// *RefusedError, if the member is not eligible.
+func (g *Group) Pin(name string) error { return g.command(selector.EventPin, name) }
+
+// Unpin ends the pin, if there is one.
+func (g *Group) Unpin() error { return g.command(selector.EventUnpin, "") }
+
+// Drain takes the member with this name out, for maintenance; it is probed all the
+// same. It is refused, with a *RefusedError, if it would leave no active.
+func (g *Group) Drain(name string) error { return g.command(selector.EventDrain, name) }
+
+// Undrain puts the member with this name back. It does not take over by itself,
+// unless FailBack says so.
+func (g *Group) Undrain(name string) error { return g.command(selector.EventUndrain, name) }
+
+func (g *Group) command(kind selector.Kind, name string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.chooseLocked(selector.Event{Kind: kind, Name: name})
+}
+
+// Report tells how a call to the member with this name has ended, as far as that
+// says something about the member: a refused connection, a timeout, the answer of a
+// passive replica. An error that is not nil makes the member suspect, and if it is
+// the active has all members probed at once; what they say decides. A name that is
+// not in the Group is an error.
+func (g *Group) Report(name string, err error) error {
+	if g.ids[name] == 0 {
+		return fmt.Errorf("failover: report: no member %q", healthcheck.CleanDetail(name))
+	}
+	if err == nil {
+		return nil
+	}
+	return g.monitor.Doubt(name, healthcheck.ReasonReported)
+}
