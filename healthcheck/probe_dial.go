@@ -19,6 +19,8 @@ import (
 // be made is Failed with ReasonConnectFailed, or with ReasonProbeTimeout if the
 // deadline came first.
 //
+// The Probe is a Watcher, too, that watches on the same connection.
+//
 // opts must hold the transport credentials. The error names a bad address or
 // option. The Probe implements io.Closer: its owner must close it, and may do so
 // more than once and while a call is under way, which then is ReasonCanceled.
@@ -70,6 +72,19 @@ func (p *dialedCheck) Probe(ctx context.Context) Verdict {
 		return NewVerdict(Inconclusive, ReasonCanceled, "the probe is closed")
 	}
 	return v
+}
+
+// Watch watches on the connection. It ends when a Check gives that up.
+func (p *dialedCheck) Watch(ctx context.Context, push func(Verdict)) Verdict {
+	conn, err := p.connection()
+	switch {
+	case err != nil:
+		return NewVerdict(Inconclusive, ReasonConnectFailed, err.Error())
+	case conn == nil:
+		return NewVerdict(Inconclusive, ReasonCanceled, "the probe is closed")
+	default:
+		return GRPCWatch(conn, p.service, p.o).Watch(ctx, push)
+	}
 }
 
 // connection gives the connection, made anew if there is none, or nil once closed.

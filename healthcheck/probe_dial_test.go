@@ -148,3 +148,22 @@ func TestDialGRPCNamesABadAddressOrOption(t *testing.T) {
 	_, err = DialGRPC("10.0.0.1:1", "", GRPCOptions{})
 	require.ErrorContains(t, err, `address "10.0.0.1:1": grpc: no transport security set`)
 }
+
+func TestADialledProbeWatchesOnItsConnection(t *testing.T) {
+	address, h, stop := listen(t, "127.0.0.1:0")
+	p := dial(t, address, "")
+	w, ok := p.(Watcher)
+	require.True(t, ok)
+	ctx, cancel := context.WithCancel(bounded(t))
+	defer cancel()
+	pushes, end := make(chan Verdict, 10), make(chan Verdict, 1)
+	go func() { end <- w.Watch(ctx, func(v Verdict) { pushes <- v }) }()
+	assert.Equal(t, Serving, (<-pushes).Outcome)
+	h.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
+	assert.Equal(t, NotServing, (<-pushes).Outcome)
+	stop()
+	assert.Equal(t, Inconclusive, (<-end).Outcome)
+
+	closeProbe(t, p)
+	assert.Equal(t, ReasonCanceled, w.Watch(ctx, nil).Reason)
+}

@@ -107,7 +107,8 @@ func (s *Set) ownChannel(e *endpoint, address string) healthcheck.Probes {
 			return healthcheck.NewVerdict(healthcheck.Failed, healthcheck.ReasonConnectFailed, err.Error())
 		})}
 	}
-	return healthcheck.Probes{Check: probe}
+	watch, _ := probe.(healthcheck.Watcher) // which it is; nil would be no Watch
+	return healthcheck.Probes{Check: probe, Watch: watch}
 }
 
 func (e *endpoint) grpcOptions() healthcheck.GRPCOptions {
