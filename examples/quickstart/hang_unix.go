@@ -16,9 +16,9 @@ var hanging = []step{
 }
 
 func hang(_ context.Context, s *server) (time.Time, error) {
-	return time.Now(), s.process.command.Process.Signal(syscall.SIGSTOP)
+	return time.Now(), s.process.Signal(syscall.SIGSTOP)
 }
 
 func goOn(_ context.Context, s *server) (time.Time, error) {
-	return time.Now(), s.process.command.Process.Signal(syscall.SIGCONT)
+	return time.Now(), s.process.Signal(syscall.SIGCONT)
 }

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/cantonlb/cantonlb/examples/internal/child"
 	pb "github.com/cantonlb/cantonlb/examples/internal/recordpb"
 )
 
@@ -37,9 +38,8 @@ func TestAServerEndsWhenItsParentIsGone(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
 	defer cancel()
 	s := startServer(ctx, t)
-	require.NoError(t, s.process.stdin.Close()) // as when the parent dies
-	awaitEnd(ctx, t, s.process)
-	assert.Zero(t, s.process.command.ProcessState.ExitCode())
+	s.process.Close() // as when the parent dies
+	assert.Zero(t, s.process.State().ExitCode())
 }
 
 func TestAServerStopsGracefullyByCommand(t *testing.T) {
@@ -48,7 +48,7 @@ func TestAServerStopsGracefullyByCommand(t *testing.T) {
 	s := startServer(ctx, t)
 	require.NoError(t, s.tell(commandStop))
 	awaitEnd(ctx, t, s.process)
-	assert.Zero(t, s.process.command.ProcessState.ExitCode())
+	assert.Zero(t, s.process.State().ExitCode())
 	s.close()
 	s.close()
 }
@@ -73,10 +73,10 @@ func startServer(ctx context.Context, t *testing.T) *server {
 	return c[0]
 }
 
-func awaitEnd(ctx context.Context, t *testing.T, p *process) {
+func awaitEnd(ctx context.Context, t *testing.T, p *child.Process) {
 	t.Helper()
 	select {
-	case <-p.ended:
+	case <-p.Ended():
 	case <-ctx.Done():
 		require.Fail(t, "the process has not ended")
 	}
