@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// lockID is the number of the advisory lock that makes a replica active.
+const lockID = 0x1ed9e4
+
+// queryLimit bounds a query, and so how long a replica may wait for a database that
+// does not answer.
+const queryLimit = 5 * time.Second
+
+const createTable = `CREATE TABLE updates (
+	"offset" bigint PRIMARY KEY, command_id text NOT NULL UNIQUE, "text" text NOT NULL, writer text NOT NULL)`
+
+// Only the holder of the lock writes, so that the greatest offset plus one is free;
+// if two ever did, the primary key would refuse one of them.
+const appendUpdate = `INSERT INTO updates
+	SELECT coalesce(max("offset"), 0) + 1, $1, $2, $3 FROM updates
+	ON CONFLICT (command_id) DO NOTHING RETURNING "offset"`
+
+const selectUpdates = `SELECT "offset", command_id, "text", writer FROM updates WHERE "offset" > $1 ORDER BY "offset" LIMIT $2`
+
+// mostUpdates bounds what is read at a time.
+const mostUpdates = 1000
+
+// postgresSession is a session of PostgreSQL. The lock and all writing go over its
+// one connection: a replica that has lost the lock has lost that, too.
+type postgresSession struct {
+	mu   sync.Mutex
+	conn *pgx.Conn
+}
+
+func dialPostgres(ctx context.Context, address string) (*postgresSession, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryLimit)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	return &postgresSession{conn: conn}, nil
+}
+
+// do has the connection to itself, for a bounded time.
+func (s *postgresSession) do(ctx context.Context, f func(context.Context) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, queryLimit)
+	defer cancel()
+	return f(ctx)
+}
+
+func (s *postgresSession) tryLock(ctx context.Context) (got bool, err error) {
+	err = s.do(ctx, func(ctx context.Context) error {
+		return s.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", lockID).Scan(&got)
+	})
+	return got, err
+}
+
+func (s *postgresSession) ping(ctx context.Context) error { return s.do(ctx, s.conn.Ping) }
+
+func (s *postgresSession) append(ctx context.Context, u Update) (offset int64, err error) {
+	err = s.do(ctx, func(ctx context.Context) error {
+		return s.conn.QueryRow(ctx, appendUpdate, u.CommandID, u.Text, u.Writer).Scan(&offset)
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, errDuplicate
+	}
+	return offset, err
+}
+
+func (s *postgresSession) after(ctx context.Context, offset int64) (list []Update, err error) {
+	err = s.do(ctx, func(ctx context.Context) error {
+		rows, err := s.conn.Query(ctx, selectUpdates, offset, mostUpdates)
+		if err != nil {
+			return err
+		}
+		list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Update])
+		return err
+	})
+	return list, err
+}
+
+func (s *postgresSession) close() {
+	_ = s.do(context.Background(), s.conn.Close) // whatever it says, the server frees the lock
+}
+
+// postgres is a server of PostgreSQL that this program has started.
+type postgres struct {
+	server  *postgresServer
+	session *postgresSession // the program's own
+}
+
+func startPostgres(ctx context.Context) (store, error) {
+	server, err := startPostgresServer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &postgres{server: server}
+	if p.session, err = p.await(ctx); err == nil {
+		err = p.session.do(ctx, func(ctx context.Context) error {
+			_, err := p.session.conn.Exec(ctx, createTable)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("PostgreSQL: %w", err), p.close()) //nolint:contextcheck // whatever ctx says, it is closed
+	}
+	return p, nil
+}
+
+// await waits until the server takes connections.
+func (p *postgres) await(ctx context.Context) (*postgresSession, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	for {
+		s, err := dialPostgres(ctx, p.server.connString())
+		if err == nil || !wait(ctx, 20*time.Millisecond) {
+			return s, err
+		}
+	}
+}
+
+func (p *postgres) address() string { return storePostgres + ":" + p.server.connString() }
+
+func (p *postgres) describe() string {
+	return "a PostgreSQL database: who holds its advisory lock is active"
+}
+
+func (p *postgres) endSession(ctx context.Context) error {
+	var ended bool
+	err := p.session.do(ctx, func(ctx context.Context) error {
+		return p.session.conn.QueryRow(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks
+			WHERE locktype = 'advisory' AND granted LIMIT 1`).Scan(&ended)
+	})
+	if err == nil && !ended {
+		err = errors.New("the session that holds the lock did not end")
+	}
+	return err
+}
+
+func (p *postgres) all(ctx context.Context) ([]Update, error) {
+	var all []Update
+	for {
+		list, err := p.session.after(ctx, int64(len(all)))
+		if err != nil || len(list) == 0 {
+			return all, err
+		}
+		all = append(all, list...)
+	}
+}
+
+func (p *postgres) close() error {
+	if p.session != nil {
+		p.session.close()
+	}
+	return p.server.close()
+}

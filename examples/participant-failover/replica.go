@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	pb "github.com/cantonlb/cantonlb/examples/internal/ledgerpb"
+)
+
+// The environment of a replica: its name, which tells this program that it is one,
+// where to listen, and where the store is.
+const (
+	replicaEnv = "PARTICIPANT_REPLICA"
+	addrEnv    = "PARTICIPANT_ADDR"
+	storeEnv   = "PARTICIPANT_STORE"
+)
+
+// What this program writes to a replica, and what that writes back, a line each.
+const (
+	commandStepDown = "step_down"
+
+	sayActive  = "active"
+	sayPassive = "passive"
+	sayRefused = "refused" // a write that came too late
+)
+
+const (
+	// lockPoll is how often a passive replica tries to get the lock, and an active
+	// one sees whether its session lives. Canton's defaults are 15 s and 5 s.
+	lockPoll = 200 * time.Millisecond
+	// yieldTime is how long a replica that has stepped down leaves the lock to the
+	// others.
+	yieldTime = 2 * time.Second
+	// graceTime is how long calls may take to finish when a replica steps down.
+	graceTime  = 300 * time.Millisecond
+	streamPoll = 20 * time.Millisecond
+)
+
+// runReplica is the whole life of a replica. It ends when its standard input does.
+func runReplica(name, addr, store string) error {
+	signal.Ignore(os.Interrupt) // Ctrl-C reaches all processes of a terminal; the parent decides
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stepDown := make(chan struct{}, 1)
+	go func() {
+		defer cancel()
+		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+			if lines.Text() == commandStepDown {
+				stepDown <- struct{}{}
+			}
+		}
+	}()
+	say(sayPassive)
+	for {
+		s, err := standBy(ctx, store)
+		if err != nil {
+			return nil // the parent has closed the standard input
+		}
+		err = lead(ctx, name, addr, s, stepDown)
+		s.close()
+		if err != nil {
+			return err
+		}
+		say(sayPassive)
+		if !wait(ctx, yieldTime) {
+			return nil
+		}
+	}
+}
+
+// say writes one line to the parent, in one piece.
+func say(line string) { fmt.Println(line) }
+
+// standBy waits for the lock, with a new session whenever the last one ends.
+func standBy(ctx context.Context, store string) (session, error) {
+	var s session
+	for {
+		var err error
+		if s == nil {
+			s, err = openSession(ctx, store)
+		}
+		if err == nil {
+			var locked bool
+			if locked, err = s.tryLock(ctx); locked {
+				return s, nil
+			}
+		}
+		if err != nil && s != nil {
+			s.close()
+			s = nil
+		}
+		if !wait(ctx, lockPoll) {
+			if s != nil {
+				s.close()
+			}
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// lead serves the ledger for as long as the session lives. Nobody listens at the
+// address before and after, so that connections to a passive replica are refused,
+// as to the Ledger API of Canton's.
+func lead(ctx context.Context, name, addr string, s session, stepDown <-chan struct{}) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	lost := make(chan struct{}, 1)
+	server, state := grpc.NewServer(), health.NewServer()
+	l := &ledger{name: name, session: s, lost: lost}
+	pb.RegisterLedgerServer(server, l)
+	healthpb.RegisterHealthServer(server, state)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	say(sayActive)
+
+	ticker := time.NewTicker(lockPoll)
+	defer ticker.Stop()
+	for leads := true; leads; {
+		select {
+		case <-ctx.Done():
+			leads = false
+		case <-stepDown:
+			leads = false
+		case <-lost:
+			leads = false
+		case <-ticker.C:
+			leads = s.ping(ctx) == nil
+		}
+	}
+	state.Shutdown() // NOT_SERVING first, so that clients do not send more
+	limit := time.AfterFunc(graceTime, server.Stop)
+	server.GracefulStop()
+	limit.Stop()
+	if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
+}
+
+// ledger is the service of an active replica.
+type ledger struct {
+	pb.UnimplementedLedgerServer
+
+	name    string
+	session session
+	lost    chan<- struct{} // capacity 1: the session has ended
+}
+
+// Submit implements the service. A command that has been accepted is carried out
+// even if the caller has hung up meanwhile: the command id tells the caller later.
+func (l *ledger) Submit(ctx context.Context, request *pb.SubmitRequest) (*pb.SubmitReply, error) {
+	offset, err := l.session.append(context.WithoutCancel(ctx),
+		Update{CommandID: request.GetCommandId(), Text: request.GetText(), Writer: l.name})
+	switch {
+	case errors.Is(err, errDuplicate):
+		return nil, status.Error(codes.AlreadyExists, "DUPLICATE_COMMAND(10,0): "+err.Error())
+	case err != nil:
+		say(sayRefused)
+		select {
+		case l.lost <- struct{}{}:
+		default:
+		}
+		return nil, status.Error(codes.Unavailable, "SYNC_SERVICE_BECAME_PASSIVE(1,0): the session with the lock has ended")
+	}
+	return &pb.SubmitReply{Offset: offset}, nil
+}
+
+// Updates implements the service.
+func (l *ledger) Updates(request *pb.UpdatesRequest, stream pb.Ledger_UpdatesServer) error {
+	ctx, last := stream.Context(), request.GetBeginExclusive()
+	for {
+		list, err := l.session.after(ctx, last)
+		if err != nil {
+			return status.Error(codes.Unavailable, "SYNC_SERVICE_BECAME_PASSIVE(1,0): "+err.Error())
+		}
+		for _, u := range list {
+			err := stream.Send(&pb.Update{Offset: u.Offset, CommandId: u.CommandID, Text: u.Text, Writer: u.Writer})
+			if err != nil {
+				return err
+			}
+			last = u.Offset
+		}
+		if !wait(ctx, streamPoll) {
+			return status.FromContextError(ctx.Err()).Err()
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cantonlb/cantonlb"
+)
+
+const (
+	// stepLimit is how long a step may take until replicas and client have followed.
+	stepLimit = 30 * time.Second
+	// heldTime is how long it is watched that nobody takes over from a stopped
+	// replica.
+	heldTime = 3 * time.Second
+)
+
+// script is what happens to the replicas.
+type script struct {
+	replicas replicas
+	shared   store
+	client   *cantonlb.Client
+	pause    time.Duration
+	out      func(string, ...any)
+
+	expected int // switches
+}
+
+// play carries out the steps, one after the other.
+func (s *script) play(ctx context.Context) error {
+	if err := s.awaitActive(ctx, s.replicas[0]); err != nil {
+		return err
+	}
+	p1, p2 := s.replicas[0], s.replicas[1]
+	s.out("%s is active, %s stands by", p1.name, p2.name)
+	for _, step := range []func(context.Context) error{
+		func(ctx context.Context) error { return s.kill(ctx, p1, p2) },
+		func(ctx context.Context) error { return s.stepDown(ctx, p2, p1) },
+		func(ctx context.Context) error { return s.stop(ctx, p1, p2) },
+	} {
+		if !wait(ctx, s.pause) {
+			return ctx.Err()
+		}
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	wait(ctx, s.pause)
+	return nil
+}
+
+// kill ends the active replica by SIGKILL. The kernel closes its connections, so
+// that the store frees the lock, and the other takes it.
+func (s *script) kill(ctx context.Context, active, standby *replica) error {
+	began := time.Now()
+	s.out("%s is killed (SIGKILL): its session ends with it, and the lock is free", active.name)
+	if err := active.process.Kill(); err != nil {
+		return err
+	}
+	if err := s.takeover(ctx, standby, began); err != nil {
+		return err
+	}
+	<-active.process.Ended()
+	return active.start()
+}
+
+// stepDown has the active replica give up, as before an upgrade.
+func (s *script) stepDown(ctx context.Context, active, standby *replica) error {
+	began := time.Now()
+	s.out("%s steps down: it says NOT_SERVING, finishes its calls, and frees the lock", active.name)
+	if err := active.process.Tell(commandStepDown); err != nil {
+		return err
+	}
+	return s.takeover(ctx, standby, began)
+}
+
+// stop stops the active replica with the lock in its hands, as a machine does that
+// swaps or whose virtual machine is moved.
+func (s *script) stop(ctx context.Context, active, standby *replica) error {
+	if !canStop {
+		s.out("a process cannot be stopped on this system: that step is left out")
+		return nil
+	}
+	s.out("%s is stopped (SIGSTOP): it serves no more, but its session lives, and so it keeps the lock", active.name)
+	if err := stopProcess(active.process); err != nil {
+		return err
+	}
+	if !wait(ctx, heldTime) {
+		return ctx.Err()
+	}
+	if now := s.client.Status().Failover.Active; now != "" {
+		return fmt.Errorf("%q is active for the client, while the lock is held by a replica that is stopped", now)
+	}
+	s.out("nobody has taken over after %v: that would not be safe, since %s could go on at any moment. Calls wait", heldTime, active.name)
+
+	began := time.Now()
+	s.out("an administrator ends the session: the lock is free, and %s cannot write any more", active.name)
+	if err := s.shared.endSession(ctx); err != nil {
+		return err
+	}
+	if err := s.takeover(ctx, standby, began); err != nil {
+		return err
+	}
+
+	s.out("%s goes on (SIGCONT), and believes itself active", active.name)
+	if err := resumeProcess(active.process); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	if err := active.await(ctx, sayPassive); err != nil {
+		return err
+	}
+	s.out("%s has found its session gone and is passive; late writes that were refused: %d", active.name, active.refused.Load())
+	return nil
+}
+
+// takeover waits until a replica is active and the client has switched to it.
+func (s *script) takeover(ctx context.Context, standby *replica, began time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	if err := standby.await(ctx, sayActive); err != nil {
+		return err
+	}
+	taken := time.Now()
+	s.expected++
+	if err := s.awaitActive(ctx, standby); err != nil {
+		return err
+	}
+	s.out("%s has taken over after %v; the client follows after %v more", standby.name,
+		taken.Sub(began).Round(time.Millisecond), time.Since(taken).Round(time.Millisecond))
+	return nil
+}
+
+// awaitActive waits until a replica is the client's active.
+func (s *script) awaitActive(ctx context.Context, r *replica) error {
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	for range s.client.Subscribe(ctx) {
+		if s.client.Status().Failover.Active == r.name {
+			return nil
+		}
+	}
+	return fmt.Errorf("the client has not switched to %s: %+v", r.name, s.client.Status().Failover)
+}

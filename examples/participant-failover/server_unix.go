@@ -1,0 +1,125 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// nobody is the user that runs PostgreSQL where this program is root, as whom it
+// refuses to run.
+const nobody = 65534
+
+const (
+	initLimit = time.Minute
+	// shutdownLimit is how long PostgreSQL may take to shut down.
+	shutdownLimit = 10 * time.Second
+)
+
+// postgresServer is a process of PostgreSQL, with a database in a temporary folder
+// and a socket there, which ends when this program does.
+type postgresServer struct {
+	folder  string
+	command *exec.Cmd
+	stdin   io.WriteCloser
+	ended   chan struct{}
+}
+
+// startPostgresServer makes a database and starts the server of it. The error is
+// errNotInstalled if there are no binaries.
+func startPostgresServer(ctx context.Context) (*postgresServer, error) {
+	bin, err := postgresBinaries()
+	if err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp("", "participant-failover-")
+	if err != nil {
+		return nil, err
+	}
+	s := &postgresServer{folder: folder, ended: make(chan struct{})}
+	if err := s.start(ctx, bin); err != nil {
+		return nil, errors.Join(fmt.Errorf("PostgreSQL: %w", err), os.RemoveAll(folder))
+	}
+	return s, nil
+}
+
+// postgresBinaries gives the folder of initdb and postgres: that of the path, or
+// the newest of Debian's.
+func postgresBinaries() (string, error) {
+	if initdb, err := exec.LookPath("initdb"); err == nil {
+		if resolved, err := filepath.EvalSymlinks(initdb); err == nil {
+			return filepath.Dir(resolved), nil
+		}
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the pattern is right
+	if len(found) == 0 {
+		return "", errNotInstalled
+	}
+	return filepath.Dir(slices.Max(found)), nil
+}
+
+func (s *postgresServer) start(ctx context.Context, bin string) error {
+	attributes := new(syscall.SysProcAttr)
+	attributes.Setpgid = true // Ctrl-C is for this program alone
+	if os.Geteuid() == 0 {
+		attributes.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+		if err := os.Chown(s.folder, nobody, nobody); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, initLimit)
+	defer cancel()
+	data := filepath.Join(s.folder, "data")
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), //nolint:gosec // a program of the system's
+		"-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+	initdb.SysProcAttr, initdb.Dir = attributes, s.folder
+	if output, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, output)
+	}
+	// The shell ends the server when its standard input ends, so that the server
+	// does not outlive this program, however that ends.
+	const script = `"$@" >"$LOG" 2>&1 & pid=$!; read _; kill -INT $pid; wait $pid`
+	s.command = exec.Command("sh", "-c", script, "sh", filepath.Join(bin, "postgres"), //nolint:gosec,noctx // as above; close ends it
+		"-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories="+s.folder, "-c", "fsync=off")
+	s.command.Env = append(os.Environ(), "LOG="+filepath.Join(s.folder, "log"))
+	s.command.SysProcAttr, s.command.Dir = attributes, s.folder
+	stdin, err := s.command.StdinPipe()
+	if err != nil {
+		return err
+	}
+	s.stdin = stdin
+	if err := s.command.Start(); err != nil {
+		return err
+	}
+	go func() {
+		defer close(s.ended)
+		_ = s.command.Wait() // the shell's exit code says nothing more
+	}()
+	return nil
+}
+
+// connString is how pgx connects to the server.
+func (s *postgresServer) connString() string {
+	return fmt.Sprintf("host=%s user=postgres dbname=postgres sslmode=disable", s.folder)
+}
+
+// close ends the server and removes the database.
+func (s *postgresServer) close() error {
+	_ = s.stdin.Close()
+	select {
+	case <-s.ended:
+	case <-time.After(shutdownLimit):
+		_ = syscall.Kill(-s.command.Process.Pid, syscall.SIGKILL) // its group
+		<-s.ended
+	}
+	return os.RemoveAll(s.folder)
+}
