@@ -19,8 +19,10 @@ const (
 	// client need not know it: the role does.
 	healthService = "mediator"
 	demoDuration  = 6 * time.Second
-	// takeover is how long no replica is active while one takes over.
+	// takeover is how long no replica is active while one takes over, overlap how
+	// long both say afterwards that they are.
 	takeover = 300 * time.Millisecond
+	overlap  = time.Second
 )
 
 // replica is one copy of the demo's mediator: an API, and on a port of its own
@@ -64,6 +66,13 @@ func startDemo(ctx context.Context, s *settings) (stop func(), err error) {
 		if wait(ctx, takeover) {
 			fmt.Printf("%s demo: med2 becomes active\n", clock())
 			second.setActive(true)
+		}
+		if wait(ctx, overlap) {
+			fmt.Printf("%s demo: med1 claims to be active as well\n", clock())
+			first.setActive(true)
+		}
+		if wait(ctx, overlap) {
+			first.setActive(false)
 		}
 	})
 	return func() {

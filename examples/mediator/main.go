@@ -1,11 +1,13 @@
 // Command mediator is a client of a Canton mediator that has replicas, of which
 // one is active and the others stand by: its calls go to the active one, and
-// follow when another takes over.
+// follow when another takes over. Which one is active, the nodes tell on a port of
+// their own.
 //
 //	go run ./examples/mediator -endpoints "med1=https://med1.example.com:6002,med2=https://med2.example.com:6002" -health-port 10043
 //
 // Without -endpoints it starts two replicas of its own, of which the second takes
-// over from the first after -switch-after.
+// over from the first after -switch-after, and for a moment both say that they are
+// active.
 package main
 
 import (
@@ -17,6 +19,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -53,6 +56,8 @@ type settings struct {
 	healthURL, serviceName      string
 	timeout, interval, duration time.Duration
 	switchAfter                 time.Duration
+	failBack                    string
+	holdDown                    time.Duration
 }
 
 // errUsage: the flags are wrong, which the flag package has said already.
@@ -70,6 +75,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.DurationVar(&s.interval, "interval", 250*time.Millisecond, "time from one call to the next")
 	flags.DurationVar(&s.duration, "duration", 0, "when to stop (default: at Ctrl-C; the demo after 6s)")
 	flags.DurationVar(&s.switchAfter, "switch-after", 3*time.Second, "when the demo's second replica takes over from the first")
+	flags.StringVar(&s.failBack, "fail-back", string(cantonlb.FailBackNever), "never, or afterHold: `when` to go back to the first of the list")
+	flags.DurationVar(&s.holdDown, "hold-down", 0, "how long the first must have been well before that (default 10s)")
 	s.security.AddTo(flags)
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return s, err
@@ -109,8 +116,9 @@ func run(ctx context.Context, args []string) error {
 	}
 
 	client, err := cantonlb.NewClient(cantonlb.Config{
-		Role:      cantonlb.Mediator,
+		Role:      cantonlb.Mediator, // active-passive, with the health on another port
 		Endpoints: s.endpoints,
+		Failover:  cantonlb.Failover{FailBack: cantonlb.FailBack(s.failBack), HoldDown: s.holdDown},
 		HealthCheck: healthcheck.Config{
 			GRPCPort: s.healthPort, // one of the two is needed: a mediator's API does not tell its health
 			HTTP:     s.healthURL,
@@ -130,13 +138,29 @@ func run(ctx context.Context, args []string) error {
 		ctx, cancel = context.WithTimeout(ctx, s.duration)
 		defer cancel()
 	}
+	telling, tellNoMore := context.WithCancel(ctx)
+	var teller sync.WaitGroup
+	teller.Go(func() { tell(telling, client) })
 	counts := follow(ctx, client, s)
+	tellNoMore()
+	teller.Wait()
 	fmt.Print(cli.Table(client.Status(), time.Now()))
 	fmt.Println(counts)
 	if counts.failed > 0 {
 		return fmt.Errorf("%d calls failed", counts.failed)
 	}
 	return nil
+}
+
+// tell prints each switch, and when several replicas claim to be active.
+func tell(ctx context.Context, client *cantonlb.Client) {
+	for news := range client.Subscribe(ctx) {
+		for _, e := range news.Events {
+			if e.Kind == cantonlb.EventSwitch || e.Kind == cantonlb.EventMultipleActive {
+				fmt.Printf("%s %v\n", clock(), e)
+			}
+		}
+	}
 }
 
 // follow makes a call every interval until ctx ends, and says who answers

@@ -21,12 +21,18 @@ func TestCallsFollowTheActiveReplica(t *testing.T) {
 	p.WaitLine("med1 answers")
 	p.WaitLine("demo: med1 becomes passive")
 	p.WaitLine("demo: med2 becomes active")
-	p.WaitLine("med2 answers")
+	p.WaitLine(`switch 2: "med1" -> "med2" (not_serving)`)
+	p.WaitLine("demo: med1 claims to be active as well")
+	p.WaitLine("one_active -> multiple_active (multiple_active: med1, med2)")
+	p.WaitLine("multiple_active -> one_active")
 	p.Interrupt()
 	result := p.Wait()
 	output := strings.Join(result.Lines, "\n") + "\n" + result.Stderr
 	assert.Zero(t, result.Code, output)
 	assert.Regexp(t, `^answered: med1 [1-9]\d*, med2 [1-9]\d*; failed: 0$`, result.Last(), output)
+	assert.NotEmpty(t, result.Line("med2 answers"), output)
+	assert.Regexp(t, `active +healthy`, result.Line("med2   "), output)
+	assert.Empty(t, result.Line("switch 3"), output)
 	assert.NotEmpty(t, result.Line("med1   "), output) // a second may pass until a Check shows it as passive
 }
 
@@ -52,6 +58,7 @@ func TestAWrongFlagIsNamed(t *testing.T) {
 		"-interval -1s: want a duration above zero":      {"-interval", "-1s"},
 		"-duration -1s: want a duration above zero":      {"-duration", "-1s"},
 		"-switch-after 0s: want a duration above zero":   {"-switch-after", "0s"},
+		`failBack \"soon\": want \"never\" or`:           {"-fail-back", "soon"},
 		`argument \"med1\": want flags only`:             {"med1"},
 		"tells its health on a port of its own":          {"-endpoints", "a:1", "-plaintext"},
 		"grpcPort 99999: want":                           {"-endpoints", "a:1", "-plaintext", "-health-port", "99999"},

@@ -107,6 +107,15 @@ func TestTheTableTellsWhoMayBePickedAndWhy(t *testing.T) {
 	assert.Equal(t, []string{"seq3: refused", "asked: the service", "note: a note"}, lines[5:])
 }
 
+func TestTheTableMarksTheActive(t *testing.T) {
+	lines := strings.Split(cli.Table(cantonlb.Status{Endpoints: []cantonlb.EndpointStatus{
+		{Name: "med1", Address: "a:1", Eligible: true, Active: true}, {Name: "med2", Address: "b:2", Eligible: true}, {Name: "med3", Address: "c:3", Active: true},
+	}}, time.Now()), "\n")
+	for i, want := range []string{"active", "yes", "no"} {
+		assert.Equal(t, want, strings.Fields(lines[2+i])[2])
+	}
+}
+
 func TestACountIsNoChangeAndAReasonIs(t *testing.T) {
 	status := cantonlb.Status{Endpoints: []cantonlb.EndpointStatus{{Name: "seq1"}}}
 	before := cli.Changes(status)

@@ -15,7 +15,7 @@ import (
 // and why. It is comparable.
 type Change struct {
 	Name, State, Reason, Connection string
-	Eligible, Drained               bool
+	Eligible, Drained, Active       bool
 }
 
 // Changes gives that part for every endpoint, so that two snapshots can be
@@ -26,21 +26,23 @@ func Changes(s cantonlb.Status) []Change {
 	for _, e := range s.Endpoints {
 		changes = append(changes, Change{
 			Name: e.Name, State: string(e.State), Reason: string(e.Reason), Connection: e.Connection.String(),
-			Eligible: e.Eligible, Drained: e.Drained,
+			Eligible: e.Eligible, Drained: e.Drained, Active: e.Active,
 		})
 	}
 	return changes
 }
 
 // Table gives a status as a table, one line for each endpoint, followed by why
-// endpoints are not eligible, what the probes ask, and the client's notes. Times
-// are as of now.
+// endpoints are not eligible, what the probes ask, and the client's notes. Where
+// one endpoint at a time is the active, it is marked. Times are as of now.
 func Table(s cantonlb.Status, now time.Time) string {
 	var rows strings.Builder
 	rows.WriteString("ENDPOINT\tADDRESS\tELIGIBLE\tSTATE\tREASON\tFOR\tCONNECTION\tPROBE\tANSWERED\tCALLS\tFAILED\n")
 	for _, e := range s.Endpoints {
 		eligible := "no"
 		switch {
+		case e.Active && e.Eligible:
+			eligible = "active"
 		case e.Eligible:
 			eligible = "yes"
 		case e.Drained:
