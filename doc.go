@@ -36,12 +36,18 @@
 // ([Config.Ejection]), and one that answers as a passive replica does is probed at
 // once.
 //
+// Of the replicas of a participant, a mediator or a domain manager one is active.
+// With their roles, or with [ActivePassive], all calls go to one endpoint, which
+// stays the active while it is eligible, and the others are kept connected and
+// probed. [Client.Switch], [Client.Pin] and [Client.Drain] move it by hand, and
+// [Client.Subscribe] tells of each switch. See package failover for the rules.
+//
 // # Packages
 //
 // The front door is here. Package resolver holds the list and its target
 // static:///a:1,b:2, package healthcheck finds the truth about one endpoint,
-// package balancer is the policy healthy_round_robin, for plain channels as
-// well, and package lbtest is a test kit of servers that can be killed and hung.
+// package balancer is the policy healthy_round_robin and package failover the
+// policy active_passive, both for plain channels as well, and package lbtest is a test kit of servers that can be killed and hung.
 //
 // # Defaults
 //

@@ -18,7 +18,8 @@
 //
 // # Files
 //
-//	config.go    the JSON configuration of the policies
+//	config.go    the JSON configuration of the policies; failoverconfig.go the
+//	             part that only active_passive has
 //	desired.go   resolver state -> wanted endpoints, and the difference to now
 //	link.go      the pure state machine of one endpoint's connection
 //	knock.go     knocking at closed doors between attempts to connect
@@ -33,6 +34,10 @@
 //	rescuable.go calls in flight that can be made elsewhere
 //	set.go       the set: the grpc balancer API in, the flusher out
 //	roster.go    the eligible ones, to be copied at little cost
+//	choosing.go  who is the active, of a set that picks one endpoint at a time
+//	             (package selector decides); commands.go gives it commands
+//	searching.go asks everybody when the active is in doubt, or nobody is
+//	moving.go    ends streams on an endpoint that is not the active any more
 //	picker.go    the snapshot that picks
 //	state.go     an endpoint in one word, and why
 //	events.go    what has changed, in order; log.go writes it to the log
