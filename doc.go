@@ -55,7 +55,8 @@
 // Check every second besides with a deadline between 0.3 s and 1 s after what
 // the connection has shown; two failures in a row take an endpoint out and two
 // successes bring it back; NOT_SERVING counts at once; with nobody eligible
-// calls fail at once and say why. Five failed calls in a row eject an endpoint,
+// calls fail at once and say why. With ActivePassive the active stays while it is
+// eligible, and streams on one that is not the active any more end after 5 s. Five failed calls in a row eject an endpoint,
 // for 1 s to 60 s. A call is tried on three endpoints at most, and a fifth of the
 // calls, and ten a second, may be made again. A connection that shows no sign of
 // life for 3 s is closed. Connections are made at once, given 5 s each, and tried

@@ -432,9 +432,11 @@ func TestTwoThatBothServeAreReportedAndTheActiveStays(t *testing.T) {
 			time.Sleep(time.Second)
 			assert.Equal(t, "server0", active(client))
 			assert.Equal(t, []string{"server0", "server1"}, client.Status().Failover.Multiple)
+			assert.Equal(t, []string{"several endpoints say that they serve, of which one at a time should: server0, server1"}, client.Status().Notes)
 			c.SetServing(1, "", false)
 			time.Sleep(time.Second)
 			assert.Empty(t, client.Status().Failover.Multiple)
+			assert.Empty(t, client.Status().Notes)
 		}
 		reports := 0
 		for _, e := range client.Events() {
@@ -495,6 +497,7 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 			assert.EqualError(t, err, "cantonlb: "+text)
 			assert.Equal(t, reason, r.Reason)
 		}
+		synctest.Wait() // until server2 is known to be passive
 		require.NoError(t, client.Switch(t.Context(), "server1"))
 		assert.Equal(t, map[string]int{"server1": 10}, spread(t, client, 10))
 		refused(client.Switch(t.Context(), "server2"), `switch "server2" refused: it is not eligible (not_serving)`, healthcheck.ReasonNotServing)

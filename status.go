@@ -2,6 +2,7 @@ package cantonlb
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/connectivity"
@@ -129,6 +130,10 @@ func newStatus(state connectivity.State, s endpointset.Status) Status {
 	}
 	if !checked {
 		out.Notes = append(out.Notes, "health checking is disabled: every endpoint that is connected counts as healthy")
+	}
+	if f := s.Failover; f != nil && f.Multiple != nil {
+		out.Notes = append(out.Notes, "several endpoints say that they serve, of which one at a time should: "+
+			healthcheck.CleanDetail(strings.Join(f.Multiple, ", ")))
 	}
 	if s.ProbesStretched {
 		out.Notes = append(out.Notes, "the probes exceed their budget: they are made less often than configured")
