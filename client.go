@@ -55,7 +55,7 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 		all = append(all, grpc.WithTransportCredentials(transport.Credentials(creds)))
 	}
 	all = append(all, e.fixed...)
-	conn, err := grpc.NewClient(e.list.Target(), all...)
+	conn, err := grpc.NewClient(e.target, all...)
 	if err != nil {
 		return nil, fmt.Errorf("cantonlb: %w", err)
 	}

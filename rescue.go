@@ -20,6 +20,8 @@ type rescuer struct {
 	idempotent  *idempotency
 	maxAttempts int
 	budget      *retryBudget
+	tally       *attempt.Tally
+	observe     func(context.Context, AttemptEvent) // nil: nobody
 }
 
 // unary is the interceptor of unary calls. The rounds of a call come one after
@@ -29,7 +31,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 ) error {
 	record := &attempt.Record{
 		Max: r.maxAttempts, Rescuable: r.idempotent.has(method),
-		Allow: func() bool { return r.budget.take(time.Now()) },
+		Allow: r.allow, Observe: r.observer(method),
 	}
 	ctx = attempt.NewContext(ctx, record)
 	if limit := cc.GetMethodConfig(method).Timeout; limit != nil { // grpc's is for each round
@@ -48,6 +50,31 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 			finished(err)
 			return err
 		}
+		r.count(ctx, method, record)
+	}
+}
+
+// allow tells whether there is a retry to spare.
+func (r *rescuer) allow() bool {
+	ok := r.budget.take(time.Now())
+	if !ok {
+		r.tally.Refused()
+	}
+	return ok
+}
+
+// count accounts for a call that is made again.
+func (r *rescuer) count(ctx context.Context, method string, record *attempt.Record) {
+	if !record.Rescued() {
+		r.tally.Retried()
+		return
+	}
+	r.tally.Rescued()
+	if r.observe != nil {
+		last := record.Newest()
+		r.observe(ctx, AttemptEvent{
+			Kind: CallRescued, Method: method, Endpoint: last.Endpoint, Address: last.Address, Number: last.Number, Code: codes.Canceled,
+		})
 	}
 }
 
@@ -76,7 +103,7 @@ func (r *rescuer) again(ctx context.Context, record *attempt.Record, err error) 
 func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
 	open grpc.Streamer, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
-	record := &attempt.Record{Max: r.maxAttempts}
+	record := &attempt.Record{Max: r.maxAttempts, Observe: r.observer(method)}
 	stream, err := open(attempt.NewContext(ctx, record), desc, cc, method, opts...)
 	return stream, typed(err, record)
 }

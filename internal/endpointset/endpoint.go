@@ -70,6 +70,10 @@ type endpoint struct {
 	shown      State // stateLocked, at the last settling; empty before the first
 	shownSince time.Time
 
+	transitions []TransitionCount // in order of their first
+	ejections   uint64
+	recorded    Counts // what the metrics have of the calls
+
 	class class
 	slot  int // the place in Set.eligible, if eligible
 

@@ -52,16 +52,17 @@ func (s *Set) Events() []Event { return s.events.Events() }
 // Follow makes a reader of the events to come.
 func (s *Set) Follow() *event.Reader[Event] { return s.events.Reader() }
 
-// emitLocked makes an event known: to the log, and to all who follow.
+// emitLocked makes an event known: to the log, to the metrics, and to all who
+// follow.
 func (s *Set) emitLocked(e Event) {
 	if s.closed {
 		return
 	}
-	if s.emitted == 0 {
-		r := s.events.Reader()
-		s.wg.Go(func() { s.report(r) })
+	if s.reporter == nil {
+		s.startReporterLocked()
 	}
 	s.emitted++
 	e.Number = s.emitted
+	s.countLocked(e)
 	s.events.Append(e)
 }

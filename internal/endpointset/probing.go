@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strconv"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/balancer"
@@ -26,6 +27,9 @@ func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	}
 	checker, err := healthcheck.NewChecker(w.name, e.healthCheck, healthcheck.CheckerOptions{
 		Budget: s.budget, OnTransition: e.transition,
+		OnVerdict: func(k healthcheck.Kind, v healthcheck.Verdict, took time.Duration) {
+			s.metrics.verdict(w.name, k, v.Outcome, took)
+		},
 	})
 	if err != nil { // the configuration has been validated before it got here
 		logger.Errorf("%s: endpoint %q gets no health checking: %v", s.policy, w.name, err)
@@ -55,6 +59,11 @@ func (e *endpoint) startLocked() {
 
 // closeLocked takes the endpoint out of service for good.
 func (e *endpoint) closeLocked() {
+	if !e.set.closed { // then all has been recorded
+		var p progress
+		p.addLocked(e)
+		e.set.after = append(e.set.after, func() { e.set.metrics.progress(p) })
+	}
 	if e.stop != nil {
 		e.stop()
 	}

@@ -58,6 +58,10 @@ func (s *Set) sample() time.Duration {
 			e.sampleLocked(now)
 		}
 		s.sampleRetiredLocked(now)
+		s.unrecorded = true
+	}
+	if s.unrecorded && now.Sub(s.progressed) >= progressEvery {
+		s.recordProgressLocked(now)
 	}
 	if !s.busy {
 		s.quiet = now

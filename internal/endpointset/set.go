@@ -32,6 +32,7 @@ type Set struct {
 	ejectAfter atomic.Uint32
 	turn       *turn // outlives every snapshot, so that turns are kept
 	events     *event.Log[Event]
+	metrics    metrics
 
 	ctx    context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
 	cancel context.CancelFunc
@@ -70,6 +71,8 @@ type Set struct {
 	busy      bool          // calls were in flight then
 	quiet     time.Time     // the last look at which none were
 	closed    bool
+
+	telemetry // what is told of the set
 }
 
 // New makes the set of the policy with this name.
@@ -82,6 +85,8 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}),
 	}
 	s.ejectAfter.Store(uint32(s.cfg.Ejection.ConsecutiveFailures))
+	s.metrics = metrics{recorder: cc.MetricsRecorder(), target: opts.Target.String()}
+	s.unregister = s.metrics.recorder.RegisterAsyncReporter(s, asyncMetrics...)
 	return s
 }
 
@@ -110,6 +115,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 		return nil
 	}
 	s.inline = true
+	s.options = optionsFrom(state.ResolverState)
 	if ok && cfg != nil {
 		s.cfg = *cfg
 		s.ejectAfter.Store(uint32(cfg.Ejection.ConsecutiveFailures))
@@ -276,6 +282,7 @@ func (s *Set) Close() {
 		s.unlock()
 		return
 	}
+	s.recordProgressLocked(time.Now())
 	s.closed = true
 	for _, e := range slices.Concat(s.list, s.leaving) {
 		e.closeLocked()
@@ -287,8 +294,11 @@ func (s *Set) Close() {
 	close(s.changed)
 	s.cancel()
 	s.events.Close()
+	r := s.reporter
 	s.unlock()
+	s.unregister() // without the lock, which the asking takes
 	s.wg.Wait()
+	r.wait()
 }
 
 // dirtyLocked has a new snapshot published, soon and once for all changes until

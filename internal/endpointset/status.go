@@ -3,6 +3,7 @@ package endpointset
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/connectivity"
@@ -13,12 +14,14 @@ import (
 // Status is a snapshot of a set.
 type Status struct {
 	Policy    string
+	Target    string           // of the channel, in grpc's canonical form
 	Endpoints []EndpointStatus // in the order of the list
 	// NoneSince is since when no endpoint is eligible; zero if one is.
 	NoneSince time.Time
 	// ProbesStretched tells that the probes do not all fit into their budget, so
 	// that they are made less often than configured.
 	ProbesStretched bool
+	Totals          Totals
 	// ListError is what was wrong with the newest list, which therefore is not
 	// in force.
 	ListError error
@@ -51,6 +54,10 @@ type EndpointStatus struct {
 	Target   string
 	Checker  healthcheck.CheckerStatus // zero unless Checked
 	Counts   Counts
+	// Transitions are how often it came into which state, in order of their first,
+	// and Ejections how often it was ejected.
+	Transitions []TransitionCount
+	Ejections   uint64
 }
 
 // Status gives a snapshot.
@@ -58,7 +65,7 @@ func (s *Set) Status() Status {
 	now := time.Now()
 	s.mu.Lock()
 	out := Status{
-		Policy: s.policy, NoneSince: s.none, ListError: s.problem,
+		Policy: s.policy, Target: s.metrics.target, NoneSince: s.none, ListError: s.problem, Totals: s.totalsLocked(now),
 		Zone: s.cfg.Zone, Local: s.local, Spilled: s.spilled,
 		Endpoints: make([]EndpointStatus, 0, len(s.list)),
 	}
@@ -84,6 +91,7 @@ func (e *endpoint) statusLocked() EndpointStatus {
 		Name: e.name, Address: e.addressText(), Weight: e.weight, Zone: e.zone, Connection: e.connectivityLocked(),
 		State: d.state, Reason: d.reason, Detail: d.detail, Since: e.shownSince, Health: e.health.state,
 		Eligible: e.class == eligible, Drained: e.drained, Ejected: e.ejection.phase != admitted, Target: e.targetText(), Counts: e.countsLocked(),
+		Transitions: slices.Clone(e.transitions), Ejections: e.ejections,
 	}
 	if e.link.phase != ready {
 		out.ConnectionErr = healthcheck.CleanDetail(errorText(e.connErr))
