@@ -161,12 +161,11 @@ func TestEachAttemptIsToldWithItsOwnContext(t *testing.T) {
 	var a attempts
 	client := connect(t, cluster, cantonlb.Config{OnAttempt: a.observe}, 1, grpc.WithStatsHandler(tagger{}))
 	spread(t, client, 1)
-	const method = "/grpc.testing.TestService/UnaryCall"
 	at := "server0 (" + cluster.Addrs()[0] + ")"
 	got := a.take()
 	require.Len(t, got, 2)
-	assert.Regexp(t, `^started /\S+ 1 at \Q`+at+`\E: OK$`, got[0], method)
-	assert.Regexp(t, `^ended /\S+ 1 at \Q`+at+`\E: OK$`, got[1])
+	assert.Regexp(t, `^started /lbtest.Echo/Echo 1 at \Q`+at+`\E: OK$`, got[0])
+	assert.Regexp(t, `^ended /lbtest.Echo/Echo 1 at \Q`+at+`\E: OK$`, got[1])
 	assert.Equal(t, []any{"tagged", "tagged"}, a.marks)
 }
 
