@@ -27,6 +27,7 @@ var reasons = []Reason{
 	ReasonSilence,
 	ReasonCallsFailing,
 	ReasonDrained,
+	ReasonPassiveReplica,
 	ReasonChannelHealth,
 	ReasonOther,
 }

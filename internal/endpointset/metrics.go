@@ -116,6 +116,17 @@ func (p *progress) addLocked(e *endpoint) {
 	}
 }
 
+// recordLocked has what an endpoint's calls have counted recorded. It is for one
+// that leaves the list, or has left it.
+func (e *endpoint) recordLocked() {
+	if e.set.closed { // then all has been recorded
+		return
+	}
+	var p progress
+	p.addLocked(e)
+	e.set.after = append(e.set.after, func() { e.set.metrics.progress(p) })
+}
+
 // since gives the part of the totals that grpc's recorder is told now and then.
 func (t Totals) since(before Totals) Totals {
 	t.NoneEligibleTime -= before.NoneEligibleTime

@@ -165,6 +165,20 @@ func TestARecorderThatNeverAsksHasTheCountsAllTheSame(t *testing.T) {
 	})
 }
 
+func TestACallThatFailsAfterItsEndpointHasLeftIsCounted(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a"))
+		f.up("a")
+		r, err := f.last().Picker.Pick(pickInfo())
+		require.NoError(t, err)
+		require.NoError(t, f.push("b"))
+		f.up("b")
+		r.Done(balancer.DoneInfo{Err: status.Error(codes.Unavailable, "no"), BytesSent: true})
+		time.Sleep(time.Second)
+		assert.Equal(t, map[string]float64{"cantonlb.endpoint.failures{a}": 1}, f.recorder.counts("cantonlb.endpoint.failures"))
+	})
+}
+
 func TestVerdictsAreCountedByKindAndResult(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a"))

@@ -59,11 +59,7 @@ func (e *endpoint) startLocked() {
 
 // closeLocked takes the endpoint out of service for good.
 func (e *endpoint) closeLocked() {
-	if !e.set.closed { // then all has been recorded
-		var p progress
-		p.addLocked(e)
-		e.set.after = append(e.set.after, func() { e.set.metrics.progress(p) })
-	}
+	e.recordLocked()
 	if e.stop != nil {
 		e.stop()
 	}
