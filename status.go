@@ -77,6 +77,9 @@ type EndpointStatus struct {
 
 	Probe ProbeStatus
 	Calls Calls
+	// Heard is when it last answered a probe or a call, to within a fraction of a
+	// second; zero if it never has.
+	Heard time.Time
 
 	// Transitions are how often it came into which state and why, in order of
 	// their first, and Ejections how often it was ejected, since it joined the list.
@@ -163,6 +166,7 @@ func newEndpointStatus(e endpointset.EndpointStatus) EndpointStatus {
 			Watch: e.Checker.Watch, Checks: e.Checker.Probes, Timeout: e.Checker.Timeout, Verdicts: e.Checker.Verdicts,
 		},
 		Calls:       Calls(e.Counts),
+		Heard:       e.Heard,
 		Transitions: newTransitions(e.Transitions), Ejections: e.Ejections,
 	}
 	if !e.Checked {

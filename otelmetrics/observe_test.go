@@ -29,12 +29,12 @@ func full() cantonlb.Status {
 		Endpoints: []cantonlb.EndpointStatus{
 			{
 				Name: "seq1", State: cantonlb.StateHealthy, Reason: healthcheck.ReasonServing, Eligible: true,
-				Calls: cantonlb.Calls{Picked: 7, InFlight: 2, Heard: 5, Failed: 1}, Ejections: 3,
+				Calls: cantonlb.Calls{Picked: 7, InFlight: 2, Heard: 5, Failed: 1}, Ejections: 3, Heard: time.Now().Add(-time.Hour),
 				Transitions: []cantonlb.TransitionCount{
 					{To: cantonlb.StateConnecting, Count: 1}, {To: cantonlb.StateHealthy, Reason: healthcheck.ReasonServing, Count: 4},
 				},
 				Probe: cantonlb.ProbeStatus{
-					Kind: healthcheck.KindGRPCCheck, Answered: time.Now().Add(-time.Hour), RoundTrip: 1500 * time.Microsecond,
+					Kind: healthcheck.KindGRPCCheck, RoundTrip: 1500 * time.Microsecond,
 					Verdicts: []healthcheck.VerdictCount{
 						{Kind: healthcheck.KindGRPCWatch, Outcome: healthcheck.Serving, Count: 1},
 						{Kind: healthcheck.KindGRPCCheck, Outcome: healthcheck.Failed, Count: 9},

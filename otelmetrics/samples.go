@@ -59,7 +59,7 @@ func endpointSamples(e cantonlb.EndpointStatus, now time.Time, emit emitter) boo
 	for _, v := range e.Probe.Verdicts {
 		more = more && emit(metric.Probes, float64(v.Count), e.Name, string(v.Kind), v.Outcome.String())
 	}
-	if at := e.Probe.Answered; !at.IsZero() {
+	if at := e.Heard; !at.IsZero() {
 		more = more && emit(metric.EndpointAnswerAge, float64(max(0, now.Sub(at).Milliseconds())), e.Name)
 	}
 	if took := e.Probe.RoundTrip; took > 0 {

@@ -70,6 +70,7 @@ type endpoint struct {
 	shown      State // stateLocked, at the last settling; empty before the first
 	shownSince time.Time
 
+	heardAt     time.Time         // when a call was last seen answered
 	transitions []TransitionCount // in order of their first
 	ejections   uint64
 	recorded    Counts // what the metrics have of the calls

@@ -186,7 +186,7 @@ func (s Status) report(r stats.AsyncMetricsRecorder, target string, now time.Tim
 		metricState.Record(r, 1, target, e.Name, string(e.State), string(e.Reason.Bounded()))
 		metricEligible.Record(r, oneIf(e.Eligible), target, e.Name)
 		metricInFlight.Record(r, int64(e.Counts.InFlight), target, e.Name)
-		if at := e.Checker.Last.Answered; !at.IsZero() {
+		if at := e.Heard; !at.IsZero() {
 			metricAnswerAge.Record(r, max(0, now.Sub(at).Milliseconds()), target, e.Name)
 		}
 		eligible += oneIf(e.Eligible)

@@ -111,6 +111,25 @@ func TestTheRecorderIsToldWhatHasHappened(t *testing.T) {
 	})
 }
 
+// While calls are answered and a Watch is alive no Check is made, and yet the
+// endpoint is heard.
+func TestAnEndpointIsHeardByItsCallsToo(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a"))
+		f.up("a")
+		for range 100 {
+			_, err := f.pick()
+			require.NoError(t, err)
+			time.Sleep(100 * time.Millisecond)
+			assert.Less(t, f.recorder.gauges()["cantonlb.endpoint.answer_age{a}"], 500.0)
+		}
+		assert.Greater(t, time.Since(f.status("a").Checker.Last.Answered), 5*time.Second)
+		f.server("a").set(hanging())
+		time.Sleep(10 * time.Second)
+		assert.Greater(t, f.recorder.gauges()["cantonlb.endpoint.answer_age{a}"], 9500.0)
+	})
+}
+
 // countEvents counts the transitions of endpoints as the metric does.
 func countEvents(events []Event) map[string]float64 {
 	out := map[string]float64{}

@@ -78,6 +78,9 @@ func (e *endpoint) sampleLocked(now time.Time) {
 		return
 	}
 	n := c.counts()
+	if n.Heard != c.silence.heard {
+		e.heardAt = now
+	}
 	s.busy = s.busy || n.InFlight > 0
 	if n.Heard != c.silence.heard || c.alive.IsZero() {
 		c.alive = now

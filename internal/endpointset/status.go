@@ -54,6 +54,8 @@ type EndpointStatus struct {
 	Target   string
 	Checker  healthcheck.CheckerStatus // zero unless Checked
 	Counts   Counts
+	// Heard is when it last answered a probe or a call, zero if it never has.
+	Heard time.Time
 	// Transitions are how often it came into which state, in order of their first,
 	// and Ejections how often it was ejected.
 	Transitions []TransitionCount
@@ -80,9 +82,17 @@ func (s *Set) Status() Status {
 		if c != nil {
 			out.Endpoints[i].Checked = true
 			out.Endpoints[i].Checker = c.Status()
+			out.Endpoints[i].heard(out.Endpoints[i].Checker.Last.Answered)
 		}
 	}
 	return out
+}
+
+// heard takes in that the endpoint has answered at that time.
+func (e *EndpointStatus) heard(at time.Time) {
+	if at.After(e.Heard) {
+		e.Heard = at
+	}
 }
 
 func (e *endpoint) statusLocked() EndpointStatus {
@@ -91,7 +101,7 @@ func (e *endpoint) statusLocked() EndpointStatus {
 		Name: e.name, Address: e.addressText(), Weight: e.weight, Zone: e.zone, Connection: e.connectivityLocked(),
 		State: d.state, Reason: d.reason, Detail: d.detail, Since: e.shownSince, Health: e.health.state,
 		Eligible: e.class == eligible, Drained: e.drained, Ejected: e.ejection.phase != admitted, Target: e.targetText(), Counts: e.countsLocked(),
-		Transitions: slices.Clone(e.transitions), Ejections: e.ejections,
+		Heard: e.heardAt, Transitions: slices.Clone(e.transitions), Ejections: e.ejections,
 	}
 	if e.link.phase != ready {
 		out.ConnectionErr = healthcheck.CleanDetail(errorText(e.connErr))

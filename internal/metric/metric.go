@@ -89,7 +89,7 @@ var (
 	}
 	EndpointAnswerAge = Desc{
 		Name: "cantonlb.endpoint.answer_age", Unit: "ms", Kind: Gauge, Labels: []string{Endpoint},
-		Description: "Time since the endpoint last answered a probe, whatever it said; not reported if it never has.",
+		Description: "Time since the endpoint last answered a probe or a call, whatever it said; not reported if it never has.",
 	}
 	EndpointTransitions = Desc{
 		Name: "cantonlb.endpoint.transitions", Unit: "{transition}", Labels: []string{Endpoint, State, Reason},
