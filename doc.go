@@ -36,12 +36,18 @@
 // ([Config.Ejection]), and one that answers as a passive replica does is probed at
 // once.
 //
+// Each change of an endpoint is an event ([Client.Subscribe]), a line of the log
+// ([Config.Logger]) and a step of a metric, all with the same reason;
+// [Config.OnAttempt] is told where each call goes. docs/operations.md is for those
+// who run the program.
+//
 // # Packages
 //
 // The front door is here. Package resolver holds the list and its target
 // static:///a:1,b:2, package healthcheck finds the truth about one endpoint,
 // package balancer is the policy healthy_round_robin, for plain channels as
-// well, and package lbtest is a test kit of servers that can be killed and hung.
+// well, packages otelmetrics and oteltrace give metrics and traces to
+// OpenTelemetry, and package lbtest is a test kit of servers that can be killed and hung.
 //
 // # Defaults
 //

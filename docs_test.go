@@ -4,8 +4,11 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"math"
 	"os"
 	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -54,4 +57,44 @@ func TestTheDocsExplainEveryStateAndNoOther(t *testing.T) {
 	})
 	assert.Greater(t, len(want), 5)
 	assert.ElementsMatch(t, want, firstColumn(t, "States"))
+}
+
+// The table of docs/operations.md is reckoned as it says below it.
+func TestTheTuningTableIsRightByItsFormula(t *testing.T) {
+	text, err := os.ReadFile("docs/operations.md")
+	require.NoError(t, err)
+	const suspectInterval, jitter = 0.1, 0.2
+	rows, up := 0, func(seconds float64) float64 { return math.Ceil(10*seconds-1e-9) / 10 }
+	for _, row := range regexp.MustCompile(`(?m)^\| [\d.]+s \|.*$`).FindAllString(string(text), -1) {
+		var cells []float64
+		for _, cell := range strings.Split(row, "|")[1:8] {
+			v, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(cell), "s"), 64)
+			require.NoError(t, err, row)
+			cells = append(cells, v)
+		}
+		interval, limit, fall, silence := cells[0], cells[1], cells[2], cells[3]
+		decide := fall*limit + (1+jitter)*(fall-1)*suspectInterval
+		assert.InDelta(t, up(1.25*silence+decide), cells[4], 1e-9, row)
+		assert.InDelta(t, up((1+jitter)*interval+decide), cells[5], 1e-9, row)
+		assert.InDelta(t, 1/interval, cells[6], 1e-9, row)
+		rows++
+	}
+	assert.Equal(t, 7, rows)
+}
+
+func TestTheOperatorsGuideTellsOfEveryAlert(t *testing.T) {
+	guide, err := os.ReadFile("docs/operations.md")
+	require.NoError(t, err)
+	rules, err := os.ReadFile("docs/alerts.yml")
+	require.NoError(t, err)
+	var want []string
+	for _, m := range regexp.MustCompile(`(?m)^ +- alert: (\w+)$`).FindAllSubmatch(rules, -1) {
+		want = append(want, string(m[1]))
+	}
+	var got []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `(Cantonlb\\w+)` \\|").FindAllSubmatch(guide, -1) {
+		got = append(got, string(m[1]))
+	}
+	assert.NotEmpty(t, want)
+	assert.Equal(t, want, got)
 }
