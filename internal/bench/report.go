@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
 // unit is what a metric is counted in.
@@ -155,35 +157,6 @@ func (r *results) ratios(p point, baseline string) []float64 {
 	return out
 }
 
-// summary is what is reported of several repetitions.
-type summary struct{ median, min, max float64 }
-
-// summarize gives the summary of at least one value; the median of an even
-// number of values is the mean of the two in the middle.
-func summarize(values []float64) summary {
-	if len(values) == 0 {
-		return summary{}
-	}
-	s := slices.Sorted(slices.Values(values))
-	mid := len(s) / 2
-	median := s[mid]
-	if len(s)%2 == 0 {
-		median = (s[mid-1] + s[mid]) / 2
-	}
-	return summary{median: median, min: s[0], max: s[len(s)-1]}
-}
-
-// percentile gives the nearest-rank percentile of the values: the smallest one
-// that at least q of 100 values do not exceed. q is above 0 and at most 100.
-func percentile(values []float64, q float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	s := slices.Sorted(slices.Values(values))
-	rank := int(math.Ceil(q / 100 * float64(len(s))))
-	return s[min(max(rank, 1), len(s))-1]
-}
-
 func valuesOf(byRep map[int]float64) []float64 {
 	out := make([]float64, 0, len(byRep))
 	for _, v := range byRep {
@@ -251,17 +224,17 @@ func (r *results) writeTable(w io.Writer, s section) error {
 // cells are one line of a table.
 func (r *results) cells(p point, baselines []string, threads bool) []string {
 	u := p.metric.unit
-	v := summarize(valuesOf(r.values[p]))
+	v := stats.Summarize(valuesOf(r.values[p]))
 	out := []string{strconv.Itoa(p.n)}
 	if threads {
 		out = append(out, strconv.Itoa(p.threads))
 	}
-	out = append(out, p.metric.name, p.policy, u.format(v.median), fmt.Sprintf("[%s .. %s]", u.format(v.min), u.format(v.max)))
+	out = append(out, p.metric.name, p.policy, u.format(v.Median), fmt.Sprintf("[%s .. %s]", u.format(v.Min), u.format(v.Max)))
 	for _, b := range baselines {
 		cell := ""
 		if ratios := r.ratios(p, b); len(ratios) > 0 {
-			x := summarize(ratios)
-			cell = fmt.Sprintf("%.2f [%.2f .. %.2f]", x.median, x.min, x.max)
+			x := stats.Summarize(ratios)
+			cell = fmt.Sprintf("%.2f [%.2f .. %.2f]", x.Median, x.Min, x.Max)
 		}
 		out = append(out, cell)
 	}

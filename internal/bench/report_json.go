@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"io"
+
+	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
 // record is one line of JSON. In a line with Over the values are ratios:
@@ -56,7 +58,7 @@ func (r *results) writeJSON(w io.Writer) error {
 }
 
 func (rec record) with(values []float64) record {
-	s := summarize(values)
-	rec.Median, rec.Min, rec.Max, rec.Reps = s.median, s.min, s.max, len(values)
+	s := stats.Summarize(values)
+	rec.Median, rec.Min, rec.Max, rec.Reps = s.Median, s.Min, s.Max, len(values)
 	return rec
 }

@@ -11,56 +11,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 )
 
 func testBench(seed uint64) *bench {
 	return &bench{sizes: tinySizes(), rng: rand.New(rand.NewPCG(seed, 0)), results: newResults("test"), log: io.Discard}
-}
-
-func TestASummaryIsTheMedianAndTheRange(t *testing.T) {
-	assert.Equal(t, summary{}, summarize(nil))
-	assert.Equal(t, summary{7, 7, 7}, summarize([]float64{7}))
-	assert.Equal(t, summary{2, 1, 9}, summarize([]float64{9, 1, 2}))
-	assert.Equal(t, summary{3, 1, 9}, summarize([]float64{9, 1, 4, 2}))
-	values := []float64{3, 1, 2}
-	summarize(values)
-	assert.Equal(t, []float64{3, 1, 2}, values, "the caller's values keep their order")
-}
-
-func TestAPercentileIsTheNearestRank(t *testing.T) {
-	values := make([]float64, 0, 200)
-	for i := 200; i >= 1; i-- {
-		values = append(values, float64(i))
-	}
-	for q, want := range map[float64]float64{0.1: 1, 1: 2, 50: 100, 99: 198, 99.5: 199, 100: 200} {
-		assert.InDelta(t, want, percentile(values, q), 0, "p%v", q)
-	}
-	assert.InDelta(t, 5, percentile([]float64{5}, 99), 0)
-	assert.Zero(t, percentile(nil, 99))
-}
-
-func TestStatisticsLieWithinTheValuesAndDoNotDependOnOrder(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		values := rapid.SliceOfN(rapid.Float64Range(-1e9, 1e9), 1, 50).Draw(t, "values")
-		s := summarize(values)
-		assert.InDelta(t, slices.Min(values), s.min, 0)
-		assert.InDelta(t, slices.Max(values), s.max, 0)
-		assert.LessOrEqual(t, s.min, s.median)
-		assert.LessOrEqual(t, s.median, s.max)
-		q := rapid.Float64Range(0.001, 100).Draw(t, "q")
-		p := percentile(values, q)
-		assert.Contains(t, values, p)
-		notAbove := 0
-		for _, v := range values {
-			if v <= p {
-				notAbove++
-			}
-		}
-		assert.GreaterOrEqual(t, float64(notAbove), q/100*float64(len(values)))
-		slices.Reverse(values)
-		assert.Equal(t, s, summarize(values))
-	})
 }
 
 // twoPolicies are results of a and b, in which b is twice, four and eight times

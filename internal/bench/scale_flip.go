@@ -6,6 +6,8 @@ import (
 	"time"
 
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
 var (
@@ -94,8 +96,8 @@ func (b *bench) scaleFlip(ctx context.Context, at point, rep int, p policy) erro
 		{metricPairWall, wall.Seconds() / n},
 		{metricPairAlloc, float64(after.TotalAlloc-before.TotalAlloc) / n},
 		{metricPairSent, float64(published) / n},
-		{metricDown, summarize(down).median},
-		{metricUp, summarize(up).median},
+		{metricDown, stats.Summarize(down).Median},
+		{metricUp, stats.Summarize(up).Median},
 	})
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
 var (
@@ -92,9 +94,9 @@ func (b *bench) flipUnderLoad(ctx context.Context, at point, rep int, p policy) 
 		total += n
 	}
 	b.results.addAll(at, rep, []value{
-		{metricLateP50, percentile(lasts, 50)},
-		{metricLateP99, percentile(lasts, 99)},
-		{metricLateMax, percentile(lasts, 100)},
+		{metricLateP50, stats.Percentile(lasts, 50)},
+		{metricLateP99, stats.Percentile(lasts, 99)},
+		{metricLateMax, stats.Percentile(lasts, 100)},
 		{metricLate, total / float64(len(lates))},
 		{metricCalls, float64(load.calls.Load()) / took.Seconds()},
 		{metricFailed, float64(load.failed.Load())},
