@@ -25,6 +25,6 @@
 // attributes of the span: rpc.system.name, rpc.method, server.address, server.port,
 // cantonlb.endpoint and cantonlb.attempt (its number, from 1); of a span that sees
 // several attempts, they are those of the newest. As events: cantonlb.attempt for
-// each, cantonlb.attempt.failed with the rpc.response.status_code, and
-// cantonlb.rescue, all with the endpoint.
+// each further attempt, cantonlb.attempt.failed with the rpc.response.status_code,
+// and cantonlb.rescue, all with the endpoint.
 package oteltrace

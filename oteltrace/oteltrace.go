@@ -25,7 +25,8 @@ const (
 
 // The names of the events.
 const (
-	// EventAttempt: an endpoint was picked for an attempt.
+	// EventAttempt: an endpoint was picked for a further attempt. The first is told
+	// by the attributes alone.
 	EventAttempt = "cantonlb.attempt"
 	// EventAttemptFailed: the attempt ended with an error.
 	EventAttemptFailed = "cantonlb.attempt.failed"
@@ -43,9 +44,11 @@ func OnAttempt(ctx context.Context, e cantonlb.AttemptEvent) {
 	}
 	switch e.Kind {
 	case cantonlb.AttemptStarted:
-		attributes := append(where(e), semconv.RPCSystemNameGRPC, semconv.RPCMethod(strings.TrimPrefix(e.Method, "/")))
-		span.SetAttributes(attributes...)
-		span.AddEvent(EventAttempt, trace.WithAttributes(where(e)...))
+		attributes := where(e)
+		if e.Number > 1 {
+			span.AddEvent(EventAttempt, trace.WithAttributes(attributes...))
+		}
+		span.SetAttributes(append(attributes, semconv.RPCSystemNameGRPC, semconv.RPCMethod(strings.TrimPrefix(e.Method, "/")))...)
 	case cantonlb.AttemptEnded:
 		if e.Code != codes.OK {
 			attributes := append(where(e), semconv.RPCResponseStatusCode(code.Code(e.Code).String()))
@@ -56,9 +59,13 @@ func OnAttempt(ctx context.Context, e cantonlb.AttemptEvent) {
 	}
 }
 
+// mostAttributes is how many there are at most.
+const mostAttributes = 6
+
 // where tells which attempt it is, and where it goes.
 func where(e cantonlb.AttemptEvent) []attribute.KeyValue {
-	attributes := []attribute.KeyValue{EndpointKey.String(e.Endpoint), AttemptKey.Int(e.Number)}
+	attributes := make([]attribute.KeyValue, 0, mostAttributes)
+	attributes = append(attributes, EndpointKey.String(e.Endpoint), AttemptKey.Int(e.Number))
 	host, port, err := net.SplitHostPort(e.Address)
 	if err != nil { // a unix socket, say
 		return append(attributes, semconv.ServerAddress(e.Address))

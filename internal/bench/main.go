@@ -37,6 +37,7 @@ var suites = []suite{
 	{"pick", (*bench).pick},
 	{"scale", (*bench).scale},
 	{"flip", (*bench).flip},
+	{"overhead", (*bench).overhead},
 }
 
 // bench is one run of the command.

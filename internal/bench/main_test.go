@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestNoArgumentsMeanAllSuitesAtFullSizeWithARandomSeed(t *testing.T) {
 	o, err := parse(nil, io.Discard)
 	require.NoError(t, err)
-	assert.Equal(t, "pick, scale, flip", names(o.suites))
+	assert.Equal(t, "pick, scale, flip, overhead", names(o.suites))
 	assert.Equal(t, fullSizes(), o.sizes)
 	assert.Equal(t, 5, o.reps)
 	other, err := parse(nil, io.Discard)
@@ -61,7 +61,7 @@ func TestBadArgumentsAreErrorsThatNameTheValueAndWhatIsRight(t *testing.T) {
 func TestHelpNamesTheSuitesAndIsNoError(t *testing.T) {
 	var errs strings.Builder
 	assert.Equal(t, exitOK, run(context.Background(), []string{"-h"}, io.Discard, &errs))
-	assert.Contains(t, errs.String(), "pick, scale, flip")
+	assert.Contains(t, errs.String(), "pick, scale, flip, overhead")
 	assert.Contains(t, errs.String(), "-reps")
 }
 
