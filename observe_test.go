@@ -214,6 +214,23 @@ func TestARetryThatTheBudgetDoesNotAllowIsCounted(t *testing.T) {
 	}
 }
 
+func TestABadListIsAnEventAndCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+		lines := new(logLines)
+		client := connect(t, cluster, cantonlb.Config{Logger: lines.logger(slog.LevelInfo)}, 1)
+		assert.Error(t, client.Update([]cantonlb.Endpoint{{Name: "a", Address: "host-without-port"}}))
+		synctest.Wait()
+		events, log := client.Events(), lines.all(t)
+		last := events[len(events)-1]
+		assert.Equal(t, cantonlb.EventList, last.Kind)
+		assert.Equal(t, cantonlb.State("refused"), last.To)
+		assert.Contains(t, last.Detail, "missing port")
+		assert.Equal(t, last.Detail, log[len(log)-1]["detail"])
+		assert.Equal(t, cantonlb.Totals{ListsAccepted: 1, ListsRefused: 1}, client.Status().Totals)
+	})
+}
+
 func TestStatusCountsTransitionsAndVerdicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)

@@ -55,10 +55,11 @@ func inLog(t *testing.T, text string) (out counts, numbers []uint64) {
 	out = counts{}
 	for line := range strings.Lines(text) {
 		var l struct {
-			Number                     uint64
-			Endpoint, To, Reason       string
-			Omitted                    int
-			From, Detail, Msg, Message string
+			Number   uint64 `json:"number"`
+			Endpoint string `json:"endpoint"`
+			To       string `json:"to"`
+			Reason   string `json:"reason"`
+			Omitted  int    `json:"omitted"`
 		}
 		require.NoError(t, json.Unmarshal([]byte(line), &l))
 		require.Zero(t, l.Omitted)

@@ -63,12 +63,15 @@ func expressions(t *testing.T) map[string]string {
 	text, err := os.ReadFile("../docs/grafana.json")
 	require.NoError(t, err)
 	var dashboard struct {
-		UID    string
+		UID    string `json:"uid"`
 		Panels []struct {
-			ID      int
-			Title   string
-			Targets []struct{ Expr, RefID string }
-		}
+			ID      int    `json:"id"`
+			Title   string `json:"title"`
+			Targets []struct {
+				Expr  string `json:"expr"`
+				RefID string `json:"refId"`
+			} `json:"targets"`
+		} `json:"panels"`
 	}
 	require.NoError(t, json.Unmarshal(text, &dashboard))
 	assert.Equal(t, "cantonlb", dashboard.UID)
@@ -125,7 +128,7 @@ func promtool(t *testing.T, args ...string) {
 	if err != nil {
 		t.Skip("promtool is missing (Debian package prometheus): the rules are not checked")
 	}
-	output, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput() //nolint:gosec // the test's own
+	output, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput()
 	assert.NoError(t, err, string(output))
 }
 

@@ -115,7 +115,7 @@ func run(ctx context.Context, args []string) (err error) {
 	defer client.Close()
 
 	// Prometheus and the traces.
-	t, err := newTelemetry(client, logger)
+	t, err := newTelemetry(ctx, client, logger)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ type telemetry struct {
 	stop    func() error
 }
 
-func newTelemetry(client *cantonlb.Client, logger *slog.Logger) (*telemetry, error) {
+func newTelemetry(ctx context.Context, client *cantonlb.Client, logger *slog.Logger) (*telemetry, error) {
 	registry := promclient.NewRegistry()
 	exporter, err := prometheus.New(prometheus.WithRegisterer(registry))
 	if err != nil {
@@ -41,7 +41,7 @@ func newTelemetry(client *cantonlb.Client, logger *slog.Logger) (*telemetry, err
 		metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		tracer:  traces.Tracer("observability"),
 		stop: func() error {
-			ctx := context.Background() // that of the program has ended
+			ctx := context.WithoutCancel(ctx) // the program has been told to end
 			return errors.Join(stop(), meters.Shutdown(ctx), traces.Shutdown(ctx))
 		},
 	}, nil

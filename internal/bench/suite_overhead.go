@@ -143,6 +143,7 @@ func openUnseen(ctx context.Context, endpoints []cantonlb.Endpoint) (*subject, e
 func openSeen(ctx context.Context, endpoints []cantonlb.Endpoint) (*subject, error) {
 	x, err := open(ctx, "everything on", cantonlb.Config{
 		Name: "on", Endpoints: endpoints, OnAttempt: oteltrace.OnAttempt,
+		//nolint:sloglint // what the handler costs is to be measured
 		Logger: slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
@@ -157,7 +158,7 @@ func openSeen(ctx context.Context, endpoints []cantonlb.Endpoint) (*subject, err
 	watching, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for range x.client.Subscribe(watching) { //nolint:revive // to follow is all
+		for range x.client.Subscribe(watching) { // to follow is all
 		}
 	})
 	wg.Go(func() {

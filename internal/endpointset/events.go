@@ -52,6 +52,17 @@ func (s *Set) Events() []Event { return s.events.Events() }
 // Follow makes a reader of the events to come.
 func (s *Set) Follow() *event.Reader[Event] { return s.events.Reader() }
 
+// ListRefused makes an event of a list that was refused before it came here.
+func (s *Set) ListRefused(err error) {
+	s.mu.Lock()
+	defer s.unlock()
+	s.refusedLocked(err)
+}
+
+func (s *Set) refusedLocked(err error) {
+	s.emitLocked(Event{Kind: EventList, To: listRefused, Detail: healthcheck.CleanDetail(err.Error()), At: time.Now()})
+}
+
 // emitLocked makes an event known: to the log, to the metrics, and to all who
 // follow.
 func (s *Set) emitLocked(e Event) {

@@ -196,6 +196,25 @@ func TestAHandlerThatBlocksHoldsUpNeitherCallsNorClose(t *testing.T) {
 	})
 }
 
+func TestTheLogTellsThatItWasTooSlow(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		b := newLogBook(slog.LevelInfo)
+		blocked := make(chan struct{})
+		b.book.before = func() { <-blocked }
+		f.pushLogged(b, "a")
+		f.up("a")
+		for range keptEvents {
+			require.NoError(t, f.set.SetDrained("a", true))
+			require.NoError(t, f.set.SetDrained("a", false))
+		}
+		close(blocked)
+		synctest.Wait()
+		slow := b.about("")[1]
+		assert.Equal(t, "events are not in the log: it is too slow", slow["message"])
+		assert.Greater(t, slow["omitted"], uint64(keptEvents))
+	})
+}
+
 func TestLimitsThatLimitNothingAreLetGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &reporter{sink: slogSink{newLogBook(slog.LevelInfo)}, limits: map[string]logLimit{}, kept: map[string]Event{}, sweepAt: 4}

@@ -124,7 +124,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	if problem == nil || errors.Is(problem, errNoEndpoints) {
 		s.replaceLocked(list)
 	} else {
-		s.emitLocked(Event{Kind: EventList, To: listRefused, Detail: healthcheck.CleanDetail(problem.Error()), At: time.Now()})
+		s.refusedLocked(problem)
 	}
 	s.surveyLocked()
 	s.startSamplerLocked()
