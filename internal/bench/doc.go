@@ -17,9 +17,9 @@
 //
 // The suites:
 //
-//	pick   nanoseconds and allocations per pick with its Done
-//	scale  connecting to many endpoints, probing them, one health flip, memory
-//	flip   from NOT_SERVING to the last call that arrives at the server, under load
+//	pick      nanoseconds and allocations per pick with its Done
+//	scale     connecting to many endpoints, probing them, one health flip, memory
+//	flip      from NOT_SERVING to the last call that arrives at the server, under load
 //	overhead  the throughput with log, metrics, events and traces on, beside all off
 //
 // # Defaults
