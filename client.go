@@ -55,7 +55,7 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 		all = append(all, grpc.WithTransportCredentials(transport.Credentials(creds)))
 	}
 	all = append(all, e.fixed...)
-	conn, err := grpc.NewClient(e.list.Target(), all...)
+	conn, err := grpc.NewClient(e.target, all...)
 	if err != nil {
 		return nil, fmt.Errorf("cantonlb: %w", err)
 	}
@@ -128,10 +128,13 @@ func (c *Client) setDrained(name string, drained bool) error {
 // Update puts another list in force. Endpoints that stay, by their name and
 // address, keep their connections, health and counts. New ones are connected
 // and probed first; only then do the ones that left the list stop being picked,
-// and calls under way on them may finish. A bad list is an error and changes
-// nothing.
+// and calls under way on them may finish. A bad list is an error and an event,
+// and changes nothing.
 func (c *Client) Update(endpoints []Endpoint) error {
 	if err := c.list.Update(endpoints); err != nil {
+		if _, bad := errors.AsType[*resolver.ConfigError](err); bad { // the policy has not seen it
+			c.set.ListRefused(err)
+		}
 		return fmt.Errorf("cantonlb: %w", err)
 	}
 	return nil

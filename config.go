@@ -2,14 +2,18 @@ package cantonlb
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/credentials"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -21,6 +25,13 @@ type Endpoint = resolver.Endpoint
 // Config says which endpoints there are and how they are treated. The zero
 // value of every field but Endpoints means the default that stands beside it.
 type Config struct {
+	// Name is what the client is called in logs and metrics: it becomes the channel's
+	// target static:///name, which metrics have as the label grpc.target. Clients
+	// of one program need different names to be told apart. Up to 64 letters,
+	// digits, dots, dashes and underscores. Default: the role, "endpoints" for
+	// Generic.
+	Name string
+
 	// Endpoints is the static list: copies of one logical service, at least one.
 	// Client.Update changes it later.
 	Endpoints []Endpoint
@@ -98,6 +109,22 @@ type Config struct {
 	// healthCheckConfig takes the place of an unset HealthCheck.Service; if both
 	// are set and differ, both have to pass. Default empty.
 	ServiceConfig string
+
+	// Logger gets one line for each change of an endpoint, of having nobody
+	// eligible, and of the list (see Event), with the attributes policy, target,
+	// number, endpoint, from, to, reason, detail, held and omitted: warnings for
+	// what an operator may want to look at, debugging for a suspicion that comes
+	// and goes, and information for the rest. An endpoint that flaps gets ten lines
+	// at once and then one each ten seconds, which tells how many changes before it
+	// were omitted. Nothing is logged for each call or probe. It is called from one
+	// goroutine, and may be slow. Default: grpc's own logger.
+	Logger *slog.Logger
+
+	// OnAttempt, if not nil, is told of each attempt of each call: when it begins,
+	// when it ends, and when a call is rescued. It is called from many goroutines,
+	// on the way of the call, so it must be quick and must not block. It is what
+	// package oteltrace hooks into. Default nil, which costs nothing.
+	OnAttempt func(context.Context, AttemptEvent)
 }
 
 // Ejection says when an endpoint is ejected because its calls fail.
@@ -135,6 +162,22 @@ const (
 	// their health; without one of those, as FailFast.
 	FailOpen = NoneEligible(endpointset.FailOpen)
 )
+
+// nameLimit bounds the name of a client, in bytes.
+const nameLimit = 64
+
+// target gives the target of the client's channel.
+func (c Config) target() (string, error) {
+	name := cmp.Or(c.Name, string(c.Role), "endpoints")
+	fits := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
+	}
+	if len(name) > nameLimit || strings.ContainsFunc(name, func(r rune) bool { return !fits(r) }) {
+		return "", fmt.Errorf("name %q: want at most %d letters, digits, dots, dashes and underscores",
+			healthcheck.CleanDetail(name), nameLimit)
+	}
+	return resolver.Scheme + ":///" + name, nil
+}
 
 // policy gives the name and the configuration of the load-balancing policy.
 func (c Config) policy() (string, endpointset.Config, error) {
@@ -211,6 +254,8 @@ func (c Config) rescuer() (*rescuer, error) {
 		idempotent:  known,
 		moves:       policy == ActivePassive,
 		maxAttempts: cmp.Or(c.MaxAttempts, defaultMaxAttempts),
+		tally:       new(attempt.Tally),
+		observe:     c.OnAttempt,
 		budget: &retryBudget{
 			share:     max(0, cmp.Or(b.Share, defaultShare)),
 			perSecond: max(0, cmp.Or(b.PerSecond, defaultPerSecond)),

@@ -42,12 +42,19 @@
 // probed. [Client.Switch], [Client.Pin] and [Client.Drain] move it by hand, and
 // [Client.Subscribe] tells of each switch. See package failover for the rules.
 //
+// Each change of an endpoint is an event ([Client.Subscribe]), a line of the log
+// ([Config.Logger]) and a step of a metric, all with the same reason;
+// [Config.OnAttempt] is told where each call goes. docs/operations.md is for those
+// who run the program.
+//
 // # Packages
 //
 // The front door is here. Package resolver holds the list and its target
 // static:///a:1,b:2, package healthcheck finds the truth about one endpoint,
 // package balancer is the policy healthy_round_robin and package failover the
-// policy active_passive, both for plain channels as well, and package lbtest is a test kit of servers that can be killed and hung.
+// policy active_passive, both for plain channels as well, packages otelmetrics and
+// oteltrace give metrics and traces to OpenTelemetry, and package lbtest is a test
+// kit of servers that can be killed and hung.
 //
 // # Defaults
 //

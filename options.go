@@ -32,6 +32,9 @@ const (
 // anything under static:///, such as "static:///sequencers"; without, the
 // target brings the list.
 //
+// The target also names the channel in metrics. Where another resolver brings the
+// list, cfg.Logger is not used, and calls made again are not counted in metrics.
+//
 // A plain channel still lacks what NewClient does: it connects at the first
 // call, reports a bad list there, and has no Status, Drain, Update or
 // WaitHealthy. Do not give it another default service config. If its transport
@@ -46,6 +49,7 @@ func DialOptions(cfg Config) ([]grpc.DialOption, error) {
 
 // equipment is what makes a channel one of ours.
 type equipment struct {
+	target   string
 	list     *resolver.Static  // nil if the target brings the list
 	defaults []grpc.DialOption // may be overridden by the user's options
 	fixed    []grpc.DialOption // may not
@@ -68,7 +72,11 @@ func newEquipment(cfg Config) (*equipment, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := new(equipment)
+	target, err := cfg.target()
+	if err != nil {
+		return nil, err
+	}
+	e := &equipment{target: target}
 	var dialer net.Dialer
 	e.defaults = []grpc.DialOption{
 		grpc.WithDefaultServiceConfig(service),
@@ -84,11 +92,14 @@ func newEquipment(cfg Config) (*equipment, error) {
 		grpc.WithChainUnaryInterceptor(rescue.unary), // the last is the innermost
 		grpc.WithChainStreamInterceptor(rescue.stream),
 	}
+	options := &endpointset.Options{Logger: cfg.Logger, Retries: rescue.tally}
+	attribute := resolver.WithAttribute(options.Attribute())
 	if len(cfg.Endpoints) == 0 {
 		e.useCredentials(cfg.TransportCredentials)
+		e.fixed = append(e.fixed, grpc.WithResolvers(resolver.NewTargetBuilder(attribute)))
 		return e, nil
 	}
-	e.list, err = resolver.New(cfg.Endpoints, resolver.WithOnClaim(func(handle any) {
+	e.list, err = resolver.New(cfg.Endpoints, attribute, resolver.WithOnClaim(func(handle any) {
 		if set, ok := handle.(*endpointset.Set); ok {
 			e.set.Store(set)
 		}

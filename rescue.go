@@ -21,6 +21,8 @@ type rescuer struct {
 	maxAttempts int
 	budget      *retryBudget
 	moves       bool // streams may be ended, so that they come to the active
+	tally       *attempt.Tally
+	observe     func(context.Context, AttemptEvent) // nil: nobody
 }
 
 // unary is the interceptor of unary calls. The rounds of a call come one after
@@ -30,7 +32,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 ) error {
 	record := &attempt.Record{
 		Max: r.maxAttempts, Rescuable: r.idempotent.has(method),
-		Allow: func() bool { return r.budget.take(time.Now()) },
+		Allow: r.allow, Observe: r.observer(method),
 	}
 	ctx = attempt.NewContext(ctx, record)
 	if limit := cc.GetMethodConfig(method).Timeout; limit != nil { // grpc's is for each round
@@ -49,6 +51,31 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 			finished(err)
 			return err
 		}
+		r.count(ctx, method, record)
+	}
+}
+
+// allow tells whether there is a retry to spare.
+func (r *rescuer) allow() bool {
+	ok := r.budget.take(time.Now())
+	if !ok {
+		r.tally.Refused()
+	}
+	return ok
+}
+
+// count accounts for a call that is made again.
+func (r *rescuer) count(ctx context.Context, method string, record *attempt.Record) {
+	if !record.Rescued() {
+		r.tally.Retried()
+		return
+	}
+	r.tally.Rescued()
+	if r.observe != nil {
+		last := record.Newest()
+		r.observe(ctx, AttemptEvent{
+			Kind: CallRescued, Method: method, Endpoint: last.Endpoint, Address: last.Address, Number: last.Number, Code: codes.Canceled,
+		})
 	}
 }
 
@@ -77,7 +104,7 @@ func (r *rescuer) again(ctx context.Context, record *attempt.Record, err error) 
 func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
 	open grpc.Streamer, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
-	record := &attempt.Record{Max: r.maxAttempts}
+	record := &attempt.Record{Max: r.maxAttempts, Observe: r.observer(method)}
 	if r.moves {
 		return openMovable(ctx, record, opts, func(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 			return open(ctx, desc, cc, method, opts...)

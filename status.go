@@ -15,6 +15,9 @@ import (
 type Status struct {
 	// Policy is the name of the load-balancing policy.
 	Policy string
+	// Target is the channel's, in grpc's canonical form: metrics have it as the
+	// label grpc.target.
+	Target string
 	// State is that of the channel: READY if a call would find an endpoint.
 	State connectivity.State
 	// Endpoints are those of the list, in its order.
@@ -28,6 +31,8 @@ type Status struct {
 	// other zones too, since too few endpoints of this one are eligible.
 	Zone    string
 	Spilled bool
+	// Totals are the accounts of the client as a whole.
+	Totals Totals
 	// Notes tell what is not as one might think: checks that are off, probes
 	// that are stretched, settings that are not in force.
 	Notes []string
@@ -78,6 +83,14 @@ type EndpointStatus struct {
 
 	Probe ProbeStatus
 	Calls Calls
+	// Heard is when it last answered a probe or a call, to within a fraction of a
+	// second; zero if it never has.
+	Heard time.Time
+
+	// Transitions are how often it came into which state and why, in order of
+	// their first, and Ejections how often it was ejected, since it joined the list.
+	Transitions []TransitionCount
+	Ejections   uint64
 }
 
 // ProbeStatus tells how an endpoint's health is learnt, and when it last was.
@@ -103,6 +116,9 @@ type ProbeStatus struct {
 	// Checks counts the probes made besides, Timeout is the deadline of the next.
 	Checks  uint64
 	Timeout time.Duration
+	// Verdicts counts what the probes have said, pushes included, in order of the
+	// first of each.
+	Verdicts []healthcheck.VerdictCount
 }
 
 // Calls are the accounts of an endpoint's calls since it joined the list.
@@ -117,7 +133,8 @@ type Calls struct {
 }
 
 func newStatus(state connectivity.State, s endpointset.Status) Status {
-	out := Status{Policy: s.Policy, State: state, NoneEligibleSince: s.NoneSince, Zone: s.Zone, Spilled: s.Spilled}
+	out := Status{Policy: s.Policy, Target: s.Target, State: state, NoneEligibleSince: s.NoneSince, Zone: s.Zone, Spilled: s.Spilled}
+	out.Totals = newTotals(s.Totals)
 	if s.Failover != nil {
 		f := FailoverStatus(*s.Failover)
 		out.Failover = &f
@@ -161,9 +178,11 @@ func newEndpointStatus(e endpointset.EndpointStatus) EndpointStatus {
 			On: e.Checked, Target: e.Target, Kind: last.Kind, At: last.At,
 			Outcome: last.Verdict.Outcome, Reason: last.Verdict.Reason, Detail: last.Verdict.Detail,
 			Answered: last.Answered, RoundTrip: last.RoundTrip,
-			Watch: e.Checker.Watch, Checks: e.Checker.Probes, Timeout: e.Checker.Timeout,
+			Watch: e.Checker.Watch, Checks: e.Checker.Probes, Timeout: e.Checker.Timeout, Verdicts: e.Checker.Verdicts,
 		},
-		Calls: Calls(e.Counts),
+		Calls:       Calls(e.Counts),
+		Heard:       e.Heard,
+		Transitions: newTransitions(e.Transitions), Ejections: e.Ejections,
 	}
 	if !e.Checked {
 		out.Probe.Kind = healthcheck.KindConnectivity

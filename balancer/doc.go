@@ -27,6 +27,9 @@
 // health after half an hour without calls; without WithNoProxy it does not work
 // where HTTPS_PROXY is set; it has no Status, Drain or typed errors.
 //
+// Its metrics (docs/metrics.md) go out by grpc's recorder, so that a channel with
+// grpc's OpenTelemetry plugin has them with no further wiring.
+//
 // # Defaults
 //
 // The policy's JSON, every key optional, with the defaults as values:

@@ -3,6 +3,7 @@ package healthcheck
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,11 @@ type CheckerOptions struct {
 	// OnTransition is told of every change of State, in order, while the Checker
 	// is locked: it must be quick and must not call the Checker.
 	OnTransition func(Transition)
+	// OnVerdict is told of every verdict, pushed ones too, after it has been taken
+	// in: of which kind it is and how long the endpoint took to answer, 0 if it was
+	// pushed or did not answer. It may be called from several goroutines at once.
+	// Nil: nobody is told.
+	OnVerdict func(Kind, Verdict, time.Duration)
 	// Rand gives numbers from 0 up to 1 for the jitter. Default rand.Float64.
 	Rand func() float64
 }
@@ -51,6 +57,7 @@ type Checker struct {
 	last   LastProbe
 	rtt    RTT
 	probes uint64
+	counts []VerdictCount
 	watch  WatchState
 }
 
@@ -94,8 +101,18 @@ type CheckerStatus struct {
 	// Probes counts the Checks made; Watch says how the Watch is doing.
 	Probes uint64
 	Watch  WatchState
+	// Verdicts counts the verdicts so far, by kind and outcome: those that there
+	// were, in order of their first.
+	Verdicts []VerdictCount
 	// Timeout is the deadline that the next Check would get.
 	Timeout time.Duration
+}
+
+// VerdictCount is how many verdicts of one kind had one outcome.
+type VerdictCount struct {
+	Kind    Kind
+	Outcome Outcome
+	Count   uint64
 }
 
 // NewChecker makes the Checker of the endpoint with this name. It does nothing
@@ -111,6 +128,9 @@ func NewChecker(name string, cfg Config, opts CheckerOptions) (*Checker, error) 
 	if opts.OnTransition == nil {
 		opts.OnTransition = func(Transition) {}
 	}
+	if opts.OnVerdict == nil {
+		opts.OnVerdict = func(Kind, Verdict, time.Duration) {}
+	}
 	now := time.Now()
 	return &Checker{
 		name: name, cfg: cfg, schedule: newSchedule(cfg), opts: opts,
@@ -124,7 +144,7 @@ func (c *Checker) Status() CheckerStatus {
 	defer c.mu.Unlock()
 	return CheckerStatus{
 		Health: c.health, Since: c.since, Last: c.last, Probes: c.probes,
-		Watch: c.watch, Timeout: c.timeoutLocked(),
+		Watch: c.watch, Verdicts: slices.Clone(c.counts), Timeout: c.timeoutLocked(),
 	}
 }
 
@@ -155,6 +175,7 @@ func (c *Checker) Reset(r Reason) { c.apply(Event{Kind: EventReset, Reason: r}, 
 // Report takes in a verdict that was learnt in another way than by Run.
 func (c *Checker) Report(k Kind, v Verdict) {
 	c.apply(Event{Kind: EventVerdict, Verdict: v}, k)
+	c.opts.OnVerdict(k, v, 0)
 }
 
 func (c *Checker) apply(e Event, k Kind) {
@@ -167,11 +188,23 @@ func (c *Checker) apply(e Event, k Kind) {
 // and its late verdicts say nothing any more. Whoever ends ctx calls Reset
 // afterwards, so no verdict can slip in behind the Reset.
 func (c *Checker) applyIf(ctx context.Context, v Verdict, k Kind, rtt time.Duration) {
+	if !c.tryApply(ctx, v, k, rtt) {
+		return
+	}
+	if rtt == pushed || v.Outcome != Serving && v.Outcome != NotServing {
+		rtt = 0
+	}
+	c.opts.OnVerdict(k, v, rtt)
+}
+
+func (c *Checker) tryApply(ctx context.Context, v Verdict, k Kind, rtt time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if ctx.Err() == nil {
-		c.applyLocked(Event{Kind: EventVerdict, Verdict: v}, k, rtt)
+	if ctx.Err() != nil {
+		return false
 	}
+	c.applyLocked(Event{Kind: EventVerdict, Verdict: v}, k, rtt)
+	return true
 }
 
 // pushed stands for the round trip of a verdict that nobody asked for.
@@ -202,6 +235,7 @@ func (c *Checker) applyLocked(e Event, k Kind, rtt time.Duration) {
 
 func (c *Checker) noteLocked(v Verdict, k Kind, rtt time.Duration, now time.Time) {
 	c.last.Kind, c.last.Verdict, c.last.At, c.last.RoundTrip = k, v, now, max(0, rtt)
+	c.countLocked(k, v.Outcome)
 	switch {
 	case v.Outcome == Serving || v.Outcome == NotServing:
 		c.last.Answered = now
@@ -214,6 +248,16 @@ func (c *Checker) noteLocked(v Verdict, k Kind, rtt time.Duration, now time.Time
 		// but it must not keep a server out for ever that moved far away.
 		c.rtt.TimedOut()
 	}
+}
+
+func (c *Checker) countLocked(k Kind, o Outcome) {
+	for i := range c.counts {
+		if c.counts[i].Kind == k && c.counts[i].Outcome == o {
+			c.counts[i].Count++
+			return
+		}
+	}
+	c.counts = append(c.counts, VerdictCount{Kind: k, Outcome: o, Count: 1})
 }
 
 // dueLocked brings the next Check forward to t, if it is later than that.

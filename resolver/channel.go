@@ -69,7 +69,7 @@ func (c *channel) state(list []Endpoint) grpcresolver.State {
 			}},
 		}
 	}
-	return grpcresolver.State{Endpoints: endpoints, Attributes: c.claim.attributes()}
+	return grpcresolver.State{Endpoints: endpoints, Attributes: c.claim.addTo(c.list.attributes)}
 }
 
 // insecureProtocol is what grpc's plaintext credentials call themselves.

@@ -62,4 +62,6 @@ func (c *Claim) isTaken() bool {
 	return c.taken
 }
 
-func (c *Claim) attributes() *attributes.Attributes { return attributes.New(claimKey{}, c) }
+func (c *Claim) addTo(a *attributes.Attributes) *attributes.Attributes {
+	return a.WithValue(claimKey{}, c)
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"google.golang.org/grpc/attributes"
 	grpcresolver "google.golang.org/grpc/resolver"
 )
 
@@ -16,9 +17,10 @@ const Scheme = "static"
 // Static may serve several channels. Make one with New. All methods may be called
 // from any goroutine; it holds no goroutine and needs no closing.
 type Static struct {
-	source    source
-	authority string
-	onClaim   func(any)
+	source     source
+	authority  string
+	onClaim    func(any)
+	attributes *attributes.Attributes // of every state, besides our own; nil if there are none
 
 	// Lock order: updating, channel.pushing, mu. grpc is called with the first
 	// two held, and never with mu.
@@ -46,6 +48,13 @@ type Option func(*Static)
 // connect or close. By default nobody is told.
 func WithOnClaim(f func(handle any)) Option {
 	return func(s *Static) { s.onClaim = f }
+}
+
+// WithAttribute adds an attribute to every state that channels are given, by which
+// a program reaches the policy of its channel. See package attributes for what
+// keys and values have to be like. By default there are none.
+func WithAttribute(key, value any) Option {
+	return func(s *Static) { s.attributes = s.attributes.WithValue(key, value) }
 }
 
 // New makes a Static of a list, which it checks and copies as Normalize does. It

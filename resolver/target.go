@@ -8,15 +8,22 @@ import (
 
 func init() { grpcresolver.Register(targetBuilder{}) }
 
+// NewTargetBuilder makes a builder like the one that is registered with grpc, for
+// targets that hold the whole list, with options for one channel: hand it to
+// grpc.WithResolvers.
+func NewTargetBuilder(options ...Option) grpcresolver.Builder {
+	return targetBuilder{options: options}
+}
+
 // targetBuilder is the builder that is registered with grpc: each channel's list
 // stands in its target and never changes.
-type targetBuilder struct{}
+type targetBuilder struct{ options []Option }
 
 var _ grpcresolver.AuthorityOverrider = targetBuilder{}
 
 func (targetBuilder) Scheme() string { return Scheme }
 
-func (targetBuilder) Build(target grpcresolver.Target, cc grpcresolver.ClientConn, opts grpcresolver.BuildOptions) (grpcresolver.Resolver, error) {
+func (b targetBuilder) Build(target grpcresolver.Target, cc grpcresolver.ClientConn, opts grpcresolver.BuildOptions) (grpcresolver.Resolver, error) {
 	if err := checkURL(target); err != nil {
 		return nil, err
 	}
@@ -24,7 +31,7 @@ func (targetBuilder) Build(target grpcresolver.Target, cc grpcresolver.ClientCon
 	if err != nil {
 		return nil, err
 	}
-	return newStatic(list, fromTarget).Build(target, cc, opts)
+	return newStatic(list, fromTarget, b.options...).Build(target, cc, opts)
 }
 
 // OverrideAuthority reads no more than the first endpoint. For a bad target it

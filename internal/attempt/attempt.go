@@ -33,6 +33,9 @@ type Record struct {
 	Rescuable bool
 	Allow     func() bool
 	Movable   bool
+	// Observe, if not nil, is told when an attempt begins and when it ends, with the
+	// attempt's context. It is called without the lock, and set as above.
+	Observe func(context.Context, Observed)
 
 	// mu guards what follows. No other lock is taken under it, but for what Allow
 	// takes.
@@ -44,6 +47,20 @@ type Record struct {
 	cancel  context.CancelFunc
 	rescued bool
 	ended   error // why End has ended the call; nil if it has not
+
+	address string          // of the newest attempt, if there is an Observe
+	ctx     context.Context //nolint:containedctx // likewise, until its end
+}
+
+// Observed is what there is to tell of one attempt.
+type Observed struct {
+	// Endpoint and Address are where it goes; Number counts the call's attempts,
+	// from 1.
+	Endpoint, Address string
+	Number            int
+	// Ended tells that it is over, and Err how.
+	Ended bool
+	Err   error
 }
 
 // Attempt is one try of a call on one endpoint.
@@ -154,21 +171,59 @@ func (r *Record) Picked(endpoint string) {
 	r.open = true
 }
 
-// Done notes how the newest attempt ended. A pick that grpc could not use is not
-// an attempt.
+// Begun tells the observer, if there is one, of the attempt that was just noted:
+// that it goes to this address, and has this context.
+func (r *Record) Begun(ctx context.Context, address string) {
+	if r.Observe == nil {
+		return
+	}
+	r.mu.Lock()
+	r.ctx, r.address = ctx, address
+	o := r.newestLocked()
+	r.mu.Unlock()
+	r.Observe(ctx, o)
+}
+
+// Newest tells of the newest attempt, the zero value if there was none.
+func (r *Record) Newest() Observed {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.newestLocked()
+}
+
+func (r *Record) newestLocked() Observed {
+	if len(r.tried) == 0 {
+		return Observed{}
+	}
+	last := r.tried[len(r.tried)-1]
+	return Observed{Endpoint: last.Endpoint, Address: r.address, Number: len(r.tried), Ended: !r.open, Err: last.Err}
+}
+
+// Done notes how the newest attempt ended, and tells the observer. A pick that
+// grpc could not use is not an attempt, and has no end.
 func (r *Record) Done(info balancer.DoneInfo) {
+	if ctx, o := r.done(info); ctx != nil {
+		r.Observe(ctx, o)
+	}
+}
+
+// done gives what the observer is to be told, and a nil context if nothing.
+func (r *Record) done(info balancer.DoneInfo) (context.Context, Observed) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.open {
-		return
+		return nil, Observed{}
 	}
 	r.open = false
+	ctx := r.ctx
+	r.ctx = nil
 	last := len(r.tried) - 1
 	if info.Err == nil && !info.BytesSent && !info.BytesReceived {
 		r.tried = r.tried[:last]
-		return
+		return nil, Observed{}
 	}
 	r.tried[last].Err, r.tried[last].Sent = info.Err, info.BytesSent
+	return ctx, r.newestLocked()
 }
 
 // Attempts gives the attempts so far, in order.

@@ -129,3 +129,51 @@ func TestRescueCallsOffTheAttemptUnderWayOnThatEndpointOnly(t *testing.T) {
 	r.Rescue("seq1")
 	assert.False(t, r.Rescued(), "that attempt has ended")
 }
+
+func TestAnObserverHearsOfEachAttemptAndItsEnd(t *testing.T) {
+	type told struct {
+		ctx context.Context
+		Observed
+	}
+	var heard []told
+	r := &Record{Observe: func(ctx context.Context, o Observed) { heard = append(heard, told{ctx, o}) }}
+	first, second := t.Context(), context.WithValue(t.Context(), key{}, r)
+	gone := errors.New("gone")
+
+	r.Picked("seq1")
+	r.Begun(first, "a:1")
+	r.Done(balancer.DoneInfo{}) // of no use to grpc: no attempt
+	r.Picked("seq1")
+	r.Begun(first, "a:1")
+	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true})
+	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true}) // late
+	r.Picked("seq2")
+	r.Begun(second, "b:2")
+	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true})
+
+	started := Observed{Endpoint: "seq1", Address: "a:1", Number: 1}
+	assert.Equal(t, []told{
+		{first, started},
+		{first, started},
+		{first, Observed{Endpoint: "seq1", Address: "a:1", Number: 1, Ended: true, Err: gone}},
+		{second, Observed{Endpoint: "seq2", Address: "b:2", Number: 2}},
+		{second, Observed{Endpoint: "seq2", Address: "b:2", Number: 2, Ended: true}},
+	}, heard)
+	assert.Equal(t, heard[4].Observed, r.Newest())
+	assert.Zero(t, new(Record).Newest())
+}
+
+func TestATallyCounts(t *testing.T) {
+	var nobody *Tally
+	nobody.Rescued()
+	nobody.Retried()
+	nobody.Refused()
+	assert.Zero(t, nobody.Totals())
+
+	var tally Tally
+	tally.Rescued()
+	tally.Retried()
+	tally.Retried()
+	tally.Refused()
+	assert.Equal(t, Totals{Rescued: 1, Retried: 2, Refused: 1}, tally.Totals())
+}

@@ -18,11 +18,12 @@
 //
 // The suites:
 //
-//	pick   nanoseconds and allocations per pick with its Done
-//	scale  connecting to many endpoints, probing them, one health flip, memory
-//	flip   from NOT_SERVING to the last call that arrives at the server, under load
-//	faults failed calls, and how long until none fails, while servers are stopped,
-//	       killed, slowed and cut off; see package faults
+//	pick      nanoseconds and allocations per pick with its Done
+//	scale     connecting to many endpoints, probing them, one health flip, memory
+//	flip      from NOT_SERVING to the last call that arrives at the server, under load
+//	overhead  the throughput with log, metrics, events and traces on, beside all off
+//	faults    failed calls, and how long until none fails, while servers are stopped,
+//	          killed, slowed and cut off; see package faults
 //
 // These run only if they are named:
 //

@@ -39,6 +39,7 @@ var suites = []suite{
 	{"pick", (*bench).pick},
 	{"scale", (*bench).scale},
 	{"flip", (*bench).flip},
+	{"overhead", (*bench).overhead},
 	{faultsName, (*bench).faults},
 }
 

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 func TestNoArgumentsMeanAllSuitesAtFullSizeWithARandomSeed(t *testing.T) {
 	o, err := parse(nil, io.Discard)
 	require.NoError(t, err)
-	assert.Equal(t, "pick, scale, flip, faults", names(o.suites))
+	assert.Equal(t, "pick, scale, flip, overhead, faults", names(o.suites))
 	assert.Equal(t, fullSizes(), o.sizes)
 	assert.Equal(t, 5, o.reps)
 	other, err := parse(nil, io.Discard)
@@ -55,7 +55,7 @@ func TestBadArgumentsAreErrorsThatNameTheValueAndWhatIsRight(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"pik"}, `suite "pik": want one of pick, scale, flip, faults, soak, probes`},
+		{[]string{"pik"}, `suite "pik": want one of pick, scale, flip, overhead, faults, soak, probes`},
 		{[]string{"pick", "pick"}, `suite "pick": given twice, want it once`},
 		{[]string{"-reps", "0"}, "reps 0: want a whole number from 1 to 1000"},
 		{[]string{"-reps", "-3"}, "reps -3: want a whole number from 1 to 1000"},
@@ -74,7 +74,7 @@ func TestBadArgumentsAreErrorsThatNameTheValueAndWhatIsRight(t *testing.T) {
 func TestHelpNamesTheSuitesAndIsNoError(t *testing.T) {
 	var errs strings.Builder
 	assert.Equal(t, exitOK, run(context.Background(), []string{"-h"}, io.Discard, &errs))
-	assert.Contains(t, errs.String(), "pick, scale, flip, faults")
+	assert.Contains(t, errs.String(), "pick, scale, flip, overhead, faults")
 	assert.Contains(t, errs.String(), "-reps")
 }
 

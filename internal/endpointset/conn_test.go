@@ -342,7 +342,7 @@ func TestFailuresInARowEndWithAnAnswer(t *testing.T) {
 		"that is the call's own": {BytesReceived: true, Err: status.Error(codes.NotFound, "")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &conn{endpoint: &endpoint{set: New("", nil, balancer.BuildOptions{})}}
+			c := &conn{endpoint: &endpoint{set: New("p", newFakeChannel(t), balancer.BuildOptions{})}}
 			done := c.newDone()
 			failure := balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesReceived: true}
 			for range 3 {

@@ -40,7 +40,11 @@
 //	moving.go    ends streams on an endpoint that is not the active any more
 //	picker.go    the snapshot that picks
 //	state.go     an endpoint in one word, and why
-//	events.go    what has changed, in order; log.go writes it to the log
+//	events.go    what has changed, in order
+//	log.go       an event as a line of the log; loglimit.go the pure state machine
+//	             of how many there are; reporter.go writes them, to a logsink.go
+//	totals.go    what is counted; metrics.go gives it to grpc's recorder
+//	options.go   what the owner of the channel gives beside the configuration
 //	weights.go   how often, where weights differ; zones.go where
 //	status.go    what is there to see, explain.go why nothing may be picked
 //

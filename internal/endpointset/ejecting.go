@@ -57,6 +57,10 @@ func (e *endpoint) ejectionLocked(event ejectionEvent) {
 		e.ejectionTimer.Stop()
 		e.ejectionTimer = nil
 	}
+	if e.ejection.phase == ejected {
+		e.ejections++
+		s.after = append(s.after, func() { s.metrics.ejection(e.name) })
+	}
 	if e.ejection.phase != admitted {
 		s.ejections[e] = struct{}{}
 		e.armEjectionLocked(e.ejection.until.Sub(now))

@@ -77,6 +77,11 @@ type endpoint struct {
 	shown      State // stateLocked, at the last settling; empty before the first
 	shownSince time.Time
 
+	heardAt     time.Time         // when a call was last seen answered
+	transitions []TransitionCount // in order of their first
+	ejections   uint64
+	recorded    Counts // what the metrics have of the calls
+
 	class class
 	slot  int // the place in Set.eligible, if eligible
 

@@ -75,16 +75,28 @@ func (s *Set) Events() []Event { return s.events.Events() }
 // Follow makes a reader of the events to come.
 func (s *Set) Follow() *event.Reader[Event] { return s.events.Reader() }
 
-// emitLocked makes an event known: to the log, and to all who follow.
+// ListRefused makes an event of a list that was refused before it came here.
+func (s *Set) ListRefused(err error) {
+	s.mu.Lock()
+	defer s.unlock()
+	s.refusedLocked(err)
+}
+
+func (s *Set) refusedLocked(err error) {
+	s.emitLocked(Event{Kind: EventList, To: listRefused, Detail: healthcheck.CleanDetail(err.Error()), At: time.Now()})
+}
+
+// emitLocked makes an event known: to the log, to the metrics, and to all who
+// follow.
 func (s *Set) emitLocked(e Event) {
 	if s.closed {
 		return
 	}
-	if s.emitted == 0 {
-		r := s.events.Reader()
-		s.wg.Go(func() { s.report(r) })
+	if s.reporter == nil {
+		s.startReporterLocked()
 	}
 	s.emitted++
 	e.Number = s.emitted
+	s.countLocked(e)
 	s.events.Append(e)
 }

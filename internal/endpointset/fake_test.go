@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/experimental/stats"
 	"google.golang.org/grpc/resolver"
 )
 
@@ -41,6 +42,8 @@ type fakeChannel struct {
 	subConns []*fakeSubConn
 	states   []balancer.State
 	servers  map[string]*fakeServer
+
+	recorder fakeRecorder
 }
 
 func newFakeChannel(t testingT) *fakeChannel {
@@ -90,6 +93,8 @@ func (c *fakeChannel) NewSubConn(addrs []resolver.Address, o balancer.NewSubConn
 	c.subConns = append(c.subConns, sc)
 	return sc, nil
 }
+
+func (c *fakeChannel) MetricsRecorder() stats.MetricsRecorder { return &c.recorder }
 
 func (c *fakeChannel) UpdateState(s balancer.State) {
 	c.reenter()

@@ -1,46 +1,25 @@
 package endpointset
 
 import (
-	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"google.golang.org/grpc/grpclog"
-
-	"github.com/cantonlb/cantonlb/internal/event"
 )
 
 var logger = grpclog.Component("cantonlb")
 
-// report writes one line for each event, until the set is closed. It has a
-// goroutine of its own, so that a log that is slow to write holds up nothing.
-func (s *Set) report(r *event.Reader[Event]) {
-	for {
-		events, missed, err := r.Next(context.Background()) // ends with Close
-		if err != nil {
-			return
-		}
-		if missed > 0 {
-			logger.Warningf("%s: %d events are not in the log: it is too slow", s.policy, missed)
-		}
-		for _, e := range events {
-			s.logEvent(e)
-		}
-	}
-}
-
-// logEvent writes the line of an event. A suspicion that comes and goes changes
+// level is that of the event's line. A suspicion that comes and goes changes
 // nothing for the calls, and is for those only who want to know all.
-func (s *Set) logEvent(e Event) {
+func (e Event) level() slog.Level {
 	switch {
 	case e.passing():
-		if logger.V(2) {
-			logger.Infof("%s: %v", s.policy, e)
-		}
+		return slog.LevelDebug
 	case e.bad():
-		logger.Warningf("%s: %v", s.policy, e)
+		return slog.LevelWarn
 	default:
-		logger.Infof("%s: %v", s.policy, e)
+		return slog.LevelInfo
 	}
 }
 
@@ -57,6 +36,42 @@ func (e Event) bad() bool {
 	default:
 		return false
 	}
+}
+
+// message is what the event's line says, without what its attributes do.
+func (e Event) message() string {
+	switch e.To {
+	case noneEligible:
+		return "no endpoint is eligible"
+	case someEligible:
+		return "an endpoint is eligible again"
+	case listAccepted:
+		return "a list of endpoints is in force"
+	case listRefused:
+		return "a list of endpoints is refused"
+	default:
+		return "an endpoint has changed"
+	}
+}
+
+// attrs are what the event's line tells. What is empty is left out.
+func (e Event) attrs() []slog.Attr {
+	attrs := []slog.Attr{slog.Uint64("number", e.Number)}
+	for _, a := range []struct{ key, value string }{
+		{"endpoint", e.Endpoint},
+		{"from", string(e.From)},
+		{"to", string(e.To)},
+		{"reason", string(e.Reason)},
+		{"detail", e.Detail},
+	} {
+		if a.value != "" {
+			attrs = append(attrs, slog.String(a.key, a.value))
+		}
+	}
+	if e.Held > 0 {
+		attrs = append(attrs, slog.Duration("held", e.Held))
+	}
+	return attrs
 }
 
 // String gives the event in one line, for example

@@ -74,7 +74,7 @@ func (s *Set) newOpenPickerLocked(conns []*conn) *picker {
 // Pick implements balancer.Picker.
 func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	if r := attempt.From(info.Ctx); r != nil {
-		return p.pickNoting(r)
+		return p.pickNoting(info, r)
 	}
 	if p.trials != nil {
 		if c := p.trial(); c != nil {
@@ -102,7 +102,7 @@ func IsSpent(err error) bool { return errors.Is(err, errSpent) }
 
 // pickNoting is Pick for a call whose attempts are noted: it does not give an
 // endpoint that the call has tried while there is another.
-func (p *picker) pickNoting(r *attempt.Record) (balancer.PickResult, error) {
+func (p *picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer.PickResult, error) {
 	if r.Spent() {
 		return balancer.PickResult{}, errSpent
 	}
@@ -113,6 +113,7 @@ func (p *picker) pickNoting(r *attempt.Record) (balancer.PickResult, error) {
 	}
 	c.picked.Add(1)
 	r.Picked(c.endpoint.name)
+	r.Begun(info.Ctx, c.address.Addr)
 	var among *records
 	switch {
 	case r.Rescuable:
@@ -120,19 +121,19 @@ func (p *picker) pickNoting(r *attempt.Record) (balancer.PickResult, error) {
 	case r.Movable:
 		among = &c.movable
 	default:
-		return balancer.PickResult{SubConn: c.sc, Done: func(info balancer.DoneInfo) {
-			r.Done(info)
-			done(info)
+		return balancer.PickResult{SubConn: c.sc, Done: func(end balancer.DoneInfo) {
+			r.Done(end)
+			done(end)
 		}}, nil
 	}
 	among.add(r)
 	if r.Rescuable && !c.eligible.Load() && !p.open {
 		p.set.rescueLate(c)
 	}
-	return balancer.PickResult{SubConn: c.sc, Done: func(info balancer.DoneInfo) {
+	return balancer.PickResult{SubConn: c.sc, Done: func(end balancer.DoneInfo) {
 		among.remove(r)
-		r.Done(info)
-		done(info)
+		r.Done(end)
+		done(end)
 	}}, nil
 }
 

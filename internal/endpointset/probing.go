@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strconv"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/balancer"
@@ -28,6 +29,9 @@ func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	}
 	checker, err := healthcheck.NewChecker(w.name, e.healthCheck, healthcheck.CheckerOptions{
 		Budget: s.budget, OnTransition: e.transition,
+		OnVerdict: func(k healthcheck.Kind, v healthcheck.Verdict, took time.Duration) {
+			s.metrics.verdict(w.name, k, v.Outcome, took)
+		},
 	})
 	if err != nil { // the configuration has been validated before it got here
 		logger.Errorf("%s: endpoint %q gets no health checking: %v", s.policy, w.name, err)
@@ -57,6 +61,7 @@ func (e *endpoint) startLocked() {
 
 // closeLocked takes the endpoint out of service for good.
 func (e *endpoint) closeLocked() {
+	e.recordLocked()
 	if e.stop != nil {
 		e.stop()
 	}

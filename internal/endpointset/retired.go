@@ -36,6 +36,7 @@ func (s *Set) sampleRetiredLocked(now time.Time) {
 		n := c.counts()
 		if n.InFlight == 0 {
 			delete(s.retired, c)
+			c.endpoint.recordLocked() // it may have left the list
 			continue
 		}
 		s.busy = true

@@ -58,6 +58,10 @@ func (s *Set) sample() time.Duration {
 			e.sampleLocked(now)
 		}
 		s.sampleRetiredLocked(now)
+		s.unrecorded = true
+	}
+	if s.unrecorded && now.Sub(s.progressed) >= progressEvery {
+		s.recordProgressLocked(now)
 	}
 	if !s.busy {
 		s.quiet = now
@@ -74,6 +78,9 @@ func (e *endpoint) sampleLocked(now time.Time) {
 		return
 	}
 	n := c.counts()
+	if n.Heard != c.silence.heard {
+		e.heardAt = now
+	}
 	s.busy = s.busy || n.InFlight > 0
 	if n.Heard != c.silence.heard || c.alive.IsZero() {
 		c.alive = now

@@ -33,6 +33,7 @@ type Set struct {
 	turn       *turn   // outlives every snapshot, so that turns are kept
 	choice     *choice // of the active; nil if all that are eligible are picked in turn
 	events     *event.Log[Event]
+	metrics    metrics
 
 	ctx    context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
 	cancel context.CancelFunc
@@ -71,6 +72,8 @@ type Set struct {
 	busy      bool          // calls were in flight then
 	quiet     time.Time     // the last look at which none were
 	closed    bool
+
+	telemetry // what is told of the set
 }
 
 // New makes the set of the policy with this name.
@@ -83,6 +86,8 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}),
 	}
 	s.ejectAfter.Store(uint32(s.cfg.Ejection.ConsecutiveFailures))
+	s.metrics = metrics{recorder: cc.MetricsRecorder(), target: opts.Target.String()}
+	s.unregister = s.metrics.recorder.RegisterAsyncReporter(s, asyncMetrics...)
 	return s
 }
 
@@ -111,6 +116,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 		return nil
 	}
 	s.inline = true
+	s.options = optionsFrom(state.ResolverState)
 	if ok && cfg != nil {
 		s.cfg = *cfg
 		s.ejectAfter.Store(uint32(cfg.Ejection.ConsecutiveFailures))
@@ -120,7 +126,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	if problem == nil || errors.Is(problem, errNoEndpoints) {
 		s.replaceLocked(list)
 	} else {
-		s.emitLocked(Event{Kind: EventList, To: listRefused, Detail: healthcheck.CleanDetail(problem.Error()), At: time.Now()})
+		s.refusedLocked(problem)
 	}
 	s.surveyLocked()
 	s.startSamplerLocked()
@@ -285,6 +291,7 @@ func (s *Set) Close() {
 		s.unlock()
 		return
 	}
+	s.recordProgressLocked(time.Now())
 	s.closed = true
 	for _, e := range slices.Concat(s.list, s.leaving) {
 		e.closeLocked()
@@ -297,8 +304,11 @@ func (s *Set) Close() {
 	close(s.changed)
 	s.cancel()
 	s.events.Close()
+	r := s.reporter
 	s.unlock()
+	s.unregister() // without the lock, which the asking takes
 	s.wg.Wait()
+	r.wait()
 }
 
 // dirtyLocked has a new snapshot published, soon and once for all changes until

@@ -98,5 +98,6 @@ func (e *endpoint) changeLocked(d description) {
 		event.Held = event.At.Sub(e.shownSince)
 	}
 	e.shown, e.shownSince = d.state, event.At
+	e.countLocked(d.state, d.reason)
 	e.set.emitLocked(event)
 }

@@ -3,6 +3,7 @@ package endpointset
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/connectivity"
@@ -13,6 +14,7 @@ import (
 // Status is a snapshot of a set.
 type Status struct {
 	Policy    string
+	Target    string           // of the channel, in grpc's canonical form
 	Endpoints []EndpointStatus // in the order of the list
 	// NoneSince is since when no endpoint is eligible; zero if one is.
 	NoneSince time.Time
@@ -21,6 +23,7 @@ type Status struct {
 	ProbesStretched bool
 	// Failover tells of the active; nil if all that are eligible are picked.
 	Failover *FailoverStatus
+	Totals   Totals
 	// ListError is what was wrong with the newest list, which therefore is not
 	// in force.
 	ListError error
@@ -56,6 +59,12 @@ type EndpointStatus struct {
 	Target   string
 	Checker  healthcheck.CheckerStatus // zero unless Checked
 	Counts   Counts
+	// Heard is when it last answered a probe or a call, zero if it never has.
+	Heard time.Time
+	// Transitions are how often it came into which state, in order of their first,
+	// and Ejections how often it was ejected.
+	Transitions []TransitionCount
+	Ejections   uint64
 }
 
 // Status gives a snapshot.
@@ -63,7 +72,7 @@ func (s *Set) Status() Status {
 	now := time.Now()
 	s.mu.Lock()
 	out := Status{
-		Policy: s.policy, NoneSince: s.none, ListError: s.problem,
+		Policy: s.policy, Target: s.metrics.target, NoneSince: s.none, ListError: s.problem, Totals: s.totalsLocked(now),
 		Zone: s.cfg.Zone, Local: s.local, Spilled: s.spilled,
 		Endpoints: make([]EndpointStatus, 0, len(s.list)),
 		Failover:  s.failoverLocked(),
@@ -79,9 +88,17 @@ func (s *Set) Status() Status {
 		if c != nil {
 			out.Endpoints[i].Checked = true
 			out.Endpoints[i].Checker = c.Status()
+			out.Endpoints[i].heard(out.Endpoints[i].Checker.Last.Answered)
 		}
 	}
 	return out
+}
+
+// heard takes in that the endpoint has answered at that time.
+func (e *EndpointStatus) heard(at time.Time) {
+	if at.After(e.Heard) {
+		e.Heard = at
+	}
 }
 
 func (e *endpoint) statusLocked() EndpointStatus {
@@ -91,6 +108,7 @@ func (e *endpoint) statusLocked() EndpointStatus {
 		Active: e.set.choice != nil && e.set.choice.active == e, Priority: e.priority,
 		State: d.state, Reason: d.reason, Detail: d.detail, Since: e.shownSince, Health: e.health.state,
 		Eligible: e.class == eligible, Drained: e.drained, Ejected: e.ejection.phase != admitted, Target: e.targetText(), Counts: e.countsLocked(),
+		Heard: e.heardAt, Transitions: slices.Clone(e.transitions), Ejections: e.ejections,
 	}
 	if e.link.phase != ready {
 		out.ConnectionErr = healthcheck.CleanDetail(errorText(e.connErr))

@@ -12,7 +12,7 @@ import (
 
 // Failures that end at the same time, answered or not, are all counted.
 func TestFailuresAtTheSameTimeDoNotInterruptEachOther(t *testing.T) {
-	set := New("", nil, balancer.BuildOptions{})
+	set := New("", newFakeChannel(t), balancer.BuildOptions{})
 	set.ejectAfter.Store(1 << 20)
 	c := &conn{endpoint: &endpoint{set: set}}
 	done := c.newDone()

@@ -104,8 +104,9 @@ func (p *Program) read(stdout io.Reader) {
 	_ = p.command.Wait() // how it ended is in command.ProcessState
 }
 
-// WaitLine waits for a line of the standard output with this text in it.
-func (p *Program) WaitLine(text string) {
+// WaitLine waits for a line of the standard output with this text in it, and gives
+// the line.
+func (p *Program) WaitLine(text string) string {
 	p.t.Helper()
 	for {
 		line, ok := p.next()
@@ -113,7 +114,7 @@ func (p *Program) WaitLine(text string) {
 			p.t.Fatalf("the program has ended without %q:\n%s\n%s", text, strings.Join(p.result.Lines, "\n"), p.stderr.String())
 		}
 		if strings.Contains(line, text) {
-			return
+			return line
 		}
 	}
 }

@@ -1,0 +1,100 @@
+package cantonlb_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"math"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// firstColumn gives the first cell of each row of the table under a heading of
+// docs/reasons.md.
+func firstColumn(t *testing.T, heading string) []string {
+	t.Helper()
+	text, err := os.ReadFile("docs/reasons.md")
+	require.NoError(t, err)
+	section := regexp.MustCompile(`(?s)\n## ` + heading + `\n(.*?)(\n## |$)`).FindSubmatch(text)
+	require.NotNil(t, section, heading)
+	var out []string
+	for _, row := range regexp.MustCompile("(?m)^\\| (?:`([a-z_]+)`|\\(none\\)) \\|.*\\|$").FindAllSubmatch(section[1], -1) {
+		out = append(out, string(row[1]))
+	}
+	return out
+}
+
+func TestTheDocsExplainEveryReasonAndNoOther(t *testing.T) {
+	var want []string
+	for _, r := range healthcheck.Reasons() {
+		want = append(want, string(r))
+	}
+	assert.ElementsMatch(t, want, firstColumn(t, "Reasons"))
+}
+
+func TestTheDocsExplainEveryStateAndNoOther(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "internal/endpointset/state.go", nil, 0)
+	require.NoError(t, err)
+	var want []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if typ, ok := spec.Type.(*ast.Ident); ok && typ.Name == "State" {
+			text := spec.Values[0].(*ast.BasicLit).Value
+			want = append(want, text[1:len(text)-1])
+		}
+		return true
+	})
+	assert.Greater(t, len(want), 5)
+	assert.ElementsMatch(t, want, firstColumn(t, "States"))
+}
+
+// The table of docs/operations.md is reckoned as it says below it.
+func TestTheTuningTableIsRightByItsFormula(t *testing.T) {
+	text, err := os.ReadFile("docs/operations.md")
+	require.NoError(t, err)
+	const suspectInterval, jitter = 0.1, 0.2
+	rows, up := 0, func(seconds float64) float64 { return math.Ceil(10*seconds-1e-9) / 10 }
+	for _, row := range regexp.MustCompile(`(?m)^\| [\d.]+s \|.*$`).FindAllString(string(text), -1) {
+		var cells []float64
+		for _, cell := range strings.Split(row, "|")[1:8] {
+			v, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(cell), "s"), 64)
+			require.NoError(t, err, row)
+			cells = append(cells, v)
+		}
+		interval, limit, fall, silence := cells[0], cells[1], cells[2], cells[3]
+		decide := fall*limit + (1+jitter)*(fall-1)*suspectInterval
+		assert.InDelta(t, up(1.25*silence+decide), cells[4], 1e-9, row)
+		assert.InDelta(t, up((1+jitter)*interval+decide), cells[5], 1e-9, row)
+		assert.InDelta(t, 1/interval, cells[6], 1e-9, row)
+		rows++
+	}
+	assert.Equal(t, 7, rows)
+}
+
+func TestTheOperatorsGuideTellsOfEveryAlert(t *testing.T) {
+	guide, err := os.ReadFile("docs/operations.md")
+	require.NoError(t, err)
+	rules, err := os.ReadFile("docs/alerts.yml")
+	require.NoError(t, err)
+	var want []string
+	for _, m := range regexp.MustCompile(`(?m)^ +- alert: (\w+)$`).FindAllSubmatch(rules, -1) {
+		want = append(want, string(m[1]))
+	}
+	var got []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `(Cantonlb\\w+)` \\|").FindAllSubmatch(guide, -1) {
+		got = append(got, string(m[1]))
+	}
+	assert.NotEmpty(t, want)
+	assert.Equal(t, want, got)
+}

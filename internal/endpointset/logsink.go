@@ -1,0 +1,76 @@
+package endpointset
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// sink is where the lines about events go.
+type sink interface {
+	// enabled tells whether lines of a level are wanted.
+	enabled(level slog.Level) bool
+	// event writes the line of an event before which so many were left out.
+	event(e Event, omitted int)
+	// missed tells that so many events came too fast to be written.
+	missed(n uint64)
+}
+
+// grpcSink writes to grpc's own logger, as grpc's policies do.
+type grpcSink struct{ policy string }
+
+// verbosity is that of lines for debugging.
+const verbosity = 2
+
+func (grpcSink) enabled(level slog.Level) bool { return level >= slog.LevelInfo || logger.V(verbosity) }
+
+func (s grpcSink) event(e Event, omitted int) {
+	write := logger.Infof
+	if e.bad() {
+		write = logger.Warningf
+	}
+	if omitted > 0 {
+		write("%s: %v (%d changes before it are left out)", s.policy, e, omitted)
+		return
+	}
+	write("%s: %v", s.policy, e)
+}
+
+func (s grpcSink) missed(n uint64) {
+	logger.Warningf("%s: %d events are not in the log: it is too slow", s.policy, n)
+}
+
+// slogSink writes to the program's own logger.
+type slogSink struct{ handler slog.Handler }
+
+func newSlogSink(l *slog.Logger, policy, target string) slogSink {
+	return slogSink{l.Handler().WithAttrs([]slog.Attr{
+		slog.String("policy", policy), slog.String("target", healthcheck.CleanDetail(target)),
+	})}
+}
+
+func (s slogSink) enabled(level slog.Level) bool {
+	return s.handler.Enabled(context.Background(), level)
+}
+
+func (s slogSink) event(e Event, omitted int) {
+	attrs := e.attrs()
+	if omitted > 0 {
+		attrs = append(attrs, slog.Int("omitted", omitted))
+	}
+	s.write(e.level(), e.At, e.message(), attrs)
+}
+
+func (s slogSink) missed(n uint64) {
+	s.write(slog.LevelWarn, time.Now(), "events are not in the log: it is too slow", []slog.Attr{slog.Uint64("omitted", n)})
+}
+
+func (s slogSink) write(level slog.Level, at time.Time, message string, attrs []slog.Attr) {
+	record := slog.NewRecord(at, level, message, 0)
+	record.AddAttrs(attrs...)
+	if err := s.handler.Handle(context.Background(), record); err != nil {
+		logger.Warningf("a line is not in the log: %v", healthcheck.CleanDetail(err.Error()))
+	}
+}

@@ -1,0 +1,203 @@
+package endpointset
+
+import (
+	"time"
+
+	"google.golang.org/grpc/experimental/stats"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/metric"
+)
+
+// The metrics as grpc's registry has them: every one that goes out by its
+// recorder. Importing a policy registers them.
+var (
+	metricState     = stats.RegisterInt64AsyncGauge(descriptor(metric.EndpointState))
+	metricEligible  = stats.RegisterInt64AsyncGauge(descriptor(metric.EndpointEligible))
+	metricInFlight  = stats.RegisterInt64AsyncGauge(descriptor(metric.EndpointInFlight))
+	metricAnswerAge = stats.RegisterInt64AsyncGauge(descriptor(metric.EndpointAnswerAge))
+	metricListed    = stats.RegisterInt64AsyncGauge(descriptor(metric.Listed))
+	metricEligibles = stats.RegisterInt64AsyncGauge(descriptor(metric.Eligible))
+
+	metricTransitions    = stats.RegisterInt64Count(descriptor(metric.EndpointTransitions))
+	metricPicks          = stats.RegisterInt64Count(descriptor(metric.EndpointPicks))
+	metricFailures       = stats.RegisterInt64Count(descriptor(metric.EndpointFailures))
+	metricEjections      = stats.RegisterInt64Count(descriptor(metric.EndpointEjections))
+	metricProbes         = stats.RegisterInt64Count(descriptor(metric.Probes))
+	metricProbeDuration  = stats.RegisterFloat64Histo(descriptor(metric.ProbeDuration))
+	metricNoneEntries    = stats.RegisterInt64Count(descriptor(metric.NoneEligibleEntries))
+	metricNoneTime       = stats.RegisterFloat64Count(descriptor(metric.NoneEligibleTime))
+	metricListUpdates    = stats.RegisterInt64Count(descriptor(metric.ListUpdates))
+	metricRescues        = stats.RegisterInt64Count(descriptor(metric.Rescues))
+	metricRetries        = stats.RegisterInt64Count(descriptor(metric.Retries))
+	metricRetriesRefused = stats.RegisterInt64Count(descriptor(metric.RetriesRefused))
+)
+
+// asyncMetrics are those that are asked for.
+var asyncMetrics = []stats.AsyncMetric{
+	metricState, metricEligible, metricInFlight, metricAnswerAge, metricListed, metricEligibles,
+}
+
+func descriptor(d metric.Desc) stats.MetricDescriptor {
+	return stats.MetricDescriptor{
+		Name: d.Name, Description: d.Description, Unit: d.Unit, Bounds: d.Bounds, Default: true,
+		Labels: append([]string{metric.Target}, d.Labels...),
+	}
+}
+
+// metrics records the metrics of one set. Its methods are called without Set.mu:
+// a recorder is the program's own.
+type metrics struct {
+	recorder stats.MetricsRecorder
+	target   string
+}
+
+// event records an event.
+func (m metrics) event(e Event) {
+	switch e.To {
+	case noneEligible:
+		metricNoneEntries.Record(m.recorder, 1, m.target)
+	case someEligible: // its time is recorded as it passes
+	case listAccepted, listRefused:
+		metricListUpdates.Record(m.recorder, 1, m.target, string(e.To))
+	default:
+		if e.Kind == EventEndpoint {
+			metricTransitions.Record(m.recorder, 1, m.target, e.Endpoint, string(e.To), string(e.Reason.Bounded()))
+		}
+	}
+}
+
+func (m metrics) ejection(endpoint string) {
+	metricEjections.Record(m.recorder, 1, m.target, endpoint)
+}
+
+// verdict records what a probe has said, and how long that took, if it is known.
+func (m metrics) verdict(endpoint string, k healthcheck.Kind, o healthcheck.Outcome, took time.Duration) {
+	metricProbes.Record(m.recorder, 1, m.target, endpoint, string(k), o.String())
+	if took > 0 {
+		metricProbeDuration.Record(m.recorder, took.Seconds(), m.target, endpoint, string(k))
+	}
+}
+
+// progress is what has been counted since the last time it was recorded. Calls
+// only count, and what they have counted is recorded now and then.
+type progress struct {
+	endpoints []endpointProgress
+	totals    Totals
+}
+
+type endpointProgress struct {
+	name            string
+	picks, failures uint64
+}
+
+// progressLocked gives what has been counted since the last time.
+func (s *Set) progressLocked(now time.Time) progress {
+	s.progressed, s.unrecorded = now, false
+	totals := s.totalsLocked(now)
+	p := progress{totals: totals.since(s.recorded)}
+	s.recorded = totals
+	for _, e := range s.list {
+		p.addLocked(e)
+	}
+	for _, e := range s.leaving {
+		p.addLocked(e)
+	}
+	return p
+}
+
+// addLocked adds what an endpoint's calls have counted since the last time.
+func (p *progress) addLocked(e *endpoint) {
+	n := e.countsLocked()
+	d := endpointProgress{name: e.name, picks: n.Picked - e.recorded.Picked, failures: n.Failed - e.recorded.Failed}
+	if d.picks > 0 || d.failures > 0 {
+		e.recorded = n
+		p.endpoints = append(p.endpoints, d)
+	}
+}
+
+// recordLocked has what an endpoint's calls have counted recorded. It is for one
+// that leaves the list, or has left it.
+func (e *endpoint) recordLocked() {
+	if e.set.closed { // then all has been recorded
+		return
+	}
+	var p progress
+	p.addLocked(e)
+	e.set.after = append(e.set.after, func() { e.set.metrics.progress(p) })
+}
+
+// since gives the part of the totals that grpc's recorder is told now and then.
+func (t Totals) since(before Totals) Totals {
+	t.NoneEligibleTime -= before.NoneEligibleTime
+	t.Retries.Rescued -= before.Retries.Rescued
+	t.Retries.Retried -= before.Retries.Retried
+	t.Retries.Refused -= before.Retries.Refused
+	return t
+}
+
+func (m metrics) progress(p progress) {
+	for _, e := range p.endpoints {
+		m.count(metricPicks, e.picks, e.name)
+		m.count(metricFailures, e.failures, e.name)
+	}
+	if d := p.totals.NoneEligibleTime; d > 0 {
+		metricNoneTime.Record(m.recorder, d.Seconds(), m.target)
+	}
+	m.count(metricRescues, p.totals.Retries.Rescued)
+	m.count(metricRetries, p.totals.Retries.Retried)
+	m.count(metricRetriesRefused, p.totals.Retries.Refused)
+}
+
+// count records the growth of a counter, if there is any.
+func (m metrics) count(h *stats.Int64CountHandle, n uint64, labels ...string) {
+	if n > 0 {
+		h.Record(m.recorder, int64(n), append([]string{m.target}, labels...)...)
+	}
+}
+
+// progressEvery is how often progress is recorded while calls are made, so that a
+// recorder that never asks has it as well.
+const progressEvery = time.Second
+
+// recordProgressLocked has the progress recorded.
+func (s *Set) recordProgressLocked(now time.Time) {
+	p := s.progressLocked(now)
+	s.after = append(s.after, func() { s.metrics.progress(p) })
+}
+
+// Report tells what is now. It implements grpc's stats.AsyncMetricReporter.
+func (s *Set) Report(r stats.AsyncMetricsRecorder) error {
+	now := time.Now()
+	s.mu.Lock()
+	if s.closed {
+		s.unlock()
+		return nil
+	}
+	s.recordProgressLocked(now)
+	s.unlock()
+	s.Status().report(r, s.metrics.target, now)
+	return nil
+}
+
+func (s Status) report(r stats.AsyncMetricsRecorder, target string, now time.Time) {
+	eligible := int64(0)
+	for _, e := range s.Endpoints {
+		metricState.Record(r, 1, target, e.Name, string(e.State), string(e.Reason.Bounded()))
+		metricEligible.Record(r, oneIf(e.Eligible), target, e.Name)
+		metricInFlight.Record(r, int64(e.Counts.InFlight), target, e.Name)
+		if at := e.Heard; !at.IsZero() {
+			metricAnswerAge.Record(r, max(0, now.Sub(at).Milliseconds()), target, e.Name)
+		}
+		eligible += oneIf(e.Eligible)
+	}
+	metricListed.Record(r, int64(len(s.Endpoints)), target)
+	metricEligibles.Record(r, eligible, target)
+}
+
+func oneIf(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

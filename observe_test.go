@@ -1,0 +1,255 @@
+package cantonlb_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/stats"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/lbtest"
+)
+
+// logLines is a log in JSON.
+type logLines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logLines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *logLines) logger(level slog.Level) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: level}))
+}
+
+// all gives the lines so far.
+func (l *logLines) all(t *testing.T) []map[string]any {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []map[string]any
+	for line := range strings.Lines(l.text.String()) {
+		var fields map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &fields))
+		out = append(out, fields)
+	}
+	return out
+}
+
+func TestTheLoggerGetsALineForEachEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
+		lines := new(logLines)
+		client := connect(t, cluster, cantonlb.Config{Name: "orders", Logger: lines.logger(slog.LevelDebug)}, 2)
+		cluster.Hang(0)
+		time.Sleep(5 * time.Second)
+		cluster.Resume(0)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		events, got := client.Events(), lines.all(t)
+		require.Len(t, got, len(events))
+		for i, e := range events {
+			assert.InDelta(t, float64(e.Number), got[i]["number"], 0)
+			assert.Equal(t, "static:///orders", got[i]["target"])
+			assert.Equal(t, "healthy_round_robin", got[i]["policy"])
+			assert.Equal(t, string(e.To), got[i]["to"])
+			reason, _ := got[i]["reason"].(string)
+			assert.Equal(t, string(e.Reason), reason)
+		}
+	})
+}
+
+func TestAPlainChannelHasTheLoggerToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
+		for name, endpoints := range map[string][]cantonlb.Endpoint{"a list in the target": nil, "a list in the config": endpointsOf(cluster)} {
+			lines := new(logLines)
+			opts, err := cantonlb.DialOptions(cantonlb.Config{Endpoints: endpoints, Logger: lines.logger(slog.LevelInfo)})
+			require.NoError(t, err)
+			conn, err := grpc.NewClient(cluster.Target(), append(opts, cluster.DialOptions()...)...)
+			require.NoError(t, err)
+			_, err = lbtest.ServedBy(t.Context(), conn)
+			require.NoError(t, err)
+			synctest.Wait()
+			got := lines.all(t)
+			require.Len(t, got, 7, name)
+			assert.Equal(t, cluster.Target(), got[0]["target"])
+			require.NoError(t, conn.Close())
+		}
+	})
+}
+
+func TestANameThatIsNoneIsRefused(t *testing.T) {
+	for name, want := range map[string]string{
+		"a/b":                   `name "a/b": want at most 64 letters, digits, dots, dashes and underscores`,
+		"a b":                   `name "a b": want`,
+		"a\nb":                  `name "a b": want`,
+		strings.Repeat("x", 65): "want at most 64 letters",
+	} {
+		_, err := cantonlb.NewClient(cantonlb.Config{Name: name, Endpoints: []cantonlb.Endpoint{{Address: "http://a:1"}}})
+		assert.ErrorContains(t, err, want)
+	}
+}
+
+func TestTheTargetIsTheNameOrTheRole(t *testing.T) {
+	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+	for want, cfg := range map[string]cantonlb.Config{
+		"static:///seq_1.a-b": {Name: "seq_1.a-b"},
+		"static:///sequencer": {Role: cantonlb.Sequencer},
+		"static:///endpoints": {},
+	} {
+		client := connect(t, cluster, cfg, 0)
+		assert.Equal(t, want, client.Status().Target)
+		assert.Equal(t, want, client.Conn().CanonicalTarget())
+	}
+}
+
+// attempts is what Config.OnAttempt was told.
+type attempts struct {
+	mu     sync.Mutex
+	events []string
+	marks  []any
+}
+
+func (a *attempts) observe(ctx context.Context, e cantonlb.AttemptEvent) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.events = append(a.events, fmt.Sprintf("%s %s %d at %s (%s): %v", e.Kind, e.Method, e.Number, e.Endpoint, e.Address, e.Code))
+	a.marks = append(a.marks, ctx.Value(tagKey{}))
+}
+
+func (a *attempts) take() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := a.events
+	a.events = nil
+	return out
+}
+
+// tagger is a stats handler that marks the context of each attempt.
+type tagger struct{}
+
+type tagKey struct{}
+
+func (tagger) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context {
+	return context.WithValue(ctx, tagKey{}, "tagged")
+}
+func (tagger) HandleRPC(context.Context, stats.RPCStats) {}
+func (tagger) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context {
+	return ctx
+}
+func (tagger) HandleConn(context.Context, stats.ConnStats) {}
+
+func TestEachAttemptIsToldWithItsOwnContext(t *testing.T) {
+	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+	var a attempts
+	client := connect(t, cluster, cantonlb.Config{OnAttempt: a.observe}, 1, grpc.WithStatsHandler(tagger{}))
+	spread(t, client, 1)
+	at := "server0 (" + cluster.Addrs()[0] + ")"
+	got := a.take()
+	require.Len(t, got, 2)
+	assert.Regexp(t, `^started /lbtest.Echo/Echo 1 at \Q`+at+`\E: OK$`, got[0])
+	assert.Regexp(t, `^ended /lbtest.Echo/Echo 1 at \Q`+at+`\E: OK$`, got[1])
+	assert.Equal(t, []any{"tagged", "tagged"}, a.marks)
+}
+
+func TestARescueIsToldBetweenTheAttemptsAndCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
+		var a attempts
+		client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent, OnAttempt: a.observe}, 2)
+		cluster.Hang(0)
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				_, err := lbtest.ServedBy(t.Context(), client)
+				assert.NoError(t, err)
+			})
+		}
+		wg.Wait()
+		var on0 []string
+		for _, e := range a.take() {
+			kind, rest, _ := strings.Cut(e, " ")
+			if strings.Contains(rest, " server0 ") {
+				on0 = append(on0, kind)
+			}
+		}
+		assert.Equal(t, []string{"started", "ended", "rescued"}, on0)
+		assert.Equal(t, cantonlb.Totals{Rescued: 1, ListsAccepted: 1}, client.Status().Totals)
+	})
+}
+
+func TestARetryThatTheBudgetDoesNotAllowIsCounted(t *testing.T) {
+	for _, c := range []struct {
+		budget cantonlb.RetryBudget
+		want   cantonlb.Totals
+	}{
+		{cantonlb.RetryBudget{}, cantonlb.Totals{Retried: 2, ListsAccepted: 1}},
+		{cantonlb.RetryBudget{Share: -1, PerSecond: -1}, cantonlb.Totals{RetriesRefused: 1, ListsAccepted: 1}},
+	} {
+		cluster := lbtest.NewCluster(t, 4, lbtest.RegisterEcho)
+		client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent, RetryBudget: c.budget}, 4)
+		for i := range 4 {
+			cluster.FailCalls(i, codes.Unavailable, "no")
+		}
+		_, err := lbtest.ServedBy(timeout(t), client)
+		assert.Error(t, err)
+		assert.Equal(t, c.want, client.Status().Totals)
+	}
+}
+
+func TestABadListIsAnEventAndCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+		lines := new(logLines)
+		client := connect(t, cluster, cantonlb.Config{Logger: lines.logger(slog.LevelInfo)}, 1)
+		assert.Error(t, client.Update([]cantonlb.Endpoint{{Name: "a", Address: "host-without-port"}}))
+		synctest.Wait()
+		events, log := client.Events(), lines.all(t)
+		last := events[len(events)-1]
+		assert.Equal(t, cantonlb.EventList, last.Kind)
+		assert.Equal(t, cantonlb.State("refused"), last.To)
+		assert.Contains(t, last.Detail, "missing port")
+		assert.Equal(t, last.Detail, log[len(log)-1]["detail"])
+		assert.Equal(t, cantonlb.Totals{ListsAccepted: 1, ListsRefused: 1}, client.Status().Totals)
+	})
+}
+
+func TestStatusCountsTransitionsAndVerdicts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
+		client := connect(t, cluster, cantonlb.Config{}, 2)
+		for range 3 {
+			cluster.SetServing(0, "", false)
+			time.Sleep(5 * time.Second)
+			cluster.SetServing(0, "", true)
+			time.Sleep(5 * time.Second)
+		}
+		e := endpoint(client.Status(), "server0")
+		assert.Contains(t, e.Transitions, cantonlb.TransitionCount{To: cantonlb.StateUnhealthy, Reason: "not_serving", Count: 3})
+		assert.Contains(t, e.Transitions, cantonlb.TransitionCount{To: cantonlb.StateHealthy, Reason: "serving", Count: 4})
+		var checks uint64
+		for _, v := range e.Probe.Verdicts {
+			if v.Kind == "grpc_check" {
+				checks += v.Count
+			}
+		}
+		assert.Equal(t, e.Probe.Checks, checks)
+	})
+}

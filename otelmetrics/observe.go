@@ -1,0 +1,109 @@
+package otelmetrics
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	otelmetric "go.opentelemetry.io/otel/metric"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/metric"
+)
+
+// ScopeName is the name of the instrumentation scope.
+const ScopeName = "github.com/cantonlb/cantonlb/otelmetrics"
+
+// Source is what is observed: a *cantonlb.Client.
+type Source interface {
+	Status() cantonlb.Status
+}
+
+// Option changes how Observe works.
+type Option func(*observer)
+
+// WithMeterProvider sets who makes the instruments. Default: the global one, at
+// the time of Observe.
+func WithMeterProvider(p otelmetric.MeterProvider) Option {
+	return func(o *observer) { o.provider = p }
+}
+
+// WithAttributes adds attributes to every series, such as the name of the network.
+func WithAttributes(attributes ...attribute.KeyValue) Option {
+	return func(o *observer) { o.attributes = append(slices.Clip(o.attributes), attributes...) }
+}
+
+// Observe has a client observed at each collection, until stop is called. Several
+// clients may be observed, and stop may be called more than once. Both are safe
+// for concurrent use. An error is one of the MeterProvider.
+func Observe(client Source, options ...Option) (stop func() error, err error) {
+	o := &observer{source: client, instruments: make(map[string]otelmetric.Observable)}
+	for _, option := range options {
+		option(o)
+	}
+	if o.provider == nil {
+		o.provider = otel.GetMeterProvider()
+	}
+	meter := o.provider.Meter(ScopeName)
+	var all []otelmetric.Observable
+	for _, d := range metric.All() {
+		if d.Only == metric.Recorder {
+			continue
+		}
+		instrument, err := newInstrument(meter, d)
+		if err != nil {
+			return nil, fmt.Errorf("otelmetrics: %s: %w", d.Name, err)
+		}
+		o.instruments[d.Name] = instrument
+		all = append(all, instrument)
+	}
+	registration, err := meter.RegisterCallback(o.observe, all...)
+	if err != nil {
+		return nil, fmt.Errorf("otelmetrics: %w", err)
+	}
+	return registration.Unregister, nil
+}
+
+func newInstrument(meter otelmetric.Meter, d metric.Desc) (otelmetric.Observable, error) {
+	unit, text := otelmetric.WithUnit(d.Unit), otelmetric.WithDescription(d.Description)
+	switch {
+	case d.Kind == metric.Counter && d.Float:
+		return meter.Float64ObservableCounter(d.Name, unit, text)
+	case d.Kind == metric.Counter:
+		return meter.Int64ObservableCounter(d.Name, unit, text)
+	case d.Float:
+		return meter.Float64ObservableGauge(d.Name, unit, text)
+	default:
+		return meter.Int64ObservableGauge(d.Name, unit, text)
+	}
+}
+
+// observer observes one client.
+type observer struct {
+	source      Source
+	provider    otelmetric.MeterProvider
+	attributes  []attribute.KeyValue
+	instruments map[string]otelmetric.Observable // by the metric's name
+}
+
+// observe is called at each collection.
+func (o *observer) observe(_ context.Context, out otelmetric.Observer) error {
+	status := o.source.Status()
+	for s := range samples(status, time.Now()) {
+		attributes := append(slices.Clone(o.attributes), attribute.String(metric.Target, status.Target))
+		for i, label := range s.metric.Labels {
+			attributes = append(attributes, attribute.String(label, s.labels[i]))
+		}
+		set := otelmetric.WithAttributeSet(attribute.NewSet(attributes...))
+		switch instrument := o.instruments[s.metric.Name].(type) {
+		case otelmetric.Int64Observable:
+			out.ObserveInt64(instrument, int64(s.value), set)
+		case otelmetric.Float64Observable:
+			out.ObserveFloat64(instrument, s.value, set)
+		}
+	}
+	return nil
+}

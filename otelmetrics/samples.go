@@ -1,0 +1,69 @@
+package otelmetrics
+
+import (
+	"iter"
+	"time"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/metric"
+)
+
+// sample is the value of one series.
+type sample struct {
+	metric metric.Desc
+	value  float64
+	labels []string // the values of metric.Labels
+}
+
+// samples gives what there is to measure in a status, as of now.
+func samples(s cantonlb.Status, now time.Time) iter.Seq[sample] {
+	return func(yield func(sample) bool) {
+		emit := func(d metric.Desc, value float64, labels ...string) bool {
+			return yield(sample{metric: d, value: value, labels: labels})
+		}
+		for _, e := range s.Endpoints {
+			if !endpointSamples(e, now, emit) {
+				return
+			}
+		}
+		t := s.Totals
+		_ = emit(metric.Listed, float64(len(s.Endpoints))) &&
+			emit(metric.Eligible, float64(s.Eligible())) &&
+			emit(metric.NoneEligibleEntries, float64(t.NoneEligible)) &&
+			emit(metric.NoneEligibleTime, t.NoneEligibleTime.Seconds()) &&
+			emit(metric.ListUpdates, float64(t.ListsAccepted), "accepted") &&
+			emit(metric.ListUpdates, float64(t.ListsRefused), "refused") &&
+			emit(metric.Rescues, float64(t.Rescued)) &&
+			emit(metric.Retries, float64(t.Retried)) &&
+			emit(metric.RetriesRefused, float64(t.RetriesRefused))
+	}
+}
+
+// emitter takes a sample, and tells whether it wants more.
+type emitter func(d metric.Desc, value float64, labels ...string) bool
+
+func endpointSamples(e cantonlb.EndpointStatus, now time.Time, emit emitter) bool {
+	eligible := 0.0
+	if e.Eligible {
+		eligible = 1
+	}
+	more := emit(metric.EndpointState, 1, e.Name, string(e.State), string(e.Reason.Bounded())) &&
+		emit(metric.EndpointEligible, eligible, e.Name) &&
+		emit(metric.EndpointInFlight, float64(e.Calls.InFlight), e.Name) &&
+		emit(metric.EndpointPicks, float64(e.Calls.Picked), e.Name) &&
+		emit(metric.EndpointFailures, float64(e.Calls.Failed), e.Name) &&
+		emit(metric.EndpointEjections, float64(e.Ejections), e.Name)
+	for _, t := range e.Transitions {
+		more = more && emit(metric.EndpointTransitions, float64(t.Count), e.Name, string(t.To), string(t.Reason))
+	}
+	for _, v := range e.Probe.Verdicts {
+		more = more && emit(metric.Probes, float64(v.Count), e.Name, string(v.Kind), v.Outcome.String())
+	}
+	if at := e.Heard; !at.IsZero() {
+		more = more && emit(metric.EndpointAnswerAge, float64(max(0, now.Sub(at).Milliseconds())), e.Name)
+	}
+	if took := e.Probe.RoundTrip; took > 0 {
+		more = more && emit(metric.ProbeRoundTrip, took.Seconds(), e.Name, string(e.Probe.Kind))
+	}
+	return more
+}

@@ -1,0 +1,78 @@
+package oteltrace
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/grpc/codes"
+
+	"github.com/cantonlb/cantonlb"
+)
+
+// The attributes for which there is no convention.
+const (
+	// EndpointKey is the name of the endpoint, a string.
+	EndpointKey = attribute.Key("cantonlb.endpoint")
+	// AttemptKey is which attempt of the call it is, an int from 1.
+	AttemptKey = attribute.Key("cantonlb.attempt")
+)
+
+// The names of the events.
+const (
+	// EventAttempt: an endpoint was picked for a further attempt. The first is told
+	// by the attributes alone.
+	EventAttempt = "cantonlb.attempt"
+	// EventAttemptFailed: the attempt ended with an error.
+	EventAttemptFailed = "cantonlb.attempt.failed"
+	// EventRescue: the call was called off on an endpoint that became unhealthy, and
+	// is made again on another.
+	EventRescue = "cantonlb.rescue"
+)
+
+// OnAttempt adds an attempt to the span in ctx, if that is recorded. It is for
+// cantonlb.Config.OnAttempt, and safe for concurrent use.
+func OnAttempt(ctx context.Context, e cantonlb.AttemptEvent) {
+	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
+		return
+	}
+	switch e.Kind {
+	case cantonlb.AttemptStarted:
+		attributes := where(e)
+		if e.Number > 1 {
+			span.AddEvent(EventAttempt, trace.WithAttributes(attributes...))
+		}
+		span.SetAttributes(append(attributes, semconv.RPCSystemNameGRPC, semconv.RPCMethod(strings.TrimPrefix(e.Method, "/")))...)
+	case cantonlb.AttemptEnded:
+		if e.Code != codes.OK {
+			attributes := append(where(e), semconv.RPCResponseStatusCode(code.Code(e.Code).String()))
+			span.AddEvent(EventAttemptFailed, trace.WithAttributes(attributes...))
+		}
+	case cantonlb.CallRescued:
+		span.AddEvent(EventRescue, trace.WithAttributes(where(e)...))
+	}
+}
+
+// mostAttributes is how many there are at most.
+const mostAttributes = 6
+
+// where tells which attempt it is, and where it goes.
+func where(e cantonlb.AttemptEvent) []attribute.KeyValue {
+	attributes := make([]attribute.KeyValue, 0, mostAttributes)
+	attributes = append(attributes, EndpointKey.String(e.Endpoint), AttemptKey.Int(e.Number))
+	host, port, err := net.SplitHostPort(e.Address)
+	if err != nil { // a unix socket, say
+		return append(attributes, semconv.ServerAddress(e.Address))
+	}
+	attributes = append(attributes, semconv.ServerAddress(host))
+	if n, err := strconv.Atoi(port); err == nil {
+		attributes = append(attributes, semconv.ServerPort(n))
+	}
+	return attributes
+}
