@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
@@ -86,6 +87,16 @@ func keepCalling(ctx context.Context, client *cantonlb.Client, every, limit time
 	}
 }
 
+// endOf gives the error with which a stream ends, within a thousand messages.
+func endOf(stream grpc.ServerStreamingClient[wrapperspb.UInt64Value]) error {
+	for range 1000 {
+		if _, err := stream.Recv(); err != nil {
+			return err
+		}
+	}
+	return errors.New("the stream does not end")
+}
+
 func TestAllCallsGoToTheActiveWhichStaysWhileItIsEligible(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
@@ -149,9 +160,7 @@ func TestAPlannedDemotionFailsNoCallAndStreamsMoveWithinTheDrainWindow(t *testin
 		assert.Equal(t, "server0", <-long, "a unary call in flight is left to finish")
 		assert.Equal(t, map[string]int{"server1": 10}, spread(t, client, 10))
 
-		for err == nil {
-			_, err = stream.Recv()
-		}
+		err = endOf(stream)
 		assert.Equal(t, 3*time.Second, time.Since(pushed))
 		moved, ok := errors.AsType[*cantonlb.MovedError](err)
 		require.True(t, ok, "%v", err)
@@ -213,9 +222,7 @@ func TestAStreamStaysIfItsEndpointIsTheActiveAgainInTime(t *testing.T) {
 		}
 		require.NoError(t, client.Switch(t.Context(), "server1"))
 		time.Sleep(time.Second)
-		for err == nil {
-			_, err = stream.Recv()
-		}
+		err = endOf(stream)
 		assert.ErrorContains(t, err, "not the active one any more (by_hand)")
 	})
 }
@@ -313,9 +320,7 @@ func TestAHungActiveIsLeftAndItsIdempotentCallsAreMadeOnTheNewOne(t *testing.T) 
 		time.Sleep(5 * time.Second)
 		_, errs := stop()
 		assert.Empty(t, errs)
-		for err == nil {
-			_, err = stream.Recv()
-		}
+		err = endOf(stream)
 		assert.Equal(t, codes.Unavailable, status.Code(err))
 		assert.Equal(t, []string{"server0>server1 probe_timeout"}, switches(client))
 	})
@@ -563,9 +568,7 @@ func TestALeavingActiveServesUntilItsSuccessorsAreDecided(t *testing.T) {
 		_, errs := stop()
 		assert.Empty(t, errs)
 		assert.Equal(t, []string{"server0>server2 left_list"}, switches(client))
-		for err == nil {
-			_, err = stream.Recv()
-		}
+		err = endOf(stream)
 		assert.ErrorContains(t, err, `endpoint "server0" is not the active one any more (left_list): "server2" is`)
 	})
 }

@@ -282,7 +282,8 @@ func (m *machine) ourList() {
 	for i, a := range addrs {
 		list[i] = resolver.Endpoint{
 			Address: a, Weight: rapid.SampledFrom([]int{1, 1, 2, 5}).Draw(m.t, "weight"),
-			Zone: rapid.SampledFrom([]string{"", "x", "y"}).Draw(m.t, "zone"),
+			Zone:     rapid.SampledFrom([]string{"", "x", "y"}).Draw(m.t, "zone"),
+			Priority: rapid.IntRange(0, 2).Draw(m.t, "priority"),
 		}
 	}
 	var handles []any
