@@ -14,9 +14,21 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// Endpoint is one server of the list: a name, an address and what else is known
-// of it.
-type Endpoint = resolver.Endpoint
+// What an endpoint is made of; see package resolver.
+type (
+	// Endpoint is one server of the list: a name, an address and what else is
+	// known of it.
+	Endpoint = resolver.Endpoint
+	// TLS says how the TLS of one endpoint differs from the default.
+	TLS = resolver.TLS
+	// HealthTarget says where one endpoint is asked about its health.
+	HealthTarget = resolver.HealthTarget
+	// Secret is a text that must not be seen; make one with NewSecret.
+	Secret = resolver.Secret
+)
+
+// NewSecret makes a Secret, such as Endpoint.Token, of a text.
+func NewSecret(text string) Secret { return resolver.NewSecret(text) }
 
 // Config says which endpoints there are and how they are treated. The zero
 // value of every field but Endpoints means the default that stands beside it.
@@ -66,10 +78,9 @@ type Config struct {
 	// 0.001, calls leave the zone only if none there is eligible.
 	SpillBelow float64
 
-	// TransportCredentials are the channel's. Default: by the URLs of the
-	// endpoints, plaintext if all are http:// and TLS with the system's root
-	// certificates if all are https://; for others they are required, here or
-	// among the dial options, which take precedence.
+	// TransportCredentials are for the endpoints that have no http:// URL and no
+	// TLS settings of their own. Default none: then every endpoint has to say how
+	// it is secured, see NewClient. Those among the dial options take precedence.
 	TransportCredentials credentials.TransportCredentials
 
 	// Idempotent names the methods that may be executed more than once, such as

@@ -38,6 +38,10 @@ const (
 	ReasonProbeDenied Reason = "probe_denied"
 	// ReasonConnectFailed: no connection could be made for the probe.
 	ReasonConnectFailed Reason = "connect_failed"
+	// ReasonHandshakeFailed: the server was reached, and no secure connection could
+	// be made: its certificate is not trusted or has another name, it wants a
+	// client certificate, or it does not speak TLS.
+	ReasonHandshakeFailed Reason = "handshake_failed"
 	// ReasonNoStream: the probe never got a stream of its own, because the
 	// server's limit of concurrent streams was reached. Inconclusive.
 	ReasonNoStream Reason = "no_stream"

@@ -115,7 +115,7 @@ func (e *endpoint) stepLocked(event linkEvent, err error) {
 	}
 	if effects.failed {
 		e.troubled = true
-		e.connErr, e.connReason = err, healthcheck.ReasonConnectFailed
+		e.connErr, e.connReason = err, connectReason(err)
 	}
 	if effects.reset && e.backoff != nil {
 		e.backoff.Reset()

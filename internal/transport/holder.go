@@ -1,23 +1,11 @@
-// Package transport ties a SubConn to the net.Conn beneath it.
-//
-// # Why
-//
-// A server that hangs keeps its connection, and with it every call and stream
-// that is under way there: grpc has no way to end them early, short of closing
-// the whole channel. Closing the net.Conn does: everything on it fails with
-// UNAVAILABLE at once. But a load-balancing policy never sees the net.Conn, and
-// what sees it never sees the SubConn. The attributes of an address reach the
-// transport credentials, so a [Holder] rides in them.
 package transport
 
 import (
-	"context"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/resolver"
 )
 
@@ -102,34 +90,4 @@ type key struct{}
 func With(address resolver.Address, h *Holder) resolver.Address {
 	address.Attributes = address.Attributes.WithValue(key{}, h)
 	return address
-}
-
-// Credentials makes transport credentials out of others that have each
-// connection held by the Holder of its address. Connections to addresses without
-// one are left alone. What it says of itself is what inner says. Credentials that
-// it has made already it gives back as they are.
-func Credentials(inner credentials.TransportCredentials) credentials.TransportCredentials {
-	if already, ok := inner.(*holding); ok {
-		return already
-	}
-	return &holding{inner}
-}
-
-type holding struct {
-	credentials.TransportCredentials
-}
-
-func (c *holding) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	conn, info, err := c.TransportCredentials.ClientHandshake(ctx, authority, raw)
-	if err != nil {
-		return conn, info, err
-	}
-	if h, ok := credentials.ClientHandshakeInfoFromContext(ctx).Attributes.Value(key{}).(*Holder); ok {
-		conn = h.hold(conn)
-	}
-	return conn, info, nil
-}
-
-func (c *holding) Clone() credentials.TransportCredentials {
-	return &holding{c.TransportCredentials.Clone()}
 }

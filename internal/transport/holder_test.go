@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"context"
 	"errors"
 	"net"
 	"testing"
@@ -9,8 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/resolver"
 )
 
@@ -57,32 +54,5 @@ func TestReadersOfAConnectionThatEndsByItselfGetItsOwnError(t *testing.T) {
 	require.NoError(t, far.Close())
 	_, err := conn.Read(make([]byte, 1))
 	assert.ErrorContains(t, err, "EOF")
-	assert.NoError(t, conn.Close())
-}
-
-// refusing are credentials whose handshakes fail.
-type refusing struct {
-	credentials.TransportCredentials
-}
-
-var errRefused = errors.New("refused")
-
-func (refusing) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	return nil, nil, errRefused
-}
-
-func TestCredentialsLeaveFailuresAndStrangersAlone(t *testing.T) {
-	_, _, err := Credentials(refusing{insecure.NewCredentials()}).ClientHandshake(t.Context(), "x", nil)
-	assert.Equal(t, errRefused, err)
-
-	near, far := net.Pipe()
-	defer far.Close()
-	c := Credentials(insecure.NewCredentials()).Clone()
-	assert.Equal(t, "insecure", c.Info().SecurityProtocol)
-	assert.Same(t, c, Credentials(c))
-	conn, info, err := c.ClientHandshake(t.Context(), "x", near)
-	require.NoError(t, err)
-	assert.Same(t, near, conn)
-	assert.Equal(t, "insecure", info.AuthType())
 	assert.NoError(t, conn.Close())
 }
