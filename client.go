@@ -21,6 +21,9 @@ type Client struct {
 	list  *resolver.Static
 	set   *endpointset.Set
 	creds *transport.Credentials
+	// needsTarget: each endpoint has to have a health target, as the role wants it.
+	needsTarget bool
+	role        Role
 
 	closing  sync.Once
 	closeErr error
@@ -69,7 +72,10 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	if err := e.check(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cantonlb: %w", err), conn.Close())
 	}
-	return &Client{conn: conn, list: e.list, set: e.set.Load(), creds: e.creds}, nil
+	return &Client{
+		conn: conn, list: e.list, set: e.set.Load(), creds: e.creds,
+		needsTarget: cfg.Role.needsTarget(cfg.HealthCheck), role: cfg.Role,
+	}, nil
 }
 
 // check tells what has gone wrong while the channel was set up.
@@ -141,6 +147,11 @@ func (c *Client) setDrained(name string, drained bool) error {
 // and calls under way on them may finish. A bad list is an error and changes
 // nothing.
 func (c *Client) Update(endpoints []Endpoint) error {
+	if c.needsTarget {
+		if err := c.role.checkTargets(endpoints); err != nil {
+			return fmt.Errorf("cantonlb: %w", err)
+		}
+	}
 	if err := c.list.Update(endpoints); err != nil {
 		return fmt.Errorf("cantonlb: %w", err)
 	}

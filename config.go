@@ -27,6 +27,9 @@ type (
 	Secret = resolver.Secret
 )
 
+// WholeServer as HealthTarget.Service asks for the server as a whole.
+const WholeServer = resolver.WholeServer
+
 // NewSecret makes a Secret, such as Endpoint.Token, of a text.
 func NewSecret(text string) Secret { return resolver.NewSecret(text) }
 
@@ -149,7 +152,7 @@ const (
 
 // policy gives the name and the configuration of the load-balancing policy.
 func (c Config) policy() (string, endpointset.Config, error) {
-	health, err := c.Role.apply(c.HealthCheck)
+	health, err := c.Role.apply(c.HealthCheck, c.Endpoints)
 	if err != nil {
 		return "", endpointset.Config{}, err
 	}

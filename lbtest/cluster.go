@@ -65,7 +65,7 @@ func NewCluster(t testing.TB, n int, register func(*grpc.Server), opts ...Option
 		if err := s.start(); err != nil {
 			t.Fatalf("lbtest: NewCluster: %s: %v", s.name, err)
 		}
-		c.secure = c.secure || s.identity.Load() != nil
+		c.secure = c.secure || s.HasTLS()
 		for port, addr := range s.addrs {
 			if addr != "" {
 				c.byAddr[addr] = place{server: s, port: port}

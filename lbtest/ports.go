@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"time"
@@ -53,7 +55,11 @@ type service struct {
 // build makes what serves a port.
 func (p *process) build(port port) *service {
 	if port == pagePort {
-		return &service{proc: p, http: &http.Server{Handler: http.HandlerFunc(p.page), ReadHeaderTimeout: time.Minute}}
+		quiet := log.New(io.Discard, "", 0) // that a client hangs up is what tests are about
+
+		return &service{proc: p, http: &http.Server{
+			Handler: http.HandlerFunc(p.page), ReadHeaderTimeout: time.Minute, ErrorLog: quiet,
+		}}
 	}
 
 	s := p.server
@@ -63,7 +69,7 @@ func (p *process) build(port port) *service {
 		grpc.ChainStreamInterceptor(p.stream),
 		grpc.UnknownServiceHandler(unknownMethod),
 	}
-	if s.identity.Load() != nil {
+	if s.HasTLS() {
 		opts = append(opts, grpc.Creds(credentials.NewTLS(s.tlsConfig("h2"))))
 	}
 	srv := grpc.NewServer(append(opts, s.set.serverOptions...)...)
@@ -83,7 +89,7 @@ func (s *service) serve() {
 		err = s.grpc.Serve(s.lis)
 	} else {
 		var lis net.Listener = s.lis
-		if s.proc.server.identity.Load() != nil {
+		if s.proc.server.HasTLS() {
 			lis = tls.NewListener(lis, s.proc.server.tlsConfig("http/1.1"))
 		}
 		err = s.http.Serve(lis)

@@ -60,12 +60,15 @@ func (s *Server) tlsConfig(protocol string) *tls.Config {
 }
 
 func (s *Server) scheme() string {
-	if s.identity.Load() != nil {
+	if s.HasTLS() {
 		return "https://"
 	}
 
 	return "http://"
 }
+
+// HasTLS tells whether the server was made [WithTLS].
+func (s *Server) HasTLS() bool { return s.identity.Load() != nil }
 
 // URL returns the server's address as "https://host:port", or "http://host:port"
 // without TLS. It never changes.

@@ -32,7 +32,11 @@ type endpoint struct {
 	checker *healthcheck.Checker // immutable; nil if health checking is off
 	// healthCheck is what the checker was made with; immutable.
 	healthCheck healthcheck.Config
-	want        wanted // immutable; the weight, zone and priority in force stand below
+	// target is where health is asked for, nil for the connection of the calls;
+	// service is what is asked for. Immutable.
+	target  *target
+	service string
+	want    wanted // immutable; the weight, zone and priority in force stand below
 
 	weight int    // its share of the calls
 	zone   string // where it stands

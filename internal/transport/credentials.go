@@ -55,8 +55,8 @@ type HandshakeError struct {
 	Err      error
 }
 
-// Error gives both.
-func (e *HandshakeError) Error() string { return fmt.Sprintf("endpoint %q: %s", e.Endpoint, e.Cause()) }
+// Error gives both. That it was the handshake is what grpc says in front of it.
+func (e *HandshakeError) Error() string { return fmt.Sprintf("endpoint %q: %v", e.Endpoint, e.Err) }
 
 // Cause gives the text without the endpoint's name.
 func (e *HandshakeError) Cause() string { return "handshake failed: " + e.Err.Error() }

@@ -113,11 +113,11 @@ func TestEachConnectionIsMadeAsItsEndpointAsks(t *testing.T) {
 		"nothing, so the channel's":           {channel, north, resolver.Endpoint{Address: "north.example:1"}, "tls", ""},
 		"nothing, in plaintext":               {insecure.NewCredentials(), server{}, resolver.Endpoint{Address: "a:1"}, "insecure", ""},
 		"an unknown authority": {nil, north, resolver.Endpoint{Name: "n", Address: "https://north.example:1", TLS: own}, "",
-			`endpoint "n": handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority`},
+			`endpoint "n": tls: failed to verify certificate: x509: certificate signed by unknown authority`},
 		"the system's roots": {nil, north, resolver.Endpoint{Name: "n", Address: "https://north.example:1"}, "", "unknown authority"},
 		"another name in the certificate": {nil, south, resolver.Endpoint{Name: "s", Address: "https://elsewhere:1", TLS: own}, "",
-			`endpoint "s": handshake failed: tls: failed to verify certificate: x509: certificate is valid for south.example, not elsewhere`},
-		"nothing at all": {nil, server{}, resolver.Endpoint{Name: "x", Address: "a:1"}, "", `endpoint "x": handshake failed: the endpoint does not say`},
+			`endpoint "s": tls: failed to verify certificate: x509: certificate is valid for south.example, not elsewhere`},
+		"nothing at all": {nil, server{}, resolver.Endpoint{Name: "x", Address: "a:1"}, "", `endpoint "x": the endpoint does not say`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, info, err := handshake(t, New(c.channel), c.server, c.endpoint)
