@@ -2,11 +2,13 @@ package cantonlb
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
@@ -64,6 +66,17 @@ type Config struct {
 	// NoneEligible says what calls get while no endpoint is eligible. Default
 	// FailFast.
 	NoneEligible NoneEligible
+
+	// Validate, if not nil, finds out whether the server at the other end of each
+	// new connection is the one that it should be, before any call is given to it.
+	// cc is that connection: calls on it go there and nowhere else, and carry the
+	// endpoint's token. ctx ends after 5 s. A mismatch keeps the endpoint out with
+	// the reason identity_mismatch, and is looked into again after 10 s to 1 min; a
+	// retry after 0.1 s to 10 s, and as soon as the endpoint becomes healthy. It is
+	// called from many goroutines, and must return when ctx ends. For Canton see
+	// package cantonid. On a plain channel (DialOptions) it needs Endpoints. Default
+	// nil: servers are taken for what they are.
+	Validate func(ctx context.Context, cc grpc.ClientConnInterface, e Endpoint) Validation
 
 	// DeadAfter is how long a connection may show no sign of life, neither a
 	// probe nor a call answered, before it is closed: then what is under way on
@@ -149,6 +162,40 @@ const (
 	// their health; without one of those, as FailFast.
 	FailOpen = NoneEligible(endpointset.FailOpen)
 )
+
+// Validation is what Config.Validate has found out.
+type Validation struct {
+	Result ValidationResult
+	// Detail is for people, such as the identity that was found and the one that
+	// should be. It stands in errors, status and events: no secret, and of more than
+	// 200 bytes the rest is cut off.
+	Detail string
+}
+
+// ValidationResult says whether a server is the one that it should be. Any value
+// but those below is as good as ValidationRetry, the empty one too.
+type ValidationResult string
+
+// The results of a validation.
+const (
+	// ValidationOK: it is.
+	ValidationOK = ValidationResult(endpointset.ValidationOK)
+	// ValidationMismatch: it is another one.
+	ValidationMismatch = ValidationResult(endpointset.ValidationMismatch)
+	// ValidationRetry: it could not be found out.
+	ValidationRetry ValidationResult = "retry"
+)
+
+// validator is Validate as the policy takes it.
+func (c Config) validator() endpointset.Validator {
+	if c.Validate == nil {
+		return nil
+	}
+	return func(ctx context.Context, cc grpc.ClientConnInterface, e Endpoint) (endpointset.ValidationResult, string) {
+		v := c.Validate(ctx, cc, e)
+		return endpointset.ValidationResult(v.Result), v.Detail
+	}
+}
 
 // policy gives the name and the configuration of the load-balancing policy.
 func (c Config) policy() (string, endpointset.Config, error) {

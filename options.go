@@ -2,6 +2,7 @@ package cantonlb
 
 import (
 	"context"
+	"errors"
 	"net"
 	"slices"
 	"sync/atomic"
@@ -95,10 +96,14 @@ func newEquipment(cfg Config) (*equipment, error) {
 		grpc.WithChainStreamInterceptor(rescue.stream),
 	}
 	if len(cfg.Endpoints) == 0 {
+		if cfg.Validate != nil {
+			return nil, errors.New("validate: no endpoints; want the list in Endpoints and not in the target of the channel")
+		}
 		return e, nil
 	}
 	e.list, err = resolver.New(cfg.Endpoints, resolver.WithOnClaim(func(handle any) {
 		if set, ok := handle.(*endpointset.Set); ok {
+			set.SetValidator(cfg.validator()) // before it takes in the list
 			e.set.Store(set)
 		}
 	}))

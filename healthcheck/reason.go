@@ -69,6 +69,13 @@ const (
 	// NODE_IS_PASSIVE_REPLICA, SYNC_SERVICE_PASSIVE_REPLICA or
 	// SYNC_SERVICE_BECAME_PASSIVE, or its text "Node is passive" and the like.
 	ReasonPassiveReplica Reason = "passive_replica"
+	// ReasonIdentityMismatch: the server at the other end of the connection is not
+	// the one that it should be, as Config.Validate has found out.
+	ReasonIdentityMismatch Reason = "identity_mismatch"
+	// ReasonNotValidated: it could not be found out who the server is.
+	ReasonNotValidated Reason = "not_validated"
+	// ReasonValidating: it is being found out who the server is.
+	ReasonValidating Reason = "validating"
 	// ReasonChannelHealth: grpc's own health check, set up by the channel's
 	// healthCheckConfig or by a parent policy, says that the endpoint is not
 	// usable.

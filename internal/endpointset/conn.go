@@ -203,6 +203,7 @@ func (e *endpoint) retireLocked() {
 		return
 	}
 	e.conn = nil
+	e.forgetValidationLocked()
 	c.eligible.Store(false)
 	c.trial.Store(false)
 	c.doubted.Store(false)
@@ -263,6 +264,7 @@ func (s *Set) connChanged(c *conn, state balancer.SubConnState) {
 	case connectivity.Ready:
 		e.channel.pending = true
 		e.stepLocked(linkUp, nil)
+		e.validateLocked(c, askedFor)
 		s.after = append(s.after, func() {
 			c.sc.RegisterHealthListener(func(h balancer.SubConnState) { s.channelHealth(c, h) })
 		})

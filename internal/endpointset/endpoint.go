@@ -72,6 +72,11 @@ type endpoint struct {
 	leaving  bool // no more in the list, picked until the new ones are decided
 	warming  bool // new in the list, and not decided yet
 
+	// validation is that of the present connection; see Set.validator.
+	validation       validation
+	validationDetail string
+	validationTimer  *time.Timer // ends a pause; nil if there is none
+
 	ejection      ejection
 	ejectionTimer *time.Timer // ends its phase; nil if admitted
 
@@ -219,7 +224,7 @@ func (e *endpoint) standingLocked() selector.Standing {
 		return selector.Suspect
 	case e.servesLocked():
 		return selector.Fit
-	case e.troubled || e.channel.failing || e.health.state == healthcheck.Unhealthy:
+	case e.troubled || e.channel.failing || e.validation.failed() || e.health.state == healthcheck.Unhealthy:
 		return selector.Out
 	default:
 		return selector.Undecided
@@ -229,7 +234,7 @@ func (e *endpoint) standingLocked() selector.Standing {
 // servesLocked tells whether the endpoint could be picked, drained or not.
 func (e *endpoint) servesLocked() bool {
 	usable := e.health.state == healthcheck.Healthy || e.health.state == healthcheck.Suspect
-	return e.link.phase == ready && usable && !e.channel.failing && !e.channel.pending
+	return e.link.phase == ready && usable && !e.channel.failing && !e.channel.pending && e.validatedLocked()
 }
 
 // settleLocked brings the endpoint's class, and the set's accounts of classes,
@@ -283,5 +288,8 @@ func (e *endpoint) transition(t healthcheck.Transition) {
 		return
 	}
 	e.health = healthNow{state: t.To, reason: t.Reason, detail: t.Detail}
+	if t.To == healthcheck.Healthy {
+		e.validateLocked(e.conn, nowHealthy)
+	}
 	e.settleLocked()
 }
