@@ -126,7 +126,7 @@ func TestTheTokenGoesToAHealthTargetOnlyIfAskedTo(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, lbtest.WithTLS(), lbtest.WithHealthPort(), lbtest.WithHealthPage())
 		list := deployed(cluster)
 		for i := range list {
-			list[i].Token = cantonlb.NewSecret("token-of-" + list[i].Name)
+			list[i].Token = secret("token-of-" + list[i].Name)
 		}
 		list[0].Health = cantonlb.HealthTarget{GRPCPort: 2, SendToken: send}
 		list[1].Health = cantonlb.HealthTarget{HTTP: cluster.Server(1).HealthPageURL(), SendToken: send}

@@ -28,7 +28,7 @@ func deployed(c *lbtest.Cluster) []cantonlb.Endpoint {
 	var list []cantonlb.Endpoint
 	for i, name := range c.Names() {
 		s := c.Server(i)
-		e := cantonlb.Endpoint{Name: name, Address: s.URL(), Token: cantonlb.NewSecret(s.Token())}
+		e := cantonlb.Endpoint{Name: name, Address: s.URL(), Token: secret(s.Token())}
 		if s.HasTLS() {
 			e.TLS.RootCAPEM = s.CA().PEM()
 		} else {
