@@ -3,6 +3,7 @@ package cantonlb_test
 import (
 	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -62,7 +63,9 @@ func TestEachEndpointCanTellItsHealthElsewhere(t *testing.T) {
 			list := deployed(cluster)
 			s := cluster.Server(1)
 			list[1].Health = c.health(s)
-			client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 2)
+			client := connect(t, cluster, cantonlb.Config{
+				Endpoints: list, HealthCheck: healthcheck.Config{Interval: 100 * time.Millisecond},
+			}, 2)
 			shown := endpoint(client.Status(), "server1").Probe
 			assert.Equal(t, c.kind, shown.Kind)
 			assert.Equal(t, c.target(s), shown.Target)

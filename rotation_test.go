@@ -174,7 +174,7 @@ func (r *run) heal() {
 }
 
 func TestNoServerEverSeesAnothersTokenWhateverHappens(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRun(t, seed)
@@ -232,7 +232,7 @@ func (r *run) oneCall(ctx context.Context) error {
 // inspect looks for secrets in all that the client shows.
 func (r *run) inspect() {
 	status := r.client.Status()
-	encoded, err := json.Marshal(status)
+	encoded, err := json.Marshal(any(status))
 	require.NoError(r.t, err)
 	assertNoSecret(r.t, status, string(encoded), r.client.Events())
 }

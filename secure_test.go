@@ -69,6 +69,14 @@ func TestAnEndpointWithTheWrongAuthorityIsOutAndTheOthersGoOn(t *testing.T) {
 	assert.Equal(t, healthcheck.ReasonHandshakeFailed, bad.Reason)
 	assert.Equal(t, "handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority", bad.ConnectionError)
 	assert.False(t, bad.Eligible)
+	var told []string
+	for _, e := range client.Events() {
+		if e.Endpoint == "server1" && e.Reason != healthcheck.ReasonNone {
+			told = append(told, e.String())
+		}
+	}
+	require.Len(t, told, 1, "also of one that was never connected, and once")
+	assert.Contains(t, told[0], `endpoint "server1": connecting -> connecting (handshake_failed: `+bad.ConnectionError)
 
 	list[1].TLS.RootCAPEM = cluster.Server(1).CA().PEM()
 	require.NoError(t, client.Update(list))

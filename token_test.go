@@ -3,6 +3,7 @@ package cantonlb_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -79,34 +80,32 @@ func TestACallThatIsMadeAgainElsewhereCarriesTheTokenOfThere(t *testing.T) {
 }
 
 // fickle are credentials that fail while err is set.
-type fickle struct{ err chan error }
+type fickle struct{ err atomic.Pointer[error] }
+
+func (f *fickle) say(err error) { f.err.Store(&err) }
 
 func (f *fickle) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	err := <-f.err
-	f.err <- err
-	return map[string]string{"authorization": "Bearer mine"}, err
+	return map[string]string{"authorization": "Bearer mine"}, *f.err.Load()
 }
 func (*fickle) RequireTransportSecurity() bool { return true }
 
 func TestCallsOnAnEndpointWithoutItsTokenGoElsewhereAndItTellsWhy(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, lbtest.WithTLS())
 	list := deployed(cluster)
-	own := &fickle{err: make(chan error, 1)}
-	own.err <- nil
+	own := new(fickle)
+	own.say(nil)
 	list[1].Credentials = own
 	client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 2)
 	assert.Equal(t, map[string]int{"server0": 2, "server1": 2}, spread(t, client, 4))
 	assert.Equal(t, []string{"mine"}, cluster.Server(1).TokensSeen())
 
-	<-own.err
-	own.err <- errors.New("the issuer is away")
+	own.say(errors.New("the issuer is away"))
 	for range 10 {
 		require.NoError(t, call(timeout(t), client), "nothing was sent, so any call can be made again")
 	}
 	s := await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").State == cantonlb.StateUnhealthy })
 	assert.Contains(t, endpoint(s, "server1").Detail, `endpoint "server1": no token: the issuer is away`)
-	<-own.err
-	own.err <- nil
+	own.say(nil)
 	await(t, client, func(s cantonlb.Status) bool {
 		require.NoError(t, call(timeout(t), client)) // if it was ejected meanwhile, a call has to try it
 		return s.Eligible() == 2
@@ -128,6 +127,33 @@ func TestATokenIsNotSentInPlaintextUnlessThatIsAllowed(t *testing.T) {
 	client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 1)
 	require.NoError(t, call(timeout(t), client))
 	assertOwnTokens(t, cluster)
+}
+
+func TestATokenThatExpiresUnderLoadTakesTheEndpointOutAndNoIdempotentCallFails(t *testing.T) {
+	for name, opts := range map[string][]lbtest.Option{
+		"its probes are denied, too": {lbtest.WithTLS(), lbtest.WithTokens()},
+		"its health takes no token":  {lbtest.WithTLS(), lbtest.WithTokens(), lbtest.WithHealthPage()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, opts...)
+			list := deployed(cluster)
+			path := put(t, "token", list[1].Token.Reveal())
+			list[1].TokenFile, list[1].Token = path, cantonlb.Secret{}
+			list[1].Health.HTTP = cluster.Server(1).HealthPageURL()
+			client := connect(t, cluster, cantonlb.Config{
+				Endpoints: list, Idempotent: []string{"/lbtest.Echo/*"}, RetryBudget: cantonlb.RetryBudget{PerSecond: 10_000},
+			}, 3)
+			failed, _ := underLoad(timeout(t), 4, func(ctx context.Context) error { return call(ctx, client) }, func() {
+				cluster.Server(1).SetToken("renewed")
+				secret("renewed")
+				s := await(t, client, func(s cantonlb.Status) bool { return !endpoint(s, "server1").Eligible })
+				assert.Contains(t, []healthcheck.Reason{healthcheck.ReasonProbeDenied, healthcheck.ReasonCallsFailing}, endpoint(s, "server1").Reason)
+				put(t, path, "renewed")
+				await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 3 })
+			})
+			assert.Empty(t, failed)
+		})
+	}
 }
 
 func TestACallOfTheServersOwnDenialIsTheCallers(t *testing.T) {

@@ -62,6 +62,9 @@ const (
 	// ReasonCallsFailing: calls on the endpoint fail in a row although its probes
 	// pass.
 	ReasonCallsFailing Reason = "calls_failing"
+	// ReasonCallsDenied: a call that carried the endpoint's own token was answered
+	// UNAUTHENTICATED. A reason to probe.
+	ReasonCallsDenied Reason = "calls_denied"
 	// ReasonDrained: the endpoint was taken out of rotation by hand.
 	ReasonDrained Reason = "drained"
 	// ReasonPassiveReplica: a call was answered by a replica that is passive, so

@@ -4,8 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -55,7 +54,7 @@ type service struct {
 // build makes what serves a port.
 func (p *process) build(port port) *service {
 	if port == pagePort {
-		quiet := log.New(io.Discard, "", 0) // that a client hangs up is what tests are about
+		quiet := slog.NewLogLogger(slog.DiscardHandler, 0) // that a client hangs up is what tests are about
 
 		return &service{proc: p, http: &http.Server{
 			Handler: http.HandlerFunc(p.page), ReadHeaderTimeout: time.Minute, ErrorLog: quiet,

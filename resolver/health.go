@@ -168,19 +168,19 @@ func parseHealthURL(raw string) (address, *ConfigError) {
 	switch {
 	case len(raw) > maxHealthURL:
 		return address{}, bad(shownURL, fmt.Sprintf("at most %d", maxHealthURL), "is %d bytes long", len(raw))
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+	case err != nil || u.Scheme != schemeHTTP && u.Scheme != schemeHTTPS || u.Hostname() == "":
 		return address{}, bad(shownURL, want, "not an http or https URL")
 	case u.User != nil:
 		return address{}, bad(hidden, want, "has user information")
 	}
-	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	port := cmp.Or(u.Port(), map[string]string{schemeHTTP: "80", schemeHTTPS: "443"}[u.Scheme])
 	a, wrong := parseAddress(net.JoinHostPort(u.Hostname(), port))
 	if wrong != nil {
 		wrong.Value = shown(shownURL)
 		return address{}, wrong
 	}
 	a.security = SecurityPlaintext
-	if u.Scheme == "https" {
+	if u.Scheme == schemeHTTPS {
 		a.security = SecurityTLS
 	}
 	return a, nil

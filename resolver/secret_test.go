@@ -41,15 +41,16 @@ func TestASecretIsNeverSeen(t *testing.T) {
 		}
 	}
 	assert.Equal(t, "[redacted] [redacted]", fmt.Sprint(s, " ", s.String()))
-	encoded, err := json.Marshal(struct{ Token Secret }{s})
+	encoded, err := json.Marshal(map[string]Secret{"Token": s})
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"Token":"[redacted]"}`, string(encoded))
 }
 
 func TestSecretsAreEqualIfTheirTextsAre(t *testing.T) {
-	assert.True(t, NewSecret("a") == NewSecret("a"))
-	assert.False(t, NewSecret("a") == NewSecret("b"))
-	assert.True(t, NewSecret("") == Secret{})
+	a, again := NewSecret("a"), NewSecret("a")
+	assert.True(t, a == again, "not only deeply") //nolint:testifylint // == is what is tested
+	assert.NotEqual(t, a, NewSecret("b"))
+	assert.Equal(t, Secret{}, NewSecret(""))
 	assert.True(t, NewSecret("").IsZero())
 	assert.Empty(t, Secret{}.Reveal())
 	assert.Empty(t, fmt.Sprintf("%v%+v%#v%s", Secret{}, Secret{}, Secret{}, Secret{}.String()))

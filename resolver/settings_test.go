@@ -14,7 +14,7 @@ import (
 // byPointer and byValue are call credentials, of which one cannot be compared.
 type (
 	byPointer struct{}
-	byValue   struct{ scopes []string }
+	byValue   []string
 )
 
 func (*byPointer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
@@ -48,7 +48,7 @@ func TestABadSettingOfAnEndpointIsNamed(t *testing.T) {
 		"two tokens": {Endpoint{Token: secret, TokenFile: "t"}, `tokenFile: token is set, too; want one of token, tokenFile and credentials`},
 		"a token and credentials": {Endpoint{TokenFile: "t", Credentials: new(byPointer)},
 			`credentials: tokenFile is set, too; want one of token, tokenFile and credentials`},
-		"credentials that cannot be compared": {Endpoint{Credentials: byValue{}},
+		"credentials that cannot be compared": {Endpoint{Credentials: byValue{"a scope"}},
 			`credentials "resolver.byValue": cannot be compared; want a pointer, or another type that can be compared`},
 		"a token with its scheme": {Endpoint{Token: NewSecret("Bearer hunter2")}, `token: has a space; want the token alone`},
 		"a token in plaintext": {Endpoint{Address: "http://seq1:1", Token: secret},
@@ -128,8 +128,8 @@ func TestEndpointsAreComparedWithTheirCredentials(t *testing.T) {
 	assert.True(t, e.Equal(Endpoint{Address: "a:1", Credentials: one, Token: NewSecret("x")}))
 	assert.False(t, e.Equal(Endpoint{Address: "a:1", Credentials: one, Token: NewSecret("y")}))
 	assert.False(t, e.Equal(Endpoint{Address: "a:1", Token: NewSecret("x")}))
-	odd := Endpoint{Address: "a:1", Credentials: byValue{}}
-	assert.NotPanics(t, func() { assert.False(t, odd.Equal(odd)) })
+	odd := Endpoint{Address: "a:1", Credentials: byValue{"a scope"}}
+	assert.NotPanics(t, func() { assert.False(t, odd.Equal(Endpoint{Address: "a:1", Credentials: byValue{"a scope"}})) })
 	assert.NotPanics(t, func() { assert.False(t, e.Equal(odd)) })
 }
 

@@ -44,6 +44,7 @@ type Record struct {
 	cancel  context.CancelFunc
 	rescued bool
 	ended   error // why End has ended the call; nil if it has not
+	denied  bool  // the newest attempt's
 }
 
 // Attempt is one try of a call on one endpoint.
@@ -146,7 +147,7 @@ func (r *Record) Sent() bool {
 func (r *Record) Picked(endpoint string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.explain = nil
+	r.explain, r.denied = nil, false
 	if r.tried == nil {
 		r.tried = r.few[:0]
 	}
@@ -169,6 +170,21 @@ func (r *Record) Done(info balancer.DoneInfo) {
 		return
 	}
 	r.tried[last].Err, r.tried[last].Sent = info.Err, info.BytesSent
+}
+
+// Deny notes that the server of the newest attempt did not take the token that is
+// its endpoint's own, so that the call may do better elsewhere.
+func (r *Record) Deny() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.denied = true
+}
+
+// Denied tells whether Deny was the word on the newest attempt.
+func (r *Record) Denied() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.denied
 }
 
 // Attempts gives the attempts so far, in order.

@@ -36,7 +36,9 @@ type endpoint struct {
 	// service is what is asked for. Immutable.
 	target  *target
 	service string
-	want    wanted // immutable; the weight, zone and priority in force stand below
+	// hasToken: calls carry a token of the endpoint's own. Immutable.
+	hasToken bool
+	want     wanted // immutable; the weight, zone and priority in force stand below
 
 	weight int    // its share of the calls
 	zone   string // where it stands
@@ -83,8 +85,9 @@ type endpoint struct {
 	serves bool // servesLocked, at the last settling
 	sick   bool // unhealthy, at the last settling
 
-	shown      State // stateLocked, at the last settling; empty before the first
-	shownSince time.Time
+	shown       State // stateLocked, at the last settling; empty before the first
+	shownReason healthcheck.Reason
+	shownSince  time.Time
 
 	class class
 	slot  int // the place in Set.eligible, if eligible

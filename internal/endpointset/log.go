@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc/grpclog"
 
+	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/event"
 )
 
@@ -55,7 +56,7 @@ func (e Event) bad() bool {
 	case StateUnhealthy, StateEjected, noneEligible, listRefused, multipleActive:
 		return true
 	default:
-		return false
+		return e.Reason == healthcheck.ReasonHandshakeFailed
 	}
 }
 

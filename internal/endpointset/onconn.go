@@ -32,7 +32,7 @@ func (c onConn) Invoke(ctx context.Context, method string, args, reply any, opts
 		case grpc.TrailerCallOption:
 			*o.TrailerAddr = stream.Trailer()
 		case grpc.PeerCallOption:
-			if p, ok := peer.FromContext(stream.Context()); ok {
+			if p, ok := peer.FromContext(stream.Context()); ok { //nolint:contextcheck // the stream knows its peer
 				*o.PeerAddr = *p
 			}
 		}

@@ -131,6 +131,9 @@ func (p *picker) pickNoting(r *attempt.Record) (balancer.PickResult, error) {
 	}
 	return balancer.PickResult{SubConn: c.sc, Done: func(info balancer.DoneInfo) {
 		among.remove(r)
+		if c.deniesToken(info) {
+			r.Deny()
+		}
 		r.Done(info)
 		done(info)
 	}}, nil

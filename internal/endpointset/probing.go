@@ -20,6 +20,7 @@ func (s *Set) newEndpointLocked(w wanted) *endpoint {
 		healthCheck: s.cfg.HealthCheck, drained: s.drained[w.name],
 		told: selector.Condition{Standing: selector.Undecided},
 	}
+	e.hasToken = w.identity.HasToken()
 	e.target, e.service = w.newTarget(s.cfg.HealthCheck)
 	e.class = e.classifyLocked()
 	if e.healthCheck.Disabled {

@@ -84,8 +84,15 @@ func (e *endpoint) describeLocked() description {
 }
 
 // showLocked makes an event of a change of the endpoint's state, if there is one.
+// While it is connecting, it is one as well that an attempt has failed, and that the
+// next has for another reason: else nobody would hear of an endpoint that has never
+// been connected.
 func (e *endpoint) showLocked() {
-	if e.leaving || e.link.phase == closed || e.stateLocked() == e.shown {
+	if e.leaving || e.link.phase == closed {
+		return
+	}
+	state := e.stateLocked()
+	if state == e.shown && (state != StateConnecting || e.connReason == e.shownReason) {
 		return
 	}
 	e.changeLocked(e.describeLocked())
@@ -103,6 +110,9 @@ func (e *endpoint) changeLocked(d description) {
 	if e.shown != "" {
 		event.Held = event.At.Sub(e.shownSince)
 	}
-	e.shown, e.shownSince = d.state, event.At
+	if e.shown != d.state {
+		e.shownSince = event.At
+	}
+	e.shown, e.shownReason = d.state, d.reason
 	e.set.emitLocked(event)
 }

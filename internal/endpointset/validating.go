@@ -78,15 +78,21 @@ func (e *endpoint) askWhoLocked(c *conn) {
 			if ctx.Err() != nil {
 				return // the connection is gone
 			}
-			s.mu.Lock()
-			defer s.unlock()
-			if e.conn == c && !s.closed {
-				e.validationDetail = detail
-				e.validateLocked(c, event)
-				e.settleLocked()
-			}
+			e.answeredWho(c, event, detail) //nolint:contextcheck // what follows belongs to the set
 		}()
 	})
+}
+
+// answeredWho takes in the answer to a question.
+func (e *endpoint) answeredWho(c *conn, event validationEvent, detail string) {
+	s := e.set
+	s.mu.Lock()
+	defer s.unlock()
+	if e.conn == c && !s.closed {
+		e.validationDetail = detail
+		e.validateLocked(c, event)
+		e.settleLocked()
+	}
 }
 
 // askWho asks one question. Only so many run at once.

@@ -51,7 +51,7 @@ func handshake(t *testing.T, c *Credentials, s server, e resolver.Endpoint) (net
 func handshakeWith(t *testing.T, c *Credentials, s server, authority string, attrs *attributes.Attributes) (net.Conn, credentials.AuthInfo, error) {
 	t.Helper()
 	listener := bufconn.Listen(1 << 16) // with buffers, unlike net.Pipe: both ends write alerts
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -176,10 +176,8 @@ func TestCredentialsSayWhatTheChannelsSayUnlessAnEndpointAsksForTLS(t *testing.T
 
 	_, _, err := c.ServerHandshake(nil)
 	require.Error(t, err)
-	//lint:ignore SA1019 it is part of the interface
-	require.NoError(t, c.OverrideServerName("x")) //nolint:staticcheck // as above
-	//lint:ignore SA1019 it is part of the interface
-	require.NoError(t, New(nil).OverrideServerName("x")) //nolint:staticcheck // as above
+	require.NoError(t, c.OverrideServerName("x"))
+	require.NoError(t, New(nil).OverrideServerName("x"))
 }
 
 // refusing are credentials whose handshakes fail.
