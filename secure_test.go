@@ -96,7 +96,8 @@ func TestClientCertificatesAreTheEndpointsOwn(t *testing.T) {
 	list[1].TLS.CertFile, list[1].TLS.KeyFile = list[0].TLS.CertFile, list[0].TLS.KeyFile
 	other := connect(t, cluster, cantonlb.Config{Endpoints: list}, 1)
 	s := await(t, other, func(s cantonlb.Status) bool { return endpoint(s, "server1").ConnectionError != "" })
-	assert.Contains(t, endpoint(s, "server1").ConnectionError, "tls: ", "the server's alert")
+	assert.Contains(t, endpoint(s, "server1").ConnectionError, "remote error: tls: ", "the server's alert")
+	assert.Equal(t, healthcheck.ReasonHandshakeFailed, endpoint(s, "server1").Reason)
 }
 
 func TestTwoEndpointsOfOneAddressWithDifferentServerNamesStayTwo(t *testing.T) {

@@ -176,7 +176,7 @@ func errorText(err error) string {
 
 // connectReason is why an attempt to connect has failed.
 func connectReason(err error) healthcheck.Reason {
-	if _, ok := errors.AsType[*transport.HandshakeError](err); ok {
+	if _, ok := errors.AsType[*transport.HandshakeError](err); ok || transport.IsAlert(err) {
 		return healthcheck.ReasonHandshakeFailed
 	}
 	return healthcheck.ReasonConnectFailed

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -81,6 +82,41 @@ func (c *held) Read(b []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// Write finds out why a connection is closed on which nothing was ever read. A
+// server that does not take the client's certificate says so by an alert after the
+// handshake, in TLS 1.3, and closes: whoever writes first hears of the closing alone.
+func (c *held) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if err != nil && c.holder.read.Load() == 0 {
+		if alert := c.alert(); alert != nil {
+			err = alert
+		}
+	}
+	return n, err
+}
+
+// alertWait is how long to wait for an alert. It is there already, if at all.
+const alertWait = 100 * time.Millisecond
+
+// alert gives the alert that the peer has closed the connection with, nil if there
+// is none. The connection is of no more use.
+func (c *held) alert() error {
+	if c.Conn.SetReadDeadline(time.Now().Add(alertWait)) != nil {
+		return nil
+	}
+	_, err := c.Conn.Read(make([]byte, 1))
+	if IsAlert(err) {
+		return err
+	}
+	return nil
+}
+
+// IsAlert tells whether an error is a TLS alert of the peer's.
+func IsAlert(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error" // as crypto/tls has it
 }
 
 // key is the Holder's key among the attributes of an address.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -55,4 +56,35 @@ func TestReadersOfAConnectionThatEndsByItselfGetItsOwnError(t *testing.T) {
 	_, err := conn.Read(make([]byte, 1))
 	assert.ErrorContains(t, err, "EOF")
 	assert.NoError(t, conn.Close())
+}
+
+// rejected is a connection that the peer has closed with an alert, or without.
+type rejected struct {
+	net.Conn
+
+	why      error
+	deadline error
+}
+
+func (rejected) Write([]byte) (int, error)         { return 0, net.ErrClosed }
+func (r rejected) Read([]byte) (int, error)        { return 0, r.why }
+func (r rejected) SetReadDeadline(time.Time) error { return r.deadline }
+
+func TestAWriterLearnsOfTheAlertWithWhichItsConnectionWasClosed(t *testing.T) {
+	alert := &net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}
+	for _, c := range []struct {
+		conn rejected
+		read int64 // when anything was last read
+		want error
+	}{
+		{rejected{why: alert}, 0, alert},
+		{rejected{why: alert}, 1, net.ErrClosed},
+		{rejected{why: net.ErrClosed}, 0, net.ErrClosed},
+		{rejected{why: alert, deadline: net.ErrClosed}, 0, net.ErrClosed},
+	} {
+		h := new(Holder)
+		h.read.Store(c.read)
+		_, err := h.hold(c.conn).Write([]byte("x"))
+		assert.Equal(t, c.want, err)
+	}
 }
