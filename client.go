@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -18,9 +17,13 @@ import (
 // stubs take it in place of a *grpc.ClientConn. Its methods are safe for
 // concurrent use.
 type Client struct {
-	conn *grpc.ClientConn
-	list *resolver.Static
-	set  *endpointset.Set
+	conn  *grpc.ClientConn
+	list  *resolver.Static
+	set   *endpointset.Set
+	creds *transport.Credentials
+	// needsTarget: each endpoint has to have a health target, as the role wants it.
+	needsTarget bool
+	role        Role
 
 	closing  sync.Once
 	closeErr error
@@ -33,8 +36,9 @@ var _ grpc.ClientConnInterface = (*Client)(nil)
 // the end.
 //
 // opts are options of the underlying grpc channel. Transport credentials may be
-// left out if every endpoint is an http:// URL (plaintext) or every one an
-// https:// URL (TLS, with the system's root certificates). A service config
+// left out if every endpoint says how it is secured: an http:// URL is plaintext,
+// and an https:// URL or TLS settings are TLS; a list may have both kinds. Under a
+// credentials bundle no endpoint may ask for anything of its own. A service config
 // belongs into Config.ServiceConfig.
 //
 // An error names the field, the value and what would be right.
@@ -46,13 +50,18 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cantonlb: %w", err)
 	}
-	all := slices.Concat(e.defaults, opts)
-	creds, err := credentialsOf(all)
+	all := e.defaults
+	if cfg.TransportCredentials != nil {
+		all = append(all, grpc.WithTransportCredentials(cfg.TransportCredentials))
+	}
+	all = append(all, opts...)
+	creds, bundle, err := credentialsOf(all)
 	if err != nil {
 		return nil, fmt.Errorf("cantonlb: %w", err)
 	}
-	if creds != nil {
-		all = append(all, grpc.WithTransportCredentials(transport.Credentials(creds)))
+	e.creds = transport.New(creds)
+	if !bundle {
+		all = append(all, e.credentials()...)
 	}
 	all = append(all, e.fixed...)
 	conn, err := grpc.NewClient(e.target, all...)
@@ -63,7 +72,10 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	if err := e.check(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cantonlb: %w", err), conn.Close())
 	}
-	return &Client{conn: conn, list: e.list, set: e.set.Load()}, nil
+	return &Client{
+		conn: conn, list: e.list, set: e.set.Load(), creds: e.creds,
+		needsTarget: cfg.Role.needsTarget(cfg.HealthCheck), role: cfg.Role,
+	}, nil
 }
 
 // check tells what has gone wrong while the channel was set up.
@@ -93,7 +105,11 @@ func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 
 // Status gives a snapshot of the client and its endpoints.
-func (c *Client) Status() Status { return newStatus(c.conn.GetState(), c.set.Status()) }
+func (c *Client) Status() Status {
+	s := newStatus(c.conn.GetState(), c.set.Status())
+	s.Notes = append(s.Notes, fileNotes(c.creds, c.list.Endpoints())...)
+	return s
+}
 
 // WaitHealthy waits until at least n endpoints are eligible: connected, healthy
 // and not drained; with ActivePassive also until one of them is the active. n
@@ -131,6 +147,11 @@ func (c *Client) setDrained(name string, drained bool) error {
 // and calls under way on them may finish. A bad list is an error and an event,
 // and changes nothing.
 func (c *Client) Update(endpoints []Endpoint) error {
+	if c.needsTarget {
+		if err := c.role.checkTargets(endpoints); err != nil {
+			return fmt.Errorf("cantonlb: %w", err)
+		}
+	}
 	if err := c.list.Update(endpoints); err != nil {
 		if _, bad := errors.AsType[*resolver.ConfigError](err); bad { // the policy has not seen it
 			c.set.ListRefused(err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
@@ -18,9 +19,24 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// Endpoint is one server of the list: a name, an address and what else is known
-// of it.
-type Endpoint = resolver.Endpoint
+// What an endpoint is made of; see package resolver.
+type (
+	// Endpoint is one server of the list: a name, an address and what else is
+	// known of it.
+	Endpoint = resolver.Endpoint
+	// TLS says how the TLS of one endpoint differs from the default.
+	TLS = resolver.TLS
+	// HealthTarget says where one endpoint is asked about its health.
+	HealthTarget = resolver.HealthTarget
+	// Secret is a text that must not be seen; make one with NewSecret.
+	Secret = resolver.Secret
+)
+
+// WholeServer as HealthTarget.Service asks for the server as a whole.
+const WholeServer = resolver.WholeServer
+
+// NewSecret makes a Secret, such as Endpoint.Token, of a text.
+func NewSecret(text string) Secret { return resolver.NewSecret(text) }
 
 // Config says which endpoints there are and how they are treated. The zero
 // value of every field but Endpoints means the default that stands beside it.
@@ -61,6 +77,17 @@ type Config struct {
 	// FailFast.
 	NoneEligible NoneEligible
 
+	// Validate, if not nil, finds out whether the server at the other end of each
+	// new connection is the one that it should be, before any call is given to it.
+	// cc is that connection: calls on it go there and nowhere else, and carry the
+	// endpoint's token. ctx ends after 5 s. A mismatch keeps the endpoint out with
+	// the reason identity_mismatch, and is looked into again after 10 s to 1 min; a
+	// retry after 0.1 s to 10 s, and as soon as the endpoint becomes healthy. It is
+	// called from many goroutines, and must return when ctx ends. For Canton see
+	// package cantonid. On a plain channel (DialOptions) it needs Endpoints. Default
+	// nil: servers are taken for what they are.
+	Validate func(ctx context.Context, cc grpc.ClientConnInterface, e Endpoint) Validation
+
 	// DeadAfter is how long a connection may show no sign of life, neither a
 	// probe nor a call answered, before it is closed: then what is under way on
 	// it fails UNAVAILABLE. An endpoint that answers is never cut. Default 3 s.
@@ -77,10 +104,9 @@ type Config struct {
 	// 0.001, calls leave the zone only if none there is eligible.
 	SpillBelow float64
 
-	// TransportCredentials are the channel's. Default: by the URLs of the
-	// endpoints, plaintext if all are http:// and TLS with the system's root
-	// certificates if all are https://; for others they are required, here or
-	// among the dial options, which take precedence.
+	// TransportCredentials are for the endpoints that have no http:// URL and no
+	// TLS settings of their own. Default none: then every endpoint has to say how
+	// it is secured, see NewClient. Those among the dial options take precedence.
 	TransportCredentials credentials.TransportCredentials
 
 	// Idempotent names the methods that may be executed more than once, such as
@@ -179,9 +205,43 @@ func (c Config) target() (string, error) {
 	return resolver.Scheme + ":///" + name, nil
 }
 
+// Validation is what Config.Validate has found out.
+type Validation struct {
+	Result ValidationResult
+	// Detail is for people, such as the identity that was found and the one that
+	// should be. It stands in errors, status and events: no secret, and of more than
+	// 200 bytes the rest is cut off.
+	Detail string
+}
+
+// ValidationResult says whether a server is the one that it should be. Any value
+// but those below is as good as ValidationRetry, the empty one too.
+type ValidationResult string
+
+// The results of a validation.
+const (
+	// ValidationOK: it is.
+	ValidationOK = ValidationResult(endpointset.ValidationOK)
+	// ValidationMismatch: it is another one.
+	ValidationMismatch = ValidationResult(endpointset.ValidationMismatch)
+	// ValidationRetry: it could not be found out.
+	ValidationRetry ValidationResult = "retry"
+)
+
+// validator is Validate as the policy takes it.
+func (c Config) validator() endpointset.Validator {
+	if c.Validate == nil {
+		return nil
+	}
+	return func(ctx context.Context, cc grpc.ClientConnInterface, e Endpoint) (endpointset.ValidationResult, string) {
+		v := c.Validate(ctx, cc, e)
+		return endpointset.ValidationResult(v.Result), v.Detail
+	}
+}
+
 // policy gives the name and the configuration of the load-balancing policy.
 func (c Config) policy() (string, endpointset.Config, error) {
-	health, err := c.Role.apply(c.HealthCheck)
+	health, err := c.Role.apply(c.HealthCheck, c.Endpoints)
 	if err != nil {
 		return "", endpointset.Config{}, err
 	}

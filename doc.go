@@ -47,6 +47,20 @@
 // [Config.OnAttempt] is told where each call goes. docs/operations.md is for those
 // who run the program.
 //
+// # Endpoints as they are deployed
+//
+// Endpoints of different organisations differ in more than their addresses, and an
+// [Endpoint] says how: https:// or http://, [TLS] settings with roots and a client
+// certificate of its own, a token that goes to it alone (Token, TokenFile or
+// Credentials), and a [HealthTarget] where its health is told. Files are read again
+// when they change. [Config.Validate] finds out who is at the other end of each new
+// connection; package cantonid does so for Canton's nodes, and package oauthtoken
+// makes an oauth2.TokenSource the credentials of an endpoint.
+//
+// Verification of a server cannot be turned off. A token is never sent over
+// plaintext unless Endpoint.AllowInsecureTokens says so, and never to a health
+// target elsewhere unless HealthTarget.SendToken does.
+//
 // # Packages
 //
 // The front door is here. Package resolver holds the list and its target

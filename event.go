@@ -43,7 +43,8 @@ type EventKind string
 
 // The kinds of events.
 const (
-	// EventEndpoint: an endpoint's state has changed. From is empty for one that
+	// EventEndpoint: an endpoint's state has changed or, while it is connecting, the
+	// reason why the last attempt has failed. From is empty for one that
 	// has joined the list, and To is StateRemoved for one that has left it.
 	EventEndpoint = EventKind(endpointset.EventEndpoint)
 	// EventNoneEligible: To is "none_eligible" if no endpoint is eligible from now

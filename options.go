@@ -2,14 +2,12 @@ package cantonlb
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	grpcresolver "google.golang.org/grpc/resolver"
 
@@ -37,15 +35,26 @@ const (
 //
 // A plain channel still lacks what NewClient does: it connects at the first
 // call, reports a bad list there, and has no Status, Drain, Update or
-// WaitHealthy. Do not give it another default service config. If its transport
-// credentials are not those of cfg, dead connections cannot be closed early.
+// WaitHealthy. Do not give it another default service config. Transport
+// credentials are among the options if cfg has some, or if every endpoint of cfg
+// says how it is secured. Others that are given after them make connections that
+// cannot be closed early when they are dead; a list with TLS settings or tokens is
+// an error then.
 func DialOptions(cfg Config) ([]grpc.DialOption, error) {
 	e, err := newEquipment(cfg)
 	if err != nil {
 		return nil, err
 	}
+	creds := cfg.TransportCredentials
+	if creds != nil || e.list != nil && !slices.ContainsFunc(e.list.Endpoints(), saysNothing) {
+		e.creds = transport.New(creds)
+		e.defaults = append(e.defaults, e.credentials()...)
+	}
 	return append(e.defaults, e.fixed...), nil
 }
+
+// saysNothing tells whether an endpoint leaves its security to the channel.
+func saysNothing(e Endpoint) bool { return e.Security() == resolver.SecurityUnset }
 
 // equipment is what makes a channel one of ours.
 type equipment struct {
@@ -53,6 +62,7 @@ type equipment struct {
 	list     *resolver.Static  // nil if the target brings the list
 	defaults []grpc.DialOption // may be overridden by the user's options
 	fixed    []grpc.DialOption // may not
+	creds    *transport.Credentials
 	// set is the policy's set of endpoints, once the channel has one.
 	set atomic.Pointer[endpointset.Set]
 	// buildErr is what was wrong when grpc last built the resolver.
@@ -92,10 +102,9 @@ func newEquipment(cfg Config) (*equipment, error) {
 		grpc.WithChainUnaryInterceptor(rescue.unary), // the last is the innermost
 		grpc.WithChainStreamInterceptor(rescue.stream),
 	}
-	options := &endpointset.Options{Logger: cfg.Logger, Retries: rescue.tally}
+	options := &endpointset.Options{Logger: cfg.Logger, Retries: rescue.tally, Validator: cfg.validator()}
 	attribute := resolver.WithAttribute(options.Attribute())
 	if len(cfg.Endpoints) == 0 {
-		e.useCredentials(cfg.TransportCredentials)
 		e.fixed = append(e.fixed, grpc.WithResolvers(resolver.NewTargetBuilder(attribute)))
 		return e, nil
 	}
@@ -107,40 +116,14 @@ func newEquipment(cfg Config) (*equipment, error) {
 	if err != nil {
 		return nil, err
 	}
-	creds := cfg.TransportCredentials
-	if creds == nil {
-		creds = defaultCredentials(e.list.Endpoints())
-	}
-	e.useCredentials(creds)
 	e.fixed = append(e.fixed, grpc.WithResolvers(recorder{Static: e.list, err: &e.buildErr}))
 	return e, nil
 }
 
-// useCredentials makes creds the channel's, unless the user's options name others.
-func (e *equipment) useCredentials(creds credentials.TransportCredentials) {
-	if creds != nil {
-		e.defaults = append(e.defaults, grpc.WithTransportCredentials(transport.Credentials(creds)))
-	}
-}
-
-// defaultCredentials gives the credentials that a list asks for by its URLs: if
-// all are https:// TLS with the system's roots, if all are http:// none. For any
-// other list the caller has to say.
-func defaultCredentials(list []Endpoint) credentials.TransportCredentials {
-	security := list[0].Security()
-	for _, e := range list {
-		if e.Security() != security {
-			return nil
-		}
-	}
-	switch security {
-	case resolver.SecurityTLS:
-		return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
-	case resolver.SecurityPlaintext:
-		return insecure.NewCredentials()
-	default:
-		return nil
-	}
+// credentials gives the options with which each connection is made as its endpoint
+// asks, and each call gets the token of its endpoint.
+func (e *equipment) credentials() []grpc.DialOption {
+	return []grpc.DialOption{grpc.WithTransportCredentials(e.creds), grpc.WithPerRPCCredentials(e.creds.Tokens())}
 }
 
 // recorder keeps the error of the resolver's building, which grpc tells only to

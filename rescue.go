@@ -96,7 +96,8 @@ func (r *rescuer) again(ctx context.Context, record *attempt.Record, err error) 
 	if record.Rescued() {
 		return true // and paid for
 	}
-	return status.Code(err) == codes.Unavailable && (record.Rescuable || !record.Sent()) && record.Allow()
+	failed := status.Code(err) == codes.Unavailable || record.Denied()
+	return failed && (record.Rescuable || !record.Sent()) && record.Allow()
 }
 
 // stream is the interceptor of streams, which are never made again: whoever

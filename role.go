@@ -1,6 +1,7 @@
 package cantonlb
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -53,21 +54,37 @@ var presets = map[Role]preset{
 	DomainManager:     {policy: ActivePassive, service: "domain", separate: true},
 }
 
-// apply fills what the settings leave open with what the role means.
-func (r Role) apply(c healthcheck.Config) (healthcheck.Config, error) {
+// apply fills what the settings leave open with what the role means. list is the
+// endpoints, whose own health targets come first.
+func (r Role) apply(c healthcheck.Config, list []Endpoint) (healthcheck.Config, error) {
 	p, ok := presets[r]
 	if !ok {
 		return c, fmt.Errorf("role %q: want one of %q", healthcheck.CleanDetail(string(r)), roles())
 	}
-	if p.separate && !c.Disabled && c.GRPCPort == 0 && c.HTTP == "" {
-		return c, fmt.Errorf("healthCheck.grpcPort 0: role %q tells its health on a port of its own; want the port of "+
-			"monitoring.grpc-health-server in grpcPort, or the URL of monitoring.http-health-server in http, "+
-			"such as \"http://{host}:8080/health\"", r)
+	if r.needsTarget(c) {
+		if err := r.checkTargets(list); err != nil {
+			return c, err
+		}
 	}
-	if c.Service == "" && c.HTTP == "" {
-		c.Service = p.service
-	}
+	c.Service = cmp.Or(c.Service, p.service)
 	return c, nil
+}
+
+// needsTarget tells whether each endpoint has to say where its health is told,
+// because the role has no default for that and the client's settings do not say.
+func (r Role) needsTarget(c healthcheck.Config) bool {
+	return presets[r].separate && !c.Disabled && c.GRPCPort == 0 && c.HTTP == ""
+}
+
+// checkTargets refuses a list with an endpoint that does not say where its health
+// is told.
+func (r Role) checkTargets(list []Endpoint) error {
+	if len(list) > 0 && !slices.ContainsFunc(list, func(e Endpoint) bool { return !e.Health.IsSet() }) {
+		return nil
+	}
+	return fmt.Errorf("healthCheck.grpcPort 0: role %q tells its health on a port of its own; want the port of "+
+		"monitoring.grpc-health-server in grpcPort, or the URL of monitoring.http-health-server in http, "+
+		"such as \"http://{host}:8080/health\", here or in the health target of each endpoint", r)
 }
 
 // roles gives the names of all roles, in order.

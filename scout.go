@@ -13,26 +13,49 @@ import (
 // credentialsOf finds out which transport credentials a channel with these
 // options would use, so that they can be wrapped: a dial option cannot be looked
 // into, but a resolver is told. The channel made for that connects to nothing.
-// It gives nil if the channel has a credentials bundle instead.
-func credentialsOf(opts []grpc.DialOption) (credentials.TransportCredentials, error) {
+// creds is nil if the options have none, or if they have a credentials bundle.
+func credentialsOf(opts []grpc.DialOption) (creds credentials.TransportCredentials, bundle bool, err error) {
+	// A bundle and credentials exclude each other, so the place-holder is left out
+	// if there is a bundle. Whatever else is wrong is wrong both times.
+	withPlaceHolder := slices.Concat([]grpc.DialOption{grpc.WithTransportCredentials(placeHolder{})}, opts)
+	if creds, bundle, err = scoutOf(withPlaceHolder); err != nil {
+		creds, bundle, err = scoutOf(opts)
+	}
+	if _, none := creds.(placeHolder); none {
+		creds = nil
+	}
+	return creds, bundle, err
+}
+
+func scoutOf(opts []grpc.DialOption) (credentials.TransportCredentials, bool, error) {
 	s := new(scout)
 	conn, err := grpc.NewClient(resolver.Scheme+":///scout", append(slices.Clip(opts), grpc.WithResolvers(s))...)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	conn.Connect() // builds the resolver before it returns
-	return s.creds, conn.Close()
+	return s.creds, s.bundle, conn.Close()
 }
+
+// placeHolder stands for transport credentials where there are none.
+type placeHolder struct {
+	credentials.TransportCredentials
+}
+
+func (placeHolder) Info() credentials.ProtocolInfo { return credentials.ProtocolInfo{} }
+
+func (p placeHolder) Clone() credentials.TransportCredentials { return p }
 
 // scout is a resolver that resolves nothing.
 type scout struct {
-	creds credentials.TransportCredentials
+	creds  credentials.TransportCredentials
+	bundle bool
 }
 
 func (*scout) Scheme() string { return resolver.Scheme }
 
 func (s *scout) Build(_ grpcresolver.Target, _ grpcresolver.ClientConn, o grpcresolver.BuildOptions) (grpcresolver.Resolver, error) {
-	if o.CredsBundle == nil {
+	if s.bundle = o.CredsBundle != nil; !s.bundle {
 		s.creds = o.DialCreds
 	}
 	return s, nil

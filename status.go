@@ -9,6 +9,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/transport"
 )
 
 // Status is a snapshot of a Client. It is a copy: nothing changes it later.
@@ -188,4 +189,27 @@ func newEndpointStatus(e endpointset.EndpointStatus) EndpointStatus {
 		out.Probe.Kind = healthcheck.KindConnectivity
 	}
 	return out
+}
+
+// maxFileNotes bounds how many endpoints are named whose files are no good.
+const maxFileNotes = 10
+
+// fileNotes tells of the files that have changed to something that cannot be used.
+func fileNotes(creds *transport.Credentials, list []Endpoint) []string {
+	var notes []string
+	more := 0
+	for _, e := range list {
+		switch err := creds.Problem(e); {
+		case err == nil:
+		case len(notes) == maxFileNotes:
+			more++
+		default:
+			notes = append(notes, fmt.Sprintf("endpoint %q: what its files held before is still in force: %s",
+				e.Name, healthcheck.CleanDetail(err.Error())))
+		}
+	}
+	if more > 0 {
+		notes = append(notes, fmt.Sprintf("so it is with %d endpoints more", more))
+	}
+	return notes
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -40,9 +41,19 @@ func (p grpcHealth) refused(ctx context.Context, err error) Verdict {
 	case v.Reason == ReasonProbeTimeout:
 		v = NewVerdict(Inconclusive, ReasonNoStream, "")
 	case p.o.OwnConn && statusOf(err).Code() == codes.Unavailable && v.Reason == ReasonProbeError:
-		v.Reason = ReasonConnectFailed
+		v = NewVerdict(Failed, ReasonConnectFailed, connectError(statusOf(err).Message()))
 	}
 	return v
+}
+
+// connectError gives the part of grpc's message that says why there is no
+// connection: `connection error: desc = "transport: ..."` has it quoted.
+func connectError(message string) string {
+	_, quoted, found := strings.Cut(message, "connection error: desc = ")
+	if text, err := strconv.Unquote(quoted); found && err == nil {
+		return text
+	}
+	return message
 }
 
 // failed is the verdict of a Check that came back with an error.

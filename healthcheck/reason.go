@@ -38,6 +38,10 @@ const (
 	ReasonProbeDenied Reason = "probe_denied"
 	// ReasonConnectFailed: no connection could be made for the probe.
 	ReasonConnectFailed Reason = "connect_failed"
+	// ReasonHandshakeFailed: the server was reached, and no secure connection could
+	// be made: its certificate is not trusted or has another name, it wants a
+	// client certificate, or it does not speak TLS.
+	ReasonHandshakeFailed Reason = "handshake_failed"
 	// ReasonNoStream: the probe never got a stream of its own, because the
 	// server's limit of concurrent streams was reached. Inconclusive.
 	ReasonNoStream Reason = "no_stream"
@@ -58,6 +62,9 @@ const (
 	// ReasonCallsFailing: calls on the endpoint fail in a row although its probes
 	// pass.
 	ReasonCallsFailing Reason = "calls_failing"
+	// ReasonCallsDenied: a call that carried the endpoint's own token was answered
+	// UNAUTHENTICATED. A reason to probe.
+	ReasonCallsDenied Reason = "calls_denied"
 	// ReasonDrained: the endpoint was taken out of rotation by hand.
 	ReasonDrained Reason = "drained"
 	// ReasonPassiveReplica: a call was answered by a replica that is passive, so
@@ -65,6 +72,13 @@ const (
 	// NODE_IS_PASSIVE_REPLICA, SYNC_SERVICE_PASSIVE_REPLICA or
 	// SYNC_SERVICE_BECAME_PASSIVE, or its text "Node is passive" and the like.
 	ReasonPassiveReplica Reason = "passive_replica"
+	// ReasonIdentityMismatch: the server at the other end of the connection is not
+	// the one that it should be, as Config.Validate has found out.
+	ReasonIdentityMismatch Reason = "identity_mismatch"
+	// ReasonNotValidated: it could not be found out who the server is.
+	ReasonNotValidated Reason = "not_validated"
+	// ReasonValidating: it is being found out who the server is.
+	ReasonValidating Reason = "validating"
 	// ReasonChannelHealth: grpc's own health check, set up by the channel's
 	// healthCheckConfig or by a parent policy, says that the endpoint is not
 	// usable.

@@ -24,6 +24,7 @@ const (
 	healthCheck
 	healthWatch
 	healthOther
+	healthPage
 	kinds
 )
 
@@ -47,6 +48,9 @@ func kindOf(method string) kind {
 // error if the handler must not run.
 func (p *process) arrive(ctx context.Context, k kind) error {
 	f, err := p.count(k)
+	if err == nil {
+		err = p.server.authorize(ctx)
+	}
 	switch {
 	case err != nil:
 		return err

@@ -1,7 +1,6 @@
 package lbtest
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +21,8 @@ type Cluster struct {
 	t       testing.TB
 	tcp     bool
 	servers []*Server
-	byAddr  map[string]*Server
+	secure  bool // a server has TLS
+	byAddr  map[string]place
 }
 
 // NewCluster starts n servers, 1 to [MaxServers], and stops them by t.Cleanup;
@@ -57,15 +57,20 @@ func NewCluster(t testing.TB, n int, register func(*grpc.Server), opts ...Option
 		}
 	}
 
-	c := &Cluster{t: t, tcp: set.tcp, byAddr: make(map[string]*Server, n)}
+	c := &Cluster{t: t, tcp: set.tcp, byAddr: make(map[string]place, n)}
 	t.Cleanup(c.close)
 	for i := range n {
-		s := newServer(t, fmt.Sprintf("server%d", i), register, set)
+		s := newServer(t, i, register, set)
 		c.servers = append(c.servers, s)
 		if err := s.start(); err != nil {
 			t.Fatalf("lbtest: NewCluster: %s: %v", s.name, err)
 		}
-		c.byAddr[s.addr] = s
+		c.secure = c.secure || s.HasTLS()
+		for port, addr := range s.addrs {
+			if addr != "" {
+				c.byAddr[addr] = place{server: s, port: port}
+			}
+		}
 	}
 
 	return c
@@ -117,10 +122,21 @@ func (c *Cluster) Names() []string {
 func (c *Cluster) Addrs() []string {
 	addrs := make([]string, len(c.servers))
 	for i, s := range c.servers {
-		addrs[i] = s.addr
+		addrs[i] = s.Addr()
 	}
 
 	return addrs
+}
+
+// URLs returns the servers' addresses as "https://host:port", or "http://host:port"
+// for one without TLS, in order.
+func (c *Cluster) URLs() []string {
+	urls := make([]string, len(c.servers))
+	for i, s := range c.servers {
+		urls[i] = s.URL()
+	}
+
+	return urls
 }
 
 // Target returns the target that lists all servers: "static:///" and their

@@ -25,16 +25,17 @@ type listener struct {
 	inner  net.Listener
 	memory *bufconn.Listener // inner, if on bufconn
 	proc   *process
+	port   port
 	queue  chan *conn
 	closed chan struct{}
 	once   sync.Once
 }
 
-func newListener(inner net.Listener, proc *process) *listener {
+func newListener(inner net.Listener, proc *process, port port) *listener {
 	memory, _ := inner.(*bufconn.Listener)
 
 	return &listener{
-		inner: inner, memory: memory, proc: proc,
+		inner: inner, memory: memory, proc: proc, port: port,
 		queue: make(chan *conn, backlog), closed: make(chan struct{}),
 	}
 }
@@ -53,7 +54,7 @@ func (l *listener) run() {
 			}
 		}
 
-		c := l.proc.server.adopt(l.proc, raw)
+		c := l.proc.server.adopt(l, raw)
 		if c == nil {
 			return
 		}
@@ -108,7 +109,7 @@ func (l *listener) Close() error {
 // Addr returns the server's address.
 func (l *listener) Addr() net.Addr {
 	if l.memory != nil {
-		return memoryAddr(l.proc.server.addr)
+		return memoryAddr(l.proc.server.addrs[l.port])
 	}
 
 	return l.inner.Addr()
@@ -120,6 +121,7 @@ type conn struct {
 	net.Conn
 
 	proc   *process
+	port   port
 	closed chan struct{}
 }
 
@@ -194,18 +196,20 @@ func (c *conn) Close() error {
 
 // adopt makes a connection the process's own. It returns nil, and resets the
 // connection, if the process has ended.
-func (s *Server) adopt(p *process, raw net.Conn) *conn {
+func (s *Server) adopt(l *listener, raw net.Conn) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	c := &conn{Conn: raw, proc: p, closed: make(chan struct{})}
+	c := &conn{Conn: raw, proc: l.proc, port: l.port, closed: make(chan struct{})}
 	s.conns[c] = struct{}{}
-	if !s.aliveLocked(p) {
+	if !s.aliveLocked(l.proc) {
 		_ = s.dropLocked(c, true) // nobody is left to hear of an error
 
 		return nil
 	}
-	s.counts.totalConns++
+	if c.port == callPort {
+		s.counts.totalConns++
+	}
 	s.changeLocked()
 
 	return c

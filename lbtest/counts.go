@@ -24,18 +24,29 @@ func read[T any](s *Server, f func(*Server) T) T {
 	return f(s)
 }
 
-func conns(s *Server) int { return len(s.conns) }
+// conns counts the connections to the port of the calls.
+func conns(s *Server) int {
+	n := 0
+	for c := range s.conns {
+		if c.port == callPort {
+			n++
+		}
+	}
+
+	return n
+}
 
 func callsOf(k kind) func(*Server) int {
 	return func(s *Server) int { return s.counts.calls[k] }
 }
 
-// Conns returns how many connections are open, as the server sees it: a hung
+// Conns returns how many connections are open, not counting those to ports of
+// their own for health, as the server sees it: a hung
 // server does not see that a client went away.
 func (s *Server) Conns() int { return read(s, conns) }
 
-// TotalConns returns how many connections the server has accepted, over all
-// restarts, since the start or the last ResetCounts.
+// TotalConns returns how many connections the server has accepted, not counting
+// those to ports of their own for health, over all restarts, since the start or the last ResetCounts.
 func (s *Server) TotalConns() int {
 	return read(s, func(s *Server) int { return s.counts.totalConns })
 }
@@ -52,6 +63,10 @@ func (s *Server) HealthCalls() int { return read(s, callsOf(healthCheck)) }
 // HealthWatches returns how many health Watch calls have arrived since the start
 // or the last ResetCounts, whether or not they are still open.
 func (s *Server) HealthWatches() int { return read(s, callsOf(healthWatch)) }
+
+// HealthPages returns how many requests for the health page have arrived since the
+// start or the last ResetCounts.
+func (s *Server) HealthPages() int { return read(s, callsOf(healthPage)) }
 
 // LastCallAt returns when the last application call arrived, or the zero time if
 // none has since the start or the last ResetCounts.

@@ -19,57 +19,58 @@ import (
 // no others, and it returns an error.
 func (c *Cluster) Dialer() func(ctx context.Context, addr string) (net.Conn, error) {
 	return func(ctx context.Context, addr string) (net.Conn, error) {
-		if s := c.byAddr[addr]; s != nil {
-			return s.dial(ctx)
+		if at, ok := c.byAddr[addr]; ok {
+			return at.server.dial(ctx, at.port)
 		}
 		if c.tcp {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
 		}
 
-		return nil, fmt.Errorf("lbtest: address %q: want one of Addrs(), such as %q", addr, c.servers[0].addr)
+		return nil, fmt.Errorf("lbtest: address %q: want one of Addrs(), such as %q", addr, c.servers[0].Addr())
 	}
 }
 
 // DialOptions returns what grpc.NewClient needs to reach the servers: the
-// dialer, no proxy, and insecure credentials. Credentials that the caller
-// appends replace these.
+// dialer, no proxy, and insecure credentials, unless the cluster was made WithTLS.
+// Credentials that the caller appends replace these.
 func (c *Cluster) DialOptions() []grpc.DialOption {
-	return []grpc.DialOption{
-		grpc.WithContextDialer(c.Dialer()),
-		grpc.WithNoProxy(),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+	opts := []grpc.DialOption{grpc.WithContextDialer(c.Dialer()), grpc.WithNoProxy()}
+	if !c.secure {
+		opts = append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	}
+
+	return opts
 }
 
 // dial connects to the server as it is now.
-func (s *Server) dial(ctx context.Context) (net.Conn, error) {
+func (s *Server) dial(ctx context.Context, port port) (net.Conn, error) {
 	if !s.cut.wait(ctx.Done()) {
-		return nil, s.dialError(ctx.Err())
+		return nil, s.dialError(port, ctx.Err())
 	}
 	if s.set.tcp {
-		return new(net.Dialer).DialContext(ctx, "tcp", s.addr)
+		return new(net.Dialer).DialContext(ctx, "tcp", s.addrs[port])
 	}
 
 	s.mu.Lock()
 	run := s.run
 	s.mu.Unlock()
 	if run == nil {
-		return nil, s.dialError(syscall.ECONNREFUSED)
+		return nil, s.dialError(port, syscall.ECONNREFUSED)
 	}
 
-	conn, err := run.lis.memory.DialContext(ctx)
+	conn, err := run.ports[port].lis.memory.DialContext(ctx)
 	switch {
 	case err == nil:
-		return &memoryConn{Conn: conn, remote: memoryAddr(s.addr)}, nil
+		return &memoryConn{Conn: conn, remote: memoryAddr(s.addrs[port])}, nil
 	case ctx.Err() != nil:
-		return nil, s.dialError(ctx.Err())
+		return nil, s.dialError(port, ctx.Err())
 	default: // the listener was closed meanwhile
-		return nil, s.dialError(syscall.ECONNREFUSED)
+		return nil, s.dialError(port, syscall.ECONNREFUSED)
 	}
 }
 
-func (s *Server) dialError(err error) error {
-	addr := memoryAddr(s.addr)
+func (s *Server) dialError(port port, err error) error {
+	addr := memoryAddr(s.addrs[port])
 
 	return &net.OpError{Op: "dial", Net: addr.Network(), Addr: addr, Err: err}
 }

@@ -34,6 +34,18 @@
 // and Watch calls. The Wait methods wait for such a count, so that a test need
 // not sleep.
 //
+// # As servers are deployed
+//
+// [WithTLS] gives each server an authority of its own, [WithClientCerts] makes it
+// want client certificates, [WithTokens] a token that only it takes; what tokens a
+// server has been shown, it remembers ([Server.TokensSeen]). [WithHealthPort] and
+// [WithHealthPage] tell health at another port, by gRPC and over HTTP. A [CA] makes
+// certificates for your own servers, too.
+//
+//	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.WithTLS(0, 1), lbtest.WithTokens())
+//	roots := cluster.Server(0).CA().PEM()
+//	cluster.Server(0).RotateCA() // new connections get a certificate of another authority
+//
 // # Fake time
 //
 // On bufconn everything works inside a bubble of testing/synctest, where

@@ -1,6 +1,8 @@
 package lbtest
 
 import (
+	"slices"
+
 	"google.golang.org/grpc"
 )
 
@@ -12,6 +14,11 @@ type options struct {
 	serverOptions  []grpc.ServerOption
 	noHealth       bool
 	healthServices []string
+	tls            func(server int) bool // nil: none
+	clientCerts    bool
+	tokens         bool
+	healthPort     bool
+	healthPage     bool
 }
 
 // OnTCP makes the servers listen on 127.0.0.1, each on a free port that it
@@ -40,4 +47,40 @@ func WithHealthServices(names ...string) Option {
 // answered with UNIMPLEMENTED. They are counted all the same.
 func WithoutHealth() Option {
 	return func(o *options) { o.noHealth = true }
+}
+
+// WithTLS gives the servers with these indexes, or all if none is named, TLS with
+// an authority of their own each; the others stay in plaintext. See [Server.CA]
+// and [Server.URL]. [Cluster.DialOptions] has no credentials then.
+func WithTLS(servers ...int) Option {
+	return func(o *options) {
+		o.tls = func(i int) bool { return len(servers) == 0 || slices.Contains(servers, i) }
+	}
+}
+
+// WithClientCerts makes the servers with TLS want a client's certificate of their
+// own authority, see [Server.ClientCert].
+func WithClientCerts() Option {
+	return func(o *options) { o.clientCerts = true }
+}
+
+// WithTokens makes every server want a token of its own with every call, the
+// health service's included: see [Server.Token]. A call without it, or with
+// another one, is counted and answered with UNAUTHENTICATED.
+func WithTokens() Option {
+	return func(o *options) { o.tokens = true }
+}
+
+// WithHealthPort moves the health service of every server to a port of its own,
+// see [Server.HealthAddr]. It is secured like the other port.
+func WithHealthPort() Option {
+	return func(o *options) { o.healthPort = true }
+}
+
+// WithHealthPage gives every server a health page over HTTP at a port of its own,
+// see [Server.HealthPageURL], besides the health service. Any path answers 200 if
+// the health status of "" is SERVING, and 503 if it is not. It asks for no token.
+// It is secured like the other port, but for client certificates.
+func WithHealthPage() Option {
+	return func(o *options) { o.healthPage = true }
 }

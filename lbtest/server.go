@@ -1,10 +1,12 @@
 package lbtest
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -27,10 +29,11 @@ const (
 type Server struct {
 	t        testing.TB
 	name     string
-	addr     string // set by the first start
+	addrs    [ports]string // set by the first start; empty for a port that it has not
 	register func(*grpc.Server)
 	set      *options
-	health   *health.Server // outlives the processes; nil by WithoutHealth
+	health   *health.Server           // outlives the processes; nil by WithoutHealth
+	identity atomic.Pointer[identity] // nil without TLS
 
 	cut        gate // shut while partitioned; survives restarts, as a network does
 	goroutines sync.WaitGroup
@@ -44,22 +47,34 @@ type Server struct {
 	unseen []net.Conn // closed during a partition; the peers do not know yet
 	faults [kinds]fault
 	counts counts
+	token  string        // that calls must have; empty for none
+	seen   []string      // tokens that calls have had
 	change chan struct{} // closed at the next change; nil if nobody waits
 }
 
 // process is one life of a server, from its start to its end.
 type process struct {
 	server *Server
-	grpc   *grpc.Server
-	lis    *listener
+	ports  [ports]*service // nil for a port that it has not
 	hung   gate
 	ended  chan struct{} // closed by endLocked
 }
 
-func newServer(t testing.TB, name string, register func(*grpc.Server), set *options) *Server {
+func newServer(t testing.TB, index int, register func(*grpc.Server), set *options) *Server {
+	t.Helper()
+
+	name := fmt.Sprintf("server%d", index)
 	s := &Server{t: t, name: name, register: register, set: set, conns: make(map[*conn]struct{})}
 	if !set.tcp {
-		s.addr = name + ".lbtest:1"
+		for _, port := range set.ports() {
+			s.addrs[port] = fmt.Sprintf("%s.lbtest:%d", name, port+1)
+		}
+	}
+	if set.tls != nil && set.tls(index) {
+		s.identity.Store(s.newIdentity())
+	}
+	if set.tokens {
+		s.token = rand.Text()
 	}
 	if !set.noHealth {
 		s.health = health.NewServer()
@@ -74,72 +89,61 @@ func newServer(t testing.TB, name string, register func(*grpc.Server), set *opti
 // start ends the process that runs, if any, and starts a new one.
 func (s *Server) start() error {
 	p := &process{server: s, ended: make(chan struct{})}
-	p.grpc = p.build()
+	for _, port := range s.set.ports() {
+		p.ports[port] = p.build(port)
+	}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	s.endLocked()
-	if s.closed {
-		p.grpc.Stop()
+	err := p.listenLocked()
+	if err != nil || s.closed {
+		for _, service := range p.ports {
+			service.abandon()
+		}
 
-		return nil
+		return err
 	}
-	inner, err := s.listen()
-	if err != nil {
-		p.grpc.Stop()
-
-		return fmt.Errorf("listen: %w", err)
-	}
-	if s.addr == "" {
-		s.addr = inner.Addr().String()
-	}
-	p.lis = newListener(inner, p)
 	s.run = p
-	s.goroutines.Go(p.lis.run)
-	s.goroutines.Go(p.serve)
+	for _, service := range p.ports {
+		if service != nil {
+			s.goroutines.Go(service.lis.run)
+			s.goroutines.Go(service.serve)
+		}
+	}
 
 	return nil
 }
 
-func (s *Server) listen() (net.Listener, error) {
+// listenLocked makes the listeners, unless the test is over.
+func (p *process) listenLocked() error {
+	s := p.server
+	for port, service := range p.ports {
+		if service == nil || s.closed {
+			continue
+		}
+		inner, err := s.listen(s.addrs[port])
+		if err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+		if s.addrs[port] == "" {
+			s.addrs[port] = inner.Addr().String()
+		}
+		service.lis = newListener(inner, p, port)
+	}
+
+	return nil
+}
+
+func (s *Server) listen(addr string) (net.Listener, error) {
 	switch {
 	case !s.set.tcp:
 		return bufconn.Listen(bufferSize), nil
-	case s.addr == "":
+	case addr == "":
 		return net.Listen("tcp", "127.0.0.1:0")
 	default:
-		return net.Listen("tcp", s.addr)
-	}
-}
-
-func (p *process) build() *grpc.Server {
-	s := p.server
-	opts := []grpc.ServerOption{
-		grpc.WaitForHandlers(true), // so that the end of the test waits for them
-		grpc.ChainUnaryInterceptor(p.unary),
-		grpc.ChainStreamInterceptor(p.stream),
-		grpc.UnknownServiceHandler(unknownMethod),
-	}
-	srv := grpc.NewServer(append(opts, s.set.serverOptions...)...)
-	if s.health != nil {
-		healthpb.RegisterHealthServer(srv, s.health)
-	}
-	if s.register != nil {
-		s.register(srv)
-	}
-
-	return srv
-}
-
-func (p *process) serve() {
-	err := p.grpc.Serve(p.lis)
-	select {
-	case <-p.ended:
-	default:
-		if err != nil {
-			p.server.t.Errorf("lbtest: %s: Serve: %v", p.server.name, err)
-		}
+		return net.Listen("tcp", addr)
 	}
 }
 
@@ -155,11 +159,15 @@ func (s *Server) endLocked() {
 
 	s.run = nil
 	close(p.ended)
-	_ = p.lis.Close() // nothing is left to do if that fails
+	for _, service := range p.ports {
+		if service != nil {
+			_ = service.lis.Close() // nothing is left to do if that fails
+			s.goroutines.Go(service.stop)
+		}
+	}
 	for c := range s.conns {
 		_ = s.dropLocked(c, true) // the client learns of it all the same
 	}
-	s.goroutines.Go(p.grpc.Stop)
 }
 
 // shutdown ends the server for good.
@@ -175,7 +183,7 @@ func (s *Server) shutdown() {
 func (s *Server) Name() string { return s.name }
 
 // Addr returns the server's address as host:port. It never changes.
-func (s *Server) Addr() string { return s.addr }
+func (s *Server) Addr() string { return s.addrs[callPort] }
 
 // Up tells whether the server runs, hung or not.
 func (s *Server) Up() bool {
@@ -208,7 +216,11 @@ func (s *Server) Stop() {
 		return
 	}
 
-	p.grpc.GracefulStop()
+	for _, service := range p.ports {
+		if service != nil {
+			service.finish()
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.aliveLocked(p) {

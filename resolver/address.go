@@ -16,6 +16,9 @@ const (
 	maxLabelLength = 63
 	maxZoneLength  = 64
 
+	schemeHTTP  = "http"
+	schemeHTTPS = "https"
+
 	wantAddress = "host:port"
 	wantPort    = "a number from 1 to 65535"
 )
@@ -51,9 +54,9 @@ func (s Security) String() string {
 func (s Security) scheme() string {
 	switch s {
 	case SecurityPlaintext:
-		return "http://"
+		return schemeHTTP + "://"
 	case SecurityTLS:
-		return "https://"
+		return schemeHTTPS + "://"
 	default:
 		return ""
 	}
@@ -106,9 +109,9 @@ func parseAddress(raw string) (address, *ConfigError) {
 	if scheme, after, ok := strings.Cut(raw, "://"); ok {
 		rest = after
 		switch strings.ToLower(scheme) {
-		case "http":
+		case schemeHTTP:
 			security = SecurityPlaintext
-		case "https":
+		case schemeHTTPS:
 			security = SecurityTLS
 		default:
 			return address{}, bad(raw, "host:port, http://host:port or https://host:port", "unknown scheme")

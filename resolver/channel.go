@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"google.golang.org/grpc/attributes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/grpclog"
 	grpcresolver "google.golang.org/grpc/resolver"
 )
@@ -15,8 +16,8 @@ var logger = grpclog.Component("cantonlb-resolver")
 type channel struct {
 	list      *Static
 	cc        grpcresolver.ClientConn
-	protocol  string // of the channel's credentials; "" if not known
-	authority string // that the program chose for the channel; "" if it did not
+	creds     credentials.TransportCredentials // of the channel; nil if not known
+	authority string                           // that the program chose for the channel; "" if it did not
 	claim     *Claim
 
 	closed bool // guarded by list.mu
@@ -70,45 +71,4 @@ func (c *channel) state(list []Endpoint) grpcresolver.State {
 		}
 	}
 	return grpcresolver.State{Endpoints: endpoints, Attributes: c.claim.addTo(c.list.attributes)}
-}
-
-// insecureProtocol is what grpc's plaintext credentials call themselves.
-const insecureProtocol = "insecure"
-
-// securityProtocol is what the channel's credentials call their protocol; "" if
-// there are none to ask.
-func securityProtocol(opts grpcresolver.BuildOptions) string {
-	creds := opts.DialCreds
-	if creds == nil && opts.CredsBundle != nil {
-		creds = opts.CredsBundle.TransportCredentials()
-	}
-	if creds == nil {
-		return ""
-	}
-	return creds.Info().SecurityProtocol
-}
-
-// checkSecurity refuses a list with a URL that the credentials of a channel do not
-// fit. It is about the whole channel for as long as one channel has one kind of
-// credentials.
-func checkSecurity(list []Endpoint, from source, protocol string) error {
-	if protocol == "" {
-		return nil
-	}
-	var failed failures
-	for i, e := range list {
-		asks := e.Security()
-		insecure := protocol == insecureProtocol
-		if asks == SecurityUnset || insecure == (asks == SecurityPlaintext) {
-			continue
-		}
-		want := "TLS credentials for the channel, or an address without https://"
-		if asks == SecurityPlaintext {
-			want = "plaintext credentials for the channel, or an address without http://"
-		}
-		err := bad(e.Address, want, "endpoint %q asks for %s while the channel's credentials are %q", shown(e.Name), asks, protocol)
-		err.Field = from.field(i, "address")
-		failed.add(err)
-	}
-	return failed.err()
 }

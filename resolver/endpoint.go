@@ -6,6 +6,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"google.golang.org/grpc/attributes"
+	"google.golang.org/grpc/credentials"
 	grpcresolver "google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/internal/turns"
@@ -61,6 +63,31 @@ type Endpoint struct {
 	// Endpoints of the same priority are preferred in the order of the list. A
 	// change of it makes no new connection. Other policies do not heed it.
 	Priority int
+
+	// TLS says how the TLS of the connection differs from the default. It makes
+	// an address without a scheme one with TLS, and excludes an http:// URL.
+	TLS TLS
+
+	// Token is a bearer token that goes with each call to this endpoint, and to no
+	// other one: "authorization: Bearer <token>". At most one of Token, TokenFile
+	// and Credentials. See CheckToken for what can be one.
+	Token Secret
+	// TokenFile is the path of a file with a token and, if you like, a newline. It
+	// is looked at again once a second while there are calls; what cannot be used
+	// is reported, and the old token stays in force.
+	TokenFile string
+	// Credentials give the metadata for each call to this endpoint, from many
+	// goroutines at once. The type must be one that can be compared with ==, such
+	// as a pointer. For an oauth2.TokenSource see package oauthtoken.
+	Credentials credentials.PerRPCCredentials
+	// AllowInsecureTokens lets the credentials be sent over a connection that is
+	// neither encrypted nor verified, where everyone on the way can read them.
+	// Default false: such a call fails and nothing is sent.
+	AllowInsecureTokens bool
+
+	// Health says where this endpoint is asked about its health, if not where the
+	// client's settings say.
+	Health HealthTarget
 }
 
 // connecting is the part of the endpoint that a connection is made of. A list in
@@ -81,10 +108,14 @@ func (e Endpoint) HostPort() string {
 	return a.hostPort()
 }
 
-// Security returns what the address says about the connection's security. It is
-// SecurityUnset for an address without a scheme and for one that is not valid.
+// Security returns what the endpoint says about the connection's security: by the
+// scheme of its address or, without one, by having TLS settings. It is
+// SecurityUnset if it says nothing, and for an address that is not valid.
 func (e Endpoint) Security() Security {
-	a, _ := parseAddress(e.Address)
+	a, err := parseAddress(e.Address)
+	if err == nil && a.security == SecurityUnset && !e.TLS.IsZero() {
+		return SecurityTLS
+	}
 	return a.security
 }
 
@@ -107,7 +138,7 @@ func (e Endpoint) Authority() string {
 // because gRPC compares attributes so, to tell whether an address has changed.
 func (e Endpoint) Equal(other any) bool {
 	o, ok := other.(Endpoint)
-	return ok && e == o
+	return ok && e.equal(o)
 }
 
 // String returns the name, and the host and port if they differ from it.
@@ -137,7 +168,12 @@ func FromGRPC(endpoint grpcresolver.Endpoint) (Endpoint, bool) {
 // under the same conditions as FromGRPC. It is for transport credentials and
 // dialers, which are given the address's attributes by gRPC.
 func FromAddress(address grpcresolver.Address) (Endpoint, bool) {
-	e, ok := address.Attributes.Value(identity{}).(Endpoint)
+	return FromAttributes(address.Attributes)
+}
+
+// FromAttributes is FromAddress of an address with these attributes.
+func FromAttributes(a *attributes.Attributes) (Endpoint, bool) {
+	e, ok := a.Value(identity{}).(Endpoint)
 	return e, ok
 }
 

@@ -107,3 +107,27 @@ func FuzzParseTarget(f *testing.F) {
 		require.Equal(t, list, again)
 	})
 }
+
+func FuzzHealthTarget(f *testing.F) {
+	f.Add("https://seq1:5001", 10003, "", "", "", "x", 0)
+	f.Add("http://[fe80::1%25eth0]:1", 0, "http://{host}:2", "", "", "*", 0)
+	f.Add("a:1", 0, "", "https://{host}/health?x", "", "", 204)
+	f.Add("a:1", 0, "", "", "{host}:7", "", 0)
+	f.Fuzz(func(t *testing.T, address string, port int, grpcAddress, page, tcp, service string, status int) {
+		e := Endpoint{Address: address, Health: HealthTarget{
+			GRPCPort: port, GRPCAddress: grpcAddress, HTTP: page, TCP: tcp, Service: service, ExpectedStatus: status,
+		}}
+		list, err := Normalize([]Endpoint{e})
+		if err != nil {
+			requireGoodError(t, err)
+			return
+		}
+		requireGoodList(t, list)
+		target, elsewhere := list[0].HealthEndpoint()
+		require.Equal(t, list[0].Health.isElsewhere(), elsewhere)
+		if elsewhere {
+			_, err := Normalize([]Endpoint{target})
+			require.NoError(t, err, "a health target is an endpoint")
+		}
+	})
+}

@@ -48,7 +48,7 @@ func (s source) checkCount(n int) error {
 // in; addresses and server names in lower case, IPv6 addresses shortened. The
 // order stays. Of a copy in normal form it returns an equal one.
 //
-// It is an error, joined of at most ten *ConfigError, if the list is empty or has
+// It looks at no file. It is an error, joined of at most ten *ConfigError, if the list is empty or has
 // more than MaxEndpoints, if a field is not valid, if two endpoints have the same
 // name, if two have the same host, port and authority, or if the weights make
 // more than MaxTurns.
@@ -191,6 +191,9 @@ func normalizeOne(e Endpoint) (_ Endpoint, part string, _ *ConfigError) {
 		if e.ServerName, err = parseServerName(e.ServerName); err != nil {
 			return e, "serverName", err
 		}
+	}
+	if field, err := e.checkSettings(); err != nil {
+		return e, field, err
 	}
 	return e, "", nil
 }

@@ -124,7 +124,7 @@ func (s *Static) replace(list []Endpoint) ([]*channel, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.channels {
-		if err := checkSecurity(list, s.source, c.protocol); err != nil {
+		if err := checkSecurity(list, s.source, c.creds); err != nil {
 			return nil, err
 		}
 	}
@@ -148,14 +148,16 @@ func (s *Static) OverrideAuthority(grpcresolver.Target) string { return s.author
 
 // Build attaches a channel, for grpc, and gives it the list in force; later
 // updates follow until grpc closes the resolver. It is a *ConfigError if an
-// endpoint's URL asks for TLS and the channel's credentials are plaintext, or the
-// other way round. What the policy says of the list is the policy's to report.
+// endpoint cannot have the security that it asks for: under EndpointCredentials
+// these decide; under others, if its URL asks for TLS and they are plaintext or the
+// other way round, or if it has TLS settings or a token of its own. What the policy
+// says of the list is the policy's to report.
 func (s *Static) Build(_ grpcresolver.Target, cc grpcresolver.ClientConn, opts grpcresolver.BuildOptions) (grpcresolver.Resolver, error) {
 	c := &channel{
-		list:     s,
-		cc:       cc,
-		protocol: securityProtocol(opts),
-		claim:    &Claim{onClaim: s.onClaim},
+		list:  s,
+		cc:    cc,
+		creds: channelCredentials(opts),
+		claim: &Claim{onClaim: s.onClaim},
 	}
 	if opts.Authority != s.authority {
 		c.authority = opts.Authority
@@ -172,7 +174,7 @@ func (s *Static) Build(_ grpcresolver.Target, cc grpcresolver.ClientConn, opts g
 func (s *Static) attach(c *channel) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := checkSecurity(s.endpoints, s.source, c.protocol); err != nil {
+	if err := checkSecurity(s.endpoints, s.source, c.creds); err != nil {
 		return err
 	}
 	s.channels = append(s.channels, c)

@@ -47,6 +47,7 @@ type Record struct {
 	cancel  context.CancelFunc
 	rescued bool
 	ended   error // why End has ended the call; nil if it has not
+	denied  bool  // the newest attempt's
 
 	address string          // of the newest attempt, if there is an Observe
 	ctx     context.Context //nolint:containedctx // likewise, until its end
@@ -163,7 +164,7 @@ func (r *Record) Sent() bool {
 func (r *Record) Picked(endpoint string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.explain = nil
+	r.explain, r.denied = nil, false
 	if r.tried == nil {
 		r.tried = r.few[:0]
 	}
@@ -224,6 +225,21 @@ func (r *Record) done(info balancer.DoneInfo) (context.Context, Observed) {
 	}
 	r.tried[last].Err, r.tried[last].Sent = info.Err, info.BytesSent
 	return ctx, r.newestLocked()
+}
+
+// Deny notes that the server of the newest attempt did not take the token that is
+// its endpoint's own, so that the call may do better elsewhere.
+func (r *Record) Deny() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.denied = true
+}
+
+// Denied tells whether Deny was the word on the newest attempt.
+func (r *Record) Denied() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.denied
 }
 
 // Attempts gives the attempts so far, in order.

@@ -102,7 +102,7 @@ func (c *conn) newDone() func(balancer.DoneInfo) {
 	n := &c.counters
 	return func(info balancer.DoneInfo) {
 		switch {
-		case info.Err != nil && speaksAgainst(info):
+		case info.Err != nil && c.speaksAgainst(info):
 			c.failure(info)
 		case info.BytesReceived:
 			n.heard.Add(1)
@@ -124,16 +124,20 @@ func (c *conn) failure(info balancer.DoneInfo) {
 	if inARow >= int(s.ejectAfter.Load()) {
 		s.callsFail(c)
 	}
-	if info.BytesReceived && cantonerr.PassiveReplica(info.Err) {
-		s.answersPassive(c)
+	switch {
+	case c.deniesToken(info):
+		s.answerSpeaksAgainst(c, healthcheck.ReasonCallsDenied)
+	case info.BytesReceived && cantonerr.PassiveReplica(info.Err):
+		s.answerSpeaksAgainst(c, healthcheck.ReasonPassiveReplica)
 	}
 }
 
-// answersPassive hears of a call that was answered by a passive replica: the
+// answerSpeaksAgainst hears of a call whose answer speaks against the endpoint, as
+// that of a passive replica does, and that of one which does not take our token: the
 // endpoint becomes suspect, and is probed at once. That is all, since the answer is
 // about one service of the node, and the probe's about the node. It comes from a call
 // that ends, and takes Set.mu.
-func (s *Set) answersPassive(c *conn) {
+func (s *Set) answerSpeaksAgainst(c *conn, why healthcheck.Reason) {
 	s.mu.Lock()
 	defer s.unlock()
 	e := c.endpoint
@@ -144,7 +148,7 @@ func (s *Set) answersPassive(c *conn) {
 	health := s.cfg.HealthCheck
 	c.passive, doubt = c.passive.next(time.Now(), health.SuspectInterval, health.Interval)
 	if doubt {
-		s.after = append(s.after, func() { e.checker.Doubt(healthcheck.ReasonPassiveReplica) })
+		s.after = append(s.after, func() { e.checker.Doubt(why) })
 	}
 }
 
@@ -152,14 +156,25 @@ func (s *Set) answersPassive(c *conn) {
 func (c *conn) trialDone(info balancer.DoneInfo) {
 	c.done(info)
 	switch {
-	case info.Err != nil && speaksAgainst(info):
+	case info.Err != nil && c.speaksAgainst(info):
 		c.endpoint.set.trialEnds(c, callFailed)
 	case info.BytesReceived:
 		c.endpoint.set.trialEnds(c, callAnswered)
 	}
 }
 
-// speaksAgainst tells whether a call's error says something about the endpoint
+// deniesToken tells that a server did not take the token that is the endpoint's own:
+// it has expired, or it is the wrong one. The call was not executed.
+func (c *conn) deniesToken(info balancer.DoneInfo) bool {
+	return info.BytesReceived && c.endpoint.hasToken && status.Code(info.Err) == codes.Unauthenticated
+}
+
+// speaksAgainst tells whether a call's error says something about the endpoint.
+func (c *conn) speaksAgainst(info balancer.DoneInfo) bool {
+	return c.deniesToken(info) || speaksAgainst(info)
+}
+
+// speaksAgainst tells whether a call's error says something about any endpoint
 // rather than about the call. A server that answers NotFound, Internal or
 // ResourceExhausted works.
 func speaksAgainst(info balancer.DoneInfo) bool {
@@ -203,6 +218,7 @@ func (e *endpoint) retireLocked() {
 		return
 	}
 	e.conn = nil
+	e.forgetValidationLocked()
 	c.eligible.Store(false)
 	c.trial.Store(false)
 	c.doubted.Store(false)
@@ -263,6 +279,7 @@ func (s *Set) connChanged(c *conn, state balancer.SubConnState) {
 	case connectivity.Ready:
 		e.channel.pending = true
 		e.stepLocked(linkUp, nil)
+		e.validateLocked(c, askedFor)
 		s.after = append(s.after, func() {
 			c.sc.RegisterHealthListener(func(h balancer.SubConnState) { s.channelHealth(c, h) })
 		})

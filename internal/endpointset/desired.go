@@ -14,6 +14,8 @@ import (
 type wanted struct {
 	name  string
 	addrs []grpcresolver.Address // tried in order; at least one
+	// identity is the endpoint in our own resolver's list; zero in that of another.
+	identity resolver.Endpoint
 	// What follows needs no new connection when it changes.
 	weight   int // its share of the calls; at least 1
 	zone     string
@@ -59,7 +61,7 @@ func ours(list []grpcresolver.Endpoint) ([]wanted, error) {
 			return nil, errIdentityLost
 		}
 		out = append(out, wanted{
-			name: endpoint.Name, addrs: e.Addresses,
+			name: endpoint.Name, addrs: e.Addresses, identity: endpoint,
 			weight: max(1, endpoint.Weight), zone: endpoint.Zone, priority: endpoint.Priority,
 		})
 	}

@@ -26,9 +26,12 @@
 //	endpoint.go  one endpoint: link, health, class
 //	conn.go      one SubConn from its making to its end, and its counters
 //	probing.go   probes on a SubConn, or on a connection of their own
+//	target.go    where an endpoint is asked about its health, if elsewhere
 //	silence.go   the pure state machine of calls in flight and nothing heard;
 //	sampling.go  feeds it, and finds dead connections
 //	retired.go   looks after the calls on connections that were given up
+//	validation.go  the pure state machine of finding out who is at the other end;
+//	validating.go  asks
 //	ejection.go  the pure state machine of calls that fail while probes pass;
 //	ejecting.go  feeds it; streak.go counts
 //	rescuable.go calls in flight that can be made elsewhere

@@ -32,7 +32,13 @@ type endpoint struct {
 	checker *healthcheck.Checker // immutable; nil if health checking is off
 	// healthCheck is what the checker was made with; immutable.
 	healthCheck healthcheck.Config
-	want        wanted // immutable; the weight, zone and priority in force stand below
+	// target is where health is asked for, nil for the connection of the calls;
+	// service is what is asked for. Immutable.
+	target  *target
+	service string
+	// hasToken: calls carry a token of the endpoint's own. Immutable.
+	hasToken bool
+	want     wanted // immutable; the weight, zone and priority in force stand below
 
 	weight int    // its share of the calls
 	zone   string // where it stands
@@ -68,14 +74,20 @@ type endpoint struct {
 	leaving  bool // no more in the list, picked until the new ones are decided
 	warming  bool // new in the list, and not decided yet
 
+	// validation is that of the present connection; see Options.Validator.
+	validation       validation
+	validationDetail string
+	validationTimer  *time.Timer // ends a pause; nil if there is none
+
 	ejection      ejection
 	ejectionTimer *time.Timer // ends its phase; nil if admitted
 
 	serves bool // servesLocked, at the last settling
 	sick   bool // unhealthy, at the last settling
 
-	shown      State // stateLocked, at the last settling; empty before the first
-	shownSince time.Time
+	shown       State // stateLocked, at the last settling; empty before the first
+	shownReason healthcheck.Reason
+	shownSince  time.Time
 
 	heardAt     time.Time         // when a call was last seen answered
 	transitions []TransitionCount // in order of their first
@@ -120,7 +132,7 @@ func (e *endpoint) stepLocked(event linkEvent, err error) {
 	}
 	if effects.failed {
 		e.troubled = true
-		e.connErr, e.connReason = err, healthcheck.ReasonConnectFailed
+		e.connErr, e.connReason = err, connectReason(err)
 	}
 	if effects.reset && e.backoff != nil {
 		e.backoff.Reset()
@@ -220,7 +232,7 @@ func (e *endpoint) standingLocked() selector.Standing {
 		return selector.Suspect
 	case e.servesLocked():
 		return selector.Fit
-	case e.troubled || e.channel.failing || e.health.state == healthcheck.Unhealthy:
+	case e.troubled || e.channel.failing || e.validation.failed() || e.health.state == healthcheck.Unhealthy:
 		return selector.Out
 	default:
 		return selector.Undecided
@@ -230,7 +242,7 @@ func (e *endpoint) standingLocked() selector.Standing {
 // servesLocked tells whether the endpoint could be picked, drained or not.
 func (e *endpoint) servesLocked() bool {
 	usable := e.health.state == healthcheck.Healthy || e.health.state == healthcheck.Suspect
-	return e.link.phase == ready && usable && !e.channel.failing && !e.channel.pending
+	return e.link.phase == ready && usable && !e.channel.failing && !e.channel.pending && e.validatedLocked()
 }
 
 // settleLocked brings the endpoint's class, and the set's accounts of classes,
@@ -284,5 +296,8 @@ func (e *endpoint) transition(t healthcheck.Transition) {
 		return
 	}
 	e.health = healthNow{state: t.To, reason: t.Reason, detail: t.Detail}
+	if t.To == healthcheck.Healthy {
+		e.validateLocked(e.conn, nowHealthy)
+	}
 	e.settleLocked()
 }

@@ -12,7 +12,8 @@ type EventKind string
 
 // The kinds of events.
 const (
-	// EventEndpoint: an endpoint's state has changed.
+	// EventEndpoint: an endpoint's state has changed or, while it is connecting, the
+	// reason why the last attempt has failed.
 	EventEndpoint EventKind = "endpoint"
 	// EventNoneEligible: from now on no endpoint is eligible, or one is again.
 	EventNoneEligible EventKind = "none_eligible"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/transport"
 )
 
 var errClosed = errors.New("the client is closed")
@@ -164,8 +165,19 @@ func errorText(err error) string {
 	if err == nil {
 		return ""
 	}
+	if handshake, ok := errors.AsType[*transport.HandshakeError](err); ok {
+		return handshake.Cause()
+	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Error()
 	}
 	return err.Error()
+}
+
+// connectReason is why an attempt to connect has failed.
+func connectReason(err error) healthcheck.Reason {
+	if _, ok := errors.AsType[*transport.HandshakeError](err); ok || transport.IsAlert(err) {
+		return healthcheck.ReasonHandshakeFailed
+	}
+	return healthcheck.ReasonConnectFailed
 }

@@ -212,13 +212,14 @@ func TestStatusShowsEachEndpoint(t *testing.T) {
 func TestStatusSaysWhatIsProbed(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"connectivity only":                                  withoutChecks,
-		"HTTP GET http://{host}:8080/health":                 func(c *Config) { c.HealthCheck.HTTP = "http://{host}:8080/health" },
+		"HTTP GET http://a:8080/health":                      func(c *Config) { c.HealthCheck.HTTP = "http://{host}:8080/health" },
 		`gRPC service "x" on port 5000`:                      func(c *Config) { c.HealthCheck.Service, c.HealthCheck.GRPCPort = "x", 5000 },
 		`gRPC service "orders" on the calls' own connection`: func(c *Config) { c.HealthCheck.Service = "orders" },
 	} {
 		cfg := DefaultConfig()
 		change(&cfg)
 		e := &endpoint{healthCheck: cfg.HealthCheck, want: wanted{addrs: []grpcresolver.Address{{Addr: "a"}}}}
+		e.target, e.service = e.want.newTarget(cfg.HealthCheck)
 		assert.Equal(t, want, e.targetText())
 		e.link = link{phase: closed}
 		assert.Equal(t, connectivity.Shutdown, e.connectivityLocked())

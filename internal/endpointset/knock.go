@@ -3,7 +3,6 @@ package endpointset
 import (
 	"context"
 	"math/rand/v2"
-	"net"
 	"time"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
@@ -59,9 +58,5 @@ func (e *endpoint) knockLocked() {
 func (s *Set) doorOpens(address string) bool {
 	ctx, cancel := context.WithTimeout(s.ctx, knockTimeout)
 	defer cancel()
-	dial := healthcheck.DialFunc(new(net.Dialer).DialContext)
-	if s.build.Dialer != nil {
-		dial = func(ctx context.Context, _, address string) (net.Conn, error) { return s.build.Dialer(ctx, address) }
-	}
-	return healthcheck.TCPConnect(address, dial).Probe(ctx).Outcome == healthcheck.Serving
+	return healthcheck.TCPConnect(address, s.dialer()).Probe(ctx).Outcome == healthcheck.Serving
 }

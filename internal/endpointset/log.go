@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/grpclog"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
 )
 
 var logger = grpclog.Component("cantonlb")
@@ -34,7 +36,7 @@ func (e Event) bad() bool {
 	case StateUnhealthy, StateEjected, noneEligible, listRefused, multipleActive:
 		return true
 	default:
-		return false
+		return e.Reason == healthcheck.ReasonHandshakeFailed
 	}
 }
 

@@ -17,6 +17,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Retries counts the calls that are made again. Nil: nobody does.
 	Retries *attempt.Tally
+	// Validator has every new connection validated before it is picked. Nil: none
+	// is.
+	Validator Validator
 }
 
 type optionsKey struct{}

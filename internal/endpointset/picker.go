@@ -132,6 +132,9 @@ func (p *picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 	}
 	return balancer.PickResult{SubConn: c.sc, Done: func(end balancer.DoneInfo) {
 		among.remove(r)
+		if c.deniesToken(end) {
+			r.Deny()
+		}
 		r.Done(end)
 		done(end)
 	}}, nil

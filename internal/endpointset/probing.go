@@ -2,15 +2,13 @@ package endpointset
 
 import (
 	"context"
-	"net"
-	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/health" // or a channel's healthCheckConfig would be ignored
+	"google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/selector"
@@ -23,6 +21,8 @@ func (s *Set) newEndpointLocked(w wanted) *endpoint {
 		healthCheck: s.cfg.HealthCheck, drained: s.drained[w.name],
 		told: selector.Condition{Standing: selector.Undecided},
 	}
+	e.hasToken = w.identity.HasToken()
+	e.target, e.service = w.newTarget(s.cfg.HealthCheck)
 	e.class = e.classifyLocked()
 	if e.healthCheck.Disabled {
 		return e
@@ -44,12 +44,12 @@ func (s *Set) newEndpointLocked(w wanted) *endpoint {
 // startLocked connects the endpoint, and begins to probe it if that takes no
 // connection of the channel's.
 func (e *endpoint) startLocked() {
-	if e.checker != nil && e.hasSeparateTarget() {
+	if e.checker != nil && e.target != nil {
 		s := e.set
 		ctx, cancel := context.WithCancel(s.ctx)
 		e.stop = cancel
 		s.wg.Go(func() {
-			probes := e.separateProbes()
+			probes := e.target.probes(e)
 			e.checker.Run(ctx, probes, nil)
 			if err := probes.Close(); err != nil {
 				logger.Infof("%s: endpoint %q: closing its probes: %v", s.policy, e.name, err)
@@ -66,58 +66,6 @@ func (e *endpoint) closeLocked() {
 		e.stop()
 	}
 	e.stepLocked(linkClose, nil)
-}
-
-// hasSeparateTarget tells whether health is learnt elsewhere than on the
-// connection of the calls.
-func (e *endpoint) hasSeparateTarget() bool {
-	return e.healthCheck.HTTP != "" || e.healthCheck.GRPCPort != 0
-}
-
-// separateProbes makes the probes for a target of their own.
-func (e *endpoint) separateProbes() healthcheck.Probes {
-	host, _, err := net.SplitHostPort(e.want.addrs[0].Addr)
-	if err != nil { // a foreign resolver's address, such as a unix socket
-		host = e.want.addrs[0].Addr
-	}
-	if e.healthCheck.HTTP != "" {
-		return healthcheck.Probes{Check: healthcheck.HTTPGet(nil, e.healthCheck.HTTPURL(host), healthcheck.HTTPOptions{})}
-	}
-	return e.set.ownChannel(e, net.JoinHostPort(host, strconv.Itoa(e.healthCheck.GRPCPort)))
-}
-
-// ownChannel makes gRPC probes on a connection of their own, set up like the
-// channel's connections.
-func (s *Set) ownChannel(e *endpoint, address string) healthcheck.Probes {
-	creds := s.build.DialCreds
-	if creds == nil {
-		creds = insecure.NewCredentials()
-	}
-	opts := []grpc.DialOption{grpc.WithTransportCredentials(creds)}
-	if s.build.CredsBundle != nil {
-		opts = []grpc.DialOption{grpc.WithCredentialsBundle(s.build.CredsBundle)}
-	}
-	if s.build.Dialer != nil {
-		opts = append(opts, grpc.WithContextDialer(s.build.Dialer))
-	} else {
-		opts = append(opts, grpc.WithNoProxy())
-	}
-	//lint:ignore SA1019 grpc itself still refuses an authority that differs from it
-	if name := e.want.addrs[0].ServerName; name != "" && creds.Info().ServerName == "" { //nolint:staticcheck // as above
-		opts = append(opts, grpc.WithAuthority(name))
-	}
-	probe, err := healthcheck.DialGRPC(address, e.healthCheck.Service, e.grpcOptions(), opts...)
-	if err != nil {
-		return healthcheck.Probes{Check: healthcheck.Func(address, func(context.Context) healthcheck.Verdict {
-			return healthcheck.NewVerdict(healthcheck.Failed, healthcheck.ReasonConnectFailed, err.Error())
-		})}
-	}
-	watch, _ := probe.(healthcheck.Watcher) // which it is; nil would be no Watch
-	return healthcheck.Probes{Check: probe, Watch: watch}
-}
-
-func (e *endpoint) grpcOptions() healthcheck.GRPCOptions {
-	return healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
 }
 
 // channelHealth hears from grpc's own health check, which runs if the channel
@@ -152,7 +100,7 @@ func (e *endpoint) probeLocked(c *conn, watched bool) {
 		e.health = healthNow{state: healthcheck.Healthy, reason: healthcheck.ReasonConnected}
 		return
 	}
-	if e.hasSeparateTarget() {
+	if e.target != nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
@@ -175,11 +123,11 @@ func (e *endpoint) probeLocked(c *conn, watched bool) {
 // Watch of grpc's on a service that we were not told of, ours has nothing to add
 // but to see that the endpoint answers at all.
 func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool) healthcheck.Probes {
-	service, opts := e.healthCheck.Service, e.grpcOptions()
+	service, opts := e.service, healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
 	probes := healthcheck.Probes{
 		Check:    healthcheck.GRPCCheck(cc, service, opts),
 		Watch:    healthcheck.GRPCWatch(cc, service, opts),
-		Fallback: &fallback{set: e.set, endpoint: e, address: c.address.Addr},
+		Fallback: &fallback{endpoint: e, address: c.address},
 	}
 	if watched && service == "" {
 		probes.Check, probes.Fallback, probes.Watch = alive{check: probes.Check}, alive{check: probes.Fallback}, nil
@@ -204,20 +152,19 @@ func (a alive) Probe(ctx context.Context) healthcheck.Verdict {
 // fallback probes on a short-lived connection of its own, for an endpoint whose
 // connection has no stream to spare.
 type fallback struct {
-	set      *Set
 	endpoint *endpoint
-	address  string
+	address  resolver.Address
 }
 
 func (f *fallback) Probe(ctx context.Context) healthcheck.Verdict {
-	probes := f.set.ownChannel(f.endpoint, f.address)
+	probes := f.endpoint.set.ownChannel(f.endpoint, f.endpoint.want.identityAt(f.address))
 	defer func() { _ = probes.Close() }() // what there was to learn has been learnt
 	return probes.Check.Probe(ctx)
 }
 
 func (*fallback) Kind() healthcheck.Kind { return healthcheck.KindGRPCCheck }
 
-func (f *fallback) Target() string { return f.address }
+func (f *fallback) Target() string { return f.address.Addr }
 
 // producerBuilder gives the probes of one connection their access to it. grpc
 // closes the producer before it tells of the connection's end, and holds a lock

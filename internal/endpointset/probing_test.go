@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/resolver"
 )
 
 func TestSeparateProbesAskTheEndpointsHost(t *testing.T) {
@@ -39,8 +40,9 @@ func TestSeparateProbesAskTheEndpointsHost(t *testing.T) {
 	} {
 		f := newFixture(t, c.change)
 		f.set.build = balancer.BuildOptions{CredsBundle: insecure.NewBundle()}
-		e := &endpoint{set: f.set, healthCheck: f.cfg.HealthCheck, want: wanted{addrs: []grpcresolver.Address{{Addr: c.address, ServerName: "x"}}}}
-		probes := e.separateProbes()
+		f.set.cfg = f.cfg
+		e := f.set.newEndpointLocked(wanted{name: c.address, addrs: []grpcresolver.Address{{Addr: c.address, ServerName: "x"}}})
+		probes := e.target.probes(e)
 		assert.Equal(t, c.target, probes.Check.Target())
 		assert.Equal(t, f.cfg.HealthCheck.GRPCPort != 0, probes.Watch != nil, "a health service can be watched")
 		assert.NoError(t, probes.Close())
@@ -53,7 +55,7 @@ func TestProbesNameWhatTheyAsk(t *testing.T) {
 	a := alive{check: check}
 	assert.Equal(t, check.Target(), a.Target())
 	assert.Equal(t, check.Kind(), a.Kind())
-	b := &fallback{address: "a:1"}
+	b := &fallback{address: grpcresolver.Address{Addr: "a:1"}}
 	assert.Equal(t, "a:1", b.Target())
 	assert.Equal(t, healthcheck.KindGRPCCheck, b.Kind())
 }
@@ -63,8 +65,7 @@ func TestAProbeThatCannotBeMadeFails(t *testing.T) {
 	f := newFixture(t)
 	defer f.close()
 	f.set.build = balancer.BuildOptions{CredsBundle: insecure.NewBundle()}
-	e := &endpoint{set: f.set, want: wanted{addrs: []grpcresolver.Address{{Addr: "a:1"}}}}
-	v := f.set.ownChannel(e, "").Check.Probe(t.Context())
+	v := f.set.ownChannel(&endpoint{set: f.set}, resolver.Endpoint{}).Check.Probe(t.Context())
 	assert.Equal(t, healthcheck.Failed, v.Outcome)
 	assert.Equal(t, healthcheck.ReasonConnectFailed, v.Reason)
 	assert.NotEmpty(t, v.Detail)

@@ -63,7 +63,7 @@ func (s *Set) ask(c *conn) {
 	e := c.endpoint
 	timeout := min(askTimeouts*e.checker.Status().Timeout, mostAskTimeout)
 	ctx, cancel := context.WithTimeout(s.ctx, timeout)
-	v := (&fallback{set: s, endpoint: e, address: c.address.Addr}).Probe(ctx)
+	v := (&fallback{endpoint: e, address: c.address}).Probe(ctx)
 	cancel()
 
 	s.mu.Lock()

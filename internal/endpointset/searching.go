@@ -92,7 +92,7 @@ func (s *Set) knockAll() []*healthcheck.Checker {
 		if e.link.phase == waiting && e.knocks == 0 {
 			e.knockLocked()
 		}
-		if e.checker != nil && e.health.state != healthcheck.Unknown && (e.link.phase == ready || e.hasSeparateTarget()) {
+		if e.checker != nil && e.health.state != healthcheck.Unknown && (e.link.phase == ready || e.target != nil) {
 			checkers = append(checkers, e.checker)
 		}
 	}

@@ -28,6 +28,8 @@ type Set struct {
 	cc     balancer.ClientConn
 	build  balancer.BuildOptions
 	budget *healthcheck.Budget
+	// questions bounds how many validations run at once.
+	questions *healthcheck.Budget
 	// ejectAfter is how many calls in a row must fail for an ejection.
 	ejectAfter atomic.Uint32
 	turn       *turn   // outlives every snapshot, so that turns are kept
@@ -59,6 +61,7 @@ type Set struct {
 	asking    int                    // questions about those under way
 	ejections map[*endpoint]struct{} // endpoints that are ejected or on trial
 	warmed    *time.Timer            // ends the warming at the latest
+	validator Validator              // nil: connections are not validated
 	problem   error                  // what was wrong with the newest list
 	drained   map[string]bool
 	changed   chan struct{} // closed and replaced when a class changes
@@ -80,7 +83,8 @@ type Set struct {
 func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
-		policy: policy, cc: cc, build: opts, budget: healthcheck.NewBudget(0, 0), turn: newTurn(), events: event.NewLog[Event](keptEvents),
+		policy: policy, cc: cc, build: opts, budget: healthcheck.NewBudget(0, 0), questions: healthcheck.NewBudget(0, 0),
+		turn: newTurn(), events: event.NewLog[Event](keptEvents),
 		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
 		byName: make(map[string]*endpoint), drained: make(map[string]bool), changed: make(chan struct{}),
 		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}),
@@ -444,7 +448,7 @@ func (s *Set) noneLocked(none bool) {
 func (s *Set) connectedLocked() []*conn {
 	var conns []*conn
 	for _, e := range s.list {
-		if e.link.phase == ready && !e.drained {
+		if e.link.phase == ready && !e.drained && e.validatedLocked() {
 			conns = append(conns, e.conn)
 		}
 	}

@@ -46,9 +46,11 @@ func (e *endpoint) stateLocked() State {
 		return StateDrained
 	case e.ejection.phase != admitted && e.servesLocked():
 		return StateEjected
-	case connected && e.channel.failing:
+	case connected && (e.channel.failing || e.validation.failed()):
 		return StateUnhealthy
 	case connected && e.channel.pending && e.health.state != healthcheck.Unhealthy:
+		return StateUnknown
+	case connected && !e.validatedLocked() && e.health.state != healthcheck.Unhealthy:
 		return StateUnknown
 	case connected, e.health.state == healthcheck.Unhealthy && e.connErr == nil:
 		return State(e.health.state.String())
@@ -69,8 +71,12 @@ func (e *endpoint) describeLocked() description {
 		d.reason, d.detail = e.connReason, healthcheck.CleanDetail(errorText(e.connErr))
 	case d.state == StateUnknown && !e.conn.heardOfHealth:
 		d.reason = healthcheck.ReasonNone // it has only just connected
+	case e.validation.last == identityMismatch, e.validation.failed() && e.health.state != healthcheck.Unhealthy:
+		d.reason, d.detail = e.validation.reason(), e.validationDetail
 	case e.channel.failing, e.channel.pending && d.state == StateUnknown:
 		d.reason, d.detail = healthcheck.ReasonChannelHealth, healthcheck.CleanDetail(errorText(e.channel.err))
+	case d.state == StateUnknown && e.health.state != healthcheck.Unknown:
+		d.reason = healthcheck.ReasonValidating
 	default:
 		d.reason, d.detail = e.health.reason, e.health.detail
 	}
@@ -78,8 +84,15 @@ func (e *endpoint) describeLocked() description {
 }
 
 // showLocked makes an event of a change of the endpoint's state, if there is one.
+// While it is connecting, it is one as well that an attempt has failed, and that the
+// next has for another reason: else nobody would hear of an endpoint that has never
+// been connected.
 func (e *endpoint) showLocked() {
-	if e.leaving || e.link.phase == closed || e.stateLocked() == e.shown {
+	if e.leaving || e.link.phase == closed {
+		return
+	}
+	state := e.stateLocked()
+	if state == e.shown && (state != StateConnecting || e.connReason == e.shownReason) {
 		return
 	}
 	e.changeLocked(e.describeLocked())
@@ -97,7 +110,10 @@ func (e *endpoint) changeLocked(d description) {
 	if e.shown != "" {
 		event.Held = event.At.Sub(e.shownSince)
 	}
-	e.shown, e.shownSince = d.state, event.At
+	if e.shown != d.state {
+		e.shownSince = event.At
+	}
+	e.shown, e.shownReason = d.state, d.reason
 	e.countLocked(d.state, d.reason)
 	e.set.emitLocked(event)
 }

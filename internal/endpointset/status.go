@@ -137,16 +137,13 @@ func (e *endpoint) connectivityLocked() connectivity.State {
 
 // targetText says what is probed.
 func (e *endpoint) targetText() string {
-	c := e.healthCheck
 	switch {
-	case c.Disabled:
+	case e.healthCheck.Disabled:
 		return "connectivity only"
-	case c.HTTP != "":
-		return "HTTP GET " + c.HTTP
-	case c.GRPCPort != 0:
-		return fmt.Sprintf("gRPC service %q on port %d", c.Service, c.GRPCPort)
+	case e.target != nil:
+		return e.target.text(e.service)
 	default:
-		return fmt.Sprintf("gRPC service %q on the calls' own connection", c.Service)
+		return fmt.Sprintf("gRPC service %q on the calls' own connection", e.service)
 	}
 }
 

@@ -1,16 +1,14 @@
 package transport
 
 import (
-	"context"
 	"errors"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/resolver"
 )
 
@@ -60,29 +58,33 @@ func TestReadersOfAConnectionThatEndsByItselfGetItsOwnError(t *testing.T) {
 	assert.NoError(t, conn.Close())
 }
 
-// refusing are credentials whose handshakes fail.
-type refusing struct {
-	credentials.TransportCredentials
+// rejected is a connection that the peer has closed with an alert, or without.
+type rejected struct {
+	net.Conn
+
+	why      error
+	deadline error
 }
 
-var errRefused = errors.New("refused")
+func (rejected) Write([]byte) (int, error)         { return 0, net.ErrClosed }
+func (r rejected) Read([]byte) (int, error)        { return 0, r.why }
+func (r rejected) SetReadDeadline(time.Time) error { return r.deadline }
 
-func (refusing) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	return nil, nil, errRefused
-}
-
-func TestCredentialsLeaveFailuresAndStrangersAlone(t *testing.T) {
-	_, _, err := Credentials(refusing{insecure.NewCredentials()}).ClientHandshake(t.Context(), "x", nil)
-	assert.Equal(t, errRefused, err)
-
-	near, far := net.Pipe()
-	defer far.Close()
-	c := Credentials(insecure.NewCredentials()).Clone()
-	assert.Equal(t, "insecure", c.Info().SecurityProtocol)
-	assert.Same(t, c, Credentials(c))
-	conn, info, err := c.ClientHandshake(t.Context(), "x", near)
-	require.NoError(t, err)
-	assert.Same(t, near, conn)
-	assert.Equal(t, "insecure", info.AuthType())
-	assert.NoError(t, conn.Close())
+func TestAWriterLearnsOfTheAlertWithWhichItsConnectionWasClosed(t *testing.T) {
+	alert := &net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}
+	for _, c := range []struct {
+		conn rejected
+		read int64 // when anything was last read
+		want error
+	}{
+		{rejected{why: alert}, 0, alert},
+		{rejected{why: alert}, 1, net.ErrClosed},
+		{rejected{why: net.ErrClosed}, 0, net.ErrClosed},
+		{rejected{why: alert, deadline: net.ErrClosed}, 0, net.ErrClosed},
+	} {
+		h := new(Holder)
+		h.read.Store(c.read)
+		_, err := h.hold(c.conn).Write([]byte("x"))
+		assert.Equal(t, c.want, err)
+	}
 }

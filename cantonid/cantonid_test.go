@@ -1,0 +1,175 @@
+package cantonid
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/lbtest"
+)
+
+const patience = 20 * time.Second
+
+// cluster starts nodes, and gives them with the endpoints that they are.
+func cluster(t *testing.T, nodes ...*node) (*lbtest.Cluster, []cantonlb.Endpoint) {
+	t.Helper()
+	registered(t)
+	next := 0 // NewCluster registers server by server
+	c := lbtest.NewCluster(t, len(nodes), func(srv *grpc.Server) {
+		nodes[next%len(nodes)].register(srv)
+		next++
+		lbtest.RegisterEcho(srv)
+	})
+	var list []cantonlb.Endpoint
+	for i, name := range c.Names() {
+		list = append(list, cantonlb.Endpoint{Name: name, Address: c.Addrs()[i]})
+	}
+	return c, list
+}
+
+func connect(t *testing.T, c *lbtest.Cluster, list []cantonlb.Endpoint, hook Hook, healthy int) *cantonlb.Client {
+	t.Helper()
+	client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: list, Validate: hook}, c.DialOptions()...)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, client.Close()) })
+	if healthy > 0 {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		require.NoError(t, client.WaitHealthy(ctx, healthy))
+	}
+	return client
+}
+
+// out waits until an endpoint is out for this reason, and gives the detail.
+func out(t *testing.T, client *cantonlb.Client, i int, reason healthcheck.Reason) string {
+	t.Helper()
+	var e cantonlb.EndpointStatus
+	require.Eventually(t, func() bool { e = client.Status().Endpoints[i]; return e.Reason == reason }, patience, time.Millisecond)
+	assert.False(t, e.Eligible)
+	return e.Detail
+}
+
+func TestReplicasOfAnotherParticipantAreKeptOut(t *testing.T) {
+	alice, old, bob := new(node), &node{v1: true}, new(node)
+	alice.says("alice::1220aa")
+	old.says("alice::1220aa")
+	bob.says("bob::1220bb")
+	c, list := cluster(t, alice, old, bob)
+	client := connect(t, c, list, Participant("alice::1220aa"), 2)
+	assert.Equal(t, `participant id "bob::1220bb"; want "alice::1220aa", as configured`, out(t, client, 2, healthcheck.ReasonIdentityMismatch))
+}
+
+func TestTheFirstReplicaDecidesIfNothingIsSaidBeforehand(t *testing.T) {
+	alice, bob := new(node), new(node)
+	alice.says("alice::1220aa")
+	bob.says("bob::1220bb")
+	c, list := cluster(t, alice, bob)
+	hook := Participant("")
+	connect(t, c, list[:1], hook, 1)
+	client := connect(t, c, list, hook, 1)
+	assert.Equal(t, `participant id "bob::1220bb"; want "alice::1220aa", as endpoint "server0" said first`,
+		out(t, client, 1, healthcheck.ReasonIdentityMismatch))
+}
+
+func TestASequencerOfAnotherSynchronizerOrAnotherNameIsKeptOut(t *testing.T) {
+	nodes := []*node{new(node), new(node), new(node), new(node)}
+	nodes[0].says("da::1220dd::34-0", "seq0::1220aa")
+	nodes[1].says("da::1220dd::34-0", "seq1::1220bb")
+	nodes[2].says("xx::1220dd::34-0", "seq2::1220cc")
+	nodes[3].says("da::1220dd::34-0", "seq9::1220ff")
+	c, list := cluster(t, nodes...)
+	client := connect(t, c, list, Sequencers(Expected{
+		SynchronizerID: "da::1220dd", // the protocol version and the serial may be any
+		SequencerIDs:   map[string]string{"server0": "seq0::1220aa", "server3": "seq3::1220dd"},
+	}), 2)
+	assert.Equal(t, `synchronizer id "xx::1220dd::34-0"; want "da::1220dd", as configured`, out(t, client, 2, healthcheck.ReasonIdentityMismatch))
+	assert.Equal(t, `sequencer id "seq9::1220ff"; want "seq3::1220dd", as configured`, out(t, client, 3, healthcheck.ReasonIdentityMismatch))
+}
+
+func TestASequencerThatComesBackAsAnotherIsKeptOutAndMayComeBackAsItself(t *testing.T) {
+	nodes := []*node{new(node), new(node)}
+	nodes[0].says("da::1220dd::34-0", "seq0::1220aa")
+	nodes[1].says("da::1220dd::34-0", "seq1::1220bb")
+	c, list := cluster(t, nodes...)
+	client := connect(t, c, list, Sequencers(Expected{}), 2)
+
+	nodes[1].says("da::1220dd::34-0", "seq1::1220ff")
+	c.Disconnect(1)
+	assert.Equal(t, `sequencer id "seq1::1220ff"; want "seq1::1220bb", as endpoint "server1" said first`,
+		out(t, client, 1, healthcheck.ReasonIdentityMismatch))
+	nodes[1].says("da::1220dd::34-0", "seq1::1220bb")
+	c.Disconnect(1)
+	require.Eventually(t, func() bool { return client.Status().Eligible() == 2 }, patience, time.Millisecond)
+	nodes[1].says("yy::1220dd::34-0", "seq1::1220bb")
+	c.Disconnect(1)
+	assert.Contains(t, out(t, client, 1, healthcheck.ReasonIdentityMismatch), `synchronizer id "yy::1220dd::34-0"`)
+}
+
+func TestANodeThatDoesNotSayWhoItIsIsAskedAgain(t *testing.T) {
+	for name, x := range map[string]struct {
+		hook    Hook
+		prepare func(n *node)
+		detail  string
+	}{
+		"denied":              {Participant(""), func(n *node) { n.failure.Store(failing(codes.PermissionDenied, "no admin")) }, "PermissionDenied: no admin"},
+		"a sequencer":         {Sequencers(Expected{}), func(n *node) { n.failure.Store(failing(codes.Unavailable, "later")) }, "Unavailable: later"},
+		"no id":               {Participant(""), func(n *node) { n.says("") }, "the answer has no participant id"},
+		"no synchronizer":     {Sequencers(Expected{}), func(n *node) { n.says("", "x") }, "the answer has no synchronizer id"},
+		"no sequencer":        {Sequencers(Expected{}), func(n *node) { n.says("x", "") }, "the answer has no sequencer id"},
+		"too long":            {Participant(""), func(n *node) { n.says(strings.Repeat("x", maxAnswer)) }, "ResourceExhausted: "},
+		"neither of its APIs": {Participant(""), func(n *node) { n.failure.Store(failing(codes.Unimplemented, "no such method")) }, "Unimplemented: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := new(node)
+			n.says("x", "y")
+			x.prepare(n)
+			c, list := cluster(t, n)
+			client := connect(t, c, list, x.hook, 0)
+			assert.Contains(t, out(t, client, 0, healthcheck.ReasonNotValidated), x.detail)
+			n.failure.Store(nil)
+			n.says("x", "y")
+			require.Eventually(t, func() bool { return client.Status().Eligible() == 1 }, patience, time.Millisecond)
+		})
+	}
+}
+
+func TestWhatIsRememberedIsBounded(t *testing.T) {
+	m := newMemory()
+	m.expect(forAll, "all")
+	for i := range maxKnown + 10 {
+		m.compare(of(strings.Repeat("x", i%7)+string(rune('a'+i%26))+time.Duration(i).String()), "id", "x", "e")
+	}
+	assert.LessOrEqual(t, len(m.known), maxKnown)
+	assert.Equal(t, "all", m.known[forAll].id)
+}
+
+// A program that links this package has none of Canton's names in protobuf's
+// registry but those of its own stubs. It is a program of its own that shows it,
+// since the tests here register them.
+func TestThisPackageRegistersNoNameOfCantons(t *testing.T) {
+	if os.Getenv("CANTONID_SHOW_NAMES") == "" {
+		command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+		command.Env = append(os.Environ(), "CANTONID_SHOW_NAMES=yes")
+		output, err := command.CombinedOutput()
+		require.NoError(t, err, string(output))
+		assert.Contains(t, string(output), "--- PASS: "+t.Name())
+		return
+	}
+	protoregistry.GlobalFiles.RangeFiles(func(f protoreflect.FileDescriptor) bool {
+		assert.False(t, strings.HasPrefix(string(f.Package()), "com."), f.Path())
+		return true
+	})
+	registered(t) // and there is no conflict with the real names
+}

@@ -1,0 +1,185 @@
+// Command organisations is a client of sequencers that belong to different
+// organisations, as those of a decentralised synchronizer do. Each has a
+// certificate authority and a token of its own; one is reached in plaintext, and
+// one tells its health over HTTP on another port.
+//
+//	go run ./examples/organisations
+//
+// It starts the three of them, and then shows what an operator sees when one has an
+// authority that is not the expected one, and when another's token has expired,
+// while the calls go on with the rest.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/examples/internal/cli"
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	default:
+		slog.Error("the example has failed", "error", err)
+		os.Exit(1)
+	}
+}
+
+type settings struct {
+	pause, timeout time.Duration
+}
+
+// errUsage: the flags are wrong, which the flag package has said already.
+var errUsage = errors.New("wrong flags")
+
+func parse(args []string, stderr io.Writer) (settings, error) {
+	var s settings
+	flags := flag.NewFlagSet("organisations", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.DurationVar(&s.pause, "pause", 2*time.Second, "how long each act goes on once it has begun")
+	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long to wait for what is to be shown")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return s, err
+	} else if err != nil {
+		return s, errUsage
+	}
+	switch {
+	case flags.NArg() > 0:
+		return s, fmt.Errorf("argument %q: want flags only", flags.Arg(0))
+	case s.pause <= 0:
+		return s, fmt.Errorf("-pause %v: want a duration above zero", s.pause)
+	case s.timeout <= 0:
+		return s, fmt.Errorf("-timeout %v: want a duration above zero", s.timeout)
+	}
+	return s, nil
+}
+
+func run(ctx context.Context, args []string) (err error) {
+	s, err := parse(args, os.Stderr)
+	if err != nil {
+		return err
+	}
+	orgs, err := startAll(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, orgs.close()) }()
+
+	client, err := cantonlb.NewClient(cantonlb.Config{
+		Role:      cantonlb.Sequencer,
+		Endpoints: orgs.endpoints,
+	})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+
+	calls := startCalls(ctx, client)
+	err = show(ctx, client, s, orgs)
+	calls.stop()
+	fmt.Println(calls)
+	if err == nil && calls.failed > 0 {
+		err = fmt.Errorf("%d calls failed, the first: %w", calls.failed, calls.first)
+	}
+	if ctx.Err() != nil {
+		return nil // Ctrl-C
+	}
+	return err
+}
+
+// show runs the acts: each changes something, and waits until the client knows.
+func show(ctx context.Context, client *cantonlb.Client, s settings, orgs *all) error {
+	south, west := orgs.list[1], orgs.list[2]
+	mistaken := slices.Clone(orgs.endpoints)
+	mistaken[0].TLS.RootCAFile = orgs.endpoints[1].TLS.RootCAFile
+	for _, act := range []struct {
+		title string
+		begin func() error
+		until map[string]healthcheck.Reason // why somebody is not eligible then
+	}{
+		{
+			"each organisation with its own authority and token",
+			func() error { return nil },
+			nil,
+		},
+		{
+			"north's endpoint has the certificate authority of south",
+			func() error { return client.Update(mistaken) },
+			map[string]healthcheck.Reason{"north": healthcheck.ReasonHandshakeFailed},
+		},
+		{
+			"north's endpoint is put right",
+			func() error { return client.Update(orgs.endpoints) },
+			nil,
+		},
+		{
+			"west's token has expired, and its file has not been renewed yet",
+			func() error { west.expireToken(); return nil },
+			map[string]healthcheck.Reason{"west": healthcheck.ReasonProbeDenied},
+		},
+		{
+			"west's token is renewed in its file; south hands out another, too",
+			func() error { return errors.Join(west.handOut(), south.renewToken()) },
+			nil,
+		},
+	} {
+		fmt.Printf("--- %s\n", act.title)
+		if err := act.begin(); err != nil {
+			return err
+		}
+		if err := await(ctx, client, s.timeout, act.until); err != nil {
+			return fmt.Errorf("%s: %w", act.title, err)
+		}
+		if !sleep(ctx, s.pause) {
+			return nil
+		}
+		fmt.Print(cli.Table(client.Status(), time.Now()))
+	}
+	return nil
+}
+
+// await waits until these endpoints are not eligible, for these reasons, and all
+// others are.
+func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration, out map[string]healthcheck.Reason) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	for range client.Subscribe(ctx) { // the first news comes at once, each later one with a change
+		status := client.Status()
+		if !slices.ContainsFunc(status.Endpoints, func(e cantonlb.EndpointStatus) bool {
+			reason, isOut := out[e.Name]
+			return e.Eligible == isOut || isOut && e.Reason != reason
+		}) {
+			return nil
+		}
+	}
+	return fmt.Errorf("it never came to that: %w\n%s", ctx.Err(), cli.Table(client.Status(), time.Now()))
+}
+
+// sleep waits, and tells whether ctx still lives.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

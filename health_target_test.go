@@ -1,0 +1,157 @@
+package cantonlb_test
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/lbtest"
+)
+
+func portOf(t *testing.T, address string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	return port
+}
+
+func TestEachEndpointCanTellItsHealthElsewhere(t *testing.T) {
+	for name, c := range map[string]struct {
+		opts   []lbtest.Option
+		health func(s *lbtest.Server) cantonlb.HealthTarget
+		kind   string // how it begins
+		target func(s *lbtest.Server) string
+	}{
+		"at another port by gRPC": {
+			[]lbtest.Option{lbtest.WithHealthPort(), lbtest.WithTLS()},
+			func(s *lbtest.Server) cantonlb.HealthTarget { return cantonlb.HealthTarget{GRPCPort: 2} },
+			"grpc_",
+			func(*lbtest.Server) string { return `gRPC service "" on port 2` },
+		},
+		"at an address of its own": {
+			[]lbtest.Option{lbtest.WithHealthPort()},
+			func(s *lbtest.Server) cantonlb.HealthTarget {
+				return cantonlb.HealthTarget{GRPCAddress: "http://" + s.HealthAddr()}
+			},
+			"grpc_",
+			func(s *lbtest.Server) string { return `gRPC service "" at ` + s.HealthAddr() },
+		},
+		"over HTTP": {
+			[]lbtest.Option{lbtest.WithHealthPage()},
+			func(s *lbtest.Server) cantonlb.HealthTarget {
+				return cantonlb.HealthTarget{HTTP: s.HealthPageURL() + "?x"}
+			},
+			"http",
+			func(s *lbtest.Server) string { return "HTTP GET " + s.HealthPageURL() },
+		},
+		"over HTTPS with its own authority": {
+			[]lbtest.Option{lbtest.WithHealthPage(), lbtest.WithTLS()},
+			func(s *lbtest.Server) cantonlb.HealthTarget {
+				return cantonlb.HealthTarget{HTTP: s.HealthPageURL(), TLS: cantonlb.TLS{RootCAPEM: s.CA().PEM()}}
+			},
+			"http",
+			func(s *lbtest.Server) string { return "HTTP GET " + s.HealthPageURL() },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, c.opts...)
+			list := deployed(cluster)
+			s := cluster.Server(1)
+			list[1].Health = c.health(s)
+			client := connect(t, cluster, cantonlb.Config{
+				Endpoints: list, HealthCheck: healthcheck.Config{Interval: 100 * time.Millisecond},
+			}, 2)
+			shown := endpoint(client.Status(), "server1").Probe
+			assert.True(t, strings.HasPrefix(string(shown.Kind), c.kind), shown.Kind)
+			assert.Equal(t, c.target(s), shown.Target)
+			assert.Equal(t, `gRPC service "" on the calls' own connection`, endpoint(client.Status(), "server0").Probe.Target)
+
+			s.SetServing("", false)
+			st := await(t, client, func(s cantonlb.Status) bool { return !endpoint(s, "server1").Eligible })
+			assert.Equal(t, healthcheck.ReasonNotServing, endpoint(st, "server1").Reason)
+			assert.Equal(t, map[string]int{"server0": 3}, spread(t, client, 3))
+			s.SetServing("", true)
+			require.NoError(t, client.WaitHealthy(timeout(t), 2))
+			s.Hang()
+			st = await(t, client, func(s cantonlb.Status) bool { return !endpoint(s, "server1").Eligible })
+			assert.Equal(t, healthcheck.ReasonProbeTimeout, endpoint(st, "server1").Reason)
+		})
+	}
+}
+
+func TestATCPTargetTellsOnlyThatSomebodyListens(t *testing.T) {
+	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithHealthPort())
+	list := deployed(cluster)
+	list[0].Health.TCP = "{host}:" + portOf(t, cluster.Server(0).HealthAddr())
+	client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 1)
+	assert.Equal(t, "TCP connect to "+cluster.Server(0).HealthAddr(), client.Status().Endpoints[0].Probe.Target)
+	cluster.SetServing(0, "", false)
+	require.NoError(t, call(timeout(t), client))
+	cluster.Kill(0)
+	await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
+}
+
+func TestAHealthTargetThatIsNotTrustedIsExplained(t *testing.T) {
+	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, lbtest.WithTLS(), lbtest.WithHealthPort(), lbtest.WithHealthPage())
+	list := deployed(cluster)
+	wrong := cantonlb.TLS{RootCAPEM: lbtest.NewCA(t, "x").PEM()}
+	list[0].Health = cantonlb.HealthTarget{GRPCPort: 2, TLS: wrong}
+	list[1].Health = cantonlb.HealthTarget{HTTP: cluster.Server(1).HealthPageURL(), TLS: wrong}
+	client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 0)
+	s := await(t, client, func(s cantonlb.Status) bool {
+		return s.Endpoints[0].State == cantonlb.StateUnhealthy && s.Endpoints[1].State == cantonlb.StateUnhealthy
+	})
+	for _, e := range s.Endpoints {
+		assert.Equal(t, healthcheck.ReasonConnectFailed, e.Reason)
+		assert.Contains(t, e.Detail, "certificate signed by unknown authority")
+	}
+}
+
+func TestAWrongServiceNameOfOneEndpointIsReportedWithTheName(t *testing.T) {
+	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.WithHealthServices("right"))
+	list := deployed(cluster)
+	list[1].Health.Service = "wrong"
+	list[2].Health.Service = cantonlb.WholeServer
+	client := connect(t, cluster, cantonlb.Config{Endpoints: list, HealthCheck: healthcheck.Config{Service: "right"}}, 2)
+	s := await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").State == cantonlb.StateUnhealthy })
+	assert.Equal(t, healthcheck.ReasonUnknownService, endpoint(s, "server1").Reason)
+	assert.Equal(t, `no health service named "wrong"`, endpoint(s, "server1").Detail)
+	assert.Contains(t, endpoint(s, "server2").Probe.Target, `service ""`)
+}
+
+func TestTheTokenGoesToAHealthTargetOnlyIfAskedTo(t *testing.T) {
+	for _, send := range []bool{false, true} {
+		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, lbtest.WithTLS(), lbtest.WithHealthPort(), lbtest.WithHealthPage())
+		list := deployed(cluster)
+		for i := range list {
+			list[i].Token = secret("token-of-" + list[i].Name)
+		}
+		list[0].Health = cantonlb.HealthTarget{GRPCPort: 2, SendToken: send}
+		list[1].Health = cantonlb.HealthTarget{HTTP: cluster.Server(1).HealthPageURL(), SendToken: send}
+		connect(t, cluster, cantonlb.Config{Endpoints: list}, 2)
+		for i := range list {
+			var want []string
+			if send {
+				want = []string{"token-of-" + list[i].Name}
+			}
+			assert.Equal(t, want, cluster.Server(i).TokensSeen())
+		}
+	}
+}
+
+func TestARoleWithHealthElsewhereTakesItFromEachEndpoint(t *testing.T) {
+	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithHealthPort(), lbtest.WithHealthServices("mediator"))
+	list := deployed(cluster)
+	list[0].Health.GRPCAddress = "http://{host}:2"
+	client := connect(t, cluster, cantonlb.Config{Role: cantonlb.Mediator, Endpoints: list}, 1)
+	assert.Equal(t, `gRPC service "mediator" at server0.lbtest:2`, client.Status().Endpoints[0].Probe.Target)
+	err := client.Update(append(list, cantonlb.Endpoint{Address: "http://server1.lbtest:1"}))
+	require.ErrorContains(t, err, `role "mediator" tells its health on a port of its own`)
+	assert.Len(t, client.Status().Endpoints, 1)
+}

@@ -1,0 +1,199 @@
+package endpointset
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// target is where and how an endpoint is asked about its health, if not on the
+// connection of its calls.
+type target struct {
+	// at is the address, with its security and credentials.
+	at resolver.Endpoint
+	// url is what to GET, tcp tells to connect only; with neither it is gRPC.
+	url    string
+	expect int
+	tcp    bool
+	// port tells that it is another port of the endpoint's host.
+	port bool
+}
+
+// identityAt gives the endpoint at one of its addresses.
+func (w wanted) identityAt(a grpcresolver.Address) resolver.Endpoint {
+	if w.identity.Name != "" {
+		return w.identity
+	}
+	return resolver.Endpoint{Name: w.name, Address: a.Addr, ServerName: a.ServerName}
+}
+
+// newTarget gives the endpoint's target and the name of the service to ask for.
+// The endpoint's own settings come before those of the client. It is nil for the
+// connection of the calls.
+func (w wanted) newTarget(c healthcheck.Config) (*target, string) {
+	id := w.identityAt(w.addrs[0])
+	if !id.Health.IsSet() {
+		id.Health.GRPCPort, id.Health.HTTP = c.GRPCPort, c.HTTP
+	}
+	h := id.Health
+	service := cmp.Or(h.Service, c.Service)
+	if service == resolver.WholeServer {
+		service = ""
+	}
+	if h.GRPCPort == 0 && h.GRPCAddress == "" && h.HTTP == "" && h.TCP == "" {
+		return nil, service
+	}
+	t := &target{url: id.HealthURL(), expect: h.ExpectedStatus, tcp: h.TCP != "", port: h.GRPCPort != 0}
+	var ok bool
+	if t.at, ok = id.HealthEndpoint(); !ok { // a foreign resolver's address, such as a unix socket
+		host, _, err := net.SplitHostPort(id.Address)
+		if err != nil {
+			host = id.Address
+		}
+		t.at = resolver.Endpoint{Name: w.name, Address: net.JoinHostPort(host, strconv.Itoa(h.GRPCPort)), ServerName: id.ServerName}
+		if h.HTTP != "" {
+			t.url = c.HTTPURL(host)
+		}
+	}
+	return t, service
+}
+
+// probes makes the probes of an endpoint with a target of its own.
+func (t *target) probes(e *endpoint) healthcheck.Probes {
+	s := e.set
+	switch {
+	case t.url != "":
+		var opts healthcheck.HTTPOptions
+		if t.expect != 0 {
+			opts.Expect = []int{t.expect}
+		}
+		client := s.httpClient(t.at)
+		return healthcheck.Probes{Check: pageProbe{healthcheck.HTTPGet(client, t.url, opts), client}}
+	case t.tcp:
+		return healthcheck.Probes{Check: healthcheck.TCPConnect(t.at.HostPort(), s.dialer())}
+	default:
+		return s.ownChannel(e, t.at)
+	}
+}
+
+// text says what is asked, for status.
+func (t *target) text(service string) string {
+	shown, _, _ := strings.Cut(t.url, "?")
+	switch {
+	case t.url != "":
+		return "HTTP GET " + shown
+	case t.tcp:
+		return "TCP connect to " + t.at.HostPort()
+	case t.port:
+		_, port, _ := net.SplitHostPort(hostPortOf(t.at))
+		return fmt.Sprintf("gRPC service %q on port %s", service, port)
+	default:
+		return fmt.Sprintf("gRPC service %q at %s", service, hostPortOf(t.at))
+	}
+}
+
+// hostPortOf gives what to dial: the address itself where it is a foreign
+// resolver's and no host and port.
+func hostPortOf(e resolver.Endpoint) string { return cmp.Or(e.HostPort(), e.Address) }
+
+// pageProbe is an HTTP probe that owns its client.
+type pageProbe struct {
+	page   healthcheck.Probe
+	client *http.Client
+}
+
+func (p pageProbe) Kind() healthcheck.Kind { return p.page.Kind() }
+func (p pageProbe) Target() string         { return p.page.Target() }
+
+func (p pageProbe) Probe(ctx context.Context) healthcheck.Verdict { return p.page.Probe(ctx) }
+
+// Close lets go of idle connections.
+func (p pageProbe) Close() error {
+	p.client.CloseIdleConnections()
+	return nil
+}
+
+// dialer makes connections like the channel's.
+func (s *Set) dialer() healthcheck.DialFunc {
+	if dial := s.build.Dialer; dial != nil {
+		return func(ctx context.Context, _, address string) (net.Conn, error) { return dial(ctx, address) }
+	}
+	return new(net.Dialer).DialContext
+}
+
+// httpClient makes the client for a page at this endpoint.
+func (s *Set) httpClient(at resolver.Endpoint) *http.Client {
+	creds, ok := s.build.DialCreds.(*transport.Credentials)
+	if !ok {
+		creds = transport.New(nil)
+	}
+	return creds.HTTPClient(at, s.dialer())
+}
+
+// ownChannel makes gRPC probes of an endpoint on a connection of their own to this
+// place, made like the channel's connections.
+func (s *Set) ownChannel(e *endpoint, at resolver.Endpoint) healthcheck.Probes {
+	opts := s.credentialsFor(at)
+	if s.build.Dialer != nil {
+		opts = append(opts, grpc.WithContextDialer(s.build.Dialer))
+	} else {
+		opts = append(opts, grpc.WithNoProxy())
+	}
+	options := healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
+	probe, err := healthcheck.DialGRPC(hostPortOf(at), e.service, options, opts...)
+	if err != nil {
+		return healthcheck.Probes{Check: healthcheck.Func(at.Address, func(context.Context) healthcheck.Verdict {
+			return healthcheck.NewVerdict(healthcheck.Failed, healthcheck.ReasonConnectFailed, err.Error())
+		})}
+	}
+	watch, _ := probe.(healthcheck.Watcher) // which it is; nil would be no Watch
+	return healthcheck.Probes{Check: probe, Watch: watch}
+}
+
+// credentialsFor gives the options of a channel to one endpoint: its own transport
+// and call credentials, if the channel's credentials know endpoints.
+func (s *Set) credentialsFor(at resolver.Endpoint) []grpc.DialOption {
+	if s.build.CredsBundle != nil {
+		return append([]grpc.DialOption{grpc.WithCredentialsBundle(s.build.CredsBundle)}, authority(at)...)
+	}
+	if creds, ok := s.build.DialCreds.(*transport.Credentials); ok {
+		creds = creds.For(at)
+		opts := []grpc.DialOption{grpc.WithTransportCredentials(creds), grpc.WithPerRPCCredentials(creds.Tokens())}
+		//lint:ignore SA1019 grpc itself still refuses an authority that differs from it
+		if creds.Info().ServerName == "" { //nolint:staticcheck // as above
+			opts = append(opts, authority(at)...)
+		}
+		return opts
+	}
+	creds := s.build.DialCreds
+	if creds == nil {
+		creds = insecure.NewCredentials()
+	}
+	opts := []grpc.DialOption{grpc.WithTransportCredentials(creds)}
+	//lint:ignore SA1019 as above
+	if creds.Info().ServerName == "" { //nolint:staticcheck // as above
+		opts = append(opts, authority(at)...)
+	}
+	return opts
+}
+
+// authority names the endpoint to its server, if it has a name other than its
+// address.
+func authority(at resolver.Endpoint) []grpc.DialOption {
+	if at.ServerName == "" {
+		return nil
+	}
+	return []grpc.DialOption{grpc.WithAuthority(at.ServerName)}
+}

@@ -1,0 +1,144 @@
+package endpointset
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// validateTimeout bounds one question.
+const validateTimeout = 5 * time.Second
+
+// ValidationResult is what a Validator says; anything but the two below is that it
+// could not find out.
+type ValidationResult string
+
+// The results of a Validator.
+const (
+	ValidationOK       ValidationResult = "ok"
+	ValidationMismatch ValidationResult = "mismatch"
+)
+
+// Validator finds out whether the endpoint at the other end of a connection is who
+// it should be. detail is for people. It must return when its context ends.
+type Validator func(ctx context.Context, cc grpc.ClientConnInterface, e resolver.Endpoint) (result ValidationResult, detail string)
+
+// validatedLocked tells that nothing is left to find out about the connection.
+func (e *endpoint) validatedLocked() bool {
+	return e.set.options.Validator == nil || e.validation.last == identityValid
+}
+
+// validateLocked moves the validation of a connection and does what follows.
+func (e *endpoint) validateLocked(c *conn, event validationEvent) {
+	s := e.set
+	if s.options.Validator == nil || s.closed || e.conn != c {
+		return
+	}
+	var effects validationEffects
+	e.validation, effects = e.validation.next(event, rand.Float64())
+	if effects.ask {
+		e.stopValidationTimerLocked()
+		e.askWhoLocked(c)
+	}
+	if effects.wait > 0 {
+		e.armValidationLocked(c, effects.wait)
+	}
+}
+
+// askWhoLocked asks, on the connection itself, once Set.mu is released.
+func (e *endpoint) askWhoLocked(c *conn) {
+	s, f := e.set, e.set.options.Validator
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.wg.Add(1)
+	s.after = append(s.after, func() {
+		p, release := c.sc.GetOrBuildProducer(&producerBuilder{cancel: cancel})
+		go func() {
+			defer s.wg.Done()
+			defer release()
+			defer cancel()
+			cc, ok := p.(grpc.ClientConnInterface)
+			if !ok { // it is what grpc says it gives
+				return
+			}
+			event, detail := s.askWho(ctx, onConn{cc}, f, e.want.identityAt(c.address))
+			if ctx.Err() != nil {
+				return // the connection is gone
+			}
+			e.answeredWho(c, event, detail) //nolint:contextcheck // what follows belongs to the set
+		}()
+	})
+}
+
+// answeredWho takes in the answer to a question.
+func (e *endpoint) answeredWho(c *conn, event validationEvent, detail string) {
+	s := e.set
+	s.mu.Lock()
+	defer s.unlock()
+	if e.conn == c && !s.closed {
+		e.validationDetail = detail
+		e.validateLocked(c, event)
+		e.settleLocked()
+	}
+}
+
+// askWho asks one question. Only so many run at once.
+func (s *Set) askWho(ctx context.Context, cc grpc.ClientConnInterface, f Validator, id resolver.Endpoint) (validationEvent, string) {
+	if s.questions.AcquireFirst(ctx) != nil {
+		return saidRetry, ""
+	}
+	defer s.questions.ReleaseFirst()
+	ctx, cancel := context.WithTimeout(ctx, validateTimeout)
+	defer cancel()
+	result, detail := f(ctx, cc, id)
+	switch {
+	case result == ValidationOK:
+		return saidValid, ""
+	case result == ValidationMismatch:
+		return saidMismatch, healthcheck.CleanDetail(detail)
+	case detail == "" && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return saidRetry, "no answer within " + validateTimeout.String()
+	default:
+		return saidRetry, healthcheck.CleanDetail(detail)
+	}
+}
+
+func (e *endpoint) armValidationLocked(c *conn, d time.Duration) {
+	var t *time.Timer
+	t = time.AfterFunc(d, func() {
+		s := e.set
+		s.mu.Lock()
+		defer s.unlock()
+		if !s.closed && e.validationTimer == t {
+			e.validateLocked(c, pauseOver)
+		}
+	})
+	e.validationTimer = t
+}
+
+// forgetValidationLocked is for a connection that is given up: the next one has to
+// be validated anew.
+func (e *endpoint) forgetValidationLocked() {
+	e.validation, e.validationDetail = validation{}, ""
+	e.stopValidationTimerLocked()
+}
+
+func (e *endpoint) stopValidationTimerLocked() {
+	if e.validationTimer != nil {
+		e.validationTimer.Stop()
+		e.validationTimer = nil
+	}
+}
+
+// validationReason is why an endpoint is not eligible whose validation has failed.
+func (v validation) reason() healthcheck.Reason {
+	if v.last == identityMismatch {
+		return healthcheck.ReasonIdentityMismatch
+	}
+	return healthcheck.ReasonNotValidated
+}

@@ -1,0 +1,158 @@
+package transport
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+const (
+	// maxFiles bounds how many files of each kind are remembered.
+	maxFiles = 2 * resolver.MaxEndpoints
+	// tokenEvery is how often a token's file is looked at, at most: calls are
+	// many, while connections are few.
+	tokenEvery = time.Second
+)
+
+// files is what was read from the endpoints' files. Its zero value is ready.
+type files struct {
+	// mu guards the maps. No other lock is taken under it.
+	mu     sync.Mutex
+	pools  map[string]*reloading[*x509.CertPool]
+	pairs  map[keyPair]*reloading[tls.Certificate]
+	tokens map[string]*reloading[string]
+}
+
+type keyPair struct{ cert, key string }
+
+func (f *files) roots(path string) *reloading[*x509.CertPool] {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return remembered(&f.pools, path, func() *reloading[*x509.CertPool] {
+		return &reloading[*x509.CertPool]{
+			paths: []string{path}, most: resolver.MaxPEM,
+			parse: func(contents [][]byte) (*x509.CertPool, error) { return parseRoots(contents[0]) },
+		}
+	})
+}
+
+func (f *files) pair(t resolver.TLS) *reloading[tls.Certificate] {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return remembered(&f.pairs, keyPair{t.CertFile, t.KeyFile}, func() *reloading[tls.Certificate] {
+		return &reloading[tls.Certificate]{
+			paths: []string{t.CertFile, t.KeyFile}, most: resolver.MaxPEM,
+			parse: func(contents [][]byte) (tls.Certificate, error) { return tls.X509KeyPair(contents[0], contents[1]) },
+		}
+	})
+}
+
+func (f *files) token(path string) *reloading[string] {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return remembered(&f.tokens, path, func() *reloading[string] {
+		return &reloading[string]{
+			paths: []string{path}, most: resolver.MaxToken + 64, every: tokenEvery,
+			parse: func(contents [][]byte) (string, error) {
+				token := strings.TrimSpace(string(contents[0]))
+				return token, tokenFault(token)
+			},
+		}
+	})
+}
+
+// tokenFault is resolver.CheckToken in words for a file.
+func tokenFault(token string) error {
+	if fault, ok := errors.AsType[*resolver.ConfigError](resolver.CheckToken(token)); ok {
+		return errors.New(fault.Problem)
+	}
+	return nil
+}
+
+// remembered gives the entry of a map, made if there is none. A map that is full
+// makes room by forgetting any one.
+func remembered[K comparable, V any](m *map[K]*V, key K, make_ func() *V) *V {
+	if v := (*m)[key]; v != nil {
+		return v
+	}
+	if *m == nil {
+		*m = make(map[K]*V)
+	}
+	for k := range *m {
+		if len(*m) < maxFiles {
+			break
+		}
+		delete(*m, k)
+	}
+	v := make_()
+	(*m)[key] = v
+	return v
+}
+
+// tlsConfig makes the configuration of one handshake, out of the files as they are
+// now.
+func (f *files) tlsConfig(t resolver.TLS) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	var err error
+	switch {
+	case t.RootCAPEM != "":
+		config.RootCAs, err = parseRoots([]byte(t.RootCAPEM))
+	case t.RootCAFile != "":
+		config.RootCAs, err = f.roots(t.RootCAFile).get()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if t.CertFile != "" {
+		pair, err := f.pair(t).get()
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
+
+// problem tells which of an endpoint's files hold something that is not in force.
+func (f *files) problem(e resolver.Endpoint) error {
+	f.mu.Lock()
+	roots, pair, token := f.pools[e.TLS.RootCAFile], f.pairs[keyPair{e.TLS.CertFile, e.TLS.KeyFile}], f.tokens[e.TokenFile]
+	f.mu.Unlock()
+	return errors.Join(roots.problem(), pair.problem(), token.problem())
+}
+
+// parseRoots reads certificates. Unlike x509's own reader it refuses a text of
+// which a part is no certificate: a file that is being written looks like that.
+func parseRoots(text []byte) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	n := 0
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			break
+		}
+		n++
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("block %d is a %.40q, not a CERTIFICATE", n, block.Type)
+		}
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("block %d: %w", n, err)
+		}
+		pool.AddCert(certificate)
+	}
+	switch {
+	case strings.Contains(string(text), "-----BEGIN"):
+		return nil, fmt.Errorf("block %d has no end", n+1)
+	case n == 0:
+		return nil, errors.New("no certificate in it")
+	}
+	return pool, nil
+}

@@ -1,0 +1,103 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// httpTimeout bounds connecting, and the handshake, where the request that wanted
+// the connection has been given up meanwhile.
+const httpTimeout = 5 * time.Second
+
+// HTTPClient makes a client for pages of this endpoint, like
+// healthcheck.NewHTTPClient: connections are made by dial, https ones with the
+// endpoint's TLS settings, and each request carries the endpoint's token. It is
+// for one host: whoever it is redirected to, it does not follow.
+func (c *Credentials) HTTPClient(e resolver.Endpoint, dial healthcheck.DialFunc) *http.Client {
+	client := healthcheck.NewHTTPClient()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	base, ok := client.Transport.(*http.Transport)
+	if !ok {
+		return client // it is what NewHTTPClient makes
+	}
+	base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, httpTimeout)
+		defer cancel()
+		return dial(ctx, network, address)
+	}
+	base.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, httpTimeout)
+		defer cancel()
+		raw, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return c.secure(ctx, e, raw)
+	}
+	client.Transport = &authorized{base: base, creds: c, endpoint: e}
+	return client
+}
+
+// secure makes a connection for HTTPS out of a bare one.
+func (c *Credentials) secure(ctx context.Context, e resolver.Endpoint, raw net.Conn) (net.Conn, error) {
+	config, err := c.shared.files.tlsConfig(e.TLS)
+	if err != nil {
+		_ = raw.Close() // nobody will use it
+		return nil, err
+	}
+	config.NextProtos = []string{"http/1.1"}
+	config.ServerName = e.Authority()
+	if host, _, err := net.SplitHostPort(config.ServerName); err == nil {
+		config.ServerName = host
+	}
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close() // the same
+		return nil, err
+	}
+	return conn, nil
+}
+
+// authorized sends the endpoint's token with each request.
+type authorized struct {
+	base     *http.Transport
+	creds    *Credentials
+	endpoint resolver.Endpoint
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	if a.endpoint.HasToken() {
+		level := credentials.NoSecurity
+		if r.URL.Scheme == "https" {
+			level = credentials.PrivacyAndIntegrity
+		}
+		info := &AuthInfo{inner: plainInfo{credentials.CommonAuthInfo{SecurityLevel: level}}, endpoint: a.endpoint}
+		ctx := credentials.NewContextWithRequestInfo(r.Context(), credentials.RequestInfo{Method: r.URL.Path, AuthInfo: info})
+		md, err := a.creds.Tokens().GetRequestMetadata(ctx, r.URL.Scheme+"://"+r.URL.Host)
+		if err != nil {
+			return nil, err
+		}
+		r = r.Clone(r.Context()) // a RoundTripper leaves the request alone
+		for key, value := range md {
+			r.Header.Set(key, value)
+		}
+	}
+	return a.base.RoundTrip(r)
+}
+
+// CloseIdleConnections is for http.Client's.
+func (a *authorized) CloseIdleConnections() { a.base.CloseIdleConnections() }
+
+// plainInfo is an AuthInfo that only tells how secure a connection is.
+type plainInfo struct{ credentials.CommonAuthInfo }
+
+func (plainInfo) AuthType() string { return "http" }

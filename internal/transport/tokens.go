@@ -1,0 +1,74 @@
+package transport
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// Tokens gives the call credentials that belong to a channel with these transport
+// credentials: each call gets the token of the endpoint whose connection it is on.
+// A call on a connection that was not made by them gets none.
+func (c *Credentials) Tokens() credentials.PerRPCCredentials { return tokens{c.shared} }
+
+type tokens struct{ shared *shared }
+
+// RequireTransportSecurity is false, since that is decided for each connection.
+func (tokens) RequireTransportSecurity() bool { return false }
+
+// GetRequestMetadata implements credentials.PerRPCCredentials. Its errors are
+// statuses, and end the call before anything of it is sent: UNAUTHENTICATED if the
+// token may not be sent, UNAVAILABLE if there is none now, or the code that the
+// endpoint's own credentials give.
+func (t tokens) GetRequestMetadata(ctx context.Context, uri ...string) (map[string]string, error) {
+	request, _ := credentials.RequestInfoFromContext(ctx)
+	info, ok := request.AuthInfo.(*AuthInfo)
+	if !ok || !info.endpoint.HasToken() {
+		return nil, nil
+	}
+	e := &info.endpoint
+	if level := info.GetCommonAuthInfo().SecurityLevel; level != credentials.PrivacyAndIntegrity && !e.AllowInsecureTokens {
+		return nil, status.Errorf(codes.Unauthenticated, "endpoint %q: its token is not sent over a connection that is not known to be "+
+			"encrypted and verified (security level: %v)", e.Name, level)
+	}
+	md, err := t.of(ctx, e, uri)
+	if err != nil {
+		return nil, status.Errorf(codeOf(err), "endpoint %q: no token: %s", e.Name, healthcheck.CleanDetail(status.Convert(err).Message()))
+	}
+	return md, nil
+}
+
+// of gives the metadata of an endpoint's calls.
+func (t tokens) of(ctx context.Context, e *resolver.Endpoint, uri []string) (map[string]string, error) {
+	if e.Credentials != nil {
+		return e.Credentials.GetRequestMetadata(ctx, uri...)
+	}
+	token := e.Token.Reveal()
+	if e.TokenFile != "" {
+		var err error
+		if token, err = t.shared.files.token(e.TokenFile).get(); err != nil {
+			return nil, err
+		}
+	}
+	return map[string]string{"authorization": "Bearer " + token}, nil
+}
+
+// codeOf is the code with which a call ends that gets no token.
+func codeOf(err error) codes.Code {
+	switch s, isStatus := status.FromError(err); {
+	case isStatus:
+		return s.Code()
+	case errors.Is(err, context.DeadlineExceeded):
+		return codes.DeadlineExceeded
+	case errors.Is(err, context.Canceled):
+		return codes.Canceled
+	default:
+		return codes.Unavailable
+	}
+}

@@ -1,0 +1,245 @@
+package resolver
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+const (
+	// WholeServer as HealthTarget.Service asks for the server as a whole, where
+	// the client's settings name a service.
+	WholeServer = "*"
+
+	maxHealthService = 512
+	maxHealthURL     = 2048
+
+	hostPlaceholder = "{host}"
+)
+
+// HealthTarget says where and how one endpoint is asked about its health, where
+// that differs from the client's settings (healthcheck.Config). Its zero value
+// changes nothing. At most one of SameConnection, GRPCPort, GRPCAddress, HTTP and
+// TCP may be set. "{host}" in an address or URL stands for the endpoint's host.
+type HealthTarget struct {
+	// SameConnection asks on the connection of the calls, where the client's
+	// settings name another port or a URL. Default false.
+	SameConnection bool
+	// GRPCPort is another port of the endpoint's host with the gRPC health
+	// service, secured like the endpoint itself. 1 to 65535; 0 is unset.
+	GRPCPort int
+	// GRPCAddress is where the gRPC health service is: as Endpoint.Address, for
+	// example "http://{host}:10003". Without a scheme it is secured like the
+	// endpoint itself.
+	GRPCAddress string
+	// HTTP is an http or https URL to GET, such as "http://{host}:10004/health".
+	// It has no user information, and at most 2048 bytes.
+	HTTP string
+	// TCP is a "host:port" to connect to, which tells only that somebody listens.
+	TCP string
+
+	// Service is the name to ask the gRPC health service for, at most 512 bytes;
+	// WholeServer for none. Default: that of the client's settings.
+	Service string
+	// ExpectedStatus is the HTTP status that means serving. Default 200.
+	ExpectedStatus int
+
+	// TLS takes the place of the endpoint's TLS settings for a GRPCPort, a
+	// GRPCAddress and an https URL. Default: those of the endpoint.
+	TLS TLS
+	// ServerName is the name that the certificate there must have. Default: the
+	// endpoint's ServerName on its own host, and the host elsewhere.
+	ServerName string
+	// SendToken sends the endpoint's token there, too, in a gRPC probe or in an
+	// HTTP request. Default false: the token goes to the endpoint alone.
+	SendToken bool
+}
+
+// IsSet tells whether the target is another one than the client's settings say.
+func (h HealthTarget) IsSet() bool {
+	return h.SameConnection || h.isElsewhere()
+}
+
+// isElsewhere tells whether health is asked for elsewhere than on the connection
+// of the calls.
+func (h HealthTarget) isElsewhere() bool {
+	return h.GRPCPort != 0 || h.GRPCAddress != "" || h.HTTP != "" || h.TCP != ""
+}
+
+// HealthEndpoint returns the endpoint's health target as an Endpoint of its own,
+// with its address, security and credentials; that of an HTTP target is what its
+// URL names. It is false if health is not asked for elsewhere. The endpoint must
+// be in normal form.
+func (e Endpoint) HealthEndpoint() (Endpoint, bool) {
+	if !e.Health.isElsewhere() {
+		return Endpoint{}, false
+	}
+	target, _, err := e.healthEndpoint()
+	return target, err == nil
+}
+
+// HealthURL returns Health.HTTP with the endpoint's host in it.
+func (e Endpoint) HealthURL() string {
+	a, err := parseAddress(e.Address)
+	if err != nil {
+		return ""
+	}
+	return a.fill(e.Health.HTTP, true)
+}
+
+// fill puts the host into a template.
+func (a address) fill(template string, isURL bool) string {
+	host := a.host
+	if strings.Contains(host, ":") {
+		zone := ""
+		if a.zone != "" && isURL {
+			zone = "%25" + a.zone
+		} else if a.zone != "" {
+			zone = "%" + a.zone
+		}
+		host = "[" + host + zone + "]"
+	}
+	return strings.ReplaceAll(template, hostPlaceholder, host)
+}
+
+// healthEndpoint is HealthEndpoint, or the field that is not valid and an error
+// without a field.
+func (e Endpoint) healthEndpoint() (_ Endpoint, field string, _ *ConfigError) {
+	own, err := parseAddress(e.Address)
+	if err != nil {
+		return Endpoint{}, "address", err
+	}
+	h := e.Health
+	var at address
+	switch {
+	case h.GRPCPort != 0:
+		at, field = own, "grpcPort"
+		at.port = strconv.Itoa(h.GRPCPort)
+	case h.GRPCAddress != "":
+		field = "grpcAddress"
+		at, err = parseAddress(own.fill(h.GRPCAddress, strings.Contains(h.GRPCAddress, "://")))
+		if err == nil && at.security == SecurityUnset {
+			at.security = own.security
+		}
+	case h.HTTP != "":
+		field = "http"
+		at, err = parseHealthURL(own.fill(h.HTTP, true))
+	default:
+		field = "tcp"
+		if strings.Contains(h.TCP, "://") {
+			return Endpoint{}, field, bad(h.TCP, wantAddress, "has a scheme")
+		}
+		at, err = parseAddress(own.fill(h.TCP, false))
+	}
+	if err != nil {
+		return Endpoint{}, field, err
+	}
+	if at.security == SecurityPlaintext && !h.TLS.IsZero() {
+		if field != "grpcPort" {
+			return Endpoint{}, "tls", bad("", "an https:// target, or no TLS settings", "the target is http://")
+		}
+		at.security = SecurityTLS // the port has no scheme of its own to contradict
+	}
+	target := Endpoint{Name: e.Name, Address: at.String(), TLS: h.TLS, ServerName: h.ServerName}
+	if at.security != SecurityPlaintext && target.TLS.IsZero() {
+		target.TLS = e.TLS
+	}
+	if at.host == own.host {
+		target.ServerName = cmp.Or(target.ServerName, e.ServerName)
+	}
+	if h.SendToken {
+		target.Token, target.TokenFile, target.Credentials = e.Token, e.TokenFile, e.Credentials
+		target.AllowInsecureTokens = e.AllowInsecureTokens
+	}
+	return target, field, nil
+}
+
+// parseHealthURL gives the address in a URL. The error shows neither user
+// information nor a query.
+func parseHealthURL(raw string) (address, *ConfigError) {
+	const want = "a URL such as \"http://{host}:10004/health\", without user name or password"
+	shownURL, _, _ := strings.Cut(raw, "?")
+	u, err := url.Parse(raw)
+	switch {
+	case len(raw) > maxHealthURL:
+		return address{}, bad(shownURL, fmt.Sprintf("at most %d", maxHealthURL), "is %d bytes long", len(raw))
+	case err != nil || u.Scheme != schemeHTTP && u.Scheme != schemeHTTPS || u.Hostname() == "":
+		return address{}, bad(shownURL, want, "not an http or https URL")
+	case u.User != nil:
+		return address{}, bad(hidden, want, "has user information")
+	}
+	port := cmp.Or(u.Port(), map[string]string{schemeHTTP: "80", schemeHTTPS: "443"}[u.Scheme])
+	a, wrong := parseAddress(net.JoinHostPort(u.Hostname(), port))
+	if wrong != nil {
+		wrong.Value = shown(shownURL)
+		return address{}, wrong
+	}
+	a.security = SecurityPlaintext
+	if u.Scheme == schemeHTTPS {
+		a.security = SecurityTLS
+	}
+	return a, nil
+}
+
+// check gives the field that is not valid, relative, and an error without a field.
+func (h HealthTarget) check(e Endpoint) (field string, _ *ConfigError) {
+	if field, other := conflict([]setting{
+		{"sameConnection", h.SameConnection}, {"grpcPort", h.GRPCPort != 0}, {"grpcAddress", h.GRPCAddress != ""},
+		{"http", h.HTTP != ""}, {"tcp", h.TCP != ""},
+	}); field != "" {
+		return field, bad("", "one of sameConnection, grpcPort, grpcAddress, http and tcp", "%s is set, too", other)
+	}
+	if h.GRPCPort < 0 || h.GRPCPort > 65535 {
+		return "grpcPort", bad(strconv.Itoa(h.GRPCPort), wantPort, "out of range")
+	}
+	if field, err := h.checkDetails(); err != nil {
+		return field, err
+	}
+	if !h.isElsewhere() {
+		return "", nil
+	}
+	target, field, err := e.healthEndpoint()
+	if err == nil && target.HasToken() && target.Security() == SecurityPlaintext && !e.AllowInsecureTokens {
+		field, err = "sendToken", bad("", "TLS there, or allowInsecureTokens", "the token would be sent over plaintext")
+	}
+	return field, err
+}
+
+// checkDetails checks what goes with a target.
+func (h HealthTarget) checkDetails() (field string, _ *ConfigError) {
+	if len(h.Service) > maxHealthService || strings.ContainsFunc(h.Service, func(r rune) bool {
+		return r == unicode.ReplacementChar || !unicode.IsPrint(r)
+	}) {
+		return "service", bad(h.Service, fmt.Sprintf("at most %d bytes of printable characters", maxHealthService), "no name of a service")
+	}
+	if h.ExpectedStatus != 0 && (h.ExpectedStatus < http.StatusOK || h.ExpectedStatus > 599) {
+		return "expectedStatus", bad(strconv.Itoa(h.ExpectedStatus), "a number from 200 to 599", "no final HTTP status")
+	}
+	if h.ServerName != "" {
+		if _, err := parseServerName(h.ServerName); err != nil {
+			return "serverName", err
+		}
+	}
+	if field, err := h.TLS.check(); err != nil {
+		return "tls." + field, err
+	}
+	elsewhere := h.isElsewhere() && h.TCP == ""
+	switch {
+	case h.ExpectedStatus != 0 && h.HTTP == "":
+		return "expectedStatus", bad(strconv.Itoa(h.ExpectedStatus), "http beside it", "there is no http")
+	case h.Service != "" && (h.HTTP != "" || h.TCP != ""):
+		return "service", bad(h.Service, "a gRPC target beside it", "the target is not gRPC")
+	case !elsewhere && !h.TLS.IsZero():
+		return "tls", bad("", "grpcPort, grpcAddress or an https URL beside it", "there is no target that it is for")
+	case !elsewhere && h.ServerName != "":
+		return "serverName", bad(h.ServerName, "grpcPort, grpcAddress or an https URL beside it", "there is no target that it is for")
+	case !elsewhere && h.SendToken:
+		return "sendToken", bad("", "grpcPort, grpcAddress or http beside it", "there is no target that it is for")
+	}
+	return "", nil
+}
