@@ -61,7 +61,6 @@ type Set struct {
 	asking    int                    // questions about those under way
 	ejections map[*endpoint]struct{} // endpoints that are ejected or on trial
 	warmed    *time.Timer            // ends the warming at the latest
-	validator Validator              // nil: connections are not validated
 	problem   error                  // what was wrong with the newest list
 	drained   map[string]bool
 	changed   chan struct{} // closed and replaced when a class changes
