@@ -1,15 +1,18 @@
 package cantonlb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 
 	"google.golang.org/grpc"
 
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/reresolve"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -63,7 +66,13 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	if err := e.check(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cantonlb: %w", err), conn.Close())
 	}
-	return &Client{conn: conn, list: e.list, set: e.set.Load()}, nil
+	c := &Client{conn: conn, list: e.list, set: e.set.Load()}
+	if cfg.ReresolveInterval > 0 {
+		c.set.Background(func(ctx context.Context) {
+			reresolve.Run(ctx, c.set, cmp.Or(cfg.DNS, net.DefaultResolver), cfg.ReresolveInterval)
+		})
+	}
+	return c, nil
 }
 
 // check tells what has gone wrong while the channel was set up.

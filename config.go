@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -76,6 +79,15 @@ type Config struct {
 	// SpillBelow is above 0 and at most 1. Default 0.5; with a small one, such as
 	// 0.001, calls leave the zone only if none there is eligible.
 	SpillBelow float64
+
+	// DNS resolves the host names of endpoints, at each connect. Default
+	// net.DefaultResolver. A dialer among the dial options takes its place.
+	DNS *net.Resolver
+	// ReresolveInterval is how often the names of connected endpoints are looked
+	// up. If the address in use is no longer among the answers, a new connection is
+	// made and probed before the old one is given up. At least 1 s and at most
+	// 24 h. Default 0: a changed answer is followed when the connection is lost.
+	ReresolveInterval time.Duration
 
 	// TransportCredentials are the channel's. Default: by the URLs of the
 	// endpoints, plaintext if all are http:// and TLS with the system's root
@@ -177,6 +189,22 @@ func (c Config) target() (string, error) {
 			healthcheck.CleanDetail(name), nameLimit)
 	}
 	return resolver.Scheme + ":///" + name, nil
+}
+
+// The bounds of ReresolveInterval.
+const (
+	minReresolve = time.Second
+	maxReresolve = 24 * time.Hour
+)
+
+func (c Config) checkReresolve() error {
+	if d := c.ReresolveInterval; d != 0 && (d < minReresolve || d > maxReresolve) {
+		return &strictjson.Error{
+			Field: "reresolveInterval", Value: strconv.Quote(d.String()),
+			Want: fmt.Sprintf("a duration from %v to %v, or 0 for never", minReresolve, maxReresolve),
+		}
+	}
+	return nil
 }
 
 // policy gives the name and the configuration of the load-balancing policy.

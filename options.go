@@ -1,9 +1,7 @@
 package cantonlb
 
 import (
-	"context"
 	"crypto/tls"
-	"net"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	grpcresolver "google.golang.org/grpc/resolver"
 
+	"github.com/cantonlb/cantonlb/internal/dialer"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -36,9 +35,10 @@ const (
 // list, cfg.Logger is not used, and calls made again are not counted in metrics.
 //
 // A plain channel still lacks what NewClient does: it connects at the first
-// call, reports a bad list there, and has no Status, Drain, Update or
-// WaitHealthy. Do not give it another default service config. If its transport
-// credentials are not those of cfg, dead connections cannot be closed early.
+// call, reports a bad list there, has no Status, Drain, Update or WaitHealthy,
+// and ignores ReresolveInterval. Do not give it another default service config.
+// If its transport credentials are not those of cfg, dead connections cannot be
+// closed early.
 func DialOptions(cfg Config) ([]grpc.DialOption, error) {
 	e, err := newEquipment(cfg)
 	if err != nil {
@@ -68,6 +68,9 @@ func newEquipment(cfg Config) (*equipment, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.checkReresolve(); err != nil {
+		return nil, err
+	}
 	rescue, err := cfg.rescuer()
 	if err != nil {
 		return nil, err
@@ -77,15 +80,13 @@ func newEquipment(cfg Config) (*equipment, error) {
 		return nil, err
 	}
 	e := &equipment{target: target}
-	var dialer net.Dialer
+	dial := dialer.Dialer{Resolver: cfg.DNS, Proxies: dialer.ProxiesFromEnvironment()}
 	e.defaults = []grpc.DialOption{
 		grpc.WithDefaultServiceConfig(service),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 		// grpc's own handling of proxies would take the endpoints' identity away.
-		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "tcp", address)
-		}),
+		grpc.WithContextDialer(dial.Dial),
 	}
 	e.fixed = []grpc.DialOption{
 		grpc.WithIdleTimeout(0),                      // idle mode would forget all health

@@ -59,9 +59,13 @@ func (e *endpoint) knockLocked() {
 func (s *Set) doorOpens(address string) bool {
 	ctx, cancel := context.WithTimeout(s.ctx, knockTimeout)
 	defer cancel()
-	dial := healthcheck.DialFunc(new(net.Dialer).DialContext)
-	if s.build.Dialer != nil {
-		dial = func(ctx context.Context, _, address string) (net.Conn, error) { return s.build.Dialer(ctx, address) }
+	return healthcheck.TCPConnect(address, s.dialFunc()).Probe(ctx).Outcome == healthcheck.Serving
+}
+
+// dialFunc connects the way that the channel does.
+func (s *Set) dialFunc() healthcheck.DialFunc {
+	if s.build.Dialer == nil {
+		return new(net.Dialer).DialContext
 	}
-	return healthcheck.TCPConnect(address, dial).Probe(ctx).Outcome == healthcheck.Serving
+	return func(ctx context.Context, _, address string) (net.Conn, error) { return s.build.Dialer(ctx, address) }
 }

@@ -81,7 +81,7 @@ func (e *endpoint) separateProbes() healthcheck.Probes {
 		host = e.want.addrs[0].Addr
 	}
 	if e.healthCheck.HTTP != "" {
-		return healthcheck.Probes{Check: healthcheck.HTTPGet(nil, e.healthCheck.HTTPURL(host), healthcheck.HTTPOptions{})}
+		return healthcheck.Probes{Check: healthcheck.HTTPGet(nil, e.healthCheck.HTTPURL(host), healthcheck.HTTPOptions{Dial: e.set.dialFunc()})}
 	}
 	return e.set.ownChannel(e, net.JoinHostPort(host, strconv.Itoa(e.healthCheck.GRPCPort)))
 }

@@ -79,7 +79,7 @@ func (e *endpoint) describeLocked() description {
 
 // showLocked makes an event of a change of the endpoint's state, if there is one.
 func (e *endpoint) showLocked() {
-	if e.leaving || e.link.phase == closed || e.stateLocked() == e.shown {
+	if e.unlisted || e.link.phase == closed || e.stateLocked() == e.shown {
 		return
 	}
 	e.changeLocked(e.describeLocked())
