@@ -24,6 +24,7 @@ type Client struct {
 	conn *grpc.ClientConn
 	list *resolver.Static
 	set  *endpointset.Set
+	file *follower // nil unless the list comes from a file
 
 	closing  sync.Once
 	closeErr error
@@ -102,7 +103,12 @@ func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 
 // Status gives a snapshot of the client and its endpoints.
-func (c *Client) Status() Status { return newStatus(c.conn.GetState(), c.set.Status()) }
+func (c *Client) Status() Status {
+	file := c.file.snapshot() // first: the endpoints are at least as new
+	s := newStatus(c.conn.GetState(), c.set.Status())
+	s.addFile(file)
+	return s
+}
 
 // WaitHealthy waits until at least n endpoints are eligible: connected, healthy
 // and not drained; with ActivePassive also until one of them is the active. n
@@ -140,19 +146,29 @@ func (c *Client) setDrained(name string, drained bool) error {
 // and calls under way on them may finish. A bad list is an error and an event,
 // and changes nothing.
 func (c *Client) Update(endpoints []Endpoint) error {
-	if err := c.list.Update(endpoints); err != nil {
-		if _, bad := errors.AsType[*resolver.ConfigError](err); bad { // the policy has not seen it
-			c.set.ListRefused(err)
-		}
+	if err := c.update(endpoints); err != nil {
 		return fmt.Errorf("cantonlb: %w", err)
 	}
 	return nil
+}
+
+func (c *Client) update(endpoints []Endpoint) error {
+	err := c.list.Update(endpoints)
+	if _, bad := errors.AsType[*resolver.ConfigError](err); bad { // the policy has not seen it
+		c.set.ListRefused(err)
+	}
+	return err
 }
 
 // Close ends all probes and connections. Calls under way fail; to let them
 // finish, wait for them first. Close may be called more than once and gives the
 // same answer each time.
 func (c *Client) Close() error {
-	c.closing.Do(func() { c.closeErr = c.conn.Close() })
+	c.closing.Do(func() {
+		if c.file != nil {
+			c.file.close() // before the channel, which it may be giving a list
+		}
+		c.closeErr = c.conn.Close()
+	})
 	return c.closeErr
 }

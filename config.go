@@ -185,8 +185,10 @@ func (c Config) target() (string, error) {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
 	}
 	if len(name) > nameLimit || strings.ContainsFunc(name, func(r rune) bool { return !fits(r) }) {
-		return "", fmt.Errorf("name %q: want at most %d letters, digits, dots, dashes and underscores",
-			healthcheck.CleanDetail(name), nameLimit)
+		return "", &strictjson.Error{
+			Field: "name", Value: strconv.Quote(healthcheck.CleanDetail(name)),
+			Want: fmt.Sprintf("at most %d letters, digits, dots, dashes and underscores", nameLimit),
+		}
 	}
 	return resolver.Scheme + ":///" + name, nil
 }
@@ -201,7 +203,7 @@ func (c Config) checkReresolve() error {
 	if d := c.ReresolveInterval; d != 0 && (d < minReresolve || d > maxReresolve) {
 		return &strictjson.Error{
 			Field: "reresolveInterval", Value: strconv.Quote(d.String()),
-			Want: fmt.Sprintf("a duration from %v to %v, or 0 for never", minReresolve, maxReresolve),
+			Want: fmt.Sprintf("a duration from %v to %v; none for never", minReresolve, maxReresolve),
 		}
 	}
 	return nil
@@ -235,17 +237,26 @@ func (c Config) choosing() (Policy, *endpointset.Failover, error) {
 	switch policy {
 	case ActivePassive:
 		if c.Zone != "" || c.SpillBelow != 0 {
-			return "", nil, fmt.Errorf("zone: set, which the policy %s does not heed; want the policy %s", policy, HealthyRoundRobin)
+			return "", nil, notHeeded("zone", policy, HealthyRoundRobin)
 		}
 		f := endpointset.Failover(c.Failover)
 		return policy, &f, nil
 	case HealthyRoundRobin:
 		if c.Failover != (Failover{}) {
-			return "", nil, fmt.Errorf("failover: set, which the policy %s does not heed; want the policy %s", policy, ActivePassive)
+			return "", nil, notHeeded("failover", policy, ActivePassive)
 		}
 		return policy, nil, nil
 	default:
-		return "", nil, fmt.Errorf("policy %q: want %q or %q", healthcheck.CleanDetail(string(policy)), HealthyRoundRobin, ActivePassive)
+		return "", nil, &strictjson.Error{
+			Field: "policy", Value: strconv.Quote(strictjson.Echo(string(policy))), Want: strictjson.OneOf(HealthyRoundRobin, ActivePassive),
+		}
+	}
+}
+
+// notHeeded is the error of a field that another policy has.
+func notHeeded(field string, by, of Policy) error {
+	return &resolver.ConfigError{
+		Field: field, Problem: fmt.Sprintf("set, which the policy %s does not heed", by), Want: fmt.Sprintf("the policy %s", of),
 	}
 }
 

@@ -23,6 +23,8 @@
 //	defer client.Close()
 //	stub := pb.NewSequencerServiceClient(client)
 //
+// [NewClientFromFile] reads the same from a file, and follows it.
+//
 // [Client.Status] tells of each endpoint whether it may be picked, why, and when
 // and how that was last learnt. A call that finds nobody gets a
 // [NoEligibleError], which says the same. What a Canton node itself says about an

@@ -243,6 +243,6 @@ func TestABadReresolveIntervalIsAnError(t *testing.T) {
 		_, err := cantonlb.NewClient(cantonlb.Config{
 			Endpoints: []cantonlb.Endpoint{{Address: "http://a:1"}}, ReresolveInterval: d,
 		})
-		assert.EqualError(t, err, `cantonlb: reresolveInterval "`+value+`": want a duration from 1s to 24h0m0s, or 0 for never`)
+		assert.EqualError(t, err, `cantonlb: reresolveInterval "`+value+`": want a duration from 1s to 24h0m0s; none for never`)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
 // Role is what kind of node the endpoints are. It sets the policy and what is
@@ -60,9 +61,11 @@ func (r Role) apply(c healthcheck.Config) (healthcheck.Config, error) {
 		return c, fmt.Errorf("role %q: want one of %q", healthcheck.CleanDetail(string(r)), roles())
 	}
 	if p.separate && !c.Disabled && c.GRPCPort == 0 && c.HTTP == "" {
-		return c, fmt.Errorf("healthCheck.grpcPort 0: role %q tells its health on a port of its own; want the port of "+
-			"monitoring.grpc-health-server in grpcPort, or the URL of monitoring.http-health-server in http, "+
-			"such as \"http://{host}:8080/health\"", r)
+		return c, &strictjson.Error{
+			Field: "healthCheck.grpcPort", Value: "0",
+			Want: fmt.Sprintf("the port of monitoring.grpc-health-server in it, or the URL of monitoring.http-health-server in http, "+
+				"such as \"http://{host}:8080/health\", since role %q tells its health on a port of its own", r),
+		}
 	}
 	if c.Service == "" && c.HTTP == "" {
 		c.Service = p.service

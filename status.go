@@ -33,6 +33,8 @@ type Status struct {
 	Spilled bool
 	// Totals are the accounts of the client as a whole.
 	Totals Totals
+	// File tells of the config file, nil if the client was not made from one.
+	File *FileStatus
 	// Notes tell what is not as one might think: checks that are off, probes
 	// that are stretched, settings that are not in force.
 	Notes []string
