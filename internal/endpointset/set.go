@@ -314,17 +314,6 @@ func (s *Set) Close() {
 	r.wait()
 }
 
-// Background runs f until the set is closed: then the context of f ends, and
-// Close waits for f to return. f must not wait for an update of the list, since
-// grpc makes one only after Close.
-func (s *Set) Background(f func(context.Context)) {
-	s.mu.Lock()
-	defer s.unlock()
-	if !s.closed {
-		s.wg.Go(func() { f(s.ctx) })
-	}
-}
-
 // dirtyLocked has a new snapshot published, soon and once for all changes until
 // then.
 func (s *Set) dirtyLocked() {
