@@ -1,14 +1,17 @@
 package cantonlb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 
 	"google.golang.org/grpc"
 
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/reresolve"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -21,6 +24,7 @@ type Client struct {
 	list  *resolver.Static
 	set   *endpointset.Set
 	creds *transport.Credentials
+	file  *follower // nil unless the list comes from a file
 	// needsTarget: each endpoint has to have a health target, as the role wants it.
 	needsTarget bool
 	role        Role
@@ -72,10 +76,16 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	if err := e.check(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cantonlb: %w", err), conn.Close())
 	}
-	return &Client{
+	c := &Client{
 		conn: conn, list: e.list, set: e.set.Load(), creds: e.creds,
 		needsTarget: cfg.Role.needsTarget(cfg.HealthCheck), role: cfg.Role,
-	}, nil
+	}
+	if cfg.ReresolveInterval > 0 {
+		c.set.Background(func(ctx context.Context) {
+			reresolve.Run(ctx, c.set, cmp.Or(cfg.DNS, net.DefaultResolver), cfg.ReresolveInterval)
+		})
+	}
+	return c, nil
 }
 
 // check tells what has gone wrong while the channel was set up.
@@ -106,8 +116,10 @@ func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 
 // Status gives a snapshot of the client and its endpoints.
 func (c *Client) Status() Status {
+	file := c.file.snapshot() // first: the endpoints are at least as new
 	s := newStatus(c.conn.GetState(), c.set.Status())
 	s.Notes = append(s.Notes, fileNotes(c.creds, c.list.Endpoints())...)
+	s.addFile(file)
 	return s
 }
 
@@ -147,24 +159,35 @@ func (c *Client) setDrained(name string, drained bool) error {
 // and calls under way on them may finish. A bad list is an error and an event,
 // and changes nothing.
 func (c *Client) Update(endpoints []Endpoint) error {
-	if c.needsTarget {
-		if err := c.role.checkTargets(endpoints); err != nil {
-			return fmt.Errorf("cantonlb: %w", err)
-		}
-	}
-	if err := c.list.Update(endpoints); err != nil {
-		if _, bad := errors.AsType[*resolver.ConfigError](err); bad { // the policy has not seen it
-			c.set.ListRefused(err)
-		}
+	if err := c.update(endpoints); err != nil {
 		return fmt.Errorf("cantonlb: %w", err)
 	}
 	return nil
+}
+
+func (c *Client) update(endpoints []Endpoint) error {
+	if c.needsTarget {
+		if err := c.role.checkTargets(endpoints); err != nil {
+			c.set.ListRefused(err)
+			return err
+		}
+	}
+	err := c.list.Update(endpoints)
+	if _, bad := errors.AsType[*resolver.ConfigError](err); bad { // the policy has not seen it
+		c.set.ListRefused(err)
+	}
+	return err
 }
 
 // Close ends all probes and connections. Calls under way fail; to let them
 // finish, wait for them first. Close may be called more than once and gives the
 // same answer each time.
 func (c *Client) Close() error {
-	c.closing.Do(func() { c.closeErr = c.conn.Close() })
+	c.closing.Do(func() {
+		if c.file != nil {
+			c.file.close() // before the channel, which it may be giving a list
+		}
+		c.closeErr = c.conn.Close()
+	})
 	return c.closeErr
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -103,6 +106,15 @@ type Config struct {
 	// SpillBelow is above 0 and at most 1. Default 0.5; with a small one, such as
 	// 0.001, calls leave the zone only if none there is eligible.
 	SpillBelow float64
+
+	// DNS resolves the host names of endpoints, at each connect. Default
+	// net.DefaultResolver. A dialer among the dial options takes its place.
+	DNS *net.Resolver
+	// ReresolveInterval is how often the names of connected endpoints are looked
+	// up. If the address in use is no longer among the answers, a new connection is
+	// made and probed before the old one is given up. At least 1 s and at most
+	// 24 h. Default 0: a changed answer is followed when the connection is lost.
+	ReresolveInterval time.Duration
 
 	// TransportCredentials are for the endpoints that have no http:// URL and no
 	// TLS settings of their own. Default none: then every endpoint has to say how
@@ -199,8 +211,10 @@ func (c Config) target() (string, error) {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
 	}
 	if len(name) > nameLimit || strings.ContainsFunc(name, func(r rune) bool { return !fits(r) }) {
-		return "", fmt.Errorf("name %q: want at most %d letters, digits, dots, dashes and underscores",
-			healthcheck.CleanDetail(name), nameLimit)
+		return "", &strictjson.Error{
+			Field: "name", Value: strconv.Quote(healthcheck.CleanDetail(name)),
+			Want: fmt.Sprintf("at most %d letters, digits, dots, dashes and underscores", nameLimit),
+		}
 	}
 	return resolver.Scheme + ":///" + name, nil
 }
@@ -239,6 +253,22 @@ func (c Config) validator() endpointset.Validator {
 	}
 }
 
+// The bounds of ReresolveInterval.
+const (
+	minReresolve = time.Second
+	maxReresolve = 24 * time.Hour
+)
+
+func (c Config) checkReresolve() error {
+	if d := c.ReresolveInterval; d != 0 && (d < minReresolve || d > maxReresolve) {
+		return &strictjson.Error{
+			Field: "reresolveInterval", Value: strconv.Quote(d.String()),
+			Want: fmt.Sprintf("a duration from %v to %v; none for never", minReresolve, maxReresolve),
+		}
+	}
+	return nil
+}
+
 // policy gives the name and the configuration of the load-balancing policy.
 func (c Config) policy() (string, endpointset.Config, error) {
 	health, err := c.Role.apply(c.HealthCheck, c.Endpoints)
@@ -267,17 +297,26 @@ func (c Config) choosing() (Policy, *endpointset.Failover, error) {
 	switch policy {
 	case ActivePassive:
 		if c.Zone != "" || c.SpillBelow != 0 {
-			return "", nil, fmt.Errorf("zone: set, which the policy %s does not heed; want the policy %s", policy, HealthyRoundRobin)
+			return "", nil, notHeeded("zone", policy, HealthyRoundRobin)
 		}
 		f := endpointset.Failover(c.Failover)
 		return policy, &f, nil
 	case HealthyRoundRobin:
 		if c.Failover != (Failover{}) {
-			return "", nil, fmt.Errorf("failover: set, which the policy %s does not heed; want the policy %s", policy, ActivePassive)
+			return "", nil, notHeeded("failover", policy, ActivePassive)
 		}
 		return policy, nil, nil
 	default:
-		return "", nil, fmt.Errorf("policy %q: want %q or %q", healthcheck.CleanDetail(string(policy)), HealthyRoundRobin, ActivePassive)
+		return "", nil, &strictjson.Error{
+			Field: "policy", Value: strconv.Quote(strictjson.Echo(string(policy))), Want: strictjson.OneOf(HealthyRoundRobin, ActivePassive),
+		}
+	}
+}
+
+// notHeeded is the error of a field that another policy has.
+func notHeeded(field string, by, of Policy) error {
+	return &resolver.ConfigError{
+		Field: field, Problem: fmt.Sprintf("set, which the policy %s does not heed", by), Want: fmt.Sprintf("the policy %s", of),
 	}
 }
 

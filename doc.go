@@ -23,6 +23,8 @@
 //	defer client.Close()
 //	stub := pb.NewSequencerServiceClient(client)
 //
+// [NewClientFromFile] reads the same from a file, and follows it.
+//
 // [Client.Status] tells of each endpoint whether it may be picked, why, and when
 // and how that was last learnt. A call that finds nobody gets a
 // [NoEligibleError], which says the same. What a Canton node itself says about an
@@ -84,5 +86,7 @@
 // again after a growing pause of 0.1 s to 10 s, or as soon as the port, which is
 // knocked at once a second, opens. Messages of up to
 // 128 MiB are received; keepalive pings after 40 s without a sign of life, with
-// 15 s for the answer, while there are calls. Idle mode is off.
+// 15 s for the answer, while there are calls. Idle mode is off. Names are resolved
+// at each connect; the proxy of HTTPS_PROXY is used but for endpoints that NO_PROXY
+// names.
 package cantonlb

@@ -2,6 +2,7 @@ package cantonlb
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
 // idempotency knows which methods may be executed more than once: those that
@@ -29,8 +31,10 @@ func newIdempotency(names []string, ask func(string) bool) (*idempotency, error)
 	for i, name := range names {
 		service, method, ok := strings.Cut(strings.TrimPrefix(name, "/"), "/")
 		if !ok || name[0] != '/' || service == "" || method == "" || strings.Contains(method, "/") {
-			return nil, fmt.Errorf("idempotent[%d] %q: want a full method name, such as \"/pkg.Service/Method\" or \"/pkg.Service/*\"",
-				i, healthcheck.CleanDetail(name))
+			return nil, &strictjson.Error{
+				Field: fmt.Sprintf("idempotent[%d]", i), Value: strconv.Quote(healthcheck.CleanDetail(name)),
+				Want: `a full method name, such as "/pkg.Service/Method" or "/pkg.Service/*"`,
+			}
 		}
 		if method == "*" {
 			known.services["/"+service+"/"] = true

@@ -1,8 +1,6 @@
 package cantonlb
 
 import (
-	"context"
-	"net"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -11,6 +9,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	grpcresolver "google.golang.org/grpc/resolver"
 
+	"github.com/cantonlb/cantonlb/internal/dialer"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -34,12 +33,12 @@ const (
 // list, cfg.Logger is not used, and calls made again are not counted in metrics.
 //
 // A plain channel still lacks what NewClient does: it connects at the first
-// call, reports a bad list there, and has no Status, Drain, Update or
-// WaitHealthy. Do not give it another default service config. Transport
-// credentials are among the options if cfg has some, or if every endpoint of cfg
-// says how it is secured. Others that are given after them make connections that
-// cannot be closed early when they are dead; a list with TLS settings or tokens is
-// an error then.
+// call, reports a bad list there, has no Status, Drain, Update or WaitHealthy,
+// and ignores ReresolveInterval. Do not give it another default service config.
+// Transport credentials are among the options if cfg has some, or if every endpoint
+// of cfg says how it is secured. Others that are given after them make connections
+// that cannot be closed early when they are dead; a list with TLS settings or tokens
+// is an error then.
 func DialOptions(cfg Config) ([]grpc.DialOption, error) {
 	e, err := newEquipment(cfg)
 	if err != nil {
@@ -78,6 +77,9 @@ func newEquipment(cfg Config) (*equipment, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.checkReresolve(); err != nil {
+		return nil, err
+	}
 	rescue, err := cfg.rescuer()
 	if err != nil {
 		return nil, err
@@ -87,15 +89,13 @@ func newEquipment(cfg Config) (*equipment, error) {
 		return nil, err
 	}
 	e := &equipment{target: target}
-	var dialer net.Dialer
+	dial := dialer.Dialer{Resolver: cfg.DNS, Proxies: dialer.ProxiesFromEnvironment()}
 	e.defaults = []grpc.DialOption{
 		grpc.WithDefaultServiceConfig(service),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 		// grpc's own handling of proxies would take the endpoints' identity away.
-		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "tcp", address)
-		}),
+		grpc.WithContextDialer(dial.Dial),
 	}
 	e.fixed = []grpc.DialOption{
 		grpc.WithIdleTimeout(0),                      // idle mode would forget all health

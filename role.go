@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
 // Role is what kind of node the endpoints are. It sets the policy and what is
@@ -82,9 +83,12 @@ func (r Role) checkTargets(list []Endpoint) error {
 	if len(list) > 0 && !slices.ContainsFunc(list, func(e Endpoint) bool { return !e.Health.IsSet() }) {
 		return nil
 	}
-	return fmt.Errorf("healthCheck.grpcPort 0: role %q tells its health on a port of its own; want the port of "+
-		"monitoring.grpc-health-server in grpcPort, or the URL of monitoring.http-health-server in http, "+
-		"such as \"http://{host}:8080/health\", here or in the health target of each endpoint", r)
+	return &strictjson.Error{
+		Field: "healthCheck.grpcPort", Value: "0",
+		Want: fmt.Sprintf("the port of monitoring.grpc-health-server in it, or the URL of monitoring.http-health-server in http, "+
+			"such as \"http://{host}:8080/health\", here or in the health target of each endpoint, "+
+			"since role %q tells its health on a port of its own", r),
+	}
 }
 
 // roles gives the names of all roles, in order.

@@ -34,6 +34,8 @@ type Status struct {
 	Spilled bool
 	// Totals are the accounts of the client as a whole.
 	Totals Totals
+	// File tells of the config file, nil if the client was not made from one.
+	File *FileStatus
 	// Notes tell what is not as one might think: checks that are off, probes
 	// that are stretched, settings that are not in force.
 	Notes []string
@@ -81,6 +83,10 @@ type EndpointStatus struct {
 	Connection      connectivity.State
 	ConnectionError string
 	NextTry         time.Time
+	// Remote is the address at the connection's far end, so which of a host name's
+	// addresses is in use. Behind a proxy it is the endpoint's own host and port.
+	// Empty if there is no connection or if it is not known.
+	Remote string
 
 	Probe ProbeStatus
 	Calls Calls
@@ -174,7 +180,7 @@ func newEndpointStatus(e endpointset.EndpointStatus) EndpointStatus {
 		Name: e.Name, Address: e.Address, Weight: e.Weight, Zone: e.Zone, Priority: e.Priority,
 		Eligible: e.Eligible, Drained: e.Drained, Ejected: e.Ejected, Active: e.Active,
 		State: State(e.State), Reason: e.Reason, Detail: e.Detail, Since: e.Since, Health: e.Health,
-		Connection: e.Connection, ConnectionError: e.ConnectionErr, NextTry: e.NextTry,
+		Connection: e.Connection, ConnectionError: e.ConnectionErr, NextTry: e.NextTry, Remote: e.Remote,
 		Probe: ProbeStatus{
 			On: e.Checked, Target: e.Target, Kind: last.Kind, At: last.At,
 			Outcome: last.Verdict.Outcome, Reason: last.Verdict.Reason, Detail: last.Verdict.Detail,

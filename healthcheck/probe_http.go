@@ -25,6 +25,9 @@ const (
 type HTTPOptions struct {
 	// Expect lists the statuses that mean serving. Default 200 alone.
 	Expect []int
+	// Dial connects, where the Probe makes its own client. Default a net.Dialer,
+	// which goes straight to the server.
+	Dial DialFunc
 }
 
 // HTTPGet makes the Probe that gets a page by HTTP. One of the expected statuses
@@ -41,7 +44,7 @@ type HTTPOptions struct {
 func HTTPGet(client *http.Client, pageURL string, o HTTPOptions) Probe {
 	p := &httpGet{own: client == nil, expect: o.Expect}
 	if p.own {
-		client = NewHTTPClient()
+		client = newHTTPClient(o.Dial)
 	}
 	c := *client // a copy, as redirects are to be left alone for this probe only
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -63,9 +66,14 @@ func HTTPGet(client *http.Client, pageURL string, o HTTPOptions) Probe {
 // ends with the request that found it; it keeps one connection, and takes at
 // most 64 KiB of headers. It has no timeout, since probes have a deadline. Call
 // CloseIdleConnections when it is no longer needed.
-func NewHTTPClient() *http.Client {
+func NewHTTPClient() *http.Client { return newHTTPClient(nil) }
+
+func newHTTPClient(dial DialFunc) *http.Client {
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
 	t := &http.Transport{
-		DialContext:            (&net.Dialer{}).DialContext,
+		DialContext:            dial,
 		MaxIdleConnsPerHost:    1,
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: maxHeader,

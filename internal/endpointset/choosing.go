@@ -86,7 +86,7 @@ func (s *Set) membersLocked() {
 				e.id = c.lastID
 			}
 			c.byID[e.id] = e
-			members = append(members, selector.Member{ID: e.id, Name: e.name, Priority: e.priority, Leaving: e.leaving, Drained: e.drained})
+			members = append(members, selector.Member{ID: e.id, Name: e.name, Priority: e.priority, Leaving: e.unlisted, Drained: e.drained})
 		}
 	}
 	_ = s.chooseLocked(selector.Event{Kind: selector.EventMembers, Members: members}) // is no command

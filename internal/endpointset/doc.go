@@ -41,6 +41,8 @@
 //	             (package selector decides); commands.go gives it commands
 //	searching.go asks everybody when the active is in doubt, or nobody is
 //	moving.go    ends streams on an endpoint that is not the active any more
+//	background.go runs what ends with the set
+//	renewing.go  connects to another address of the same name, without a gap
 //	picker.go    the snapshot that picks
 //	state.go     an endpoint in one word, and why
 //	events.go    what has changed, in order

@@ -71,13 +71,18 @@ type endpoint struct {
 	// undecided, however often it tries).
 	troubled bool
 	drained  bool
-	leaving  bool // no more in the list, picked until the new ones are decided
+	unlisted bool // not in the list: no more, and picked until the new ones are decided; or not yet
 	warming  bool // new in the list, and not decided yet
 
 	// validation is that of the present connection; see Options.Validator.
 	validation       validation
 	validationDetail string
 	validationTimer  *time.Timer // ends a pause; nil if there is none
+
+	// replaces is the endpoint whose place this one is to take, nil if none;
+	// patience ends the wait for that.
+	replaces *endpoint
+	patience *time.Timer
 
 	ejection      ejection
 	ejectionTimer *time.Timer // ends its phase; nil if admitted
@@ -276,6 +281,9 @@ func (e *endpoint) settleLocked() {
 		e.warming = false
 		s.warming--
 		s.releaseLocked()
+	}
+	if e.replaces != nil && e.class != undecided {
+		s.renewedLocked(e)
 	}
 }
 

@@ -61,7 +61,7 @@ func (s *Set) endStreamsLocked(c *conn, why *MovedError) {
 			return // overtaken by something else
 		}
 		delete(m, c)
-		if s.choice.active != c.endpoint {
+		if a := s.choice.active; a == nil || a.id != c.endpoint.id { // a renewed endpoint is the same
 			s.after = append(s.after, func() {
 				c.movable.each(func(call *attempt.Record) { call.End(c.endpoint.name, why) })
 			})

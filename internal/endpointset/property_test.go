@@ -29,7 +29,7 @@ func checkAccounts(t require.TestingT, s *Set) {
 	mayServe := make(map[*conn]bool)
 	for _, e := range s.list {
 		counts[e.class]++
-		require.False(t, e.leaving)
+		require.False(t, e.unlisted)
 		require.Same(t, e, s.byName[e.name])
 		require.Equal(t, e.drained, s.drained[e.name])
 		if e.warming {
@@ -42,6 +42,7 @@ func checkAccounts(t require.TestingT, s *Set) {
 	for _, e := range slices.Concat(s.list, s.leaving) {
 		require.Equal(t, e.classifyLocked(), e.class, e.name)
 		require.NotEqual(t, closed, e.link.phase)
+		require.LessOrEqual(t, e.recorded.Picked, e.countsLocked().Picked, "what the metrics have of %s", e.name)
 		holds := e.link.phase == connecting || e.link.phase == ready
 		require.Equal(t, holds, e.conn != nil, "%s has a SubConn exactly if it needs one", e.name)
 		require.Equal(t, e.link.phase != ready, e.timer != nil, "%s has a timer unless it is connected", e.name)
@@ -59,6 +60,12 @@ func checkAccounts(t require.TestingT, s *Set) {
 		require.True(t, mayServe[c], "%s is in the list of the eligible", c.endpoint.name)
 	}
 	require.Equal(t, len(mayServe), s.eligible.len())
+	for name, n := range s.renewing {
+		require.Same(t, s.byName[name], n.replaces)
+		require.True(t, n.unlisted)
+		require.Equal(t, undecided, n.class)
+		require.NotContains(t, s.list, n)
+	}
 	require.Empty(t, s.after)
 	if s.choice != nil {
 		checkChoice(t, s)
@@ -176,7 +183,7 @@ func checkSubConns(t require.TestingT, f *fixture) {
 	s := f.set
 	s.mu.Lock()
 	held := make(map[*fakeSubConn]bool)
-	for _, e := range slices.Concat(s.list, s.leaving) {
+	for _, e := range slices.Concat(s.list, s.leaving, slices.Collect(maps.Values(s.renewing))) {
 		if e.conn != nil {
 			held[e.conn.sc.(*fakeSubConn)] = true
 		}
@@ -216,7 +223,7 @@ func (m *machine) step() {
 	t, f := m.t, m.f
 	switch rapid.SampledFrom([]string{
 		"conn", "conn", "conn", "conn", "server", "server", "channel health", "list", "our list", "drain", "config", "time", "time",
-		"resolver error", "exit idle", "watched", "command",
+		"resolver error", "exit idle", "watched", "command", "renew", "renew",
 	}).Draw(t, "event") {
 	case "conn":
 		sc := m.someConn()
@@ -266,6 +273,8 @@ func (m *machine) step() {
 		m.command()
 	case "time":
 		time.Sleep(time.Duration(rapid.IntRange(1, 8000).Draw(t, "ms")) * time.Millisecond)
+	case "renew":
+		f.set.Renew(m.addr()) // of one that is connected or not
 	case "resolver error":
 		f.resolverError(errRefused)
 	case "exit idle":

@@ -51,11 +51,12 @@ type Set struct {
 	list      []*endpoint // in the order of the resolver's list
 	byName    map[string]*endpoint
 	leaving   []*endpoint
-	eligible  roster // of all endpoints, leaving ones too
-	counts    [3]int // endpoints of each class, leaving ones not
-	uneven    bool   // the weights differ, those of the leaving ones too
-	local     int    // endpoints of the list that stand in the client's zone
-	spilled   bool   // too few of those are eligible, so that calls leave the zone
+	renewing  map[string]*endpoint // those that are to take the place of one in the list, by its name
+	eligible  roster               // of all endpoints, leaving ones too
+	counts    [3]int               // endpoints of each class, leaving ones not
+	uneven    bool                 // the weights differ, those of the leaving ones too
+	local     int                  // endpoints of the list that stand in the client's zone
+	spilled   bool                 // too few of those are eligible, so that calls leave the zone
 	warming   int
 	retired   map[*conn]struct{}     // retired connections with calls in flight
 	asking    int                    // questions about those under way
@@ -86,7 +87,7 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 		turn: newTurn(), events: event.NewLog[Event](keptEvents),
 		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
 		byName: make(map[string]*endpoint), drained: make(map[string]bool), changed: make(chan struct{}),
-		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}),
+		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}), renewing: make(map[string]*endpoint),
 	}
 	s.ejectAfter.Store(uint32(s.cfg.Ejection.ConsecutiveFailures))
 	s.metrics = metrics{recorder: cc.MetricsRecorder(), target: opts.Target.String()}
@@ -146,6 +147,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 // replaceLocked makes list the list in force. An endpoint is kept if it would be
 // made the same way again.
 func (s *Set) replaceLocked(list []wanted) {
+	s.keepAllLocked()
 	next := make([]*endpoint, 0, len(list))
 	byName := make(map[string]*endpoint, len(list))
 	var fresh []*endpoint
@@ -164,7 +166,7 @@ func (s *Set) replaceLocked(list []wanted) {
 	left := 0
 	for _, e := range gone {
 		if byName[e.name] != e {
-			e.leaving = true
+			e.unlisted = true
 			s.counts[e.class]--
 			if e.warming { // nobody waits for it any more
 				e.warming = false
@@ -241,7 +243,7 @@ func (s *Set) releaseLocked() {
 
 // reclassLocked accounts for an endpoint's change of class.
 func (s *Set) reclassLocked(e *endpoint, was class) {
-	if !e.leaving {
+	if !e.unlisted {
 		s.counts[was]--
 		s.counts[e.class]++
 	}
@@ -295,6 +297,7 @@ func (s *Set) Close() {
 		return
 	}
 	s.recordProgressLocked(time.Now())
+	s.keepAllLocked()
 	s.closed = true
 	for _, e := range slices.Concat(s.list, s.leaving) {
 		e.closeLocked()

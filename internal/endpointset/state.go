@@ -88,7 +88,7 @@ func (e *endpoint) describeLocked() description {
 // next has for another reason: else nobody would hear of an endpoint that has never
 // been connected.
 func (e *endpoint) showLocked() {
-	if e.leaving || e.link.phase == closed {
+	if e.unlisted || e.link.phase == closed {
 		return
 	}
 	state := e.stateLocked()

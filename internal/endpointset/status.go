@@ -39,6 +39,7 @@ type EndpointStatus struct {
 	Name, Address string
 	Weight        int
 	Zone          string
+	Remote        string // the address at the connection's far end, empty if that is not known
 	// Active: it is the one that is picked, of a set that picks one at a time.
 	Active        bool
 	Priority      int
@@ -109,6 +110,9 @@ func (e *endpoint) statusLocked() EndpointStatus {
 		State: d.state, Reason: d.reason, Detail: d.detail, Since: e.shownSince, Health: e.health.state,
 		Eligible: e.class == eligible, Drained: e.drained, Ejected: e.ejection.phase != admitted, Target: e.targetText(), Counts: e.countsLocked(),
 		Heard: e.heardAt, Transitions: slices.Clone(e.transitions), Ejections: e.ejections,
+	}
+	if remote := e.remoteLocked(); remote != nil {
+		out.Remote = remote.String()
 	}
 	if e.link.phase != ready {
 		out.ConnectionErr = healthcheck.CleanDetail(errorText(e.connErr))
@@ -205,6 +209,9 @@ func (s *Set) setDrained(name string, drained bool) error {
 	}
 	if e.drained == drained {
 		return nil
+	}
+	if n := s.renewing[name]; n != nil {
+		s.keepLocked(n)
 	}
 	for _, x := range append([]*endpoint{e}, s.leaving...) {
 		if x.name == name { // the endpoint, and what it is about to replace

@@ -42,8 +42,8 @@ func (s *Set) spilledLocked(spilled bool) {
 	}
 	s.spilled = spilled
 	if spilled {
-		logger.Infof("%s: calls leave zone %q: less than %g of its %d endpoints are eligible", s.policy, s.cfg.Zone, s.cfg.SpillBelow, s.local)
+		s.logLaterLockedf("calls leave zone %q: less than %g of its %d endpoints are eligible", s.cfg.Zone, s.cfg.SpillBelow, s.local)
 	} else {
-		logger.Infof("%s: calls stay in zone %q again", s.policy, s.cfg.Zone)
+		s.logLaterLockedf("calls stay in zone %q again", s.cfg.Zone)
 	}
 }

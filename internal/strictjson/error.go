@@ -63,6 +63,15 @@ func Echo(s string) string {
 	return s
 }
 
+// Join gives the path of a part: Join("a", "b") is "a.b", and Join("a", "[1].b")
+// is "a[1].b", as an index needs no dot.
+func Join(field, part string) string {
+	if field == "" || part == "" || strings.HasPrefix(part, "[") {
+		return field + part
+	}
+	return field + "." + part
+}
+
 // Prefix puts field before the Field of every Error in err, which may be one
 // Error or several that were joined by errors.Join. Any other error is wrapped
 // in a text that begins with field. Prefix of nil is nil; err is not changed.
@@ -75,11 +84,7 @@ func Prefix(field string, err error) error {
 	switch e := err.(type) { //nolint:errorlint // see above
 	case *Error:
 		c := *e
-		if c.Field != "" {
-			c.Field = field + "." + c.Field
-		} else {
-			c.Field = field
-		}
+		c.Field = Join(field, c.Field)
 		return &c
 	case interface{ Unwrap() []error }:
 		var all []error

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -11,8 +12,12 @@ import (
 	"unicode"
 )
 
-// MaxErrors bounds how many bad keys of one object are reported.
+// MaxErrors bounds how many bad keys of one object, or elements of one array, are
+// reported.
 const MaxErrors = 8
+
+// WantObject is what Object wants.
+const WantObject = "a JSON object"
 
 // Object decodes a JSON object, giving the value of each key to the function
 // that fields holds for it, in the order of the document. The helpers of this
@@ -29,7 +34,7 @@ func Object(data []byte, fields map[string]func(json.RawMessage) error) error {
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if start, _ := dec.Token(); start != json.Delim('{') {
-		return &Error{Value: echoJSON(data), Want: "a JSON object"}
+		return &Error{Value: echoJSON(data), Want: WantObject}
 	}
 	var errs []error
 	seen := make(map[string]bool, len(fields))
@@ -39,13 +44,41 @@ func Object(data []byte, fields map[string]func(json.RawMessage) error) error {
 		var value json.RawMessage
 		_ = dec.Decode(&value) // the same
 		if err := field(key, value, fields, seen); err != nil {
-			errs = append(errs, Prefix(echoKey(key), err))
+			errs = append(errs, Prefix(Key(key), err))
 		}
 	}
 	if len(errs) == 1 {
 		return errs[0]
 	}
 	return errors.Join(errs...)
+}
+
+// Array decodes a JSON array of at most limit elements, giving each with its index
+// to element. A null, and every error of element, is an error whose Field begins
+// with the index in brackets; several are joined. The first MaxErrors bad elements
+// are reported.
+func Array(limit int, element func(i int, value json.RawMessage) error) func(json.RawMessage) error {
+	want := fmt.Sprintf("an array of at most %d elements", limit)
+	return func(value json.RawMessage) error {
+		var elements []json.RawMessage
+		if err := json.Unmarshal(value, &elements); err != nil || len(elements) > limit {
+			return &Error{Value: echoJSON(value), Want: want}
+		}
+		var errs []error
+		for i := 0; i < len(elements) && len(errs) < MaxErrors; i++ {
+			err := error(&Error{Value: "null", Want: "a value"})
+			if string(elements[i]) != "null" {
+				err = element(i, elements[i])
+			}
+			if err != nil {
+				errs = append(errs, Prefix(fmt.Sprintf("[%d]", i), err))
+			}
+		}
+		if len(errs) == 1 {
+			return errs[0]
+		}
+		return errors.Join(errs...)
+	}
 }
 
 func field(key string, value json.RawMessage, fields map[string]func(json.RawMessage) error, seen map[string]bool) error {
@@ -64,8 +97,9 @@ func field(key string, value json.RawMessage, fields map[string]func(json.RawMes
 	return decode(value)
 }
 
-// echoKey shows a key: as it is if that is plain to read, or else quoted.
-func echoKey(key string) string {
+// Key shows a key, as in the Field of an Error: as it is if that is plain to read,
+// or else quoted.
+func Key(key string) string {
 	short := Echo(key)
 	plain := func(r rune) bool { return r == '_' || r == '-' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 	if short == "" || short != key || strings.ContainsFunc(key, func(r rune) bool { return !plain(r) }) {

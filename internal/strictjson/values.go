@@ -57,6 +57,14 @@ func Float(dst *float64, low, below float64) func(json.RawMessage) error {
 	}
 }
 
+// Number decodes a number from low to high, both included.
+func Number(dst *float64, low, high float64) func(json.RawMessage) error {
+	want := fmt.Sprintf("a number from %g to %g", low, high)
+	return func(value json.RawMessage) error {
+		return decode(value, dst, want, func(f float64) bool { return f >= low && f <= high })
+	}
+}
+
 // WantShare is what Share wants, for messages about the same setting that come
 // from elsewhere.
 const WantShare = "a number above 0 and at most 1"

@@ -27,6 +27,16 @@ func (h *Holder) Held() bool {
 	return h.conn != nil
 }
 
+// Remote is where the connection leads, nil if none has been seen.
+func (h *Holder) Remote() net.Addr {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.conn == nil {
+		return nil
+	}
+	return h.conn.RemoteAddr()
+}
+
 // LastRead is when anything was last read from the connection, zero if never.
 func (h *Holder) LastRead() time.Time {
 	if ns := h.read.Load(); ns != 0 {

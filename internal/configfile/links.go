@@ -1,0 +1,49 @@
+package configfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// maxLinks bounds how many symbolic links lead to a file, as the system does.
+const maxLinks = 40
+
+// directories gives the directories in which a change can make path mean another
+// content: that of the file, and those of all symbolic links on the way to it. If
+// something on the way is not there, they end with the one in which it may come.
+func directories(path string) []string {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil
+	}
+	var dirs []string
+	done := string(filepath.Separator)
+	rest := strings.Split(strings.TrimPrefix(path, done), done)
+	for links := 0; len(rest) > 0 && links <= maxLinks; {
+		step := filepath.Join(done, rest[0])
+		rest = rest[1:]
+		target, err := os.Readlink(step)
+		if errors.Is(err, fs.ErrNotExist) || err != nil && len(rest) == 0 { // it may come, or it is the file
+			dirs = append(dirs, done)
+			break
+		}
+		if err != nil { // no link
+			done = step
+			continue
+		}
+		links++
+		dirs = append(dirs, done)
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(done, target)
+		}
+		parts := strings.Split(strings.TrimPrefix(filepath.Clean(target), string(filepath.Separator)), string(filepath.Separator))
+		rest = append(parts, rest...)
+		done = string(filepath.Separator)
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
+}

@@ -1,0 +1,40 @@
+package configfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Read reads a file of at most MaxSize bytes. The error names it.
+func Read(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, bare(path, err)
+	}
+	if !info.Mode().IsRegular() { // to open a pipe would wait for who writes
+		return nil, &Error{File: path, Err: errors.New("not a regular file")}
+	}
+	f, err := os.Open(path) //nolint:gosec // which file is the program's to say
+	if err != nil {
+		return nil, bare(path, err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	if err != nil {
+		return nil, bare(path, err)
+	}
+	if len(data) > MaxSize {
+		return nil, &Error{File: path, Err: fmt.Errorf("more than %d bytes: want at most that", MaxSize)}
+	}
+	return data, nil
+}
+
+// bare makes an Error of one that names the path itself.
+func bare(path string, err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		err = e.Err
+	}
+	return &Error{File: path, Err: err}
+}

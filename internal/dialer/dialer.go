@@ -1,0 +1,74 @@
+package dialer
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/url"
+
+	"golang.org/x/net/http/httpproxy"
+)
+
+// Dialer connects to endpoints. Its zero value uses the system's resolver and no
+// proxy. It is safe for concurrent use as long as it is not changed.
+type Dialer struct {
+	// Resolver resolves host names; nil is the system's.
+	Resolver *net.Resolver
+	// Proxies says which endpoints are reached by a proxy; the zero value: none.
+	Proxies Proxies
+	// ProxyTLS is for proxies with an https:// URL; nil is the system's root
+	// certificates. The server's name is filled in.
+	ProxyTLS *tls.Config
+}
+
+// Dial connects to host:port, by a proxy if there is one for it.
+func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
+	proxy, err := d.Proxies.For(address)
+	if err != nil {
+		return nil, err
+	}
+	direct := &net.Dialer{Resolver: d.Resolver}
+	if proxy == nil {
+		return direct.DialContext(ctx, "tcp", address)
+	}
+	return d.tunnel(ctx, direct, proxy, address)
+}
+
+// Proxies says which endpoints are reached by a proxy.
+type Proxies struct {
+	proxy *url.URL
+	bad   error
+	// applies gives any URL for an address that is reached by the proxy.
+	applies func(*url.URL) (*url.URL, error)
+}
+
+// ProxiesFromEnvironment reads HTTPS_PROXY and NO_PROXY, or their names in lower
+// case.
+func ProxiesFromEnvironment() Proxies {
+	c := httpproxy.FromEnvironment()
+	return NewProxies(c.HTTPSProxy, c.NoProxy)
+}
+
+// NewProxies takes the values of HTTPS_PROXY and NO_PROXY. A bad one of the
+// former is the error of those dials that it matters to: they do not go another
+// way than was asked for.
+func NewProxies(httpsProxy, noProxy string) Proxies {
+	if httpsProxy == "" {
+		return Proxies{}
+	}
+	proxy, err := parseProxy(httpsProxy)
+	// Whether NO_PROXY covers an address does not depend on where the proxy is.
+	c := httpproxy.Config{HTTPSProxy: "http://proxy.invalid", NoProxy: noProxy}
+	return Proxies{proxy: proxy, bad: err, applies: c.ProxyFunc()}
+}
+
+// For gives the proxy that leads to host:port, nil if there is none.
+func (p Proxies) For(address string) (*url.URL, error) {
+	if p.applies == nil {
+		return nil, nil
+	}
+	if found, err := p.applies(&url.URL{Scheme: "https", Host: address}); found == nil || err != nil {
+		return nil, err
+	}
+	return p.proxy, p.bad
+}

@@ -1,0 +1,138 @@
+package dialer
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// errBadProxy does not show the value, which may hold a password.
+var errBadProxy = errors.New("HTTPS_PROXY: not the URL of a proxy; want http://host:port or https://host:port")
+
+// parseProxy reads the URL of a proxy; one without a scheme is meant for http.
+func parseProxy(text string) (*url.URL, error) {
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errBadProxy
+	}
+	return u, nil
+}
+
+// proxyAddress is what to dial.
+func proxyAddress(proxy *url.URL) string {
+	port := proxy.Port()
+	switch {
+	case port != "":
+	case proxy.Scheme == "https":
+		port = "443"
+	default:
+		port = "80"
+	}
+	return net.JoinHostPort(proxy.Hostname(), port)
+}
+
+// maxAnswer bounds the head of a proxy's answer, in bytes.
+const maxAnswer = 64 << 10
+
+// tunnel connects to address by way of a proxy.
+func (d *Dialer) tunnel(ctx context.Context, direct *net.Dialer, proxy *url.URL, address string) (net.Conn, error) {
+	by := proxyAddress(proxy)
+	conn, err := direct.DialContext(ctx, "tcp", by)
+	if err != nil {
+		return nil, fmt.Errorf("proxy: %w", err)
+	}
+	// Whatever blocks below ends with ctx, and a conn that is given back has no
+	// deadline left from here.
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	through, err := d.ask(ctx, conn, proxy, address)
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		_ = conn.Close() // the error is about something worse
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("proxy %s: CONNECT %s: %w", by, address, err)
+	}
+	return through, nil
+}
+
+// ask makes the connection to a proxy one to address.
+func (d *Dialer) ask(ctx context.Context, conn net.Conn, proxy *url.URL, address string) (net.Conn, error) {
+	if proxy.Scheme == "https" {
+		secure := tls.Client(conn, d.proxyTLS(proxy.Hostname()))
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return nil, err
+		}
+		conn = secure
+	}
+	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Host: address}, Host: address, Header: make(http.Header)}
+	req.Header.Set("User-Agent", "cantonlb")
+	if user := proxy.User; user != nil {
+		password, _ := user.Password()
+		basic := base64.StdEncoding.EncodeToString([]byte(user.Username() + ":" + password))
+		req.Header.Set("Proxy-Authorization", "Basic "+basic)
+	}
+	if err := req.Write(conn); err != nil {
+		return nil, err
+	}
+	bounded := &io.LimitedReader{R: conn, N: maxAnswer}
+	read := bufio.NewReader(bounded)
+	// The body is not touched: of a refusal it is of no interest, and of a tunnel it
+	// is the tunnel.
+	answer, err := http.ReadResponse(read, req) //nolint:bodyclose // as above
+	var broken net.Error
+	switch {
+	case errors.As(err, &broken), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && bounded.N > 0:
+		return nil, err
+	case err != nil: // whose text holds what the proxy said, of any length
+		return nil, errors.New("the proxy's answer is not that of an HTTP proxy")
+	case answer.StatusCode/100 != 2:
+		return nil, fmt.Errorf("the proxy answers %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
+	}
+	bounded.N = math.MaxInt64
+	return &tunnelled{Conn: conn, read: read, remote: remote(address)}, nil
+}
+
+func (d *Dialer) proxyTLS(host string) *tls.Config {
+	if d.ProxyTLS == nil {
+		return &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	}
+	c := d.ProxyTLS.Clone()
+	c.ServerName = host
+	return c
+}
+
+// tunnelled is a connection through a proxy. What the endpoint said along with
+// the proxy's answer is read first.
+type tunnelled struct {
+	net.Conn
+
+	read   *bufio.Reader
+	remote remote
+}
+
+func (t *tunnelled) Read(b []byte) (int, error) { return t.read.Read(b) }
+
+// RemoteAddr is the endpoint's host and port, as given to the proxy.
+func (t *tunnelled) RemoteAddr() net.Addr { return t.remote }
+
+// remote is the far end of a tunnel.
+type remote string
+
+func (remote) Network() string  { return "tcp" }
+func (r remote) String() string { return string(r) }
