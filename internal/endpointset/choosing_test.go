@@ -2,6 +2,8 @@ package endpointset
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -265,6 +267,30 @@ func TestPinsAreEvents(t *testing.T) {
 			`endpoint "b": unpinned -> pinned`, `endpoint "b": pinned -> unpinned`,
 			`endpoint "a": unpinned -> pinned`, `endpoint "a": pinned -> unpinned`,
 		}, pins)
+	}, activePassive)
+}
+
+func TestSwitchesPinsAndSeveralActiveAreLinesOfTheLog(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		b := newLogBook(slog.LevelInfo)
+		f.pushLogged(b, "a", "b")
+		f.up("a", "b")
+		require.NoError(t, f.set.Pin("b"))
+		f.server("b").set(notServing())
+		synctest.Wait()
+		var lines []string
+		for _, r := range append(b.about(""), b.about("b")...) {
+			switch r["message"] {
+			case "another endpoint is the active", "the active is pinned", "several endpoints say that they serve", "one endpoint alone says that it serves":
+				lines = append(lines, fmt.Sprintln(r["level"], r["message"], r["switch"], r["from"], r["to"], r["reason"], r["detail"]))
+			}
+		}
+		assert.Equal(t, []string{
+			"WARN several endpoints say that they serve <nil> one_active multiple_active multiple_active a, b\n",
+			"INFO one endpoint alone says that it serves <nil> multiple_active one_active <nil> <nil>\n",
+			"INFO the active is pinned <nil> unpinned pinned <nil> <nil>\n",
+			"INFO another endpoint is the active 2 a b pinned <nil>\n",
+		}, lines)
 	}, activePassive)
 }
 

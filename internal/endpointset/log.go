@@ -42,7 +42,18 @@ func (e Event) bad() bool {
 
 // message is what the event's line says, without what its attributes do.
 func (e Event) message() string {
+	switch e.Kind {
+	case EventSwitch:
+		return "another endpoint is the active"
+	case EventPin:
+		return "the active is " + string(e.To)
+	default:
+	}
 	switch e.To {
+	case multipleActive:
+		return "several endpoints say that they serve"
+	case oneActive:
+		return "one endpoint alone says that it serves"
 	case noneEligible:
 		return "no endpoint is eligible"
 	case someEligible:
@@ -59,10 +70,15 @@ func (e Event) message() string {
 // attrs are what the event's line tells. What is empty is left out.
 func (e Event) attrs() []slog.Attr {
 	attrs := []slog.Attr{slog.Uint64("number", e.Number)}
+	from, to := string(e.From), string(e.To)
+	if e.Kind == EventSwitch {
+		attrs = append(attrs, slog.Uint64("switch", e.Switch.Number))
+		from, to = e.Switch.From, e.Switch.To
+	}
 	for _, a := range []struct{ key, value string }{
 		{"endpoint", e.Endpoint},
-		{"from", string(e.From)},
-		{"to", string(e.To)},
+		{"from", from},
+		{"to", to},
 		{"reason", string(e.Reason)},
 		{"detail", e.Detail},
 	} {
