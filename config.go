@@ -119,6 +119,8 @@ type Config struct {
 	// TransportCredentials are for the endpoints that have no http:// URL and no
 	// TLS settings of their own. Default none: then every endpoint has to say how
 	// it is secured, see NewClient. Those among the dial options take precedence.
+	// Where the list has both kinds, all calls carry the :scheme https, since grpc
+	// knows but one for a channel; servers of gRPC do not look at it.
 	TransportCredentials credentials.TransportCredentials
 
 	// Idempotent names the methods that may be executed more than once, such as

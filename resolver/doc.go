@@ -12,7 +12,10 @@
 // notices when no policy of this module has taken charge of a channel, so that
 // health checking is never off in silence.
 //
-// It knows nothing of health, policies or connections.
+// It knows nothing of health, policies or connections: what an endpoint says about
+// its security, its token and its health target is checked here, and heeded by the
+// credentials and the policies of this module. A channel whose credentials cannot
+// heed it ([EndpointCredentials]) is refused the list.
 //
 // # Two ways in
 //

@@ -31,7 +31,7 @@
 //	sampling.go  feeds it, and finds dead connections
 //	retired.go   looks after the calls on connections that were given up
 //	validation.go  the pure state machine of finding out who is at the other end;
-//	validating.go  asks
+//	validating.go  asks, by calls that onconn.go makes
 //	ejection.go  the pure state machine of calls that fail while probes pass;
 //	ejecting.go  feeds it; streak.go counts
 //	rescuable.go calls in flight that can be made elsewhere

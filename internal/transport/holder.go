@@ -113,12 +113,10 @@ const alertWait = 100 * time.Millisecond
 // alert gives the alert that the peer has closed the connection with, nil if there
 // is none. The connection is of no more use.
 func (c *held) alert() error {
-	if c.Conn.SetReadDeadline(time.Now().Add(alertWait)) != nil {
-		return nil
-	}
-	_, err := c.Conn.Read(make([]byte, 1))
-	if IsAlert(err) {
-		return err
+	if c.Conn.SetReadDeadline(time.Now().Add(alertWait)) == nil {
+		if _, err := c.Conn.Read(make([]byte, 1)); IsAlert(err) {
+			return err
+		}
 	}
 	return nil
 }
