@@ -64,9 +64,12 @@ type FailoverStatus struct {
 	Lost healthcheck.Reason
 	// Last is who was active last, who may be so still; "" before the first choice.
 	Last string
-	// Switches counts the switches so far. It is no fencing token: another client
-	// may be at another number.
+	// Switches counts the switches so far, the first choice included, and Reasons
+	// those for each reason; one that is none of healthcheck.Reasons counts as
+	// healthcheck.ReasonOther. Switches is no fencing token: another client may be
+	// at another number.
 	Switches uint64
+	Reasons  map[healthcheck.Reason]uint64
 	// Pinned is the name that the active is pinned to, "" for none.
 	Pinned string
 	// Multiple are the names of those who say that they serve, if that is more

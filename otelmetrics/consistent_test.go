@@ -21,17 +21,29 @@ import (
 	"github.com/cantonlb/cantonlb/otelmetrics"
 )
 
-// counts is how often each endpoint came into which state for which reason, and
-// how often nobody was eligible and lists were taken in.
+// counts is how often each endpoint came into which state for which reason, how
+// often it became the active, how often nobody was eligible, and so on.
 type counts map[string]float64
 
-func (c counts) add(kind, endpoint, to, reason string) {
+func (c counts) add(kind cantonlb.EventKind, endpoint, to, reason string) {
 	switch kind {
-	case "endpoint":
+	case cantonlb.EventEndpoint:
 		c[fmt.Sprintf("%s -> %s (%s)", endpoint, to, reason)]++
+	case cantonlb.EventSwitch:
+		c[fmt.Sprintf("switch (%s)", reason)]++
 	default:
 		c[to]++
 	}
+}
+
+// counted gives the counts of what has a counter. The ends of what lasts have
+// none, and what a command has brought about may have a gauge.
+func (c counts) counted() counts {
+	out := maps.Clone(c)
+	for _, to := range []string{"eligible", "pinned", "unpinned", "multiple_active", "one_active"} {
+		delete(out, to)
+	}
+	return out
 }
 
 // without gives the counts that are not about an endpoint.
@@ -44,9 +56,8 @@ func (c counts) without(endpoint string) counts {
 func inEvents(events []cantonlb.Event) counts {
 	out := counts{}
 	for _, e := range events {
-		out.add(string(e.Kind), e.Endpoint, string(e.To), string(e.Reason))
+		out.add(e.Kind, e.Endpoint, string(e.To), string(e.Reason))
 	}
-	delete(out, "eligible") // the end of having none has no counter
 	return out
 }
 
@@ -57,6 +68,7 @@ func inLog(t *testing.T, text string) (out counts, numbers []uint64) {
 		var l struct {
 			Number   uint64 `json:"number"`
 			Endpoint string `json:"endpoint"`
+			Switch   uint64 `json:"switch"`
 			To       string `json:"to"`
 			Reason   string `json:"reason"`
 			Omitted  int    `json:"omitted"`
@@ -64,13 +76,15 @@ func inLog(t *testing.T, text string) (out counts, numbers []uint64) {
 		require.NoError(t, json.Unmarshal([]byte(line), &l))
 		require.Zero(t, l.Omitted)
 		numbers = append(numbers, l.Number)
-		kind := "endpoint"
-		if l.Endpoint == "" {
-			kind = "other"
+		kind := cantonlb.EventKind("other")
+		switch {
+		case l.Switch > 0:
+			kind = cantonlb.EventSwitch
+		case l.Endpoint != "" && !strings.HasSuffix(l.To, "pinned"):
+			kind = cantonlb.EventEndpoint
 		}
 		out.add(kind, l.Endpoint, l.To, l.Reason)
 	}
-	delete(out, "eligible")
 	return out, numbers
 }
 
@@ -83,6 +97,8 @@ func inMetrics(series map[string]float64) counts {
 		case value == 0:
 		case name == "cantonlb.endpoint.transitions": // endpoint, reason, state: in alphabetical order
 			out[fmt.Sprintf("%s -> %s (%s)", l[0], l[2], l[1])] = value
+		case name == "cantonlb.switches":
+			out[fmt.Sprintf("switch (%s)", l[0])] = value
 		case name == "cantonlb.none_eligible.entries":
 			out["none_eligible"] = value
 		case name == "cantonlb.list.updates":
@@ -99,96 +115,177 @@ func inStatus(s cantonlb.Status) counts {
 			out[fmt.Sprintf("%s -> %s (%s)", e.Name, x.To, x.Reason)] = float64(x.Count)
 		}
 	}
+	if s.Failover != nil {
+		for reason, n := range s.Failover.Reasons {
+			out[fmt.Sprintf("switch (%s)", reason)] = float64(n)
+		}
+	}
 	return out
+}
+
+// watched is a client over a cluster of four, all of whose words are kept.
+type watched struct {
+	*cantonlb.Client
+
+	cluster            *lbtest.Cluster
+	endpoints          []cantonlb.Endpoint
+	text               bytes.Buffer // one goroutine writes, and the test reads after Wait
+	recorded, observed collector
+}
+
+func watch(t *testing.T, policy cantonlb.Policy) *watched {
+	t.Helper()
+	w := &watched{cluster: lbtest.NewCluster(t, 4, lbtest.RegisterEcho), recorded: newCollector(), observed: newCollector()}
+	for i, name := range w.cluster.Names() {
+		w.endpoints = append(w.endpoints, cantonlb.Endpoint{Name: name, Address: w.cluster.Addrs()[i]})
+	}
+	plugin := opentelemetry.DialOption(opentelemetry.Options{MetricsOptions: opentelemetry.MetricsOptions{MeterProvider: w.recorded}})
+	var err error
+	w.Client, err = cantonlb.NewClient(cantonlb.Config{
+		Name: "faulty", Endpoints: w.endpoints, Policy: policy,
+		Logger: slog.New(slog.NewJSONHandler(&w.text, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}, append(w.cluster.DialOptions(), plugin)...)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, w.Close()) })
+	stop, err := otelmetrics.Observe(w, otelmetrics.WithMeterProvider(w.observed))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, stop()) })
+	require.NoError(t, w.WaitHealthy(t.Context(), 4))
+	return w
+}
+
+// play does one act after the other.
+func (*watched) play(script []func()) {
+	for _, act := range script {
+		act()
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+	}
+}
+
+// serve has servers say that they serve, or that they do not.
+func (w *watched) serve(serving bool, servers ...int) {
+	for _, i := range servers {
+		w.cluster.SetServing(i, "", serving)
+	}
+}
+
+// agree compares what the log, both ways of metrics, the events and the status
+// tell: each change once, with the same state and reason. It gives the counts.
+func (w *watched) agree(t *testing.T) counts {
+	t.Helper()
+	events := inEvents(w.Events())
+	log, numbers := inLog(t, w.text.String())
+	for i, n := range numbers {
+		assert.Equal(t, uint64(i+1), n, "each event has one line")
+	}
+	assert.Len(t, numbers, len(w.Events()))
+	assert.Equal(t, events, log)
+	assert.Equal(t, events.counted(), inMetrics(w.recorded.collect(t)))
+	assert.Equal(t, events.counted().without("server3"), inMetrics(w.observed.collect(t)))
+	assert.Equal(t, events.counted().without("server3"), inStatus(w.Status()))
+	last := map[string]cantonlb.Event{}
+	for _, e := range w.Events() {
+		if e.Kind == cantonlb.EventEndpoint {
+			last[e.Endpoint] = e
+		}
+	}
+	for _, e := range w.Status().Endpoints {
+		assert.Equal(t, last[e.Name].To, e.State)
+		assert.Equal(t, last[e.Name].Reason, e.Reason)
+		assert.Equal(t, last[e.Name].At, e.Since)
+	}
+	sameCounts(t, w.recorded.collect(t), w.observed.collect(t))
+	return events
 }
 
 // Whatever happens, the log, both ways of metrics, the events and the status tell
 // the same of it: each transition once, with the same state and reason.
 func TestAFaultIsTheSameInLogMetricsEventsAndStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cluster := lbtest.NewCluster(t, 4, lbtest.RegisterEcho)
-		var endpoints []cantonlb.Endpoint
-		for i, name := range cluster.Names() {
-			endpoints = append(endpoints, cantonlb.Endpoint{Name: name, Address: cluster.Addrs()[i]})
-		}
-		var text bytes.Buffer // one goroutine writes, and the test reads after Wait
-		recorded, observed := newCollector(), newCollector()
-		plugin := opentelemetry.DialOption(opentelemetry.Options{MetricsOptions: opentelemetry.MetricsOptions{MeterProvider: recorded}})
-		client, err := cantonlb.NewClient(cantonlb.Config{
-			Name: "faulty", Endpoints: endpoints,
-			Logger: slog.New(slog.NewJSONHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		}, append(cluster.DialOptions(), plugin)...)
-		require.NoError(t, err)
-		defer client.Close()
-		stop, err := otelmetrics.Observe(client, otelmetrics.WithMeterProvider(observed))
-		require.NoError(t, err)
-		require.NoError(t, client.WaitHealthy(t.Context(), 4))
-
-		script := []func(){
-			func() { cluster.Hang(0) },
-			func() { cluster.Resume(0) },
-			func() { cluster.SetServing(1, "", false) },
-			func() { cluster.SetServing(1, "", true) },
-			func() { cluster.Kill(2) },
-			func() { cluster.Restart(2) },
-			func() { assert.NoError(t, client.Drain("server0")) },
-			func() { assert.NoError(t, client.Undrain("server0")) },
+		w := watch(t, cantonlb.HealthyRoundRobin)
+		w.play([]func(){
+			func() { w.cluster.Hang(0) },
+			func() { w.cluster.Resume(0) },
+			func() { w.serve(false, 1) },
+			func() { w.serve(true, 1) },
+			func() { w.cluster.Kill(2) },
+			func() { w.cluster.Restart(2) },
+			func() { assert.NoError(t, w.Drain("server0")) },
+			func() { assert.NoError(t, w.Undrain("server0")) },
 			func() { // enough calls fail to eject one
-				cluster.FailCalls(1, codes.Unavailable, "no")
+				w.cluster.FailCalls(1, codes.Unavailable, "no")
 				for range 40 {
-					_, _ = lbtest.ServedBy(t.Context(), client) // some fail
+					_, _ = lbtest.ServedBy(t.Context(), w) // some fail
 				}
-				cluster.FailCalls(1, codes.OK, "")
+				w.cluster.FailCalls(1, codes.OK, "")
 				for range 40 {
-					_, _ = lbtest.ServedBy(t.Context(), client)
+					_, _ = lbtest.ServedBy(t.Context(), w)
 					time.Sleep(100 * time.Millisecond)
 				}
 			},
-			func() { // nobody is left
-				for i := range 4 {
-					cluster.SetServing(i, "", false)
-				}
-			},
-			func() {
-				for i := range 4 {
-					cluster.SetServing(i, "", true)
-				}
-			},
-			func() { assert.NoError(t, client.Update(endpoints[:3])) },
-		}
-		for _, act := range script {
-			act()
-			time.Sleep(30 * time.Second)
-			synctest.Wait()
-		}
-
-		events := inEvents(client.Events())
-		log, numbers := inLog(t, text.String())
-		for i, n := range numbers {
-			assert.Equal(t, uint64(i+1), n, "each event has one line")
-		}
-		assert.Len(t, numbers, len(client.Events()))
-		assert.Equal(t, events, log)
-		assert.Equal(t, events, inMetrics(recorded.collect(t)))
-		assert.Equal(t, events.without("server3"), inMetrics(observed.collect(t)))
-		assert.Equal(t, events.without("server3"), inStatus(client.Status()))
+			func() { w.serve(false, 0, 1, 2, 3) }, // nobody is left
+			func() { w.serve(true, 0, 1, 2, 3) },
+			func() { assert.NoError(t, w.Update(w.endpoints[:3])) },
+		})
+		events := w.agree(t)
 		for _, key := range []string{
 			"server0 -> unhealthy (probe_timeout)", "server1 -> unhealthy (not_serving)", "server1 -> ejected (calls_failing)",
 			"server2 -> connecting (connection_lost)", "server0 -> drained (drained)", "server3 -> removed ()", "none_eligible",
 		} {
 			assert.Positive(t, events[key], "the script has brought about %s", key)
 		}
-		last := map[string]cantonlb.Event{}
-		for _, e := range client.Events() {
-			last[e.Endpoint] = e
+	})
+}
+
+// So it is with takeovers.
+func TestATakeoverIsTheSameInLogMetricsEventsAndStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watch(t, cantonlb.ActivePassive)
+		w.play([]func(){
+			func() { w.serve(false, 1, 2, 3) },
+			func() { w.serve(false, 0); w.serve(true, 1) },
+			func() { w.cluster.Hang(1); w.serve(true, 2) },
+			// The third one dies, and nobody is left for a while.
+			func() { w.cluster.Kill(2) },
+			func() { w.serve(true, 0) },
+			// Now several say that they serve, and the active moves by hand.
+			func() { w.cluster.Resume(1); w.cluster.Restart(2) },
+			func() { assert.NoError(t, w.Switch(t.Context(), "server1")) },
+			func() { assert.NoError(t, w.Pin("server2")) },
+			func() { assert.NoError(t, w.Unpin()) },
+			func() { assert.NoError(t, w.Drain("server2")) },
+			func() { assert.NoError(t, w.Undrain("server2")) },
+			// A pin lets nobody take over.
+			func() { assert.NoError(t, w.Pin("server1")); w.serve(false, 1) },
+			func() { w.serve(true, 1); w.serve(false, 0, 2, 3) },
+			func() { assert.NoError(t, w.Update(w.endpoints[:3])) },
+		})
+		events := w.agree(t)
+		assert.Empty(t, w.Status().NoneEligibleSince)
+		for _, key := range []string{
+			"switch (first_choice)", "switch (not_serving)", "switch (probe_timeout)", "switch (connect_failed)", "switch (by_hand)",
+			"switch (pinned)", "switch (drained)", "pinned", "unpinned", "multiple_active", "one_active", "none_eligible", "server3 -> removed ()",
+		} {
+			assert.Positive(t, events[key], "the script has brought about %s", key)
 		}
-		for _, e := range client.Status().Endpoints {
-			assert.Equal(t, last[e.Name].To, e.State)
-			assert.Equal(t, last[e.Name].Reason, e.Reason)
-			assert.Equal(t, last[e.Name].At, e.Since)
+		active := w.Status().Failover.Active
+		for _, way := range []collector{w.recorded, w.observed} {
+			series := way.collect(t)
+			for _, name := range []string{"server0", "server1", "server2"} {
+				assert.Equal(t, name == active, series["cantonlb.endpoint.active{"+name+"}"] == 1, name)
+			}
+			assert.Contains(t, series, "cantonlb.endpoints.multiple_active{}")
 		}
-		sameCounts(t, recorded.collect(t), observed.collect(t))
-		require.NoError(t, stop())
+		var switches []cantonlb.Event
+		for _, e := range w.Events() {
+			if e.Kind == cantonlb.EventSwitch {
+				switches = append(switches, e)
+				assert.EqualValues(t, len(switches), e.Switch.Number)
+			}
+		}
+		assert.EqualValues(t, len(switches), w.Status().Failover.Switches)
+		assert.Equal(t, switches[len(switches)-1].Endpoint, active)
 	})
 }
 

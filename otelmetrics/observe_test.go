@@ -28,7 +28,7 @@ func full() cantonlb.Status {
 		Target: "static:///test",
 		Endpoints: []cantonlb.EndpointStatus{
 			{
-				Name: "seq1", State: cantonlb.StateHealthy, Reason: healthcheck.ReasonServing, Eligible: true,
+				Name: "seq1", State: cantonlb.StateHealthy, Reason: healthcheck.ReasonServing, Eligible: true, Active: true,
 				Calls: cantonlb.Calls{Picked: 7, InFlight: 2, Heard: 5, Failed: 1}, Ejections: 3, Heard: time.Now().Add(-time.Hour),
 				Transitions: []cantonlb.TransitionCount{
 					{To: cantonlb.StateConnecting, Count: 1}, {To: cantonlb.StateHealthy, Reason: healthcheck.ReasonServing, Count: 4},
@@ -42,6 +42,10 @@ func full() cantonlb.Status {
 				},
 			},
 			{Name: "seq2", State: cantonlb.StateUnhealthy, Reason: "what a func said"},
+		},
+		Failover: &cantonlb.FailoverStatus{
+			Active: "seq1", Multiple: []string{"seq1", "seq2"}, Switches: 5,
+			Reasons: map[healthcheck.Reason]uint64{healthcheck.ReasonFirstChoice: 1, healthcheck.ReasonNotServing: 4},
 		},
 		Totals: cantonlb.Totals{
 			Rescued: 1, Retried: 2, RetriesRefused: 3, NoneEligible: 4, NoneEligibleTime: 2500 * time.Millisecond,
@@ -81,6 +85,11 @@ func TestEverythingInAStatusIsMeasured(t *testing.T) {
 		"cantonlb.none_eligible.time{}":                       2.5,
 		"cantonlb.list.updates{accepted}":                     5,
 		"cantonlb.list.updates{refused}":                      6,
+		"cantonlb.endpoint.active{seq1}":                      1,
+		"cantonlb.endpoint.active{seq2}":                      0,
+		"cantonlb.endpoints.multiple_active{}":                2,
+		"cantonlb.switches{first_choice}":                     1,
+		"cantonlb.switches{not_serving}":                      4,
 		"cantonlb.rescues{}":                                  1,
 		"cantonlb.retries{}":                                  2,
 		"cantonlb.retries_refused{}":                          3,
@@ -89,6 +98,19 @@ func TestEverythingInAStatusIsMeasured(t *testing.T) {
 	require.NoError(t, stop())
 	require.NoError(t, stop(), "it may be called again")
 	assert.Empty(t, c.collect(t))
+}
+
+func TestWhereAllAreActiveNothingIsSaidOfIt(t *testing.T) {
+	c := newCollector()
+	s := &source{full()}
+	s.now.Failover = nil
+	_, err := otelmetrics.Observe(s, otelmetrics.WithMeterProvider(c))
+	require.NoError(t, err)
+	got := c.collect(t)
+	assert.Contains(t, got, "cantonlb.endpoint.eligible{seq1}")
+	for key := range got {
+		assert.NotRegexp(t, `active|switches`, key)
+	}
 }
 
 func TestAnEndpointThatLeavesTakesAllItsSeriesWithIt(t *testing.T) {

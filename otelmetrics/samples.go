@@ -26,6 +26,9 @@ func samples(s cantonlb.Status, now time.Time) iter.Seq[sample] {
 				return
 			}
 		}
+		if s.Failover != nil && !failoverSamples(s, emit) {
+			return
+		}
 		t := s.Totals
 		_ = emit(metric.Listed, float64(len(s.Endpoints))) &&
 			emit(metric.Eligible, float64(s.Eligible())) &&
@@ -43,12 +46,8 @@ func samples(s cantonlb.Status, now time.Time) iter.Seq[sample] {
 type emitter func(d metric.Desc, value float64, labels ...string) bool
 
 func endpointSamples(e cantonlb.EndpointStatus, now time.Time, emit emitter) bool {
-	eligible := 0.0
-	if e.Eligible {
-		eligible = 1
-	}
 	more := emit(metric.EndpointState, 1, e.Name, string(e.State), string(e.Reason.Bounded())) &&
-		emit(metric.EndpointEligible, eligible, e.Name) &&
+		emit(metric.EndpointEligible, oneIf(e.Eligible), e.Name) &&
 		emit(metric.EndpointInFlight, float64(e.Calls.InFlight), e.Name) &&
 		emit(metric.EndpointPicks, float64(e.Calls.Picked), e.Name) &&
 		emit(metric.EndpointFailures, float64(e.Calls.Failed), e.Name) &&
@@ -66,4 +65,24 @@ func endpointSamples(e cantonlb.EndpointStatus, now time.Time, emit emitter) boo
 		more = more && emit(metric.ProbeRoundTrip, took.Seconds(), e.Name, string(e.Probe.Kind))
 	}
 	return more
+}
+
+// failoverSamples gives what there is besides where one endpoint at a time is
+// picked.
+func failoverSamples(s cantonlb.Status, emit emitter) bool {
+	more := emit(metric.MultipleActive, float64(len(s.Failover.Multiple)))
+	for _, e := range s.Endpoints {
+		more = more && emit(metric.EndpointActive, oneIf(e.Active), e.Name)
+	}
+	for reason, n := range s.Failover.Reasons {
+		more = more && emit(metric.Switches, float64(n), string(reason))
+	}
+	return more
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }

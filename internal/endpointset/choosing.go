@@ -21,16 +21,17 @@ type choice struct {
 	lastID int
 	wake   *time.Timer // nil: nothing happens by itself
 	// untold are switches that grpc has no snapshot of yet.
-	untold []Event
-	search search
-	moving moving
+	untold  []Event
+	reasons map[healthcheck.Reason]uint64 // switches so far, by a reason of healthcheck.Reasons
+	search  search
+	moving  moving
 }
 
 // NewActivePassive makes the set of a policy that picks one endpoint at a time.
 func NewActivePassive(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	s := New(policy, cc, opts)
 	s.cfg = DefaultActivePassive()
-	s.choice = &choice{search: newSearch(), moving: make(moving)}
+	s.choice = &choice{search: newSearch(), moving: make(moving), reasons: make(map[healthcheck.Reason]uint64)}
 	s.choice.state = selector.New(s.cfg.Failover.selector())
 	return s
 }
@@ -197,6 +198,7 @@ func (s *Set) activeLocked(e *endpoint) {
 // switchLocked notes a switch, which is told once grpc has a snapshot of it, and
 // gives the streams on the endpoint that was active their time.
 func (s *Set) switchLocked(sw selector.Switch) {
+	s.choice.reasons[sw.Reason.Bounded()]++
 	s.choice.untold = append(s.choice.untold, Event{
 		Kind: EventSwitch, Endpoint: sw.To.Name, Reason: sw.Reason, At: sw.At,
 		Switch: Switch{Number: sw.Number, From: sw.From.Name, To: sw.To.Name},

@@ -3,6 +3,7 @@ package endpointset
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
@@ -65,8 +66,10 @@ type FailoverStatus struct {
 	Lost healthcheck.Reason
 	// Last is who was active last, who may be so still; "" before the first choice.
 	Last string
-	// Switches counts the switches so far.
+	// Switches counts the switches so far, and Reasons those for each reason, which
+	// is one of healthcheck.Reasons.
 	Switches uint64
+	Reasons  map[healthcheck.Reason]uint64
 	// Pinned is the name that the active is pinned to, "" for none.
 	Pinned string
 	// Multiple are the names of those who say that they serve, if that is more
@@ -82,6 +85,7 @@ func (s *Set) failoverLocked() *FailoverStatus {
 	active, _ := state.Active()
 	return &FailoverStatus{
 		Active: active.Name, Since: state.Since(), Lost: state.Lost(), Last: state.Last().Name,
-		Switches: state.Number(), Pinned: state.Pinned(), Multiple: state.Multiple(),
+		Switches: state.Number(), Reasons: maps.Clone(s.choice.reasons),
+		Pinned: state.Pinned(), Multiple: state.Multiple(),
 	}
 }

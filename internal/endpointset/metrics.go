@@ -18,6 +18,8 @@ var (
 	metricAnswerAge = stats.RegisterInt64AsyncGauge(descriptor(metric.EndpointAnswerAge))
 	metricListed    = stats.RegisterInt64AsyncGauge(descriptor(metric.Listed))
 	metricEligibles = stats.RegisterInt64AsyncGauge(descriptor(metric.Eligible))
+	metricActive    = stats.RegisterInt64AsyncGauge(descriptor(metric.EndpointActive))
+	metricMultiple  = stats.RegisterInt64AsyncGauge(descriptor(metric.MultipleActive))
 
 	metricTransitions    = stats.RegisterInt64Count(descriptor(metric.EndpointTransitions))
 	metricPicks          = stats.RegisterInt64Count(descriptor(metric.EndpointPicks))
@@ -28,6 +30,7 @@ var (
 	metricNoneEntries    = stats.RegisterInt64Count(descriptor(metric.NoneEligibleEntries))
 	metricNoneTime       = stats.RegisterFloat64Count(descriptor(metric.NoneEligibleTime))
 	metricListUpdates    = stats.RegisterInt64Count(descriptor(metric.ListUpdates))
+	metricSwitches       = stats.RegisterInt64Count(descriptor(metric.Switches))
 	metricRescues        = stats.RegisterInt64Count(descriptor(metric.Rescues))
 	metricRetries        = stats.RegisterInt64Count(descriptor(metric.Retries))
 	metricRetriesRefused = stats.RegisterInt64Count(descriptor(metric.RetriesRefused))
@@ -36,6 +39,7 @@ var (
 // asyncMetrics are those that are asked for.
 var asyncMetrics = []stats.AsyncMetric{
 	metricState, metricEligible, metricInFlight, metricAnswerAge, metricListed, metricEligibles,
+	metricActive, metricMultiple,
 }
 
 func descriptor(d metric.Desc) stats.MetricDescriptor {
@@ -54,16 +58,18 @@ type metrics struct {
 
 // event records an event.
 func (m metrics) event(e Event) {
-	switch e.To {
-	case noneEligible:
-		metricNoneEntries.Record(m.recorder, 1, m.target)
-	case someEligible: // its time is recorded as it passes
-	case listAccepted, listRefused:
+	switch e.Kind {
+	case EventEndpoint:
+		metricTransitions.Record(m.recorder, 1, m.target, e.Endpoint, string(e.To), string(e.Reason.Bounded()))
+	case EventSwitch:
+		metricSwitches.Record(m.recorder, 1, m.target, string(e.Reason.Bounded()))
+	case EventList:
 		metricListUpdates.Record(m.recorder, 1, m.target, string(e.To))
-	default:
-		if e.Kind == EventEndpoint {
-			metricTransitions.Record(m.recorder, 1, m.target, e.Endpoint, string(e.To), string(e.Reason.Bounded()))
+	case EventNoneEligible:
+		if e.To == noneEligible { // its time is recorded as it passes
+			metricNoneEntries.Record(m.recorder, 1, m.target)
 		}
+	case EventPin, EventMultipleActive: // a gauge tells of what lasts
 	}
 }
 
@@ -190,6 +196,12 @@ func (s Status) report(r stats.AsyncMetricsRecorder, target string, now time.Tim
 			metricAnswerAge.Record(r, max(0, now.Sub(at).Milliseconds()), target, e.Name)
 		}
 		eligible += oneIf(e.Eligible)
+		if s.Failover != nil {
+			metricActive.Record(r, oneIf(e.Active), target, e.Name)
+		}
+	}
+	if s.Failover != nil {
+		metricMultiple.Record(r, int64(len(s.Failover.Multiple)), target)
 	}
 	metricListed.Record(r, int64(len(s.Endpoints)), target)
 	metricEligibles.Record(r, eligible, target)

@@ -3,6 +3,8 @@ package endpointset
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,6 +111,70 @@ func TestTheRecorderIsToldWhatHasHappened(t *testing.T) {
 		assert.Equal(t, f.recorder.counts("cantonlb.endpoint.transitions"), countEvents(f.set.Events()))
 		assert.Equal(t, map[string]float64{"cantonlb.list.updates{accepted}": 2}, f.recorder.counts("cantonlb.list.updates"))
 	})
+}
+
+func TestTheRecorderIsToldWhoIsTheActive(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		of := func(all map[string]float64, names ...string) map[string]float64 {
+			out := map[string]float64{}
+			for key, value := range all {
+				if name, _, _ := strings.Cut(key, "{"); slices.Contains(names, name) {
+					out[key] = value
+				}
+			}
+			return out
+		}
+		gauges := func() map[string]float64 {
+			return of(f.recorder.gauges(), "cantonlb.endpoint.active", "cantonlb.endpoints.multiple_active")
+		}
+		require.NoError(t, f.push("a", "b"))
+		f.server("b").set(notServing())
+		assert.Equal(t, map[string]float64{
+			"cantonlb.endpoint.active{a}": 0, "cantonlb.endpoint.active{b}": 0, "cantonlb.endpoints.multiple_active{}": 0,
+		}, gauges(), "nobody is")
+		f.up("a", "b")
+		assert.Equal(t, map[string]float64{
+			"cantonlb.endpoint.active{a}": 1, "cantonlb.endpoint.active{b}": 0, "cantonlb.endpoints.multiple_active{}": 0,
+		}, gauges())
+		f.server("b").set(serving())
+		time.Sleep(time.Second)
+		assert.Equal(t, map[string]float64{
+			"cantonlb.endpoint.active{a}": 1, "cantonlb.endpoint.active{b}": 0, "cantonlb.endpoints.multiple_active{}": 2,
+		}, gauges())
+		f.server("a").set(notServing())
+		synctest.Wait()
+		assert.Equal(t, map[string]float64{
+			"cantonlb.endpoint.active{a}": 0, "cantonlb.endpoint.active{b}": 1, "cantonlb.endpoints.multiple_active{}": 0,
+		}, gauges())
+		f.server("a").set(serving())
+		time.Sleep(time.Second)
+		require.NoError(t, f.set.SwitchTo("a"))
+		require.NoError(t, f.set.SwitchTo("b"))
+		assert.Equal(t, map[string]float64{
+			"cantonlb.switches{first_choice}": 1, "cantonlb.switches{not_serving}": 1, "cantonlb.switches{by_hand}": 2,
+		}, f.recorder.counts("cantonlb.switches"))
+		failover := f.set.Status().Failover
+		assert.Equal(t, map[healthcheck.Reason]uint64{"first_choice": 1, "not_serving": 1, "by_hand": 2}, failover.Reasons)
+		assert.EqualValues(t, 4, failover.Switches)
+		failover.Reasons["by_hand"] = 9
+		assert.EqualValues(t, 2, f.set.Status().Failover.Reasons["by_hand"], "a status is a copy")
+	}, activePassive)
+}
+
+// A probe func of the program may give any reason: as a label it is "other".
+func TestTheReasonOfASwitchIsBoundedInMetrics(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a", "b"))
+		f.up("a", "b")
+		e := f.set.byName["a"]
+		e.checker.Report(healthcheck.KindGRPCCheck, healthcheck.NewVerdict(healthcheck.NotServing, "message 1", ""))
+		synctest.Wait()
+		assert.Equal(t, []Switch{{1, "", "a"}, {2, "a", "b"}}, f.switches())
+		assert.Equal(t, map[string]float64{
+			"cantonlb.switches{first_choice}": 1, "cantonlb.switches{other}": 1,
+		}, f.recorder.counts("cantonlb.switches"))
+		assert.Equal(t, map[healthcheck.Reason]uint64{"first_choice": 1, "other": 1}, f.set.Status().Failover.Reasons)
+	}, activePassive)
 }
 
 // While calls are answered and a Watch is alive no Check is made, and yet the

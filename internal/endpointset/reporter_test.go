@@ -105,6 +105,41 @@ func TestEachEventIsOneLineWithItsAttributes(t *testing.T) {
 	})
 }
 
+func TestTheLogTellsWhoTookOverFromWhom(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		b := newLogBook(slog.LevelInfo)
+		f.pushLogged(b, "a", "b")
+		f.up("a", "b")
+		f.server("a").set(notServing())
+		synctest.Wait()
+		require.NoError(t, f.set.Pin("b"))
+		require.NoError(t, f.set.Unpin())
+		synctest.Wait()
+		said := func(endpoint string) []string {
+			var out []string
+			for _, line := range b.about(endpoint) {
+				out = append(out, fmt.Sprint(line["level"], " ", line["message"]))
+			}
+			return out
+		}
+		assert.Equal(t, []string{
+			"INFO an endpoint has changed", "INFO an endpoint has changed", "INFO an endpoint has changed",
+			"INFO another endpoint is the active", "INFO the active is pinned", "INFO the active is unpinned",
+		}, said("b"))
+		assert.Equal(t, []string{
+			"INFO a list of endpoints is in force", "WARN several endpoints say that they serve", "INFO one endpoint alone says that it serves",
+		}, said(""))
+		for _, line := range b.about("b") {
+			if line["message"] == "another endpoint is the active" {
+				assert.Equal(t, map[string]any{
+					"level": "INFO", "message": line["message"], "time": line["time"], "number": line["number"],
+					"policy": "test_policy", "target": ":///", "endpoint": "b", "from": "a", "to": "b", "switch": uint64(2), "reason": "not_serving",
+				}, line)
+			}
+		}
+	}, activePassive)
+}
+
 func TestAnEndpointThatFlapsDoesNotFillTheLog(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		b := newLogBook(slog.LevelInfo)

@@ -107,6 +107,10 @@ var (
 		Name: "cantonlb.endpoint.ejections", Unit: "{ejection}", Labels: []string{Endpoint},
 		Description: "How often the endpoint was ejected because its calls failed.",
 	}
+	EndpointActive = Desc{
+		Name: "cantonlb.endpoint.active", Unit: endpoints, Kind: Gauge, Labels: []string{Endpoint},
+		Description: "1 if the endpoint is the active one, 0 if it stands by; only with active_passive.",
+	}
 	Probes = Desc{
 		Name: "cantonlb.probes", Unit: "{probe}", Labels: []string{Endpoint, ProbeKind, ProbeResult},
 		Description: "Verdicts on the endpoint's health, pushed ones included, by kind and result.",
@@ -144,6 +148,14 @@ var (
 		Name: "cantonlb.list.updates", Unit: "{update}", Labels: []string{Result},
 		Description: "Lists of endpoints that changed something, or were refused.",
 	}
+	MultipleActive = Desc{
+		Name: "cantonlb.endpoints.multiple_active", Unit: endpoints, Kind: Gauge,
+		Description: "Endpoints that say that they serve, of which one at a time should; 0 if that is not more than one. Only with active_passive.",
+	}
+	Switches = Desc{
+		Name: "cantonlb.switches", Unit: "{switch}", Labels: []string{Reason},
+		Description: "How often another endpoint became the active, the first choice included, by the reason. Only with active_passive.",
+	}
 	Rescues = Desc{
 		Name: "cantonlb.rescues", Unit: calls,
 		Description: "Calls in flight on an endpoint that became unhealthy, made again on another.",
@@ -162,9 +174,10 @@ var (
 func All() []Desc {
 	return []Desc{
 		EndpointState, EndpointEligible, EndpointInFlight, EndpointAnswerAge,
-		EndpointTransitions, EndpointPicks, EndpointFailures, EndpointEjections,
+		EndpointTransitions, EndpointPicks, EndpointFailures, EndpointEjections, EndpointActive,
 		Probes, ProbeDuration, ProbeRoundTrip,
 		Listed, Eligible, NoneEligibleEntries, NoneEligibleTime, ListUpdates,
+		MultipleActive, Switches,
 		Rescues, Retries, RetriesRefused,
 	}
 }
