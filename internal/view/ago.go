@@ -1,0 +1,54 @@
+package view
+
+import (
+	"fmt"
+	"time"
+)
+
+// Unknown stands for what is not known.
+const Unknown = "-"
+
+// Ago says how long before now something was, Unknown if then is zero.
+func Ago(then, now time.Time) string {
+	if then.IsZero() {
+		return Unknown
+	}
+	return Span(now.Sub(then))
+}
+
+// Span says how long something lasts in a few characters, such as "0.4s", "12s",
+// "3m05s", "2h10m" or "5d3h". A negative duration is none.
+func Span(d time.Duration) string {
+	d = max(d, 0).Round(100 * time.Millisecond)
+	if d < 10*time.Second {
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	switch d = d.Round(time.Second); {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	default:
+		return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+	}
+}
+
+// RoundTrip says how long an answer took, in three digits at most, Unknown if it
+// is 0.
+func RoundTrip(d time.Duration) string {
+	ms := float64(d) / float64(time.Millisecond)
+	switch {
+	case d <= 0:
+		return Unknown
+	case ms < 10:
+		return fmt.Sprintf("%.2fms", ms)
+	case ms < 100:
+		return fmt.Sprintf("%.1fms", ms)
+	case ms < 1000:
+		return fmt.Sprintf("%.0fms", ms)
+	default:
+		return fmt.Sprintf("%.2fs", d.Seconds())
+	}
+}

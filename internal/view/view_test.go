@@ -1,0 +1,147 @@
+package view_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc/connectivity"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/view"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// status has an endpoint that serves, one that does not, and one that cannot be
+// reached.
+func status() cantonlb.Status {
+	probe := func(outcome healthcheck.Outcome, reason healthcheck.Reason) cantonlb.ProbeStatus {
+		return cantonlb.ProbeStatus{
+			On: true, Target: `gRPC service ""`, Kind: healthcheck.KindGRPCCheck, Outcome: outcome, Reason: reason,
+			At: now.Add(-500 * time.Millisecond), Answered: now.Add(-500 * time.Millisecond), RoundTrip: 1234 * time.Microsecond,
+		}
+	}
+	return cantonlb.Status{
+		Policy: "healthy_round_robin", State: connectivity.Ready, Notes: []string{"a note"},
+		Endpoints: []cantonlb.EndpointStatus{
+			{
+				Name: "seq1", Address: "a:1", Eligible: true, State: cantonlb.StateHealthy, Reason: healthcheck.ReasonServing,
+				Since: now.Add(-65 * time.Second), Health: healthcheck.Healthy, Connection: connectivity.Ready,
+				Probe: probe(healthcheck.Serving, healthcheck.ReasonServing), Calls: cantonlb.Calls{Picked: 12, Heard: 9, Failed: 3},
+			},
+			{
+				Name: "seq2", Address: "b:2", State: cantonlb.StateUnhealthy, Reason: healthcheck.ReasonNotServing, Detail: "in repair",
+				Since: now.Add(-12 * time.Second), Health: healthcheck.Unhealthy, Connection: connectivity.Ready, Drained: true, Ejected: true,
+				Probe: probe(healthcheck.NotServing, healthcheck.ReasonNotServing),
+			},
+			{
+				Name: "seq3", Address: "c:3", State: cantonlb.StateConnecting, Connection: connectivity.TransientFailure,
+				ConnectionError: "refused", NextTry: now.Add(1200 * time.Millisecond), Probe: cantonlb.ProbeStatus{On: true, Target: `gRPC service ""`},
+			},
+		},
+	}
+}
+
+func TestATableTellsOfEachEndpoint(t *testing.T) {
+	lines := strings.Split(strings.TrimSpace(view.Text(status(), now, nil)), "\n")
+	require.Len(t, lines, 7)
+	assert.Equal(t, "1 of 3 endpoints eligible, healthy_round_robin, channel READY", lines[0])
+	assert.Equal(t, []string{"seq1", "a:1", "healthy", "1m05s", "grpc_check", "0.5s", "1.23ms", "READY", "12", "3", "serving"}, strings.Fields(lines[2]))
+	assert.True(t, strings.HasSuffix(lines[3], "  not_serving: in repair"), lines[3])
+	assert.True(t, strings.HasSuffix(lines[4], "  refused"), lines[4])
+	assert.Equal(t, []string{`asked: gRPC service ""`, "note: a note"}, lines[5:])
+	assert.Equal(t, strings.Index(lines[1], "STATE"), strings.Index(lines[4], "connecting"))
+
+	s := status()
+	s.NoneEligibleSince = now.Add(-3 * time.Second)
+	assert.Contains(t, view.Text(s, now, nil), "NO ENDPOINT IS ELIGIBLE for 3.0s\n")
+}
+
+func TestColoursTakeNoRoom(t *testing.T) {
+	painted := view.Text(status(), now, func(s cantonlb.State) view.Paint {
+		return func(text string) string { return "<" + string(s) + ">" + text + "</>" }
+	})
+	assert.Contains(t, painted, "<healthy>healthy   </>  1m05s")
+	for _, state := range []string{"healthy", "unhealthy", "connecting"} {
+		painted = strings.ReplaceAll(painted, "<"+state+">", "")
+	}
+	assert.Equal(t, view.Text(status(), now, nil), strings.ReplaceAll(painted, "</>", ""))
+}
+
+func TestAnExplanationNamesWhatIsMissing(t *testing.T) {
+	for name, want := range map[string]struct {
+		answer string
+		unmet  []string
+		detail string
+	}{
+		"seq1": {"seq1 is eligible, as the only one: all calls go there.", nil, "the connection is READY"},
+		"seq2": {
+			"seq2 is not eligible: it is unhealthy (not_serving, for 12s).", []string{"healthy", "not ejected", "not drained"},
+			`unhealthy; the newest probe (grpc_check, gRPC service "") said not_serving, 0.5s ago`,
+		},
+		"seq3": {
+			"seq3 is not eligible: it is connecting.", []string{"connected", "healthy"},
+			"the connection is TRANSIENT_FAILURE: refused; next try in 1.2s",
+		},
+	} {
+		e, ok := view.Explain(status(), name, now)
+		require.True(t, ok)
+		assert.Equal(t, want.answer, e.Answer)
+		var unmet, details []string
+		for _, c := range e.Conditions {
+			if !c.Met {
+				unmet = append(unmet, c.Name)
+			}
+			details = append(details, c.Detail)
+		}
+		assert.Equal(t, want.unmet, unmet)
+		assert.Contains(t, details, want.detail)
+	}
+	_, ok := view.Explain(status(), "seq4", now)
+	assert.False(t, ok)
+
+	e, _ := view.Explain(status(), "seq2", now)
+	assert.Contains(t, e.String(), "   yes  connected    the connection is READY\n   NO   healthy      unhealthy;")
+}
+
+func TestTheDocumentHasWhatIsKnownAndNothingElse(t *testing.T) {
+	events := []cantonlb.Event{{Number: 7, At: now, Kind: cantonlb.EventEndpoint, Endpoint: "seq2", From: "healthy", To: "unhealthy", Held: time.Second}}
+	text, err := json.Marshal(view.NewDocument(status(), events, now, func(name string) (float64, bool) { return 2.5, name == "seq1" }))
+	require.NoError(t, err)
+	var d map[string]any
+	require.NoError(t, json.Unmarshal(text, &d))
+	list := d["endpoints"].([]any)
+	first, third := list[0].(map[string]any), list[2].(map[string]any)
+	assert.Equal(t, map[string]any{"picked": 12.0, "inFlight": 0.0, "heard": 9.0, "failed": 3.0, "perSecond": 2.5}, first["calls"])
+	assert.Equal(t, "2026-03-01T11:58:55Z", first["since"])
+	assert.InDelta(t, 0.001234, first["probe"].(map[string]any)["roundTripSeconds"], 1e-9)
+	assert.NotContains(t, third, "since")
+	assert.NotContains(t, third["probe"], "outcome")
+	assert.NotContains(t, third["calls"], "perSecond")
+	assert.NotContains(t, d, "noneEligibleSince")
+	assert.Equal(t, []any{map[string]any{
+		"number": 7.0, "at": "2026-03-01T12:00:00Z", "kind": "endpoint", "endpoint": "seq2", "from": "healthy", "to": "unhealthy", "heldSeconds": 1.0,
+	}}, d["events"])
+}
+
+func TestDurationsAreRounded(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0.0s", 340 * time.Millisecond: "0.3s", 9960 * time.Millisecond: "10s", 59600 * time.Millisecond: "1m00s",
+		time.Minute + 5*time.Second: "1m05s", 130 * time.Minute: "2h10m", 51 * time.Hour: "2d3h",
+	} {
+		assert.Equal(t, want, view.Span(d), d)
+	}
+	for d, want := range map[time.Duration]string{
+		0: "-", 200 * time.Microsecond: "0.20ms", 12345 * time.Microsecond: "12.3ms", 250 * time.Millisecond: "250ms", 1500 * time.Millisecond: "1.50s",
+	} {
+		assert.Equal(t, want, view.RoundTrip(d), d)
+	}
+}

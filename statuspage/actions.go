@@ -1,0 +1,49 @@
+package statuspage
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"net/http"
+)
+
+// maxForm bounds what an action may send, in bytes.
+const maxForm = 4 << 10
+
+// crossOrigin refuses what a browser says comes from another origin.
+var crossOrigin http.CrossOriginProtection
+
+// act drains or undrains an endpoint, and leads back to the page.
+func (p *Page) act(w http.ResponseWriter, r *http.Request) {
+	if err := crossOrigin.Check(r); err != nil {
+		refuse(w, http.StatusForbidden, err.Error())
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		refuse(w, http.StatusBadRequest, fmt.Sprintf("form: %v; want at most %d bytes, URL-encoded", err, maxForm))
+		return
+	}
+	if subtle.ConstantTimeCompare([]byte(r.PostForm.Get("token")), []byte(p.token)) != 1 {
+		refuse(w, http.StatusForbidden, "token: not the one of this page, which has perhaps been restarted; want that of the form: reload the page")
+		return
+	}
+	name := r.PostForm.Get("endpoint")
+	var err error
+	switch action := r.PostForm.Get("action"); action {
+	case "drain":
+		err = p.actions.Drain(name)
+	case "undrain":
+		err = p.actions.Undrain(name)
+	default:
+		refuse(w, http.StatusBadRequest, fmt.Sprintf("action %q: want drain or undrain", clip(action)))
+		return
+	}
+	if err != nil {
+		refuse(w, http.StatusConflict, err.Error())
+		return
+	}
+	p.look() // so that the page that follows shows it
+	// An address that is a query alone stands for the page itself, wherever it is.
+	w.Header().Set("Location", "?")
+	w.WriteHeader(http.StatusSeeOther)
+}

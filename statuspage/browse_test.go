@@ -1,0 +1,195 @@
+package statuspage_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/view"
+	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/statuspage"
+)
+
+// served is a client of three servers, whose page is served.
+type served struct {
+	cluster *lbtest.Cluster
+	client  *cantonlb.Client
+	url     string
+}
+
+func serve(t *testing.T, options ...func(*cantonlb.Client) statuspage.Option) served {
+	t.Helper()
+	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.OnTCP())
+	var list []cantonlb.Endpoint
+	for i, address := range cluster.Addrs() {
+		list = append(list, cantonlb.Endpoint{Name: []string{"seq1", "seq2", "seq3"}[i], Address: address})
+	}
+	client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: list}, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, client.Close()) })
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, client.WaitHealthy(ctx, 3))
+
+	var all []statuspage.Option
+	for _, o := range options {
+		all = append(all, o(client))
+	}
+	page := statuspage.Handler(client, all...)
+	mux := http.NewServeMux()
+	mux.Handle("/debug/endpoints", page)
+	server := httptest.NewServer(mux)
+	t.Cleanup(func() {
+		page.Close()
+		server.Close()
+	})
+	return served{cluster, client, server.URL + "/debug/endpoints"}
+}
+
+// call makes calls until the test ends, so that there is something to see.
+func (s served) call(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for tick := time.NewTicker(10 * time.Millisecond); ; {
+			select {
+			case <-ctx.Done():
+				tick.Stop()
+				return
+			case <-tick.C:
+				_, _ = lbtest.Echo(ctx, s.client, "hello")
+			}
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+// state is the script that gives the word which the page shows for an endpoint.
+func state(name string) string {
+	return `([...document.querySelectorAll("#rows tr")].find(r => r.querySelector("strong").textContent === "` + name +
+		`")?.querySelector(".state").textContent ?? "")`
+}
+
+const live = `document.body.dataset.live === "live"`
+
+func TestABrowserSeesAnEndpointTurnRedWithoutReloading(t *testing.T) {
+	b := startBrowser(t)
+	s := serve(t)
+	s.call(t)
+	b.open(s.url, command{Scheme: "light"})
+	b.wait(live)
+	b.wait(state("seq2") + ` === "healthy"`)
+	b.do(command{Do: "eval", Script: "window.marked = true"})
+	bars := `[...document.querySelectorAll("#rows tr")][1].querySelectorAll(".strip .s-unhealthy").length`
+	b.wait(bars + " === 0")
+
+	began := time.Now()
+	s.cluster.SetServing(1, "", false)
+	b.wait(state("seq2") + ` === "unhealthy"`)
+	t.Logf("the page shows it after %v", time.Since(began))
+	b.wait(bars + " === 1")
+	b.wait("window.marked") // it is still the same page
+	b.wait(`document.getElementById("events").textContent.includes("not_serving")`)
+	b.wait(`document.getElementById("say").textContent === "2 of 3 endpoints eligible; seq2 unhealthy"`)
+	assert.Equal(t, "2 of 3 endpoints eligible", b.text(`document.querySelector(".sum strong").textContent`))
+	colour := `getComputedStyle([...document.querySelectorAll("#rows tr")][1].querySelector(".state")).color`
+	assert.Equal(t, "rgb(179, 22, 29)", b.text(colour), "it is red")
+
+	var document view.Document
+	getJSON(t, s.url+"?format=json", &document)
+	assert.Equal(t, 2, document.Eligible)
+	assert.Equal(t, "unhealthy", document.Endpoints[1].State)
+	assert.Equal(t, "not_serving", document.Endpoints[1].Reason)
+	b.accessible()
+	b.shoot("light")
+
+	b.open(s.url, command{Scheme: "dark"})
+	b.wait(live)
+	b.accessible()
+	b.shoot("dark")
+	b.open(s.url, command{Scheme: "light", Width: 390, Height: 844})
+	b.wait(live)
+	b.wait("document.documentElement.scrollWidth <= innerWidth") // nothing to scroll to the side
+	b.accessible()
+	b.shoot("narrow")
+	b.open(s.url+"?explain=seq2", command{Scheme: "dark"})
+	b.wait(live)
+	b.wait(`document.querySelector("#explain h2").textContent === "Why seq2 is not picked"`)
+	b.accessible()
+	b.shoot("explain")
+
+	s.cluster.SetServing(1, "", true)
+	b.wait(`document.querySelector("#explain h2").textContent === "Why seq2 is picked"`)
+}
+
+func TestTheKeyboardDrainsAnEndpointAndKeepsItsPlace(t *testing.T) {
+	b := startBrowser(t)
+	s := serve(t, func(c *cantonlb.Client) statuspage.Option { return statuspage.WithActions(c) })
+	b.open(s.url, command{Scheme: "light"})
+	b.wait(live)
+	b.accessible()
+	focused := `(document.activeElement.textContent ?? "")`
+	b.do(command{Do: "press", Key: "Tab"})
+	assert.Equal(t, "Skip to the endpoints", b.text(focused))
+	tabTo := func(want string) {
+		for b.text(focused) != want {
+			require.NotEqual(t, "JSON", b.text(focused), "the end of the page")
+			b.do(command{Do: "press", Key: "Tab"})
+		}
+	}
+	tabTo("Drain seq2")
+	b.do(command{Do: "press", Key: "Enter"})
+	b.wait(state("seq2") + ` === "drained"`)
+	b.wait(live)
+	require.Eventually(t, func() bool { return s.client.Status().Endpoints[1].Drained }, patience, time.Millisecond)
+
+	tabTo("Undrain seq2")
+	require.NoError(t, s.client.Undrain("seq2")) // by somebody else
+	b.wait(state("seq2") + ` === "healthy"`)
+	assert.Equal(t, "Drain seq2", b.text(focused), "the focus stays on the button")
+	assert.Empty(t, b.do(command{Do: "complaints"}))
+}
+
+func TestAPageThatLostItsServerSaysSoAndComesBack(t *testing.T) {
+	b := startBrowser(t)
+	f := newFake("seq1")
+	page := statuspage.Handler(f)
+	var handler atomic.Pointer[statuspage.Page]
+	handler.Store(page)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.Load().ServeHTTP(w, r) }))
+	defer server.Close()
+	b.open(server.URL, command{Scheme: "light"})
+	b.wait(live)
+	page.Close()
+	b.wait(`document.getElementById("live").textContent.startsWith("Ended")`)
+	b.wait(`document.querySelector(".banner").textContent.includes("The client is closed")`)
+	again := statuspage.Handler(f)
+	defer again.Close()
+	handler.Store(again)
+	b.wait(live) // within the ten seconds after which it tries again
+	b.wait(`!document.querySelector(".banner")`)
+	server.Listener.Close()
+	server.CloseClientConnections()
+	b.wait(`document.getElementById("live").textContent.startsWith("Not live")`)
+}
+
+func getJSON(t *testing.T, url string, into any) {
+	t.Helper()
+	answer, err := http.Get(url)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+	require.NoError(t, json.NewDecoder(answer.Body).Decode(into))
+}

@@ -1,0 +1,157 @@
+package statuspage_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/connectivity"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+// fake is a client that a test makes up.
+type fake struct {
+	mu     sync.Mutex
+	status cantonlb.Status
+	events []cantonlb.Event
+	news   chan struct{} // closed when there are more, then made anew
+	ended  bool
+	looks  int
+}
+
+func newFake(names ...string) *fake {
+	f := &fake{news: make(chan struct{})}
+	f.status.Policy, f.status.State = "healthy_round_robin", connectivity.Ready
+	for i, name := range names {
+		f.status.Endpoints = append(f.status.Endpoints, cantonlb.EndpointStatus{
+			Name: name, Address: fmt.Sprintf("10.0.%d.%d:5001", i/250, i%250+1),
+			Eligible: true, State: cantonlb.StateHealthy, Reason: healthcheck.ReasonServing, Since: time.Now(),
+			Health: healthcheck.Healthy, Connection: connectivity.Ready,
+			Probe: cantonlb.ProbeStatus{
+				On: true, Target: `gRPC service "" on the calls' own connection`, Kind: healthcheck.KindGRPCCheck,
+				Outcome: healthcheck.Serving, Reason: healthcheck.ReasonServing, At: time.Now(), Answered: time.Now(),
+				RoundTrip: time.Millisecond, Watch: healthcheck.WatchAlive, Timeout: 300 * time.Millisecond,
+			},
+		})
+	}
+	return f
+}
+
+func (f *fake) Status() cantonlb.Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looks++
+	s := f.status
+	s.Endpoints = slices.Clone(s.Endpoints)
+	return s
+}
+
+func (f *fake) Events() []cantonlb.Event {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.events)
+}
+
+func (f *fake) Subscribe(ctx context.Context) iter.Seq[cantonlb.News] {
+	f.mu.Lock()
+	read := len(f.events)
+	f.mu.Unlock()
+	return func(yield func(cantonlb.News) bool) {
+		for more := yield(cantonlb.News{}); more; {
+			f.mu.Lock()
+			events, changed, ended := slices.Clone(f.events[read:]), f.news, f.ended
+			read = len(f.events)
+			f.mu.Unlock()
+			switch {
+			case len(events) > 0:
+				more = yield(cantonlb.News{Events: events})
+				continue
+			case ended:
+				return
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-changed:
+			}
+		}
+	}
+}
+
+// change changes the status.
+func (f *fake) change(how func(*cantonlb.Status)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	how(&f.status)
+}
+
+// turn puts an endpoint into a state, and makes the event of it.
+func (f *fake) turn(i int, to cantonlb.State, reason healthcheck.Reason, detail string) {
+	f.change(func(s *cantonlb.Status) {
+		e := &s.Endpoints[i]
+		f.emitLocked(cantonlb.Event{
+			Kind: cantonlb.EventEndpoint, Endpoint: e.Name, From: e.State, To: to, Reason: reason, Detail: detail, Held: time.Since(e.Since),
+		})
+		e.State, e.Reason, e.Detail, e.Since = to, reason, detail, time.Now()
+		e.Eligible = to == cantonlb.StateHealthy || to == cantonlb.StateSuspect
+		e.Drained, e.Ejected = to == cantonlb.StateDrained, to == cantonlb.StateEjected
+		e.Connection = connectivity.Ready
+		switch to {
+		case cantonlb.StateUnhealthy:
+			e.Health = healthcheck.Unhealthy
+		case cantonlb.StateConnecting:
+			e.Connection, e.Health = connectivity.TransientFailure, healthcheck.Unknown
+		default:
+			e.Health = healthcheck.Healthy
+		}
+	})
+}
+
+func (f *fake) emitLocked(e cantonlb.Event) {
+	e.Number, e.At = uint64(len(f.events)+1), time.Now()
+	f.events = append(f.events, e)
+	close(f.news)
+	f.news = make(chan struct{})
+}
+
+// probe makes a probe of an endpoint succeed just now, in a time.
+func (f *fake) probe(i int, took time.Duration) {
+	f.change(func(s *cantonlb.Status) {
+		p := &s.Endpoints[i].Probe
+		p.At, p.Answered, p.RoundTrip = time.Now(), time.Now(), took
+	})
+}
+
+// call counts calls of an endpoint.
+func (f *fake) call(i, n int) {
+	f.change(func(s *cantonlb.Status) { s.Endpoints[i].Calls.Picked += uint64(n) })
+}
+
+// end does what the client's Close does.
+func (f *fake) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended = true
+	close(f.news)
+	f.news = make(chan struct{})
+}
+
+func (f *fake) looked() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.looks
+}
+
+// names gives n names.
+func names(n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("e%d", i)
+	}
+	return list
+}

@@ -1,0 +1,163 @@
+package statuspage
+
+import (
+	"cmp"
+	"fmt"
+	"html"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/view"
+)
+
+// The states, the worst first: the order in which the page counts them, and in
+// which it shows them where it cannot show all.
+var states = []cantonlb.State{
+	cantonlb.StateUnhealthy, cantonlb.StateEjected, cantonlb.StateConnecting, cantonlb.StateUnknown,
+	cantonlb.StateSuspect, cantonlb.StateDrained, cantonlb.StateHealthy,
+}
+
+// word gives a state as a name for styles and symbols, "unknown" for one that the
+// page does not know.
+func word(s cantonlb.State) string {
+	if s == cantonlb.StateRemoved || slices.Contains(states, s) {
+		return string(s)
+	}
+	return string(cantonlb.StateUnknown)
+}
+
+// The strip is drawn in seconds by tenths of its height. The bars of what serves,
+// of what does not, and of the rest differ in height, so that it can be read
+// without colours.
+const (
+	stripWidth  = int(window / time.Second)
+	stripHeight = 10
+	// A state that lasted a moment is wide enough to be seen.
+	leastBar = 9.0
+)
+
+// bars says where the bar of a state begins, from the top, and how high it is.
+func bars(s cantonlb.State) (top, height int) {
+	switch s {
+	case cantonlb.StateHealthy:
+		return 3, 4
+	case cantonlb.StateSuspect, cantonlb.StateDrained, cantonlb.StateConnecting, cantonlb.StateUnknown, cantonlb.StateRemoved:
+		return 2, 6
+	default:
+		return 0, stripHeight
+	}
+}
+
+// strip draws the states of the window up to end: for each state one path, of which
+// each bar is a part. Healthy comes first and the worst last, so that what was
+// short is seen.
+func (s spans) strip(now time.Time) []byte {
+	paths := map[cantonlb.State][]byte{}
+	for i, x := range s {
+		from, width, ok := s.bar(i, endOf(now))
+		if !ok {
+			continue
+		}
+		top, height := bars(x.state)
+		w := cantonlb.State(word(x.state))
+		paths[w] = fmt.Appendf(paths[w], "M%s %dh%sv%dH%sz", tenths(from), top, tenths(width), height, tenths(from))
+	}
+	b := fmt.Appendf(nil, `<svg class="strip" viewBox="0 0 %d %d" preserveAspectRatio="none" role="img"><title>%s</title>`,
+		stripWidth, stripHeight, html.EscapeString(s.describe(now)))
+	for _, state := range slices.Backward(append(slices.Clip(states), cantonlb.StateRemoved)) {
+		if d := paths[state]; d != nil {
+			b = fmt.Appendf(b, `<path class="s-%s" d="%s"/>`, state, d)
+		}
+	}
+	b = append(b, "</svg>"...)
+	return b
+}
+
+// bar gives the place of one span in a strip that ends at end, in seconds; false if
+// it lies before it.
+func (s spans) bar(i int, end time.Time) (from, width float64, ok bool) {
+	until := end
+	if i+1 < len(s) {
+		until = s[i+1].from
+	}
+	begin := end.Add(-window)
+	from = max(0, s[i].from.Sub(begin).Seconds())
+	width = until.Sub(begin).Seconds() - from
+	if width <= 0 {
+		return 0, 0, false
+	}
+	if width < leastBar {
+		from, width = min(from, float64(stripWidth)-leastBar), leastBar
+	}
+	return from, width, true
+}
+
+// tenths writes a number with one digit after the point, if it has one.
+func tenths(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) }
+
+// describe says what the strip shows.
+func (s spans) describe(now time.Time) string {
+	var parts []string
+	for _, state := range states {
+		if state == cantonlb.StateHealthy {
+			continue
+		}
+		if times, lasted := s.total(state, now); times > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s, %s in all", state, often(times), view.Span(lasted)))
+		}
+	}
+	return cmp.Or(strings.Join(parts, "; "), "healthy all the time that is known")
+}
+
+func often(n int) string {
+	switch n {
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	default:
+		return strconv.Itoa(n) + " times"
+	}
+}
+
+const (
+	sparkStep   = 2
+	sparkWidth  = (buckets - 1) * sparkStep
+	sparkHeight = 20
+)
+
+// spark draws the longest round trip of each bucket, up to the longest of all. It
+// is empty if there is none.
+func spark(series [buckets]uint32) []byte {
+	peak := slices.Max(series[:])
+	if peak == 0 {
+		return nil
+	}
+	b := fmt.Appendf(nil, `<svg class="spark" viewBox="-2 -2 %d %d" preserveAspectRatio="none" aria-hidden="true"><path d="`,
+		sparkWidth+4, sparkHeight+4)
+	gap := true
+	for i, v := range series {
+		if v == 0 {
+			gap = true
+			continue
+		}
+		command := byte('L')
+		if gap {
+			command = 'M'
+		}
+		b = append(b, command)
+		b = strconv.AppendInt(b, int64(i*sparkStep), 10)
+		b = append(b, ' ')
+		b = append(b, tenths(sparkHeight*(1-float64(v)/float64(peak)))...)
+		if gap {
+			b = append(b, "h.1"...) // a dot, if nothing follows
+		}
+		gap = false
+	}
+	b = append(b, `"/></svg>`...)
+	return b
+}

@@ -1,0 +1,173 @@
+package statuspage
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/view"
+)
+
+//go:embed assets
+var assets embed.FS
+
+var pages = template.Must(template.New("").Funcs(template.FuncMap{
+	"word":  word,
+	"ago":   view.Ago,
+	"at":    func(then, now time.Time) moment { return moment{then, now} },
+	"stamp": func(t time.Time) string { return t.UTC().Format(stampForm) },
+	"clock": func(t time.Time) string { return t.UTC().Format(time.TimeOnly) },
+	"met": func(met bool) string {
+		if met {
+			return word(cantonlb.StateHealthy)
+		}
+		return word(cantonlb.StateUnhealthy)
+	},
+}).ParseFS(assets, "assets/page.html"))
+
+// stampForm is how the page's script reads a time.
+const stampForm = "2006-01-02T15:04:05.000Z"
+
+// moment is a time, of which its age is shown.
+type moment struct{ Then, Now time.Time }
+
+// render executes one of the templates. What they are given has all that they
+// name, so an error is one of ours, which the tests find: it is shown in place of
+// what is missing.
+func render(b *bytes.Buffer, name string, data any) {
+	if err := pages.ExecuteTemplate(b, name, data); err != nil {
+		fmt.Fprintf(b, "<p>%s</p>", template.HTMLEscapeString(err.Error()))
+	}
+}
+
+// query is what a viewer wants to see.
+type query struct {
+	show    string // "", "all" or a state
+	explain string // the name of an endpoint
+}
+
+// mostRows is how many rows are shown, unless all are asked for.
+const mostRows = 250
+
+// choose gives the rows of a query.
+func (b *board) choose(q query) []*row {
+	if q.explain != "" {
+		return nil
+	}
+	if q.show == "" && len(b.rows) > mostRows {
+		rows := slices.Clone(b.rows)
+		slices.SortStableFunc(rows, func(x, y *row) int { return severity(x.facts.State) - severity(y.facts.State) })
+		return rows[:mostRows]
+	}
+	if q.show == "" || q.show == showAll {
+		return b.rows
+	}
+	var rows []*row
+	for _, r := range b.rows {
+		if string(r.facts.State) == q.show {
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+// severity orders the states, the worst first.
+func severity(s cantonlb.State) int { return slices.Index(states, s) }
+
+// pageView is what the other templates are given.
+type pageView struct {
+	Title, Eligible, Policy, Channel, Show, Since string
+
+	Now, NoneSince time.Time
+	Ended, Actions bool
+	Counts         []count
+	Notes          []string
+	Shown, Hidden  int
+	Events         []eventView
+	Explaining     bool
+	Explain        *view.Explanation // nil: no such endpoint
+}
+
+type count struct {
+	State cantonlb.State
+	N     int
+}
+
+type eventView struct {
+	At   time.Time
+	To   cantonlb.State
+	Look string // the state whose colour and symbol it has
+	Text string
+}
+
+// look gives the look of what an event goes to, where that is no state of an
+// endpoint.
+func look(e cantonlb.Event) string {
+	switch e.To {
+	case "none_eligible":
+		return word(cantonlb.StateUnhealthy)
+	case "refused":
+		return word(cantonlb.StateSuspect)
+	case "eligible", "accepted":
+		return word(cantonlb.StateHealthy)
+	default:
+		return word(e.To)
+	}
+}
+
+// viewLocked gives all that a page shows but the rows.
+func (p *Page) viewLocked(q query, shown int) pageView {
+	b := &p.board
+	v := pageView{
+		Title: p.title, Eligible: view.Eligible(b.status), Policy: b.status.Policy, Channel: b.status.State.String(),
+		Show: q.show, Now: b.looked, NoneSince: b.status.NoneEligibleSince, Ended: p.ended(), Actions: p.actions != nil,
+		Counts: b.count(), Notes: b.status.Notes, Shown: shown, Explaining: q.explain != "",
+		Since: p.since(b.version),
+	}
+	if q.show == "" {
+		v.Hidden = len(b.rows) - shown
+	}
+	if v.Explaining {
+		if e, ok := view.Explain(b.status, q.explain, b.looked); ok {
+			v.Explain = &e
+		}
+	}
+	for _, e := range slices.Backward(b.events) {
+		if q.explain == "" || q.explain == e.Endpoint {
+			v.Events = append(v.Events, eventView{At: e.At, To: e.To, Look: look(e), Text: e.String()})
+		}
+	}
+	return v
+}
+
+func (b *board) count() []count {
+	n := map[cantonlb.State]int{}
+	for _, r := range b.rows {
+		n[r.facts.State]++
+	}
+	var counts []count
+	for _, s := range states {
+		if n[s] > 0 {
+			counts = append(counts, count{s, n[s]})
+		}
+	}
+	return counts
+}
+
+// summary is what a screen reader is told when it changes: how many are eligible,
+// and which are not.
+func (b *board) summary() string {
+	const most = 5
+	var out []string
+	for _, r := range b.rows {
+		if f := &r.facts; !f.Eligible && len(out) < most {
+			out = append(out, fmt.Sprintf("%s %s", f.Name, f.State))
+		}
+	}
+	return strings.Join(append([]string{view.Eligible(b.status)}, out...), "; ")
+}

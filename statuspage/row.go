@@ -1,0 +1,100 @@
+package statuspage
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/view"
+)
+
+// row is one endpoint as the page shows it. Page.mu guards it.
+type row struct {
+	spans spans
+	trips trips
+	rate  rate
+
+	facts   facts
+	version uint64 // the board's, when the facts last changed
+	html    string // of the facts, while there are live viewers; empty until one needs it
+}
+
+// facts are what a row shows. They are comparable, so that only a row of which
+// something has changed is rendered, and sent to the viewers.
+type facts struct {
+	// ID is that of the row in the page.
+	ID            string
+	Name, Address string
+
+	State          cantonlb.State
+	Reason, Detail string
+	Since          time.Time
+	Eligible       bool
+	Drained        bool
+
+	Connection, ConnectionError string
+	NextTry                     time.Time
+
+	Probed               bool // health checking is on
+	Kind, Target         string
+	Outcome, ProbeReason string // empty if the probe passed
+	Probe                time.Time
+	Watch                string
+
+	// PerSecond is view.Unknown until two looks have counted.
+	PerSecond        string
+	InFlight, Failed uint64
+
+	// The pictures change when time has moved on by a bucket, or with these.
+	end                time.Time
+	lastSpan, lastTrip time.Time
+	spans              int
+}
+
+func newRow(n int) *row { return &row{facts: facts{ID: "r" + strconv.Itoa(n)}} }
+
+// sample takes in what a status says and the events do not.
+func (r *row) sample(e *cantonlb.EndpointStatus, now time.Time) {
+	if !e.Since.IsZero() {
+		r.spans = r.spans.add(span{e.Since, e.State, e.Reason}, now)
+	}
+	r.trips.add(e.Probe.Answered, e.Probe.RoundTrip)
+	r.rate.add(now, e.Calls.Picked)
+}
+
+// show takes over what a status says now.
+func (r *row) show(e *cantonlb.EndpointStatus, now time.Time, version uint64) {
+	p := &e.Probe
+	f := facts{
+		ID: r.facts.ID, Name: e.Name, Address: e.Address,
+		State: e.State, Reason: string(e.Reason), Detail: e.Detail, Since: e.Since, Eligible: e.Eligible, Drained: e.Drained,
+		Connection: e.Connection.String(), ConnectionError: e.ConnectionError, NextTry: e.NextTry,
+		Probed: p.On, Kind: string(p.Kind), Target: p.Target, Probe: p.At, Watch: string(p.Watch),
+		PerSecond: view.Unknown, InFlight: e.Calls.InFlight, Failed: e.Calls.Failed,
+		end: endOf(now), lastTrip: r.trips.last, spans: len(r.spans),
+	}
+	if !p.At.IsZero() {
+		f.Outcome, f.ProbeReason = p.Outcome.String(), string(p.Reason)
+	}
+	if r.rate.known {
+		f.PerSecond = perSecond(r.rate.perSecond) + "/s"
+	}
+	if n := len(r.spans); n > 0 {
+		f.lastSpan = r.spans[n-1].from
+	}
+	if f != r.facts {
+		r.facts, r.version, r.html = f, version, ""
+	}
+}
+
+// endOf gives the right edge of the pictures: the end of the bucket, so that they
+// need not be drawn anew every second.
+func endOf(now time.Time) time.Time { return time.Unix(0, (bucketOf(now)+1)*int64(bucket)) }
+
+func perSecond(r float64) string {
+	if r == 0 || r >= 10 {
+		return fmt.Sprintf("%.0f", r)
+	}
+	return fmt.Sprintf("%.1f", r)
+}

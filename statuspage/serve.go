@@ -1,0 +1,199 @@
+package statuspage
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/view"
+)
+
+// showAll asks for all endpoints, however many.
+const showAll = "all"
+
+// ServeHTTP serves the page. GET and HEAD look; POST acts, if there are actions.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
+		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	switch {
+	case r.Method == http.MethodPost && p.actions != nil:
+		p.act(w, r)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		h.Set("Allow", strings.Join(p.methods(), ", "))
+		refuse(w, http.StatusMethodNotAllowed, fmt.Sprintf("method %q: want one of %q", r.Method, p.methods()))
+	default:
+		p.show(w, r)
+	}
+}
+
+func (p *Page) methods() []string {
+	if p.actions != nil {
+		return []string{http.MethodGet, http.MethodHead, http.MethodPost}
+	}
+	return []string{http.MethodGet, http.MethodHead}
+}
+
+// refuse answers with an error, in plain text: it may quote the request.
+func refuse(w http.ResponseWriter, code int, text string) { http.Error(w, text, code) }
+
+// The values of ?format=. formatEvents is the page's own: it is not documented
+// and may change.
+const (
+	formatHTML   = "html"
+	formatJSON   = "json"
+	formatText   = "text"
+	formatEvents = "events"
+)
+
+func (p *Page) show(w http.ResponseWriter, r *http.Request) {
+	values := r.URL.Query()
+	if values.Has("asset") {
+		asset(w, values.Get("asset"))
+		return
+	}
+	q := query{show: values.Get("show"), explain: values.Get("explain")}
+	if err := q.check(); err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	switch format := cmp.Or(values.Get("format"), formatHTML); format {
+	case formatHTML:
+		p.html(w, q)
+	case formatJSON:
+		p.json(w, q)
+	case formatText:
+		p.text(w, q)
+	case formatEvents:
+		p.live(w, r, q)
+	default:
+		refuse(w, http.StatusBadRequest, fmt.Sprintf("format %q: want html, json or text", clip(format)))
+	}
+}
+
+// check refuses what cannot be shown.
+func (q query) check() error {
+	if q.show == "" || q.show == showAll || slices.Contains(states, cantonlb.State(q.show)) {
+		return nil
+	}
+	return fmt.Errorf("show %q: want %q or one of %q", clip(q.show), showAll, states)
+}
+
+// clip bounds what an answer quotes.
+func clip(s string) string {
+	const most = 64
+	if len(s) > most {
+		return s[:most] + "..."
+	}
+	return s
+}
+
+func (p *Page) html(w http.ResponseWriter, q query) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	code, body := p.body(q)
+	w.WriteHeader(code)
+	_, _ = w.Write(body) // the viewer has gone
+}
+
+func (p *Page) body(q query) (int, []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.glanceLocked()
+	rows := p.board.choose(q)
+	v := p.viewLocked(q, len(rows))
+	var b bytes.Buffer
+	render(&b, "top", v)
+	for _, r := range rows {
+		b.Write(r.appendHTML(b.AvailableBuffer(), v.Now, p.rowToken()))
+	}
+	render(&b, "bottom", v)
+	if v.Explaining && v.Explain == nil {
+		return http.StatusNotFound, b.Bytes()
+	}
+	return http.StatusOK, b.Bytes()
+}
+
+// rowToken is what the buttons of a row need; empty if there are none.
+func (p *Page) rowToken() string {
+	if p.actions == nil {
+		return ""
+	}
+	return p.token
+}
+
+// snapshot gives the newest status, the events, and how often endpoints are called.
+func (p *Page) snapshot() (view.Document, cantonlb.Status, time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.glanceLocked()
+	b := &p.board
+	d := view.NewDocument(b.status, b.events, b.looked, func(name string) (float64, bool) {
+		r := b.byName[name].rate
+		return r.perSecond, r.known
+	})
+	return d, b.status, b.looked
+}
+
+func (p *Page) json(w http.ResponseWriter, q query) {
+	d, status, now := p.snapshot()
+	var out any = d
+	code := http.StatusOK
+	if q.explain != "" {
+		e, ok := view.Explain(status, q.explain, now)
+		if !ok {
+			refuse(w, http.StatusNotFound, noSuch(q.explain))
+			return
+		}
+		out = e
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	_ = encoder.Encode(out) //nolint:errchkjson // an error is that the viewer has gone
+}
+
+func noSuch(name string) string {
+	return fmt.Sprintf("explain %q: no such endpoint in the list", clip(name))
+}
+
+func (p *Page) text(w http.ResponseWriter, q query) {
+	_, status, now := p.snapshot()
+	text := view.Text(status, now, nil)
+	if q.explain != "" {
+		e, ok := view.Explain(status, q.explain, now)
+		if !ok {
+			refuse(w, http.StatusNotFound, noSuch(q.explain))
+			return
+		}
+		text = e.String()
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte(text)) // the viewer has gone
+}
+
+// asset serves one of the page's parts. They are cached for a minute only: their
+// names stay the same when the program is updated.
+func asset(w http.ResponseWriter, name string) {
+	types := map[string]string{
+		"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml",
+	}
+	body, err := assets.ReadFile("assets/" + name)
+	if types[name] == "" || err != nil {
+		refuse(w, http.StatusNotFound, fmt.Sprintf("asset %q: no such part of the page", clip(name)))
+		return
+	}
+	w.Header().Set("Content-Type", types[name])
+	w.Header().Set("Cache-Control", "max-age=60")
+	_, _ = w.Write(body) //nolint:gosec // a file of ours; an error is that the viewer has gone
+}

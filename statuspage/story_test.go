@@ -1,0 +1,126 @@
+package statuspage_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/statuspage"
+)
+
+// get asks the page for something, in the program itself.
+func get(page http.Handler, query string) *httptest.ResponseRecorder {
+	answer := httptest.NewRecorder()
+	page.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/page"+query, nil))
+	return answer
+}
+
+// story plays a quarter of an hour with all that can happen, and gives the page at
+// its end.
+func story(t *testing.T) string {
+	t.Helper()
+	f := newFake("seq1", "seq2", "seq3", "seq4", "seq5", "seq6", "seq7")
+	page := statuspage.Handler(f, statuspage.WithTitle("Sequencers"), statuspage.WithActions(&deeds{}))
+	defer page.Close()
+	random := rand.New(rand.NewPCG(1, 2))
+	script := map[int]func(){
+		120: func() { f.turn(1, cantonlb.StateSuspect, healthcheck.ReasonSilence, "") },
+		121: func() {
+			f.turn(1, cantonlb.StateUnhealthy, healthcheck.ReasonProbeTimeout, "no answer within 300ms")
+		},
+		200: func() { f.turn(1, cantonlb.StateHealthy, healthcheck.ReasonServing, "") },
+		300: func() { f.turn(3, cantonlb.StateDrained, healthcheck.ReasonDrained, "") },
+		420: func() { f.turn(4, cantonlb.StateEjected, healthcheck.ReasonCallsFailing, "") },
+		430: func() { f.turn(4, cantonlb.StateHealthy, healthcheck.ReasonServing, "") },
+		500: func() { f.turn(4, cantonlb.StateEjected, healthcheck.ReasonCallsFailing, "") },
+		520: func() { f.turn(4, cantonlb.StateHealthy, healthcheck.ReasonServing, "") },
+		890: func() { f.turn(4, cantonlb.StateEjected, healthcheck.ReasonCallsFailing, "") },
+		780: func() {
+			f.turn(2, cantonlb.StateUnhealthy, healthcheck.ReasonNotServing, `<script>alert("server")</script> maintenance of the database, back at noon`)
+		},
+		600: func() {
+			f.turn(5, cantonlb.StateConnecting, healthcheck.ReasonConnectionLost, "dial tcp 10.0.0.6:5001: connect: connection refused")
+			f.change(func(s *cantonlb.Status) {
+				s.Endpoints[5].NextTry = time.Now().Add(305 * time.Second)
+				s.Endpoints[5].ConnectionError = "dial tcp 10.0.0.6:5001: connect: connection refused"
+				s.Notes = []string{"the probes exceed their budget: they are made less often than configured"}
+			})
+		},
+		905: func() { f.turn(6, cantonlb.StateSuspect, healthcheck.ReasonProbeTimeout, "") },
+	}
+	for second := range 907 {
+		if act := script[second]; act != nil {
+			act()
+		}
+		for i, e := range f.Status().Endpoints {
+			if e.Eligible {
+				took := 2 + random.NormFloat64()*0.3 + 1.5*math.Sin(float64(second+40*i)/60)
+				if second > 700 && i == 0 {
+					took *= 4
+				}
+				f.probe(i, time.Duration(max(0.3, took)*float64(time.Millisecond)))
+				f.call(i, 40+random.IntN(10))
+			}
+		}
+		time.Sleep(time.Second)
+	}
+	synctest.Wait()
+	answer := get(page, "")
+	require.Equal(t, http.StatusOK, answer.Code)
+	return answer.Body.String()
+}
+
+type deeds struct{ done []string }
+
+func (d *deeds) Drain(name string) error   { d.done = append(d.done, "drain "+name); return nil }
+func (d *deeds) Undrain(name string) error { d.done = append(d.done, "undrain "+name); return nil }
+
+func TestAQuarterOfAnHourIsDrawn(t *testing.T) {
+	var body string
+	synctest.Test(t, func(t *testing.T) { body = story(t) })
+	for _, want := range []string{
+		"<strong>3 of 7 endpoints eligible</strong>",
+		// The strip in words, for seq2 and seq5.
+		"unhealthy once, 1m19s in all; suspect once, 1.0s in all", "ejected 3 times, 47s in all",
+		// Its first bar began before the window; a second is wide enough to be seen.
+		`<path class="s-healthy" d="M0 3h105v4H0zM185 3h715v4H185z"/><path class="s-suspect" d="M105 2h9v6H105z"/>` +
+			`<path class="s-unhealthy" d="M106 0h79v10H106z"/>`,
+		"<li>the probes exceed their budget: they are made less often than configured</li>",
+		"next try at 00:15:05",
+		`endpoint &#34;seq2&#34;: suspect -&gt; unhealthy (probe_timeout: no answer within 300ms) after 1s`,
+		`&lt;script&gt;alert(&#34;server&#34;)&lt;/script&gt;`,
+	} {
+		assert.Contains(t, body, want)
+	}
+	assert.Equal(t, 1, strings.Count(body, "<script"), "the page's own, and none of a server's")
+	assert.Equal(t, 7, strings.Count(body, `<svg class="spark"`))
+
+	page := statuspage.Handler(newFake())
+	defer page.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery != "" {
+			page.ServeHTTP(w, r)
+			return
+		}
+		_, _ = w.Write([]byte(strings.Replace(body, "<noscript><meta", "<noscript><data", 1)))
+	}))
+	defer server.Close()
+	b := startBrowser(t)
+	b.open(server.URL, command{Scheme: "light", Plain: true, Width: 1440, Height: 900})
+	b.shoot("story-light")
+	b.open(server.URL, command{Scheme: "dark", Plain: true})
+	b.wait("document.documentElement.scrollWidth <= innerWidth") // nothing to scroll to the side
+	b.shoot("story-dark")
+	b.open(server.URL, command{Scheme: "dark", Plain: true, Width: 390, Height: 844})
+	b.shoot("story-narrow")
+}
