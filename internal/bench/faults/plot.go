@@ -138,7 +138,7 @@ func ticks(low, high float64, n int) []float64 {
 		}
 	}
 	var out []float64
-	for k := math.Ceil(low / size); k*size <= high+size/1e6; k++ {
+	for k := math.Ceil(low / size); k*size <= high+size/1e9; k++ {
 		out = append(out, k*size)
 	}
 	return out
