@@ -35,7 +35,7 @@
 //	ejection.go  the pure state machine of calls that fail while probes pass;
 //	ejecting.go  feeds it; streak.go counts
 //	rescuable.go calls in flight that can be made elsewhere
-//	set.go       the set: the grpc balancer API in, the flusher out
+//	set.go       the set: the grpc balancer API in, flusher.go the snapshots out
 //	roster.go    the eligible ones, to be copied at little cost
 //	choosing.go  who is the active, of a set that picks one endpoint at a time
 //	             (package selector decides); commands.go gives it commands
