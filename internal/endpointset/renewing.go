@@ -87,12 +87,12 @@ func (s *Set) renewedLocked(n *endpoint) {
 	s.dirtyLocked()
 }
 
-// inheritLocked has the accounts of e, which is closed, go on as those of n.
-func (n *endpoint) inheritLocked(e *endpoint) {
-	n.shown, n.shownSince, n.heardAt = e.shown, e.shownSince, e.heardAt
-	n.transitions, n.ejections = e.transitions, e.ejections
-	n.folded, n.retired, n.recorded = n.folded.plus(e.folded), append(n.retired, e.retired...), e.recorded
-	e.folded, e.retired, e.recorded = Counts{}, nil, Counts{}
+// inheritLocked has the accounts of an endpoint that is closed go on as those of e.
+func (e *endpoint) inheritLocked(from *endpoint) {
+	e.shown, e.shownReason, e.shownSince, e.heardAt = from.shown, from.shownReason, from.shownSince, from.heardAt
+	e.transitions, e.ejections = from.transitions, from.ejections
+	e.folded, e.retired, e.recorded = e.folded.plus(from.folded), append(e.retired, from.retired...), from.recorded
+	from.folded, from.retired, from.recorded = Counts{}, nil, Counts{}
 }
 
 // succeedLocked has the choice of the active go on with n as if it were e.
