@@ -25,9 +25,6 @@ const (
 type HTTPOptions struct {
 	// Expect lists the statuses that mean serving. Default 200 alone.
 	Expect []int
-	// Dial connects, where the Probe makes its own client. Default a net.Dialer,
-	// which goes straight to the server.
-	Dial DialFunc
 }
 
 // HTTPGet makes the Probe that gets a page by HTTP. One of the expected statuses
@@ -44,7 +41,7 @@ type HTTPOptions struct {
 func HTTPGet(client *http.Client, pageURL string, o HTTPOptions) Probe {
 	p := &httpGet{own: client == nil, expect: o.Expect}
 	if p.own {
-		client = newHTTPClient(o.Dial)
+		client = NewHTTPClient()
 	}
 	c := *client // a copy, as redirects are to be left alone for this probe only
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -66,14 +63,9 @@ func HTTPGet(client *http.Client, pageURL string, o HTTPOptions) Probe {
 // ends with the request that found it; it keeps one connection, and takes at
 // most 64 KiB of headers. It has no timeout, since probes have a deadline. Call
 // CloseIdleConnections when it is no longer needed.
-func NewHTTPClient() *http.Client { return newHTTPClient(nil) }
-
-func newHTTPClient(dial DialFunc) *http.Client {
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
+func NewHTTPClient() *http.Client {
 	t := &http.Transport{
-		DialContext:            dial,
+		DialContext:            (&net.Dialer{}).DialContext,
 		MaxIdleConnsPerHost:    1,
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: maxHeader,
