@@ -28,7 +28,7 @@ func endpointKeys(e *Endpoint) map[string]reader {
 func tlsKeys(t *TLS) map[string]reader {
 	return map[string]reader{
 		"rootCAFile": readPath(&t.RootCAFile),
-		"rootCAPEM":  strictjson.String(&t.RootCAPEM, resolver.MaxPEM),
+		"rootCAPEM":  readPEM(&t.RootCAPEM),
 		"certFile":   readPath(&t.CertFile),
 		"keyFile":    readPath(&t.KeyFile),
 	}
@@ -42,7 +42,7 @@ func healthKeys(h *HealthTarget) map[string]reader {
 		"http":           readAddress(&h.HTTP),
 		"tcp":            readAddress(&h.TCP),
 		"service":        strictjson.String(&h.Service, healthServiceLimit),
-		"expectedStatus": strictjson.Int(&h.ExpectedStatus, 100, 599),
+		"expectedStatus": strictjson.Int(&h.ExpectedStatus, 200, 599),
 		"tls":            object(tlsKeys(&h.TLS)),
 		"serverName":     strictjson.String(&h.ServerName, resolver.MaxAddressLength),
 		"sendToken":      strictjson.Bool(&h.SendToken),
@@ -60,6 +60,17 @@ func readToken(dst *Secret) reader {
 			return err
 		}
 		*dst = resolver.NewSecret(text)
+		return nil
+	}
+}
+
+// readPEM leaves all checks of a text but one to the resolver: an empty one would be
+// as if it had been left out. No error shows it, since it may be a key by mistake.
+func readPEM(dst *string) reader {
+	return func(raw json.RawMessage) error {
+		if json.Unmarshal(raw, dst) != nil || *dst == "" {
+			return &strictjson.Error{Want: "certificates in PEM, as text"}
+		}
 		return nil
 	}
 }

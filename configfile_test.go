@@ -171,7 +171,7 @@ func TestWhatAFileLeavesOutHasItsDefault(t *testing.T) {
 	assert.Equal(t, cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Address: "http://a:1"}}}, got)
 }
 
-func TestNoKeyTakesEnvironmentVariables(t *testing.T) {
+func TestNoOtherKeyTakesEnvironmentVariables(t *testing.T) {
 	t.Setenv("CANTONLB_TEST_ZONE", "eu")
 	got, err := cantonlb.ParseConfig([]byte(one("zone: ${CANTONLB_TEST_ZONE}\n")))
 	require.NoError(t, err)
@@ -207,10 +207,19 @@ func TestTheExampleInTheDocumentationIsRead(t *testing.T) {
 	text, err := os.ReadFile("docs/config.md")
 	require.NoError(t, err)
 	_, rest, _ := strings.Cut(string(text), "```yaml\n")
-	example, _, _ := strings.Cut(rest, "```")
+	example, rest, _ := strings.Cut(rest, "```")
 	got, err := cantonlb.ParseConfig([]byte(example))
 	require.NoError(t, err)
 	assert.Len(t, got.Endpoints, 3)
+
+	t.Setenv("CONFIG_DIR", "/etc/lb")
+	t.Setenv("ORG1_TOKEN", "hush-hush")
+	_, rest, _ = strings.Cut(rest, "```yaml\n")
+	second, _, _ := strings.Cut(rest, "```")
+	got, err = cantonlb.ParseConfig([]byte(second))
+	require.NoError(t, err)
+	assert.Equal(t, "/etc/lb/org1-ca.pem", got.Endpoints[0].TLS.RootCAFile)
+	assert.Equal(t, resolver.NewSecret("hush-hush"), got.Endpoints[0].Token)
 	bad := strings.Replace(example, "weight: 2", "weight: 200", 1)
 	_, err = cantonlb.ParseConfig([]byte(bad))
 	require.Error(t, err)

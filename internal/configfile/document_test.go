@@ -150,24 +150,25 @@ func TestVariablesAreExpandedOnlyInBraces(t *testing.T) {
 	}
 }
 
-type secret string
-
 func TestAnExpandedValueIsNeverShown(t *testing.T) {
 	t.Setenv("CANTONLB_TOKEN", "hush")
+	t.Setenv("CANTONLB_EMPTY", "")
 	t.Setenv("CANTONLB_LONG", strings.Repeat("hush", 10))
-	read := func(value string) (secret, error) {
-		var s secret
+	read := func(value string) (string, error) {
+		var s string
 		err := strictjson.Object([]byte(`{"token": `+value+`}`), map[string]func(json.RawMessage) error{"token": Expanded(&s, 20)})
 		return s, err
 	}
 	got, err := read(`"a ${CANTONLB_TOKEN}"`)
 	require.NoError(t, err)
-	assert.Equal(t, secret("a hush"), got)
+	assert.Equal(t, "a hush", got)
 	for value, want := range map[string]string{
-		`7`:                       "token: want a string of at most 20 bytes of valid Unicode",
-		`"hush-hush-hush-hush-h"`: "token: want a string of at most 20 bytes of valid Unicode",
-		`"${CANTONLB_LONG}"`:      "token: want a string of at most 20 bytes of valid Unicode",
+		`7`:                       "token: want a string of 1 to 20 bytes of valid Unicode",
+		`"hush-hush-hush-hush-h"`: "token: want a string of 1 to 20 bytes of valid Unicode",
+		`"${CANTONLB_LONG}"`:      "token: want a string of 1 to 20 bytes of valid Unicode",
 		`"hush ${CANTONLB_NONE}"`: "token: want the environment variable CANTONLB_NONE to be set",
+		`""`:                      "token: want a string of 1 to 20 bytes of valid Unicode",
+		`"${CANTONLB_EMPTY}"`:     "token: want a string of 1 to 20 bytes of valid Unicode",
 		`"hush $"`:                "token: want ${NAME} for an environment variable, or $$ for one $",
 	} {
 		got, err := read(value)

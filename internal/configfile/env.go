@@ -39,10 +39,10 @@ func Expand(text string) (string, error) {
 	return expanded, nil
 }
 
-// Expanded decodes a string of at most limit bytes in which Expand puts the values
-// of environment variables. It is for the keys that are documented to take them.
-// Its errors do not show the value, which may be a secret.
-func Expanded[T ~string](dst *T, limit int) func(json.RawMessage) error {
+// Expanded decodes a string of 1 to limit bytes in which Expand puts the values of
+// environment variables. It is for the keys that are documented to take them. Its
+// errors do not show the value, which may be a secret.
+func Expanded(dst *string, limit int) func(json.RawMessage) error {
 	return func(value json.RawMessage) error {
 		var text string
 		if err := strictjson.String(&text, MaxSize)(value); err != nil { // names may be longer than values
@@ -52,14 +52,14 @@ func Expanded[T ~string](dst *T, limit int) func(json.RawMessage) error {
 		if err != nil {
 			return err
 		}
-		if len(text) > limit {
+		if text == "" || len(text) > limit { // empty would be as if it had been left out
 			return hidden(limit)
 		}
-		*dst = T(text)
+		*dst = text
 		return nil
 	}
 }
 
 func hidden(limit int) error {
-	return &strictjson.Error{Want: fmt.Sprintf("a string of at most %d bytes of valid Unicode", limit)}
+	return &strictjson.Error{Want: fmt.Sprintf("a string of 1 to %d bytes of valid Unicode", limit)}
 }
