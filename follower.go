@@ -75,6 +75,7 @@ type follower struct {
 
 func follow(c *Client, path string, data []byte, cfg Config) *follower {
 	f := &follower{client: c, start: cfg, endpoints: cfg.Endpoints, status: FileStatus{Path: path, LoadedAt: time.Now()}}
+	c.set.CountReloads(0, 0)
 	f.watcher = configfile.Watch(path, data, f.changed)
 	return f
 }
@@ -92,6 +93,11 @@ func (f *follower) changed(data []byte, err error) {
 		f.client.set.ListRefused(err)
 	} else {
 		err = document.Locate(f.apply(cfg.Endpoints))
+	}
+	if err != nil {
+		f.client.set.CountReloads(0, 1)
+	} else {
+		f.client.set.CountReloads(1, 0)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

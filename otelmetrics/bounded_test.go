@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/stats/opentelemetry"
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
@@ -22,11 +21,10 @@ func TestTenThousandMessagesOfAServerMakeNoSeries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
 		recorded, observed := newCollector(), newCollector()
-		plugin := opentelemetry.DialOption(opentelemetry.Options{MetricsOptions: opentelemetry.MetricsOptions{MeterProvider: recorded}})
 		client, err := cantonlb.NewClient(cantonlb.Config{
 			Endpoints:   []cantonlb.Endpoint{{Name: "server0", Address: cluster.Addrs()[0]}},
 			HealthCheck: healthcheck.Config{NoWatch: true, Jitter: healthcheck.NoJitter},
-		}, append(cluster.DialOptions(), plugin)...)
+		}, append(cluster.DialOptions(), recorded.plugin())...)
 		require.NoError(t, err)
 		defer client.Close()
 		stop, err := otelmetrics.Observe(client, otelmetrics.WithMeterProvider(observed))

@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/stats/opentelemetry"
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/lbtest"
@@ -139,12 +138,11 @@ func watch(t *testing.T, policy cantonlb.Policy) *watched {
 	for i, name := range w.cluster.Names() {
 		w.endpoints = append(w.endpoints, cantonlb.Endpoint{Name: name, Address: w.cluster.Addrs()[i]})
 	}
-	plugin := opentelemetry.DialOption(opentelemetry.Options{MetricsOptions: opentelemetry.MetricsOptions{MeterProvider: w.recorded}})
 	var err error
 	w.Client, err = cantonlb.NewClient(cantonlb.Config{
 		Name: "faulty", Endpoints: w.endpoints, Policy: policy,
 		Logger: slog.New(slog.NewJSONHandler(&w.text, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	}, append(w.cluster.DialOptions(), plugin)...)
+	}, append(w.cluster.DialOptions(), w.recorded.plugin())...)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, w.Close()) })
 	stop, err := otelmetrics.Observe(w, otelmetrics.WithMeterProvider(w.observed))

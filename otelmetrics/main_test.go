@@ -10,6 +10,8 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/stats/opentelemetry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,6 +26,11 @@ type collector struct {
 func newCollector() collector {
 	reader := sdk.NewManualReader()
 	return collector{sdk.NewMeterProvider(sdk.WithReader(reader)), reader}
+}
+
+// plugin is grpc's own, which records to the collector.
+func (c collector) plugin() grpc.DialOption {
+	return opentelemetry.DialOption(opentelemetry.Options{MetricsOptions: opentelemetry.MetricsOptions{MeterProvider: c}})
 }
 
 // collect gives the value of every series, by name and labels other than the

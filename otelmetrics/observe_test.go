@@ -43,6 +43,7 @@ func full() cantonlb.Status {
 			},
 			{Name: "seq2", State: cantonlb.StateUnhealthy, Reason: "what a func said"},
 		},
+		File: &cantonlb.FileStatus{Reloads: 7, Failures: 8},
 		Failover: &cantonlb.FailoverStatus{
 			Active: "seq1", Multiple: []string{"seq1", "seq2"}, Switches: 5,
 			Reasons: map[healthcheck.Reason]uint64{healthcheck.ReasonFirstChoice: 1, healthcheck.ReasonNotServing: 4},
@@ -85,6 +86,8 @@ func TestEverythingInAStatusIsMeasured(t *testing.T) {
 		"cantonlb.none_eligible.time{}":                       2.5,
 		"cantonlb.list.updates{accepted}":                     5,
 		"cantonlb.list.updates{refused}":                      6,
+		"cantonlb.config.reloads{accepted}":                   7,
+		"cantonlb.config.reloads{refused}":                    8,
 		"cantonlb.endpoint.active{seq1}":                      1,
 		"cantonlb.endpoint.active{seq2}":                      0,
 		"cantonlb.endpoints.multiple_active{}":                2,
@@ -100,16 +103,16 @@ func TestEverythingInAStatusIsMeasured(t *testing.T) {
 	assert.Empty(t, c.collect(t))
 }
 
-func TestWhereAllAreActiveNothingIsSaidOfIt(t *testing.T) {
+func TestWhatAClientHasNotIsNotMeasured(t *testing.T) {
 	c := newCollector()
 	s := &source{full()}
-	s.now.Failover = nil
+	s.now.Failover, s.now.File = nil, nil
 	_, err := otelmetrics.Observe(s, otelmetrics.WithMeterProvider(c))
 	require.NoError(t, err)
 	got := c.collect(t)
 	assert.Contains(t, got, "cantonlb.endpoint.eligible{seq1}")
 	for key := range got {
-		assert.NotRegexp(t, `active|switches`, key)
+		assert.NotRegexp(t, `active|switches|config`, key)
 	}
 }
 

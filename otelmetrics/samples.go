@@ -29,6 +29,9 @@ func samples(s cantonlb.Status, now time.Time) iter.Seq[sample] {
 		if s.Failover != nil && !failoverSamples(s, emit) {
 			return
 		}
+		if s.File != nil && !fileSamples(*s.File, emit) {
+			return
+		}
 		t := s.Totals
 		_ = emit(metric.Listed, float64(len(s.Endpoints))) &&
 			emit(metric.Eligible, float64(s.Eligible())) &&
@@ -78,6 +81,11 @@ func failoverSamples(s cantonlb.Status, emit emitter) bool {
 		more = more && emit(metric.Switches, float64(n), string(reason))
 	}
 	return more
+}
+
+func fileSamples(f cantonlb.FileStatus, emit emitter) bool {
+	return emit(metric.ConfigReloads, float64(f.Reloads), "accepted") &&
+		emit(metric.ConfigReloads, float64(f.Failures), "refused")
 }
 
 func oneIf(b bool) float64 {

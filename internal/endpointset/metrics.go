@@ -30,6 +30,7 @@ var (
 	metricNoneEntries    = stats.RegisterInt64Count(descriptor(metric.NoneEligibleEntries))
 	metricNoneTime       = stats.RegisterFloat64Count(descriptor(metric.NoneEligibleTime))
 	metricListUpdates    = stats.RegisterInt64Count(descriptor(metric.ListUpdates))
+	metricConfigReloads  = stats.RegisterInt64Count(descriptor(metric.ConfigReloads))
 	metricSwitches       = stats.RegisterInt64Count(descriptor(metric.Switches))
 	metricRescues        = stats.RegisterInt64Count(descriptor(metric.Rescues))
 	metricRetries        = stats.RegisterInt64Count(descriptor(metric.Retries))
@@ -54,6 +55,25 @@ func descriptor(d metric.Desc) stats.MetricDescriptor {
 type metrics struct {
 	recorder stats.MetricsRecorder
 	target   string
+}
+
+// begin has the counters begin at zero whose labels are known: an alert sees the
+// growth of a counter, and not that there is a new one.
+func (m metrics) begin() {
+	for _, h := range []*stats.Int64CountHandle{metricNoneEntries, metricRescues, metricRetries, metricRetriesRefused} {
+		h.Record(m.recorder, 0, m.target)
+	}
+	metricNoneTime.Record(m.recorder, 0, m.target)
+	for _, result := range []State{listAccepted, listRefused} {
+		metricListUpdates.Record(m.recorder, 0, m.target, string(result))
+	}
+}
+
+// CountReloads counts contents of the config file that were put in force, and those
+// that were refused. Where a file is followed it is first called with none.
+func (s *Set) CountReloads(accepted, refused int64) {
+	metricConfigReloads.Record(s.metrics.recorder, accepted, s.metrics.target, string(listAccepted))
+	metricConfigReloads.Record(s.metrics.recorder, refused, s.metrics.target, string(listRefused))
 }
 
 // event records an event.

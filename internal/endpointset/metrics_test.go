@@ -109,7 +109,7 @@ func TestTheRecorderIsToldWhatHasHappened(t *testing.T) {
 			"cantonlb.endpoint.ejections{a}": 1,
 		}, f.recorder.counts("cantonlb.endpoint.picks", "cantonlb.endpoint.failures", "cantonlb.endpoint.ejections"))
 		assert.Equal(t, f.recorder.counts("cantonlb.endpoint.transitions"), countEvents(f.set.Events()))
-		assert.Equal(t, map[string]float64{"cantonlb.list.updates{accepted}": 2}, f.recorder.counts("cantonlb.list.updates"))
+		assert.Equal(t, map[string]float64{"cantonlb.list.updates{accepted}": 2, "cantonlb.list.updates{refused}": 0}, f.recorder.counts("cantonlb.list.updates"))
 	})
 }
 

@@ -90,6 +90,7 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 	}
 	s.ejectAfter.Store(uint32(s.cfg.Ejection.ConsecutiveFailures))
 	s.metrics = metrics{recorder: cc.MetricsRecorder(), target: opts.Target.String()}
+	s.metrics.begin()
 	s.unregister = s.metrics.recorder.RegisterAsyncReporter(s, asyncMetrics...)
 	return s
 }

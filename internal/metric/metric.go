@@ -148,6 +148,10 @@ var (
 		Name: "cantonlb.list.updates", Unit: "{update}", Labels: []string{Result},
 		Description: "Lists of endpoints that changed something, or were refused.",
 	}
+	ConfigReloads = Desc{
+		Name: "cantonlb.config.reloads", Unit: "{reload}", Labels: []string{Result},
+		Description: "Changes of the config file that were put in force, or were refused; only with a config file that is followed.",
+	}
 	MultipleActive = Desc{
 		Name: "cantonlb.endpoints.multiple_active", Unit: endpoints, Kind: Gauge,
 		Description: "Endpoints that say that they serve, of which one at a time should; 0 if that is not more than one. Only with active_passive.",
@@ -176,7 +180,7 @@ func All() []Desc {
 		EndpointState, EndpointEligible, EndpointInFlight, EndpointAnswerAge,
 		EndpointTransitions, EndpointPicks, EndpointFailures, EndpointEjections, EndpointActive,
 		Probes, ProbeDuration, ProbeRoundTrip,
-		Listed, Eligible, NoneEligibleEntries, NoneEligibleTime, ListUpdates,
+		Listed, Eligible, NoneEligibleEntries, NoneEligibleTime, ListUpdates, ConfigReloads,
 		MultipleActive, Switches,
 		Rescues, Retries, RetriesRefused,
 	}
