@@ -12,7 +12,7 @@ const maxForm = 4 << 10
 // crossOrigin refuses what a browser says comes from another origin.
 var crossOrigin http.CrossOriginProtection
 
-// act drains or undrains an endpoint, and leads back to the page.
+// act drains an endpoint, undrains it, or switches to it, and leads back to the page.
 func (p *Page) act(w http.ResponseWriter, r *http.Request) {
 	if err := crossOrigin.Check(r); err != nil {
 		refuse(w, http.StatusForbidden, err.Error())
@@ -34,8 +34,10 @@ func (p *Page) act(w http.ResponseWriter, r *http.Request) {
 		err = p.actions.Drain(name)
 	case "undrain":
 		err = p.actions.Undrain(name)
+	case "switch":
+		err = p.actions.Switch(r.Context(), name)
 	default:
-		refuse(w, http.StatusBadRequest, fmt.Sprintf("action %q: want drain or undrain", clip(action)))
+		refuse(w, http.StatusBadRequest, fmt.Sprintf("action %q: want drain, undrain or switch", clip(action)))
 		return
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package statuspage_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -38,13 +39,13 @@ func TestAButtonDrainsAndLeadsBackToThePage(t *testing.T) {
 	d := new(deeds)
 	page := open(t, newFake("seq1", "seq2"), statuspage.WithActions(d))
 	form := url.Values{"token": {tokenOf(t, page)}, "endpoint": {"seq2"}}
-	for _, action := range []string{"drain", "undrain"} {
+	for _, action := range []string{"drain", "undrain", "switch"} {
 		form.Set("action", action)
 		answer := post(page, form, map[string]string{"Sec-Fetch-Site": "same-origin"})
 		assert.Equal(t, http.StatusSeeOther, answer.Code)
 		assert.Equal(t, "?", answer.Header().Get("Location"))
 	}
-	assert.Equal(t, []string{"drain seq2", "undrain seq2"}, d.done)
+	assert.Equal(t, []string{"drain seq2", "undrain seq2", "switch seq2"}, d.done)
 }
 
 func TestNoOtherOriginCanPressAButton(t *testing.T) {
@@ -79,9 +80,9 @@ func TestABadActionSaysWhatWouldBeRight(t *testing.T) {
 	page := open(t, newFake("seq1"), statuspage.WithActions(refusing{}))
 	token := tokenOf(t, page)
 	for want, form := range map[string]url.Values{
-		`action "explode": want drain or undrain`: {"token": {token}, "action": {"explode"}},
-		`no endpoint "seq9" in the list`:          {"token": {token}, "action": {"drain"}, "endpoint": {"seq9"}},
-		"want at most 4096 bytes":                 {"token": {strings.Repeat("x", 5000)}},
+		`action "explode": want drain, undrain or switch`: {"token": {token}, "action": {"explode"}},
+		`no endpoint "seq9" in the list`:                  {"token": {token}, "action": {"drain"}, "endpoint": {"seq9"}},
+		"want at most 4096 bytes":                         {"token": {strings.Repeat("x", 5000)}},
 	} {
 		answer := post(page, form, nil)
 		assert.GreaterOrEqual(t, answer.Code, 400, want)
@@ -91,7 +92,9 @@ func TestABadActionSaysWhatWouldBeRight(t *testing.T) {
 
 type refusing struct{}
 
-func (refusing) Drain(name string) error { return errors.New(`no endpoint "` + name + `" in the list`) }
+func (refusing) Drain(name string) error              { return errors.New(`no endpoint "` + name + `" in the list`) }
+func (refusing) Switch(context.Context, string) error { return errors.New("refused") }
+
 func (refusing) Undrain(name string) error {
 	return errors.New(`no endpoint "` + name + `" in the list`)
 }

@@ -36,13 +36,26 @@ func (b *board) learn(events []cantonlb.Event, now time.Time) {
 			continue
 		}
 		b.events = append(b.events, e)
-		if e.Kind == cantonlb.EventEndpoint {
+		switch e.Kind {
+		case cantonlb.EventEndpoint:
 			r := b.row(e.Endpoint)
 			r.spans = r.spans.add(span{e.At, e.To, e.Reason}, now)
+		case cantonlb.EventSwitch:
+			b.use(e.Switch.From, span{from: e.At, state: useStandby}, now)
+			b.use(e.Switch.To, span{from: e.At, state: useActive}, now)
+		default: // the list of events has them all
 		}
 	}
 	if extra := len(b.events) - keptEvents; extra > 0 {
 		b.events = slices.Delete(b.events, 0, extra)
+	}
+}
+
+// use notes that an endpoint became the active, or ceased to be it.
+func (b *board) use(name string, n span, now time.Time) {
+	if name != "" {
+		r := b.row(name)
+		r.use = r.use.add(n, now)
 	}
 }
 
@@ -71,8 +84,8 @@ func (b *board) look(source Source) {
 	for i := range b.status.Endpoints {
 		e := &b.status.Endpoints[i]
 		r := b.row(e.Name)
-		r.sample(e, began)
-		r.show(e, began, b.version)
+		r.sample(&b.status, e, began)
+		r.show(&b.status, e, began, b.version)
 		b.rows = append(b.rows, r)
 	}
 	if len(b.byName) > len(b.rows) { // some have left the list

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"google.golang.org/grpc/connectivity"
@@ -154,4 +156,41 @@ func names(n int) []string {
 		list[i] = fmt.Sprintf("e%d", i)
 	}
 	return list
+}
+
+// replicas makes a fake of endpoints of which one at a time is the active.
+func replicas(active int, names ...string) *fake {
+	f := newFake(names...)
+	f.status.Policy = "active_passive"
+	f.status.Failover = &cantonlb.FailoverStatus{}
+	f.switchTo(active, healthcheck.ReasonFirstChoice)
+	return f
+}
+
+// switchTo makes an endpoint the active, and the event of it.
+func (f *fake) switchTo(i int, why healthcheck.Reason) {
+	f.change(func(s *cantonlb.Status) {
+		fo := *s.Failover
+		from := fo.Active
+		fo.Active, fo.Since, fo.Switches = s.Endpoints[i].Name, time.Now(), fo.Switches+1
+		fo.Last = fo.Active
+		s.Failover = &fo
+		for k := range s.Endpoints {
+			s.Endpoints[k].Active = k == i
+		}
+		f.emitLocked(cantonlb.Event{
+			Kind: cantonlb.EventSwitch, Endpoint: fo.Active, Reason: why,
+			Switch: cantonlb.Switch{Number: fo.Switches, From: from, To: fo.Active},
+		})
+	})
+}
+
+// has asserts that a page has texts. It does not show the whole page if it has not.
+func has(t *testing.T, body string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page does not have %s", want)
+		}
+	}
 }

@@ -23,6 +23,8 @@ type Actions interface {
 	Drain(name string) error
 	// Undrain puts it back.
 	Undrain(name string) error
+	// Switch makes it the active one, where one endpoint at a time is.
+	Switch(ctx context.Context, name string) error
 }
 
 var (
@@ -37,7 +39,8 @@ type Option func(*Page)
 // Default "Endpoints".
 func WithTitle(title string) Option { return func(p *Page) { p.title = title } }
 
-// WithActions adds buttons that drain and undrain endpoints. Whoever may open the
+// WithActions adds buttons that drain and undrain endpoints, and with the policy
+// active_passive make an endpoint that stands by the active one. Whoever may open the
 // page may then press them, so guard it: the page itself knows no users.
 //
 // They are POST requests that must come from the page itself. Two checks see to

@@ -30,12 +30,14 @@ func word(s cantonlb.State) string {
 	return string(cantonlb.StateUnknown)
 }
 
-// The strip is drawn in seconds by tenths of its height. The bars of what serves,
+// The strip is drawn in seconds by tenths of its height, below which there is a
+// line for the time in which the endpoint was the active. The bars of what serves,
 // of what does not, and of the rest differ in height, so that it can be read
 // without colours.
 const (
 	stripWidth  = int(window / time.Second)
 	stripHeight = 10
+	useTop      = 11 // of that line, and 2 high
 	// A state that lasted a moment is wide enough to be seen.
 	leastBar = 9.0
 )
@@ -45,30 +47,49 @@ func bars(s cantonlb.State) (top, height int) {
 	switch s {
 	case cantonlb.StateHealthy:
 		return 3, 4
-	case cantonlb.StateSuspect, cantonlb.StateDrained, cantonlb.StateConnecting, cantonlb.StateUnknown, cantonlb.StateRemoved:
+	case cantonlb.StateSuspect, cantonlb.StateDrained, cantonlb.StateConnecting, cantonlb.StateUnknown,
+		cantonlb.StateRemoved, statePassive:
 		return 2, 6
 	default:
 		return 0, stripHeight
 	}
 }
 
-// strip draws the states of the window up to end: for each state one path, of which
-// each bar is a part. Healthy comes first and the worst last, so that what was
-// short is seen.
-func (s spans) strip(now time.Time) []byte {
+// path appends a bar to a path: from, width and top, height.
+func path(b []byte, from, width float64, top, height int) []byte {
+	return fmt.Appendf(b, "M%s %dh%sv%dH%sz", tenths(from), top, tenths(width), height, tenths(from))
+}
+
+// strip draws the states of the window: for each state one path, of which each bar
+// is a part. Healthy comes first and the worst last, so that what was short is
+// seen.
+func (r *row) strip(now time.Time) []byte {
+	s := r.spans
+	stripHeight := stripHeight
 	paths := map[cantonlb.State][]byte{}
 	for i, x := range s {
 		from, width, ok := s.bar(i, endOf(now))
 		if !ok {
 			continue
 		}
-		top, height := bars(x.state)
-		w := cantonlb.State(word(x.state))
-		paths[w] = fmt.Appendf(paths[w], "M%s %dh%sv%dH%sz", tenths(from), top, tenths(width), height, tenths(from))
+		look := cantonlb.State(word(x.state))
+		if r.facts.Use != "" && x.state == cantonlb.StateUnhealthy && saysPassive(x.reason) {
+			look = statePassive
+		}
+		top, height := bars(look)
+		paths[look] = path(paths[look], from, width, top, height)
+	}
+	if r.facts.Use != "" {
+		stripHeight = useTop + 2
+		for i, x := range r.use {
+			if from, width, ok := r.use.bar(i, endOf(now)); ok && x.state == useActive {
+				paths[useActive] = path(paths[useActive], from, width, useTop, 2)
+			}
+		}
 	}
 	b := fmt.Appendf(nil, `<svg class="strip" viewBox="0 0 %d %d" preserveAspectRatio="none" role="img"><title>%s</title>`,
-		stripWidth, stripHeight, html.EscapeString(s.describe(now)))
-	for _, state := range slices.Backward(append(slices.Clip(states), cantonlb.StateRemoved)) {
+		stripWidth, stripHeight, html.EscapeString(r.story(now)))
+	for _, state := range slices.Backward(append(slices.Clip(states), cantonlb.StateRemoved, statePassive, useActive)) {
 		if d := paths[state]; d != nil {
 			b = fmt.Appendf(b, `<path class="s-%s" d="%s"/>`, state, d)
 		}
@@ -99,9 +120,17 @@ func (s spans) bar(i int, end time.Time) (from, width float64, ok bool) {
 // tenths writes a number with one digit after the point, if it has one.
 func tenths(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) }
 
-// describe says what the strip shows.
-func (s spans) describe(now time.Time) string {
+// statePassive is how the strip shows that an endpoint stood by and said so: it
+// does not serve, as it should not.
+const statePassive cantonlb.State = "passive"
+
+// story says what the strip shows.
+func (r *row) story(now time.Time) string {
+	s := r.spans
 	var parts []string
+	if times, lasted := r.use.total(useActive, now); times > 0 {
+		parts = append(parts, fmt.Sprintf("active %s, %s in all", often(times), view.Span(lasted)))
+	}
 	for _, state := range states {
 		if state == cantonlb.StateHealthy {
 			continue

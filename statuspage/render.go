@@ -2,6 +2,7 @@ package statuspage
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
@@ -82,6 +83,8 @@ func severity(s cantonlb.State) int { return slices.Index(states, s) }
 // pageView is what the other templates are given.
 type pageView struct {
 	Title, Eligible, Policy, Channel, Show, Since string
+	// Active says who is the active; empty unless one endpoint at a time is.
+	Active string
 
 	Now, NoneSince time.Time
 	Ended, Actions bool
@@ -100,7 +103,7 @@ type count struct {
 
 type eventView struct {
 	At   time.Time
-	To   cantonlb.State
+	To   string // the word for it
 	Look string // the state whose colour and symbol it has
 	Text string
 }
@@ -109,11 +112,13 @@ type eventView struct {
 // endpoint.
 func look(e cantonlb.Event) string {
 	switch e.To {
+	case "", "pinned", "unpinned": // a switch
+		return string(useActive)
 	case "none_eligible":
 		return word(cantonlb.StateUnhealthy)
-	case "refused":
+	case "refused", "multiple_active":
 		return word(cantonlb.StateSuspect)
-	case "eligible", "accepted":
+	case "eligible", "accepted", "one_active":
 		return word(cantonlb.StateHealthy)
 	default:
 		return word(e.To)
@@ -125,7 +130,8 @@ func (p *Page) viewLocked(q query, shown int) pageView {
 	b := &p.board
 	v := pageView{
 		Title: p.title, Eligible: view.Eligible(b.status), Policy: b.status.Policy, Channel: b.status.State.String(),
-		Show: q.show, Now: b.looked, NoneSince: b.status.NoneEligibleSince, Ended: p.ended(), Actions: p.actions != nil,
+		Active: view.Active(b.status, b.looked),
+		Show:   q.show, Now: b.looked, NoneSince: b.status.NoneEligibleSince, Ended: p.ended(), Actions: p.actions != nil,
 		Counts: b.count(), Notes: b.status.Notes, Shown: shown, Explaining: q.explain != "",
 		Since: p.since(b.version),
 	}
@@ -138,8 +144,8 @@ func (p *Page) viewLocked(q query, shown int) pageView {
 		}
 	}
 	for _, e := range slices.Backward(b.events) {
-		if q.explain == "" || q.explain == e.Endpoint {
-			v.Events = append(v.Events, eventView{At: e.At, To: e.To, Look: look(e), Text: e.String()})
+		if about := []string{"", e.Endpoint, e.Switch.From, e.Switch.To}; slices.Contains(about, q.explain) {
+			v.Events = append(v.Events, eventView{At: e.At, To: cmp.Or(string(e.To), string(e.Kind)), Look: look(e), Text: e.String()})
 		}
 	}
 	return v
@@ -164,6 +170,9 @@ func (b *board) count() []count {
 func (b *board) summary() string {
 	const most = 5
 	var out []string
+	if f := b.status.Failover; f != nil {
+		out = append(out, cmp.Or(f.Active, "nobody")+" is the active")
+	}
 	for _, r := range b.rows {
 		if f := &r.facts; !f.Eligible && len(out) < most {
 			out = append(out, fmt.Sprintf("%s %s", f.Name, f.State))

@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/view"
 )
 
 // row is one endpoint as the page shows it. Page.mu guards it.
 type row struct {
 	spans spans
+	use   spans // active or standby, where one endpoint at a time is the active
 	trips trips
 	rate  rate
 
@@ -32,6 +34,11 @@ type facts struct {
 	Since          time.Time
 	Eligible       bool
 	Drained        bool
+	// Use is active or standby, empty unless one endpoint at a time is the active.
+	// Passive tells of one that stands by and says so itself.
+	Use     cantonlb.State
+	Passive bool
+	Pinned  bool
 
 	Connection, ConnectionError string
 	NextTry                     time.Time
@@ -47,15 +54,18 @@ type facts struct {
 	InFlight, Failed uint64
 
 	// The pictures change when time has moved on by a bucket, or with these.
-	end                time.Time
-	lastSpan, lastTrip time.Time
-	spans              int
+	end                         time.Time
+	lastSpan, lastUse, lastTrip time.Time
+	spans                       int
 }
 
 func newRow(n int) *row { return &row{facts: facts{ID: "r" + strconv.Itoa(n)}} }
 
 // sample takes in what a status says and the events do not.
-func (r *row) sample(e *cantonlb.EndpointStatus, now time.Time) {
+func (r *row) sample(s *cantonlb.Status, e *cantonlb.EndpointStatus, now time.Time) {
+	if f := s.Failover; f != nil && !f.Since.IsZero() {
+		r.use = r.use.become(span{from: f.Since, state: useOf(s, e)}, now)
+	}
 	if !e.Since.IsZero() {
 		r.spans = r.spans.add(span{e.Since, e.State, e.Reason}, now)
 	}
@@ -63,8 +73,31 @@ func (r *row) sample(e *cantonlb.EndpointStatus, now time.Time) {
 	r.rate.add(now, e.Calls.Picked)
 }
 
+// The uses of an endpoint where one at a time is the active.
+const (
+	useActive  cantonlb.State = "active"
+	useStandby cantonlb.State = "standby"
+)
+
+func useOf(s *cantonlb.Status, e *cantonlb.EndpointStatus) cantonlb.State {
+	switch {
+	case s.Failover == nil:
+		return ""
+	case e.Active:
+		return useActive
+	default:
+		return useStandby
+	}
+}
+
+// saysPassive tells whether a reason is what a replica gives that stands by, as it
+// should.
+func saysPassive(r healthcheck.Reason) bool {
+	return r == healthcheck.ReasonNotServing || r == healthcheck.ReasonPassiveReplica
+}
+
 // show takes over what a status says now.
-func (r *row) show(e *cantonlb.EndpointStatus, now time.Time, version uint64) {
+func (r *row) show(s *cantonlb.Status, e *cantonlb.EndpointStatus, now time.Time, version uint64) {
 	p := &e.Probe
 	f := facts{
 		ID: r.facts.ID, Name: e.Name, Address: e.Address,
@@ -77,11 +110,18 @@ func (r *row) show(e *cantonlb.EndpointStatus, now time.Time, version uint64) {
 	if !p.At.IsZero() {
 		f.Outcome, f.ProbeReason = p.Outcome.String(), string(p.Reason)
 	}
+	if s.Failover != nil {
+		f.Use, f.Pinned = useOf(s, e), s.Failover.Pinned == e.Name
+		f.Passive = s.Failover.Active != "" && !e.Active && !e.Eligible && saysPassive(e.Reason)
+	}
 	if r.rate.known {
 		f.PerSecond = perSecond(r.rate.perSecond) + "/s"
 	}
 	if n := len(r.spans); n > 0 {
 		f.lastSpan = r.spans[n-1].from
+	}
+	if n := len(r.use); n > 0 {
+		f.lastUse = r.use[n-1].from
 	}
 	if f != r.facts {
 		r.facts, r.version, r.html = f, version, ""

@@ -77,12 +77,16 @@ func (r *row) appendHTML(b []byte, now time.Time, token string) []byte {
 	f := &r.facts
 	m := markup(b)
 	m.raw(`<tr id="`, f.ID, `" role="row" class="of-`, word(f.State))
+	if f.Passive {
+		m.raw(" passive")
+	}
 	if !f.Eligible {
 		m.raw(" out")
 	}
 	m.raw("\">\n")
 	m.name(f)
 	m.cell("State", "", func() {
+		m.use(f)
 		m.state(f.State)
 		if !f.Since.IsZero() {
 			m.raw(" <small>for ")
@@ -98,7 +102,7 @@ func (r *row) appendHTML(b []byte, now time.Time, token string) []byte {
 		}
 		m.small("detail", f.Detail)
 	})
-	m.cell("Last 15 minutes", "", func() { m.raw(string(r.spans.strip(now))) })
+	m.cell("Last 15 minutes", "", func() { m.raw(string(r.strip(now))) })
 	m.cell("Round trip", "", func() {
 		m.raw(view.RoundTrip(r.trips.took))
 		series := r.trips.series(now)
@@ -160,8 +164,20 @@ func (m *markup) probe(f *facts, now time.Time) {
 	m.small("", target)
 }
 
-// button writes the cell with the action; a token is what it needs, and without one
-// there is none.
+// use tells of the active, and of what stands by.
+func (m *markup) use(f *facts) {
+	if f.Use == "" {
+		return
+	}
+	m.raw(`<span class="use `, string(f.Use), `">`, string(f.Use))
+	if f.Pinned {
+		m.raw(", pinned")
+	}
+	m.raw("</span> ")
+}
+
+// button writes the cell with the actions; a token is what they need, and without
+// one there are none.
 func (m *markup) button(f *facts, token string) {
 	if token == "" {
 		return
@@ -174,10 +190,19 @@ func (m *markup) button(f *facts, token string) {
 		m.raw(`<form method="post" action="?"><input type="hidden" name="token" value="`, token,
 			`"><input type="hidden" name="endpoint" value="`)
 		m.text(f.Name)
-		m.raw(`"><button name="action" value="`, action, `">`, word, `<span class="hidden"> `)
-		m.text(f.Name)
-		m.raw(`</span></button></form>`)
+		m.raw(`">`)
+		m.press(action, word, f.Name)
+		if f.Eligible && f.Use == useStandby {
+			m.press("switch", "Switch", "to "+f.Name)
+		}
+		m.raw(`</form>`)
 	})
+}
+
+func (m *markup) press(action, word, rest string) {
+	m.raw(`<button name="action" value="`, action, `">`, word, `<span class="hidden"> `)
+	m.text(rest)
+	m.raw(`</span></button>`)
 }
 
 // text is the row for the live viewers, who may be many: it is remembered.

@@ -37,6 +37,14 @@ func (s spans) add(n span, now time.Time) spans {
 	return s.prune(now)
 }
 
+// become is add for what has to differ from what was before.
+func (s spans) become(n span, now time.Time) spans {
+	if last := len(s) - 1; last >= 0 && s[last].state == n.state {
+		return s
+	}
+	return s.add(n, now)
+}
+
 func (s spans) prune(now time.Time) spans {
 	begin := now.Add(-window)
 	old := 0

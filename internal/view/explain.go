@@ -15,7 +15,8 @@ import (
 
 // Condition is one thing that an endpoint needs in order to be picked.
 type Condition struct {
-	// Name is the word for it: connected, healthy, not ejected, not drained.
+	// Name is the word for it: connected, healthy, not ejected, not drained, and
+	// where it matters in the zone, or active.
 	Name string `json:"name"`
 	Met  bool   `json:"met"`
 	// Detail says what is known about it. It may hold words of a server.
@@ -26,6 +27,8 @@ type Condition struct {
 type Explanation struct {
 	Endpoint string `json:"endpoint"`
 	Eligible bool   `json:"eligible"`
+	// Picked: calls go there.
+	Picked bool `json:"picked"`
 	// Answer is the explanation in one sentence.
 	Answer     string      `json:"answer"`
 	Conditions []Condition `json:"conditions"`
@@ -55,18 +58,35 @@ func Explain(s cantonlb.Status, name string, now time.Time) (Explanation, bool) 
 		return Explanation{}, false
 	}
 	e := s.Endpoints[i]
-	return Explanation{
-		Endpoint: e.Name, Eligible: e.Eligible, Answer: answer(s, e, now),
+	out := Explanation{
+		Endpoint: e.Name, Eligible: e.Eligible, Picked: e.Eligible,
 		Conditions: []Condition{connected(e, now), healthy(e, now), notEjected(e), notDrained(e)},
-	}, true
+	}
+	if s.Zone != "" {
+		out.Conditions = append(out.Conditions, inZone(s, e))
+	}
+	if s.Failover != nil {
+		out.Conditions = append(out.Conditions, active(s, e, now))
+	}
+	for _, c := range out.Conditions[4:] {
+		out.Picked = out.Picked && c.Met
+	}
+	out.Answer = answer(s, e, out.Picked, now)
+	return out, true
 }
 
-func answer(s cantonlb.Status, e cantonlb.EndpointStatus, now time.Time) string {
-	if e.Eligible {
-		if n := s.Eligible(); n > 1 {
-			return fmt.Sprintf("%s is eligible: it takes its turn with %d others.", e.Name, n-1)
-		}
+func answer(s cantonlb.Status, e cantonlb.EndpointStatus, picked bool, now time.Time) string {
+	switch n := s.Eligible(); {
+	case picked && s.Failover != nil:
+		return e.Name + " is the active: all calls go there."
+	case picked && n == 1:
 		return e.Name + " is eligible, as the only one: all calls go there."
+	case picked:
+		return e.Name + " is eligible: it takes its turn with the others that are."
+	case e.Eligible && s.Failover != nil:
+		return fmt.Sprintf("%s stands by: it is eligible, and %s is the active.", e.Name, cmp.Or(s.Failover.Active, "nobody"))
+	case e.Eligible:
+		return fmt.Sprintf("%s is eligible and stands in another zone: calls stay in zone %q while enough endpoints there are.", e.Name, s.Zone)
 	}
 	why := []string{}
 	if e.Reason != healthcheck.ReasonNone {
@@ -121,6 +141,28 @@ func notEjected(e cantonlb.EndpointStatus) Condition {
 		c.Detail = "its calls failed in a row although its probes pass: it is out for a while, or tried with one call"
 	}
 	return c
+}
+
+// inZone says whether the zone is in the way. A zone of which the list has no
+// endpoint is not, and neither is one of which too few are eligible.
+func inZone(s cantonlb.Status, e cantonlb.EndpointStatus) Condition {
+	c := Condition{Name: "in the zone", Met: true, Detail: fmt.Sprintf("the client's is %q", s.Zone)}
+	local := slices.ContainsFunc(s.Endpoints, func(e cantonlb.EndpointStatus) bool { return e.Zone == s.Zone })
+	switch {
+	case e.Zone == s.Zone:
+	case !local:
+		c.Detail += ", of which the list has no endpoint: zones do not matter"
+	case s.Spilled:
+		c.Detail += ", of which too few are eligible: calls go to all zones"
+	default:
+		c.Met = false
+		c.Detail += fmt.Sprintf(", and the endpoint's %q", e.Zone)
+	}
+	return c
+}
+
+func active(s cantonlb.Status, e cantonlb.EndpointStatus, now time.Time) Condition {
+	return Condition{Name: "active", Met: e.Active, Detail: Active(s, now)}
 }
 
 func notDrained(e cantonlb.EndpointStatus) Condition {

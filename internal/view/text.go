@@ -22,6 +22,9 @@ type Painter func(cantonlb.State) Paint
 func Text(s cantonlb.Status, now time.Time, painter Painter) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s, %s, channel %v\n", Eligible(s), cmp.Or(s.Policy, "no policy"), s.State)
+	if line := Active(s, now); line != "" {
+		out.WriteString(line + "\n")
+	}
 	if since := s.NoneEligibleSince; !since.IsZero() {
 		fmt.Fprintf(&out, "NO ENDPOINT IS ELIGIBLE for %s\n", Ago(since, now))
 	}
@@ -35,6 +38,29 @@ func Text(s cantonlb.Status, now time.Time, painter Painter) string {
 	return out.String()
 }
 
+// Active says who is the active, and since when; empty unless one endpoint at a
+// time is.
+func Active(s cantonlb.Status, now time.Time) string {
+	f := s.Failover
+	if f == nil {
+		return ""
+	}
+	text := fmt.Sprintf("active: %s for %s", f.Active, Ago(f.Since, now))
+	if f.Active == "" {
+		text = "nobody is active for " + Ago(f.Since, now)
+		if f.Lost != "" {
+			text += " (" + string(f.Lost) + ")"
+		}
+		if f.Last != "" {
+			text += "; the last was " + f.Last
+		}
+	}
+	if f.Pinned != "" {
+		text += "; pinned to " + f.Pinned
+	}
+	return fmt.Sprintf("%s; switches: %d", text, f.Switches)
+}
+
 // Eligible says how many endpoints are eligible.
 func Eligible(s cantonlb.Status) string {
 	noun := "endpoints"
@@ -44,16 +70,30 @@ func Eligible(s cantonlb.Status) string {
 	return fmt.Sprintf("%d of %d %s eligible", s.Eligible(), len(s.Endpoints), noun)
 }
 
+// eligible tells whether an endpoint may be picked, and whether calls go to it alone.
+func eligible(e cantonlb.EndpointStatus) string {
+	switch {
+	case e.Active && e.Eligible:
+		return "active"
+	case e.Eligible:
+		return "yes"
+	default:
+		return "no"
+	}
+}
+
+const stateColumn = 3
+
 // Rows writes the table alone, with a line of column names.
 func Rows(out *strings.Builder, endpoints []cantonlb.EndpointStatus, now time.Time, painter Painter) {
 	rows := make([][]cell, 0, len(endpoints)+1)
-	rows = append(rows, plain("ENDPOINT", "ADDRESS", "STATE", "FOR", "PROBE", "ANSWERED", "TOOK", "CONNECTION", "CALLS", "FAILED", "WHY"))
+	rows = append(rows, plain("ENDPOINT", "ADDRESS", "ELIGIBLE", "STATE", "FOR", "PROBE", "ANSWERED", "TOOK", "CONNECTION", "CALLS", "FAILED", "WHY"))
 	for _, e := range endpoints {
-		row := plain(e.Name, e.Address, string(e.State), Ago(e.Since, now), cmp.Or(string(e.Probe.Kind), Unknown),
+		row := plain(e.Name, e.Address, eligible(e), string(e.State), Ago(e.Since, now), cmp.Or(string(e.Probe.Kind), Unknown),
 			Ago(e.Probe.Answered, now), RoundTrip(e.Probe.RoundTrip), e.Connection.String(),
 			strconv.FormatUint(e.Calls.Picked, 10), strconv.FormatUint(e.Calls.Failed, 10), Why(e))
 		if painter != nil {
-			row[2].paint = painter(e.State)
+			row[stateColumn].paint = painter(e.State)
 		}
 		rows = append(rows, row)
 	}

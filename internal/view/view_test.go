@@ -54,7 +54,7 @@ func TestATableTellsOfEachEndpoint(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(view.Text(status(), now, nil)), "\n")
 	require.Len(t, lines, 7)
 	assert.Equal(t, "1 of 3 endpoints eligible, healthy_round_robin, channel READY", lines[0])
-	assert.Equal(t, []string{"seq1", "a:1", "healthy", "1m05s", "grpc_check", "0.5s", "1.23ms", "READY", "12", "3", "serving"}, strings.Fields(lines[2]))
+	assert.Equal(t, []string{"seq1", "a:1", "yes", "healthy", "1m05s", "grpc_check", "0.5s", "1.23ms", "READY", "12", "3", "serving"}, strings.Fields(lines[2]))
 	assert.True(t, strings.HasSuffix(lines[3], "  not_serving: in repair"), lines[3])
 	assert.True(t, strings.HasSuffix(lines[4], "  refused"), lines[4])
 	assert.Equal(t, []string{`asked: gRPC service ""`, "note: a note"}, lines[5:])
@@ -110,6 +110,47 @@ func TestAnExplanationNamesWhatIsMissing(t *testing.T) {
 
 	e, _ := view.Explain(status(), "seq2", now)
 	assert.Contains(t, e.String(), "   yes  connected    the connection is READY\n   NO   healthy      unhealthy;")
+}
+
+func TestTheActiveIsNamedAndTheOthersStandBy(t *testing.T) {
+	s := status()
+	s.Policy = "active_passive"
+	s.Failover = &cantonlb.FailoverStatus{Active: "seq1", Since: now.Add(-time.Minute), Switches: 3, Pinned: "seq1"}
+	s.Endpoints[0].Active = true
+	s.Endpoints[2].Eligible = true
+	text := view.Text(s, now, nil)
+	assert.Contains(t, text, "\nactive: seq1 for 1m00s; pinned to seq1; switches: 3\n")
+	assert.Regexp(t, `(?m)^seq1 +a:1 +active +healthy`, text)
+
+	e, _ := view.Explain(s, "seq1", now)
+	assert.True(t, e.Picked)
+	assert.Equal(t, "seq1 is the active: all calls go there.", e.Answer)
+	e, _ = view.Explain(s, "seq3", now)
+	assert.True(t, e.Eligible)
+	assert.False(t, e.Picked)
+	assert.Equal(t, "seq3 stands by: it is eligible, and seq1 is the active.", e.Answer)
+	assert.False(t, e.Conditions[4].Met)
+
+	s.Failover = &cantonlb.FailoverStatus{Since: now.Add(-time.Second), Lost: healthcheck.ReasonNotServing, Last: "seq1"}
+	assert.Contains(t, view.Text(s, now, nil), "\nnobody is active for 1.0s (not_serving); the last was seq1; switches: 0\n")
+	assert.Equal(t, "seq1", view.NewDocument(s, nil, now, nil).Failover.Last)
+}
+
+func TestAnEndpointOfAnotherZoneIsPickedOnlyIfCallsSpill(t *testing.T) {
+	s := status()
+	s.Zone = "east"
+	for i := range s.Endpoints {
+		s.Endpoints[i].Eligible, s.Endpoints[i].Zone = true, []string{"east", "west", "west"}[i]
+	}
+	e, _ := view.Explain(s, "seq2", now)
+	assert.False(t, e.Picked)
+	assert.Equal(t, `seq2 is eligible and stands in another zone: calls stay in zone "east" while enough endpoints there are.`, e.Answer)
+	s.Spilled = true
+	e, _ = view.Explain(s, "seq2", now)
+	assert.True(t, e.Picked)
+	s.Spilled, s.Zone = false, "north"
+	e, _ = view.Explain(s, "seq2", now)
+	assert.True(t, e.Picked, "zones do not matter if the list has none of the client's")
 }
 
 func TestTheDocumentHasWhatIsKnownAndNothingElse(t *testing.T) {
