@@ -121,12 +121,12 @@ func show(ctx context.Context, client *cantonlb.Client, s settings, orgs *all) e
 		},
 		{
 			"north's endpoint has the certificate authority of south",
-			func() error { return client.Update(mistaken) },
+			func() error { return client.Update(mistaken) }, //nolint:contextcheck // what it starts belongs to the client
 			map[string]healthcheck.Reason{"north": healthcheck.ReasonHandshakeFailed},
 		},
 		{
 			"north's endpoint is put right",
-			func() error { return client.Update(orgs.endpoints) },
+			func() error { return client.Update(orgs.endpoints) }, //nolint:contextcheck // what it starts belongs to the client
 			nil,
 		},
 		{
