@@ -14,7 +14,7 @@
 // # Use
 //
 //	go run ./internal/bench [-short] [-json] [-reps n] [-seed n] [-for d] [-calls n] [suite ...]
-//	go run ./internal/bench faults [-fault names] [-peer names] [-write docs]
+//	go run ./internal/bench faults|failover [-fault names] [-peer names] [-write docs]
 //
 // The suites:
 //
@@ -24,6 +24,8 @@
 //	overhead  the throughput with log, metrics, events and traces on, beside all off
 //	faults    failed calls, and how long until none fails, while servers are stopped,
 //	          killed, slowed and cut off; see package faults
+//	failover  time without an answer beyond the takeover, failed calls, switches and stray
+//	          calls, while one of two replicas takes over from the other; see package faults
 //
 // These run only if they are named:
 //
@@ -36,8 +38,9 @@
 //
 // All suites but soak and probes, 5 repetitions, a seed chosen at random and
 // printed; that takes some ten minutes on a quiet machine, most of them for the
-// peers at 5,000 endpoints, and another twenty for the faults. With -short 2
-// repetitions of small sizes, in less than a minute and another two for the faults.
+// peers at 5,000 endpoints, another twenty for the faults and eleven for the
+// failovers. With -short 2 repetitions of small sizes, in less than a minute, another
+// two for the faults and one and a half for the failovers.
 // Tables go to standard output, progress to standard error; -json prints one object
 // a line instead of tables. The soak is one run, whatever -reps says: of 20 minutes,
 // with -short of half a minute, or until -for or -calls says so. An interrupt ends

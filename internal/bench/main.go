@@ -41,6 +41,7 @@ var suites = []suite{
 	{"flip", (*bench).flip},
 	{"overhead", (*bench).overhead},
 	{faultsName, (*bench).faults},
+	{failoverName, (*bench).failover},
 }
 
 // bench is one run of the command.
@@ -113,7 +114,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // an error is returned, and printed once
 	flags.Usage = func() {}
-	short := flags.Bool("short", false, "small sizes and few repetitions, in less than 4 minutes")
+	short := flags.Bool("short", false, "small sizes and few repetitions, in less than 5 minutes")
 	asJSON := flags.Bool("json", false, "print one JSON object a line instead of tables")
 	reps := flags.Int("reps", 0, "repetitions of each measurement (default 5, with -short 2)")
 	seed := flags.Uint64("seed", 0, "seed of the shuffled order and of random faults (default: chosen at random)")

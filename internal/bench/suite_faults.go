@@ -11,21 +11,25 @@ import (
 	"github.com/cantonlb/cantonlb/internal/bench/faults"
 )
 
-const faultsName = "faults"
+const (
+	faultsName   = string(faults.Faults)
+	failoverName = string(faults.Failover)
+)
 
-// faultOptions are those of the suite faults.
+// faultOptions are those of the suites faults and failover.
 type faultOptions struct {
 	faults.Options
 
-	write string // folder for its document; empty is none
+	write string // folder for their documents; empty is none
 }
 
-// faultFlags adds the flags of the suite faults. What it returns takes them in,
+// faultFlags adds the flags of these suites. What it returns takes them in,
 // once they are parsed; given says which are there.
 func faultFlags(flags *flag.FlagSet) func(o *options, given map[string]bool) error {
-	scenarios := flags.String("fault", "", "of the suite faults: only these, by name, with commas between")
-	peers := flags.String("peer", "", "of the suite faults: only these peers, by name, with commas between")
-	write := flags.String("write", "", "of the suite faults: write faults.md and faults.svg into this folder")
+	scenarios := flags.String("fault", "", "of the suites faults and failover: only these scenarios, by name, with commas between")
+	peers := flags.String("peer", "", "of the suites faults and failover: only these peers, by name, with commas between")
+	write := flags.String("write", "",
+		"of the suites faults and failover: write a document and its plot, such as faults.md and faults.svg, into this folder")
 	return func(o *options, given map[string]bool) error {
 		o.faulty = faultOptions{Options: faults.Options{
 			Short: o.short, Seed: o.seed, Scenarios: list(*scenarios), Peers: list(*peers),
@@ -33,13 +37,31 @@ func faultFlags(flags *flag.FlagSet) func(o *options, given map[string]bool) err
 		if given["reps"] {
 			o.faulty.Runs = o.reps
 		}
-		for _, name := range []string{"fault", "peer", "write"} {
-			if given[name] && !slices.ContainsFunc(o.suites, func(s suite) bool { return s.name == faultsName }) {
-				return fmt.Errorf("-%s: only the suite %s has it; want that suite, too", name, faultsName)
+		var asked []faults.Suite
+		for _, s := range []faults.Suite{faults.Faults, faults.Failover} {
+			if slices.ContainsFunc(o.suites, func(other suite) bool { return other.name == string(s) }) {
+				asked = append(asked, s)
 			}
 		}
-		return o.faulty.Validate()
+		for _, name := range []string{"fault", "peer", "write"} {
+			if given[name] && len(asked) == 0 {
+				return fmt.Errorf("-%s: only the suites %s and %s have it; want one of them, too", name, faultsName, failoverName)
+			}
+		}
+		for _, s := range asked {
+			if err := o.faulty.of(s).Validate(); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
+}
+
+// of gives the options of one of the suites.
+func (o faultOptions) of(s faults.Suite) faults.Options {
+	out := o.Options
+	out.Suite = s
+	return out
 }
 
 func list(text string) []string {
@@ -51,8 +73,13 @@ func list(text string) []string {
 
 // faults breaks real servers under the load of ours and of its peers; see
 // package faults.
-func (b *bench) faults(ctx context.Context) error {
-	o := b.faulty.Options
+func (b *bench) faults(ctx context.Context) error { return b.harm(ctx, faults.Faults) }
+
+// failover has real replicas take over from each other under the same load.
+func (b *bench) failover(ctx context.Context) error { return b.harm(ctx, faults.Failover) }
+
+func (b *bench) harm(ctx context.Context, s faults.Suite) error {
+	o := b.faulty.of(s)
 	o.Log = b.log
 	report, err := faults.Run(ctx, o)
 	if report == nil {

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +17,6 @@ import (
 	_ "google.golang.org/grpc/xds" // registers outlier_detection
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
 )
 
 // channel is how a client reaches the servers.
@@ -24,30 +24,45 @@ type channel struct {
 	conn    grpc.ClientConnInterface
 	replace func(servers []string) error
 	close   func() error
+	// switches follows the client's active until ctx ends; nil if it has none.
+	switches func(ctx context.Context) []switched
 }
 
 // opener connects a client, which names itself by id, to the servers.
 type opener func(id string, servers []string) (*channel, error)
 
 // openOurs connects by the library that this is about, through its front door.
-func openOurs(health healthcheck.Config, idempotent bool) opener {
+// methodRead is declared idempotent.
+func openOurs(cfg cantonlb.Config) opener {
 	return func(id string, servers []string) (*channel, error) {
-		cfg := cantonlb.Config{
-			Endpoints: endpoints(servers), HealthCheck: health, TransportCredentials: insecure.NewCredentials(),
-		}
-		if idempotent {
-			cfg.Idempotent = []string{methodRead}
-		}
+		cfg := cfg
+		cfg.Endpoints, cfg.TransportCredentials, cfg.Idempotent = endpoints(servers), insecure.NewCredentials(), []string{methodRead}
 		client, err := cantonlb.NewClient(cfg, grpc.WithUserAgent(id))
 		if err != nil {
 			return nil, err
 		}
-		return &channel{
+		ch := &channel{
 			conn:    client,
 			replace: func(servers []string) error { return client.Update(endpoints(servers)) },
 			close:   client.Close,
-		}, nil
+		}
+		if client.Status().Failover != nil {
+			ch.switches = func(ctx context.Context) []switched { return switchesOf(ctx, client) }
+		}
+		return ch, nil
 	}
+}
+
+// switchesOf follows a client's switches until ctx ends.
+func switchesOf(ctx context.Context, client *cantonlb.Client) (out []switched) {
+	for news := range client.Subscribe(ctx) {
+		for _, e := range news.Events {
+			if e.Kind == cantonlb.EventSwitch {
+				out = append(out, switched{At: e.At.UnixMicro(), From: e.Switch.From, To: e.Switch.To, Reason: string(e.Reason)})
+			}
+		}
+	}
+	return out
 }
 
 func endpoints(servers []string) []cantonlb.Endpoint {

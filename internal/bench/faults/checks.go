@@ -34,6 +34,10 @@ func (r *Report) checks() []check {
 			out = append(out, c)
 		}
 	}
+	if r.options.Suite == Failover {
+		r.failoverChecks(add)
+		return out
+	}
 	add(r.noneFails(idAcceptDefaults, idOurs, "One of three hangs, 900 calls/s, idempotent, deadline 2 s, defaults: 0 failed"))
 	add(r.endsWithin(idAcceptDefaults, idOursOnce, onceLimit, "The same, not idempotent, deadline 1 s"))
 	add(r.noneFails(idAccept10s, idOurs10s, "The same at interval 10 s, idempotent: 0 failed"))
@@ -145,10 +149,12 @@ func ratioText(v []float64) string {
 
 func withoutNaN(v []float64) []float64 { return slices.DeleteFunc(slices.Clone(v), math.IsNaN) }
 
-func percents(v []float64) []float64 {
+func percents(v []float64) []float64 { return scaled(v, 100) }
+
+func scaled(v []float64, by float64) []float64 {
 	out := make([]float64, len(v))
 	for i, x := range v {
-		out[i] = 100 * x
+		out[i] = by * x
 	}
 	return out
 }

@@ -23,8 +23,15 @@ type clientConfig struct {
 	Deadline time.Duration `json:"deadline"` // of each call
 }
 
-// firstCall bounds how long a client may take until its first call is answered.
-const firstCall = 15 * time.Second
+const (
+	// firstCalls bounds how long a client may take until its calls are answered:
+	// until inARow of them are, since a proxy that has just started takes all
+	// servers for well, and one of two may be passive.
+	firstCalls = 20 * time.Second
+	inARow     = 10
+	// firstPause is from a first call that failed to the next.
+	firstPause = 50 * time.Millisecond
+)
 
 // runClient is a client process from start to end.
 func runClient(c clientConfig, in *json.Decoder, out *mouth) error {
@@ -42,11 +49,12 @@ func runClient(c clientConfig, in *json.Decoder, out *mouth) error {
 		l.method = methodRead
 	}
 	if err := l.first(); err != nil {
-		return fmt.Errorf("%s: the first call: %w", p.id, err)
+		return fmt.Errorf("%s: the first calls: %w", p.id, err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer l.running.Wait()
 	defer stop()
+	following := follow(ctx, ch)
 
 	if err := out.say(message{Kind: saysReady, At: time.Now()}); err != nil {
 		return err
@@ -57,6 +65,7 @@ func runClient(c clientConfig, in *json.Decoder, out *mouth) error {
 			return eof(err)
 		}
 		var err error
+		at := time.Now()
 		switch o.Op {
 		case opBegin:
 			l.begin(ctx, o.At)
@@ -64,14 +73,28 @@ func runClient(c clientConfig, in *json.Decoder, out *mouth) error {
 			err = ch.replace(o.Servers)
 		case opFinish:
 			stop()
-			return out.say(message{Kind: saysDone, At: time.Now(), Result: l.result()})
+			result := l.result()
+			result.Switches = <-following
+			return out.say(message{Kind: saysDone, At: at, Result: result})
 		default:
 			err = errors.New("a client cannot " + string(o.Op))
 		}
-		if err := out.done(err); err != nil {
+		if err := out.done(at, err); err != nil {
 			return err
 		}
 	}
+}
+
+// follow takes in the switches of a channel until ctx ends, and gives them then;
+// none of a channel that does not tell.
+func follow(ctx context.Context, ch *channel) <-chan []switched {
+	out := make(chan []switched, 1)
+	if ch.switches == nil {
+		out <- nil
+		return out
+	}
+	go func() { out <- ch.switches(ctx) }()
+	return out
 }
 
 // load makes calls at a steady rate, whether or not those before have been
@@ -89,11 +112,21 @@ type load struct {
 	calls []call
 }
 
-// first makes one call that waits for a server.
+// first makes calls, one after the other, until inARow have been answered.
 func (l *load) first() error {
-	ctx, cancel := context.WithTimeout(context.Background(), firstCall)
+	ctx, cancel := context.WithTimeout(context.Background(), firstCalls)
 	defer cancel()
-	return l.conn.Invoke(ctx, l.method, new(emptypb.Empty), new(wrapperspb.StringValue), grpc.WaitForReady(true))
+	for answered := 0; answered < inARow; answered++ {
+		err := l.conn.Invoke(ctx, l.method, new(emptypb.Empty), new(wrapperspb.StringValue), grpc.WaitForReady(true))
+		if err == nil {
+			continue
+		}
+		answered = -1
+		if pause(ctx, firstPause) != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // begin starts to make calls: the n-th is due n/rate seconds after at. One that

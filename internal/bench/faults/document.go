@@ -13,14 +13,10 @@ import (
 	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
-// The files that WriteDocs writes.
-const (
-	documentFile = "faults.md"
-	plotFile     = "faults.svg"
-)
-
-// WriteDocs writes faults.md and its plot faults.svg into a folder.
+// WriteDocs writes the suite's document, such as faults.md, and its plot,
+// faults.svg, into a folder.
 func (r *Report) WriteDocs(folder string) error {
+	documentFile, plotFile := r.options.Suite.name()+".md", r.options.Suite.name()+".svg"
 	if len(r.runs) == 0 {
 		return fmt.Errorf("write %s: nothing was measured", filepath.Join(folder, documentFile))
 	}
@@ -34,22 +30,42 @@ func (r *Report) WriteDocs(folder string) error {
 // of the plot; empty leaves it out.
 func (r *Report) text(plot string) string {
 	var out strings.Builder
-	sayf(&out, "# Faults\n\n")
+	name := r.options.Suite.name()
+	sayf(&out, "# %s%s\n\n", strings.ToUpper(name[:1]), name[1:])
 	if plot != "" {
-		sayf(&out, "<!-- Written by `go run ./internal/bench faults -write docs`. Do not edit. -->\n\n")
+		sayf(&out, "<!-- Written by `go run ./internal/bench %s -write docs`. Do not edit. -->\n\n", name)
 	}
-	sayf(&out, "Three real server processes, one of which is stopped, killed, slowed or cut off while this library, grpc-go's own\n"+
-		"policies and two proxies send calls to them. What this library has to show comes first, then how it was measured, then\nall tables.\n\n")
-	if plot != "" {
-		sayf(&out, "![Failed calls over time, one panel for each fault, one line for each peer](%s)\n\n", plot)
+	if r.options.Suite == Failover {
+		r.writeFailover(&out, plot)
+	} else {
+		r.writeFaults(&out, plot)
 	}
-	r.writeChecks(&out)
-	r.writeMethod(&out)
-	r.writePeers(&out)
-	r.writePart(&out, partFaults, "## Faults, all peers side by side\n\n")
-	r.writePart(&out, partAcceptance, "## A server that hangs, 900 calls a second\n\n")
-	r.writePart(&out, partLatency, "## The price, while nothing is wrong\n\n")
 	return strings.TrimRight(out.String(), "\n") + "\n"
+}
+
+func (r *Report) writeFaults(out *strings.Builder, plot string) {
+	sayf(out, "Three real server processes, one of which is stopped, killed, slowed or cut off while this library, grpc-go's own\n"+
+		"policies and two proxies send calls to them. What this library has to show comes first, then how it was measured, then\nall tables.\n\n")
+	writePlot(out, plot)
+	r.writeChecks(out)
+	r.writeMethod(out)
+	sayf(out, "- *failed*: calls that ended with an error, of those under way at the fault or due later. *last*: seconds from the fault to\n"+
+		"  when the last failing call was due. *back*: seconds from when the server was well again (its port listened, it was let go\n"+
+		"  on, packets passed) to when the first call that it answered was due; 0.0 also where it was never left; `never` within the\n"+
+		"  run. *at it*: the part of the calls that went to the struck server, from 2 s after the fault until it was healed. *probes*:\n"+
+		"  health requests a second at all servers together. *client*, *proxy*: per cent of one processor. Where there were several\n"+
+		"  runs: the median, then the worst.\n")
+	r.writeSkipped(out)
+	r.writePeers(out)
+	r.writePart(out, partFaults, "## Faults, all peers side by side\n\n")
+	r.writePart(out, partAcceptance, "## A server that hangs, 900 calls a second\n\n")
+	r.writePart(out, partLatency, "## The price, while nothing is wrong\n\n")
+}
+
+func writePlot(out *strings.Builder, plot string) {
+	if plot != "" {
+		sayf(out, "![Failed calls over time, one panel for each fault, one line for each peer](%s)\n\n", plot)
+	}
 }
 
 func (r *Report) writeChecks(out *strings.Builder) {
@@ -75,24 +91,21 @@ func (r *Report) writeMethod(out *strings.Builder) {
 		length = "`-short`: a subset, once each"
 	}
 	sayf(out, "## How it was measured\n\n")
-	sayf(out, "- By `go run ./internal/bench faults`, %s, %d runs in %v, `-seed %d`. The order of the runs\n"+
-		"  and the server that is struck are random, by the seed. Every run has new processes. Some faults are run several times\n"+
-		"  and some once; it says which.\n",
-		length, len(r.runs), r.took.Round(time.Second), r.options.Seed)
+	sayf(out, "- By `go run ./internal/bench %s`, %s, %d runs in %v, `-seed %d`. The order of the runs\n"+
+		"  is random, by the seed, and so is the server that is struck where each can answer. Every run has\n"+
+		"  new processes. Some faults are run several times and some once; it says which.\n",
+		r.options.Suite.name(), length, len(r.runs), r.took.Round(time.Second), r.options.Seed)
 	sayf(out, "- On %s, %s.\n", r.machine, strings.Join(r.versions, ", "))
 	sayf(out, "- **All peers of a run run at the same time against the same servers**, so each meets the very same fault at the very same\n"+
 		"  instant, and whatever else the machine does meets all alike. Each has a client process of its own, and a proxy of its own.\n")
 	sayf(out, "- The load is open loop: calls are due at a fixed rate whatever became of those before, the peers evenly out of step. A\n"+
 		"  call's latency counts from when it was due, to its end, however it ended. The load has run for %s when the measurement\n"+
-		"  begins, %s before the fault.\n", spell(warmUp), spell(lead))
+		"  begins, %s before the fault.\n", spell(r.runs[0].plan.warmUp), spell(r.runs[0].plan.lead))
 	busy, own := r.load()
 	sayf(out, "- All of it kept the machine %s busy (median of the runs, then the worst), of which %s by these processes themselves.\n", busy, own)
-	sayf(out, "- *failed*: calls that ended with an error, of those under way at the fault or due later. *last*: seconds from the fault to\n"+
-		"  when the last failing call was due. *back*: seconds from when the server was well again (its port listened, it was let go\n"+
-		"  on, packets passed) to when the first call that it answered was due; 0.0 also where it was never left; `never` within the\n"+
-		"  run. *at it*: the part of the calls that went to the struck server, from 2 s after the fault until it was healed. *probes*:\n"+
-		"  health requests a second at all servers together. *client*, *proxy*: per cent of one processor. Where there were several\n"+
-		"  runs: the median, then the worst.\n")
+}
+
+func (r *Report) writeSkipped(out *strings.Builder) {
 	for _, what := range r.skipped {
 		sayf(out, "- Skipped: %s.\n", what)
 	}
@@ -114,7 +127,7 @@ func (r *Report) load() (busy, own string) {
 
 func (r *Report) writePeers(out *strings.Builder) {
 	rows := [][]string{{"peer", "what it is", "calls may be made again"}}
-	for _, p := range peers {
+	for _, p := range r.options.Suite.peers() {
 		if !slices.ContainsFunc(r.runs, func(one *run) bool { _, ok := one.peers[p.id]; return ok }) {
 			continue
 		}
@@ -125,18 +138,19 @@ func (r *Report) writePeers(out *strings.Builder) {
 		rows = append(rows, []string{"`" + p.id + "`", string(p.family) + ": " + p.label, again})
 	}
 	sayf(out, "## The peers\n\nEach kind stands here at its defaults and as well tuned as we know how; the proxies' configs are in\n"+
-		"`internal/bench/faults/proxies`, the rest in `peers.go` beside it. Calls to a proxy come from a plain grpc-go channel.\n\n%s\n", table(rows))
+		"`internal/bench/faults/proxies`, the rest in `peers*.go` beside it. Calls to a proxy come from a plain grpc-go channel.\n\n%s\n",
+		table(rows))
 }
 
 func (r *Report) writePart(out *strings.Builder, p part, title string) {
-	for _, sc := range scenarios() {
+	for _, sc := range r.options.Suite.scenarios() {
 		runs := r.of(sc.id)
 		if sc.part != p || len(runs) == 0 {
 			continue
 		}
 		sayf(out, "%s", title)
 		title = ""
-		sayf(out, "### `%s`: %s\n\n%s\n\n%s\n", sc.id, sc.title, r.conditions(sc, runs), table(r.rows(sc)))
+		sayf(out, "### `%s`: %s\n\n%s\n\n%s\n", sc.id, sc.title, r.conditions(sc, runs), table(r.rowsOf(sc)))
 		if p == partLatency {
 			r.writeRatios(out, sc.id)
 		}
@@ -157,6 +171,9 @@ func (r *Report) conditions(sc *scenario, runs []*run) string {
 	if sc.onceDeadline > 0 && sc.onceDeadline != sc.deadline {
 		deadline += ", of calls that are not idempotent " + spell(sc.onceDeadline)
 	}
+	if sc.standby != "" {
+		lasts += fmt.Sprintf("; %d replicas, whose takeover takes %s", sc.servers, spell(sc.takeover))
+	}
 	return fmt.Sprintf("%s; %s; %d calls/s of each peer, %s in the server, %s.", times, lasts, sc.rate, spell(sc.service), deadline)
 }
 
@@ -168,7 +185,15 @@ func spell(d time.Duration) string {
 	return number(d.Seconds()) + " s"
 }
 
-// rows are the table of a scenario.
+// rowsOf are the table of a scenario.
+func (r *Report) rowsOf(sc *scenario) [][]string {
+	if sc.standby != "" {
+		return r.failoverRows(sc)
+	}
+	return r.rows(sc)
+}
+
+// rows are the table of a scenario in which each server can answer.
 func (r *Report) rows(sc *scenario) [][]string {
 	head := []string{"peer", "calls", "failed", "last s", "back s", "p50 ms", "p99 ms", "p99.9 ms", "probes", "client", "proxy"}
 	if sc.answers {

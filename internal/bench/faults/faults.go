@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -15,6 +16,8 @@ import (
 
 // Options say what is run. The zero value is everything, at full length.
 type Options struct {
+	// Suite says which scenarios there are; empty is Faults.
+	Suite Suite
 	// Short runs a subset of the scenarios, once each, in less than 3 minutes.
 	Short bool
 	// Runs overrides how often those scenarios are run that are run more than
@@ -31,22 +34,18 @@ type Options struct {
 // Validate tells what is wrong with the options: a name that there is not, or
 // twice.
 func (o Options) Validate() error {
-	var known []string
-	for _, sc := range scenarios() {
-		known = append(known, sc.id)
-	}
 	return errors.Join(
-		checkNames("fault", o.Scenarios, known, scenarioIDs()),
-		checkNames("peer", o.Peers, peerList(), peerIDs()))
+		o.Suite.checkNames("fault", o.Scenarios, o.Suite.scenarioIDs()),
+		o.Suite.checkNames("peer", o.Peers, idsOf(o.Suite.peers())))
 }
 
-func checkNames(what string, names, known []string, want string) error {
+func (s Suite) checkNames(what string, names, known []string) error {
 	for i, name := range names {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("%s %q: want one of %s", what, name, want)
+			return fmt.Errorf("suite %s: %s %q: want one of %s", s.name(), what, name, strings.Join(known, ", "))
 		}
 		if slices.Contains(names[:i], name) {
-			return fmt.Errorf("%s %q: given twice, want it once", what, name)
+			return fmt.Errorf("suite %s: %s %q: given twice, want it once", s.name(), what, name)
 		}
 	}
 	return nil
@@ -63,7 +62,7 @@ type task struct {
 func (o Options) schedule() []task {
 	rng := rand.New(rand.NewPCG(o.Seed, 0))
 	var tasks []task
-	for _, sc := range scenarios() {
+	for _, sc := range o.Suite.scenarios() {
 		p := sc.full
 		if o.Short {
 			p = sc.short
@@ -118,13 +117,13 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	here := r.available(o.Peers)
 	tasks := o.schedule()
 	r.leaveOut(ctx, &tasks, here)
-	sayf(o.Log, "faults: %d runs, about %v, -seed %d\n", len(tasks), expected(tasks).Round(time.Second), o.Seed)
+	sayf(o.Log, "%s: %d runs, about %v, -seed %d\n", o.Suite.name(), len(tasks), expected(tasks).Round(time.Second), o.Seed)
 	began := time.Now()
 	var trouble []error
 	for i, t := range tasks {
 		err := r.try(ctx, t, here)
 		if err != nil && ctx.Err() == nil {
-			sayf(o.Log, "faults: %s: %v; once more\n", t.scenario.id, err)
+			sayf(o.Log, "%s: %s: %v; once more\n", o.Suite.name(), t.scenario.id, err)
 			err = r.try(ctx, t, here)
 		}
 		if ctx.Err() != nil {
@@ -134,7 +133,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 			trouble = append(trouble, fmt.Errorf("%s: %w", t.scenario.id, err))
 			continue
 		}
-		sayf(o.Log, "faults: %d of %d: %s\n", i+1, len(tasks), r.runs[len(r.runs)-1].line())
+		sayf(o.Log, "%s: %d of %d: %s\n", o.Suite.name(), i+1, len(tasks), r.runs[len(r.runs)-1].line())
 	}
 	r.took = time.Since(began)
 	return r, errors.Join(trouble...)
@@ -153,7 +152,7 @@ func (r *Report) try(ctx context.Context, t task, here []peer) error {
 // available gives the peers that are wanted and can be run here.
 func (r *Report) available(wanted []string) []peer {
 	trouble := map[family]error{}
-	for _, f := range []family{haproxy, nginx} {
+	for _, f := range r.options.Suite.proxies() {
 		version, err := f.version()
 		trouble[f] = err
 		if err == nil {
@@ -161,7 +160,7 @@ func (r *Report) available(wanted []string) []peer {
 		}
 	}
 	var here []peer
-	for _, p := range peers {
+	for _, p := range r.options.Suite.peers() {
 		switch {
 		case len(wanted) > 0 && !slices.Contains(wanted, p.id):
 		case p.proxy != "" && trouble[p.family] != nil:
@@ -193,7 +192,7 @@ func (r *Report) skip(what string, why error) {
 	text := what + ": " + why.Error()
 	if !slices.Contains(r.skipped, text) {
 		r.skipped = append(r.skipped, text)
-		sayf(r.options.Log, "faults: skipped: %s\n", text)
+		sayf(r.options.Log, "%s: skipped: %s\n", r.options.Suite.name(), text)
 	}
 }
 

@@ -42,6 +42,8 @@ type measured struct {
 	// failures are the failed calls by when they were due, in buckets from
 	// marks.begin on.
 	failures []int
+	// followed is of replicas of which one is active.
+	followed followed
 }
 
 // judgeCalls gives what the calls of one peer show.
@@ -104,6 +106,9 @@ func (st *stage) outcome(busy float64) *run {
 		probes := 0
 		for _, r := range st.replicas {
 			probes += r.tally.sum(a.peer.id, st.marks.begin, st.marks.end).Probes
+		}
+		if st.scenario.standby != "" {
+			m.followed = st.followed(a)
 		}
 		m.probes = float64(probes) / st.marks.end.Sub(st.marks.begin).Seconds()
 		load := st.marks.end.Sub(st.marks.begin.Add(-st.plan.warmUp)).Seconds()

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
 )
 
@@ -25,10 +26,12 @@ type peer struct {
 	id     string
 	family family
 	label  string // what is set, for the tables
-	// idempotent: its calls may be made again, and it is told so.
+	// idempotent: its calls may be made again, and it is told so (methodRead).
 	idempotent bool
 	open       opener
 	proxy      string // the name of its config in proxies/; empty without a proxy
+	check      string // what else its config says about each server's check
+	single     bool   // it knows the first server only
 }
 
 // The ids that checks and scenarios name.
@@ -41,6 +44,7 @@ const (
 	idOurs10sOnce  = "ours-10s-once"
 	idRR           = "rr"
 	idRRHealth     = "rr-health"
+	idHAProxy      = "haproxy"
 )
 
 var (
@@ -52,30 +56,33 @@ var (
 
 // peers are all there are, in the order of the tables. Each kind is here at its
 // defaults and as well tuned as we know how.
-var peers = []peer{
+var peers = slices.Concat(spreading, following)
+
+// spreading are the peers that go round all servers.
+var spreading = []peer{
 	{
 		id: idOurs, family: ours, label: "defaults, calls declared idempotent",
-		idempotent: true, open: openOurs(healthcheck.Config{}, true),
+		idempotent: true, open: openOurs(cantonlb.Config{}),
 	},
 	{
 		id: idOursOnce, family: ours, label: "defaults, calls not idempotent",
-		open: openOurs(healthcheck.Config{}, false),
+		open: openOurs(cantonlb.Config{}),
 	},
 	{
 		id: idOursFast, family: ours, label: "interval, timeout and silence 0.2 s, calls declared idempotent",
-		idempotent: true, open: openOurs(fastHealth, true),
+		idempotent: true, open: openOurs(cantonlb.Config{HealthCheck: fastHealth}),
 	},
 	{
 		id: idOursFastOnce, family: ours, label: "interval, timeout and silence 0.2 s, calls not idempotent",
-		open: openOurs(fastHealth, false),
+		open: openOurs(cantonlb.Config{HealthCheck: fastHealth}),
 	},
 	{
 		id: idOurs10s, family: ours, label: "interval 10 s, calls declared idempotent",
-		idempotent: true, open: openOurs(rareHealth, true),
+		idempotent: true, open: openOurs(cantonlb.Config{HealthCheck: rareHealth}),
 	},
 	{
 		id: idOurs10sOnce, family: ours, label: "interval 10 s, calls not idempotent",
-		open: openOurs(rareHealth, false),
+		open: openOurs(cantonlb.Config{HealthCheck: rareHealth}),
 	},
 	{
 		id: idRR, family: grpcGo, label: "round_robin",
@@ -100,7 +107,7 @@ var peers = []peer{
 			grpc.WithConnectParams(backoffUpTo(time.Second))),
 	},
 	{
-		id: "haproxy", family: haproxy, label: "as Canton's documentation has it: GET /health every 2 s, fall 3, rise 2",
+		id: idHAProxy, family: haproxy, label: "as Canton's documentation has it: GET /health every 2 s, fall 3, rise 2",
 		open: openProxy(`{}`), proxy: "haproxy.cfg",
 	},
 	{
@@ -122,7 +129,7 @@ var peers = []peer{
 // abreast are the peers of the fault table. The others of ours are for the
 // acceptance alone.
 func abreast() []string {
-	return slices.DeleteFunc(peerList(), func(id string) bool { return id == idOursFastOnce || id == idOurs10sOnce })
+	return slices.DeleteFunc(idsOf(spreading), func(id string) bool { return id == idOursFastOnce || id == idOurs10sOnce })
 }
 
 // replaceable are the peers whose list of servers the client can replace.
@@ -141,9 +148,11 @@ func peerByID(id string) (peer, bool) {
 	return peers[i], true
 }
 
-func peerList() []string {
-	ids := make([]string, len(peers))
-	for i, p := range peers {
+func peerList() []string { return idsOf(peers) }
+
+func idsOf(list []peer) []string {
+	ids := make([]string, len(list))
+	for i, p := range list {
 		ids[i] = p.id
 	}
 	return ids

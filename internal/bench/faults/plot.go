@@ -7,9 +7,23 @@ import (
 	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
-// plotted are the scenarios of the plot, as far as they were run, with titles
+// plotted gives the scenarios of the plot, as far as they were run, with titles
 // that are short enough.
-var plotted = []struct{ id, title string }{
+func (s Suite) plotted() []struct{ id, title string } {
+	if s == Failover {
+		return []struct{ id, title string }{
+			{idPlanned, "The active steps down"},
+			{idKillActive, "The active is killed (SIGKILL)"},
+			{idStopActive, "The active hangs (SIGSTOP)"},
+			{idBoth, "Both say that they are active"},
+			{idFlapActive, "The active flaps every second"},
+			{idKills, "Alternating kills"},
+		}
+	}
+	return plottedFaults
+}
+
+var plottedFaults = []struct{ id, title string }{
 	{idSIGSTOP, "One of three hangs (SIGSTOP)"},
 	{"drop", "Packets to and from one of three dropped"},
 	{"no-reply", "Health passes, calls are not answered"},
@@ -46,7 +60,7 @@ type style struct {
 var familyColor = map[family]string{ours: "#2f81f7", grpcGo: "#e8590c", haproxy: "#2f9e44", nginx: "#ae3ec9"}
 
 // dashes tell apart the peers of one family, in their order.
-var dashes = []string{"", "7 4", "2 3", "8 3 2 3", "14 4", "1 5"}
+var dashes = []string{"", "7 4", "2 3", "8 3 2 3", "14 4", "1 5", "14 3 2 3", "4 8"}
 
 func styleOf(id string) style {
 	p, _ := peerByID(id)
@@ -69,7 +83,7 @@ func styleOf(id string) style {
 // plot draws the report as SVG.
 func (r *Report) plot() string {
 	var panels []panel
-	for _, one := range plotted {
+	for _, one := range r.options.Suite.plotted() {
 		if len(r.of(one.id)) > 0 {
 			panels = append(panels, r.panel(one.id, one.title))
 		}
@@ -84,7 +98,7 @@ func (r *Report) plot() string {
 // panel gives the diagram of one scenario, of its runs' mean.
 func (r *Report) panel(scenario, title string) panel {
 	runs := r.of(scenario)
-	p := panel{title: title, from: -lead.Seconds(), healed: math.NaN()}
+	p := panel{title: title, from: -runs[0].plan.lead.Seconds(), healed: math.NaN()}
 	var to, healed []float64
 	for _, one := range runs {
 		to = append(to, one.marks.end.Sub(one.marks.fault).Seconds())

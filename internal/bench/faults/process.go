@@ -163,13 +163,14 @@ func (c *child) ready(ctx context.Context) (time.Time, error) {
 	return m.At, err
 }
 
-// tell gives the child an order, and waits until it has carried it out.
-func (c *child) tell(ctx context.Context, o order) error {
+// tell gives the child an order, waits until it has carried it out, and gives
+// when it took effect.
+func (c *child) tell(ctx context.Context, o order) (time.Time, error) {
 	if err := c.send(o); err != nil {
-		return err
+		return time.Time{}, err
 	}
-	_, err := c.answer(ctx, answerLimit)
-	return err
+	m, err := c.answer(ctx, answerLimit)
+	return m.At, err
 }
 
 // send gives the child an order whose answer is waited for later.

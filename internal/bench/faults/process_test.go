@@ -138,7 +138,8 @@ func TestAnOrderThatAChildCannotCarryOutIsAnError(t *testing.T) {
 	_, err := r.start(t.Context())
 	require.NoError(t, err)
 	defer r.close()
-	assert.ErrorContains(t, r.process.tell(t.Context(), order{Op: opReplace}), "s1: a server cannot replace")
+	_, err = r.tell(t.Context(), order{Op: opReplace})
+	require.ErrorContains(t, err, "s1: a server cannot replace")
 	_, err = r.tell(t.Context(), order{Op: opHealth})
 	assert.NoError(t, err, "and it goes on")
 }

@@ -38,6 +38,8 @@ const (
 	opFinish  op = "finish"  // client: no more calls; server: a graceful stop
 	opHealth  op = "health"  // server: what it says of its health
 	opBehave  op = "behave"  // server: how it treats calls
+	opLead    op = "lead"    // server: be the active
+	opStandBy op = "standBy" // server: be passive
 )
 
 // mode is how a server treats calls. Its health does not follow from it.
@@ -55,7 +57,8 @@ const slowFactor = 10
 // message is what a child says.
 type message struct {
 	Kind kind `json:"kind"`
-	// At is when a server began to listen, or an order was carried out.
+	// At is when a server began to listen, an order took effect, or the last of
+	// what has arrived did.
 	At    time.Time `json:"at,omitzero"`
 	Error string    `json:"error,omitempty"`
 	// Arrived is what has arrived at a server since it last said so.
@@ -74,14 +77,30 @@ const (
 
 // arrivals count what one client sent to one server.
 type arrivals struct {
-	Calls  int `json:"calls,omitempty"`
-	Probes int `json:"probes,omitempty"` // health RPCs, and GETs of a proxy
+	Calls   int `json:"calls,omitempty"`
+	Passive int `json:"passive,omitempty"` // calls beyond these, turned away because the server is passive
+	Probes  int `json:"probes,omitempty"`  // health RPCs, and GETs of a proxy
+}
+
+func (a arrivals) plus(b arrivals) arrivals {
+	return arrivals{Calls: a.Calls + b.Calls, Passive: a.Passive + b.Passive, Probes: a.Probes + b.Probes}
 }
 
 // result is what one client's load has come to.
 type result struct {
 	Calls []call        `json:"calls"`
 	CPU   time.Duration `json:"cpu"` // its process used from begin to finish
+	// Switches are those of an active-passive client of ours.
+	Switches []switched `json:"switches,omitempty"`
+}
+
+// switched is a switch, as a client's own events tell of it. From and To are
+// addresses.
+type switched struct {
+	At     int64  `json:"at"` // in microseconds since 1970
+	From   string `json:"from,omitempty"`
+	To     string `json:"to"`
+	Reason string `json:"reason"`
 }
 
 // call is one call of the load. Times are in microseconds, due since 1970.
@@ -104,9 +123,9 @@ func (m *mouth) say(msg message) error {
 	return m.out.Encode(msg)
 }
 
-// done answers an order.
-func (m *mouth) done(err error) error {
-	msg := message{Kind: saysDone, At: time.Now()}
+// done answers an order, which took effect at a time.
+func (m *mouth) done(at time.Time, err error) error {
+	msg := message{Kind: saysDone, At: at}
 	if err != nil {
 		msg.Error = err.Error()
 	}

@@ -27,6 +27,7 @@ type proxySettings struct {
 	Folder  string // for what it has to write
 	Servers []proxiedServer
 	Check   string // a request of grpc.health.v1.Health/Check, in hex
+	Options string // of each server, about its check
 }
 
 type proxiedServer struct{ Name, Address, HealthPort string }
@@ -57,7 +58,7 @@ var versionNumber = regexp.MustCompile(`\d+\.\d+\S*`)
 // startProxy starts the proxy of a peer, listening at address. folder is where
 // it may write.
 func startProxy(p peer, address, folder string, servers []*replica, hub *process) (*process, error) {
-	s := proxySettings{ID: p.id, Listen: address, Folder: folder, Check: healthCheckRequest(p.id)}
+	s := proxySettings{ID: p.id, Listen: address, Folder: folder, Check: healthCheckRequest(p.id), Options: p.check}
 	for _, r := range servers {
 		_, port, err := net.SplitHostPort(r.health)
 		if err != nil {

@@ -27,8 +27,8 @@ type tally struct {
 }
 
 type tallied struct {
-	at      time.Time
-	arrived map[string]arrivals // by client
+	began, at time.Time           // when the first and the last of it arrived; the parent knows the last
+	arrived   map[string]arrivals // by client
 }
 
 func (t *tally) add(m message) {
@@ -43,8 +43,7 @@ func (t *tally) sum(client string, from, to time.Time) (sum arrivals) {
 	defer t.mu.Unlock()
 	for _, bit := range t.bits {
 		if bit.at.After(from) && !bit.at.After(to) {
-			sum.Calls += bit.arrived[client].Calls
-			sum.Probes += bit.arrived[client].Probes
+			sum = sum.plus(bit.arrived[client])
 		}
 	}
 	return sum
@@ -78,7 +77,7 @@ func (r *replica) kill() time.Time {
 // stop ends the process gracefully, and gives when that began.
 func (r *replica) stop(ctx context.Context) (time.Time, error) {
 	now := time.Now()
-	err := r.process.tell(ctx, order{Op: opFinish})
+	_, err := r.process.tell(ctx, order{Op: opFinish})
 	r.process.close()
 	r.ended()
 	return now, err
@@ -96,10 +95,9 @@ func (r *replica) goOn() (time.Time, error) {
 	return now, named(r.name, goOn(r.process.command.Process))
 }
 
-// tell has the process carry out an order, and gives when it was told to.
+// tell has the process carry out an order, and gives when it took effect.
 func (r *replica) tell(ctx context.Context, o order) (time.Time, error) {
-	now := time.Now()
-	return now, r.process.tell(ctx, o)
+	return r.process.tell(ctx, o)
 }
 
 // close ends the process, if there is one, hanging or not.

@@ -113,14 +113,14 @@ var metrics = []metric{
 // Values gives all that was measured and is a number.
 func (r *Report) Values() []Value {
 	var out []Value
-	for _, sc := range scenarios() {
+	for _, sc := range r.options.Suite.scenarios() {
 		for i, one := range r.of(sc.id) {
-			for _, p := range peers {
+			for _, p := range r.options.Suite.peers() {
 				m, ok := one.peers[p.id]
 				if !ok {
 					continue
 				}
-				for _, x := range metrics {
+				for _, x := range r.options.Suite.metrics() {
 					v := x.of(m)
 					if math.IsNaN(v) || math.IsInf(v, 0) {
 						continue
@@ -138,7 +138,7 @@ func (r *Report) Values() []Value {
 // Scenarios gives those that were run, in the order of the report.
 func (r *Report) Scenarios() []Scenario {
 	var out []Scenario
-	for _, sc := range scenarios() {
+	for _, sc := range r.options.Suite.scenarios() {
 		if runs := r.of(sc.id); len(runs) > 0 {
 			out = append(out, Scenario{ID: sc.id, Title: sc.title, Peers: r.measuredPeers(sc.id)})
 		}
@@ -148,7 +148,7 @@ func (r *Report) Scenarios() []Scenario {
 
 // measuredPeers gives the peers with a measurement in a scenario, in order.
 func (r *Report) measuredPeers(scenario string) []string {
-	return slices.DeleteFunc(peerList(), func(id string) bool { return len(r.values(scenario, id, ofFailed)) == 0 })
+	return slices.DeleteFunc(idsOf(r.options.Suite.peers()), func(id string) bool { return len(r.values(scenario, id, ofFailed)) == 0 })
 }
 
 // Skipped says what was left out, and why.

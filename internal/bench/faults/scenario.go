@@ -2,7 +2,6 @@ package faults
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -18,6 +17,10 @@ type scenario struct {
 	answers bool          // the server that is struck still takes calls in: count how many it gets
 	network bool          // needs network namespaces
 	maxAge  time.Duration // of the servers' connections
+	// standby makes the servers replicas that share a lock, and takeover is how
+	// long it takes them to pass it on.
+	standby  standby
+	takeover time.Duration
 
 	peers    []string      // default abreast
 	rate     int           // calls a second of each peer; default callRate
@@ -96,7 +99,7 @@ const (
 	idLatency        = "p50"
 )
 
-// scenarios gives all there are, in the order of the report.
+// scenarios gives those of the suite Faults, in the order of the report.
 func scenarios() []*scenario {
 	list := slices.Concat(faultScenarios(), acceptanceScenarios())
 	for _, sc := range list {
@@ -249,12 +252,4 @@ func acceptanceScenarios() []*scenario {
 			full: plan{runs: 10, hold: 4 * s}, short: plan{runs: 2, hold: 2 * s},
 		},
 	}
-}
-
-func scenarioIDs() string {
-	var ids []string
-	for _, sc := range scenarios() {
-		ids = append(ids, sc.id)
-	}
-	return strings.Join(ids, ", ")
 }

@@ -2,7 +2,6 @@ package faults
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -87,7 +86,7 @@ func TestANameThatThereIsNotIsAnErrorThatSaysWhichThereAre(t *testing.T) {
 		options Options
 		want    string
 	}{
-		{Options{Scenarios: []string{"sigstp"}}, `fault "sigstp": want one of sigstop, sigkill, restart, `},
+		{Options{Scenarios: []string{"sigstp"}}, `suite faults: fault "sigstp": want one of sigstop, sigkill, restart, `},
 		{Options{Scenarios: []string{""}}, `fault "": want one of sigstop`},
 		{Options{Peers: []string{"envoy"}}, `peer "envoy": want one of ours, ours-once, `},
 		{Options{Peers: []string{"rr", "rr"}}, `peer "rr": given twice, want it once`},
@@ -101,7 +100,7 @@ func TestANameThatThereIsNotIsAnErrorThatSaysWhichThereAre(t *testing.T) {
 
 func TestPeersAndScenariosHaveNamesOfTheirOwn(t *testing.T) {
 	seen := map[string]bool{}
-	for _, id := range append(peerList(), strings.Split(scenarioIDs(), ", ")...) {
+	for _, id := range slices.Concat(peerList(), Faults.scenarioIDs(), Failover.scenarioIDs()) {
 		assert.False(t, seen[id], id)
 		assert.NotContains(t, id, ",", "the flags take lists with commas")
 		assert.NotContains(t, id, " ", "the user agent ends at a space")

@@ -133,7 +133,7 @@ func replacing(ctx context.Context, st *stage) error {
 	for i := range max(1, int(st.plan.hold/(2*time.Second))) {
 		st.struck(time.Now())
 		for _, a := range st.actors {
-			if err := a.client.tell(ctx, order{Op: opReplace, Servers: lists[i%2]}); err != nil {
+			if _, err := a.client.tell(ctx, order{Op: opReplace, Servers: lists[i%2]}); err != nil {
 				return err
 			}
 		}

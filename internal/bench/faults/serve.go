@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -30,12 +28,17 @@ type serverConfig struct {
 	Health  string        `json:"health"`  // address of GET /health, as Canton's nodes have it
 	Service time.Duration `json:"service"` // how long a call takes
 	MaxAge  time.Duration `json:"maxAge"`  // of a connection, then GOAWAY; 0 is no limit
+	// Standby makes it a replica, which is passive at first, and says how it is so.
+	Standby standby `json:"standby,omitempty"`
 }
 
 const (
 	// tallyEvery is how often a server tells what has arrived; so much of it is
 	// lost when it is killed.
 	tallyEvery = 100 * time.Millisecond
+	// tallyStep is how much of time a replica puts together in what it tells: it
+	// matters who was the active then.
+	tallyStep = 10 * time.Millisecond
 	// graceLimit bounds a graceful stop, and how long calls may go on after a
 	// GOAWAY.
 	graceLimit = 5 * time.Second
@@ -46,53 +49,49 @@ const (
 	mostClients = 100
 )
 
-// server is the process that answers calls.
+// server is the process that answers calls. Its orders are carried out one at a
+// time.
 type server struct {
-	name    string
-	service time.Duration
+	config  serverConfig
 	health  *health.Server
-	serving atomic.Bool // what GET /health says
+	serving atomic.Bool    // what GET /health says
+	running sync.WaitGroup // all goroutines
+	grpc    *grpc.Server   // nil while it does not listen
 
 	mu      sync.Mutex
 	mode    mode
 	changed chan struct{} // closed when the mode is no longer this one
-	arrived map[string]arrivals
+	passive bool          // calls are turned away
+	arrived []tallied     // and not told yet
+}
+
+func newServer(c serverConfig) *server {
+	s := &server{config: c, health: health.NewServer(), mode: modeNormal, changed: make(chan struct{})}
+	s.claim(c.Standby == "")
+	s.passive = c.Standby == standbyAnswers
+	return s
 }
 
 // serve is a server process from start to end.
 func serve(c serverConfig, in *json.Decoder, out *mouth) error {
-	s := &server{
-		name: c.Name, service: c.Service, health: health.NewServer(),
-		mode: modeNormal, changed: make(chan struct{}), arrived: make(map[string]arrivals),
-	}
-	s.serving.Store(true)
-	g := grpc.NewServer(
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsAllowed, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: c.MaxAge, MaxConnectionAgeGrace: graceLimit}),
-		grpc.UnaryInterceptor(s.countUnary), grpc.StreamInterceptor(s.countStream),
-	)
-	healthpb.RegisterHealthServer(g, s.health)
-	g.RegisterService(&callService, s)
+	s := newServer(c)
+	defer s.running.Wait()
 	w := &http.Server{Handler: http.HandlerFunc(s.getHealth), ReadHeaderTimeout: graceLimit}
-
-	var listen net.ListenConfig
-	forHealth, err := listen.Listen(context.Background(), "tcp", c.Health)
+	forHealth, err := new(net.ListenConfig).Listen(context.Background(), "tcp", c.Health)
 	if err != nil {
 		return err
 	}
-	forCalls, err := listen.Listen(context.Background(), "tcp", c.Address)
-	if err != nil {
-		return errors.Join(err, forHealth.Close())
+	s.running.Go(func() { _ = w.Serve(forHealth) }) // it ends by what follows
+	defer w.Close()                                 //nolint:errcheck // nothing is to be done about it
+	if c.Standby != standbyRefuses {
+		if err := s.listen(); err != nil {
+			return err
+		}
 	}
-	var running sync.WaitGroup
-	running.Go(func() { _ = w.Serve(forHealth) }) // both end by what follows
-	running.Go(func() { _ = g.Serve(forCalls) })
+	defer func() { s.refuse(0) }()
 	over := make(chan struct{})
-	running.Go(func() { s.tell(out, over) })
-	defer running.Wait()
+	s.running.Go(func() { s.tell(out, over) })
 	defer close(over)
-	defer w.Close() //nolint:errcheck // nothing is to be done about it
-	defer g.Stop()
 
 	if err := out.say(message{Kind: saysReady, At: time.Now()}); err != nil {
 		return err
@@ -103,20 +102,44 @@ func serve(c serverConfig, in *json.Decoder, out *mouth) error {
 			return eof(err)
 		}
 		if o.Op == opFinish {
-			stopGracefully(g)
-			return out.done(nil)
+			at := time.Now()
+			s.refuse(graceLimit)
+			return out.done(at, nil)
 		}
-		if err := out.done(s.obey(o)); err != nil {
+		at, err := s.obey(o)
+		if err := out.done(at, err); err != nil {
 			return err
 		}
 	}
 }
 
-// stopGracefully lets calls under way finish, but not for ever.
-func stopGracefully(g *grpc.Server) {
-	limit := time.AfterFunc(graceLimit, g.Stop)
-	defer limit.Stop()
-	g.GracefulStop()
+// listen begins to take calls in.
+func (s *server) listen() error {
+	g := grpc.NewServer(
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsAllowed, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: s.config.MaxAge, MaxConnectionAgeGrace: graceLimit}),
+		grpc.UnaryInterceptor(s.countUnary), grpc.StreamInterceptor(s.countStream),
+	)
+	healthpb.RegisterHealthServer(g, s.health)
+	g.RegisterService(&callService, s)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", s.config.Address)
+	if err != nil {
+		return err
+	}
+	s.grpc = g
+	s.running.Go(func() { _ = g.Serve(l) }) // refuse ends it
+	return nil
+}
+
+// refuse closes its port; calls under way have until the limit to finish.
+func (s *server) refuse(limit time.Duration) {
+	if s.grpc == nil {
+		return
+	}
+	timer := time.AfterFunc(limit, s.grpc.Stop)
+	defer timer.Stop()
+	s.grpc.GracefulStop()
+	s.grpc = nil
 }
 
 // eof takes the end of the orders for what it is.
@@ -127,80 +150,36 @@ func eof(err error) error {
 	return err
 }
 
-func (s *server) obey(o order) error {
+// obey carries out an order, and gives when it took effect.
+func (s *server) obey(o order) (time.Time, error) {
+	at := time.Now()
 	switch o.Op {
 	case opHealth:
-		state := healthpb.HealthCheckResponse_NOT_SERVING
-		if o.Serving {
-			state = healthpb.HealthCheckResponse_SERVING
-		}
-		s.serving.Store(o.Serving)
-		s.health.SetServingStatus("", state)
+		s.claim(o.Serving)
 	case opBehave:
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.mode = o.Mode
 		close(s.changed)
 		s.changed = make(chan struct{})
+	case opLead:
+		return s.lead()
+	case opStandBy:
+		s.standBy()
 	default:
-		return errors.New("a server cannot " + string(o.Op))
+		return at, errors.New("a server cannot " + string(o.Op))
 	}
-	return nil
+	return at, nil
 }
 
-// tell says what has arrived, again and again, and last of all when over is
-// closed.
-func (s *server) tell(out *mouth, over <-chan struct{}) {
-	ticker := time.NewTicker(tallyEvery)
-	defer ticker.Stop()
-	for last := false; !last; {
-		select {
-		case <-ticker.C:
-		case <-over:
-			last = true
-		}
-		s.mu.Lock()
-		arrived := s.arrived
-		s.arrived = make(map[string]arrivals)
-		s.mu.Unlock()
-		if len(arrived) > 0 && out.say(message{Kind: saysArrived, At: time.Now(), Arrived: arrived}) != nil {
-			return // nobody listens
-		}
+// claim sets what it says of its health, by gRPC and by HTTP.
+func (s *server) claim(serving bool) {
+	state := healthpb.HealthCheckResponse_NOT_SERVING
+	if serving {
+		state = healthpb.HealthCheckResponse_SERVING
 	}
-}
-
-// count takes in that something has come from the client with this user agent.
-func (s *server) count(agent string, one arrivals) {
-	name, _, _ := strings.Cut(agent, " ") // grpc appends its own
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	had, known := s.arrived[name]
-	if !known && len(s.arrived) >= mostClients {
-		return
-	}
-	s.arrived[name] = arrivals{Calls: had.Calls + one.Calls, Probes: had.Probes + one.Probes}
-}
-
-func (s *server) countRPC(ctx context.Context, method string) {
-	one := arrivals{Calls: 1}
-	if strings.HasPrefix(method, "/grpc.health.") {
-		one = arrivals{Probes: 1}
-	}
-	agent := ""
-	if values := metadata.ValueFromIncomingContext(ctx, "user-agent"); len(values) > 0 {
-		agent = values[0]
-	}
-	s.count(agent, one)
-}
-
-func (s *server) countUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	s.countRPC(ctx, info.FullMethod)
-	return next(ctx, req)
-}
-
-func (s *server) countStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	s.countRPC(stream.Context(), info.FullMethod)
-	return next(srv, stream)
+	s.serving.Store(serving)
+	s.health.SetServingStatus("", state)
 }
 
 func (s *server) getHealth(w http.ResponseWriter, r *http.Request) {
@@ -213,9 +192,12 @@ func (s *server) getHealth(w http.ResponseWriter, r *http.Request) {
 // answer is the work of a call.
 func (s *server) answer(ctx context.Context) (any, error) {
 	s.mu.Lock()
-	m, changed := s.mode, s.changed
+	m, changed, passive := s.mode, s.changed, s.passive
 	s.mu.Unlock()
-	took := s.service
+	if passive {
+		return nil, errPassive()
+	}
+	took := s.config.Service
 	switch m {
 	case modeFail:
 		return nil, status.Error(codes.Unavailable, "this server fails every call")
@@ -234,7 +216,7 @@ func (s *server) answer(ctx context.Context) (any, error) {
 			return nil, status.FromContextError(err).Err()
 		}
 	}
-	return wrapperspb.String(s.name), nil
+	return wrapperspb.String(s.config.Name), nil
 }
 
 // The methods of callService. They do the same; Read is declared idempotent

@@ -32,8 +32,13 @@ type inProcess struct {
 
 func serveHere(t *testing.T) *inProcess {
 	t.Helper()
-	s := &inProcess{t: t, messages: make(chan message, 100)}
-	s.config = serverConfig{Name: "s1", Service: time.Microsecond}
+	return serveAs(t, serverConfig{Name: "s1", Service: time.Microsecond})
+}
+
+// serveAs fills in the addresses.
+func serveAs(t *testing.T, c serverConfig) *inProcess {
+	t.Helper()
+	s := &inProcess{t: t, messages: make(chan message, 100), config: c}
 	var free ports
 	for _, address := range []*string{&s.config.Address, &s.config.Health} {
 		var err error
@@ -203,11 +208,12 @@ func TestAServerCountsWhatArrivesByClient(t *testing.T) {
 }
 
 func TestAServerBoundsTheNamesItCountsBy(t *testing.T) {
-	s := &server{arrived: make(map[string]arrivals)}
+	s := newServer(serverConfig{})
 	for i := range 3 * mostClients {
 		s.count(strings.Repeat("x", i)+" grpc-go/1", arrivals{Calls: 1})
 	}
 	s.count("x grpc-go/1", arrivals{Calls: 1})
-	assert.Len(t, s.arrived, mostClients)
-	assert.Equal(t, 2, s.arrived["x"].Calls)
+	require.Len(t, s.arrived, 1)
+	assert.Len(t, s.arrived[0].arrived, mostClients)
+	assert.Equal(t, 2, s.arrived[0].arrived["x"].Calls)
 }

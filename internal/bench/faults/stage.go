@@ -33,6 +33,8 @@ type stage struct {
 	folder   string // for the proxies
 	ports    ports
 	marks    marks
+	lock     lock    // that replicas share; nobody has it where servers are not replicas
+	reigns   []reign // who had it
 }
 
 // actor is one peer at work: its client, and its proxy if it has one.
@@ -72,7 +74,7 @@ func (m marks) last() time.Time {
 // started is gone when it returns.
 func perform(ctx context.Context, s *scenario, p plan, rng *rand.Rand, here []peer) (_ *run, err error) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, p.lasts()+runSlack)
+	ctx, cancel := context.WithTimeout(ctx, p.lasts()+s.deadline+runSlack)
 	defer cancel()
 	st := &stage{scenario: s, plan: p}
 	if st.folder, err = os.MkdirTemp("", "cantonlb-bench-"); err != nil {
@@ -89,6 +91,11 @@ func perform(ctx context.Context, s *scenario, p plan, rng *rand.Rand, here []pe
 		return nil, err
 	}
 	st.victim = st.replicas[rng.IntN(len(st.clientsList()))]
+	if s.standby != "" {
+		if err := st.crown(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := st.startPeers(ctx); err != nil {
 		return nil, err
 	}
@@ -160,7 +167,7 @@ func (st *stage) startServers(ctx context.Context) (err error) {
 func (st *stage) newReplica(i int) (*replica, error) {
 	r := &replica{
 		name:   "s" + strconv.Itoa(i+1),
-		config: serverConfig{Name: "s" + strconv.Itoa(i+1), Service: st.scenario.service, MaxAge: st.scenario.maxAge},
+		config: serverConfig{Name: "s" + strconv.Itoa(i+1), Service: st.scenario.service, MaxAge: st.scenario.maxAge, Standby: st.scenario.standby},
 	}
 	if st.hub != nil {
 		r.private = true
@@ -198,6 +205,9 @@ func (st *stage) startPeers(ctx context.Context) error {
 	}
 	for _, a := range st.actors {
 		list := addressesOf(st.clientsList())
+		if a.peer.single {
+			list = list[:1]
+		}
 		if a.peer.proxy != "" {
 			address, err := st.ports.free()
 			if err != nil {
@@ -248,7 +258,7 @@ func (st *stage) beginLoad(ctx context.Context) error {
 	at := time.Now().Add(soon)
 	step := time.Second / time.Duration(st.scenario.rate*len(st.actors))
 	for i, a := range st.actors {
-		if err := a.client.tell(ctx, order{Op: opBegin, At: at.Add(time.Duration(i) * step)}); err != nil {
+		if _, err := a.client.tell(ctx, order{Op: opBegin, At: at.Add(time.Duration(i) * step)}); err != nil {
 			return err
 		}
 	}
@@ -264,7 +274,7 @@ func (st *stage) collect(ctx context.Context) error {
 		}
 	}
 	for _, a := range st.actors {
-		m, err := a.client.answer(ctx, answerLimit)
+		m, err := a.client.answer(ctx, answerLimit+st.scenario.deadline)
 		if err != nil {
 			return err
 		}

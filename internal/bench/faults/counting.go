@@ -1,0 +1,83 @@
+package faults
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+// tell says what has arrived, again and again, and last of all when over is
+// closed.
+func (s *server) tell(out *mouth, over <-chan struct{}) {
+	ticker := time.NewTicker(tallyEvery)
+	defer ticker.Stop()
+	for last := false; !last; {
+		select {
+		case <-ticker.C:
+		case <-over:
+			last = true
+		}
+		s.mu.Lock()
+		arrived := s.arrived
+		s.arrived = nil
+		s.mu.Unlock()
+		for _, bit := range arrived {
+			if out.say(message{Kind: saysArrived, At: bit.at, Arrived: bit.arrived}) != nil {
+				return // nobody listens
+			}
+		}
+	}
+}
+
+// count takes in that something has come from the client with this user agent.
+func (s *server) count(agent string, one arrivals) {
+	name, _, _ := strings.Cut(agent, " ") // grpc appends its own
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	step := tallyEvery
+	if s.config.Standby != "" {
+		step = tallyStep
+	}
+	n := len(s.arrived)
+	// Also what came before the process was stopped and what came after are two.
+	if n == 0 || now.Sub(s.arrived[n-1].began) > step {
+		s.arrived = append(s.arrived, tallied{began: now, arrived: make(map[string]arrivals)})
+		n++
+	}
+	bit := &s.arrived[n-1]
+	bit.at = now
+	had, known := bit.arrived[name]
+	if !known && len(bit.arrived) >= mostClients {
+		return
+	}
+	bit.arrived[name] = had.plus(one)
+}
+
+func (s *server) countRPC(ctx context.Context, method string) {
+	one := arrivals{Calls: 1}
+	switch {
+	case strings.HasPrefix(method, "/grpc.health."):
+		one = arrivals{Probes: 1}
+	case s.turnsAway():
+		one = arrivals{Passive: 1}
+	}
+	agent := ""
+	if values := metadata.ValueFromIncomingContext(ctx, "user-agent"); len(values) > 0 {
+		agent = values[0]
+	}
+	s.count(agent, one)
+}
+
+func (s *server) countUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	s.countRPC(ctx, info.FullMethod)
+	return next(ctx, req)
+}
+
+func (s *server) countStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	s.countRPC(stream.Context(), info.FullMethod)
+	return next(srv, stream)
+}

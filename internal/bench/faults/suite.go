@@ -1,0 +1,65 @@
+package faults
+
+import "slices"
+
+// Suite is a set of scenarios with a report of its own.
+type Suite string
+
+const (
+	// Faults has servers of which each can answer. An empty Suite means it too.
+	Faults Suite = "faults"
+	// Failover has replicas of which one at a time is active.
+	Failover Suite = "failover"
+)
+
+// scenarios gives all that the suite has, in the order of the report.
+func (s Suite) scenarios() []*scenario {
+	if s == Failover {
+		return failoverScenarios()
+	}
+	return scenarios()
+}
+
+func (s Suite) byID(id string) *scenario {
+	list := s.scenarios()
+	i := slices.IndexFunc(list, func(sc *scenario) bool { return sc.id == id })
+	if i < 0 {
+		return nil
+	}
+	return list[i]
+}
+
+func (s Suite) scenarioIDs() []string {
+	var ids []string
+	for _, sc := range s.scenarios() {
+		ids = append(ids, sc.id)
+	}
+	return ids
+}
+
+// peers gives those of the suite, in the order of the tables.
+func (s Suite) peers() []peer {
+	if s == Failover {
+		return followers()
+	}
+	return spreading
+}
+
+// proxies gives the kinds of proxies among its peers.
+func (s Suite) proxies() []family {
+	var out []family
+	for _, p := range s.peers() {
+		if p.proxy != "" && !slices.Contains(out, p.family) {
+			out = append(out, p.family)
+		}
+	}
+	return out
+}
+
+// name is what the suite is called on the command line, and its document.
+func (s Suite) name() string {
+	if s == "" {
+		return string(Faults)
+	}
+	return string(s)
+}
