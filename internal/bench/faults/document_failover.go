@@ -21,6 +21,8 @@ func (r *Report) writeFailover(out *strings.Builder, plot string) {
 		"  with NOT_SERVING; the title says which. Its GET /health is answered with 500. One that steps down says NOT_SERVING first,\n"+
 		"  and is passive %s later. One that hung or was cut off learns that it has lost the lock at once when it is let go on; one that hung\n"+
 		"  also finds the calls then that were sent to it before anybody knew, and answers them as the active.\n", spell(stepDownGrace))
+	sayf(out, "- While nobody is active, ours asks everybody after 0.1 s at first and every second in the end, so it may find a replica\n"+
+		"  that had refused connections up to a second after it serves. One that is connected tells by itself when it serves.\n")
 	sayf(out, "- The lists of all peers begin with the replica that is active at first.\n")
 	sayf(out, "- *silent*: the longest time without an answer, in seconds, the replicas' takeover included. *beyond*: from when the new\n"+
 		"  active served to its first answer, of all takeovers of the runs; `never` if it gave none while it was active. *failed*:\n"+
