@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/history"
 )
 
 // board is the client as the page shows it. Page.mu guards it.
@@ -39,10 +40,10 @@ func (b *board) learn(events []cantonlb.Event, now time.Time) {
 		switch e.Kind {
 		case cantonlb.EventEndpoint:
 			r := b.row(e.Endpoint)
-			r.spans = r.spans.add(span{e.At, e.To, e.Reason}, now)
+			r.spans = r.spans.Add(history.Span{From: e.At, State: e.To, Reason: e.Reason}, now)
 		case cantonlb.EventSwitch:
-			b.use(e.Switch.From, span{from: e.At, state: useStandby}, now)
-			b.use(e.Switch.To, span{from: e.At, state: useActive}, now)
+			b.use(e.Switch.From, history.Span{From: e.At, State: useStandby}, now)
+			b.use(e.Switch.To, history.Span{From: e.At, State: useActive}, now)
 		default: // the list of events has them all
 		}
 	}
@@ -52,10 +53,10 @@ func (b *board) learn(events []cantonlb.Event, now time.Time) {
 }
 
 // use notes that an endpoint became the active, or ceased to be it.
-func (b *board) use(name string, n span, now time.Time) {
+func (b *board) use(name string, n history.Span, now time.Time) {
 	if name != "" {
 		r := b.row(name)
-		r.use = r.use.add(n, now)
+		r.use = r.use.Add(n, now)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/history"
 	"github.com/cantonlb/cantonlb/internal/view"
 )
 
@@ -35,7 +36,7 @@ func word(s cantonlb.State) string {
 // of what does not, and of the rest differ in height, so that it can be read
 // without colours.
 const (
-	stripWidth  = int(window / time.Second)
+	stripWidth  = int(history.Window / time.Second)
 	stripHeight = 10
 	useTop      = 11 // of that line, and 2 high
 	// A state that lasted a moment is wide enough to be seen.
@@ -68,12 +69,12 @@ func (r *row) strip(now time.Time) []byte {
 	stripHeight := stripHeight
 	paths := map[cantonlb.State][]byte{}
 	for i, x := range s {
-		from, width, ok := s.bar(i, endOf(now))
+		from, width, ok := bar(s, i, endOf(now))
 		if !ok {
 			continue
 		}
-		look := cantonlb.State(word(x.state))
-		if r.facts.Use != "" && x.state == cantonlb.StateUnhealthy && saysPassive(x.reason) {
+		look := cantonlb.State(word(x.State))
+		if r.facts.Use != "" && x.State == cantonlb.StateUnhealthy && saysPassive(x.Reason) {
 			look = statePassive
 		}
 		top, height := bars(look)
@@ -82,7 +83,7 @@ func (r *row) strip(now time.Time) []byte {
 	if r.facts.Use != "" {
 		stripHeight = useTop + 2
 		for i, x := range r.use {
-			if from, width, ok := r.use.bar(i, endOf(now)); ok && x.state == useActive {
+			if from, width, ok := bar(r.use, i, endOf(now)); ok && x.State == useActive {
 				paths[useActive] = path(paths[useActive], from, width, useTop, 2)
 			}
 		}
@@ -100,13 +101,13 @@ func (r *row) strip(now time.Time) []byte {
 
 // bar gives the place of one span in a strip that ends at end, in seconds; false if
 // it lies before it.
-func (s spans) bar(i int, end time.Time) (from, width float64, ok bool) {
+func bar(s history.Spans, i int, end time.Time) (from, width float64, ok bool) {
 	until := end
 	if i+1 < len(s) {
-		until = s[i+1].from
+		until = s[i+1].From
 	}
-	begin := end.Add(-window)
-	from = max(0, s[i].from.Sub(begin).Seconds())
+	begin := end.Add(-history.Window)
+	from = max(0, s[i].From.Sub(begin).Seconds())
 	width = until.Sub(begin).Seconds() - from
 	if width <= 0 {
 		return 0, 0, false
@@ -128,14 +129,14 @@ const statePassive cantonlb.State = "passive"
 func (r *row) story(now time.Time) string {
 	s := r.spans
 	var parts []string
-	if times, lasted := r.use.total(useActive, now); times > 0 {
+	if times, lasted := r.use.Total(useActive, now); times > 0 {
 		parts = append(parts, fmt.Sprintf("active %s, %s in all", often(times), view.Span(lasted)))
 	}
 	for _, state := range states {
 		if state == cantonlb.StateHealthy {
 			continue
 		}
-		if times, lasted := s.total(state, now); times > 0 {
+		if times, lasted := s.Total(state, now); times > 0 {
 			parts = append(parts, fmt.Sprintf("%s %s, %s in all", state, often(times), view.Span(lasted)))
 		}
 	}
@@ -155,13 +156,13 @@ func often(n int) string {
 
 const (
 	sparkStep   = 2
-	sparkWidth  = (buckets - 1) * sparkStep
+	sparkWidth  = (history.Buckets - 1) * sparkStep
 	sparkHeight = 20
 )
 
 // spark draws the longest round trip of each bucket, up to the longest of all. It
 // is empty if there is none.
-func spark(series [buckets]uint32) []byte {
+func spark(series [history.Buckets]uint32) []byte {
 	peak := slices.Max(series[:])
 	if peak == 0 {
 		return nil

@@ -7,15 +7,16 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/history"
 	"github.com/cantonlb/cantonlb/internal/view"
 )
 
 // row is one endpoint as the page shows it. Page.mu guards it.
 type row struct {
-	spans spans
-	use   spans // active or standby, where one endpoint at a time is the active
-	trips trips
-	rate  rate
+	spans history.Spans
+	use   history.Spans // active or standby, where one endpoint at a time is the active
+	trips history.Trips
+	rate  history.Rate
 
 	facts   facts
 	version uint64 // the board's, when the facts last changed
@@ -64,13 +65,13 @@ func newRow(n int) *row { return &row{facts: facts{ID: "r" + strconv.Itoa(n)}} }
 // sample takes in what a status says and the events do not.
 func (r *row) sample(s *cantonlb.Status, e *cantonlb.EndpointStatus, now time.Time) {
 	if f := s.Failover; f != nil && !f.Since.IsZero() {
-		r.use = r.use.become(span{from: f.Since, state: useOf(s, e)}, now)
+		r.use = r.use.Become(history.Span{From: f.Since, State: useOf(s, e)}, now)
 	}
 	if !e.Since.IsZero() {
-		r.spans = r.spans.add(span{e.Since, e.State, e.Reason}, now)
+		r.spans = r.spans.Add(history.Span{From: e.Since, State: e.State, Reason: e.Reason}, now)
 	}
-	r.trips.add(e.Probe.Answered, e.Probe.RoundTrip)
-	r.rate.add(now, e.Calls.Picked)
+	r.trips.Add(e.Probe.Answered, e.Probe.RoundTrip)
+	r.rate.Add(now, e.Calls.Picked)
 }
 
 // The uses of an endpoint where one at a time is the active.
@@ -105,7 +106,7 @@ func (r *row) show(s *cantonlb.Status, e *cantonlb.EndpointStatus, now time.Time
 		Connection: e.Connection.String(), ConnectionError: e.ConnectionError, NextTry: e.NextTry,
 		Probed: p.On, Kind: string(p.Kind), Target: p.Target, Probe: p.At, Watch: string(p.Watch),
 		PerSecond: view.Unknown, InFlight: e.Calls.InFlight, Failed: e.Calls.Failed,
-		end: endOf(now), lastTrip: r.trips.last, spans: len(r.spans),
+		end: endOf(now), spans: len(r.spans),
 	}
 	if !p.At.IsZero() {
 		f.Outcome, f.ProbeReason = p.Outcome.String(), string(p.Reason)
@@ -114,14 +115,15 @@ func (r *row) show(s *cantonlb.Status, e *cantonlb.EndpointStatus, now time.Time
 		f.Use, f.Pinned = useOf(s, e), s.Failover.Pinned == e.Name
 		f.Passive = s.Failover.Active != "" && !e.Active && !e.Eligible && saysPassive(e.Reason)
 	}
-	if r.rate.known {
-		f.PerSecond = perSecond(r.rate.perSecond) + "/s"
+	f.lastTrip, _ = r.trips.Newest()
+	if rate, ok := r.rate.PerSecond(); ok {
+		f.PerSecond = perSecond(rate) + "/s"
 	}
 	if n := len(r.spans); n > 0 {
-		f.lastSpan = r.spans[n-1].from
+		f.lastSpan = r.spans[n-1].From
 	}
 	if n := len(r.use); n > 0 {
-		f.lastUse = r.use[n-1].from
+		f.lastUse = r.use[n-1].From
 	}
 	if f != r.facts {
 		r.facts, r.version, r.html = f, version, ""
@@ -130,7 +132,9 @@ func (r *row) show(s *cantonlb.Status, e *cantonlb.EndpointStatus, now time.Time
 
 // endOf gives the right edge of the pictures: the end of the bucket, so that they
 // need not be drawn anew every second.
-func endOf(now time.Time) time.Time { return time.Unix(0, (bucketOf(now)+1)*int64(bucket)) }
+func endOf(now time.Time) time.Time {
+	return time.Unix(0, (history.BucketOf(now)+1)*int64(history.Bucket))
+}
 
 func perSecond(r float64) string {
 	if r == 0 || r >= 10 {

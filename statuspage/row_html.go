@@ -104,8 +104,9 @@ func (r *row) appendHTML(b []byte, now time.Time, token string) []byte {
 	})
 	m.cell("Last 15 minutes", "", func() { m.raw(string(r.strip(now))) })
 	m.cell("Round trip", "", func() {
-		m.raw(view.RoundTrip(r.trips.took))
-		series := r.trips.series(now)
+		_, took := r.trips.Newest()
+		m.raw(view.RoundTrip(took))
+		series := r.trips.Series(now)
 		if peak := slices.Max(series[:]); peak > 0 {
 			m.small("", "peak "+view.RoundTrip(time.Duration(peak)*time.Microsecond))
 			m.raw(string(spark(series)))

@@ -138,8 +138,7 @@ func (p *Page) snapshot() (view.Document, cantonlb.Status, time.Time) {
 	p.glanceLocked()
 	b := &p.board
 	d := view.NewDocument(b.status, b.events, b.looked, func(name string) (float64, bool) {
-		r := b.byName[name].rate
-		return r.perSecond, r.known
+		return b.byName[name].rate.PerSecond()
 	})
 	return d, b.status, b.looked
 }

@@ -22,6 +22,7 @@ type Document struct {
 	Zone              string     `json:"zone,omitempty"`
 	Spilled           bool       `json:"spilled,omitempty"`
 	Totals            Totals     `json:"totals"`
+	File              *File      `json:"file,omitempty"`
 	Notes             []string   `json:"notes,omitempty"`
 	Endpoints         []Endpoint `json:"endpoints"`
 	// Events are the newest, oldest first.
@@ -37,6 +38,17 @@ type Failover struct {
 	Switches uint64    `json:"switches"`
 	Pinned   string    `json:"pinned,omitempty"`
 	Multiple []string  `json:"multiple,omitempty"`
+}
+
+// File is a cantonlb.FileStatus as JSON.
+type File struct {
+	Path     string    `json:"path"`
+	LoadedAt time.Time `json:"loadedAt,omitzero"`
+	Reloads  uint64    `json:"reloads"`
+	Failures uint64    `json:"failures"`
+	Error    string    `json:"error,omitempty"`
+	FailedAt time.Time `json:"failedAt,omitzero"`
+	Pending  []string  `json:"pending,omitempty"`
 }
 
 // Totals is a cantonlb.Totals as JSON.
@@ -130,7 +142,7 @@ func NewDocument(s cantonlb.Status, events []cantonlb.Event, now time.Time, rate
 	d := Document{
 		Now: now.UTC(), Policy: s.Policy, Target: s.Target, State: s.State.String(), Eligible: s.Eligible(), Total: len(s.Endpoints),
 		NoneEligibleSince: utc(s.NoneEligibleSince), Zone: s.Zone, Spilled: s.Spilled,
-		Totals: newTotals(s.Totals), Notes: s.Notes, Endpoints: make([]Endpoint, 0, len(s.Endpoints)),
+		Totals: newTotals(s.Totals), File: newFile(s.File), Notes: s.Notes, Endpoints: make([]Endpoint, 0, len(s.Endpoints)),
 	}
 	if f := s.Failover; f != nil {
 		d.Failover = &Failover{
@@ -151,6 +163,16 @@ func NewDocument(s cantonlb.Status, events []cantonlb.Event, now time.Time, rate
 		d.Events = append(d.Events, NewEvent(e))
 	}
 	return d
+}
+
+func newFile(f *cantonlb.FileStatus) *File {
+	if f == nil {
+		return nil
+	}
+	return &File{
+		Path: f.Path, LoadedAt: utc(f.LoadedAt), Reloads: f.Reloads, Failures: f.Failures,
+		Error: f.Error, FailedAt: utc(f.FailedAt), Pending: f.Pending,
+	}
 }
 
 func newTotals(t cantonlb.Totals) Totals {
