@@ -51,12 +51,18 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// echo makes a call that must succeed, waiting for a connection.
+// echo makes a call that must succeed, waiting for a connection. When it returns,
+// the client's state is READY, which grpc sets a moment after the first call may
+// already be on its way.
 func echo(t *testing.T, conn *grpc.ClientConn) {
 	t.Helper()
 
-	_, err := lbtest.Echo(within(t, patience), conn, "hello", grpc.WaitForReady(true))
+	ctx := within(t, patience)
+	_, err := lbtest.Echo(ctx, conn, "hello", grpc.WaitForReady(true))
 	require.NoError(t, err)
+	for state := conn.GetState(); state != connectivity.Ready; state = conn.GetState() {
+		require.True(t, conn.WaitForStateChange(ctx, state), "the client is %v after a call", state)
+	}
 }
 
 // noticed waits until the client knows that its connection broke.
