@@ -1,6 +1,7 @@
 package history
 
 import (
+	"iter"
 	"slices"
 	"time"
 
@@ -76,4 +77,18 @@ func (s Spans) Total(state cantonlb.State, now time.Time) (times int, lasted tim
 		}
 	}
 	return times, lasted
+}
+
+// Within gives the spans that touch the time from one moment to another.
+func (s Spans) Within(from, to time.Time) iter.Seq[Span] {
+	return func(yield func(Span) bool) {
+		for i, x := range s {
+			if i+1 < len(s) && !s[i+1].From.After(from) {
+				continue
+			}
+			if !x.From.Before(to) || !yield(x) {
+				return
+			}
+		}
+	}
 }

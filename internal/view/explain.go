@@ -34,8 +34,12 @@ type Explanation struct {
 	Conditions []Condition `json:"conditions"`
 }
 
-// String gives the explanation as lines of text.
-func (e Explanation) String() string {
+// String gives the explanation as lines of plain text.
+func (e Explanation) String() string { return e.Text(nil) }
+
+// Text gives the explanation as lines of text; paint, if not nil, gives the colour
+// of a condition that is met or is not.
+func (e Explanation) Text(paint func(met bool) Paint) string {
 	var out strings.Builder
 	out.WriteString(e.Answer + "\n")
 	rows := make([][]cell, 0, len(e.Conditions))
@@ -44,7 +48,11 @@ func (e Explanation) String() string {
 		if !c.Met {
 			met = "NO"
 		}
-		rows = append(rows, plain(" ", met, c.Name, c.Detail))
+		row := plain(" ", met, c.Name, c.Detail)
+		if paint != nil {
+			row[1].paint = paint(c.Met)
+		}
+		rows = append(rows, row)
 	}
 	align(&out, rows)
 	return out.String()

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/view"
+)
+
+// The terminal's own colours, which its user has chosen to be readable.
+var (
+	good = ansi.Style{}.ForegroundColor(ansi.Green)
+	warn = ansi.Style{}.ForegroundColor(ansi.Yellow)
+	bad  = ansi.Style{}.ForegroundColor(ansi.Red).Bold()
+	rest = ansi.Style{}.Faint()
+	bold = ansi.Style{}.Bold()
+)
+
+// styleOf gives the colour of a state. The state's word always stands beside it.
+func styleOf(s cantonlb.State) ansi.Style {
+	switch s {
+	case cantonlb.StateHealthy:
+		return good
+	case cantonlb.StateSuspect:
+		return warn
+	case cantonlb.StateUnhealthy, cantonlb.StateEjected, "none_eligible", "refused":
+		return bad
+	default:
+		return rest
+	}
+}
+
+func painter(s cantonlb.State) view.Paint { return styleOf(s).Styled }
+
+// paintMet is the colour of a condition, by whether it is met.
+func paintMet(met bool) view.Paint {
+	if met {
+		return good.Styled
+	}
+	return bad.Styled
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cantonlb/cantonlb/internal/view"
+)
+
+func newExplain(environ []string) *cobra.Command {
+	var (
+		t       target
+		timeout time.Duration
+		asJSON  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "explain TARGET [NAME]...",
+		Short: "Say what would be picked, and why the others would not",
+		Long: "explain connects to every endpoint, probes it, and says of each, or of those that are named, whether\n" +
+			"calls would go there: which of the conditions are met, and what is known about the others.\n\n" +
+			"The exit code is 0 if one of them would be picked, 2 if none would, and 3 if nothing is known." + targetHelp,
+		Example: `  cantonlb explain --plaintext static:///localhost:5001,localhost:5002
+  cantonlb explain --config lb.yaml seq2`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if timeout <= 0 {
+				return fmt.Errorf("--timeout %v: want a duration above zero", timeout)
+			}
+			client, names, err := t.connect(cmd, args)
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			status := await(cmd.Context(), client, timeout)
+			if len(names) == 0 {
+				for _, e := range status.Endpoints {
+					names = append(names, e.Name)
+				}
+			}
+			explanations := make([]view.Explanation, 0, len(names))
+			code := verdict(codeNone)
+			for _, name := range names {
+				e, ok := view.Explain(status, name, time.Now())
+				if !ok {
+					return fmt.Errorf("endpoint %q: want the name of one in the list, such as %q", name, status.Endpoints[0].Name)
+				}
+				if e.Picked {
+					code = codeAll
+				}
+				explanations = append(explanations, e)
+			}
+			if asJSON {
+				encoder := json.NewEncoder(cmd.OutOrStdout())
+				encoder.SetIndent("", "  ")
+				err = encoder.Encode(explanations)
+			} else {
+				err = printAll(cmd, environ, explanations)
+			}
+			if err != nil {
+				return err
+			}
+			return code.orNil()
+		},
+	}
+	t.addTo(cmd)
+	cmd.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long an endpoint may take to show what it is")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON in place of text")
+	return cmd
+}
+
+func printAll(cmd *cobra.Command, environ []string, explanations []view.Explanation) error {
+	out := coloured(cmd, environ)
+	for i, e := range explanations {
+		if i > 0 {
+			if _, err := fmt.Fprintln(out); err != nil {
+				return err
+			}
+		}
+		if _, err := fmt.Fprint(out, e.Text(paintMet)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

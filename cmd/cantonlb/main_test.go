@@ -1,0 +1,290 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"github.com/cantonlb/cantonlb/internal/view"
+	"github.com/cantonlb/cantonlb/lbtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what must happen.
+const patience = 20 * time.Second
+
+// result is what came of the command.
+type result struct {
+	code      int
+	out, errs string
+}
+
+// command runs the command as with these arguments.
+func command(t *testing.T, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var out, errs bytes.Buffer
+	code := run(ctx, args, strings.NewReader(""), &out, &errs, nil)
+	return result{code, out.String(), errs.String()}
+}
+
+func cluster(t *testing.T, n int, options ...lbtest.Option) *lbtest.Cluster {
+	t.Helper()
+	return lbtest.NewCluster(t, n, lbtest.RegisterEcho, append(options, lbtest.OnTCP())...)
+}
+
+// file writes a file for the test.
+func file(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func TestCheckTellsByItsExitCodeHowManyAreHealthy(t *testing.T) {
+	c := cluster(t, 3)
+	check := func(args ...string) result {
+		return command(t, append([]string{"check", "--plaintext", c.Target()}, args...)...)
+	}
+	r := check()
+	assert.Equal(t, codeAll, r.code, r.errs)
+	assert.True(t, strings.HasPrefix(r.out, "3 of 3 endpoints eligible"), r.out)
+	assert.NotContains(t, r.out, "\x1b", "no colours where there is no terminal")
+	assert.Empty(t, r.errs)
+	assert.Empty(t, check("--quiet").out)
+
+	c.SetServing(1, "", false)
+	c.Kill(2)
+	r = check("--quiet")
+	assert.Equal(t, codeSome, r.code)
+	assert.Regexp(t, `(?m)^\S+ +`+c.Addrs()[1]+` +no +unhealthy .* not_serving$`, r.out)
+	assert.Regexp(t, `(?m)^\S+ +`+c.Addrs()[2]+` +no +connecting .*connection refused`, r.out)
+	assert.Equal(t, codeAll, check("--min", "1").code)
+	assert.Equal(t, codeSome, check("--min", "2").code)
+
+	c.SetServing(0, "", false)
+	assert.Equal(t, codeNone, check().code)
+	assert.Equal(t, codeNone, check("--min", "1").code)
+}
+
+func TestCheckDoesNotWaitForAServerThatHangs(t *testing.T) {
+	c := cluster(t, 2)
+	c.Hang(1)
+	r := command(t, "check", "--plaintext", "--timeout", "400ms", c.Target())
+	assert.Equal(t, codeSome, r.code)
+	assert.Contains(t, r.out, "1 of 2 endpoints eligible")
+}
+
+func TestCheckAsJSON(t *testing.T) {
+	c := cluster(t, 2)
+	c.SetServing(1, "", false)
+	r := command(t, "check", "--json", "--plaintext", c.Target())
+	assert.Equal(t, codeSome, r.code)
+	var d view.Document
+	require.NoError(t, json.Unmarshal([]byte(r.out), &d))
+	assert.Equal(t, 1, d.Eligible)
+	assert.Equal(t, "not_serving", d.Endpoints[1].Reason)
+	assert.Positive(t, d.Endpoints[0].Probe.RoundTripSeconds)
+}
+
+func TestCheckOverTLS(t *testing.T) {
+	ca, stranger := lbtest.NewCA(t, "ours"), lbtest.NewCA(t, "another")
+	server, client := ca.Issue("sequencers.example", "127.0.0.1"), ca.Issue("a client")
+	certificate, err := tls.X509KeyPair([]byte(server.CertPEM), []byte(server.KeyPEM))
+	require.NoError(t, err)
+	clients := x509.NewCertPool()
+	require.True(t, clients.AppendCertsFromPEM([]byte(ca.PEM())))
+	c := cluster(t, 2, lbtest.WithServerOptions(grpc.Creds(credentials.NewTLS(&tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate},
+		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: clients,
+	}))))
+	roots := file(t, "ca.pem", ca.PEM())
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		out  string
+	}{
+		"the right authority":    {[]string{"--ca", roots}, codeAll, "2 of 2"},
+		"another name":           {[]string{"--ca", roots, "--server-name", "sequencers.example"}, codeAll, "2 of 2"},
+		"a client's certificate": {[]string{"--ca", roots, "--cert", file(t, "c.pem", client.CertPEM), "--key", file(t, "k.pem", client.KeyPEM)}, codeAll, "2 of 2"},
+		"the system's roots":     {nil, codeNone, "certificate signed by unknown authority"},
+		"the wrong authority":    {[]string{"--ca", file(t, "x.pem", stranger.PEM())}, codeNone, "certificate signed by unknown authority"},
+		"the wrong name":         {[]string{"--ca", roots, "--server-name", "mediators.example"}, codeNone, "not mediators.example"},
+		"plaintext against TLS":  {[]string{"--plaintext"}, codeNone, "0 of 2"},
+	} {
+		r := command(t, append([]string{"check", "--timeout", "2s", c.Target()}, test.args...)...)
+		assert.Equal(t, test.code, r.code, "%s: %s%s", name, r.out, r.errs)
+		assert.Contains(t, r.out, test.out, name)
+	}
+}
+
+func TestCheckAsksForTheServiceOfTheRole(t *testing.T) {
+	c := cluster(t, 1, lbtest.WithHealthServices("sequencer-health-check-service", "mine"))
+	c.SetServing(0, "sequencer-health-check-service", false)
+	check := func(args ...string) int {
+		return command(t, append([]string{"check", "--plaintext", c.Target()}, args...)...).code
+	}
+	assert.Equal(t, codeAll, check())
+	assert.Equal(t, codeNone, check("--role", "sequencer"))
+	assert.Equal(t, codeAll, check("--service", "mine"))
+	assert.Equal(t, codeNone, check("--service", "nobody's"))
+}
+
+func TestOfActivePassiveReplicasOneIsEnough(t *testing.T) {
+	c := cluster(t, 2)
+	c.SetServing(0, "", false)
+	r := command(t, "check", "--plaintext", "--role", "participant_ledger", "--min", "1", c.Target())
+	assert.Equal(t, codeAll, r.code)
+	assert.Regexp(t, `active: 127\.0\.0\.1:\d+ for `, r.out)
+}
+
+func TestTheConfigFileSaysWhatToLookAt(t *testing.T) {
+	c := cluster(t, 2)
+	c.SetServing(1, "", false)
+	config := file(t, "lb.yaml", "endpoints:\n- {name: seq1, address: \"http://"+c.Addrs()[0]+"\"}\n- {name: seq2, address: \"http://"+c.Addrs()[1]+"\"}\n")
+	r := command(t, "check", "--config", config)
+	assert.Equal(t, codeSome, r.code, r.errs)
+	assert.Regexp(t, `(?m)^seq2 .* not_serving$`, r.out)
+
+	r = command(t, "explain", "--config", config, "seq2")
+	assert.Equal(t, codeNone, r.code)
+	assert.Contains(t, r.out, "seq2 is not eligible: it is unhealthy (not_serving, ")
+	assert.NotContains(t, r.out, "seq1")
+}
+
+func TestExplainSaysWhatWouldBePickedAndWhyTheOthersWouldNot(t *testing.T) {
+	c := cluster(t, 2)
+	c.SetServing(1, "", false)
+	r := command(t, "explain", "--plaintext", c.Target())
+	assert.Equal(t, codeAll, r.code)
+	assert.Contains(t, r.out, c.Addrs()[0]+" is eligible, as the only one: all calls go there.\n")
+	assert.Contains(t, r.out, c.Addrs()[1]+" is not eligible: it is unhealthy (not_serving, ")
+	assert.Regexp(t, `(?m)^   NO   healthy +unhealthy; the newest probe`, r.out)
+
+	var list []view.Explanation
+	require.NoError(t, json.Unmarshal([]byte(command(t, "explain", "--json", "--plaintext", c.Target()).out), &list))
+	require.Len(t, list, 2)
+	assert.True(t, list[0].Picked)
+	assert.False(t, list[1].Picked)
+}
+
+func TestWrongUseHasACodeOfItsOwnAndSaysWhatWouldBeRight(t *testing.T) {
+	empty := file(t, "empty.pem", "")
+	config := file(t, "lb.yaml", "endpoints: [{name: a, address: \"http://127.0.0.1:1\", wait: 3}]\n")
+	for want, args := range map[string][]string{
+		"want a TARGET, such as static:///host1:port,host2:port, or --config FILE": {"check"},
+		`unknown command "chekc"`:                              {"chekc"},
+		"unknown flag: --fast":                                 {"check", "--fast", "a:1"},
+		"accepts at most 1 arg(s)":                             {"check", "a:1", "b:2"},
+		"--plaintext and --ca, --cert, --key or --server-name": {"check", "--plaintext", "--ca", "x", "a:1"},
+		"--ca: open ":                                          {"check", "--ca", "absent.pem", "a:1"},
+		"no certificate in it; want a PEM file":                {"check", "--ca", empty, "a:1"},
+		"--cert and --key: want both or neither":               {"watch", "--cert", "x", "a:1"},
+		"--timeout 0s: want a duration above zero":             {"explain", "--timeout", "0s", "a:1"},
+		"--min 3: want 1 to 2":                                 {"check", "--min", "3", "--plaintext", "127.0.0.1:1,127.0.0.1:2"},
+		`role "sequencers": want one of`:                       {"check", "--role", "sequencers", "--plaintext", "a:1"},
+		"--role and --config: want it in the file":             {"check", "--config", config, "--role", "sequencer"},
+		`lb.yaml:1:`: {"check", "--config", config},
+		`endpoint "x": want the name of one in the list, such as "127.0.0.1:1"`: {"explain", "--plaintext", "127.0.0.1:1", "x"},
+		"static:///%zz":                {"check", "static:///%zz"},
+		"missing port; want host:port": {"check", "static:///host"},
+	} {
+		r := command(t, args...)
+		assert.Equal(t, codeUsage, r.code, args)
+		assert.Contains(t, r.errs, want)
+		assert.True(t, strings.HasPrefix(r.errs, "cantonlb: "), r.errs)
+		assert.Empty(t, r.out, args)
+	}
+}
+
+func TestHelpHasExamplesAndShellsComplete(t *testing.T) {
+	for _, name := range []string{"check", "watch", "explain"} {
+		help := command(t, name, "--help")
+		assert.Equal(t, codeAll, help.code)
+		assert.Contains(t, help.out, "Examples:\n")
+		assert.Contains(t, help.out, "--config file")
+	}
+	assert.Contains(t, command(t, "__complete", "check", "--role", "").out, "participant_ledger\n")
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		assert.NotEmpty(t, command(t, "completion", shell).out)
+	}
+}
+
+func TestColoursAreForTerminalsAndNotForThoseWhoWantNone(t *testing.T) {
+	c := cluster(t, 1)
+	for _, test := range []struct {
+		environ  []string
+		coloured bool
+	}{
+		{nil, false},
+		{[]string{"TERM=xterm", "CLICOLOR_FORCE=1"}, true},
+		{[]string{"TERM=xterm", "NO_COLOR=1"}, false},
+	} {
+		var out, errs bytes.Buffer
+		run(t.Context(), []string{"check", "--plaintext", c.Target()}, nil, &out, &errs, test.environ)
+		assert.Equal(t, test.coloured, strings.Contains(out.String(), "\x1b["), test.environ)
+	}
+}
+
+// log is an output that a test can read meanwhile.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func TestWatchWritesALineForEachChangeWhereThereIsNoTerminal(t *testing.T) {
+	c := cluster(t, 2)
+	for _, test := range []struct {
+		args  []string
+		lines []string
+	}{
+		{nil, []string{`: unknown -> healthy (serving)`, `: healthy -> unhealthy (not_serving)`}},
+		{[]string{"--json"}, []string{`"to":"healthy","reason":"serving"`, `"from":"healthy","to":"unhealthy","reason":"not_serving"`}},
+	} {
+		c.SetServing(1, "", true)
+		ctx, cancel := context.WithCancel(t.Context())
+		out, errs := new(log), new(log)
+		ended := make(chan int)
+		go func() {
+			ended <- run(ctx, append([]string{"watch", "--plaintext", c.Target()}, test.args...), strings.NewReader(""), out, errs, nil)
+		}()
+		await := func(text string, times int) {
+			t.Helper()
+			require.Eventually(t, func() bool { return strings.Count(out.String(), text) == times }, patience, time.Millisecond, out.String())
+		}
+		await(test.lines[0], 2)
+		c.SetServing(1, "", false)
+		await(test.lines[1], 1)
+		cancel()
+		assert.Equal(t, codeAll, <-ended, errs.String())
+		assert.NotContains(t, out.String(), "\x1b")
+	}
+}

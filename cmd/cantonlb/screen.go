@@ -1,0 +1,262 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/history"
+	"github.com/cantonlb/cantonlb/internal/view"
+)
+
+// screen is what watch shows: a model of bubbletea's, changed by Update alone.
+type screen struct {
+	look   func() cantonlb.Status
+	clock  func() time.Time
+	status cantonlb.Status
+	now    time.Time
+	rows   map[string]*row
+	events []cantonlb.Event // the newest, oldest first
+
+	width, height int
+}
+
+// row is what is remembered of one endpoint.
+type row struct {
+	spans history.Spans
+	trips history.Trips
+}
+
+// What a screen is told.
+type (
+	newsMsg []cantonlb.Event
+	tickMsg struct{}
+)
+
+// keptEvents is more than fit on most screens.
+const keptEvents = 100
+
+func newScreen(look func() cantonlb.Status, clock func() time.Time) *screen {
+	return &screen{look: look, clock: clock, rows: map[string]*row{}, width: 80, height: 24}
+}
+
+func tick() tea.Cmd { return tea.Tick(lookEvery, func(time.Time) tea.Msg { return tickMsg{} }) }
+
+func (s *screen) Init() tea.Cmd { return tick() }
+
+func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.KeyPressMsg:
+		switch msg.String() {
+		case "q", "esc", "ctrl+c":
+			return s, tea.Quit
+		}
+	case tea.WindowSizeMsg:
+		s.width, s.height = msg.Width, msg.Height
+	case newsMsg:
+		s.learn(msg, s.clock())
+		s.refresh(s.clock())
+	case tickMsg:
+		s.refresh(s.clock())
+		return s, tick()
+	}
+	return s, nil
+}
+
+func (s *screen) learn(events []cantonlb.Event, now time.Time) {
+	for _, e := range events {
+		if e.Kind == cantonlb.EventEndpoint {
+			r := s.row(e.Endpoint)
+			r.spans = r.spans.Add(history.Span{From: e.At, State: e.To, Reason: e.Reason}, now)
+		}
+	}
+	s.events = append(s.events, events...)
+	s.events = slices.Delete(s.events, 0, max(0, len(s.events)-keptEvents))
+}
+
+func (s *screen) row(name string) *row {
+	if s.rows[name] == nil {
+		s.rows[name] = new(row)
+	}
+	return s.rows[name]
+}
+
+func (s *screen) refresh(now time.Time) {
+	s.status, s.now = s.look(), now
+	rows := make(map[string]*row, len(s.status.Endpoints))
+	for _, e := range s.status.Endpoints {
+		r := s.row(e.Name)
+		if !e.Since.IsZero() {
+			r.spans = r.spans.Add(history.Span{From: e.Since, State: e.State, Reason: e.Reason}, now)
+		}
+		r.trips.Add(e.Probe.Answered, e.Probe.RoundTrip)
+		rows[e.Name] = r
+	}
+	s.rows = rows // without those that have left the list
+}
+
+// View draws the screen: a head, a line for each endpoint, and the newest events in
+// what room is left.
+func (s *screen) View() tea.View {
+	v := tea.NewView(s.draw())
+	v.AltScreen = true
+	v.WindowTitle = "cantonlb: " + view.Eligible(s.status)
+	return v
+}
+
+func (s *screen) draw() string {
+	if s.now.IsZero() {
+		return "connecting"
+	}
+	lines := s.head()
+	foot := rest.Styled("q quits")
+	room := s.height - len(lines) - 1 // for the foot
+	lines = append(lines, s.table(max(2, room*2/3))...)
+	if left := s.height - len(lines) - 3; left > 0 && len(s.events) > 0 {
+		lines = append(lines, "", bold.Styled("NEWEST EVENTS"))
+		for _, e := range slices.Backward(s.events[max(0, len(s.events)-left+1):]) {
+			word := fmt.Sprintf("%-12s", e.To)
+			lines = append(lines, rest.Styled(e.At.UTC().Format(time.TimeOnly))+"  "+styleOf(e.To).Styled(word)+" "+e.String())
+		}
+	}
+	lines = append(lines, foot)
+	for i := range lines {
+		lines[i] = ansi.Truncate(lines[i], s.width, "…")
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (s *screen) head() []string {
+	lines := []string{bold.Styled(view.Eligible(s.status)) + rest.Styled(fmt.Sprintf("  %s, channel %v", s.status.Policy, s.status.State))}
+	if since := s.status.NoneEligibleSince; !since.IsZero() {
+		lines = append(lines, bad.Styled("NO ENDPOINT IS ELIGIBLE for "+view.Ago(since, s.now)))
+	}
+	if line := view.Active(s.status, s.now); line != "" {
+		lines = append(lines, line)
+	}
+	for _, note := range s.status.Notes {
+		lines = append(lines, warn.Styled("note: "+note))
+	}
+	return append(lines, "")
+}
+
+// The columns of the table that have a fixed width, the last two by the terminal's.
+const (
+	stateWidth = 11
+	wide       = 110 // from this width on there is room for all
+	trailWidth = 30
+	sparkWidth = 20
+)
+
+// widths gives those of the trail and of the round trips, which a narrow terminal
+// has less room for: the reason matters more.
+func (s *screen) widths() (trail, spark int) {
+	if s.width < wide {
+		return trailWidth / 2, 0
+	}
+	return trailWidth, sparkWidth
+}
+
+// table gives the endpoints in at most so many lines; if they do not fit, those
+// first that are not eligible.
+func (s *screen) table(room int) []string {
+	list := s.status.Endpoints
+	if len(list) > room-1 {
+		list = slices.Clone(list)
+		slices.SortStableFunc(list, func(x, y cantonlb.EndpointStatus) int {
+			switch {
+			case x.Eligible == y.Eligible:
+				return 0
+			case y.Eligible:
+				return -1
+			default:
+				return 1
+			}
+		})
+		list = list[:max(1, room-2)]
+	}
+	nameWidth := len("ENDPOINT")
+	for _, e := range list {
+		nameWidth = max(nameWidth, min(ansi.StringWidth(e.Name), 30))
+	}
+	trailWidth, sparkWidth := s.widths()
+	head := fmt.Sprintf("  %-*s  %-*s %6s  %7s  ", nameWidth, "ENDPOINT", stateWidth, "STATE", "FOR", "TOOK")
+	if sparkWidth > 0 {
+		head += fmt.Sprintf("%-*s  ", sparkWidth, "ROUND TRIPS")
+	}
+	head += fmt.Sprintf("%-*s  WHY", trailWidth, "LAST 15 MINUTES")
+	lines := []string{bold.Styled(head)}
+	for _, e := range list {
+		r := s.row(e.Name)
+		_, took := r.trips.Newest()
+		mark := "  "
+		if e.Active {
+			mark = "> "
+		}
+		name := ansi.Truncate(e.Name, nameWidth, "…")
+		name += strings.Repeat(" ", nameWidth-ansi.StringWidth(name))
+		text := fmt.Sprintf("%s%s  %s %6s  %7s  ", mark, name, styleOf(e.State).Styled(fmt.Sprintf("%-*s", stateWidth, e.State)),
+			view.Ago(e.Since, s.now), view.RoundTrip(took))
+		if sparkWidth > 0 {
+			text += spark(r.trips.Series(s.now), sparkWidth) + "  "
+		}
+		lines = append(lines, text+trail(r.spans, s.now, trailWidth)+"  "+view.Why(e))
+	}
+	if more := len(s.status.Endpoints) - len(list); more > 0 {
+		lines = append(lines, rest.Styled(fmt.Sprintf("  and %d more", more)))
+	}
+	return lines
+}
+
+// trail draws the states of the window in so many parts, the worst of each.
+func trail(spans history.Spans, now time.Time, parts int) string {
+	part := history.Window / time.Duration(parts)
+	var b strings.Builder
+	for begin := now.Add(-history.Window); begin.Before(now); begin = begin.Add(part) {
+		glyph, state := " ", cantonlb.State("")
+		for x := range spans.Within(begin, begin.Add(part)) {
+			if g := glyphOf(x.State); g > glyph {
+				glyph, state = g, x.State
+			}
+		}
+		b.WriteString(styleOf(state).Styled(glyph))
+	}
+	return b.String()
+}
+
+// glyphOf gives the bar of a state: the higher, the worse, so that it needs no
+// colour.
+func glyphOf(s cantonlb.State) string {
+	switch s {
+	case cantonlb.StateHealthy:
+		return "▁"
+	case cantonlb.StateSuspect:
+		return "▃"
+	case cantonlb.StateUnhealthy, cantonlb.StateEjected:
+		return "█"
+	default:
+		return "▅"
+	}
+}
+
+// spark draws the longest round trips of the last parts of the window, up to the
+// longest of them.
+func spark(series [history.Buckets]uint32, width int) string {
+	levels := []rune("▁▂▃▄▅▆▇")
+	last := series[len(series)-width:]
+	peak := slices.Max(last)
+	var b strings.Builder
+	for _, v := range last {
+		if v == 0 {
+			b.WriteByte(' ')
+			continue
+		}
+		b.WriteRune(levels[(len(levels)-1)*int(v)/int(peak)])
+	}
+	return b.String()
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/healthcheck"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// drawn gives the lines of a screen of n endpoints, of which the last has just
+// become unhealthy.
+func drawn(n, width, height int) []string {
+	status := cantonlb.Status{Policy: "active_passive", Failover: &cantonlb.FailoverStatus{Active: "e0", Since: noon}, Notes: []string{"a note"}}
+	for i := range n {
+		status.Endpoints = append(status.Endpoints, cantonlb.EndpointStatus{
+			Name: fmt.Sprintf("e%d", i), Eligible: true, Active: i == 0, State: cantonlb.StateHealthy, Since: noon.Add(-10 * time.Minute),
+			Probe: cantonlb.ProbeStatus{Answered: noon, RoundTrip: 3 * time.Millisecond},
+		})
+	}
+	last := &status.Endpoints[n-1]
+	last.Eligible, last.State, last.Reason, last.Since = false, cantonlb.StateUnhealthy, healthcheck.ReasonProbeTimeout, noon
+	s := newScreen(func() cantonlb.Status { return status }, func() time.Time { return noon.Add(time.Second) })
+	s.Update(tea.WindowSizeMsg{Width: width, Height: height})
+	s.Update(newsMsg{
+		{Number: 1, At: noon.Add(-10 * time.Minute), Kind: cantonlb.EventEndpoint, Endpoint: last.Name, To: cantonlb.StateHealthy},
+		{Number: 2, At: noon, Kind: cantonlb.EventEndpoint, Endpoint: last.Name, From: cantonlb.StateHealthy, To: cantonlb.StateUnhealthy},
+	})
+	s.Update(tickMsg{})
+	return strings.Split(ansi.Strip(s.draw()), "\n")
+}
+
+func TestTheScreenShowsEachEndpointAndWhatItWas(t *testing.T) {
+	lines := drawn(3, 150, 30)
+	assert.Equal(t, "2 of 3 endpoints eligible  active_passive, channel IDLE", lines[0])
+	assert.Equal(t, "active: e0 for 1.0s; switches: 0", lines[1])
+	assert.Equal(t, "note: a note", lines[2])
+	assert.True(t, strings.HasPrefix(lines[5], "> e0        healthy     10m01s   3.00ms"), lines[5])
+	assert.Contains(t, lines[5], strings.Repeat(" ", 9)+strings.Repeat("▁", 21)+"  ", "ten minutes of fifteen are known")
+	assert.Contains(t, lines[7], strings.Repeat("▁", 20)+"█  probe_timeout")
+	assert.Contains(t, lines[10], `endpoint "e2": healthy -> unhealthy`)
+	assert.Equal(t, "q quits", lines[len(lines)-1])
+}
+
+func TestTheScreenFitsTheTerminalAndShowsThoseFirstThatAreOut(t *testing.T) {
+	for _, size := range []struct{ n, width, height int }{{100, 80, 24}, {1000, 40, 10}, {5, 200, 8}, {3, 20, 24}} {
+		lines := drawn(size.n, size.width, size.height)
+		require.LessOrEqual(t, len(lines), size.height, "%+v", size)
+		for _, text := range lines {
+			assert.LessOrEqual(t, ansi.StringWidth(text), size.width)
+		}
+	}
+	lines := drawn(100, 80, 24)
+	assert.Contains(t, lines[5], "e99")
+	assert.Contains(t, lines, "  and 90 more")
+	assert.Contains(t, lines[5], "█  probe_timeout", "a narrow terminal has room for the reason")
+}

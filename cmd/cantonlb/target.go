@@ -1,0 +1,188 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// target is the flags that say what to look at.
+type target struct {
+	config                  string
+	plaintext               bool
+	ca, cert, key           string
+	serverName              string
+	role, service           string
+	healthPort              int
+	healthHTTP              string
+	healthFlags, trustFlags []string
+}
+
+var roles = []string{
+	string(cantonlb.Sequencer), string(cantonlb.ParticipantLedger), string(cantonlb.ParticipantAdmin),
+	string(cantonlb.Mediator), string(cantonlb.DomainManager),
+}
+
+const targetHelp = `
+
+TARGET is a list of addresses, static:///host1:port,host2:port. An address may be a URL: http:// is plaintext,
+https:// is TLS. Or --config names a file as programs have it, see docs/config.md.`
+
+// addTo adds the flags to a command, whose first argument is the target.
+func (t *target) addTo(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&t.config, "config", "", "config `file`, YAML or JSON, in place of TARGET")
+	f.BoolVar(&t.plaintext, "plaintext", false, "no TLS, for addresses that do not begin with https://")
+	f.StringVar(&t.ca, "ca", "", "PEM `file` of the authorities to trust, in place of the system's")
+	f.StringVar(&t.cert, "cert", "", "PEM `file` of the client's certificate (mTLS)")
+	f.StringVar(&t.key, "key", "", "PEM `file` of the client's key (mTLS)")
+	f.StringVar(&t.serverName, "server-name", "", "`name` that the servers' certificates must have, in place of the host")
+	f.StringVar(&t.role, "role", "", "`role` of the endpoints, which are one kind of Canton node: "+strings.Join(roles, ", "))
+	f.StringVar(&t.service, "service", "", "`name` to ask the gRPC health service for; default by the role")
+	f.IntVar(&t.healthPort, "health-port", 0, "`port` of the gRPC health service, if it is not that of the API")
+	f.StringVar(&t.healthHTTP, "health-http", "", "`URL` to GET instead, such as http://{host}:8080/health")
+	t.trustFlags = []string{"plaintext", "ca", "cert", "key", "server-name"}
+	t.healthFlags = []string{"role", "service", "health-port", "health-http"}
+	complete(cmd, "role", cobra.FixedCompletions(roles, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "config", files("yaml", "yml", "json"))
+	for _, name := range []string{"ca", "cert", "key"} {
+		complete(cmd, name, files("pem", "crt", "key"))
+	}
+	for _, name := range []string{"server-name", "service", "health-port", "health-http"} {
+		complete(cmd, name, cobra.NoFileCompletions)
+	}
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+}
+
+// complete says how a shell completes a flag.
+func complete(cmd *cobra.Command, flag string, how cobra.CompletionFunc) {
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc(flag, how)) // an error: there is no such flag
+}
+
+// files completes to files with these extensions.
+func files(extensions ...string) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return extensions, cobra.ShellCompDirectiveFilterFileExt
+	}
+}
+
+// connect makes the client, and gives the arguments after the target.
+func (t *target) connect(cmd *cobra.Command, args []string) (*cantonlb.Client, []string, error) {
+	if t.config != "" {
+		client, err := t.fromFile(cmd)
+		return client, args, err
+	}
+	if len(args) == 0 {
+		return nil, nil, errors.New("nothing to look at: want a TARGET, such as static:///host1:port,host2:port, or --config FILE")
+	}
+	endpoints, err := parseTarget(args[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	trust, err := t.trust(cmd, endpoints)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := cantonlb.NewClient(cantonlb.Config{
+		Endpoints:   endpoints,
+		Role:        cantonlb.Role(t.role),
+		HealthCheck: healthcheck.Config{Service: t.service, GRPCPort: t.healthPort, HTTP: t.healthHTTP},
+	}, trust...)
+	return client, args[1:], err
+}
+
+func (t *target) fromFile(cmd *cobra.Command) (*cantonlb.Client, error) {
+	for _, flag := range t.healthFlags {
+		if cmd.Flags().Changed(flag) {
+			return nil, fmt.Errorf("--%s and --config: want it in the file", flag)
+		}
+	}
+	config, err := cantonlb.LoadConfig(t.config)
+	if err != nil {
+		return nil, err
+	}
+	trust, err := t.trust(cmd, config.Endpoints)
+	if err != nil {
+		return nil, err
+	}
+	return cantonlb.NewClientFromFile(t.config, trust...)
+}
+
+// trust gives the channel's credentials, unless every endpoint says itself how it is
+// secured and no flag does.
+func (t *target) trust(cmd *cobra.Command, endpoints []cantonlb.Endpoint) ([]grpc.DialOption, error) {
+	asked := slices.ContainsFunc(t.trustFlags, cmd.Flags().Changed)
+	open := slices.ContainsFunc(endpoints, func(e cantonlb.Endpoint) bool {
+		return e.Security() == resolver.SecurityUnset && e.TLS.IsZero()
+	})
+	if !asked && !open {
+		return nil, nil
+	}
+	creds, err := t.credentials()
+	if err != nil {
+		return nil, err
+	}
+	return []grpc.DialOption{grpc.WithTransportCredentials(creds)}, nil
+}
+
+// parseTarget reads a target as grpc does, which wants percent signs for what a URL
+// may not have. The scheme may be left out, and then percent signs are what they
+// are.
+func parseTarget(text string) ([]cantonlb.Endpoint, error) {
+	const scheme = resolver.Scheme + ":///"
+	list, isURL := strings.CutPrefix(text, scheme)
+	if isURL {
+		var err error
+		if list, err = url.PathUnescape(list); err != nil {
+			return nil, fmt.Errorf("target %q: %w", text, err)
+		}
+	}
+	return resolver.ParseTarget(list)
+}
+
+// credentials says how the servers are trusted that do not say so themselves.
+func (t *target) credentials() (credentials.TransportCredentials, error) {
+	if t.plaintext {
+		if t.ca != "" || t.cert != "" || t.key != "" || t.serverName != "" {
+			return nil, errors.New("--plaintext and --ca, --cert, --key or --server-name: want one or the other")
+		}
+		return insecure.NewCredentials(), nil
+	}
+	settings := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.serverName}
+	if t.ca != "" {
+		pem, err := os.ReadFile(t.ca)
+		if err != nil {
+			return nil, fmt.Errorf("--ca: %w", err)
+		}
+		settings.RootCAs = x509.NewCertPool()
+		if !settings.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--ca %q: no certificate in it; want a PEM file", t.ca)
+		}
+	}
+	switch {
+	case t.cert == "" && t.key == "":
+	case t.cert == "" || t.key == "":
+		return nil, errors.New("--cert and --key: want both or neither")
+	default:
+		pair, err := tls.LoadX509KeyPair(t.cert, t.key)
+		if err != nil {
+			return nil, fmt.Errorf("--cert %q, --key %q: %w", t.cert, t.key, err)
+		}
+		settings.Certificates = []tls.Certificate{pair}
+	}
+	return credentials.NewTLS(settings), nil
+}

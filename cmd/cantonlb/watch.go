@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/term"
+	"github.com/spf13/cobra"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/view"
+)
+
+func newWatch(environ []string) *cobra.Command {
+	var (
+		t      target
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "watch TARGET",
+		Short: "Follow the endpoints live",
+		Long: "watch connects to every endpoint, goes on to probe it, and shows what it is: its state, why, the round trips\n" +
+			"of its probes and the last 15 minutes. q or Ctrl-C ends it. A config file is followed, too.\n\n" +
+			"Where the output is no terminal, or with --json, it writes a line for each change." + targetHelp,
+		Example: `  cantonlb watch --plaintext static:///localhost:5001,localhost:5002
+  cantonlb watch --config lb.yaml | tee changes.log`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, rest, err := t.connect(cmd, args)
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			if len(rest) > 0 {
+				return fmt.Errorf("argument %q: want no TARGET beside --config", rest[0])
+			}
+			in, out := cmd.InOrStdin(), cmd.OutOrStdout()
+			switch {
+			case asJSON:
+				encoder := json.NewEncoder(out)
+				return lines(cmd.Context(), client, func(e cantonlb.Event) error { return encoder.Encode(view.NewEvent(e)) })
+			case isTerminal(in) && isTerminal(out):
+				return show(cmd.Context(), client, in, out, environ)
+			default:
+				return lines(cmd.Context(), client, func(e cantonlb.Event) error {
+					_, err := fmt.Fprintf(out, "%s %v\n", e.At.UTC().Format("2006-01-02T15:04:05.000Z"), e)
+					return err
+				})
+			}
+		},
+	}
+	t.addTo(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "a line of JSON for each change")
+	return cmd
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(f.Fd())
+}
+
+// follow gives the client's events, those that have been first, until ctx ends.
+func follow(ctx context.Context, client *cantonlb.Client, each func([]cantonlb.Event) error) error {
+	known := uint64(0)
+	first := true
+	for news := range client.Subscribe(ctx) {
+		if first {
+			news.Events, first = client.Events(), false
+		}
+		for len(news.Events) > 0 && news.Events[0].Number <= known {
+			news.Events = news.Events[1:]
+		}
+		if n := len(news.Events); n > 0 {
+			known = news.Events[n-1].Number
+		}
+		if err := each(news.Events); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lines writes a line for each event.
+func lines(ctx context.Context, client *cantonlb.Client, write func(cantonlb.Event) error) error {
+	return follow(ctx, client, func(events []cantonlb.Event) error {
+		for _, e := range events {
+			if err := write(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// show shows the screen until the user quits or ctx ends.
+func show(ctx context.Context, client *cantonlb.Client, in io.Reader, out io.Writer, environ []string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	program := tea.NewProgram(newScreen(client.Status, time.Now),
+		tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithEnvironment(environ), tea.WithoutSignalHandler())
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		_ = follow(ctx, client, func(events []cantonlb.Event) error { // ends with ctx
+			program.Send(newsMsg(events))
+			return nil
+		})
+	}()
+	_, err := program.Run()
+	cancel()
+	<-followed
+	if errors.Is(err, context.Canceled) { // a signal
+		return nil
+	}
+	return err
+}
+
+// lookEvery is the time between two looks at the status, if nothing happens.
+const lookEvery = 500 * time.Millisecond
