@@ -662,3 +662,22 @@ func TestRolesChooseThePolicyAndItsSettingsAreChecked(t *testing.T) {
 		assert.EqualError(t, err, "cantonlb: "+want)
 	}
 }
+
+// A passive replica of the Ledger API refuses connections, and a takeover can last
+// a minute.
+func TestAReplicaThatRefusedConnectionsIsTheActiveSoonAfterItServes(t *testing.T) {
+	for _, takeover := range []time.Duration{time.Second, 10 * time.Second, time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			c := replicas(t, 2)
+			c.Kill(1)
+			client := connect(t, c, activePassive(), 1)
+			c.Kill(0)
+			time.Sleep(takeover)
+			require.Empty(t, active(client))
+			c.SetServing(1, "", true)
+			c.Restart(1)
+			time.Sleep(300 * time.Millisecond)
+			assert.Equal(t, "server1", active(client), "after a takeover of %v", takeover)
+		})
+	}
+}

@@ -24,7 +24,8 @@
 // before one in doubt, a steady one before one that has relapsed within its
 // hold-down, then the lowest Priority number, then the order of the list. Without
 // one, nobody is active, and everybody is asked again and again, after 0.1 s at
-// first and every second in the end, until somebody serves. The very first choice
+// first and every second in the end, until somebody serves; at doors that are
+// closed somebody knocks several times a second. The very first choice
 // waits up to a second for a preferred endpoint that is still connecting.
 //
 // With failBack "afterHold" the active gives way to a preferred endpoint that has

@@ -17,6 +17,12 @@ type search struct {
 	seeking bool          // nobody can be picked; guarded by Set.mu
 }
 
+// seekingKnock is the pause between knocks at one door while nobody can be picked,
+// up to a fifth shorter. A replica that refuses connections while it is passive is
+// found so soon after it serves, at the cost of a few TCP connects a second. Probes
+// cost more, and their pauses grow.
+const seekingKnock = 180 * time.Millisecond
+
 func newSearch() search { return search{wanted: make(chan struct{}, 1)} }
 
 // ask has everybody asked, soon and once.
@@ -48,7 +54,9 @@ func (s *Set) searcher() {
 	timer := time.NewTimer(0)
 	timer.Stop()
 	defer timer.Stop()
-	for rounds := 0; ; rounds++ {
+	var probe time.Time // when to probe again
+	rounds := 0
+	for {
 		asked := false
 		select {
 		case <-s.ctx.Done():
@@ -57,12 +65,21 @@ func (s *Set) searcher() {
 			asked, rounds = true, 0
 		case <-timer.C:
 		}
-		seeking, pause := s.seeks()
-		if asked || seeking {
-			s.askAll()
+		seeking, first := s.seeks()
+		if !asked && !seeking {
+			continue
+		}
+		connected := s.knockAll()
+		if now := time.Now(); asked || !now.Before(probe) {
+			for _, c := range connected { // without Set.mu, which comes after their locks
+				c.ProbeNow()
+			}
+			probe = now.Add(selector.SearchPause(rounds, first, rand.Float64()))
+			rounds++
 		}
 		if seeking {
-			timer.Reset(selector.SearchPause(rounds, pause, rand.Float64()))
+			knock := seekingKnock - time.Duration(float64(seekingKnock)*pauseJitter*rand.Float64())
+			timer.Reset(min(time.Until(probe), knock))
 		}
 	}
 }
@@ -74,16 +91,9 @@ func (s *Set) seeks() (seeking bool, pause time.Duration) {
 	return s.choice.search.seeking && !s.closed, s.cfg.HealthCheck.SuspectInterval
 }
 
-// askAll asks everybody of whom anything is known; of the others somebody is
-// about to learn it.
-func (s *Set) askAll() {
-	for _, c := range s.knockAll() { // without Set.mu, which comes after their locks
-		c.ProbeNow()
-	}
-}
-
 // knockAll knocks where there is no connection, and gives the checkers of those
-// that have one.
+// that have one and of whom anything is known; of the others somebody is about to
+// learn it.
 func (s *Set) knockAll() []*healthcheck.Checker {
 	s.mu.Lock()
 	defer s.unlock()
