@@ -69,8 +69,9 @@
 // static:///a:1,b:2, package healthcheck finds the truth about one endpoint,
 // package balancer is the policy healthy_round_robin and package failover the
 // policy active_passive, both for plain channels as well, packages otelmetrics and
-// oteltrace give metrics and traces to OpenTelemetry, and package lbtest is a test
-// kit of servers that can be killed and hung.
+// oteltrace give metrics and traces to OpenTelemetry, package statuspage is a page
+// that shows all of it, and package lbtest is a test kit of servers that can be
+// killed and hung.
 //
 // # Defaults
 //

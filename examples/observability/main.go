@@ -1,8 +1,9 @@
-// Command observability is a client whose state is served to Prometheus, with its
-// log in JSON and a trace of each call.
+// Command observability is a client whose state is served to Prometheus and as a
+// page, with its log in JSON and a trace of each call.
 //
 //	go run ./examples/observability
 //	curl http://127.0.0.1:9464/metrics
+//	xdg-open http://127.0.0.1:9464/
 //
 // Without -endpoints it starts three servers of its own, one of which says every
 // now and then that it does not serve, so that there is something to see.
@@ -29,6 +30,7 @@ import (
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
 	"github.com/cantonlb/cantonlb/oteltrace"
+	"github.com/cantonlb/cantonlb/statuspage"
 )
 
 func main() {
@@ -62,7 +64,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.SetOutput(stderr)
 	flags.Var(&s.endpoints, "endpoints", "the sequencers' public APIs, as a `list` name=address,name=address "+
 		"(default: a demo cluster of three)")
-	flags.StringVar(&s.listen, "listen", "127.0.0.1:9464", "where to serve the metrics; whoever reaches that can read them")
+	flags.StringVar(&s.listen, "listen", "127.0.0.1:9464", "where to serve the metrics and the page; whoever reaches that can read them")
 	flags.DurationVar(&s.interval, "interval", time.Second, "time from one call to the next")
 	flags.DurationVar(&s.flip, "flip", 10*time.Second, "how long a demo server serves, and then does not")
 	s.security.AddTo(flags)
@@ -124,6 +126,9 @@ func run(ctx context.Context, args []string) (err error) {
 	// What is served, and to whom, is the program's own choice.
 	pages := http.NewServeMux()
 	pages.Handle("GET /metrics", t.metrics)
+	page := statuspage.Handler(client, statuspage.WithTitle("Sequencers"))
+	defer page.Close()
+	pages.Handle("GET /{$}", page)
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
 	if err != nil {
 		return err
@@ -131,7 +136,9 @@ func run(ctx context.Context, args []string) (err error) {
 	server := &http.Server{Handler: pages, ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
+	server.RegisterOnShutdown(page.Close) // live viewers keep their connections busy
 	fmt.Printf("metrics: http://%s/metrics\n", listener.Addr())
+	fmt.Printf("page: http://%s/\n", listener.Addr())
 
 	call(ctx, client, s, t.tracer, logger)
 	err = server.Shutdown(context.WithoutCancel(ctx))

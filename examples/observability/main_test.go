@@ -43,7 +43,13 @@ func TestAFlipIsSeenInMetricsLogAndTraces(t *testing.T) {
 	}, 20*time.Second, 50*time.Millisecond)
 	assert.Regexp(t, `cantonlb_endpoint_state\{cantonlb_endpoint="seq2",cantonlb_reason="serving",cantonlb_state="healthy",.*\} 1`, metrics)
 	assert.Regexp(t, `cantonlb_endpoints_listed\{grpc_target="static:///observed",.*\} 3`, metrics)
-	p.Interrupt()
+	page := get(t, strings.TrimSuffix(url, "metrics"))
+	assert.Contains(t, page, "<h1>Sequencers</h1>")
+	assert.Contains(t, page, "not_serving", "among the newest events")
+	live, err := http.DefaultClient.Get(strings.TrimSuffix(url, "metrics") + "?format=events") //nolint:noctx // it ends with the program
+	require.NoError(t, err)
+	defer live.Body.Close()
+	p.Interrupt() // a live viewer does not keep the program from ending
 	result := p.Wait()
 	assert.Zero(t, result.Code, result.Stderr)
 	assert.Regexp(t, `"level":"WARN","msg":"an endpoint has changed",.*"target":"static:///observed",`+
