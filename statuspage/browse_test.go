@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/view"
 	"github.com/cantonlb/cantonlb/lbtest"
 	"github.com/cantonlb/cantonlb/statuspage"
@@ -192,4 +193,35 @@ func getJSON(t *testing.T, url string, into any) {
 	defer answer.Body.Close()
 	require.Equal(t, http.StatusOK, answer.StatusCode)
 	require.NoError(t, json.NewDecoder(answer.Body).Decode(into))
+}
+
+func TestAPageWithAllThatItCanShowIsAccessible(t *testing.T) {
+	b := startBrowser(t)
+	f := replicas(0, names(12)...)
+	f.turn(1, cantonlb.StateUnhealthy, healthcheck.ReasonNotServing, "<script>a server's words</script>")
+	f.turn(2, cantonlb.StateEjected, healthcheck.ReasonCallsFailing, "")
+	f.turn(3, cantonlb.StateDrained, healthcheck.ReasonDrained, "")
+	f.turn(4, cantonlb.StateConnecting, healthcheck.ReasonConnectFailed, "refused")
+	f.turn(5, cantonlb.StateSuspect, healthcheck.ReasonSilence, "")
+	f.turn(6, cantonlb.StateUnknown, "", "")
+	f.switchTo(7, healthcheck.ReasonByHand)
+	f.change(func(s *cantonlb.Status) {
+		s.Notes = []string{"a note"}
+		s.NoneEligibleSince = time.Now()
+		s.Failover.Pinned = "e7"
+	})
+	page := open(t, f, statuspage.WithActions(new(deeds)))
+	server := httptest.NewServer(page)
+	defer server.Close()
+	for _, c := range []command{
+		{Scheme: "light"}, {Scheme: "dark"}, {Scheme: "light", Width: 390, Height: 844}, {Scheme: "dark", Width: 390, Height: 844},
+	} {
+		b.open(server.URL, c)
+		b.wait(live)
+		b.wait("document.documentElement.scrollWidth <= innerWidth")
+		b.accessible()
+	}
+	page.Close()
+	b.wait(`document.querySelector(".banner").textContent.includes("The client is closed")`)
+	b.accessible()
 }

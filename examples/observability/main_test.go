@@ -46,7 +46,7 @@ func TestAFlipIsSeenInMetricsLogAndTraces(t *testing.T) {
 	page := get(t, strings.TrimSuffix(url, "metrics"))
 	assert.Contains(t, page, "<h1>Sequencers</h1>")
 	assert.Contains(t, page, "not_serving", "among the newest events")
-	live, err := http.DefaultClient.Get(strings.TrimSuffix(url, "metrics") + "?format=events") //nolint:noctx // it ends with the program
+	live, err := http.DefaultClient.Get(strings.TrimSuffix(url, "metrics") + "?format=events")
 	require.NoError(t, err)
 	defer live.Body.Close()
 	p.Interrupt() // a live viewer does not keep the program from ending
