@@ -12,15 +12,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -34,19 +30,7 @@ import (
 	"github.com/cantonlb/cantonlb/healthcheck"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
-	stop()
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errUsage):
-		os.Exit(2)
-	default:
-		slog.Error("the example has failed", "error", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(cli.Main(run)) }
 
 // settings is what the flags say.
 type settings struct {
@@ -59,9 +43,6 @@ type settings struct {
 	failBack                    string
 	holdDown                    time.Duration
 }
-
-// errUsage: the flags are wrong, which the flag package has said already.
-var errUsage = errors.New("wrong flags")
 
 func parse(args []string, stderr io.Writer) (settings, error) {
 	var s settings
@@ -78,14 +59,10 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.failBack, "fail-back", string(cantonlb.FailBackNever), "never, or afterHold: `when` to go back to the first of the list")
 	flags.DurationVar(&s.holdDown, "hold-down", 0, "how long the first must have been well before that (default 10s)")
 	s.security.AddTo(flags)
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+	if err := cli.Parse(flags, args); err != nil {
 		return s, err
-	} else if err != nil {
-		return s, errUsage
 	}
 	switch {
-	case flags.NArg() > 0:
-		return s, fmt.Errorf("argument %q: want flags only", flags.Arg(0))
 	case s.timeout <= 0:
 		return s, fmt.Errorf("-timeout %v: want a duration above zero", s.timeout)
 	case s.interval <= 0:

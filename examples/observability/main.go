@@ -20,8 +20,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -33,19 +31,7 @@ import (
 	"github.com/cantonlb/cantonlb/statuspage"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
-	stop()
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errUsage):
-		os.Exit(2)
-	default:
-		slog.Error("the example has failed", "error", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(cli.Main(run)) }
 
 // settings is what the flags say.
 type settings struct {
@@ -54,9 +40,6 @@ type settings struct {
 	listen         string
 	interval, flip time.Duration
 }
-
-// errUsage: the flags are wrong, which the flag package has said already.
-var errUsage = errors.New("wrong flags")
 
 func parse(args []string, stderr io.Writer) (settings, error) {
 	var s settings
@@ -68,14 +51,10 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.DurationVar(&s.interval, "interval", time.Second, "time from one call to the next")
 	flags.DurationVar(&s.flip, "flip", 10*time.Second, "how long a demo server serves, and then does not")
 	s.security.AddTo(flags)
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+	if err := cli.Parse(flags, args); err != nil {
 		return s, err
-	} else if err != nil {
-		return s, errUsage
 	}
 	switch {
-	case flags.NArg() > 0:
-		return s, fmt.Errorf("argument %q: want flags only", flags.Arg(0))
 	case s.interval <= 0:
 		return s, fmt.Errorf("-interval %v: want a duration above zero", s.interval)
 	case s.flip <= 0:

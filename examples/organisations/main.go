@@ -16,11 +16,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/cantonlb/cantonlb"
@@ -28,26 +25,11 @@ import (
 	"github.com/cantonlb/cantonlb/healthcheck"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
-	stop()
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errUsage):
-		os.Exit(2)
-	default:
-		slog.Error("the example has failed", "error", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(cli.Main(run)) }
 
 type settings struct {
 	pause, timeout time.Duration
 }
-
-// errUsage: the flags are wrong, which the flag package has said already.
-var errUsage = errors.New("wrong flags")
 
 func parse(args []string, stderr io.Writer) (settings, error) {
 	var s settings
@@ -55,14 +37,10 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.SetOutput(stderr)
 	flags.DurationVar(&s.pause, "pause", 2*time.Second, "how long each act goes on once it has begun")
 	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long to wait for what is to be shown")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+	if err := cli.Parse(flags, args); err != nil {
 		return s, err
-	} else if err != nil {
-		return s, errUsage
 	}
 	switch {
-	case flags.NArg() > 0:
-		return s, fmt.Errorf("argument %q: want flags only", flags.Arg(0))
 	case s.pause <= 0:
 		return s, fmt.Errorf("-pause %v: want a duration above zero", s.pause)
 	case s.timeout <= 0:

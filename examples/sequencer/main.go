@@ -15,9 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -29,19 +27,7 @@ import (
 	"github.com/cantonlb/cantonlb/healthcheck"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
-	stop()
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errUsage):
-		os.Exit(2)
-	default:
-		slog.Error("the example has failed", "error", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(cli.Main(run)) }
 
 // settings is what the flags say.
 type settings struct {
@@ -51,9 +37,6 @@ type settings struct {
 	timeout, interval time.Duration
 	once              bool
 }
-
-// errUsage: the flags are wrong, which the flag package has said already.
-var errUsage = errors.New("wrong flags")
 
 func parse(args []string, stderr io.Writer) (settings, error) {
 	var s settings
@@ -66,14 +49,10 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.DurationVar(&s.interval, "interval", time.Second, "time from one call to the next")
 	flags.BoolVar(&s.once, "once", false, "make one call, show the status and exit")
 	s.security.AddTo(flags)
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+	if err := cli.Parse(flags, args); err != nil {
 		return s, err
-	} else if err != nil {
-		return s, errUsage
 	}
 	switch {
-	case flags.NArg() > 0:
-		return s, fmt.Errorf("argument %q: want flags only", flags.Arg(0))
 	case s.timeout <= 0:
 		return s, fmt.Errorf("-timeout %v: want a duration above zero", s.timeout)
 	case s.interval <= 0:
