@@ -43,7 +43,11 @@ func TestNoCallIsLostOrMadeTwiceUnderRandomFaults(t *testing.T) {
 				}
 				assert.Positive(t, report.Writes.OK)
 				assert.Positive(t, report.Follows.OK)
-				assert.Positive(t, report.Again, "faults have had calls made again")
+				// These have reads arrive and not be answered; of the others a read may get
+				// away without one in flight.
+				if f := report.Faults; f[Hung]+f[Failing]+f[Passive] > 0 {
+					assert.Positive(t, report.Again, "faults have had calls made again")
+				}
 			})
 		})
 	}
