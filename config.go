@@ -351,6 +351,7 @@ func (c Config) rescuer() (*rescuer, error) {
 	if err != nil {
 		return nil, err
 	}
+	attempt.Expect()
 	return &rescuer{
 		idempotent:  known,
 		moves:       policy == ActivePassive,

@@ -16,6 +16,7 @@ package attempt
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc/balancer"
 )
@@ -77,6 +78,18 @@ type Attempt struct {
 }
 
 type key struct{}
+
+// expected is whether Expect was called.
+var expected atomic.Bool
+
+// Expect says that calls of this program will have records. Whoever gives them to
+// the calls of a channel says so before there is the channel.
+func Expect() { expected.Store(true) }
+
+// Expected tells whether calls may have records. Where none has, as in a program
+// that uses the policies without the front door, a picker need not search for one
+// in the context of each call.
+func Expected() bool { return expected.Load() }
 
 // NewContext returns a context that carries r.
 func NewContext(ctx context.Context, r *Record) context.Context {

@@ -66,7 +66,7 @@ func (e *endpoint) admitLocked() {
 		return
 	}
 	c := e.set.choice
-	e.conn.eligible.Store(e.class == eligible && (c == nil || c.active == e))
+	e.conn.setEligible(e.class == eligible && (c == nil || c.active == e))
 	if doubted := c != nil && c.active == e && e.standingLocked() == selector.Suspect; e.conn.doubted.Swap(doubted) != doubted {
 		e.set.dirtyLocked() // whoever waits for that picks again
 	}

@@ -29,13 +29,10 @@ const cacheLine = 128
 // to connect and, if it succeeds, one connection. It is never revived, so that
 // whatever is heard of it late cannot be mistaken for news of its successor.
 type conn struct {
-	// Set once, read by every pick.
+	// Set once, read by every pick. Whether it may be picked is in its counters.
 	sc       balancer.SubConn
 	done     func(balancer.DoneInfo)
 	endpoint *endpoint
-	// eligible is whether this connection may be picked. It flips the moment
-	// that something is known, ahead of the next snapshot.
-	eligible atomic.Bool
 	// trial is set while one call may try whether the endpoint works again.
 	trial atomic.Bool
 	// doubted is whether this is the active's connection and something speaks
@@ -62,61 +59,37 @@ type conn struct {
 	_ [cacheLine]byte
 }
 
-// counters are the accounts of the calls on one connection. They are written by
-// every call, on a cache line of their own.
-type counters struct {
-	picked  atomic.Uint64 // calls given to the connection
-	heard   atomic.Uint64 // of those, ended with bytes received
-	unheard atomic.Uint64 // of those, ended without
-	failed  atomic.Uint64 // of those, ended with an error that speaks against the endpoint
-}
-
-// Counts are the accounts of an endpoint's calls since it joined the set.
-type Counts struct {
-	// Picked is how many calls the endpoint was given, InFlight how many of
-	// them have not ended.
-	Picked, InFlight uint64
-	// Heard is how many ended with at least a byte of answer; Failed how many
-	// ended with an error that speaks against the endpoint: UNAVAILABLE,
-	// DEADLINE_EXCEEDED, or any other that did not come from the server.
-	Heard, Failed uint64
-}
-
-func (n *counters) counts() Counts {
-	heard, unheard := n.heard.Load(), n.unheard.Load()
-	picked := n.picked.Load() // last, so that InFlight cannot be negative
-	return Counts{Picked: picked, InFlight: picked - heard - unheard, Heard: heard, Failed: n.failed.Load()}
-}
-
-func (a Counts) plus(b Counts) Counts {
-	return Counts{
-		Picked: a.Picked + b.Picked, InFlight: a.InFlight + b.InFlight,
-		Heard: a.Heard + b.Heard, Failed: a.Failed + b.Failed,
-	}
-}
-
 // newDone makes the function that keeps the accounts when a call ends. It
 // allocates nothing and takes no lock. It is a plain closure, made once for each
 // conn: a method value would copy its large argument twice.
+
 func (c *conn) newDone() func(balancer.DoneInfo) {
-	n := &c.counters
 	return func(info balancer.DoneInfo) {
-		switch {
-		case info.Err != nil && c.speaksAgainst(info):
-			c.failure(info)
-		case info.BytesReceived:
-			n.heard.Add(1)
-		default:
-			n.unheard.Add(1)
+		if info.Err == nil && info.BytesReceived {
+			c.heard.Add(1)
+			return
 		}
+		c.ended(info.Err, info.BytesReceived)
+	}
+}
+
+// ended accounts for a call that did not just go well.
+func (c *conn) ended(err error, answered bool) {
+	switch {
+	case err != nil && c.speaksAgainst(err, answered):
+		c.failure(err, answered)
+	case answered:
+		c.heard.Add(1)
+	default:
+		c.unheard.Add(1)
 	}
 }
 
 // failure accounts for a call that ended with an error that speaks against the
 // endpoint.
-func (c *conn) failure(info balancer.DoneInfo) {
-	inARow := c.streak.fail(info.BytesReceived, c.heard.Add)
-	if !info.BytesReceived {
+func (c *conn) failure(err error, answered bool) {
+	inARow := c.streak.fail(answered, c.heard.Add)
+	if !answered {
 		c.unheard.Add(1)
 	}
 	c.failed.Add(1)
@@ -125,9 +98,9 @@ func (c *conn) failure(info balancer.DoneInfo) {
 		s.callsFail(c)
 	}
 	switch {
-	case c.deniesToken(info):
+	case c.deniesToken(err, answered):
 		s.answerSpeaksAgainst(c, healthcheck.ReasonCallsDenied)
-	case info.BytesReceived && cantonerr.PassiveReplica(info.Err):
+	case answered && cantonerr.PassiveReplica(err):
 		s.answerSpeaksAgainst(c, healthcheck.ReasonPassiveReplica)
 	}
 }
@@ -156,7 +129,7 @@ func (s *Set) answerSpeaksAgainst(c *conn, why healthcheck.Reason) {
 func (c *conn) trialDone(info balancer.DoneInfo) {
 	c.done(info)
 	switch {
-	case info.Err != nil && c.speaksAgainst(info):
+	case info.Err != nil && c.speaksAgainst(info.Err, info.BytesReceived):
 		c.endpoint.set.trialEnds(c, callFailed)
 	case info.BytesReceived:
 		c.endpoint.set.trialEnds(c, callAnswered)
@@ -165,24 +138,24 @@ func (c *conn) trialDone(info balancer.DoneInfo) {
 
 // deniesToken tells that a server did not take the token that is the endpoint's own:
 // it has expired, or it is the wrong one. The call was not executed.
-func (c *conn) deniesToken(info balancer.DoneInfo) bool {
-	return info.BytesReceived && c.endpoint.hasToken && status.Code(info.Err) == codes.Unauthenticated
+func (c *conn) deniesToken(err error, answered bool) bool {
+	return answered && c.endpoint.hasToken && status.Code(err) == codes.Unauthenticated
 }
 
 // speaksAgainst tells whether a call's error says something about the endpoint.
-func (c *conn) speaksAgainst(info balancer.DoneInfo) bool {
-	return c.deniesToken(info) || speaksAgainst(info)
+func (c *conn) speaksAgainst(err error, answered bool) bool {
+	return c.deniesToken(err, answered) || speaksAgainst(err, answered)
 }
 
 // speaksAgainst tells whether a call's error says something about any endpoint
 // rather than about the call. A server that answers NotFound, Internal or
 // ResourceExhausted works.
-func speaksAgainst(info balancer.DoneInfo) bool {
-	switch status.Code(info.Err) {
+func speaksAgainst(err error, answered bool) bool {
+	switch status.Code(err) {
 	case codes.Unavailable, codes.DeadlineExceeded:
 		return true
 	case codes.Internal, codes.Unknown:
-		return !info.BytesReceived
+		return !answered
 	default:
 		return false
 	}
@@ -219,7 +192,7 @@ func (e *endpoint) retireLocked() {
 	}
 	e.conn = nil
 	e.forgetValidationLocked()
-	c.eligible.Store(false)
+	c.setEligible(false)
 	c.trial.Store(false)
 	c.doubted.Store(false)
 	if e.ejection.phase != admitted {

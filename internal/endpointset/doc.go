@@ -43,7 +43,7 @@
 //	moving.go    ends streams on an endpoint that is not the active any more
 //	background.go runs what ends with the set
 //	renewing.go  connects to another address of the same name, without a gap
-//	picker.go    the snapshot that picks
+//	picker.go    the snapshot that picks; counters.go whom it may, and the accounts
 //	state.go     an endpoint in one word, and why
 //	events.go    what has changed, in order
 //	log.go       an event as a line of the log; loglimit.go the pure state machine

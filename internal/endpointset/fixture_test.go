@@ -143,6 +143,23 @@ func (f *fixture) state() connectivity.State {
 	return f.last().ConnectivityState
 }
 
+// pickerOf gives what a published picker of connections is made of, whether calls
+// carry records or not, and whether it is one.
+func pickerOf(published balancer.Picker) (*picker, bool) {
+	if plain, ok := published.(*plainPicker); ok {
+		return (*picker)(plain), true
+	}
+	p, ok := published.(*picker)
+	return p, ok
+}
+
+// snapshot gives the published picker, which is one of connections.
+func (f *fixture) snapshot() *picker {
+	p, ok := pickerOf(f.last().Picker)
+	require.True(f.t, ok)
+	return p
+}
+
 // pick picks once from the published snapshot, and ends the call well.
 func (f *fixture) pick() (string, error) {
 	synctest.Wait()

@@ -30,8 +30,8 @@ func newTurn() *turn {
 }
 
 // picker is an immutable snapshot of the connections that may be picked. A pick
-// takes no lock and allocates nothing: one step of the turn, one index, one
-// look at whether the connection is still eligible.
+// takes no lock and allocates nothing: one step of the turn, one index, and one
+// step of the connection's counter, which tells whether it is still eligible.
 type picker struct {
 	set *Set
 	// conns are those to pick in turn; the same one several times where weights
@@ -76,19 +76,34 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	if r := attempt.From(info.Ctx); r != nil {
 		return p.pickNoting(info, r)
 	}
-	if p.trials != nil {
-		if c := p.trial(); c != nil {
-			c.picked.Add(1)
-			return balancer.PickResult{SubConn: c.sc, Done: c.trialDone}, nil
-		}
+	if c := p.trial(); c != nil {
+		c.pick()
+		return balancer.PickResult{SubConn: c.sc, Done: c.trialDone}, nil
 	}
+	return (*plainPicker)(p).Pick(info)
+}
+
+// plainPicker is the picker of a set whose calls carry no records, while no
+// endpoint is on trial. It looks for neither, which is a fifteenth of a pick.
+type plainPicker picker
+
+// Pick implements balancer.Picker.
+func (plain *plainPicker) Pick(balancer.PickInfo) (balancer.PickResult, error) {
+	p := (*picker)(plain)
 	c, i := p.take()
-	if !c.eligible.Load() && !p.open {
-		if c = p.after(i); c == nil {
-			return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
-		}
+	if !c.pick() && !p.open {
+		return p.pickAfter(c, i)
 	}
-	c.picked.Add(1)
+	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
+}
+
+// pickAfter picks in place of c, at i, which is not eligible any more.
+func (p *picker) pickAfter(c *conn, i int) (balancer.PickResult, error) {
+	c.unpick()
+	if c = p.after(i); c == nil {
+		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
+	}
+	c.pick()
 	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
 }
 
@@ -111,7 +126,7 @@ func (p *picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 		r.Refused(p.set.explain)
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
-	c.picked.Add(1)
+	c.pick()
 	r.Picked(c.endpoint.name)
 	r.Begun(info.Ctx, c.address.Addr)
 	var among *records
@@ -127,12 +142,12 @@ func (p *picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 		}}, nil
 	}
 	among.add(r)
-	if r.Rescuable && !c.eligible.Load() && !p.open {
+	if r.Rescuable && !c.eligible() && !p.open {
 		p.set.rescueLate(c)
 	}
 	return balancer.PickResult{SubConn: c.sc, Done: func(end balancer.DoneInfo) {
 		among.remove(r)
-		if c.deniesToken(end) {
+		if c.deniesToken(end.Err, end.BytesReceived) {
 			r.Deny()
 		}
 		r.Done(end)
@@ -188,7 +203,7 @@ func (p *picker) take() (*conn, int) {
 // its way then. Pick does the same for itself, which saves a call.
 func (p *picker) next() *conn {
 	c, i := p.take()
-	if c.eligible.Load() || p.open {
+	if c.eligible() || p.open {
 		return c
 	}
 	return p.after(i)
@@ -202,7 +217,7 @@ func (p *picker) untried(r *attempt.Record, otherwise *conn) *conn {
 	for _, conns := range []*row{&p.conns, &spare} {
 		for i := range conns.n {
 			c := conns.at(int((turn + uint32(i)) % uint32(conns.n)))
-			if c.eligible.Load() && !r.Tried(c.endpoint.name) {
+			if c.eligible() && !r.Tried(c.endpoint.name) {
 				return c
 			}
 		}
@@ -217,12 +232,12 @@ func (p *picker) after(i int) *conn {
 		if i++; i == p.conns.n {
 			i = 0
 		}
-		if c := p.conns.at(i); c.eligible.Load() {
+		if c := p.conns.at(i); c.eligible() {
 			return c
 		}
 	}
 	for _, c := range p.spare {
-		if c.eligible.Load() {
+		if c.eligible() {
 			return c
 		}
 	}

@@ -47,7 +47,7 @@ func checkAccounts(t require.TestingT, s *Set) {
 		require.Equal(t, holds, e.conn != nil, "%s has a SubConn exactly if it needs one", e.name)
 		require.Equal(t, e.link.phase != ready, e.timer != nil, "%s has a timer unless it is connected", e.name)
 		if e.conn != nil {
-			require.Equal(t, e.class == eligible && (s.choice == nil || s.choice.active == e), e.conn.eligible.Load())
+			require.Equal(t, e.class == eligible && (s.choice == nil || s.choice.active == e), e.conn.eligible())
 			require.Equal(t, s.choice != nil && s.choice.active == e && e.standingLocked() == selector.Suspect, e.conn.doubted.Load())
 		}
 		if e.class == eligible {
@@ -107,7 +107,7 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 	require.False(t, s.dirty)
 	require.False(t, s.flushing)
 	state := f.last()
-	p, picks := state.Picker.(*picker)
+	p, picks := pickerOf(state.Picker)
 	r, refuses := state.Picker.(*refusal)
 	require.NotEqual(t, picks, refuses)
 	switch connected := s.connectedLocked(); {
@@ -325,7 +325,7 @@ func (m *machine) call() {
 		if err != nil {
 			return
 		}
-		if m.f.last().Picker.(*picker).open {
+		if m.f.snapshot().open {
 			r.Done(balancer.DoneInfo{})
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/balancer"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -32,6 +33,7 @@ type Set struct {
 	// ejectAfter is how many calls in a row must fail for an ejection.
 	ejectAfter atomic.Uint32
 	turn       *turn   // outlives every snapshot, so that turns are kept
+	noted      bool    // calls may carry records
 	choice     *choice // of the active; nil if all that are eligible are picked in turn
 	events     *event.Log[Event]
 	metrics    metrics
@@ -83,7 +85,7 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
 		policy: policy, cc: cc, build: opts, budget: healthcheck.NewBudget(0, 0), questions: healthcheck.NewBudget(0, 0),
-		turn: newTurn(), events: event.NewLog[Event](keptEvents),
+		turn: newTurn(), noted: attempt.Expected(), events: event.NewLog[Event](keptEvents),
 		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
 		byName: make(map[string]*endpoint), drained: make(map[string]bool), changed: make(chan struct{}),
 		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}), renewing: make(map[string]*endpoint),

@@ -96,7 +96,7 @@ func TestEqualWeightsNeedNoPlan(t *testing.T) {
 		f.pushOurs(t, weighing("a", 7), weighing("b", 7))
 		f.up("a:1", "b:1")
 		synctest.Wait()
-		p := f.last().Picker.(*picker)
+		p := f.snapshot()
 		assert.Equal(t, 2, p.conns.n)
 		f.set.mu.Lock()
 		defer f.set.mu.Unlock()
@@ -155,7 +155,7 @@ func (f *fixture) tried(t *testing.T, names ...string) string {
 	for _, name := range names {
 		r.Picked(name)
 	}
-	result, err := f.last().Picker.Pick(balancer.PickInfo{Ctx: attempt.NewContext(t.Context(), r)})
+	result, err := f.snapshot().Pick(balancer.PickInfo{Ctx: attempt.NewContext(t.Context(), r)})
 	require.NoError(t, err)
 	result.Done(balancer.DoneInfo{BytesReceived: true})
 	return result.SubConn.(*fakeSubConn).address.Addr

@@ -1,0 +1,60 @@
+package endpointset
+
+import "sync/atomic"
+
+// counters are the accounts of the calls on one connection, and whether it may be
+// picked. They are written by every call, on a cache line of their own.
+type counters struct {
+	// admitted is how many calls were given to the connection, and in eligibleBit
+	// whether more may be. They share a word, so that one atomic step counts a call
+	// and asks: no call slips in between the two.
+	admitted atomic.Uint64
+	heard    atomic.Uint64 // of those, ended with bytes received
+	unheard  atomic.Uint64 // of those, ended without
+	failed   atomic.Uint64 // of those, ended with an error that speaks against the endpoint
+}
+
+const eligibleBit = 1 << 63
+
+// pick counts a call that is given to the connection, and tells whether it is
+// eligible. If the call is not given to it because it is not, unpick follows.
+func (n *counters) pick() (eligible bool) { return int64(n.admitted.Add(1)) < 0 }
+
+// unpick takes a pick back.
+func (n *counters) unpick() { n.admitted.Add(^uint64(0)) }
+
+// eligible tells whether the connection may be picked. It flips the moment that
+// something is known, ahead of the next snapshot.
+func (n *counters) eligible() bool { return n.admitted.Load() >= eligibleBit }
+
+func (n *counters) setEligible(eligible bool) {
+	if eligible {
+		n.admitted.Or(eligibleBit)
+	} else {
+		n.admitted.And(^uint64(eligibleBit))
+	}
+}
+
+// Counts are the accounts of an endpoint's calls since it joined the set.
+type Counts struct {
+	// Picked is how many calls the endpoint was given, InFlight how many of
+	// them have not ended.
+	Picked, InFlight uint64
+	// Heard is how many ended with at least a byte of answer; Failed how many
+	// ended with an error that speaks against the endpoint: UNAVAILABLE,
+	// DEADLINE_EXCEEDED, or any other that did not come from the server.
+	Heard, Failed uint64
+}
+
+func (n *counters) counts() Counts {
+	heard, unheard := n.heard.Load(), n.unheard.Load()
+	picked := n.admitted.Load() &^ eligibleBit // last, so that InFlight cannot be negative
+	return Counts{Picked: picked, InFlight: picked - heard - unheard, Heard: heard, Failed: n.failed.Load()}
+}
+
+func (a Counts) plus(b Counts) Counts {
+	return Counts{
+		Picked: a.Picked + b.Picked, InFlight: a.InFlight + b.InFlight,
+		Heard: a.Heard + b.Heard, Failed: a.Failed + b.Failed,
+	}
+}
