@@ -154,9 +154,9 @@ type Config struct {
 	// eligible, and of the list (see Event), with the attributes policy, target,
 	// number, endpoint, from, to, reason, detail, held and omitted: warnings for
 	// what an operator may want to look at, debugging for a suspicion that comes
-	// and goes, and information for the rest. An endpoint that flaps gets ten lines
-	// at once and then one each ten seconds, which tells how many changes before it
-	// were omitted. Nothing is logged for each call or probe. It is called from one
+	// and goes and for a new endpoint that begins to connect, and information for
+	// the rest. An endpoint that flaps gets ten lines at once and then one each ten
+	// seconds, which tells how many changes before it were omitted. Nothing is logged for each call or probe. It is called from one
 	// goroutine, and may be slow. Default: grpc's own logger.
 	Logger *slog.Logger
 

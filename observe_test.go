@@ -88,7 +88,7 @@ func TestAPlainChannelHasTheLoggerToo(t *testing.T) {
 			require.NoError(t, err)
 			synctest.Wait()
 			got := lines.all(t)
-			require.Len(t, got, 7, name)
+			require.Len(t, got, 5, name)
 			assert.Equal(t, cluster.Target(), got[0]["target"])
 			require.NoError(t, conn.Close())
 		}

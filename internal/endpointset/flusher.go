@@ -22,9 +22,9 @@ func (s *Set) dirtyLocked() {
 // After a publication the flusher rests: many times as long as that has taken,
 // and at least restPerHundred for each hundred endpoints while some of them are
 // on their way, but at most maxRest. So when thousands of endpoints start up
-// together, they are not copied thousands of times. Nothing waits for it but
-// calls that nobody could take before: an endpoint that goes bad is skipped at
-// once.
+// together, they are not copied thousands of times. It rests no longer once the
+// last of them is decided. Nothing waits for it but calls that nobody could take
+// before: an endpoint that goes bad is skipped at once.
 const (
 	restPerWork    = 9
 	restPerHundred = 100 * time.Microsecond
@@ -40,6 +40,8 @@ func (s *Set) flusher() {
 		timer := time.NewTimer(min(rest, maxRest))
 		select {
 		case <-timer.C:
+		case <-s.decided:
+			timer.Stop()
 		case <-s.ctx.Done():
 			timer.Stop()
 		}

@@ -3,6 +3,7 @@ package endpointset
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"google.golang.org/grpc/grpclog"
@@ -12,8 +13,9 @@ import (
 
 var logger = grpclog.Component("cantonlb")
 
-// level is that of the event's line. A suspicion that comes and goes changes
-// nothing for the calls, and is for those only who want to know all.
+// level is that of the event's line. A suspicion that comes and goes, and the
+// beginning of an endpoint, change nothing for the calls, and are for those only who
+// want to know all.
 func (e Event) level() slog.Level {
 	switch {
 	case e.passing():
@@ -27,7 +29,8 @@ func (e Event) level() slog.Level {
 
 // passing tells that nothing changes for the calls.
 func (e Event) passing() bool {
-	return e.To == StateSuspect || e.From == StateSuspect && e.To == StateHealthy
+	return e.To == StateSuspect || e.From == StateSuspect && e.To == StateHealthy ||
+		e.From == "" && e.To == StateConnecting
 }
 
 // bad tells that an operator may want to do something about it.
@@ -95,28 +98,40 @@ func (e Event) attrs() []slog.Attr {
 // String gives the event in one line, for example
 //
 //	endpoint "seq1": healthy -> unhealthy (not_serving) after 12s
-func (e Event) String() string {
-	subject := string(e.Kind)
-	if e.Endpoint != "" {
-		subject = fmt.Sprintf("endpoint %q", e.Endpoint)
+func (e Event) String() string { return string(e.append(nil)) }
+
+// append appends it to a line. In a set of thousands all endpoints change at the
+// start, so it does without formats where it can.
+func (e Event) append(line []byte) []byte {
+	if e.Kind == EventSwitch {
+		line = fmt.Appendf(line, "switch %d: ", e.Switch.Number)
+		if e.Switch.From == "" {
+			line = append(strconv.AppendQuote(line, e.Switch.To), " is the active"...)
+		} else {
+			line = append(strconv.AppendQuote(line, e.Switch.From), " -> "...)
+			line = strconv.AppendQuote(line, e.Switch.To)
+		}
+	} else {
+		if e.Endpoint == "" {
+			line = append(line, e.Kind...)
+		} else {
+			line = strconv.AppendQuote(append(line, "endpoint "...), e.Endpoint)
+		}
+		line = append(line, ": "...)
+		if e.From != "" {
+			line = append(append(line, e.From...), " -> "...)
+		}
+		line = append(line, e.To...)
 	}
-	text := fmt.Sprintf("%s: %s", subject, e.To)
-	switch {
-	case e.Kind == EventSwitch && e.Switch.From == "":
-		text = fmt.Sprintf("switch %d: %q is the active", e.Switch.Number, e.Switch.To)
-	case e.Kind == EventSwitch:
-		text = fmt.Sprintf("switch %d: %q -> %q", e.Switch.Number, e.Switch.From, e.Switch.To)
-	case e.From != "":
-		text = fmt.Sprintf("%s: %s -> %s", subject, e.From, e.To)
-	}
-	switch {
-	case e.Reason != "" && e.Detail != "":
-		text += fmt.Sprintf(" (%s: %s)", e.Reason, e.Detail)
-	case e.Reason != "" || e.Detail != "":
-		text += fmt.Sprintf(" (%s%s)", e.Reason, e.Detail)
+	if e.Reason != "" || e.Detail != "" {
+		line = append(append(line, " ("...), e.Reason...)
+		if e.Reason != "" && e.Detail != "" {
+			line = append(line, ": "...)
+		}
+		line = append(append(line, e.Detail...), ')')
 	}
 	if e.Held > 0 {
-		text += fmt.Sprintf(" after %v", e.Held.Round(time.Millisecond))
+		line = append(append(line, " after "...), e.Held.Round(time.Millisecond).String()...)
 	}
-	return text
+	return line
 }

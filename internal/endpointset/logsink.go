@@ -2,6 +2,7 @@ package endpointset
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -21,21 +22,25 @@ type sink interface {
 // grpcSink writes to grpc's own logger, as grpc's policies do.
 type grpcSink struct{ policy string }
 
+// lineSize is more than most lines need.
+const lineSize = 256
+
 // verbosity is that of lines for debugging.
 const verbosity = 2
 
 func (grpcSink) enabled(level slog.Level) bool { return level >= slog.LevelInfo || logger.V(verbosity) }
 
 func (s grpcSink) event(e Event, omitted int) {
-	write := logger.Infof
-	if e.bad() {
-		write = logger.Warningf
-	}
+	line := append(make([]byte, 0, lineSize), s.policy...)
+	line = e.append(append(line, ": "...))
 	if omitted > 0 {
-		write("%s: %v (%d changes before it are left out)", s.policy, e, omitted)
-		return
+		line = fmt.Appendf(line, " (%d changes before it are left out)", omitted)
 	}
-	write("%s: %v", s.policy, e)
+	if e.bad() {
+		logger.Warning(string(line))
+	} else {
+		logger.Info(string(line))
+	}
 }
 
 func (s grpcSink) missed(n uint64) {

@@ -14,8 +14,8 @@ import (
 type reporter struct {
 	sink    sink
 	reader  *event.Reader[Event]
-	limits  map[string]logLimit
-	kept    map[string]Event // those that wait for their lines
+	limits  map[lineKey]logLimit
+	kept    map[lineKey]Event // those that wait for their lines
 	sweepAt int              // at so many limits the idle ones are let go
 	done    chan struct{}    // closed when the goroutine has ended
 }
@@ -24,7 +24,7 @@ type reporter struct {
 func (s *Set) startReporterLocked() {
 	r := &reporter{
 		sink: grpcSink{policy: s.policy}, reader: s.events.Reader(), done: make(chan struct{}),
-		limits: make(map[string]logLimit), kept: make(map[string]Event), sweepAt: keptEvents,
+		limits: make(map[lineKey]logLimit), kept: make(map[lineKey]Event), sweepAt: keptEvents,
 	}
 	s.reporter = r
 	own := s.options.Logger
@@ -91,15 +91,18 @@ func (r *reporter) next() ([]Event, uint64, error) {
 	return r.reader.Next(ctx)
 }
 
-// key is what an event's lines are limited by.
-func (e Event) key() string { return string(e.Kind) + "/" + e.Endpoint }
+// lineKey is what lines are limited by.
+type lineKey struct {
+	kind     EventKind
+	endpoint string
+}
 
 // offer writes the line of an event, unless there have been too many.
 func (r *reporter) offer(e Event) {
 	if !r.enabled(e.level()) {
 		return
 	}
-	key := e.key()
+	key := lineKey{e.Kind, e.Endpoint}
 	limit, effects := r.limits[key].offer(time.Now(), e.passing())
 	r.limits[key] = limit
 	switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -65,7 +66,8 @@ type Set struct {
 	warmed    *time.Timer            // ends the warming at the latest
 	problem   error                  // what was wrong with the newest list
 	drained   map[string]bool
-	changed   chan struct{} // closed and replaced when a class changes
+	changed   chan struct{} // closed when a class changes; nil if nobody waits
+	decided   chan struct{} // capacity 1: nobody is undecided any more
 	none      time.Time     // since when nobody is eligible, zero if somebody is
 	dirty     bool          // the published snapshot is out of date
 	inline    bool          // an update is under way, and publishes at its end
@@ -87,7 +89,7 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 		policy: policy, cc: cc, build: opts, budget: healthcheck.NewBudget(0, 0), questions: healthcheck.NewBudget(0, 0),
 		turn: newTurn(), noted: attempt.Expected(), events: event.NewLog[Event](keptEvents),
 		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
-		byName: make(map[string]*endpoint), drained: make(map[string]bool), changed: make(chan struct{}),
+		byName: make(map[string]*endpoint), drained: make(map[string]bool), decided: make(chan struct{}, 1),
 		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}), renewing: make(map[string]*endpoint),
 	}
 	s.ejectAfter.Store(uint32(s.cfg.Ejection.ConsecutiveFailures))
@@ -97,13 +99,21 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 	return s
 }
 
-// unlock releases mu and then does what had to wait for that.
+// yieldEvery is after how many deeds unlock lets others go first.
+const yieldEvery = 16
+
+// unlock releases mu and then does what had to wait for that. If that is to connect
+// thousands of endpoints, it lets those under way come through in between: each
+// that waits for its turn holds a buffer of 32 KiB.
 func (s *Set) unlock() {
 	after := s.after
 	s.after = nil
 	s.mu.Unlock()
-	for _, f := range after {
+	for i, f := range after {
 		f()
+		if i%yieldEvery == yieldEvery-1 {
+			runtime.Gosched()
+		}
 	}
 }
 
@@ -248,6 +258,12 @@ func (s *Set) reclassLocked(e *endpoint, was class) {
 	if !e.unlisted {
 		s.counts[was]--
 		s.counts[e.class]++
+		if was == undecided && s.counts[undecided] == 0 {
+			select {
+			case s.decided <- struct{}{}:
+			default:
+			}
+		}
 	}
 	if was == eligible {
 		s.eligible.remove(e.slot).endpoint.slot = e.slot
@@ -260,8 +276,10 @@ func (s *Set) reclassLocked(e *endpoint, was class) {
 
 // changedLocked wakes whoever waits for a change, and has a snapshot published.
 func (s *Set) changedLocked() {
-	close(s.changed)
-	s.changed = make(chan struct{})
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
+	}
 	s.dirtyLocked()
 }
 
@@ -309,7 +327,7 @@ func (s *Set) Close() {
 	if s.warmed != nil {
 		s.warmed.Stop()
 	}
-	close(s.changed)
+	s.changedLocked()
 	s.cancel()
 	s.events.Close()
 	r := s.reporter

@@ -12,8 +12,8 @@ type State string
 
 // The states of an endpoint. Only StateHealthy and StateSuspect may be picked.
 const (
-	// StateConnecting: there is no connection; one is being made, or the next
-	// attempt is waited for.
+	// StateConnecting: there is no connection, or grpc has not told yet what it thinks
+	// of it; one is being made, or the next attempt is waited for.
 	StateConnecting State = "connecting"
 	// StateUnknown: connected, and not judged yet.
 	StateUnknown State = "unknown"
@@ -46,6 +46,8 @@ func (e *endpoint) stateLocked() State {
 		return StateDrained
 	case e.ejection.phase != admitted && e.servesLocked():
 		return StateEjected
+	case connected && !e.conn.heardOfHealth && e.health.state != healthcheck.Unhealthy:
+		return StateConnecting // its health is heard of at once
 	case connected && (e.channel.failing || e.validation.failed()):
 		return StateUnhealthy
 	case connected && e.channel.pending && e.health.state != healthcheck.Unhealthy:
@@ -69,8 +71,6 @@ func (e *endpoint) describeLocked() description {
 		d.reason = healthcheck.ReasonCallsFailing
 	case d.state == StateConnecting:
 		d.reason, d.detail = e.connReason, healthcheck.CleanDetail(errorText(e.connErr))
-	case d.state == StateUnknown && !e.conn.heardOfHealth:
-		d.reason = healthcheck.ReasonNone // it has only just connected
 	case e.validation.last == identityMismatch, e.validation.failed() && e.health.state != healthcheck.Unhealthy:
 		d.reason, d.detail = e.validation.reason(), e.validationDetail
 	case e.channel.failing, e.channel.pending && d.state == StateUnknown:

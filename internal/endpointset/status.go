@@ -157,6 +157,9 @@ func (e *endpoint) targetText() string {
 func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 	for {
 		s.mu.Lock()
+		if s.changed == nil {
+			s.changed = make(chan struct{})
+		}
 		have, of, changed, stopped := s.counts[eligible], len(s.list), s.changed, s.closed
 		pickable := s.pickableLocked()
 		s.unlock()

@@ -64,6 +64,9 @@ func (s *Set) countLocked(e Event) {
 	s.after = append(s.after, func() { s.metrics.event(e) })
 }
 
+// fewTransitions is how many different ones an endpoint makes that stays healthy.
+const fewTransitions = 4
+
 // countLocked takes a transition into the endpoint's accounts.
 func (e *endpoint) countLocked(to State, reason healthcheck.Reason) {
 	reason = reason.Bounded()
@@ -72,6 +75,9 @@ func (e *endpoint) countLocked(to State, reason healthcheck.Reason) {
 			t.Count++
 			return
 		}
+	}
+	if e.transitions == nil {
+		e.transitions = make([]TransitionCount, 0, fewTransitions)
 	}
 	e.transitions = append(e.transitions, TransitionCount{To: to, Reason: reason, Count: 1})
 }
