@@ -176,7 +176,7 @@ func TestThePickSuiteMeasuresEveryPolicyOursWithoutAllocation(t *testing.T) {
 func TestTheScaleSuiteMeasuresEveryPolicyInEverySection(t *testing.T) {
 	records := smoke(t, "scale")
 	for _, m := range []metric{metricWall, metricCPU, metricAllocated, metricUpdates, metricHeap, metricGoroutines} {
-		assert.Equal(t, []string{oursUnprobed.label, roundRobin.label, outlier.label, weighted.label, baseStyle.label},
+		assert.Equal(t, []string{oursUnprobed.label, roundRobin.label, outlier.label, weighted.label, baseStyle.label, connectOnlyReference.label},
 			policiesWith(records, "connect", m), m.name)
 		assert.Equal(t, []string{ours.label, roundRobinHealth.label, outlierHealth.label, weightedHealth.label},
 			policiesWith(records, "eligible", m), m.name)

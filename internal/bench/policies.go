@@ -84,6 +84,9 @@ var references = []policy{
 	{label: "reference: accounts, all striped", name: "bench_accounts_striped"},
 }
 
+// connectOnlyReference says what connections cost by themselves.
+var connectOnlyReference = policy{label: "reference: connect only", name: "bench_connect_only"}
+
 // serviceConfig is the whole service config of a channel with this policy, under
 // the observer.
 func (p policy) serviceConfig() string {

@@ -30,7 +30,8 @@ const settleTimeout = 3 * time.Minute
 // connect: a real channel whose servers only set up HTTP/2, in memory. The clock
 // runs from Connect until the publication of the first picker that gives all n
 // connections, and so do the process's CPU time and the bytes it allocates. The
-// client, the policy and the near to nothing of a server are in it.
+// client, the policy and the near to nothing of a server are in it. The reference
+// says what is left where the policy does nothing but connect.
 //
 // eligible: the same with a real gRPC server, in memory, whose health service
 // says SERVING, until every endpoint is eligible. All policies have the same
@@ -44,7 +45,7 @@ const settleTimeout = 3 * time.Minute
 func (b *bench) scale(ctx context.Context) error {
 	off := section{
 		id: "connect", title: "probing off, until every SubConn is READY and picked (a ratio above 1: the line costs more)",
-		policies: []policy{oursUnprobed, roundRobin, outlier, weighted, baseStyle}, baselines: []string{oursUnprobed.label},
+		policies: []policy{oursUnprobed, roundRobin, outlier, weighted, baseStyle, connectOnlyReference}, baselines: []string{oursUnprobed.label},
 	}
 	on := section{
 		id: "eligible", title: "probing on, until every endpoint is eligible (a ratio above 1: the line costs more)",

@@ -16,8 +16,8 @@ type reporter struct {
 	reader  *event.Reader[Event]
 	limits  map[lineKey]logLimit
 	kept    map[lineKey]Event // those that wait for their lines
-	sweepAt int              // at so many limits the idle ones are let go
-	done    chan struct{}    // closed when the goroutine has ended
+	sweepAt int               // at so many limits the idle ones are let go
+	done    chan struct{}     // closed when the goroutine has ended
 }
 
 // startReporterLocked begins to write what follows to the log.
