@@ -40,12 +40,8 @@ func (s *Set) sampleRetiredLocked(now time.Time) {
 			continue
 		}
 		s.busy = true
-		if n.Heard != c.silence.heard || c.alive.IsZero() {
-			c.alive, c.retirement.fails = now, 0
-		}
-		var doubt bool
 		health := c.endpoint.healthCheck
-		c.silence, doubt = c.silence.next(silenceSample{at: now, heard: n.Heard, inFlight: n.InFlight}, health.Silence, health.Interval)
+		doubt := c.listenLocked(now, n, health)
 		r := &c.retirement
 		if (doubt || r.fails > 0 && !now.Before(r.ask)) && !r.asking && s.asking < mostAsking {
 			r.asking = true

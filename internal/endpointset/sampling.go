@@ -82,19 +82,23 @@ func (e *endpoint) sampleLocked(now time.Time) {
 		e.heardAt = now
 	}
 	s.busy = s.busy || n.InFlight > 0
-	if n.Heard != c.silence.heard || c.alive.IsZero() {
-		c.alive = now
-	}
 	if c.silence.since.Before(s.quiet) {
 		c.silence.since = s.quiet // what is in flight has begun since
 	}
-	var doubt bool
-	health := s.cfg.HealthCheck
-	c.silence, doubt = c.silence.next(silenceSample{at: now, heard: n.Heard, inFlight: n.InFlight}, health.Silence, health.Interval)
-	if doubt && e.health.state == healthcheck.Healthy {
+	if c.listenLocked(now, n, s.cfg.HealthCheck) && e.health.state == healthcheck.Healthy {
 		s.after = append(s.after, func() { e.checker.Doubt(healthcheck.ReasonSilence) })
 	}
 	if e.health.state == healthcheck.Unhealthy {
 		s.closeIfDeadLocked(c, now, e.health.reason)
 	}
+}
+
+// listenLocked takes note of what has been heard on a connection, and tells whether
+// its silence is a reason to doubt the endpoint.
+func (c *conn) listenLocked(now time.Time, n Counts, health healthcheck.Config) (doubt bool) {
+	if n.Heard != c.silence.heard || c.alive.IsZero() {
+		c.alive, c.retirement.fails = now, 0
+	}
+	c.silence, doubt = c.silence.next(silenceSample{at: now, heard: n.Heard, inFlight: n.InFlight}, health.Silence, health.Interval)
+	return doubt
 }
