@@ -91,11 +91,13 @@ type run struct {
 	tokens  []map[string]bool   // that each server has ever had
 	files   []string            // of those servers whose token is in a file
 	nth     int
+	pause   atomic.Int64 // before each call, in ns
 }
 
 func newRun(t *testing.T, seed uint64) *run {
 	t.Helper()
 	r := &run{t: t, random: rand.New(rand.NewPCG(seed, 0))}
+	r.pause.Store(int64(20 * time.Millisecond))
 	r.cluster = lbtest.NewCluster(t, 4, lbtest.RegisterEcho, lbtest.WithTLS(0, 1, 2), lbtest.WithTokens())
 	r.list = deployed(r.cluster)
 	r.files = make([]string, len(r.list))
@@ -189,7 +191,8 @@ func TestNoServerEverSeesAnothersTokenWhateverHappens(t *testing.T) {
 					}
 					r.heal()
 					require.NoError(t, r.client.Update(r.list))
-					time.Sleep(3 * time.Minute) // the longest ejection and the longest pause
+					r.pause.Store(int64(time.Second)) // those before have made calls enough
+					time.Sleep(3 * time.Minute)       // the longest ejection and the longest pause
 				})
 				t.Logf("%d calls, %d failed; %v", calls, len(failed), done)
 				assert.Greater(t, calls, int64(1000))
@@ -216,7 +219,7 @@ func TestNoServerEverSeesAnothersTokenWhateverHappens(t *testing.T) {
 func (r *run) oneCall(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	time.Sleep(20 * time.Millisecond)
+	time.Sleep(time.Duration(r.pause.Load()))
 	if _, err := lbtest.Echo(ctx, r.client, "x"); err != nil {
 		return err
 	}
