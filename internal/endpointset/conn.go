@@ -62,7 +62,6 @@ type conn struct {
 // newDone makes the function that keeps the accounts when a call ends. It
 // allocates nothing and takes no lock. It is a plain closure, made once for each
 // conn: a method value would copy its large argument twice.
-
 func (c *conn) newDone() func(balancer.DoneInfo) {
 	return func(info balancer.DoneInfo) {
 		if info.Err == nil && info.BytesReceived {
@@ -227,7 +226,8 @@ func (e *endpoint) foldLocked() {
 	e.retired = kept
 }
 
-// countsLocked gives the accounts of all of the endpoint's calls.
+// countsLocked gives the accounts of all of the endpoint's calls. Who reads Picked
+// reckons with its growth, so it never goes back, although a pick may be taken back.
 func (e *endpoint) countsLocked() Counts {
 	e.foldLocked()
 	total := e.folded
@@ -237,6 +237,8 @@ func (e *endpoint) countsLocked() Counts {
 	if e.conn != nil {
 		total = total.plus(e.conn.counts())
 	}
+	e.picked = max(e.picked, total.Picked)
+	total.Picked = e.picked
 	return total
 }
 

@@ -98,6 +98,7 @@ type endpoint struct {
 	transitions []TransitionCount // in order of their first
 	ejections   uint64
 	recorded    Counts // what the metrics have of the calls
+	picked      uint64 // the greatest Counts.Picked that was given
 
 	class class
 	slot  int // the place in Set.eligible, if eligible

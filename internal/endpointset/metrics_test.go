@@ -250,6 +250,35 @@ func TestARecorderThatNeverAsksHasTheCountsAllTheSame(t *testing.T) {
 	})
 }
 
+// A pick of an endpoint that has just turned bad is taken back. Whoever looks in
+// between must not see the counter go back later: it would be taken for a new one.
+func TestPicksThatAreTakenBackDoNotMakeTheirCounterGoBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a", "b"))
+		f.up("a", "b")
+		f.picked()
+		before := f.status("a").Counts
+		require.Equal(t, uint64(30), before.Picked)
+		f.server("a").set(notServing())
+		synctest.Wait()
+		look := func() (EndpointStatus, []endpointProgress) {
+			f.set.mu.Lock()
+			defer f.set.unlock()
+			return f.set.byName["a"].statusLocked(), f.set.progressLocked(time.Now()).endpoints
+		}
+		look()
+
+		c := f.set.byName["a"].conn
+		require.False(t, c.pick())
+		during, _ := look()
+		c.unpick()
+		after, grown := look()
+		assert.GreaterOrEqual(t, after.Counts.Picked, during.Counts.Picked)
+		assert.Zero(t, after.Counts.InFlight)
+		assert.Empty(t, grown, "what the recorder is told is never less than nothing")
+	})
+}
+
 func TestACallThatFailsAfterItsEndpointHasLeftIsCounted(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a"))

@@ -92,7 +92,8 @@ func (e *endpoint) inheritLocked(from *endpoint) {
 	e.shown, e.shownReason, e.shownSince, e.heardAt = from.shown, from.shownReason, from.shownSince, from.heardAt
 	e.transitions, e.ejections = from.transitions, from.ejections
 	e.folded, e.retired, e.recorded = e.folded.plus(from.folded), append(e.retired, from.retired...), from.recorded
-	from.folded, from.retired, from.recorded = Counts{}, nil, Counts{}
+	e.picked = from.picked
+	from.folded, from.retired, from.recorded, from.picked = Counts{}, nil, Counts{}, 0
 }
 
 // succeedLocked has the choice of the active go on with n as if it were e.
