@@ -65,6 +65,24 @@ func TestEachChangeOfAnEndpointIsOneEvent(t *testing.T) {
 	})
 }
 
+// Whoever counts the losses by their reason must not count each one twice.
+func TestALostConnectionIsTheReasonOfOneEventOnly(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a"))
+		f.up("a")
+		f.down(errors.New("reset"), "a")
+		f.up("a")
+		assert.Equal(t, []string{
+			" -> connecting ()",
+			"connecting -> unknown ()",
+			"unknown -> healthy (serving)",
+			"healthy -> connecting (connection_lostreset)",
+			"connecting -> unknown ()",
+			"unknown -> healthy (serving)",
+		}, f.lines("a"))
+	})
+}
+
 func TestAnEventTellsHowLongTheStateBeforeHadLasted(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a"))

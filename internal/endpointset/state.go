@@ -95,7 +95,11 @@ func (e *endpoint) showLocked() {
 	if state == e.shown && (state != StateConnecting || e.connReason == e.shownReason) {
 		return
 	}
-	e.changeLocked(e.describeLocked())
+	d := e.describeLocked()
+	if d.state == StateUnknown && d.reason == healthcheck.ReasonConnectionLost {
+		d.reason = healthcheck.ReasonNone // the loss was an event of its own, and is over
+	}
+	e.changeLocked(d)
 }
 
 // removedLocked makes the last event of an endpoint that leaves the list.
