@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 
 	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/internal/reresolve"
@@ -126,8 +127,9 @@ func (c *Client) Status() Status {
 // WaitHealthy waits until at least n endpoints are eligible: connected, healthy
 // and not drained; with ActivePassive also until one of them is the active. n
 // counts from 1: of Canton's active-passive nodes no more than one replica is
-// healthy. If ctx ends first, the error tells of each
-// endpoint that is missing why, and wraps the context's.
+// healthy. If ctx ends first, the error tells of each endpoint that is missing why,
+// and wraps the context's. More than the list has, and a client that is closed, are
+// errors at once.
 func (c *Client) WaitHealthy(ctx context.Context, n int) error {
 	if n < 1 {
 		return fmt.Errorf("cantonlb: cannot wait for %d healthy endpoints; want at least 1", n)
@@ -157,7 +159,7 @@ func (c *Client) setDrained(name string, drained bool) error {
 // address, keep their connections, health and counts. New ones are connected
 // and probed first; only then do the ones that left the list stop being picked,
 // and calls under way on them may finish. A bad list is an error and an event,
-// and changes nothing.
+// and changes nothing. After Close it is an error.
 func (c *Client) Update(endpoints []Endpoint) error {
 	if err := c.update(endpoints); err != nil {
 		return fmt.Errorf("cantonlb: %w", err)
@@ -166,6 +168,9 @@ func (c *Client) Update(endpoints []Endpoint) error {
 }
 
 func (c *Client) update(endpoints []Endpoint) error {
+	if c.conn.GetState() == connectivity.Shutdown {
+		return endpointset.ErrClosed
+	}
 	if c.needsTarget {
 		if err := c.role.checkTargets(endpoints); err != nil {
 			c.set.ListRefused(err)

@@ -250,6 +250,7 @@ func TestCloseMayBeCalledAgainAndEndsEverything(t *testing.T) {
 	assert.Equal(t, codes.Canceled, status.Code(err))
 	assert.ErrorContains(t, client.WaitHealthy(t.Context(), 1), "closed")
 	assert.ErrorContains(t, client.Drain("server0"), "closed")
+	assert.ErrorContains(t, client.Update(endpointsOf(cluster)), "closed")
 	assert.Empty(t, client.Status().Endpoints)
 }
 

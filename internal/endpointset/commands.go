@@ -25,7 +25,7 @@ func (s *Set) commandNow(kind selector.Kind, name string) error {
 	defer s.unlock()
 	switch {
 	case s.closed:
-		return errClosed
+		return ErrClosed
 	case s.choice == nil:
 		return fmt.Errorf("the policy %s picks every eligible endpoint in turn: %w", s.policy, errNoActive)
 	}

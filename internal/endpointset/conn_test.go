@@ -379,9 +379,9 @@ func TestAfterCloseNothingIsPublishedAndNothingIsLeft(t *testing.T) {
 			ResolverState: grpcresolver.State{Endpoints: endpointsOf("x")},
 		}))
 		f.set.UpdateSubConnState(nil, balancer.SubConnState{})
-		assert.ErrorIs(t, f.set.SetDrained("a", true), errClosed)
+		assert.ErrorIs(t, f.set.SetDrained("a", true), ErrClosed)
 		_, err := f.set.WaitEligible(t.Context(), 1)
-		assert.ErrorIs(t, err, errClosed)
+		assert.ErrorIs(t, err, ErrClosed)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		assert.Len(t, f.all(), made)

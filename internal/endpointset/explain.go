@@ -11,7 +11,8 @@ import (
 	"github.com/cantonlb/cantonlb/internal/transport"
 )
 
-var errClosed = errors.New("the client is closed")
+// ErrClosed is the error of what is asked of a client that is closed.
+var ErrClosed = errors.New("the client is closed")
 
 // maxExplained is how many endpoints an explanation names; of a longer list it
 // gives the number of the rest.

@@ -175,7 +175,7 @@ func TestWaitEligibleEndsWithClose(t *testing.T) {
 		}()
 		synctest.Wait()
 		f.close()
-		assert.ErrorIs(t, <-done, errClosed)
+		assert.ErrorIs(t, <-done, ErrClosed)
 	})
 }
 

@@ -165,7 +165,7 @@ func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 		s.unlock()
 		switch {
 		case stopped:
-			return 0, errClosed
+			return 0, ErrClosed
 		case have >= n && (pickable || n == 0):
 			s.publish() //nolint:contextcheck // what it starts belongs to the set, not to the caller
 			return have, nil
@@ -196,7 +196,7 @@ func (s *Set) setDrained(name string, drained bool) error {
 	s.mu.Lock()
 	defer s.unlock()
 	if s.closed {
-		return errClosed
+		return ErrClosed
 	}
 	e := s.byName[name]
 	if e == nil {
