@@ -93,7 +93,8 @@ type Config struct {
 
 	// DeadAfter is how long a connection may show no sign of life, neither a
 	// probe nor a call answered, before it is closed: then what is under way on
-	// it fails UNAVAILABLE. An endpoint that answers is never cut. Default 3 s.
+	// it fails UNAVAILABLE. An endpoint that answers is never cut. Default 3 s, at
+	// most 24 h.
 	DeadAfter time.Duration
 
 	// Zone is where this client stands, in the words of Endpoint.Zone. If it is
@@ -101,7 +102,7 @@ type Config struct {
 	// share SpillBelow of them is eligible; if fewer are, to the eligible of all
 	// zones. A call that has tried all that are eligible in the zone is tried again
 	// in another. With ActivePassive it is an error to set it. Default empty: zones
-	// do not matter.
+	// do not matter, nor do they if no endpoint of the list stands in this one.
 	Zone string
 	// SpillBelow is above 0 and at most 1. Default 0.5; with a small one, such as
 	// 0.001, calls leave the zone only if none there is eligible.
@@ -129,15 +130,17 @@ type Config struct {
 	// descriptor has an idempotency_level; the health service; and the read-only
 	// methods of Canton's APIs that the role knows. A unary call of such a method
 	// is made again on another endpoint if its endpoint becomes unhealthy under
-	// it, or if it fails UNAVAILABLE. Any other call is sent at most once, unless
-	// a retryPolicy in ServiceConfig says otherwise. Default none.
+	// it, if it fails UNAVAILABLE, or if it carried its endpoint's own token and is
+	// answered UNAUTHENTICATED. Any other call is sent at most once, unless a
+	// retryPolicy in ServiceConfig says otherwise. Default none.
 	Idempotent []string
 	// IdempotentFunc says of a full method name whether it is idempotent. It is
 	// called for every call and from many goroutines. Default nil.
 	IdempotentFunc func(fullMethod string) bool
 
 	// MaxAttempts bounds on how many endpoints one call is tried, counting those
-	// of the service config's retryPolicy too. Default 3; 1 is no second try.
+	// of the service config's retryPolicy too. Default 3, at most 100; 1 is no second
+	// try.
 	MaxAttempts int
 
 	// RetryBudget bounds the calls made again by the client as a whole.
@@ -151,13 +154,14 @@ type Config struct {
 	ServiceConfig string
 
 	// Logger gets one line for each change of an endpoint, of having nobody
-	// eligible, and of the list (see Event), with the attributes policy, target,
-	// number, endpoint, from, to, reason, detail, held and omitted: warnings for
-	// what an operator may want to look at, debugging for a suspicion that comes
-	// and goes and for a new endpoint that begins to connect, and information for
-	// the rest. An endpoint that flaps gets ten lines at once and then one each ten
-	// seconds, which tells how many changes before it were omitted. Nothing is logged for each call or probe. It is called from one
-	// goroutine, and may be slow. Default: grpc's own logger.
+	// eligible, of the list and of the active (see Event), with the attributes
+	// policy, target, number, switch, endpoint, from, to, reason, detail, held and
+	// omitted: warnings for what an operator may want to look at, debugging for a
+	// suspicion that comes and goes and for a new endpoint that begins to connect,
+	// and information for the rest. An endpoint that flaps gets ten lines at once and
+	// then one each ten seconds, which tells how many changes before it were omitted.
+	// Nothing is logged for each call or probe. It is called from one goroutine, and
+	// may be slow. Default: grpc's own logger.
 	Logger *slog.Logger
 
 	// OnAttempt, if not nil, is told of each attempt of each call: when it begins,
@@ -169,17 +173,19 @@ type Config struct {
 
 // Ejection says when an endpoint is ejected because its calls fail.
 type Ejection struct {
-	// ConsecutiveFailures is how many calls in a row must fail. Default 5.
+	// ConsecutiveFailures is how many calls in a row must fail. Default 5, at most
+	// 1,000,000.
 	ConsecutiveFailures int
 	// BaseTime is how long the first ejection lasts, default 1 s. Each one that
-	// follows closely lasts longer, up to MaxTime, default 60 s.
+	// follows closely lasts longer, up to MaxTime, default 60 s, or BaseTime if that
+	// is longer. At most 24 h.
 	BaseTime, MaxTime time.Duration
 }
 
 // RetryBudget bounds retries over the last ten seconds.
 type RetryBudget struct {
-	// Share is which share of the calls may be made again. Default 0.2; negative
-	// means none.
+	// Share is which share of the calls may be made again, at most 1. Default 0.2;
+	// negative means none.
 	Share float64
 	// PerSecond is how many may be besides, each second. Default 10; negative
 	// means none.

@@ -19,7 +19,7 @@ import (
 // with errors.As; an error about several values joins one for each. Its text is,
 // for example,
 //
-//	lb.yaml:7:13: endpoints[1].weight "200": out of range; want a whole number from 1 to 100
+//	lb.yaml:7:13: endpoints[1].weight 200: want a whole number from 1 to 100
 type FileError = configfile.Error
 
 // LoadConfig reads a config file: YAML, and so JSON as well, of at most 1 MiB. It

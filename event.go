@@ -17,8 +17,8 @@ type State string
 // The states of an endpoint. Calls are given to healthy and suspect ones only,
 // unless NoneEligible is FailOpen.
 const (
-	// StateConnecting: there is no connection; one is being made, or the next
-	// attempt is waited for.
+	// StateConnecting: there is no connection yet; one is being made, has only just
+	// been made, or the next attempt is waited for.
 	StateConnecting = State(endpointset.StateConnecting)
 	// StateUnknown: connected, and not judged yet.
 	StateUnknown = State(endpointset.StateUnknown)

@@ -43,11 +43,11 @@ type Failover struct {
 	// HoldDown is how long a preferred endpoint must have been eligible before the
 	// active gives way to it, counted from its recovery, or from the last switch
 	// if that came later. It doubles, up to 16 times, for one that flaps. Default
-	// 10 s.
+	// 10 s, at most 24 h.
 	HoldDown time.Duration
 	// Drain is how long streams may go on on an endpoint that is not the active any
 	// more. Then they end with a *MovedError, which is UNAVAILABLE. Unary calls
-	// may finish. Default 5 s.
+	// may finish. Default 5 s, at most 24 h.
 	Drain time.Duration
 }
 

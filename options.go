@@ -33,8 +33,9 @@ const (
 // list, cfg.Logger is not used, and calls made again are not counted in metrics.
 //
 // A plain channel still lacks what NewClient does: it connects at the first
-// call, reports a bad list there, has no Status, Drain, Update or WaitHealthy,
-// and ignores ReresolveInterval. Do not give it another default service config.
+// call, reports there what is wrong with the list of its target or with the
+// credentials for a list, has no Status, Drain, Update or WaitHealthy, and ignores
+// ReresolveInterval. Do not give it another default service config.
 // Transport credentials are among the options if cfg has some, or if every endpoint
 // of cfg says how it is secured. Others that are given after them make connections
 // that cannot be closed early when they are dead; a list with TLS settings or tokens

@@ -28,7 +28,8 @@ const (
 	// of the node: it also needs a synchronizer that is ready.
 	ParticipantLedger Role = "participant_ledger"
 	// ParticipantAdmin: the Admin API of a participant's replicas. Asks for the
-	// node's health, at HealthCheck.GRPCPort or HealthCheck.HTTP.
+	// node's health, at HealthCheck.GRPCPort or HealthCheck.HTTP or where each
+	// endpoint's HealthTarget says; to set none of them is an error.
 	ParticipantAdmin Role = "participant_admin"
 	// Mediator: a mediator's replicas; health as for ParticipantAdmin.
 	Mediator Role = "mediator"

@@ -46,7 +46,8 @@ type HealthTarget struct {
 	// Service is the name to ask the gRPC health service for, at most 512 bytes;
 	// WholeServer for none. Default: that of the client's settings.
 	Service string
-	// ExpectedStatus is the HTTP status that means serving. Default 200.
+	// ExpectedStatus is the HTTP status that means serving, from 200 to 599. Default
+	// 200.
 	ExpectedStatus int
 
 	// TLS takes the place of the endpoint's TLS settings for a GRPCPort, a

@@ -24,7 +24,7 @@ type Error struct {
 
 // Error gives, for example,
 //
-//	lb.yaml:7:13: endpoints[1].weight "200": out of range; want a whole number from 1 to 100
+//	lb.yaml:7:13: endpoints[1].weight 200: want a whole number from 1 to 100
 func (e *Error) Error() string {
 	place := e.File
 	if e.Line > 0 {

@@ -42,7 +42,8 @@ type Counts struct {
 	Picked, InFlight uint64
 	// Heard is how many ended with at least a byte of answer; Failed how many
 	// ended with an error that speaks against the endpoint: UNAVAILABLE,
-	// DEADLINE_EXCEEDED, or any other that did not come from the server.
+	// DEADLINE_EXCEEDED, INTERNAL or UNKNOWN without a byte of answer, or an answer
+	// UNAUTHENTICATED to a call with the endpoint's own token.
 	Heard, Failed uint64
 }
 
