@@ -3,7 +3,6 @@ package cantonid
 import (
 	"context"
 	"fmt"
-	"maps"
 	"strings"
 	"sync"
 
@@ -48,7 +47,7 @@ func Participant(id string) Hook {
 		if err != nil {
 			return unanswered(err)
 		}
-		return known.compare(forAll, "participant id", found, e.Name)
+		return known.compare(forAll, "participant id", found, e.Name, same)
 	}
 }
 
@@ -85,11 +84,20 @@ func Sequencers(want Expected) Hook {
 		if err != nil {
 			return unanswered(err)
 		}
-		if v := known.compare(forAll, "synchronizer id", which, e.Name); v.Result != cantonlb.ValidationOK {
+		if v := known.compare(forAll, "synchronizer id", which, e.Name, sameSynchronizer); v.Result != cantonlb.ValidationOK {
 			return v
 		}
-		return known.compare(of(e.Name), "sequencer id", who, e.Name)
+		return known.compare(of(e.Name), "sequencer id", who, e.Name, same)
 	}
+}
+
+// same tells whether an id that was found is the one that is wanted.
+func same(found, want string) bool { return found == want }
+
+// sameSynchronizer is same for an id that may want the protocol version and the
+// serial at its end. What is wanted has a fingerprint, or stands for itself alone.
+func sameSynchronizer(found, want string) bool {
+	return same(found, want) || strings.Contains(want, "::") && strings.HasPrefix(found, want+"::")
 }
 
 // unanswered is the validation of a node that did not say who it is.
@@ -132,7 +140,7 @@ func (m *memory) expect(s subject, id string) {
 
 // compare tells whether an id that was found is the one that should be. If none is
 // known, it is from now on.
-func (m *memory) compare(s subject, what, found, endpoint string) cantonlb.Validation {
+func (m *memory) compare(s subject, what, found, endpoint string, same func(found, want string) bool) cantonlb.Validation {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	want, ok := m.known[s]
@@ -140,7 +148,7 @@ func (m *memory) compare(s subject, what, found, endpoint string) cantonlb.Valid
 	case !ok:
 		m.makeRoomLocked()
 		m.known[s] = identity{id: found, from: fmt.Sprintf("as endpoint %q said first", endpoint)}
-	case found != want.id && !strings.HasPrefix(found, want.id+"::"):
+	case !same(found, want.id):
 		return cantonlb.Validation{
 			Result: cantonlb.ValidationMismatch,
 			Detail: fmt.Sprintf("%s %q; want %q, %s", what, found, want.id, want.from),
@@ -154,7 +162,7 @@ func (m *memory) makeRoomLocked() {
 	if len(m.known) < maxKnown {
 		return
 	}
-	for s := range maps.Keys(m.known) {
+	for s := range m.known {
 		if s != forAll {
 			delete(m.known, s)
 			return

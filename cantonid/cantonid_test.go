@@ -149,10 +149,27 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	m := newMemory()
 	m.expect(forAll, "all")
 	for i := range maxKnown + 10 {
-		m.compare(of(strings.Repeat("x", i%7)+string(rune('a'+i%26))+time.Duration(i).String()), "id", "x", "e")
+		m.compare(of(strings.Repeat("x", i%7)+string(rune('a'+i%26))+time.Duration(i).String()), "id", "x", "e", same)
 	}
 	assert.LessOrEqual(t, len(m.known), maxKnown)
 	assert.Equal(t, "all", m.known[forAll].id)
+}
+
+func TestAnIDWithoutItsFingerprintIsNobodys(t *testing.T) {
+	mallory := new(node)
+	mallory.says("alice::1220ff")
+	c, list := cluster(t, mallory)
+	client := connect(t, c, list, Participant("alice"), 0)
+	assert.Equal(t, `participant id "alice::1220ff"; want "alice", as configured`, out(t, client, 0, healthcheck.ReasonIdentityMismatch))
+
+	mallory.says("da::1220ff::34-0", "seq0::1220ff")
+	for _, want := range []Expected{
+		{SynchronizerID: "da"},
+		{SequencerIDs: map[string]string{list[0].Name: "seq0"}},
+	} {
+		client := connect(t, c, list, Sequencers(want), 0)
+		assert.Contains(t, out(t, client, 0, healthcheck.ReasonIdentityMismatch), "as configured")
+	}
 }
 
 // A program that links this package has none of Canton's names in protobuf's
