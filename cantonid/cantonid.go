@@ -126,7 +126,9 @@ type memory struct {
 // identity is an id, and where it is known from.
 type identity struct{ id, from string }
 
-// maxKnown bounds what is remembered, where a list changes all the time.
+const asConfigured = "as configured"
+
+// maxKnown bounds what is learnt, where a list changes all the time.
 const maxKnown = 2 * resolver.MaxEndpoints
 
 func newMemory() *memory { return &memory{known: make(map[subject]identity)} }
@@ -134,7 +136,7 @@ func newMemory() *memory { return &memory{known: make(map[subject]identity)} }
 // expect notes what should be; an empty id is not known.
 func (m *memory) expect(s subject, id string) {
 	if id != "" {
-		m.known[s] = identity{id: id, from: "as configured"}
+		m.known[s] = identity{id: id, from: asConfigured}
 	}
 }
 
@@ -157,13 +159,13 @@ func (m *memory) compare(s subject, what, found, endpoint string, same func(foun
 	return cantonlb.Validation{Result: cantonlb.ValidationOK}
 }
 
-// makeRoomLocked forgets any endpoint if too many are known.
+// makeRoomLocked forgets any endpoint that was learnt if too many are known.
 func (m *memory) makeRoomLocked() {
 	if len(m.known) < maxKnown {
 		return
 	}
-	for s := range m.known {
-		if s != forAll {
+	for s, i := range m.known {
+		if s != forAll && i.from != asConfigured {
 			delete(m.known, s)
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +154,16 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	}
 	assert.LessOrEqual(t, len(m.known), maxKnown)
 	assert.Equal(t, "all", m.known[forAll].id)
+}
+
+func TestWhatIsConfiguredIsNeverForgotten(t *testing.T) {
+	m := newMemory()
+	m.expect(of("seq1"), "seq1::1220aa")
+	for i := range 3 * maxKnown { // one would be forgotten by chance alone
+		m.compare(of(strconv.Itoa(i)), "id", "x", "e", same)
+	}
+	assert.LessOrEqual(t, len(m.known), maxKnown)
+	assert.Equal(t, cantonlb.ValidationMismatch, m.compare(of("seq1"), "id", "seq9::1220ff", "seq1", same).Result)
 }
 
 func TestAnIDWithoutItsFingerprintIsNobodys(t *testing.T) {
