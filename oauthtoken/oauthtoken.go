@@ -119,6 +119,9 @@ func check(token *oauth2.Token) error {
 	if fault, ok := errors.AsType[*resolver.ConfigError](resolver.CheckToken(token.AccessToken)); ok {
 		return fmt.Errorf("the token source gave a token that cannot be sent: %s", fault.Problem)
 	}
+	if fault, ok := errors.AsType[*resolver.ConfigError](resolver.CheckToken(token.Type())); ok {
+		return fmt.Errorf("the token source gave a token of a type that cannot be sent: %s", fault.Problem)
+	}
 	return nil
 }
 

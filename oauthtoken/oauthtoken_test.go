@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -130,6 +131,12 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 		},
 		"empty or has expired": func() (*oauth2.Token, error) { return new(oauth2.Token), nil },
 		"has a space":          func() (*oauth2.Token, error) { return &oauth2.Token{AccessToken: "hunter2 hunter2"}, nil },
+		"a type that cannot be sent: has a character that no header can carry": func() (*oauth2.Token, error) {
+			return &oauth2.Token{AccessToken: "hunter2", TokenType: "hunter2\n"}, nil
+		},
+		"a type that cannot be sent: is ": func() (*oauth2.Token, error) {
+			return &oauth2.Token{AccessToken: "hunter2", TokenType: strings.Repeat("x", 1<<20)}, nil
+		},
 	} {
 		_, err := ask(t.Context(), New(&issuer{say: say}))
 		require.ErrorContains(t, err, want)
