@@ -82,8 +82,8 @@ func (p *Page) ended() bool { return p.ctx.Err() != nil }
 // follow takes in the client's events, until the client ends.
 func (p *Page) follow() {
 	defer func() {
+		p.look() // the last, which every viewer is sent: they go when the page has ended
 		p.cancel()
-		p.look() // the last, which every viewer is sent
 	}()
 	first := true
 	for news := range p.source.Subscribe(p.ctx) {
