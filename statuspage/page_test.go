@@ -171,6 +171,9 @@ func TestARequestThatCannotBeMetSaysWhatWouldBe(t *testing.T) {
 		assert.GreaterOrEqual(t, answer.Code, 400, query)
 		assert.Contains(t, answer.Body.String(), want)
 	}
+	long := httptest.NewRecorder()
+	page.ServeHTTP(long, httptest.NewRequest(strings.Repeat("X", 1000), "/page", nil))
+	assert.Contains(t, long.Body.String(), `method "`+strings.Repeat("X", 64)+`...": want`)
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
 		answer := httptest.NewRecorder()
 		page.ServeHTTP(answer, httptest.NewRequest(method, "/page", nil))

@@ -31,7 +31,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.act(w, r)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		h.Set("Allow", strings.Join(p.methods(), ", "))
-		refuse(w, http.StatusMethodNotAllowed, fmt.Sprintf("method %q: want one of %q", r.Method, p.methods()))
+		refuse(w, http.StatusMethodNotAllowed, fmt.Sprintf("method %q: want one of %q", clip(r.Method), p.methods()))
 	default:
 		p.show(w, r)
 	}
@@ -146,7 +146,6 @@ func (p *Page) snapshot() (view.Document, cantonlb.Status, time.Time) {
 func (p *Page) json(w http.ResponseWriter, q query) {
 	d, status, now := p.snapshot()
 	var out any = d
-	code := http.StatusOK
 	if q.explain != "" {
 		e, ok := view.Explain(status, q.explain, now)
 		if !ok {
@@ -156,7 +155,6 @@ func (p *Page) json(w http.ResponseWriter, q query) {
 		out = e
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	_ = encoder.Encode(out) //nolint:errchkjson // an error is that the viewer has gone
