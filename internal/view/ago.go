@@ -35,20 +35,27 @@ func Span(d time.Duration) string {
 	}
 }
 
-// RoundTrip says how long an answer took, in three digits at most, Unknown if it
+// RoundTrip says how long an answer took, in three digits, Unknown if it
 // is 0.
 func RoundTrip(d time.Duration) string {
-	ms := float64(d) / float64(time.Millisecond)
-	switch {
+	const second = 999.5 // ms, which would be rounded to 1000
+	switch ms := float64(d) / float64(time.Millisecond); {
 	case d <= 0:
 		return Unknown
-	case ms < 10:
-		return fmt.Sprintf("%.2fms", ms)
-	case ms < 100:
-		return fmt.Sprintf("%.1fms", ms)
-	case ms < 1000:
-		return fmt.Sprintf("%.0fms", ms)
+	case ms < second:
+		return threeDigits(ms) + "ms"
 	default:
-		return fmt.Sprintf("%.2fs", d.Seconds())
+		return threeDigits(d.Seconds()) + "s"
+	}
+}
+
+func threeDigits(x float64) string {
+	switch {
+	case x < 9.995:
+		return fmt.Sprintf("%.2f", x)
+	case x < 99.95:
+		return fmt.Sprintf("%.1f", x)
+	default:
+		return fmt.Sprintf("%.0f", x)
 	}
 }

@@ -182,6 +182,7 @@ func TestDurationsAreRounded(t *testing.T) {
 	}
 	for d, want := range map[time.Duration]string{
 		0: "-", 200 * time.Microsecond: "0.20ms", 12345 * time.Microsecond: "12.3ms", 250 * time.Millisecond: "250ms", 1500 * time.Millisecond: "1.50s",
+		9996 * time.Microsecond: "10.0ms", 99960 * time.Microsecond: "100ms", 999600 * time.Microsecond: "1.00s", 12 * time.Second: "12.0s",
 	} {
 		assert.Equal(t, want, view.RoundTrip(d), d)
 	}
