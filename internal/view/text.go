@@ -46,7 +46,11 @@ func Active(s cantonlb.Status, now time.Time) string {
 		return ""
 	}
 	text := fmt.Sprintf("active: %s for %s", f.Active, Ago(f.Since, now))
-	if f.Active == "" {
+	switch {
+	case f.Active != "":
+	case f.Since.IsZero():
+		text = "nobody is active yet"
+	default:
 		text = "nobody is active for " + Ago(f.Since, now)
 		if f.Lost != "" {
 			text += " (" + string(f.Lost) + ")"

@@ -131,6 +131,8 @@ func TestTheActiveIsNamedAndTheOthersStandBy(t *testing.T) {
 	assert.Equal(t, "seq3 stands by: it is eligible, and seq1 is the active.", e.Answer)
 	assert.False(t, e.Conditions[4].Met)
 
+	s.Failover = &cantonlb.FailoverStatus{}
+	assert.Contains(t, view.Text(s, now, nil), "\nnobody is active yet; switches: 0\n")
 	s.Failover = &cantonlb.FailoverStatus{Since: now.Add(-time.Second), Lost: healthcheck.ReasonNotServing, Last: "seq1"}
 	assert.Contains(t, view.Text(s, now, nil), "\nnobody is active for 1.0s (not_serving); the last was seq1; switches: 0\n")
 	assert.Equal(t, "seq1", view.NewDocument(s, nil, now, nil).Failover.Last)
