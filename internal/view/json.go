@@ -63,7 +63,7 @@ type Totals struct {
 }
 
 // Endpoint is one endpoint's status as JSON. The keys are the fields of
-// cantonlb.EndpointStatus.
+// cantonlb.EndpointStatus, but for the counts that only metrics have.
 type Endpoint struct {
 	Name            string    `json:"name"`
 	Address         string    `json:"address"`
@@ -82,6 +82,7 @@ type Endpoint struct {
 	Connection      string    `json:"connection"`
 	ConnectionError string    `json:"connectionError,omitempty"`
 	NextTry         time.Time `json:"nextTry,omitzero"`
+	Remote          string    `json:"remote,omitempty"`
 	Probe           Probe     `json:"probe"`
 	Calls           Calls     `json:"calls"`
 	Heard           time.Time `json:"heard,omitzero"`
@@ -190,7 +191,7 @@ func NewEndpoint(e cantonlb.EndpointStatus) Endpoint {
 		Name: e.Name, Address: e.Address, Weight: e.Weight, Zone: e.Zone, Priority: e.Priority,
 		Eligible: e.Eligible, Active: e.Active, Drained: e.Drained, Ejected: e.Ejected,
 		State: string(e.State), Reason: string(e.Reason), Detail: e.Detail, Since: utc(e.Since), Health: e.Health.String(),
-		Connection: e.Connection.String(), ConnectionError: e.ConnectionError, NextTry: utc(e.NextTry),
+		Connection: e.Connection.String(), ConnectionError: e.ConnectionError, NextTry: utc(e.NextTry), Remote: e.Remote,
 		Probe: Probe{
 			On: p.On, Target: p.Target, Kind: string(p.Kind), At: utc(p.At),
 			Reason: string(p.Reason), Detail: p.Detail,

@@ -2,6 +2,7 @@ package view_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -173,6 +174,22 @@ func TestTheDocumentHasWhatIsKnownAndNothingElse(t *testing.T) {
 	assert.Equal(t, []any{map[string]any{
 		"number": 7.0, "at": "2026-03-01T12:00:00Z", "kind": "endpoint", "endpoint": "seq2", "from": "healthy", "to": "unhealthy", "heldSeconds": 1.0,
 	}}, d["events"])
+}
+
+func TestTheDocumentKnowsEachFieldOfAnEndpoint(t *testing.T) {
+	var keys []string
+	for f := range reflect.TypeFor[view.Endpoint]().Fields() {
+		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		keys = append(keys, strings.ToUpper(key[:1])+key[1:])
+	}
+	for f := range reflect.TypeFor[cantonlb.EndpointStatus]().Fields() {
+		if f.Name != "Transitions" { // of metrics alone
+			assert.Contains(t, keys, f.Name)
+		}
+	}
+	s := status()
+	s.Endpoints[0].Remote = "10.0.0.1:5001"
+	assert.Equal(t, "10.0.0.1:5001", view.NewEndpoint(s.Endpoints[0]).Remote)
 }
 
 func TestDurationsAreRounded(t *testing.T) {
