@@ -48,7 +48,6 @@ type facts struct {
 	Kind, Target         string
 	Outcome, ProbeReason string // empty if the probe passed
 	Probe                time.Time
-	Watch                string
 
 	// PerSecond is view.Unknown until two looks have counted.
 	PerSecond        string
@@ -104,7 +103,7 @@ func (r *row) show(s *cantonlb.Status, e *cantonlb.EndpointStatus, now time.Time
 		ID: r.facts.ID, Name: e.Name, Address: e.Address,
 		State: e.State, Reason: string(e.Reason), Detail: e.Detail, Since: e.Since, Eligible: e.Eligible, Drained: e.Drained,
 		Connection: e.Connection.String(), ConnectionError: e.ConnectionError, NextTry: e.NextTry,
-		Probed: p.On, Kind: string(p.Kind), Target: p.Target, Probe: p.At, Watch: string(p.Watch),
+		Probed: p.On, Kind: string(p.Kind), Target: p.Target, Probe: p.At,
 		PerSecond: view.Unknown, InFlight: e.Calls.InFlight, Failed: e.Calls.Failed,
 		end: endOf(now), spans: len(r.spans),
 	}
