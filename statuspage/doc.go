@@ -16,7 +16,8 @@
 //
 //	?show=all|STATE         all endpoints, or those in one state
 //	?explain=NAME           why the endpoint with this name is picked, or is not
-//	?format=json|text       the same for programs and for terminals
+//	?format=json|text       the same for programs and for terminals; of all
+//	                        endpoints, whatever ?show says
 //
 // # Guard it
 //
