@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -120,7 +121,7 @@ func (s *screen) draw() string {
 	if left := s.height - len(lines) - 3; left > 0 && len(s.events) > 0 {
 		lines = append(lines, "", bold.Styled("NEWEST EVENTS"))
 		for _, e := range slices.Backward(s.events[max(0, len(s.events)-left+1):]) {
-			word := fmt.Sprintf("%-12s", e.To)
+			word := fmt.Sprintf("%-12s", cmp.Or(string(e.To), string(e.Kind)))
 			lines = append(lines, rest.Styled(e.At.UTC().Format(time.TimeOnly))+"  "+styleOf(e.To).Styled(word)+" "+e.String())
 		}
 	}

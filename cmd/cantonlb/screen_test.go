@@ -34,6 +34,7 @@ func drawn(n, width, height int) []string {
 	s.Update(newsMsg{
 		{Number: 1, At: noon.Add(-10 * time.Minute), Kind: cantonlb.EventEndpoint, Endpoint: last.Name, To: cantonlb.StateHealthy},
 		{Number: 2, At: noon, Kind: cantonlb.EventEndpoint, Endpoint: last.Name, From: cantonlb.StateHealthy, To: cantonlb.StateUnhealthy},
+		{Number: 3, At: noon, Kind: cantonlb.EventSwitch, Endpoint: "e0", Switch: cantonlb.Switch{Number: 1, To: "e0"}},
 	})
 	s.Update(tickMsg{})
 	return strings.Split(ansi.Strip(s.draw()), "\n")
@@ -47,7 +48,8 @@ func TestTheScreenShowsEachEndpointAndWhatItWas(t *testing.T) {
 	assert.True(t, strings.HasPrefix(lines[5], "> e0        healthy     10m01s   3.00ms"), lines[5])
 	assert.Contains(t, lines[5], strings.Repeat(" ", 9)+strings.Repeat("▁", 21)+"  ", "ten minutes of fifteen are known")
 	assert.Contains(t, lines[7], strings.Repeat("▁", 20)+"█  probe_timeout")
-	assert.Contains(t, lines[10], `endpoint "e2": healthy -> unhealthy`)
+	assert.Contains(t, lines[10], "12:00:00  switch       switch ")
+	assert.Contains(t, lines[11], `endpoint "e2": healthy -> unhealthy`)
 	assert.Equal(t, "q quits", lines[len(lines)-1])
 }
 
