@@ -89,6 +89,9 @@ func (t *target) connect(cmd *cobra.Command, args []string) (*cantonlb.Client, [
 	if len(args) == 0 {
 		return nil, nil, errors.New("nothing to look at: want a TARGET, such as static:///host1:port,host2:port, or --config FILE")
 	}
+	if t.service != "" && t.healthHTTP != "" {
+		return nil, nil, errors.New("--service and --health-http: want one or the other, since a page has no services")
+	}
 	endpoints, err := parseTarget(args[0])
 	if err != nil {
 		return nil, nil, err
