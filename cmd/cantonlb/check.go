@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,7 +54,10 @@ func newCheck(environ []string) *cobra.Command {
 			if n := len(client.Status().Endpoints); least < 0 || least > n {
 				return fmt.Errorf("--min %d: want 1 to %d, the length of the list; 0 for all", least, n)
 			}
-			status := await(cmd.Context(), client, timeout)
+			status, err := await(cmd.Context(), client, timeout)
+			if err != nil {
+				return err
+			}
 			code := judge(status, least)
 			if quiet && code == codeAll {
 				return nil
@@ -103,16 +107,19 @@ func (v verdict) orNil() error {
 }
 
 // await gives the status once every endpoint has shown what it is, or the time is
-// over.
-func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration) cantonlb.Status {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+// over. It is an error if ctx ends before.
+func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration) (cantonlb.Status, error) {
+	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	for range client.Subscribe(ctx) {
+	for range client.Subscribe(within) {
 		if s := client.Status(); decided(s) {
-			return s
+			return s, nil
 		}
 	}
-	return client.Status()
+	if ctx.Err() != nil {
+		return cantonlb.Status{}, errors.New("interrupted before every endpoint has shown what it is")
+	}
+	return client.Status(), nil
 }
 
 // decided tells whether every endpoint has shown what it is: by a verdict, or by

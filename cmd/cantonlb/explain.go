@@ -33,7 +33,10 @@ func newExplain(environ []string) *cobra.Command {
 				return err
 			}
 			defer client.Close()
-			status := await(cmd.Context(), client, timeout)
+			status, err := await(cmd.Context(), client, timeout)
+			if err != nil {
+				return err
+			}
 			if len(names) == 0 {
 				for _, e := range status.Endpoints {
 					names = append(names, e.Name)

@@ -21,10 +21,14 @@
 //
 // # Exit codes
 //
+// Of check; explain ends with 0 if an endpoint would be picked and 2 if none would,
+// and watch with 0.
+//
 //	0  all endpoints are healthy, or as many as --min asks for
 //	1  some are
 //	2  none is
-//	3  the command was used in a wrong way, or the settings are bad: nothing is known
+//	3  the command was used in a wrong way or interrupted, or the settings are bad:
+//	   nothing is known
 package main
 
 import (

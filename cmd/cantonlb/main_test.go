@@ -91,6 +91,20 @@ func TestCheckDoesNotWaitForAServerThatHangs(t *testing.T) {
 	assert.Contains(t, r.out, "1 of 2 endpoints eligible")
 }
 
+func TestOneThatIsInterruptedKnowsNothing(t *testing.T) {
+	c := cluster(t, 2)
+	c.Hang(1)
+	for _, name := range []string{"check", "explain"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		out, errs := new(log), new(log)
+		code := run(ctx, []string{name, "--plaintext", c.Target()}, strings.NewReader(""), out, errs, nil)
+		assert.Equal(t, codeUsage, code)
+		assert.Equal(t, "cantonlb: interrupted before every endpoint has shown what it is\n", errs.String())
+		assert.Empty(t, out.String())
+	}
+}
+
 func TestCheckAsJSON(t *testing.T) {
 	c := cluster(t, 2)
 	c.SetServing(1, "", false)
