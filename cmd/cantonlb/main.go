@@ -38,6 +38,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/charmbracelet/colorprofile"
@@ -76,7 +77,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer, 
 		return int(code)
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(errs, "cantonlb: %v\n", err) // there is nowhere else to say it
+		text := strings.TrimPrefix(err.Error(), "cantonlb: ") // the library says it, too
+		_, _ = fmt.Fprintf(errs, "cantonlb: %s\n", text)      // there is nowhere else to say it
 		return codeUsage
 	}
 	return codeAll

@@ -223,6 +223,7 @@ func TestWrongUseHasACodeOfItsOwnAndSaysWhatWouldBeRight(t *testing.T) {
 		r := command(t, args...)
 		assert.Equal(t, codeUsage, r.code, args)
 		assert.Contains(t, r.errs, want)
+		assert.Equal(t, 1, strings.Count(r.errs, "cantonlb: "), r.errs)
 		assert.True(t, strings.HasPrefix(r.errs, "cantonlb: "), r.errs)
 		assert.Empty(t, r.out, args)
 	}
