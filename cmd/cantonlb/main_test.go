@@ -210,6 +210,7 @@ func TestWrongUseHasACodeOfItsOwnAndSaysWhatWouldBeRight(t *testing.T) {
 		"--ca: open ":                                          {"check", "--ca", "absent.pem", "a:1"},
 		"no certificate in it; want a PEM file":                {"check", "--ca", empty, "a:1"},
 		"--cert and --key: want both or neither":               {"watch", "--cert", "x", "a:1"},
+		"asks for TLS while":                                   {"check", "--plaintext", "a:1,https://b:2"},
 		"--timeout 0s: want a duration above zero":             {"explain", "--timeout", "0s", "a:1"},
 		"--min 3: want 1 to 2":                                 {"check", "--min", "3", "--plaintext", "127.0.0.1:1,127.0.0.1:2"},
 		`role "sequencers": want one of`:                       {"check", "--role", "sequencers", "--plaintext", "a:1"},
@@ -235,6 +236,7 @@ func TestHelpHasExamplesAndShellsComplete(t *testing.T) {
 		assert.Equal(t, codeAll, help.code)
 		assert.Contains(t, help.out, "Examples:\n")
 		assert.Contains(t, help.out, "--config file")
+		assert.Contains(t, help.out, "a list with both has one of them before each address")
 	}
 	assert.Contains(t, command(t, "__complete", "check", "--role", "").out, "participant_ledger\n")
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {

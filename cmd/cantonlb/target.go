@@ -40,13 +40,14 @@ var roles = []string{
 const targetHelp = `
 
 TARGET is a list of addresses, static:///host1:port,host2:port. An address may be a URL: http:// is plaintext,
-https:// is TLS. Or --config names a file as programs have it, see docs/config.md.`
+https:// is TLS; a list with both has one of them before each address. Or --config names a file as programs have it,
+see docs/config.md.`
 
 // addTo adds the flags to a command, whose first argument is the target.
 func (t *target) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&t.config, "config", "", "config `file`, YAML or JSON, in place of TARGET")
-	f.BoolVar(&t.plaintext, "plaintext", false, "no TLS, for addresses that do not begin with https://")
+	f.BoolVar(&t.plaintext, "plaintext", false, "no TLS; not for a list with https:// in it")
 	f.StringVar(&t.ca, "ca", "", "PEM `file` of the authorities to trust, in place of the system's")
 	f.StringVar(&t.cert, "cert", "", "PEM `file` of the client's certificate (mTLS)")
 	f.StringVar(&t.key, "key", "", "PEM `file` of the client's key (mTLS)")
