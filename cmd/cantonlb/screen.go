@@ -125,7 +125,7 @@ func (s *screen) draw() string {
 			lines = append(lines, rest.Styled(e.At.UTC().Format(time.TimeOnly))+"  "+styleOf(e.To).Styled(word)+" "+e.String())
 		}
 	}
-	lines = append(lines, foot)
+	lines = append(lines[:min(len(lines), max(0, s.height-1))], foot)
 	for i := range lines {
 		lines[i] = ansi.Truncate(lines[i], s.width, "…")
 	}
@@ -140,10 +140,23 @@ func (s *screen) head() []string {
 	if line := view.Active(s.status, s.now); line != "" {
 		lines = append(lines, line)
 	}
-	for _, note := range s.status.Notes {
+	return append(append(lines, s.notes()...), "")
+}
+
+// notes gives the client's, in a quarter of the screen at most.
+func (s *screen) notes() []string {
+	notes := s.status.Notes
+	if most := s.height / 4; len(notes) > most {
+		notes = notes[:max(0, most-1)]
+	}
+	var lines []string
+	for _, note := range notes {
 		lines = append(lines, warn.Styled("note: "+note))
 	}
-	return append(lines, "")
+	if more := len(s.status.Notes) - len(notes); more > 0 {
+		lines = append(lines, warn.Styled(fmt.Sprintf("and %d notes more", more)))
+	}
+	return lines
 }
 
 // The columns of the table that have a fixed width, the last two by the terminal's.

@@ -66,3 +66,23 @@ func TestTheScreenFitsTheTerminalAndShowsThoseFirstThatAreOut(t *testing.T) {
 	assert.Contains(t, lines, "  and 90 more")
 	assert.Contains(t, lines[5], "█  probe_timeout", "a narrow terminal has room for the reason")
 }
+
+func TestManyNotesLeaveRoomForTheEndpoints(t *testing.T) {
+	status := cantonlb.Status{Notes: strings.Split(strings.Repeat("a note,", 29)+"the last", ","), NoneEligibleSince: noon}
+	for i := range 3 {
+		status.Endpoints = append(status.Endpoints, cantonlb.EndpointStatus{Name: fmt.Sprintf("e%d", i), State: cantonlb.StateUnhealthy})
+	}
+	s := newScreen(func() cantonlb.Status { return status }, func() time.Time { return noon.Add(time.Second) })
+	for _, height := range []int{24, 8, 3, 1} {
+		s.Update(tea.WindowSizeMsg{Width: 80, Height: height})
+		s.Update(tickMsg{})
+		lines := strings.Split(ansi.Strip(s.draw()), "\n")
+		assert.LessOrEqual(t, len(lines), height)
+		assert.Equal(t, "q quits", lines[len(lines)-1])
+		if height == 24 {
+			text := strings.Join(lines, "\n")
+			assert.Contains(t, text, "and 25 notes more")
+			assert.Contains(t, text, "  e2 ")
+		}
+	}
+}
