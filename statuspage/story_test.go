@@ -172,3 +172,17 @@ func TestAQuarterOfAnHourIsDrawn(t *testing.T) {
 	b.open(url, command{Scheme: "dark", Plain: true, Width: 390, Height: 844})
 	b.shoot("story-narrow")
 }
+
+func TestAnOutageWhoseReasonChangesIsOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake("seq1")
+		inTime(t, f, func(t *testing.T, page *statuspage.Page) {
+			for _, why := range []healthcheck.Reason{healthcheck.ReasonConnectionLost, healthcheck.ReasonConnectFailed, healthcheck.ReasonHandshakeFailed} {
+				time.Sleep(10 * time.Second)
+				f.turn(0, cantonlb.StateConnecting, why, "")
+			}
+			time.Sleep(10 * time.Second)
+			assert.Contains(t, get(page, "").Body.String(), "<title>connecting once, 30s in all</title>")
+		})
+	})
+}

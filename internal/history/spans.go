@@ -56,11 +56,14 @@ func (s Spans) prune(now time.Time) Spans {
 	return slices.Delete(s, 0, old)
 }
 
-// Total says how often and how long the endpoint was in a state in the window.
+// Total says how often and how long the endpoint was in a state in the window. Spans
+// that follow each other, as with a new reason, are one time.
 func (s Spans) Total(state cantonlb.State, now time.Time) (times int, lasted time.Duration) {
 	begin := now.Add(-Window)
+	goesOn := false
 	for i, x := range s {
 		if x.State != state {
+			goesOn = false
 			continue
 		}
 		end := now
@@ -72,8 +75,10 @@ func (s Spans) Total(state cantonlb.State, now time.Time) (times int, lasted tim
 			from = begin
 		}
 		if d := end.Sub(from); d > 0 {
-			times++
-			lasted += d
+			if !goesOn {
+				times++
+			}
+			lasted, goesOn = lasted+d, true
 		}
 	}
 	return times, lasted
