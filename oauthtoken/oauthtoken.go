@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/oauth2"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -80,9 +81,19 @@ func (t *tokens) get(ctx context.Context) (*oauth2.Token, error) {
 	case <-q.done:
 		return q.token, q.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, givenUpError{ctx.Err()}
 	}
 }
+
+// givenUpError is the error of a call that could wait no longer. Without a code grpc would
+// make it UNAUTHENTICATED.
+type givenUpError struct{ error }
+
+// Unwrap gives the context's error.
+func (e givenUpError) Unwrap() error { return e.error }
+
+// GRPCStatus gives the code DEADLINE_EXCEEDED or CANCELLED.
+func (e givenUpError) GRPCStatus() *status.Status { return status.FromContextError(e.error) }
 
 // isOver tells whether the question has been answered, and its answer no longer
 // counts: a token that has expired, or a failure that was some time ago.

@@ -2,6 +2,8 @@ package oauthtoken
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -17,7 +19,10 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/lbtest"
@@ -99,6 +104,28 @@ func TestCallsWaitForAHungIssuerOnlyAsLongAsTheyMay(t *testing.T) {
 		assert.Equal(t, "Bearer hunter2", header)
 		assert.EqualValues(t, 1, i.asked.Load())
 	})
+}
+
+func TestOnAPlainChannelACallThatIsCalledOffSaysSo(t *testing.T) {
+	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithTLS())
+	s := cluster.Server(0)
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM([]byte(s.CA().PEM())))
+	i := &issuer{gate: make(chan struct{}), say: lasting("hunter2", time.Minute)}
+	defer close(i.gate)
+	channel, err := grpc.NewClient("passthrough:///"+s.Addr(), append(cluster.DialOptions(), grpc.WithPerRPCCredentials(New(i)),
+		grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})))...)
+	require.NoError(t, err)
+	defer channel.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error)
+	go func() {
+		_, err := lbtest.Echo(ctx, channel, "x")
+		failed <- err
+	}()
+	require.Eventually(t, func() bool { return i.asked.Load() == 1 }, 20*time.Second, time.Millisecond)
+	cancel()
+	assert.Equal(t, codes.Canceled, status.Code(<-failed), "and not UNAUTHENTICATED")
 }
 
 func TestAFailureCountsForASecond(t *testing.T) {
