@@ -373,6 +373,11 @@ func TestFailOpenGoesToWhoWasActiveLastAndToNobodyElse(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "server1", name)
 		}
+		status := client.Status()
+		for _, e := range status.Endpoints {
+			assert.Equal(t, e.Name == "server1", e.FailOpen)
+		}
+		assert.Equal(t, []string{"no endpoint is eligible: calls go to 1 of them all the same (failOpen)"}, status.Notes)
 	})
 }
 

@@ -62,6 +62,9 @@ type EndpointStatus struct {
 	// Eligible: it may be picked. That takes a connection, health, and being
 	// neither drained nor ejected.
 	Eligible bool
+	// FailOpen: calls go to it although it is not eligible, since no endpoint is and
+	// Config.NoneEligible is FailOpen.
+	FailOpen bool
 	Drained  bool
 	// Active: calls go to it. False for all unless the policy is ActivePassive.
 	Active   bool
@@ -148,13 +151,19 @@ func newStatus(state connectivity.State, s endpointset.Status) Status {
 		out.Failover = &f
 	}
 	out.Endpoints = make([]EndpointStatus, 0, len(s.Endpoints))
-	checked := true
+	checked, open := true, 0
 	for _, e := range s.Endpoints {
 		out.Endpoints = append(out.Endpoints, newEndpointStatus(e))
 		checked = checked && e.Checked
+		if e.FailOpen {
+			open++
+		}
 	}
 	if !checked {
 		out.Notes = append(out.Notes, "health checking is disabled: every endpoint that is connected counts as healthy")
+	}
+	if open > 0 {
+		out.Notes = append(out.Notes, fmt.Sprintf("no endpoint is eligible: calls go to %d of them all the same (failOpen)", open))
 	}
 	if f := s.Failover; f != nil && f.Multiple != nil {
 		out.Notes = append(out.Notes, "several endpoints say that they serve, of which one at a time should: "+
@@ -179,7 +188,7 @@ func newEndpointStatus(e endpointset.EndpointStatus) EndpointStatus {
 	last := e.Checker.Last
 	out := EndpointStatus{
 		Name: e.Name, Address: e.Address, Weight: e.Weight, Zone: e.Zone, Priority: e.Priority,
-		Eligible: e.Eligible, Drained: e.Drained, Ejected: e.Ejected, Active: e.Active,
+		Eligible: e.Eligible, FailOpen: e.FailOpen, Drained: e.Drained, Ejected: e.Ejected, Active: e.Active,
 		State: State(e.State), Reason: e.Reason, Detail: e.Detail, Since: e.Since, Health: e.Health,
 		Connection: e.Connection, ConnectionError: e.ConnectionErr, NextTry: e.NextTry, Remote: e.Remote,
 		Probe: ProbeStatus{

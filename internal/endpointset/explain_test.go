@@ -165,6 +165,25 @@ func TestAfterWaitEligibleAndSetDrainedTheSnapshotIsUpToDate(t *testing.T) {
 	})
 }
 
+func TestWaitEligibleEndsWhenTheListBecomesTooShort(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a", "b"))
+		f.up("a")
+		f.down(errRefused, "b")
+		done := make(chan error, 1)
+		go func() {
+			_, err := f.set.WaitEligible(t.Context(), 2)
+			done <- err
+		}()
+		synctest.Wait()
+		require.Empty(t, done)
+		require.NoError(t, f.push("a"))
+		synctest.Wait()
+		require.Len(t, done, 1)
+		assert.EqualError(t, <-done, "cannot wait for 2 healthy endpoints: the list has 1")
+	})
+}
+
 func TestWaitEligibleEndsWithClose(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a"))

@@ -113,10 +113,8 @@ func (s *Set) snapshotLocked() balancer.State {
 		return balancer.State{ConnectivityState: connectivity.Connecting, Picker: &refusal{set: s, wait: true}}
 	}
 	s.noneLocked(true)
-	if s.cfg.NoneEligible == FailOpen {
-		if conns := s.connectedLocked(); len(conns) > 0 {
-			return balancer.State{ConnectivityState: connectivity.Ready, Picker: s.newOpenPickerLocked(conns)}
-		}
+	if conns := s.openLocked(); len(conns) > 0 {
+		return balancer.State{ConnectivityState: connectivity.Ready, Picker: s.newOpenPickerLocked(conns)}
 	}
 	return balancer.State{
 		ConnectivityState: connectivity.TransientFailure,
@@ -139,6 +137,14 @@ func (s *Set) noneLocked(none bool) {
 		s.emitLocked(Event{Kind: EventNoneEligible, From: noneEligible, To: someEligible, Held: now.Sub(s.none), At: now})
 		s.none = time.Time{}
 	}
+}
+
+// openLocked gives the connections that are picked although nobody is eligible.
+func (s *Set) openLocked() []*conn {
+	if s.cfg.NoneEligible != FailOpen || s.pickableLocked() || s.expectsLocked() {
+		return nil
+	}
+	return s.connectedLocked()
 }
 
 // connectedLocked gives the connections that exist, whatever their health,

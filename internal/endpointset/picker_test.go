@@ -98,6 +98,17 @@ func TestWaitLetsCallsWaitWhileNobodyIsEligible(t *testing.T) {
 	}, withPolicy(Wait))
 }
 
+// failingOpen gives the endpoints that are picked although nobody is eligible.
+func (f *fixture) failingOpen() []string {
+	var names []string
+	for _, e := range f.set.Status().Endpoints {
+		if e.FailOpen {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
+
 func TestFailOpenPicksAmongTheConnectedWhileNobodyIsEligible(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a", "b", "c", "d"))
@@ -106,15 +117,18 @@ func TestFailOpenPicksAmongTheConnectedWhileNobodyIsEligible(t *testing.T) {
 		require.NoError(t, f.set.SetDrained("c", true))
 		f.server("a").set(notServing())
 		assert.Equal(t, []string{"b"}, f.picked(), "somebody is eligible")
+		assert.Empty(t, f.failingOpen())
 		f.server("b").set(notServing())
 		assert.Equal(t, connectivity.Ready, f.state())
 		assert.Equal(t, []string{"a", "b"}, f.picked(), "neither the drained nor the disconnected")
+		assert.Equal(t, []string{"a", "b"}, f.failingOpen())
 		assert.NotZero(t, f.set.Status().NoneSince)
 
 		f.server("b").set(serving())
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{"b"}, f.picked())
 		assert.Zero(t, f.set.Status().NoneSince)
+		assert.Empty(t, f.failingOpen())
 	}, withPolicy(FailOpen))
 }
 

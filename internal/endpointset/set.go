@@ -146,8 +146,8 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	}
 	s.surveyLocked()
 	s.startSamplerLocked()
+	s.changedLocked()
 	s.inline = false
-	s.dirty = true
 	s.unlock()
 	s.publish()
 	if problem != nil {

@@ -54,6 +54,7 @@ type EndpointStatus struct {
 	// Health is what its probes have found.
 	Health   healthcheck.State
 	Eligible bool
+	FailOpen bool // picked all the same, because nobody is eligible
 	Drained  bool
 	Ejected  bool // or on trial after an ejection
 	Checked  bool // false: health checking is off, a connection is enough
@@ -78,9 +79,14 @@ func (s *Set) Status() Status {
 		Endpoints: make([]EndpointStatus, 0, len(s.list)),
 		Failover:  s.failoverLocked(),
 	}
+	open := s.openLocked() // in the order of the list
 	checkers := make([]*healthcheck.Checker, 0, len(s.list))
 	for _, e := range s.list {
-		out.Endpoints = append(out.Endpoints, e.statusLocked())
+		status := e.statusLocked()
+		if len(open) > 0 && open[0] == e.conn {
+			status.FailOpen, open = true, open[1:]
+		}
+		out.Endpoints = append(out.Endpoints, status)
 		checkers = append(checkers, e.checker)
 	}
 	s.unlock()

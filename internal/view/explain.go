@@ -79,12 +79,15 @@ func Explain(s cantonlb.Status, name string, now time.Time) (Explanation, bool) 
 	for _, c := range out.Conditions[4:] {
 		out.Picked = out.Picked && c.Met
 	}
+	out.Picked = out.Picked || e.FailOpen
 	out.Answer = answer(s, e, out.Picked, now)
 	return out, true
 }
 
 func answer(s cantonlb.Status, e cantonlb.EndpointStatus, picked bool, now time.Time) string {
 	switch n := s.Eligible(); {
+	case e.FailOpen:
+		return ineligible(e, now) + ". But no endpoint is, and calls go there all the same, as failOpen has it."
 	case picked && s.Failover != nil:
 		return e.Name + " is the active: all calls go there."
 	case picked && n == 1:
@@ -96,7 +99,12 @@ func answer(s cantonlb.Status, e cantonlb.EndpointStatus, picked bool, now time.
 	case e.Eligible:
 		return fmt.Sprintf("%s is eligible and stands in another zone: calls stay in zone %q while enough endpoints there are.", e.Name, s.Zone)
 	}
-	why := []string{}
+	return ineligible(e, now) + "."
+}
+
+// ineligible says that an endpoint is not eligible, and why, as the beginning of a sentence.
+func ineligible(e cantonlb.EndpointStatus, now time.Time) string {
+	var why []string
 	if e.Reason != healthcheck.ReasonNone {
 		why = append(why, string(e.Reason))
 	}
@@ -107,7 +115,7 @@ func answer(s cantonlb.Status, e cantonlb.EndpointStatus, picked bool, now time.
 	if len(why) > 0 {
 		text += " (" + strings.Join(why, ", ") + ")"
 	}
-	return text + "."
+	return text
 }
 
 func connected(e cantonlb.EndpointStatus, now time.Time) Condition {

@@ -71,6 +71,7 @@ type Endpoint struct {
 	Zone            string    `json:"zone,omitempty"`
 	Priority        int       `json:"priority,omitempty"`
 	Eligible        bool      `json:"eligible"`
+	FailOpen        bool      `json:"failOpen,omitempty"`
 	Active          bool      `json:"active"`
 	Drained         bool      `json:"drained"`
 	Ejected         bool      `json:"ejected"`
@@ -189,7 +190,7 @@ func NewEndpoint(e cantonlb.EndpointStatus) Endpoint {
 	p := e.Probe
 	out := Endpoint{
 		Name: e.Name, Address: e.Address, Weight: e.Weight, Zone: e.Zone, Priority: e.Priority,
-		Eligible: e.Eligible, Active: e.Active, Drained: e.Drained, Ejected: e.Ejected,
+		Eligible: e.Eligible, FailOpen: e.FailOpen, Active: e.Active, Drained: e.Drained, Ejected: e.Ejected,
 		State: string(e.State), Reason: string(e.Reason), Detail: e.Detail, Since: utc(e.Since), Health: e.Health.String(),
 		Connection: e.Connection.String(), ConnectionError: e.ConnectionError, NextTry: utc(e.NextTry), Remote: e.Remote,
 		Probe: Probe{

@@ -139,6 +139,20 @@ func TestTheActiveIsNamedAndTheOthersStandBy(t *testing.T) {
 	assert.Equal(t, "seq1", view.NewDocument(s, nil, now, nil).Failover.Last)
 }
 
+func TestAnEndpointThatIsPickedBecauseNobodyIsEligibleIsPicked(t *testing.T) {
+	s := status()
+	for i := range s.Endpoints {
+		s.Endpoints[i].Eligible = false
+	}
+	s.Endpoints[1].FailOpen = true
+	e, _ := view.Explain(s, "seq2", now)
+	assert.True(t, e.Picked)
+	assert.False(t, e.Eligible)
+	assert.Regexp(t, `^seq2 is not eligible: it is unhealthy \(.*\). But no endpoint is, and calls go there all the same, as failOpen has it\.$`, e.Answer)
+	e, _ = view.Explain(s, "seq1", now)
+	assert.False(t, e.Picked)
+}
+
 func TestAnEndpointOfAnotherZoneIsPickedOnlyIfCallsSpill(t *testing.T) {
 	s := status()
 	s.Zone = "east"
