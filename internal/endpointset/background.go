@@ -1,6 +1,9 @@
 package endpointset
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Background runs f until the set is closed: then the context of f ends, and
 // Close waits for f to return. f must not wait for an update of the list, since
@@ -11,4 +14,18 @@ func (s *Set) Background(f func(context.Context)) {
 	if !s.closed {
 		s.wg.Go(func() { f(s.ctx) })
 	}
+}
+
+// armLocked sets a timer and keeps it at: after d it runs f with Set.mu held, unless
+// the set is closed by then, or at holds another timer or none.
+func (s *Set) armLocked(at **time.Timer, d time.Duration, f func()) {
+	var t *time.Timer
+	t = time.AfterFunc(d, func() {
+		s.mu.Lock()
+		defer s.unlock()
+		if !s.closed && *at == t {
+			f()
+		}
+	})
+	*at = t
 }

@@ -160,15 +160,9 @@ func (s *Set) armChoiceLocked(at, now time.Time) {
 	if at.IsZero() {
 		return
 	}
-	var t *time.Timer
-	t = time.AfterFunc(at.Sub(now), func() {
-		s.mu.Lock()
-		defer s.unlock()
-		if !s.closed && c.wake == t {
-			_ = s.chooseLocked(selector.Event{Kind: selector.EventTime}) // is no command
-		}
+	s.armLocked(&c.wake, at.Sub(now), func() {
+		_ = s.chooseLocked(selector.Event{Kind: selector.EventTime}) // is no command
 	})
-	c.wake = t
 }
 
 // activeLocked makes an endpoint the active, or nobody. The one before is closed

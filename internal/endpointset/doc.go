@@ -41,7 +41,7 @@
 //	             (package selector decides); commands.go gives it commands
 //	searching.go asks everybody when the active is in doubt, or nobody is
 //	moving.go    ends streams on an endpoint that is not the active any more
-//	background.go runs what ends with the set
+//	background.go runs what ends with the set, and its timers
 //	renewing.go  connects to another address of the same name, without a gap
 //	picker.go    the snapshot that picks; counters.go whom it may, and the accounts
 //	state.go     an endpoint in one word, and why

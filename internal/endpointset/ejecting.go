@@ -88,14 +88,5 @@ func (e *endpoint) offerTrialLocked() {
 }
 
 func (e *endpoint) armEjectionLocked(d time.Duration) {
-	var t *time.Timer
-	t = time.AfterFunc(d, func() {
-		s := e.set
-		s.mu.Lock()
-		defer s.unlock()
-		if !s.closed && e.ejectionTimer == t {
-			e.ejectionLocked(timeIsUp)
-		}
-	})
-	e.ejectionTimer = t
+	e.set.armLocked(&e.ejectionTimer, d, func() { e.ejectionLocked(timeIsUp) })
 }

@@ -188,21 +188,13 @@ func (e *endpoint) pauseLocked() time.Duration {
 // armLocked sets the endpoint's one timer.
 func (e *endpoint) armLocked(d time.Duration) {
 	e.disarmLocked()
-	var t *time.Timer
-	t = time.AfterFunc(d, func() {
-		s := e.set
-		s.mu.Lock()
-		defer s.unlock()
-		if s.closed || e.timer != t {
-			return // overtaken by something else
-		}
+	e.set.armLocked(&e.timer, d, func() {
 		if e.link.phase == waiting {
 			e.wakeLocked()
 		} else {
 			e.stepLocked(linkDown, errConnectTimeout)
 		}
 	})
-	e.timer = t
 }
 
 var errConnectTimeout = fmt.Errorf("no connection within %v", connectTimeout)

@@ -9,6 +9,27 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
+// useLocked has f make calls on the connection, in a goroutine of its own, once
+// Set.mu is released. The context of f ends with the connection, with the set, or
+// by the function that it gives; Close waits for f to return.
+func (c *conn) useLocked(f func(context.Context, grpc.ClientConnInterface)) context.CancelFunc {
+	s := c.endpoint.set
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.wg.Add(1)
+	s.after = append(s.after, func() {
+		p, release := c.sc.GetOrBuildProducer(&producerBuilder{cancel: cancel})
+		go func() {
+			defer s.wg.Done()
+			defer release()
+			defer cancel()
+			if cc, ok := p.(grpc.ClientConnInterface); ok { // what grpc says it gives
+				f(ctx, cc)
+			}
+		}()
+	})
+	return cancel
+}
+
 // onConn makes the calls of generated stubs on one connection. What grpc gives for
 // that makes streams; its unary calls heed no option that gives something back.
 type onConn struct{ grpc.ClientConnInterface }

@@ -95,7 +95,6 @@ func (s *Set) channelHealth(c *conn, state balancer.SubConnState) {
 // probeLocked starts the probes on a connection. watched tells that grpc
 // watches the endpoint itself.
 func (e *endpoint) probeLocked(c *conn, watched bool) {
-	s := e.set
 	if e.checker == nil {
 		e.health = healthNow{state: healthcheck.Healthy, reason: healthcheck.ReasonConnected}
 		return
@@ -103,19 +102,8 @@ func (e *endpoint) probeLocked(c *conn, watched bool) {
 	if e.target != nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(s.ctx)
-	c.cancel = cancel
-	s.wg.Add(1)
-	s.after = append(s.after, func() {
-		p, release := c.sc.GetOrBuildProducer(&producerBuilder{cancel: cancel})
-		go func() {
-			defer s.wg.Done()
-			defer release()
-			defer cancel()
-			if cc, ok := p.(grpc.ClientConnInterface); ok { // what grpc says it gives
-				e.checker.Run(ctx, e.connProbes(c, cc, watched), c.heard.Load)
-			}
-		}()
+	c.cancel = c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
+		e.checker.Run(ctx, e.connProbes(c, cc, watched), c.heard.Load)
 	})
 }
 

@@ -220,20 +220,13 @@ func (s *Set) replaceLocked(list []wanted) {
 // armWarmedLocked sees to it that a new endpoint that cannot make up its mind
 // does not keep the old ones for ever.
 func (s *Set) armWarmedLocked() {
-	var t *time.Timer
-	t = time.AfterFunc(maxWarming, func() {
-		s.mu.Lock()
-		defer s.unlock()
-		if s.closed || s.warmed != t {
-			return // overtaken by something else
-		}
+	s.armLocked(&s.warmed, maxWarming, func() {
 		for _, e := range s.list {
 			e.warming = false
 		}
 		s.warming = 0
 		s.releaseLocked()
 	})
-	s.warmed = t
 }
 
 // releaseLocked lets the leaving endpoints go once the new ones are decided.

@@ -54,24 +54,12 @@ func (e *endpoint) validateLocked(c *conn, event validationEvent) {
 // askWhoLocked asks, on the connection itself, once Set.mu is released.
 func (e *endpoint) askWhoLocked(c *conn) {
 	s, f := e.set, e.set.options.Validator
-	ctx, cancel := context.WithCancel(s.ctx)
-	s.wg.Add(1)
-	s.after = append(s.after, func() {
-		p, release := c.sc.GetOrBuildProducer(&producerBuilder{cancel: cancel})
-		go func() {
-			defer s.wg.Done()
-			defer release()
-			defer cancel()
-			cc, ok := p.(grpc.ClientConnInterface)
-			if !ok { // it is what grpc says it gives
-				return
-			}
-			event, detail := s.askWho(ctx, onConn{cc}, f, e.want.identityAt(c.address))
-			if ctx.Err() != nil {
-				return // the connection is gone
-			}
-			e.answeredWho(c, event, detail) //nolint:contextcheck // what follows belongs to the set
-		}()
+	c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
+		event, detail := s.askWho(ctx, onConn{cc}, f, e.want.identityAt(c.address))
+		if ctx.Err() != nil {
+			return // the connection is gone
+		}
+		e.answeredWho(c, event, detail) //nolint:contextcheck // what follows belongs to the set
 	})
 }
 
@@ -109,16 +97,7 @@ func (s *Set) askWho(ctx context.Context, cc grpc.ClientConnInterface, f Validat
 }
 
 func (e *endpoint) armValidationLocked(c *conn, d time.Duration) {
-	var t *time.Timer
-	t = time.AfterFunc(d, func() {
-		s := e.set
-		s.mu.Lock()
-		defer s.unlock()
-		if !s.closed && e.validationTimer == t {
-			e.validateLocked(c, pauseOver)
-		}
-	})
-	e.validationTimer = t
+	e.set.armLocked(&e.validationTimer, d, func() { e.validateLocked(c, pauseOver) })
 }
 
 // forgetValidationLocked is for a connection that is given up: the next one has to
