@@ -43,14 +43,11 @@ func newCheck(environ []string) *cobra.Command {
 			if timeout <= 0 {
 				return fmt.Errorf("--timeout %v: want a duration above zero", timeout)
 			}
-			client, rest, err := t.connect(cmd, args)
+			client, err := t.connectOnly(cmd, args)
 			if err != nil {
 				return err
 			}
 			defer client.Close()
-			if len(rest) > 0 {
-				return fmt.Errorf("argument %q: want no TARGET beside --config", rest[0])
-			}
 			if n := len(client.Status().Endpoints); least < 0 || least > n {
 				return fmt.Errorf("--min %d: want 1 to %d, the length of the list; 0 for all", least, n)
 			}

@@ -109,6 +109,19 @@ func (t *target) connect(cmd *cobra.Command, args []string) (*cantonlb.Client, [
 	return client, args[1:], err
 }
 
+// connectOnly is connect for a command that takes nothing but a target.
+func (t *target) connectOnly(cmd *cobra.Command, args []string) (*cantonlb.Client, error) {
+	client, rest, err := t.connect(cmd, args)
+	if err != nil {
+		return nil, err
+	}
+	if len(rest) > 0 {
+		client.Close()
+		return nil, fmt.Errorf("argument %q: want no TARGET beside --config", rest[0])
+	}
+	return client, nil
+}
+
 func (t *target) fromFile(cmd *cobra.Command) (*cantonlb.Client, error) {
 	for _, flag := range t.healthFlags {
 		if cmd.Flags().Changed(flag) {

@@ -32,14 +32,11 @@ func newWatch(environ []string) *cobra.Command {
   cantonlb watch --config lb.yaml | tee changes.log`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, rest, err := t.connect(cmd, args)
+			client, err := t.connectOnly(cmd, args)
 			if err != nil {
 				return err
 			}
 			defer client.Close()
-			if len(rest) > 0 {
-				return fmt.Errorf("argument %q: want no TARGET beside --config", rest[0])
-			}
 			in, out := cmd.InOrStdin(), cmd.OutOrStdout()
 			switch {
 			case asJSON:
