@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/examples/internal/cli"
 	"github.com/cantonlb/cantonlb/examples/internal/demo"
 )
 
@@ -58,20 +59,20 @@ func startDemo(ctx context.Context, s *settings) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var switching sync.WaitGroup
 	switching.Go(func() {
-		if !wait(ctx, s.switchAfter) {
+		if !cli.Wait(ctx, s.switchAfter) {
 			return
 		}
 		fmt.Printf("%s demo: med1 becomes passive\n", clock())
 		first.setActive(false)
-		if wait(ctx, takeover) {
+		if cli.Wait(ctx, takeover) {
 			fmt.Printf("%s demo: med2 becomes active\n", clock())
 			second.setActive(true)
 		}
-		if wait(ctx, overlap) {
+		if cli.Wait(ctx, overlap) {
 			fmt.Printf("%s demo: med1 claims to be active as well\n", clock())
 			first.setActive(true)
 		}
-		if wait(ctx, overlap) {
+		if cli.Wait(ctx, overlap) {
 			first.setActive(false)
 		}
 	})
@@ -115,16 +116,4 @@ func port(s *demo.Server) int {
 	_, text, _ := net.SplitHostPort(s.Addr())
 	n, _ := strconv.Atoi(text) // a listener's address has a port
 	return n
-}
-
-// wait tells whether d has passed before ctx ended.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -125,7 +125,7 @@ func show(ctx context.Context, client *cantonlb.Client, s settings, orgs *all) e
 		if err := await(ctx, client, s.timeout, act.until); err != nil {
 			return fmt.Errorf("%s: %w", act.title, err)
 		}
-		if !sleep(ctx, s.pause) {
+		if !cli.Wait(ctx, s.pause) {
 			return nil
 		}
 		fmt.Print(cli.Table(client.Status(), time.Now()))
@@ -148,16 +148,4 @@ func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration, 
 		}
 	}
 	return fmt.Errorf("it never came to that: %w\n%s", ctx.Err(), cli.Table(client.Status(), time.Now()))
-}
-
-// sleep waits, and tells whether ctx still lives.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

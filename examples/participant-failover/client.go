@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/examples/internal/cli"
 	pb "github.com/cantonlb/cantonlb/examples/internal/ledgerpb"
 )
 
@@ -48,7 +49,7 @@ func submit(ctx context.Context, client *cantonlb.Client, id string) (again int,
 			return again, false, err
 		}
 		again++
-		if !wait(ctx, 50*time.Millisecond) {
+		if !cli.Wait(ctx, 50*time.Millisecond) {
 			return again, false, err
 		}
 	}
@@ -69,7 +70,7 @@ func follow(ctx context.Context, client *cantonlb.Client, each func(*pb.Update))
 				each(u)
 			}
 		}
-		wait(ctx, 20*time.Millisecond) // the stream was ended: by a replica that died, or by the client, to move it
+		cli.Wait(ctx, 20*time.Millisecond) // the stream was ended: by a replica that died, or by the client, to move it
 	}
 	return opened
 }
@@ -195,20 +196,8 @@ func (w *work) caughtUp() bool {
 		if done {
 			return true
 		}
-		if !wait(ctx, 10*time.Millisecond) {
+		if !cli.Wait(ctx, 10*time.Millisecond) {
 			return false
 		}
-	}
-}
-
-// wait tells whether d has passed before ctx ended.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/cantonlb/cantonlb/examples/internal/cli"
 	"github.com/cantonlb/cantonlb/examples/internal/exampletest"
 )
 
@@ -135,7 +136,7 @@ func lock(ctx context.Context, t *testing.T, s session) {
 		if got {
 			return
 		}
-		require.True(t, wait(ctx, 5*time.Millisecond), "the lock is not free")
+		require.True(t, cli.Wait(ctx, 5*time.Millisecond), "the lock is not free")
 	}
 }
 

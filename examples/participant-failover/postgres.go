@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/cantonlb/cantonlb/examples/internal/cli"
 )
 
 // lockID is the number of the advisory lock that makes a replica active.
@@ -122,7 +124,7 @@ func (p *postgres) await(ctx context.Context) (*postgresSession, error) {
 	defer cancel()
 	for {
 		s, err := dialPostgres(ctx, p.server.connString())
-		if err == nil || !wait(ctx, 20*time.Millisecond) {
+		if err == nil || !cli.Wait(ctx, 20*time.Millisecond) {
 			return s, err
 		}
 	}

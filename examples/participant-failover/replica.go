@@ -16,6 +16,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/examples/internal/cli"
 	pb "github.com/cantonlb/cantonlb/examples/internal/ledgerpb"
 )
 
@@ -74,7 +75,7 @@ func runReplica(name, addr, store string) error {
 			return err
 		}
 		say(sayPassive)
-		if !wait(ctx, yieldTime) {
+		if !cli.Wait(ctx, yieldTime) {
 			return nil
 		}
 	}
@@ -101,7 +102,7 @@ func standBy(ctx context.Context, store string) (session, error) {
 			s.close()
 			s = nil
 		}
-		if !wait(ctx, lockPoll) {
+		if !cli.Wait(ctx, lockPoll) {
 			if s != nil {
 				s.close()
 			}
@@ -194,7 +195,7 @@ func (l *ledger) Updates(request *pb.UpdatesRequest, stream pb.Ledger_UpdatesSer
 			}
 			last = u.Offset
 		}
-		if !wait(ctx, streamPoll) {
+		if !cli.Wait(ctx, streamPoll) {
 			return status.FromContextError(ctx.Err()).Err()
 		}
 	}

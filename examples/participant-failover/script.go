@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/examples/internal/cli"
 )
 
 const (
@@ -39,14 +40,14 @@ func (s *script) play(ctx context.Context) error {
 		func(ctx context.Context) error { return s.stepDown(ctx, p2, p1) },
 		func(ctx context.Context) error { return s.stop(ctx, p1, p2) },
 	} {
-		if !wait(ctx, s.pause) {
+		if !cli.Wait(ctx, s.pause) {
 			return ctx.Err()
 		}
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
-	wait(ctx, s.pause)
+	cli.Wait(ctx, s.pause)
 	return nil
 }
 
@@ -86,7 +87,7 @@ func (s *script) stop(ctx context.Context, active, standby *replica) error {
 	if err := stopProcess(active.process); err != nil {
 		return err
 	}
-	if !wait(ctx, heldTime) {
+	if !cli.Wait(ctx, heldTime) {
 		return ctx.Err()
 	}
 	if now := s.client.Status().Failover.Active; now != "" {
