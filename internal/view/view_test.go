@@ -192,13 +192,14 @@ func TestTheDocumentHasWhatIsKnownAndNothingElse(t *testing.T) {
 
 func TestTheDocumentKnowsEachFieldOfAnEndpoint(t *testing.T) {
 	var keys []string
-	for f := range reflect.TypeFor[view.Endpoint]().Fields() {
-		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	document, endpoint := reflect.TypeFor[view.Endpoint](), reflect.TypeFor[cantonlb.EndpointStatus]()
+	for i := range document.NumField() {
+		key, _, _ := strings.Cut(document.Field(i).Tag.Get("json"), ",")
 		keys = append(keys, strings.ToUpper(key[:1])+key[1:])
 	}
-	for f := range reflect.TypeFor[cantonlb.EndpointStatus]().Fields() {
-		if f.Name != "Transitions" { // of metrics alone
-			assert.Contains(t, keys, f.Name)
+	for i := range endpoint.NumField() {
+		if name := endpoint.Field(i).Name; name != "Transitions" { // of metrics alone
+			assert.Contains(t, keys, name)
 		}
 	}
 	s := status()
