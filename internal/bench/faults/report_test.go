@@ -125,7 +125,7 @@ func TestTheDocumentSaysHowItWasMeasuredAndWhatWasNot(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(folder, "faults.md"))
 	require.NoError(t, err)
 	for _, want := range []string{
-		"](faults.svg)", "`-seed 42`", "a machine", "go1.x", "## What it has to show", "2 runs, median (worst)",
+		"](faults.svg)", "`-seed 42`", "a machine", "go1.x", "## Claims", "2 runs, median (worst)",
 		"| `rr` ", "505 (510)", "50 (50) % busy",
 	} {
 		assert.Contains(t, string(text), want)
