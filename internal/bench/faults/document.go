@@ -13,8 +13,8 @@ import (
 	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
-// WriteDocs writes the suite's document, such as faults.md, and its plot,
-// faults.svg, into a folder.
+// WriteDocs writes the suite's document, such as faults.md, its plot, faults.svg,
+// and of the suite faults a small plot, faults-brief.svg, into a folder.
 func (r *Report) WriteDocs(folder string) error {
 	documentFile, plotFile := r.options.Suite.name()+".md", r.options.Suite.name()+".svg"
 	if len(r.runs) == 0 {
@@ -22,6 +22,12 @@ func (r *Report) WriteDocs(folder string) error {
 	}
 	if err := os.WriteFile(filepath.Join(folder, plotFile), []byte(r.plot()), 0o644); err != nil { //nolint:gosec // for all to read
 		return err
+	}
+	if brief := r.brief(); brief != "" {
+		file := filepath.Join(folder, r.options.Suite.name()+"-brief.svg")
+		if err := os.WriteFile(file, []byte(brief), 0o644); err != nil { //nolint:gosec // for all to read
+			return err
+		}
 	}
 	return os.WriteFile(filepath.Join(folder, documentFile), []byte(r.text(plotFile)), 0o644) //nolint:gosec // for all to read
 }

@@ -132,6 +132,10 @@ func TestTheDocumentSaysHowItWasMeasuredAndWhatWasNot(t *testing.T) {
 	}
 	assert.Equal(t, 1, strings.Count(string(text), "Skipped: peer nginx: file does not exist."))
 	assert.NotContains(t, string(text), "haproxy-tuned", "only peers that were measured")
+	brief, err := os.ReadFile(filepath.Join(folder, "faults-brief.svg"))
+	require.NoError(t, err)
+	assert.Contains(t, string(brief), ">ours</text>")
+	assert.NotContains(t, string(brief), ">rr</text>", "only the peers of the small plot")
 	svg, err := os.ReadFile(filepath.Join(folder, "faults.svg"))
 	require.NoError(t, err)
 	wellFormed(t, string(svg))
