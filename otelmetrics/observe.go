@@ -11,7 +11,7 @@ import (
 	otelmetric "go.opentelemetry.io/otel/metric"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/internal/metric"
+	"github.com/cantonlb/cantonlb/metric"
 )
 
 // ScopeName is the name of the instrumentation scope.

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/internal/metric"
+	"github.com/cantonlb/cantonlb/metric"
 )
 
 // sample is the value of one series.

@@ -6,7 +6,7 @@ import (
 	"google.golang.org/grpc/experimental/stats"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/metric"
+	"github.com/cantonlb/cantonlb/metric"
 )
 
 // The metrics as grpc's registry has them: every one that goes out by its

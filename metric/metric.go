@@ -1,15 +1,3 @@
-// Package metric is the list of the metrics: what each is called, what it means,
-// and which labels it has.
-//
-// # Why
-//
-// The same metrics go out in two ways: through grpc's own recorder, and through
-// the collector of package otelmetrics. A dashboard or an alert must not care
-// which. So both take names, units and labels from here, and the documentation,
-// the dashboard and the alerts are compared with this list by tests.
-//
-// Every label's values are bounded: endpoints are those of the list, and the
-// others are constants of this module. None ever holds what a server says.
 package metric
 
 // Kind says how a metric behaves.
