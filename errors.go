@@ -10,9 +10,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // NoEligibleError is what a call gets that found no eligible endpoint: at once,
@@ -36,7 +36,7 @@ type IneligibleEndpoint struct {
 	// State is a word such as "unhealthy", "unknown", "connecting" or "drained".
 	State string
 	// Reason is why, if it is about the endpoint's health.
-	Reason healthcheck.Reason
+	Reason report.Reason
 	// Detail is for people: a bounded text, such as that of a connection error.
 	Detail string
 	// For is how long it has been so, and NextTry the time until the next

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Probes are the ways in which one endpoint's health is learnt.
@@ -31,7 +33,7 @@ type CheckerOptions struct {
 	// in: of which kind it is and how long the endpoint took to answer, 0 if it was
 	// pushed or did not answer. It may be called from several goroutines at once.
 	// Nil: nobody is told.
-	OnVerdict func(Kind, Verdict, time.Duration)
+	OnVerdict func(report.ProbeKind, report.Verdict, time.Duration)
 	// Rand gives numbers from 0 up to 1 for the jitter. Default rand.Float64.
 	Rand func() float64
 }
@@ -53,66 +55,9 @@ type Checker struct {
 	mu     sync.Mutex
 	health Health
 	since  time.Time
-	due    time.Time // when the next Check is to start
-	last   LastProbe
+	due    time.Time          // when the next Check is to start
+	last   report.ProbeStatus // without what Status adds
 	rtt    RTT
-	probes uint64
-	counts []VerdictCount
-	watch  WatchState
-}
-
-// WatchState says how the Watch of an endpoint is doing.
-type WatchState string
-
-// The states of a Watch.
-const (
-	// WatchOff: not asked for, or not possible for this kind of probe.
-	WatchOff WatchState = "off"
-	// WatchOpening: the stream is open, and nothing has come on it yet.
-	WatchOpening WatchState = "opening"
-	// WatchAlive: the server pushes changes.
-	WatchAlive WatchState = "alive"
-	// WatchBroken: the stream has ended and will be opened again.
-	WatchBroken WatchState = "broken"
-	// WatchUnimplemented: the server cannot be watched; Check does it all.
-	WatchUnimplemented WatchState = "unimplemented"
-	// WatchYielded: given up for this connection, because the server allows so
-	// few streams on it that calls want this one; Check does it all.
-	WatchYielded WatchState = "yielded"
-)
-
-// LastProbe is the newest verdict on an endpoint.
-type LastProbe struct {
-	Kind    Kind
-	Verdict Verdict
-	// At is when the verdict came in, zero if none has; Answered is when the
-	// endpoint itself last gave one (an outcome of Serving or NotServing).
-	At, Answered time.Time
-	// RoundTrip is how long the endpoint took to answer, 0 for a push.
-	RoundTrip time.Duration
-}
-
-// CheckerStatus is a snapshot of a Checker.
-type CheckerStatus struct {
-	Health Health
-	// Since is when Health.State became what it is.
-	Since time.Time
-	Last  LastProbe
-	// Probes counts the Checks made; Watch says how the Watch is doing.
-	Probes uint64
-	Watch  WatchState
-	// Verdicts counts the verdicts so far, by kind and outcome: those that there
-	// were, in order of their first.
-	Verdicts []VerdictCount
-	// Timeout is the deadline that the next Check would get.
-	Timeout time.Duration
-}
-
-// VerdictCount is how many verdicts of one kind had one outcome.
-type VerdictCount struct {
-	Kind    Kind
-	Outcome Outcome
-	Count   uint64
 }
 
 // NewChecker makes the Checker of the endpoint with this name. It does nothing
@@ -129,22 +74,26 @@ func NewChecker(name string, cfg Config, opts CheckerOptions) (*Checker, error) 
 		opts.OnTransition = func(Transition) {}
 	}
 	if opts.OnVerdict == nil {
-		opts.OnVerdict = func(Kind, Verdict, time.Duration) {}
+		opts.OnVerdict = func(report.ProbeKind, report.Verdict, time.Duration) {}
 	}
 	now := time.Now()
 	return &Checker{
 		name: name, cfg: cfg, schedule: newSchedule(cfg), opts: opts,
-		wake: make(chan struct{}, 1), running: make(chan struct{}, 1), since: now, watch: WatchOff,
+		wake: make(chan struct{}, 1), running: make(chan struct{}, 1), since: now,
+		health: Health{State: report.HealthUnknown}, last: report.ProbeStatus{On: true, Watch: report.WatchOff},
 	}, nil
 }
 
-// Status gives a snapshot.
-func (c *Checker) Status() CheckerStatus {
+// Status returns a snapshot. Its Probe.Target is empty: the Checker does not know
+// the probes.
+func (c *Checker) Status() report.HealthStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return CheckerStatus{
-		Health: c.health, Since: c.since, Last: c.last, Probes: c.probes,
-		Watch: c.watch, Verdicts: slices.Clone(c.counts), Timeout: c.timeoutLocked(),
+	probe := c.last
+	probe.Verdicts = slices.Clone(probe.Verdicts)
+	probe.Timeout = c.timeoutLocked()
+	return report.HealthStatus{
+		Health: c.health.State, Reason: c.health.Reason, Detail: c.health.Detail, Since: c.since, Probe: probe,
 	}
 }
 
@@ -158,7 +107,9 @@ func (c *Checker) Answered() time.Time {
 }
 
 // Doubt makes a healthy endpoint suspect, and has it probed at once.
-func (c *Checker) Doubt(r Reason) { c.apply(Event{Kind: EventDoubt, Reason: r}, KindNone) }
+func (c *Checker) Doubt(r report.Reason) {
+	c.apply(Event{Kind: EventDoubt, Reason: r}, report.KindNone)
+}
 
 // ProbeNow has the endpoint probed at once rather than at the next interval, as
 // far as the budget allows. It changes nothing else.
@@ -170,15 +121,18 @@ func (c *Checker) ProbeNow() {
 
 // Reset forgets what was known, because the endpoint has a new connection or
 // has lost its old one. An unhealthy endpoint stays so until it has risen.
-func (c *Checker) Reset(r Reason) { c.apply(Event{Kind: EventReset, Reason: r}, KindNone) }
+func (c *Checker) Reset(r report.Reason) {
+	c.apply(Event{Kind: EventReset, Reason: r}, report.KindNone)
+}
 
 // Report takes in a verdict that was learnt in another way than by Run.
-func (c *Checker) Report(k Kind, v Verdict) {
+func (c *Checker) Report(k report.ProbeKind, v report.Verdict) {
+	v.Outcome = v.Outcome.Bounded()
 	c.apply(Event{Kind: EventVerdict, Verdict: v}, k)
 	c.opts.OnVerdict(k, v, 0)
 }
 
-func (c *Checker) apply(e Event, k Kind) {
+func (c *Checker) apply(e Event, k report.ProbeKind) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.applyLocked(e, k, pushed)
@@ -187,17 +141,18 @@ func (c *Checker) apply(e Event, k Kind) {
 // applyIf is apply for a run: once ctx has ended, the run's connection is gone
 // and its late verdicts say nothing any more. Whoever ends ctx calls Reset
 // afterwards, so no verdict can slip in behind the Reset.
-func (c *Checker) applyIf(ctx context.Context, v Verdict, k Kind, rtt time.Duration) {
+func (c *Checker) applyIf(ctx context.Context, v report.Verdict, k report.ProbeKind, rtt time.Duration) {
+	v.Outcome = v.Outcome.Bounded()
 	if !c.tryApply(ctx, v, k, rtt) {
 		return
 	}
-	if rtt == pushed || v.Outcome != Serving && v.Outcome != NotServing {
+	if rtt == pushed || v.Outcome != report.Serving && v.Outcome != report.NotServing {
 		rtt = 0
 	}
 	c.opts.OnVerdict(k, v, rtt)
 }
 
-func (c *Checker) tryApply(ctx context.Context, v Verdict, k Kind, rtt time.Duration) bool {
+func (c *Checker) tryApply(ctx context.Context, v report.Verdict, k report.ProbeKind, rtt time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if ctx.Err() != nil {
@@ -210,7 +165,7 @@ func (c *Checker) tryApply(ctx context.Context, v Verdict, k Kind, rtt time.Dura
 // pushed stands for the round trip of a verdict that nobody asked for.
 const pushed time.Duration = -1
 
-func (c *Checker) applyLocked(e Event, k Kind, rtt time.Duration) {
+func (c *Checker) applyLocked(e Event, k report.ProbeKind, rtt time.Duration) {
 	now := time.Now()
 	if e.Kind == EventVerdict {
 		c.noteLocked(e.Verdict, k, rtt, now)
@@ -233,31 +188,32 @@ func (c *Checker) applyLocked(e Event, k Kind, rtt time.Duration) {
 	}
 }
 
-func (c *Checker) noteLocked(v Verdict, k Kind, rtt time.Duration, now time.Time) {
-	c.last.Kind, c.last.Verdict, c.last.At, c.last.RoundTrip = k, v, now, max(0, rtt)
+func (c *Checker) noteLocked(v report.Verdict, k report.ProbeKind, rtt time.Duration, now time.Time) {
+	c.last.Kind, c.last.At, c.last.RoundTrip = k, now, max(0, rtt)
+	c.last.Outcome, c.last.Reason, c.last.Detail = v.Outcome, v.Reason, v.Detail
 	c.countLocked(k, v.Outcome)
 	switch {
-	case v.Outcome == Serving || v.Outcome == NotServing:
+	case v.Outcome == report.Serving || v.Outcome == report.NotServing:
 		c.last.Answered = now
 		c.answered.Store(now.UnixNano())
 		if rtt != pushed {
 			c.rtt.Observe(rtt)
 		}
-	case v.Reason == ReasonProbeTimeout && c.health.State == Unhealthy:
+	case v.Reason == report.ReasonProbeTimeout && c.health.State == report.Unhealthy:
 		// Only now: the deadline must not grow while a hang is being found,
 		// but it must not keep a server out for ever that moved far away.
 		c.rtt.TimedOut()
 	}
 }
 
-func (c *Checker) countLocked(k Kind, o Outcome) {
-	for i := range c.counts {
-		if c.counts[i].Kind == k && c.counts[i].Outcome == o {
-			c.counts[i].Count++
+func (c *Checker) countLocked(k report.ProbeKind, o report.Outcome) {
+	for i := range c.last.Verdicts {
+		if c.last.Verdicts[i].Kind == k && c.last.Verdicts[i].Outcome == o {
+			c.last.Verdicts[i].Count++
 			return
 		}
 	}
-	c.counts = append(c.counts, VerdictCount{Kind: k, Outcome: o, Count: 1})
+	c.last.Verdicts = append(c.last.Verdicts, report.VerdictCount{Kind: k, Outcome: o, Count: 1})
 }
 
 // dueLocked brings the next Check forward to t, if it is later than that.
@@ -303,9 +259,9 @@ func (c *Checker) Run(ctx context.Context, p Probes, answers func() uint64) {
 	if c.opts.Budget.AcquireFirst(ctx) != nil {
 		return
 	}
-	defer c.setWatch(WatchOff)
+	defer c.setWatch(report.WatchOff)
 	if p.Watch != nil && !c.cfg.NoWatch {
-		c.setWatch(WatchOpening)
+		c.setWatch(report.WatchOpening)
 		watching, yield := context.WithCancel(ctx)
 		defer yield()
 		r.yield = yield
@@ -318,19 +274,19 @@ func (c *Checker) Run(ctx context.Context, p Probes, answers func() uint64) {
 	r.loop(ctx)
 }
 
-func (c *Checker) setWatch(s WatchState) {
+func (c *Checker) setWatch(s report.WatchState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.watch = s
+	c.last.Watch = s
 }
 
 // setWatchIf is setWatch for the Watch of ctx: once that has ended, whoever ended
 // it has said what there is to say.
-func (c *Checker) setWatchIf(ctx context.Context, s WatchState) {
+func (c *Checker) setWatchIf(ctx context.Context, s report.WatchState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if ctx.Err() == nil {
-		c.watch = s
+		c.last.Watch = s
 	}
 }
 
@@ -356,7 +312,7 @@ func (r *run) awaitFirst(ctx context.Context) {
 	defer timer.Stop()
 	select {
 	case <-r.first:
-		if r.c.watchIs(WatchAlive) {
+		if r.c.watchIs(report.WatchAlive) {
 			r.rearm()
 			return
 		}
@@ -367,10 +323,10 @@ func (r *run) awaitFirst(ctx context.Context) {
 	r.check(ctx)
 }
 
-func (c *Checker) watchIs(s WatchState) bool {
+func (c *Checker) watchIs(s report.WatchState) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.watch == s
+	return c.last.Watch == s
 }
 
 // loop makes a Check whenever one is due.
@@ -405,7 +361,7 @@ func (r *run) standIn() bool {
 	r.seen = now
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()
-	return heard && r.c.watch == WatchAlive && r.c.health.State == Healthy
+	return heard && r.c.last.Watch == report.WatchAlive && r.c.health.State == report.Healthy
 }
 
 // pay waits until the budget allows one more Check, and tells whether ctx still
@@ -427,21 +383,21 @@ func (r *run) check(ctx context.Context) {
 	c := r.c
 	c.mu.Lock()
 	timeout := c.timeoutLocked()
-	c.probes++
+	c.last.Checks++
 	c.due = time.Time{} // while the Check runs, only a new event may set it
 	c.mu.Unlock()
 
 	r.seen = r.answers()
 	v, kind, took := r.probe(ctx, r.probes.Check, timeout)
-	if v.Reason == ReasonNoStream && r.yield != nil {
+	if v.Reason == report.ReasonNoStream && r.yield != nil {
 		r.yield()
-		c.setWatch(WatchYielded)
+		c.setWatch(report.WatchYielded)
 	}
-	if v.Reason == ReasonNoStream && r.probes.Fallback != nil {
+	if v.Reason == report.ReasonNoStream && r.probes.Fallback != nil {
 		v, kind, took = r.probe(ctx, r.probes.Fallback, timeout)
 	}
-	if v.Reason == ReasonProbeTimeout && r.answers() != r.seen {
-		v = NewVerdict(Inconclusive, ReasonBusy, v.Detail)
+	if v.Reason == report.ReasonProbeTimeout && r.answers() != r.seen {
+		v = NewVerdict(report.Inconclusive, report.ReasonBusy, v.Detail)
 	}
 	c.applyIf(ctx, v, kind, took)
 
@@ -450,7 +406,7 @@ func (r *run) check(ctx context.Context) {
 	c.mu.Unlock()
 }
 
-func (r *run) probe(ctx context.Context, p Probe, timeout time.Duration) (Verdict, Kind, time.Duration) {
+func (r *run) probe(ctx context.Context, p Probe, timeout time.Duration) (report.Verdict, report.ProbeKind, time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	start := time.Now()

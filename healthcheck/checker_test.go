@@ -9,19 +9,21 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // script is a Probe that answers what it is told to, after a delay, and notes
 // when it was asked. Its own lock orders it with the test.
 type script struct {
 	mu      sync.Mutex
-	verdict Verdict
+	verdict report.Verdict
 	takes   time.Duration
 	hangs   bool
 	asked   []time.Time
 }
 
-func (s *script) set(v Verdict) {
+func (s *script) set(v report.Verdict) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.verdict, s.hangs = v, false
@@ -39,7 +41,7 @@ func (s *script) count() int {
 	return len(s.asked)
 }
 
-func (s *script) Probe(ctx context.Context) Verdict {
+func (s *script) Probe(ctx context.Context) report.Verdict {
 	s.mu.Lock()
 	s.asked = append(s.asked, time.Now())
 	v, takes, hangs := s.verdict, s.takes, s.hangs
@@ -47,28 +49,28 @@ func (s *script) Probe(ctx context.Context) Verdict {
 	if hangs {
 		<-ctx.Done()
 		if ctx.Err() == context.DeadlineExceeded {
-			return Verdict{Outcome: Failed, Reason: ReasonProbeTimeout}
+			return report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeTimeout}
 		}
-		return Verdict{Outcome: Inconclusive, Reason: ReasonCanceled}
+		return report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonCanceled}
 	}
 	sleep(ctx, takes)
 	return v
 }
 
-func (*script) Kind() Kind     { return KindFunc }
-func (*script) Target() string { return "script" }
+func (*script) Kind() report.ProbeKind { return report.KindFunc }
+func (*script) Target() string         { return "script" }
 
 // stream is a Watcher driven by the test.
 type stream struct {
-	pushes chan Verdict
-	ends   chan Verdict
+	pushes chan report.Verdict
+	ends   chan report.Verdict
 }
 
 func newStream() *stream {
-	return &stream{pushes: make(chan Verdict), ends: make(chan Verdict)}
+	return &stream{pushes: make(chan report.Verdict), ends: make(chan report.Verdict)}
 }
 
-func (s *stream) Watch(ctx context.Context, push func(Verdict)) Verdict {
+func (s *stream) Watch(ctx context.Context, push func(report.Verdict)) report.Verdict {
 	for {
 		select {
 		case v := <-s.pushes:
@@ -76,7 +78,7 @@ func (s *stream) Watch(ctx context.Context, push func(Verdict)) Verdict {
 		case v := <-s.ends:
 			return v
 		case <-ctx.Done():
-			return Verdict{Outcome: Inconclusive, Reason: ReasonCanceled}
+			return report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonCanceled}
 		}
 	}
 }
@@ -90,10 +92,10 @@ type rig struct {
 	stop    func()
 }
 
-func (r *rig) states() []State {
+func (r *rig) states() []report.HealthState {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var out []State
+	var out []report.HealthState
 	for _, t := range r.history {
 		out = append(out, t.To)
 	}
@@ -135,8 +137,8 @@ func start(t *testing.T, cfg Config, p Probes) *rig {
 }
 
 var (
-	yes = Verdict{Outcome: Serving, Reason: ReasonServing}
-	no  = Verdict{Outcome: NotServing, Reason: ReasonNotServing}
+	yes = report.Verdict{Outcome: report.Serving, Reason: report.ReasonServing}
+	no  = report.Verdict{Outcome: report.NotServing, Reason: report.ReasonNotServing}
 )
 
 func TestCheckerAsksAtOnceAndThenAtTheInterval(t *testing.T) {
@@ -150,11 +152,11 @@ func TestCheckerAsksAtOnceAndThenAtTheInterval(t *testing.T) {
 			assert.Equal(t, time.Second+10*time.Millisecond, p.asked[i].Sub(p.asked[i-1]))
 		}
 		s := r.Status()
-		assert.True(t, s.Last.Answered.Equal(r.Answered()))
-		assert.Equal(t, Healthy, s.Health.State)
-		assert.Equal(t, 10*time.Millisecond, s.Last.RoundTrip)
-		assert.Equal(t, KindFunc, s.Last.Kind)
-		assert.EqualValues(t, 4, s.Probes)
+		assert.True(t, s.Probe.Answered.Equal(r.Answered()))
+		assert.Equal(t, report.Healthy, s.Health)
+		assert.Equal(t, 10*time.Millisecond, s.Probe.RoundTrip)
+		assert.Equal(t, report.KindFunc, s.Probe.Kind)
+		assert.EqualValues(t, 4, s.Probe.Checks)
 		r.stop()
 	})
 }
@@ -167,13 +169,13 @@ func TestCheckerFindsAHangAfterTwoTimeoutsAndTheSuspectInterval(t *testing.T) {
 		p.hang()
 		hung := time.Now()
 		time.Sleep(5 * time.Second)
-		require.Equal(t, []State{Healthy, Suspect, Unhealthy}, r.states()[:3])
-		assert.Equal(t, ReasonProbeTimeout, r.history[2].Reason)
+		require.Equal(t, []report.HealthState{report.Healthy, report.Suspect, report.Unhealthy}, r.states()[:3])
+		assert.Equal(t, report.ReasonProbeTimeout, r.history[2].Reason)
 		assert.Equal(t, 1700*time.Millisecond, r.history[2].At.Sub(hung), "interval + timeout + suspect interval + timeout")
 
 		p.set(yes)
 		time.Sleep(2 * time.Second)
-		assert.Equal(t, []State{Healthy, Suspect, Unhealthy, Healthy}, r.states())
+		assert.Equal(t, []report.HealthState{report.Healthy, report.Suspect, report.Unhealthy, report.Healthy}, r.states())
 		r.stop()
 	})
 }
@@ -186,7 +188,7 @@ func TestCheckerWithAutomaticTimeoutFindsAHangJustAsFast(t *testing.T) {
 		p.hang()
 		hung := time.Now()
 		time.Sleep(5 * time.Second)
-		require.Equal(t, []State{Healthy, Suspect, Unhealthy}, r.states())
+		require.Equal(t, []report.HealthState{report.Healthy, report.Suspect, report.Unhealthy}, r.states())
 		assert.LessOrEqual(t, r.history[2].At.Sub(hung), 1700*time.Millisecond)
 		r.stop()
 	})
@@ -198,9 +200,9 @@ func TestCheckerDoubtedProbesAtOnceWhateverTheInterval(t *testing.T) {
 		r := start(t, Config{Interval: time.Hour}, Probes{Check: p})
 		synctest.Wait()
 		time.Sleep(time.Minute)
-		r.Doubt(ReasonSilence)
+		r.Doubt(report.ReasonSilence)
 		synctest.Wait()
-		assert.Equal(t, []State{Healthy, Suspect, Healthy}, r.states())
+		assert.Equal(t, []report.HealthState{report.Healthy, report.Suspect, report.Healthy}, r.states())
 		assert.Equal(t, 2, p.count())
 		r.stop()
 	})
@@ -212,14 +214,14 @@ func TestCheckerTakesAPushedChangeAtOnce(t *testing.T) {
 		r := start(t, Config{}, Probes{Check: p, Watch: w})
 		w.pushes <- yes
 		synctest.Wait()
-		assert.Equal(t, []State{Healthy}, r.states())
+		assert.Equal(t, []report.HealthState{report.Healthy}, r.states())
 		assert.Equal(t, 0, p.count(), "the Watch's first word makes the first Check needless")
-		assert.Equal(t, WatchAlive, r.Status().Watch)
+		assert.Equal(t, report.WatchAlive, r.Status().Probe.Watch)
 
 		p.set(no)
 		w.pushes <- no
 		synctest.Wait()
-		assert.Equal(t, []State{Healthy, Unhealthy}, r.states())
+		assert.Equal(t, []report.HealthState{report.Healthy, report.Unhealthy}, r.states())
 
 		p.set(yes)
 		w.pushes <- yes
@@ -227,7 +229,7 @@ func TestCheckerTakesAPushedChangeAtOnce(t *testing.T) {
 		assert.Len(t, r.states(), 2, "one success of two")
 		time.Sleep(100 * time.Millisecond) // the suspect interval
 		synctest.Wait()
-		assert.Equal(t, []State{Healthy, Unhealthy, Healthy}, r.states())
+		assert.Equal(t, []report.HealthState{report.Healthy, report.Unhealthy, report.Healthy}, r.states())
 		r.stop()
 	})
 }
@@ -236,11 +238,11 @@ func TestCheckerGoesOnByCheckWhereTheServerCannotBeWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, w := &script{verdict: yes}, newStream()
 		r := start(t, Config{}, Probes{Check: p, Watch: w})
-		w.ends <- Verdict{Outcome: Inconclusive, Reason: ReasonUnimplemented}
+		w.ends <- report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonUnimplemented}
 		synctest.Wait()
 		assert.Equal(t, 1, p.count(), "at once")
-		assert.Equal(t, WatchUnimplemented, r.Status().Watch)
-		assert.Equal(t, []State{Healthy}, r.states())
+		assert.Equal(t, report.WatchUnimplemented, r.Status().Probe.Watch)
+		assert.Equal(t, []report.HealthState{report.Healthy}, r.states())
 		time.Sleep(10500 * time.Millisecond)
 		synctest.Wait()
 		assert.Equal(t, 11, p.count())
@@ -258,7 +260,7 @@ func TestCheckerAsksWhenTheWatchStaysMute(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
 		assert.Equal(t, 1, p.count())
-		assert.Equal(t, WatchOpening, r.Status().Watch)
+		assert.Equal(t, report.WatchOpening, r.Status().Probe.Watch)
 		r.stop()
 	})
 }
@@ -269,15 +271,15 @@ func TestCheckerAsksWhenTheWatchBreaksAndOpensItAgain(t *testing.T) {
 		r := start(t, Config{Interval: time.Hour}, Probes{Check: p, Watch: w})
 		w.pushes <- yes
 		synctest.Wait()
-		w.ends <- Verdict{Outcome: Inconclusive, Reason: ReasonProbeError}
+		w.ends <- report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonProbeError}
 		synctest.Wait()
 		assert.Equal(t, 1, p.count())
-		assert.Equal(t, WatchBroken, r.Status().Watch)
-		assert.Equal(t, []State{Healthy}, r.states(), "a broken stream says nothing of the endpoint")
+		assert.Equal(t, report.WatchBroken, r.Status().Probe.Watch)
+		assert.Equal(t, []report.HealthState{report.Healthy}, r.states(), "a broken stream says nothing of the endpoint")
 		w.pushes <- no // blocks until the stream is open again
 		synctest.Wait()
-		assert.Equal(t, WatchAlive, r.Status().Watch)
-		assert.Equal(t, []State{Healthy, Unhealthy}, r.states())
+		assert.Equal(t, report.WatchAlive, r.Status().Probe.Watch)
+		assert.Equal(t, []report.HealthState{report.Healthy, report.Unhealthy}, r.states())
 		r.stop()
 	})
 }
@@ -286,10 +288,10 @@ func TestCheckerTakesTheWatchsLastWordForAVerdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, w := &script{verdict: no}, newStream()
 		r := start(t, Config{}, Probes{Check: p, Watch: w})
-		w.ends <- Verdict{Outcome: NotServing, Reason: ReasonUnknownService}
+		w.ends <- report.Verdict{Outcome: report.NotServing, Reason: report.ReasonUnknownService}
 		synctest.Wait()
-		require.Equal(t, []State{Unhealthy}, r.states())
-		assert.Equal(t, ReasonUnknownService, r.history[0].Reason)
+		require.Equal(t, []report.HealthState{report.Unhealthy}, r.states())
+		assert.Equal(t, report.ReasonUnknownService, r.history[0].Reason)
 		r.stop()
 	})
 }
@@ -321,24 +323,24 @@ func TestCheckerDoesNotCallABusyServerDead(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			r.answer()
 		}
-		assert.Equal(t, []State{Healthy}, r.states())
-		assert.Equal(t, ReasonBusy, r.Status().Last.Verdict.Reason)
+		assert.Equal(t, []report.HealthState{report.Healthy}, r.states())
+		assert.Equal(t, report.ReasonBusy, r.Status().Probe.Reason)
 		time.Sleep(3 * time.Second) // and now they are not
-		assert.Equal(t, []State{Healthy, Suspect, Unhealthy}, r.states())
+		assert.Equal(t, []report.HealthState{report.Healthy, report.Suspect, report.Unhealthy}, r.states())
 		r.stop()
 	})
 }
 
 func TestCheckerDecidesOnAConnectionOfItsOwnWhereNoStreamIsToBeHad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		full := &script{verdict: Verdict{Outcome: Inconclusive, Reason: ReasonNoStream}}
+		full := &script{verdict: report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonNoStream}}
 		own := &script{verdict: yes}
 		r := start(t, Config{}, Probes{Check: full, Fallback: own})
 		synctest.Wait()
-		assert.Equal(t, []State{Healthy}, r.states())
+		assert.Equal(t, []report.HealthState{report.Healthy}, r.states())
 		own.hang()
 		time.Sleep(4 * time.Second)
-		assert.Equal(t, []State{Healthy, Suspect, Unhealthy}, r.states(), "a hang is found all the same")
+		assert.Equal(t, []report.HealthState{report.Healthy, report.Suspect, report.Unhealthy}, r.states(), "a hang is found all the same")
 		r.stop()
 	})
 }
@@ -350,15 +352,15 @@ func TestCheckerGivesUpItsWatchWhereCallsWantTheStream(t *testing.T) {
 		r := start(t, Config{}, Probes{Check: p, Watch: w, Fallback: own})
 		w.pushes <- yes
 		synctest.Wait()
-		p.set(Verdict{Outcome: Inconclusive, Reason: ReasonNoStream})
+		p.set(report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonNoStream})
 		time.Sleep(1500 * time.Millisecond)
-		assert.Equal(t, WatchYielded, r.Status().Watch)
+		assert.Equal(t, report.WatchYielded, r.Status().Probe.Watch)
 		select {
 		case w.pushes <- no:
 			t.Error("the Watch is still open")
 		default:
 		}
-		assert.Equal(t, []State{Healthy}, r.states())
+		assert.Equal(t, []report.HealthState{report.Healthy}, r.states())
 		r.stop()
 	})
 }
@@ -373,9 +375,9 @@ func TestCheckerResetForgetsAndALateVerdictOfTheOldConnectionIsNotTaken(t *testi
 		p.mu.Unlock()
 		time.Sleep(1010 * time.Millisecond) // a Check is under way
 		r.stop()
-		r.Reset(ReasonConnectionLost)
+		r.Reset(report.ReasonConnectionLost)
 		time.Sleep(time.Second)
-		assert.Equal(t, []State{Healthy, Unknown}, r.states())
+		assert.Equal(t, []report.HealthState{report.Healthy, report.HealthUnknown}, r.states())
 	})
 }
 
@@ -404,11 +406,11 @@ func TestCheckerReportsWhatWasLearntElsewhere(t *testing.T) {
 	c, err := NewChecker("seq1", Config{}, CheckerOptions{OnTransition: func(tr Transition) { got = append(got, tr) }})
 	require.NoError(t, err)
 	assert.Zero(t, c.Answered())
-	c.Report(KindConnectivity, Verdict{Outcome: Serving, Reason: ReasonConnected})
+	c.Report(report.KindConnectivity, report.Verdict{Outcome: report.Serving, Reason: report.ReasonConnected})
 	require.Len(t, got, 1)
-	assert.Equal(t, KindConnectivity, got[0].Kind)
+	assert.Equal(t, report.KindConnectivity, got[0].Kind)
 	assert.Equal(t, "seq1", got[0].Target)
-	assert.Equal(t, ReasonConnected, got[0].Reason)
+	assert.Equal(t, report.ReasonConnected, got[0].Reason)
 }
 
 func TestCheckerRefusesABadConfig(t *testing.T) {

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Target is one endpoint for a Monitor.
@@ -20,7 +23,8 @@ type Target struct {
 // TargetStatus is a snapshot of one target of a Monitor.
 type TargetStatus struct {
 	Name string
-	CheckerStatus
+	// HealthStatus is what its probes have found.
+	report.HealthStatus
 }
 
 // Monitor watches the health of any list of targets, with no gRPC channel in
@@ -81,7 +85,7 @@ func NewMonitor(cfg Config, targets []Target, onTransition func(Transition)) (*M
 func (m *Monitor) Status() []TargetStatus {
 	out := make([]TargetStatus, len(m.list))
 	for i, e := range m.list {
-		out[i] = TargetStatus{Name: e.target.Name, CheckerStatus: e.checker.Status()}
+		out[i] = TargetStatus{Name: e.target.Name, HealthStatus: e.checker.Status()}
 	}
 	return out
 }
@@ -96,14 +100,14 @@ func (m *Monitor) ProbeNow() {
 
 // Doubt makes a healthy target suspect, and has it probed at once. A name that is
 // not in the list is an error.
-func (m *Monitor) Doubt(name string, r Reason) error {
+func (m *Monitor) Doubt(name string, r report.Reason) error {
 	for _, e := range m.list {
 		if e.target.Name == name {
 			e.checker.Doubt(r)
 			return nil
 		}
 	}
-	return fmt.Errorf("no target %q in the list", CleanDetail(name))
+	return fmt.Errorf("no target %q in the list", cleantext.Detail(name))
 }
 
 // Close stops all probes, waits for them and closes them. It may be called more

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestMonitorWatchesTargetsThatKnowNothingOfGRPC(t *testing.T) {
@@ -23,7 +25,7 @@ func TestMonitorWatchesTargetsThatKnowNothingOfGRPC(t *testing.T) {
 		}, func(tr Transition) {
 			mu.Lock()
 			defer mu.Unlock()
-			seen = append(seen, tr.Target+" "+tr.To.String())
+			seen = append(seen, tr.Target+" "+string(tr.To))
 		})
 		require.NoError(t, err)
 		defer func() { assert.NoError(t, m.Close()) }()
@@ -31,8 +33,8 @@ func TestMonitorWatchesTargetsThatKnowNothingOfGRPC(t *testing.T) {
 		s := m.Status()
 		require.Len(t, s, 2)
 		assert.Equal(t, "database", s[0].Name)
-		assert.Equal(t, Healthy, s[0].Health.State)
-		assert.Equal(t, Unhealthy, s[1].Health.State)
+		assert.Equal(t, report.Healthy, s[0].Health)
+		assert.Equal(t, report.Unhealthy, s[1].Health)
 
 		up.set(no)
 		down.set(yes)
@@ -65,9 +67,9 @@ func TestMonitorClosesItsProbesOnce(t *testing.T) {
 }
 
 func TestMonitorRefusesBadTargetsAndStartsNothing(t *testing.T) {
-	p := Probes{Check: Func("x", func(context.Context) Verdict {
+	p := Probes{Check: Func("x", func(context.Context) report.Verdict {
 		t.Error("a probe was made")
-		return Verdict{}
+		return report.Verdict{}
 	})}
 	for want, targets := range map[string][]Target{
 		"targets: empty list":              nil,

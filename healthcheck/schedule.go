@@ -1,6 +1,10 @@
 package healthcheck
 
-import "time"
+import (
+	"time"
+
+	"github.com/cantonlb/cantonlb/report"
+)
 
 // schedule says when to probe next: a pure function of the state of health.
 type schedule struct {
@@ -24,7 +28,7 @@ func newSchedule(c Config) schedule {
 // into step.
 func (s schedule) delay(h Health, u float64) time.Duration {
 	d := s.interval
-	if h.State == Unknown || h.State == Suspect || h.Passes > 0 {
+	if h.State == report.HealthUnknown || h.State == report.Suspect || h.Passes > 0 {
 		d = s.suspectInterval
 	}
 	return d + time.Duration(float64(d)*s.jitter*(2*u-1))

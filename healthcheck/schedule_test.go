@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"pgregory.net/rapid"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestScheduleHurriesWhileAChangeIsBeingDecided(t *testing.T) {
@@ -14,11 +16,11 @@ func TestScheduleHurriesWhileAChangeIsBeingDecided(t *testing.T) {
 		h    Health
 		want time.Duration
 	}{
-		"unknown":                        {Health{}, 100 * time.Millisecond},
-		"healthy":                        {Health{State: Healthy}, time.Second},
-		"suspect":                        {Health{State: Suspect}, 100 * time.Millisecond},
-		"unhealthy":                      {Health{State: Unhealthy}, time.Second},
-		"unhealthy, and began to answer": {Health{State: Unhealthy, Passes: 1}, 100 * time.Millisecond},
+		"unknown":                        {Health{State: report.HealthUnknown}, 100 * time.Millisecond},
+		"healthy":                        {Health{State: report.Healthy}, time.Second},
+		"suspect":                        {Health{State: report.Suspect}, 100 * time.Millisecond},
+		"unhealthy":                      {Health{State: report.Unhealthy}, time.Second},
+		"unhealthy, and began to answer": {Health{State: report.Unhealthy, Passes: 1}, 100 * time.Millisecond},
 	} {
 		assert.Equal(t, c.want, s.delay(c.h, 0.5), name)
 	}
@@ -26,10 +28,10 @@ func TestScheduleHurriesWhileAChangeIsBeingDecided(t *testing.T) {
 
 func TestScheduleSpreadsTheDelayByTheJitterToBothSides(t *testing.T) {
 	s := schedule{interval: time.Second, jitter: 0.2}
-	assert.Equal(t, 800*time.Millisecond, s.delay(Health{State: Healthy}, 0))
-	assert.Equal(t, time.Second, s.delay(Health{State: Healthy}, 0.5))
+	assert.Equal(t, 800*time.Millisecond, s.delay(Health{State: report.Healthy}, 0))
+	assert.Equal(t, time.Second, s.delay(Health{State: report.Healthy}, 0.5))
 	rapid.Check(t, func(t *rapid.T) {
-		d := s.delay(Health{State: Healthy}, rapid.Float64Range(0, 1).Draw(t, "u"))
+		d := s.delay(Health{State: report.Healthy}, rapid.Float64Range(0, 1).Draw(t, "u"))
 		assert.GreaterOrEqual(t, d, 800*time.Millisecond)
 		assert.LessOrEqual(t, d, 1200*time.Millisecond)
 	})
@@ -38,5 +40,5 @@ func TestScheduleSpreadsTheDelayByTheJitterToBothSides(t *testing.T) {
 func TestScheduleWithoutJitter(t *testing.T) {
 	c, err := Config{Jitter: NoJitter}.WithDefaults()
 	assert.NoError(t, err)
-	assert.Equal(t, time.Second, newSchedule(c).delay(Health{State: Healthy}, 0.99))
+	assert.Equal(t, time.Second, newSchedule(c).delay(Health{State: report.Healthy}, 0.99))
 }

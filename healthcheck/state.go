@@ -1,35 +1,8 @@
 package healthcheck
 
-// State is an endpoint's health, after thresholds.
-type State uint8
-
-// The states of health. Healthy and Suspect endpoints may be picked.
-const (
-	// Unknown: nothing has been learnt since the beginning, or since the
-	// connection was made anew.
-	Unknown State = iota
-	// Healthy: the endpoint serves.
-	Healthy
-	// Suspect: the endpoint was healthy, and something speaks against it, but
-	// not yet enough. It is still picked, and is probed at once and more often.
-	Suspect
-	// Unhealthy: the endpoint does not serve, or has failed Fall times in a row.
-	Unhealthy
+import (
+	"github.com/cantonlb/cantonlb/report"
 )
-
-// String gives the word used in logs, metrics and errors.
-func (s State) String() string {
-	switch s {
-	case Healthy:
-		return "healthy"
-	case Suspect:
-		return "suspect"
-	case Unhealthy:
-		return "unhealthy"
-	default:
-		return "unknown"
-	}
-}
 
 // Thresholds say how much evidence a change of State takes.
 type Thresholds struct {
@@ -44,9 +17,9 @@ type Thresholds struct {
 // Health is the whole state of one endpoint's health state machine: a value,
 // changed by Next only.
 type Health struct {
-	State State
+	State report.HealthState
 	// Reason and Detail tell why State is what it is.
-	Reason Reason
+	Reason report.Reason
 	Detail string
 	// Fails counts failures in a row while Suspect, Passes successes in a row
 	// while Unhealthy.
@@ -71,8 +44,8 @@ const (
 // Event is one input of the state machine.
 type Event struct {
 	Kind    EventKind
-	Verdict Verdict // of an EventVerdict
-	Reason  Reason  // of an EventDoubt or EventReset
+	Verdict report.Verdict // of an EventVerdict
+	Reason  report.Reason  // of an EventDoubt or EventReset
 }
 
 // Effects is what the owner of the state machine must do after a step.
@@ -104,8 +77,8 @@ func (h Health) Next(e Event, t Thresholds) (Health, Effects) {
 	case EventReset:
 		next, probeNow = h.reset(e.Reason), true
 	case EventDoubt:
-		if h.State == Healthy {
-			next, probeNow = Health{State: Suspect, Reason: e.Reason}, true
+		if h.State == report.Healthy {
+			next, probeNow = Health{State: report.Suspect, Reason: e.Reason}, true
 		}
 	case EventVerdict:
 		next = h.judge(e.Verdict, t)
@@ -113,33 +86,33 @@ func (h Health) Next(e Event, t Thresholds) (Health, Effects) {
 	return next, Effects{Changed: next.State != h.State, ProbeNow: probeNow}
 }
 
-func (h Health) reset(r Reason) Health {
-	if h.State == Unhealthy {
+func (h Health) reset(r report.Reason) Health {
+	if h.State == report.Unhealthy {
 		h.Passes = 0
 		return h
 	}
-	return Health{State: Unknown, Reason: r}
+	return Health{State: report.HealthUnknown, Reason: r}
 }
 
-func (h Health) judge(v Verdict, t Thresholds) Health {
+func (h Health) judge(v report.Verdict, t Thresholds) Health {
 	switch v.Outcome {
-	case Serving:
-		if h.State == Unhealthy && h.Passes+1 < t.Rise {
+	case report.Serving:
+		if h.State == report.Unhealthy && h.Passes+1 < t.Rise {
 			h.Passes++
 			return h
 		}
-		return Health{State: Healthy, Reason: v.Reason, Detail: v.Detail}
-	case NotServing:
-		return Health{State: Unhealthy, Reason: v.Reason, Detail: v.Detail}
-	case Failed:
+		return Health{State: report.Healthy, Reason: v.Reason, Detail: v.Detail}
+	case report.NotServing:
+		return Health{State: report.Unhealthy, Reason: v.Reason, Detail: v.Detail}
+	case report.Failed:
 		next := Health{Reason: v.Reason, Detail: v.Detail}
 		switch h.State {
-		case Unknown, Unhealthy:
-			next.State = Unhealthy
+		case report.HealthUnknown, report.Unhealthy:
+			next.State = report.Unhealthy
 		default:
-			next.State, next.Fails = Suspect, h.Fails+1
+			next.State, next.Fails = report.Suspect, h.Fails+1
 			if next.Fails >= t.Fall {
-				next.State, next.Fails = Unhealthy, 0
+				next.State, next.Fails = report.Unhealthy, 0
 			}
 		}
 		return next

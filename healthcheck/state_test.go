@@ -5,37 +5,40 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"pgregory.net/rapid"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func serving() Event {
-	return Event{Verdict: Verdict{Outcome: Serving, Reason: ReasonServing}}
+	return Event{Verdict: report.Verdict{Outcome: report.Serving, Reason: report.ReasonServing}}
 }
 
 func notServing() Event {
-	return Event{Verdict: Verdict{Outcome: NotServing, Reason: ReasonNotServing}}
+	return Event{Verdict: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonNotServing}}
 }
 
 func failed() Event {
-	return Event{Verdict: Verdict{Outcome: Failed, Reason: ReasonProbeTimeout, Detail: "no answer"}}
+	return Event{Verdict: report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeTimeout, Detail: "no answer"}}
 }
 
 func inconclusive() Event {
-	return Event{Verdict: Verdict{Outcome: Inconclusive, Reason: ReasonBusy}}
+	return Event{Verdict: report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonBusy}}
 }
 
-func doubt() Event { return Event{Kind: EventDoubt, Reason: ReasonSilence} }
+func doubt() Event { return Event{Kind: EventDoubt, Reason: report.ReasonSilence} }
 
-func reset() Event { return Event{Kind: EventReset, Reason: ReasonConnectionLost} }
+func reset() Event { return Event{Kind: EventReset, Reason: report.ReasonConnectionLost} }
 
 func TestHealthGoesFromEachStateWhereTheTableSays(t *testing.T) {
 	two := Thresholds{Fall: 2, Rise: 2}
 	one := Thresholds{Fall: 1, Rise: 1}
-	healthy := Health{State: Healthy, Reason: ReasonServing}
-	suspect := Health{State: Suspect, Reason: ReasonProbeTimeout, Detail: "no answer", Fails: 1}
-	doubted := Health{State: Suspect, Reason: ReasonSilence}
-	unhealthy := Health{State: Unhealthy, Reason: ReasonNotServing}
-	timedOut := Health{State: Unhealthy, Reason: ReasonProbeTimeout, Detail: "no answer"}
-	rising := Health{State: Unhealthy, Reason: ReasonNotServing, Passes: 1}
+	unknown := Health{State: report.HealthUnknown}
+	healthy := Health{State: report.Healthy, Reason: report.ReasonServing}
+	suspect := Health{State: report.Suspect, Reason: report.ReasonProbeTimeout, Detail: "no answer", Fails: 1}
+	doubted := Health{State: report.Suspect, Reason: report.ReasonSilence}
+	unhealthy := Health{State: report.Unhealthy, Reason: report.ReasonNotServing}
+	timedOut := Health{State: report.Unhealthy, Reason: report.ReasonProbeTimeout, Detail: "no answer"}
+	rising := Health{State: report.Unhealthy, Reason: report.ReasonNotServing, Passes: 1}
 
 	for _, c := range []struct {
 		name    string
@@ -45,12 +48,12 @@ func TestHealthGoesFromEachStateWhereTheTableSays(t *testing.T) {
 		to      Health
 		effects Effects
 	}{
-		{"the first success passes alone", Health{}, serving(), two, healthy, Effects{Changed: true}},
-		{"the first refusal counts alone", Health{}, notServing(), two, unhealthy, Effects{Changed: true}},
-		{"the first failure counts alone", Health{}, failed(), two, timedOut, Effects{Changed: true}},
-		{"nothing learnt leaves unknown", Health{}, inconclusive(), two, Health{}, Effects{}},
-		{"doubt needs something to doubt", Health{}, doubt(), two, Health{}, Effects{}},
-		{"a reset of the unknown asks again", Health{}, reset(), two, Health{Reason: ReasonConnectionLost}, Effects{ProbeNow: true}},
+		{"the first success passes alone", unknown, serving(), two, healthy, Effects{Changed: true}},
+		{"the first refusal counts alone", unknown, notServing(), two, unhealthy, Effects{Changed: true}},
+		{"the first failure counts alone", unknown, failed(), two, timedOut, Effects{Changed: true}},
+		{"nothing learnt leaves unknown", unknown, inconclusive(), two, unknown, Effects{}},
+		{"doubt needs something to doubt", unknown, doubt(), two, unknown, Effects{}},
+		{"a reset of the unknown asks again", unknown, reset(), two, Health{State: report.HealthUnknown, Reason: report.ReasonConnectionLost}, Effects{ProbeNow: true}},
 
 		{"success keeps healthy", healthy, serving(), two, healthy, Effects{}},
 		{"the server's own word counts at once", healthy, notServing(), two, unhealthy, Effects{Changed: true}},
@@ -58,17 +61,17 @@ func TestHealthGoesFromEachStateWhereTheTableSays(t *testing.T) {
 		{"the only failure needed makes unhealthy", healthy, failed(), one, timedOut, Effects{Changed: true}},
 		{"nothing learnt keeps healthy", healthy, inconclusive(), two, healthy, Effects{}},
 		{"doubt makes suspect and asks", healthy, doubt(), two, doubted, Effects{Changed: true, ProbeNow: true}},
-		{"a reset forgets health", healthy, reset(), two, Health{Reason: ReasonConnectionLost}, Effects{Changed: true, ProbeNow: true}},
+		{"a reset forgets health", healthy, reset(), two, Health{State: report.HealthUnknown, Reason: report.ReasonConnectionLost}, Effects{Changed: true, ProbeNow: true}},
 
 		{"success clears suspicion", suspect, serving(), two, healthy, Effects{Changed: true}},
 		{"a refusal settles suspicion", suspect, notServing(), two, unhealthy, Effects{Changed: true}},
 		{"the second of two failures makes unhealthy", suspect, failed(), two, timedOut, Effects{Changed: true}},
 		{"the second of three does not", suspect, failed(), Thresholds{Fall: 3, Rise: 1},
-			Health{State: Suspect, Reason: ReasonProbeTimeout, Detail: "no answer", Fails: 2}, Effects{}},
+			Health{State: report.Suspect, Reason: report.ReasonProbeTimeout, Detail: "no answer", Fails: 2}, Effects{}},
 		{"a doubt is not a failure", doubted, failed(), two, suspect, Effects{}},
 		{"more doubt adds nothing", suspect, doubt(), two, suspect, Effects{}},
 		{"nothing learnt keeps suspicion", suspect, inconclusive(), two, suspect, Effects{}},
-		{"a reset forgets suspicion", suspect, reset(), two, Health{Reason: ReasonConnectionLost}, Effects{Changed: true, ProbeNow: true}},
+		{"a reset forgets suspicion", suspect, reset(), two, Health{State: report.HealthUnknown, Reason: report.ReasonConnectionLost}, Effects{Changed: true, ProbeNow: true}},
 
 		{"the first of two successes only counts", unhealthy, serving(), two, rising, Effects{}},
 		{"the second of two makes healthy", rising, serving(), two, healthy, Effects{Changed: true}},
@@ -85,13 +88,6 @@ func TestHealthGoesFromEachStateWhereTheTableSays(t *testing.T) {
 			assert.Equal(t, c.effects, effects)
 		})
 	}
-}
-
-func TestStatesAndOutcomesHaveWords(t *testing.T) {
-	assert.Equal(t, []string{"unknown", "healthy", "suspect", "unhealthy"},
-		[]string{Unknown.String(), Healthy.String(), Suspect.String(), Unhealthy.String()})
-	assert.Equal(t, []string{"inconclusive", "serving", "not_serving", "failed"},
-		[]string{Inconclusive.String(), Serving.String(), NotServing.String(), Failed.String()})
 }
 
 // What must hold for any history: the state machine against the plain words of
@@ -120,24 +116,24 @@ func TestHealthHoldsToItsRulesForAnyHistory(t *testing.T) {
 				failures, successes = failures+1, 0
 			case "not serving":
 				failures, successes = 0, 0
-				assert.Equal(t, Unhealthy, h.State)
+				assert.Equal(t, report.Unhealthy, h.State)
 			case "reset":
 				failures, successes = 0, 0
-				assert.NotContains(t, []State{Healthy, Suspect}, h.State, "a reset leaves nobody to be picked")
+				assert.NotContains(t, []report.HealthState{report.Healthy, report.Suspect}, h.State, "a reset leaves nobody to be picked")
 			case "inconclusive":
 				assert.Equal(t, before, h)
 			}
-			if before.State == Unhealthy && h.State == Healthy {
+			if before.State == report.Unhealthy && h.State == report.Healthy {
 				assert.GreaterOrEqual(t, successes, limits.Rise)
 			}
-			if before.State != Unknown && before.State != Unhealthy && h.State == Unhealthy && name == "failed" {
+			if before.State != report.HealthUnknown && before.State != report.Unhealthy && h.State == report.Unhealthy && name == "failed" {
 				assert.GreaterOrEqual(t, failures, limits.Fall)
 			}
 			assert.Equal(t, before.State != h.State, effects.Changed)
 			assert.Less(t, h.Fails, limits.Fall)
 			assert.Less(t, h.Passes, limits.Rise)
-			assert.True(t, h.Fails == 0 || h.State == Suspect)
-			assert.True(t, h.Passes == 0 || h.State == Unhealthy)
+			assert.True(t, h.Fails == 0 || h.State == report.Suspect)
+			assert.True(t, h.Passes == 0 || h.State == report.Unhealthy)
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // The pauses before a broken Watch is opened again.
@@ -22,25 +24,25 @@ func (r *run) watch(ctx context.Context) {
 	for {
 		opened := time.Now()
 		alive := false
-		end := r.probes.Watch.Watch(ctx, func(v Verdict) {
+		end := r.probes.Watch.Watch(ctx, func(v report.Verdict) {
 			took := pushed
 			if !alive { // the first push answers the opening: a round trip
 				alive, took = true, time.Since(opened)
 				pause.Reset()
-				r.c.setWatchIf(ctx, WatchAlive)
+				r.c.setWatchIf(ctx, report.WatchAlive)
 			}
-			r.c.applyIf(ctx, v, KindGRPCWatch, took)
+			r.c.applyIf(ctx, v, report.KindGRPCWatch, took)
 			r.settle()
 		})
 		if ctx.Err() != nil {
 			return
 		}
-		if end.Reason == ReasonUnimplemented {
-			r.c.setWatchIf(ctx, WatchUnimplemented)
+		if end.Reason == report.ReasonUnimplemented {
+			r.c.setWatchIf(ctx, report.WatchUnimplemented)
 			return
 		}
-		r.c.setWatchIf(ctx, WatchBroken)
-		r.c.applyIf(ctx, end, KindGRPCWatch, pushed)
+		r.c.setWatchIf(ctx, report.WatchBroken)
+		r.c.applyIf(ctx, end, report.KindGRPCWatch, pushed)
 		r.settle()
 		r.askNow()
 		if !sleep(ctx, pause.NextBackOff()) {

@@ -12,9 +12,9 @@ import (
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/cantonerr"
 	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // connectTimeout bounds one attempt to connect, TLS and HTTP/2 handshakes
@@ -102,9 +102,9 @@ func (c *conn) failure(err error, answered bool) {
 	}
 	switch {
 	case c.deniesToken(err, answered):
-		s.answerSpeaksAgainst(c, healthcheck.ReasonCallsDenied)
+		s.answerSpeaksAgainst(c, report.ReasonCallsDenied)
 	case answered && cantonerr.PassiveReplica(err):
-		s.answerSpeaksAgainst(c, healthcheck.ReasonPassiveReplica)
+		s.answerSpeaksAgainst(c, report.ReasonPassiveReplica)
 	}
 }
 
@@ -113,11 +113,11 @@ func (c *conn) failure(err error, answered bool) {
 // endpoint becomes suspect, and is probed at once. That is all, since the answer is
 // about one service of the node, and the probe's about the node. It comes from a call
 // that ends, and takes Set.mu.
-func (s *Set) answerSpeaksAgainst(c *conn, why healthcheck.Reason) {
+func (s *Set) answerSpeaksAgainst(c *conn, why report.Reason) {
 	s.mu.Lock()
 	defer s.unlock()
 	e := c.endpoint
-	if s.closed || e.conn != c || e.checker == nil || e.health.state != healthcheck.Healthy {
+	if s.closed || e.conn != c || e.checker == nil || e.health.state != report.Healthy {
 		return
 	}
 	var doubt bool
@@ -204,7 +204,7 @@ func (e *endpoint) retireLocked() {
 	if c.cancel != nil {
 		c.cancel()
 	}
-	if e.health.state == healthcheck.Suspect || e.health.state == healthcheck.Unhealthy {
+	if e.health.state == report.Suspect || e.health.state == report.Unhealthy {
 		e.set.after = append(e.set.after, func() { e.set.rescueLate(c) })
 	}
 	e.retired = append(e.retired, c)
@@ -221,7 +221,7 @@ func (e *endpoint) foldLocked() {
 	kept := e.retired[:0]
 	for _, c := range e.retired {
 		if n := c.counts(); n.InFlight == 0 {
-			e.folded = e.folded.plus(n)
+			e.folded = sum(e.folded, n)
 		} else {
 			kept = append(kept, c)
 		}
@@ -232,14 +232,14 @@ func (e *endpoint) foldLocked() {
 
 // countsLocked gives the accounts of all of the endpoint's calls. Who reads Picked
 // reckons with its growth, so it never goes back, although a pick may be taken back.
-func (e *endpoint) countsLocked() Counts {
+func (e *endpoint) countsLocked() report.CallStats {
 	e.foldLocked()
 	total := e.folded
 	for _, c := range e.retired {
-		total = total.plus(c.counts())
+		total = sum(total, c.counts())
 	}
 	if e.conn != nil {
-		total = total.plus(e.conn.counts())
+		total = sum(total, e.conn.counts())
 	}
 	e.picked = max(e.picked, total.Picked)
 	total.Picked = e.picked

@@ -1,6 +1,10 @@
 package endpointset
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/cantonlb/cantonlb/report"
+)
 
 // counters are the accounts of the calls on one connection, and whether it may be
 // picked. They are written by every call, on a cache line of their own.
@@ -35,26 +39,15 @@ func (n *counters) setEligible(eligible bool) {
 	}
 }
 
-// Counts are the accounts of an endpoint's calls since it joined the set.
-type Counts struct {
-	// Picked is how many calls the endpoint was given, InFlight how many of
-	// them have not ended.
-	Picked, InFlight uint64
-	// Heard is how many ended with at least a byte of answer; Failed how many
-	// ended with an error that speaks against the endpoint: UNAVAILABLE,
-	// DEADLINE_EXCEEDED, INTERNAL or UNKNOWN without a byte of answer, or an answer
-	// UNAUTHENTICATED to a call with the endpoint's own token.
-	Heard, Failed uint64
-}
-
-func (n *counters) counts() Counts {
+func (n *counters) counts() report.CallStats {
 	heard, unheard := n.heard.Load(), n.unheard.Load()
 	picked := n.admitted.Load() &^ eligibleBit // last, so that InFlight cannot be negative
-	return Counts{Picked: picked, InFlight: picked - heard - unheard, Heard: heard, Failed: n.failed.Load()}
+	return report.CallStats{Picked: picked, InFlight: picked - heard - unheard, Heard: heard, Failed: n.failed.Load()}
 }
 
-func (a Counts) plus(b Counts) Counts {
-	return Counts{
+// sum returns the counts of both.
+func sum(a, b report.CallStats) report.CallStats {
+	return report.CallStats{
 		Picked: a.Picked + b.Picked, InFlight: a.InFlight + b.InFlight,
 		Heard: a.Heard + b.Heard, Failed: a.Failed + b.Failed,
 	}

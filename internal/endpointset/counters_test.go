@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestAPickIsCountedAndTellsWhetherTheConnectionIsEligible(t *testing.T) {
@@ -12,7 +14,7 @@ func TestAPickIsCountedAndTellsWhetherTheConnectionIsEligible(t *testing.T) {
 	assert.False(t, n.eligible(), "nobody is to begin with")
 	assert.False(t, n.pick())
 	n.unpick()
-	assert.Equal(t, Counts{}, n.counts())
+	assert.Equal(t, report.CallStats{}, n.counts())
 
 	n.setEligible(true)
 	n.setEligible(true)
@@ -20,9 +22,9 @@ func TestAPickIsCountedAndTellsWhetherTheConnectionIsEligible(t *testing.T) {
 	assert.True(t, n.pick())
 	n.setEligible(false)
 	assert.False(t, n.pick(), "one that is given to it all the same, because nobody is eligible, or on trial")
-	assert.Equal(t, Counts{Picked: 2, InFlight: 2}, n.counts(), "the calls of before stay counted")
+	assert.Equal(t, report.CallStats{Picked: 2, InFlight: 2}, n.counts(), "the calls of before stay counted")
 	n.heard.Add(1)
-	assert.Equal(t, Counts{Picked: 2, InFlight: 1, Heard: 1}, n.counts())
+	assert.Equal(t, report.CallStats{Picked: 2, InFlight: 1, Heard: 1}, n.counts())
 }
 
 // Whoever finds no call in flight on a connection that is not eligible any more
@@ -49,6 +51,6 @@ func TestNoCallSlipsInOnceTheConnectionIsNotEligible(t *testing.T) {
 		for _, a := range admitted {
 			total += a
 		}
-		assert.Equal(t, Counts{Picked: total, InFlight: total}, n.counts())
+		assert.Equal(t, report.CallStats{Picked: total, InFlight: total}, n.counts())
 	}
 }

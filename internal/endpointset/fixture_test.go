@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
 	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // fixture is a set under a fake channel.
@@ -203,7 +205,7 @@ func (f *fixture) refusal() string {
 	return err.Error()
 }
 
-func (f *fixture) status(name string) EndpointStatus {
+func (f *fixture) status(name string) report.EndpointStatus {
 	synctest.Wait()
 	for _, e := range f.set.Status().Endpoints {
 		if e.Name == name {
@@ -211,5 +213,5 @@ func (f *fixture) status(name string) EndpointStatus {
 		}
 	}
 	f.t.Errorf("no endpoint %q", name)
-	return EndpointStatus{}
+	return report.EndpointStatus{}
 }

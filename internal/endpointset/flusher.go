@@ -6,6 +6,8 @@ import (
 
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // dirtyLocked has a new snapshot published, soon and once for all changes until
@@ -128,13 +130,13 @@ func (s *Set) noneLocked(none bool) {
 	switch {
 	case none && s.none.IsZero():
 		s.none = time.Now()
-		s.emitLocked(Event{
-			Kind: EventNoneEligible, From: someEligible, To: noneEligible, At: s.none,
+		s.emitLocked(report.Event{
+			Kind: report.EventNoneEligible, From: report.SomeEligible, To: report.NoneEligible, At: s.none,
 			Detail: fmt.Sprintf("%v (policy for this: %s)", s.explainLocked(), s.cfg.NoneEligible),
 		})
 	case !none && !s.none.IsZero():
 		now := time.Now()
-		s.emitLocked(Event{Kind: EventNoneEligible, From: noneEligible, To: someEligible, Held: now.Sub(s.none), At: now})
+		s.emitLocked(report.Event{Kind: report.EventNoneEligible, From: report.NoneEligible, To: report.SomeEligible, Held: now.Sub(s.none), At: now})
 		s.none = time.Time{}
 	}
 }

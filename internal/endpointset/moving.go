@@ -4,21 +4,22 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // MovedError is why a stream was ended: its endpoint is not the active any more.
 type MovedError struct {
 	From, To string
-	Reason   healthcheck.Reason
+	Reason   report.Reason
 }
 
 // Error names the two endpoints and the reason.
 func (e *MovedError) Error() string {
 	return fmt.Sprintf("endpoint %q is not the active one any more (%s): %q is",
-		healthcheck.CleanDetail(e.From), e.Reason, healthcheck.CleanDetail(e.To))
+		cleantext.Detail(e.From), e.Reason, cleantext.Detail(e.To))
 }
 
 // moving are the connections whose streams are to end, unless their endpoint is

@@ -122,12 +122,12 @@ func TestFailOpenPicksAmongTheConnectedWhileNobodyIsEligible(t *testing.T) {
 		assert.Equal(t, connectivity.Ready, f.state())
 		assert.Equal(t, []string{"a", "b"}, f.picked(), "neither the drained nor the disconnected")
 		assert.Equal(t, []string{"a", "b"}, f.failingOpen())
-		assert.NotZero(t, f.set.Status().NoneSince)
+		assert.NotZero(t, f.set.Status().NoneEligibleSince)
 
 		f.server("b").set(serving())
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{"b"}, f.picked())
-		assert.Zero(t, f.set.Status().NoneSince)
+		assert.Zero(t, f.set.Status().NoneEligibleSince)
 		assert.Empty(t, f.failingOpen())
 	}, withPolicy(FailOpen))
 }

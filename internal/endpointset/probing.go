@@ -12,6 +12,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // newEndpointLocked makes an endpoint. It does nothing until startLocked.
@@ -19,7 +20,7 @@ func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	e := &endpoint{
 		set: s, name: w.name, want: w, weight: w.weight, zone: w.zone, priority: w.priority,
 		healthCheck: s.cfg.HealthCheck, drained: s.drained[w.name],
-		told: selector.Condition{Standing: selector.Undecided},
+		told: selector.Condition{Standing: selector.Undecided}, health: healthNow{state: report.HealthUnknown},
 	}
 	e.hasToken = w.identity.HasToken()
 	e.target, e.service = w.newTarget(s.cfg.HealthCheck)
@@ -29,7 +30,7 @@ func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	}
 	checker, err := healthcheck.NewChecker(w.name, e.healthCheck, healthcheck.CheckerOptions{
 		Budget: s.budget, OnTransition: e.transition,
-		OnVerdict: func(k healthcheck.Kind, v healthcheck.Verdict, took time.Duration) {
+		OnVerdict: func(k report.ProbeKind, v report.Verdict, took time.Duration) {
 			s.metrics.verdict(w.name, k, v.Outcome, took)
 		},
 	})
@@ -96,7 +97,7 @@ func (s *Set) channelHealth(c *conn, state balancer.SubConnState) {
 // watches the endpoint itself.
 func (e *endpoint) probeLocked(c *conn, watched bool) {
 	if e.checker == nil {
-		e.health = healthNow{state: healthcheck.Healthy, reason: healthcheck.ReasonConnected}
+		e.health = healthNow{state: report.Healthy, reason: report.ReasonConnected}
 		return
 	}
 	if e.target != nil {
@@ -126,13 +127,13 @@ func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool
 // alive takes any answer of the endpoint for a sign of life, and asks no more.
 type alive struct{ check healthcheck.Probe }
 
-func (a alive) Kind() healthcheck.Kind { return a.check.Kind() }
+func (a alive) Kind() report.ProbeKind { return a.check.Kind() }
 func (a alive) Target() string         { return a.check.Target() }
 
-func (a alive) Probe(ctx context.Context) healthcheck.Verdict {
+func (a alive) Probe(ctx context.Context) report.Verdict {
 	v := a.check.Probe(ctx)
-	if v.Outcome == healthcheck.NotServing {
-		return healthcheck.NewVerdict(healthcheck.Serving, healthcheck.ReasonConnected, "")
+	if v.Outcome == report.NotServing {
+		return healthcheck.NewVerdict(report.Serving, report.ReasonConnected, "")
 	}
 	return v
 }
@@ -144,13 +145,13 @@ type fallback struct {
 	address  resolver.Address
 }
 
-func (f *fallback) Probe(ctx context.Context) healthcheck.Verdict {
+func (f *fallback) Probe(ctx context.Context) report.Verdict {
 	probes := f.endpoint.set.ownChannel(f.endpoint, f.endpoint.want.identityAt(f.address))
 	defer func() { _ = probes.Close() }() // what there was to learn has been learnt
 	return probes.Check.Probe(ctx)
 }
 
-func (*fallback) Kind() healthcheck.Kind { return healthcheck.KindGRPCCheck }
+func (*fallback) Kind() report.ProbeKind { return report.KindGRPCCheck }
 
 func (f *fallback) Target() string { return f.address.Addr }
 

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -57,7 +58,7 @@ func TestProbesNameWhatTheyAsk(t *testing.T) {
 	assert.Equal(t, check.Kind(), a.Kind())
 	b := &fallback{address: grpcresolver.Address{Addr: "a:1"}}
 	assert.Equal(t, "a:1", b.Target())
-	assert.Equal(t, healthcheck.KindGRPCCheck, b.Kind())
+	assert.Equal(t, report.KindGRPCCheck, b.Kind())
 }
 
 // A probe that cannot be made is a failure with its reason, not a silence.
@@ -66,8 +67,8 @@ func TestAProbeThatCannotBeMadeFails(t *testing.T) {
 	defer f.close()
 	f.set.build = balancer.BuildOptions{CredsBundle: insecure.NewBundle()}
 	v := f.set.ownChannel(&endpoint{set: f.set}, resolver.Endpoint{}).Check.Probe(t.Context())
-	assert.Equal(t, healthcheck.Failed, v.Outcome)
-	assert.Equal(t, healthcheck.ReasonConnectFailed, v.Reason)
+	assert.Equal(t, report.Failed, v.Outcome)
+	assert.Equal(t, report.ReasonConnectFailed, v.Reason)
 	assert.NotEmpty(t, v.Detail)
 }
 

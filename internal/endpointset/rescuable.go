@@ -5,8 +5,8 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // records are calls in flight on one connection. Its zero value is empty. It is
@@ -51,7 +51,7 @@ func (c *conn) rescue() {
 // whatever its class was, and those on all of them if e is the first that is
 // eligible again.
 func (s *Set) rescueLocked(e *endpoint, was class) {
-	sick := e.health.state == healthcheck.Unhealthy
+	sick := e.health.state == report.Unhealthy
 	fell := sick && !e.sick
 	e.sick = sick
 	switch {
@@ -68,7 +68,7 @@ func (s *Set) rescueLocked(e *endpoint, was class) {
 }
 
 func (e *endpoint) rescueLocked() {
-	if c := e.conn; c != nil && e.class == out && e.health.state == healthcheck.Unhealthy && !e.finishesLocked() {
+	if c := e.conn; c != nil && e.class == out && e.health.state == report.Unhealthy && !e.finishesLocked() {
 		e.set.after = append(e.set.after, c.rescue)
 	}
 }
@@ -76,7 +76,7 @@ func (e *endpoint) rescueLocked() {
 // finishesLocked tells whether the endpoint is expected to finish the calls that
 // it has: one that was the active and says that it is not any more.
 func (e *endpoint) finishesLocked() bool {
-	return e.set.choice != nil && e.health.reason == healthcheck.ReasonNotServing
+	return e.set.choice != nil && e.health.reason == report.ReasonNotServing
 }
 
 // rescueLate is for the calls on a connection that is given up while its
@@ -85,7 +85,7 @@ func (e *endpoint) finishesLocked() bool {
 func (s *Set) rescueLate(c *conn) {
 	s.mu.Lock()
 	e := c.endpoint
-	elsewhere := s.pickableLocked() && (e.conn != c || e.health.state == healthcheck.Unhealthy) && !e.finishesLocked()
+	elsewhere := s.pickableLocked() && (e.conn != c || e.health.state == report.Unhealthy) && !e.finishesLocked()
 	s.unlock()
 	if elsewhere {
 		c.rescue()

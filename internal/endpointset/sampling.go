@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Calls only count; they never look at a clock. What follows from their silence
@@ -85,17 +86,17 @@ func (e *endpoint) sampleLocked(now time.Time) {
 	if c.silence.since.Before(s.quiet) {
 		c.silence.since = s.quiet // what is in flight has begun since
 	}
-	if c.listenLocked(now, n, s.cfg.HealthCheck) && e.health.state == healthcheck.Healthy {
-		s.after = append(s.after, func() { e.checker.Doubt(healthcheck.ReasonSilence) })
+	if c.listenLocked(now, n, s.cfg.HealthCheck) && e.health.state == report.Healthy {
+		s.after = append(s.after, func() { e.checker.Doubt(report.ReasonSilence) })
 	}
-	if e.health.state == healthcheck.Unhealthy {
+	if e.health.state == report.Unhealthy {
 		s.closeIfDeadLocked(c, now, e.health.reason)
 	}
 }
 
 // listenLocked takes note of what has been heard on a connection, and tells whether
 // its silence is a reason to doubt the endpoint.
-func (c *conn) listenLocked(now time.Time, n Counts, health healthcheck.Config) (doubt bool) {
+func (c *conn) listenLocked(now time.Time, n report.CallStats, health healthcheck.Config) (doubt bool) {
 	if n.Heard != c.silence.heard || c.alive.IsZero() {
 		c.alive, c.retirement.fails = now, 0
 	}

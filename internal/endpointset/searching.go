@@ -6,6 +6,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // search asks everybody at once: when the active is in doubt, and again and again
@@ -102,7 +103,7 @@ func (s *Set) knockAll() []*healthcheck.Checker {
 		if e.link.phase == waiting && e.knocks == 0 {
 			e.knockLocked()
 		}
-		if e.checker != nil && e.health.state != healthcheck.Unknown && (e.link.phase == ready || e.target != nil) {
+		if e.checker != nil && e.health.state != report.HealthUnknown && (e.link.phase == ready || e.target != nil) {
 			checkers = append(checkers, e.checker)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -36,7 +37,7 @@ type Set struct {
 	turn       *turn   // outlives every snapshot, so that turns are kept
 	noted      bool    // calls may carry records
 	choice     *choice // of the active; nil if all that are eligible are picked in turn
-	events     *event.Log[Event]
+	events     *event.Log[report.Event]
 	metrics    metrics
 
 	ctx    context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
@@ -87,7 +88,7 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
 		policy: policy, cc: cc, build: opts, budget: healthcheck.NewBudget(0, 0), questions: healthcheck.NewBudget(0, 0),
-		turn: newTurn(), noted: attempt.Expected(), events: event.NewLog[Event](keptEvents),
+		turn: newTurn(), noted: attempt.Expected(), events: event.NewLog[report.Event](keptEvents),
 		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
 		byName: make(map[string]*endpoint), drained: make(map[string]bool), decided: make(chan struct{}, 1),
 		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}), renewing: make(map[string]*endpoint),
@@ -192,8 +193,8 @@ func (s *Set) replaceLocked(list []wanted) {
 		}
 	}
 	if len(fresh) > 0 || left > 0 {
-		s.emitLocked(Event{
-			Kind: EventList, To: listAccepted, At: time.Now(),
+		s.emitLocked(report.Event{
+			Kind: report.EventList, To: report.ListAccepted, At: time.Now(),
 			Detail: fmt.Sprintf("endpoints: %d, new or changed: %d, removed: %d", len(list), len(fresh), left),
 		})
 	}

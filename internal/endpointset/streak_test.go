@@ -8,6 +8,8 @@ import (
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Failures that end at the same time, answered or not, are all counted.
@@ -26,7 +28,7 @@ func TestFailuresAtTheSameTimeDoNotInterruptEachOther(t *testing.T) {
 	}
 	wg.Wait()
 	assert.Equal(t, 8000, c.streak.n)
-	assert.Equal(t, Counts{Picked: 0, InFlight: ^uint64(7999), Heard: 4000, Failed: 8000}, c.counts())
+	assert.Equal(t, report.CallStats{Picked: 0, InFlight: ^uint64(7999), Heard: 4000, Failed: 8000}, c.counts())
 	c.streak.reset()
 	done(balancer.DoneInfo{Err: status.Error(codes.Unavailable, "")})
 	assert.Equal(t, 1, c.streak.n)

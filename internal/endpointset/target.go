@@ -15,6 +15,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -114,10 +115,10 @@ type pageProbe struct {
 	client *http.Client
 }
 
-func (p pageProbe) Kind() healthcheck.Kind { return p.page.Kind() }
+func (p pageProbe) Kind() report.ProbeKind { return p.page.Kind() }
 func (p pageProbe) Target() string         { return p.page.Target() }
 
-func (p pageProbe) Probe(ctx context.Context) healthcheck.Verdict { return p.page.Probe(ctx) }
+func (p pageProbe) Probe(ctx context.Context) report.Verdict { return p.page.Probe(ctx) }
 
 // Close lets go of idle connections.
 func (p pageProbe) Close() error {
@@ -154,8 +155,8 @@ func (s *Set) ownChannel(e *endpoint, at resolver.Endpoint) healthcheck.Probes {
 	options := healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
 	probe, err := healthcheck.DialGRPC(hostPortOf(at), e.service, options, opts...)
 	if err != nil {
-		return healthcheck.Probes{Check: healthcheck.Func(at.Address, func(context.Context) healthcheck.Verdict {
-			return healthcheck.NewVerdict(healthcheck.Failed, healthcheck.ReasonConnectFailed, err.Error())
+		return healthcheck.Probes{Check: healthcheck.Func(at.Address, func(context.Context) report.Verdict {
+			return healthcheck.NewVerdict(report.Failed, report.ReasonConnectFailed, err.Error())
 		})}
 	}
 	watch, _ := probe.(healthcheck.Watcher) // which it is; nil would be no Watch

@@ -1,4 +1,4 @@
-package healthcheck
+package cleantext_test
 
 import (
 	"strings"
@@ -8,9 +8,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"pgregory.net/rapid"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
-func TestCleanDetailGivesOneBoundedPrintableLine(t *testing.T) {
+func TestDetailGivesOneBoundedPrintableLine(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                           "",
 		"connection refused":         "connection refused",
@@ -20,21 +22,21 @@ func TestCleanDetailGivesOneBoundedPrintableLine(t *testing.T) {
 		"übung":                      "übung",
 		strings.Repeat("a", 200):     strings.Repeat("a", 200),
 		strings.Repeat("a", 201):     strings.Repeat("a", 197) + "...",
-		strings.Repeat("é", 150):     strings.Repeat("é", 98) + "?...",
+		strings.Repeat("é", 150):     strings.Repeat("é", 98) + "...",
 		strings.Repeat("\n", 10_000): strings.Repeat(" ", 197) + "...",
 	} {
-		assert.Equal(t, want, CleanDetail(in))
+		assert.Equal(t, want, cleantext.Detail(in))
 	}
 }
 
-func TestCleanDetailOfAnyTextIsBoundedAndPrintable(t *testing.T) {
+func TestDetailOfAnyTextIsBoundedAndPrintable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		out := CleanDetail(string(rapid.SliceOf(rapid.Byte()).Draw(t, "text")))
-		assert.LessOrEqual(t, len(out), MaxDetail)
+		out := cleantext.Detail(string(rapid.SliceOf(rapid.Byte()).Draw(t, "text")))
+		assert.LessOrEqual(t, len(out), cleantext.MaxDetail)
 		assert.True(t, utf8.ValidString(out))
 		for _, r := range out {
 			assert.True(t, unicode.IsPrint(r), "%q", r)
 		}
-		assert.Equal(t, out, CleanDetail(out), "clean text stays as it is")
+		assert.Equal(t, out, cleantext.Detail(out), "clean text stays as it is")
 	})
 }

@@ -1,4 +1,4 @@
-package healthcheck
+package report
 
 // Reason is why a verdict, a state or a transition is what it is. The same
 // value stands in errors, log lines, metric labels, events and status, so that

@@ -1,4 +1,4 @@
-package healthcheck
+package report
 
 import (
 	"go/ast"
