@@ -57,7 +57,7 @@ func TestACallsErrorTellsWhatTheNodeHasSaid(t *testing.T) {
 			assert.ErrorIs(t, e, err)
 			assert.True(t, cantonlb.Retryable(err))
 			assert.False(t, cantonlb.AlreadyDone(err))
-			_, several := errors.AsType[*cantonlb.AttemptsError](e)
+			several := errors.As(e, new(*cantonlb.AttemptsError))
 			assert.Equal(t, cfg.Idempotent != nil, several)
 		})
 	}

@@ -179,7 +179,7 @@ func (c *Client) update(endpoints []Endpoint) error {
 		}
 	}
 	err := c.list.Update(endpoints)
-	if _, bad := errors.AsType[*resolver.ConfigError](err); bad { // the policy has not seen it
+	if errors.As(err, new(*resolver.ConfigError)) { // the policy has not seen it
 		c.set.ListRefused(err)
 	}
 	return err

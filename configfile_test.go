@@ -2,7 +2,6 @@ package cantonlb_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -140,7 +139,8 @@ func keyOf(field string) string {
 func TestEveryFieldHasItsKey(t *testing.T) {
 	keysOf := func(v any) []string {
 		var keys []string
-		for f := range reflect.TypeOf(v).Fields() {
+		for i := range reflect.TypeOf(v).NumField() {
+			f := reflect.TypeOf(v).Field(i)
 			key := keyOf(f.Name)
 			if f.IsExported() && !slices.Contains(onlyInGo, key) {
 				keys = append(keys, key)
@@ -187,11 +187,11 @@ func TestLoadConfigNamesTheFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte(one("zone: 1\n")), 0o600))
 	_, err = cantonlb.LoadConfig(path)
 	require.EqualError(t, err, path+":3:7: zone 1: want a string of at most 64 bytes of valid Unicode")
-	e, ok := errors.AsType[*cantonlb.FileError](err)
-	require.True(t, ok)
+	var e *cantonlb.FileError
+	require.ErrorAs(t, err, &e)
 	assert.Equal(t, cantonlb.FileError{File: path, Line: 3, Column: 7, Err: e.Err}, *e)
-	field, ok := errors.AsType[*healthcheck.ConfigError](err)
-	require.True(t, ok)
+	var field *healthcheck.ConfigError
+	require.ErrorAs(t, err, &field)
 	assert.Equal(t, "zone", field.Field)
 
 	_, err = cantonlb.LoadConfig(filepath.Dir(path))

@@ -6,6 +6,8 @@ import (
 	"go/token"
 	"math"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -97,4 +99,16 @@ func TestTheOperatorsGuideTellsOfEveryAlert(t *testing.T) {
 	}
 	assert.NotEmpty(t, want)
 	assert.Equal(t, want, got)
+}
+
+// The program in the README is one that a newcomer copies: it has to compile.
+func TestTheReadmesProgramCompiles(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	program := regexp.MustCompile("(?s)```go\n(package main\n.*?)```").FindSubmatch(text)
+	require.NotNil(t, program, "the README has a whole program")
+	file := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(file, program[1], 0o600))
+	out, err := exec.CommandContext(t.Context(), "go", "vet", file).CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }

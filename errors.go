@@ -106,7 +106,8 @@ func typed(err error, record *attempt.Record) error {
 	if err == nil {
 		return nil
 	}
-	none, refused := errors.AsType[*endpointset.NoEligibleError](record.Err())
+	var none *endpointset.NoEligibleError
+	refused := errors.As(record.Err(), &none)
 	if refused && len(none.Endpoints) > 0 && !record.Sent() {
 		return noneEligible(err, none)
 	}

@@ -163,8 +163,8 @@ func TestAPlannedDemotionFailsNoCallAndStreamsMoveWithinTheDrainWindow(t *testin
 
 		err = endOf(stream)
 		assert.Equal(t, 3*time.Second, time.Since(pushed))
-		moved, ok := errors.AsType[*cantonlb.MovedError](err)
-		require.True(t, ok, "%v", err)
+		var moved *cantonlb.MovedError
+		require.ErrorAs(t, err, &moved)
 		assert.Equal(t, cantonlb.MovedError{From: "server0", To: "server1", Reason: report.ReasonNotServing}, *moved)
 		assert.Equal(t, codes.Unavailable, status.Code(err))
 		assert.EqualError(t, err, `rpc error: code = Unavailable desc = endpoint "server0" is not the active one any more (not_serving): "server1" is`)
@@ -240,8 +240,7 @@ func TestACallerWhoEndsAMovableStreamGetsItsOwnReason(t *testing.T) {
 		cancel()
 		_, err = stream.Recv()
 		assert.Equal(t, codes.Canceled, status.Code(err))
-		_, ok := errors.AsType[*cantonlb.MovedError](err)
-		assert.False(t, ok)
+		require.NotErrorAs(t, err, new(*cantonlb.MovedError))
 	})
 }
 
@@ -503,8 +502,8 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 		client := connect(t, c, activePassive(), 2)
 		refused := func(err error, text string, reason report.Reason) {
 			t.Helper()
-			r, ok := errors.AsType[*cantonlb.RefusedError](err)
-			require.True(t, ok, "%v", err)
+			var r *cantonlb.RefusedError
+			require.ErrorAs(t, err, &r)
 			assert.EqualError(t, err, "cantonlb: "+text)
 			assert.Equal(t, reason, r.Reason)
 		}

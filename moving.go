@@ -63,7 +63,8 @@ func openMovable(ctx context.Context, record *attempt.Record, opts []grpc.CallOp
 
 // moved gives the stream's error as a *MovedError if that is what ended it.
 func (m *movable) moved(err error) error {
-	why, ended := errors.AsType[*endpointset.MovedError](m.record.Ended())
+	var why *endpointset.MovedError
+	ended := errors.As(m.record.Ended(), &why)
 	if !ended || status.Code(err) != codes.Canceled || m.ctx.Err() != nil {
 		return err
 	}

@@ -179,8 +179,8 @@ func TestCommandsOfAGroupAreRefusedIfTheyWouldLeaveNoActive(t *testing.T) {
 		synctest.Wait()
 		refused := func(err error, text string, reason report.Reason) {
 			t.Helper()
-			r, ok := errors.AsType[*failover.RefusedError](err)
-			require.True(t, ok, "%v", err)
+			var r *failover.RefusedError
+			require.ErrorAs(t, err, &r)
 			assert.EqualError(t, err, "failover: "+text)
 			assert.Equal(t, reason, r.Reason)
 		}

@@ -128,7 +128,8 @@ func (p *httpGet) Probe(ctx context.Context) report.Verdict {
 // ioFailure is the verdict of a probe over a plain connection that came back
 // with an error.
 func ioFailure(ctx context.Context, err error) report.Verdict {
-	if shown, ok := errors.AsType[*url.Error](err); ok {
+	var shown *url.Error
+	if errors.As(err, &shown) {
 		err = shown.Err // without the URL, which may hold a secret
 	}
 	var timeout net.Error

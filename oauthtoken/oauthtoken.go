@@ -127,10 +127,11 @@ func check(token *oauth2.Token) error {
 	if !token.Valid() {
 		return errors.New("the token source gave a token that is empty or has expired")
 	}
-	if fault, ok := errors.AsType[*resolver.ConfigError](resolver.CheckToken(token.AccessToken)); ok {
+	var fault *resolver.ConfigError
+	if errors.As(resolver.CheckToken(token.AccessToken), &fault) {
 		return fmt.Errorf("the token source gave a token that cannot be sent: %s", fault.Problem)
 	}
-	if fault, ok := errors.AsType[*resolver.ConfigError](resolver.CheckToken(token.Type())); ok {
+	if errors.As(resolver.CheckToken(token.Type()), &fault) {
 		return fmt.Errorf("the token source gave a token of a type that cannot be sent: %s", fault.Problem)
 	}
 	return nil
@@ -138,7 +139,8 @@ func check(token *oauth2.Token) error {
 
 // withoutSecrets leaves out of an error what the issuer said and where it is.
 func withoutSecrets(err error) error {
-	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) {
 		status := "no status"
 		if refused.Response != nil {
 			status = fmt.Sprintf("HTTP status %d", refused.Response.StatusCode)
@@ -148,7 +150,8 @@ func withoutSecrets(err error) error {
 		}
 		return fmt.Errorf("the issuer refuses: %s", status)
 	}
-	if failed, ok := errors.AsType[*url.Error](err); ok {
+	var failed *url.Error
+	if errors.As(err, &failed) {
 		return fmt.Errorf("the issuer cannot be asked: %w", failed.Err)
 	}
 	return err

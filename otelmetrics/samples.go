@@ -4,7 +4,7 @@ import (
 	"iter"
 	"time"
 
-	"github.com/cantonlb/cantonlb/internal/metric"
+	"github.com/cantonlb/cantonlb/metric"
 	"github.com/cantonlb/cantonlb/report"
 )
 

@@ -74,10 +74,11 @@ func From(err error) (Error, bool) {
 // statusOf gives the status that err is or wraps, with its own message: that of
 // status.Convert would begin with the words of whoever has wrapped it.
 func statusOf(err error) *status.Status {
-	if e, ok := errors.AsType[interface {
+	var e interface {
 		error
 		GRPCStatus() *status.Status
-	}](err); ok {
+	}
+	if errors.As(err, &e) {
 		return e.GRPCStatus()
 	}
 	return nil

@@ -63,7 +63,8 @@ const wantDocument = "want one YAML document: a mapping of keys to values"
 
 // syntax gives the error of a document that is not YAML.
 func (d *Document) syntax(err error) error {
-	broken, ok := errors.AsType[*yaml.LoadError](err)
+	var broken *yaml.LoadError
+	ok := errors.As(err, &broken)
 	if !ok || broken.Mark.Line == 0 { // it has none or several documents
 		return d.failf(mark{}, "", wantDocument)
 	}

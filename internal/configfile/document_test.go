@@ -113,8 +113,8 @@ func TestErrorsAboutValuesAreLocated(t *testing.T) {
 		&resolver.ConfigError{Field: "b[1].c", Value: "2", Problem: "bad"}, &strictjson.Error{Field: "f", Value: "{...}", Want: "a JSON object"},
 	))
 	assert.EqualError(t, joined, "lb.yaml:4:9: b[1].c \"2\": bad\nlb.yaml:5:4: f {...}: want a mapping of keys to values")
-	typed, ok := errors.AsType[*resolver.ConfigError](joined)
-	require.True(t, ok)
+	var typed *resolver.ConfigError
+	require.ErrorAs(t, joined, &typed)
 	assert.Equal(t, "b[1].c", typed.Field)
 }
 

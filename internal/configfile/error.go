@@ -57,13 +57,15 @@ func (d *Document) Locate(err error) error {
 		return errors.Join(all...)
 	}
 	path, value := "", ""
-	if e, ok := errors.AsType[*strictjson.Error](err); ok {
+	var e *strictjson.Error
+	var bad *resolver.ConfigError
+	if errors.As(err, &e) {
 		path, value = e.Field, e.Value
 		c := *e
 		c.Want = strings.Replace(c.Want, strictjson.WantObject, "a mapping of keys to values", 1)
 		err = &c
-	} else if e, ok := errors.AsType[*resolver.ConfigError](err); ok {
-		path, value = e.Field, e.Value
+	} else if errors.As(err, &bad) {
+		path, value = bad.Field, bad.Value
 	}
 	key, at := d.locate(path)
 	if value == "" { // it is the key that is wrong, or missing

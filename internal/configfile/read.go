@@ -33,7 +33,8 @@ func Read(path string) ([]byte, error) {
 
 // bare makes an Error of one that names the path itself.
 func bare(path string, err error) error {
-	if e, ok := errors.AsType[*os.PathError](err); ok {
+	var e *os.PathError
+	if errors.As(err, &e) {
 		err = e.Err
 	}
 	return &Error{File: path, Err: err}

@@ -167,10 +167,12 @@ func errorText(err error) string {
 	if err == nil {
 		return ""
 	}
-	if handshake, ok := errors.AsType[*transport.HandshakeError](err); ok {
+	var handshake *transport.HandshakeError
+	if errors.As(err, &handshake) {
 		return handshake.Cause()
 	}
-	if op, ok := errors.AsType[*net.OpError](err); ok {
+	var op *net.OpError
+	if errors.As(err, &op) {
 		return op.Error()
 	}
 	return err.Error()
@@ -178,7 +180,7 @@ func errorText(err error) string {
 
 // connectReason is why an attempt to connect has failed.
 func connectReason(err error) report.Reason {
-	if _, ok := errors.AsType[*transport.HandshakeError](err); ok || transport.IsAlert(err) {
+	if errors.As(err, new(*transport.HandshakeError)) || transport.IsAlert(err) {
 		return report.ReasonHandshakeFailed
 	}
 	return report.ReasonConnectFailed

@@ -5,7 +5,7 @@ import (
 
 	"google.golang.org/grpc/experimental/stats"
 
-	"github.com/cantonlb/cantonlb/internal/metric"
+	"github.com/cantonlb/cantonlb/metric"
 	"github.com/cantonlb/cantonlb/report"
 )
 

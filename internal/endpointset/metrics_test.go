@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
-	"github.com/cantonlb/cantonlb/internal/metric"
+	"github.com/cantonlb/cantonlb/metric"
 	"github.com/cantonlb/cantonlb/report"
 )
 

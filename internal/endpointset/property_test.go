@@ -314,7 +314,7 @@ func (m *machine) command() {
 	default:
 		err = s.Unpin()
 	}
-	_, refused := errors.AsType[*selector.RefusedError](err)
+	refused := errors.As(err, new(*selector.RefusedError))
 	assert.True(m.t, err == nil || refused || m.f.set.choice == nil, "%v", err)
 }
 

@@ -70,7 +70,8 @@ func (f *files) token(path string) *reloading[string] {
 
 // tokenFault is resolver.CheckToken in words for a file.
 func tokenFault(token string) error {
-	if fault, ok := errors.AsType[*resolver.ConfigError](resolver.CheckToken(token)); ok {
+	var fault *resolver.ConfigError
+	if errors.As(resolver.CheckToken(token), &fault) {
 		return errors.New(fault.Problem)
 	}
 	return nil

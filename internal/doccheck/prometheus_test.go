@@ -1,4 +1,4 @@
-package otelmetrics_test
+package doccheck_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	promclient "github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
@@ -16,10 +17,33 @@ import (
 	"go.opentelemetry.io/otel/exporters/prometheus"
 	otelmetric "go.opentelemetry.io/otel/metric"
 	sdk "go.opentelemetry.io/otel/sdk/metric"
+	"go.uber.org/goleak"
 
-	"github.com/cantonlb/cantonlb/internal/metric"
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/metric"
 	"github.com/cantonlb/cantonlb/otelmetrics"
+	"github.com/cantonlb/cantonlb/report"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// full is a client in whose status there is something of everything.
+type full struct{}
+
+func (full) Status() cantonlb.Status {
+	return cantonlb.Status{
+		Endpoints: []cantonlb.EndpointStatus{{
+			Name: "seq1", Heard: time.Now(),
+			Transitions: []cantonlb.TransitionCount{{To: cantonlb.StateConnecting, Count: 1}},
+			Probe: cantonlb.ProbeStatus{
+				Kind: report.KindGRPCCheck, RoundTrip: time.Millisecond,
+				Verdicts: []report.VerdictCount{{Kind: report.KindGRPCCheck, Count: 1}},
+			},
+		}},
+		File:     &cantonlb.FileStatus{},
+		Failover: &cantonlb.FailoverStatus{Reasons: map[report.Reason]uint64{report.ReasonFirstChoice: 1}},
+	}
+}
 
 // prometheusNames gives what Prometheus calls the metrics, and the names of their
 // labels, as the exporter makes them.
@@ -29,7 +53,7 @@ func prometheusNames(t *testing.T) (names, labels map[string]bool) {
 	exporter, err := prometheus.New(prometheus.WithRegisterer(registry))
 	require.NoError(t, err)
 	provider := sdk.NewMeterProvider(sdk.WithReader(exporter))
-	_, err = otelmetrics.Observe(&source{full()}, otelmetrics.WithMeterProvider(provider))
+	_, err = otelmetrics.Observe(full{}, otelmetrics.WithMeterProvider(provider))
 	require.NoError(t, err)
 	for _, d := range metric.All() {
 		if d.Only == metric.Recorder {
@@ -60,7 +84,7 @@ func prometheusNames(t *testing.T) (names, labels map[string]bool) {
 // expressions gives the queries of docs/grafana.json by panel.
 func expressions(t *testing.T) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile("../docs/grafana.json")
+	text, err := os.ReadFile("../../docs/grafana.json")
 	require.NoError(t, err)
 	var dashboard struct {
 		UID    string `json:"uid"`
@@ -93,7 +117,7 @@ var words = regexp.MustCompile(`\b(cantonlb|grpc)_\w+`)
 func TestEveryNameInTheDashboardAndTheAlertsExists(t *testing.T) {
 	names, labels := prometheusNames(t)
 	texts := expressions(t)
-	for _, file := range []string{"../docs/alerts.yml", "../docs/alerts_test.yml"} {
+	for _, file := range []string{"../../docs/alerts.yml", "../../docs/alerts_test.yml"} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		texts[file] = string(text)
@@ -133,8 +157,8 @@ func promtool(t *testing.T, args ...string) {
 }
 
 func TestThePrometheusToolAcceptsTheAlertsAndTheirTests(t *testing.T) {
-	promtool(t, "check", "rules", "../docs/alerts.yml")
-	promtool(t, "test", "rules", "../docs/alerts_test.yml")
+	promtool(t, "check", "rules", "../../docs/alerts.yml")
+	promtool(t, "test", "rules", "../../docs/alerts_test.yml")
 }
 
 func TestThePrometheusToolAcceptsTheQueriesOfTheDashboard(t *testing.T) {
