@@ -149,7 +149,7 @@ func (c Config) selector() (selector.Config, error) {
 }
 
 // transition hears of a change of a member's health, from its checker.
-func (g *Group) transition(t healthcheck.Transition) {
+func (g *Group) transition(t report.HealthTransition) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	id := g.ids[t.Target]

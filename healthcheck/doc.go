@@ -17,9 +17,20 @@
 // # How
 //
 // A [Probe] makes one attempt and returns a [report.Verdict]; a [Watcher] pushes
-// verdicts. A [Checker] schedules them for one endpoint and feeds [Health], a
-// pure state machine with the states unknown, healthy, suspect and unhealthy.
-// All probes of one client share a [Budget].
+// verdicts. They are scheduled, and feed a state machine with the states unknown,
+// healthy, suspect and unhealthy ([report.HealthState]). All probes of one client,
+// or of one Monitor, share a budget of 1000 a second.
+//
+// From one state to the next:
+//
+//	unknown    serving            -> healthy
+//	unknown    not serving/failed -> unhealthy
+//	healthy    failed             -> suspect   (unhealthy if Fall is 1)
+//	suspect    serving            -> healthy
+//	suspect    failed             -> unhealthy after Fall in a row
+//	any        not serving        -> unhealthy
+//	unhealthy  serving            -> healthy after Rise in a row
+//	any        inconclusive       -> as it was
 //
 // # Defaults
 //

@@ -13,6 +13,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -20,18 +21,18 @@ import (
 func (p grpcHealth) judge(s healthpb.HealthCheckResponse_ServingStatus) report.Verdict {
 	switch s {
 	case healthpb.HealthCheckResponse_SERVING:
-		return NewVerdict(report.Serving, report.ReasonServing, "")
+		return checking.NewVerdict(report.Serving, report.ReasonServing, "")
 	case healthpb.HealthCheckResponse_NOT_SERVING:
-		return NewVerdict(report.NotServing, report.ReasonNotServing, "")
+		return checking.NewVerdict(report.NotServing, report.ReasonNotServing, "")
 	case healthpb.HealthCheckResponse_SERVICE_UNKNOWN:
 		return p.unknownService()
 	default:
-		return NewVerdict(report.NotServing, report.ReasonStatusUnknown, "health status "+s.String())
+		return checking.NewVerdict(report.NotServing, report.ReasonStatusUnknown, "health status "+s.String())
 	}
 }
 
 func (p grpcHealth) unknownService() report.Verdict {
-	return NewVerdict(report.NotServing, report.ReasonUnknownService, fmt.Sprintf("no health service named %q", p.service))
+	return checking.NewVerdict(report.NotServing, report.ReasonUnknownService, fmt.Sprintf("no health service named %q", p.service))
 }
 
 // refused is the verdict of a Check that got no stream.
@@ -41,9 +42,9 @@ func (p grpcHealth) refused(ctx context.Context, err error) report.Verdict {
 	case v.Reason == report.ReasonProbeTimeout && p.o.OwnConn:
 		v.Detail = "no connection before the deadline"
 	case v.Reason == report.ReasonProbeTimeout:
-		v = NewVerdict(report.Inconclusive, report.ReasonNoStream, "")
+		v = checking.NewVerdict(report.Inconclusive, report.ReasonNoStream, "")
 	case p.o.OwnConn && statusOf(err).Code() == codes.Unavailable && v.Reason == report.ReasonProbeError:
-		v = NewVerdict(report.Failed, report.ReasonConnectFailed, connectError(statusOf(err).Message()))
+		v = checking.NewVerdict(report.Failed, report.ReasonConnectFailed, connectError(statusOf(err).Message()))
 	}
 	return v
 }
@@ -62,47 +63,47 @@ func connectError(message string) string {
 func (p grpcHealth) failed(ctx context.Context, err error) report.Verdict {
 	s := statusOf(err)
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return NewVerdict(report.Inconclusive, report.ReasonCanceled, "")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "")
 	}
 	switch s.Code() {
 	case codes.DeadlineExceeded:
-		return NewVerdict(report.Failed, report.ReasonProbeTimeout, "")
+		return checking.NewVerdict(report.Failed, report.ReasonProbeTimeout, "")
 	case codes.Canceled:
 		if ctx.Err() != nil { // the server gave up at the same deadline
-			return NewVerdict(report.Failed, report.ReasonProbeTimeout, "")
+			return checking.NewVerdict(report.Failed, report.ReasonProbeTimeout, "")
 		}
 	case codes.NotFound:
 		return p.unknownService()
 	case codes.Unimplemented:
 		if p.o.OnUnimplemented == OnUnimplementedUnhealthy {
-			return NewVerdict(report.NotServing, report.ReasonUnimplemented, "")
+			return checking.NewVerdict(report.NotServing, report.ReasonUnimplemented, "")
 		}
-		return NewVerdict(report.Serving, report.ReasonUnimplemented, "")
+		return checking.NewVerdict(report.Serving, report.ReasonUnimplemented, "")
 	case codes.Unauthenticated, codes.PermissionDenied:
-		return NewVerdict(report.Failed, report.ReasonProbeDenied, describe(s))
+		return checking.NewVerdict(report.Failed, report.ReasonProbeDenied, describe(s))
 	}
-	return NewVerdict(report.Failed, report.ReasonProbeError, describe(s))
+	return checking.NewVerdict(report.Failed, report.ReasonProbeError, describe(s))
 }
 
 // ended is the verdict of a Watch that has ended. Only what the server said of
 // the health itself counts; that a stream broke is for a Check to look into.
 func (p grpcHealth) ended(ctx context.Context, err error) report.Verdict {
 	if ctx.Err() != nil {
-		return NewVerdict(report.Inconclusive, report.ReasonCanceled, "")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "")
 	}
 	if errors.Is(err, io.EOF) {
-		return NewVerdict(report.Inconclusive, report.ReasonProbeError, "the server ended the watch")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonProbeError, "the server ended the watch")
 	}
 	s := statusOf(err)
 	switch s.Code() {
 	case codes.Unimplemented:
-		return NewVerdict(report.Inconclusive, report.ReasonUnimplemented, "")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonUnimplemented, "")
 	case codes.NotFound:
 		return p.unknownService()
 	case codes.Unauthenticated, codes.PermissionDenied:
-		return NewVerdict(report.Failed, report.ReasonProbeDenied, describe(s))
+		return checking.NewVerdict(report.Failed, report.ReasonProbeDenied, describe(s))
 	default:
-		return NewVerdict(report.Inconclusive, report.ReasonProbeError, describe(s))
+		return checking.NewVerdict(report.Inconclusive, report.ReasonProbeError, describe(s))
 	}
 }
 

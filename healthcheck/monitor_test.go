@@ -14,6 +14,32 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
+var (
+	yes = report.Verdict{Outcome: report.Serving, Reason: report.ReasonServing}
+	no  = report.Verdict{Outcome: report.NotServing, Reason: report.ReasonNotServing}
+)
+
+// script is a Probe that answers what it is told to.
+type script struct {
+	mu      sync.Mutex
+	verdict report.Verdict
+}
+
+func (s *script) set(v report.Verdict) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.verdict = v
+}
+
+func (s *script) Probe(context.Context) report.Verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.verdict
+}
+
+func (*script) Kind() report.ProbeKind { return report.KindFunc }
+func (*script) Target() string         { return "script" }
+
 func TestMonitorWatchesTargetsThatKnowNothingOfGRPC(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		up, down := &script{verdict: yes}, &script{verdict: no}
@@ -22,7 +48,7 @@ func TestMonitorWatchesTargetsThatKnowNothingOfGRPC(t *testing.T) {
 		m, err := NewMonitor(Config{}, []Target{
 			{Name: "database", Probes: Probes{Check: up}},
 			{Name: "ledger", Probes: Probes{Check: down}},
-		}, func(tr Transition) {
+		}, func(tr report.HealthTransition) {
 			mu.Lock()
 			defer mu.Unlock()
 			seen = append(seen, tr.Target+" "+string(tr.To))
@@ -34,6 +60,7 @@ func TestMonitorWatchesTargetsThatKnowNothingOfGRPC(t *testing.T) {
 		require.Len(t, s, 2)
 		assert.Equal(t, "database", s[0].Name)
 		assert.Equal(t, report.Healthy, s[0].Health)
+		assert.Equal(t, "script", s[0].Probe.Target)
 		assert.Equal(t, report.Unhealthy, s[1].Health)
 
 		up.set(no)

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -64,14 +65,14 @@ func (p *dialedCheck) Target() string { return GRPCCheck(nil, p.service, p.o).Ta
 func (p *dialedCheck) Probe(ctx context.Context) report.Verdict {
 	conn, err := p.connection()
 	if err != nil {
-		return NewVerdict(report.Failed, report.ReasonConnectFailed, err.Error())
+		return checking.NewVerdict(report.Failed, report.ReasonConnectFailed, err.Error())
 	}
 	if conn == nil {
-		return NewVerdict(report.Inconclusive, report.ReasonCanceled, "the probe is closed")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "the probe is closed")
 	}
 	v := GRPCCheck(conn, p.service, p.o).Probe(ctx)
 	if v.Outcome == report.Failed && p.giveUp(conn) {
-		return NewVerdict(report.Inconclusive, report.ReasonCanceled, "the probe is closed")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "the probe is closed")
 	}
 	return v
 }
@@ -81,9 +82,9 @@ func (p *dialedCheck) Watch(ctx context.Context, push func(report.Verdict)) repo
 	conn, err := p.connection()
 	switch {
 	case err != nil:
-		return NewVerdict(report.Inconclusive, report.ReasonConnectFailed, err.Error())
+		return checking.NewVerdict(report.Inconclusive, report.ReasonConnectFailed, err.Error())
 	case conn == nil:
-		return NewVerdict(report.Inconclusive, report.ReasonCanceled, "the probe is closed")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "the probe is closed")
 	default:
 		return GRPCWatch(conn, p.service, p.o).Watch(ctx, push)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -29,16 +30,16 @@ func (p funcProbe) Target() string       { return p.target }
 
 func (p funcProbe) Probe(ctx context.Context) report.Verdict {
 	if p.f == nil {
-		return NewVerdict(report.Failed, report.ReasonProbeError, "no function to call; want one that is not nil")
+		return checking.NewVerdict(report.Failed, report.ReasonProbeError, "no function to call; want one that is not nil")
 	}
 	v := p.f(ctx)
 	if v.Outcome != report.Serving && v.Outcome != report.NotServing && errors.Is(ctx.Err(), context.Canceled) {
-		return NewVerdict(report.Inconclusive, report.ReasonCanceled, v.Detail)
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, v.Detail)
 	}
 	if v.Reason == report.ReasonNone {
 		v.Reason = reasonOf(ctx, v.Outcome)
 	}
-	return NewVerdict(v.Outcome, v.Reason, v.Detail)
+	return checking.NewVerdict(v.Outcome, v.Reason, v.Detail)
 }
 
 // reasonOf is the reason that goes with an outcome for which none was given.

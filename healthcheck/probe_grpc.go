@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -125,7 +126,7 @@ func (p grpcWatch) Watch(ctx context.Context, push func(report.Verdict)) report.
 			continue
 		}
 		if time.Since(began) < time.Second {
-			return NewVerdict(report.Inconclusive, report.ReasonProbeError, fmt.Sprintf("more than %d health messages in one second", maxPushes))
+			return checking.NewVerdict(report.Inconclusive, report.ReasonProbeError, fmt.Sprintf("more than %d health messages in one second", maxPushes))
 		}
 		began, pushes = time.Now(), 0
 	}

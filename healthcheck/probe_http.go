@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -100,11 +101,11 @@ func (p *httpGet) Close() error {
 
 func (p *httpGet) Probe(ctx context.Context) report.Verdict {
 	if p.url == "" {
-		return NewVerdict(report.Failed, report.ReasonProbeError, fmt.Sprintf("URL %q: want an absolute http or https URL", p.shown))
+		return checking.NewVerdict(report.Failed, report.ReasonProbeError, fmt.Sprintf("URL %q: want an absolute http or https URL", p.shown))
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
 	if err != nil { // url.Parse has taken the URL: only ctx could be nil
-		return NewVerdict(report.Failed, report.ReasonProbeError, "no request could be made")
+		return checking.NewVerdict(report.Failed, report.ReasonProbeError, "no request could be made")
 	}
 	req.Header.Set("User-Agent", "cantonlb-healthcheck")
 	resp, err := p.client.Do(req)
@@ -116,11 +117,11 @@ func (p *httpGet) Probe(ctx context.Context) report.Verdict {
 	detail := fmt.Sprintf("HTTP status %d", resp.StatusCode)
 	switch code := resp.StatusCode; {
 	case slices.Contains(p.expect, code):
-		return NewVerdict(report.Serving, report.ReasonServing, "")
+		return checking.NewVerdict(report.Serving, report.ReasonServing, "")
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		return NewVerdict(report.Failed, report.ReasonProbeDenied, detail)
+		return checking.NewVerdict(report.Failed, report.ReasonProbeDenied, detail)
 	default:
-		return NewVerdict(report.NotServing, report.ReasonNotServing, detail)
+		return checking.NewVerdict(report.NotServing, report.ReasonNotServing, detail)
 	}
 }
 
@@ -136,12 +137,12 @@ func ioFailure(ctx context.Context, err error) report.Verdict {
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return NewVerdict(report.Inconclusive, report.ReasonCanceled, "")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "")
 	case ctx.Err() != nil || (errors.As(err, &timeout) && timeout.Timeout()):
-		return NewVerdict(report.Failed, report.ReasonProbeTimeout, "")
+		return checking.NewVerdict(report.Failed, report.ReasonProbeTimeout, "")
 	case errors.As(err, &op) && op.Op == "dial", errors.As(err, &untrusted):
-		return NewVerdict(report.Failed, report.ReasonConnectFailed, err.Error())
+		return checking.NewVerdict(report.Failed, report.ReasonConnectFailed, err.Error())
 	default:
-		return NewVerdict(report.Failed, report.ReasonProbeError, err.Error())
+		return checking.NewVerdict(report.Failed, report.ReasonProbeError, err.Error())
 	}
 }

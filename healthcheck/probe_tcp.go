@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -42,5 +43,5 @@ func (p tcpConnect) Probe(ctx context.Context) report.Verdict {
 		return v
 	}
 	_ = conn.Close() // the connection was all that was asked for
-	return NewVerdict(report.Serving, report.ReasonServing, "")
+	return checking.NewVerdict(report.Serving, report.ReasonServing, "")
 }

@@ -88,29 +88,35 @@ func (e Event) String() string {
 
 // AppendText appends the text of String to line. The error is always nil.
 func (e Event) AppendText(line []byte) ([]byte, error) {
-	if e.Kind == EventSwitch {
+	switch {
+	case e.Kind == EventSwitch:
 		line = e.Switch.append(line)
-	} else {
-		line = e.appendChange(line)
+	case e.Endpoint == "":
+		line = appendStates(append(append(line, e.Kind...), ": "...), e.From, e.To)
+	default:
+		line = appendChange(append(line, "endpoint "...), e.Endpoint, e.From, e.To)
 	}
-	line = appendWhy(line, e.Reason, e.Detail)
-	if e.Held > 0 {
-		line = append(append(line, " after "...), e.Held.Round(time.Millisecond).String()...)
-	}
-	return line, nil
+	return appendHeld(appendWhy(line, e.Reason, e.Detail), e.Held), nil
 }
 
-func (e Event) appendChange(line []byte) []byte {
-	if e.Endpoint == "" {
-		line = append(line, e.Kind...)
-	} else {
-		line = strconv.AppendQuote(append(line, "endpoint "...), e.Endpoint)
+// appendChange appends a name and a change of state.
+func appendChange(line []byte, name string, from, to EndpointState) []byte {
+	return appendStates(append(strconv.AppendQuote(line, name), ": "...), from, to)
+}
+
+func appendStates(line []byte, from, to EndpointState) []byte {
+	if from != "" {
+		line = append(append(line, from...), " -> "...)
 	}
-	line = append(line, ": "...)
-	if e.From != "" {
-		line = append(append(line, e.From...), " -> "...)
+	return append(line, to...)
+}
+
+// appendHeld appends how long the state before had lasted, if that is known.
+func appendHeld(line []byte, held time.Duration) []byte {
+	if held <= 0 {
+		return line
 	}
-	return append(line, e.To...)
+	return append(append(line, " after "...), held.Round(time.Millisecond).String()...)
 }
 
 // appendWhy appends a reason and its detail in parentheses, nothing if there is

@@ -161,6 +161,24 @@ func TestJSONCanBeReadBack(t *testing.T) {
 	assert.Equal(t, full(), status)
 }
 
+func TestAHealthTransitionCanBeReadBack(t *testing.T) {
+	transition := report.HealthTransition{
+		Target: "db1", From: report.Healthy, To: report.Suspect, Reason: report.ReasonProbeTimeout, Detail: "d",
+		Kind: report.KindHTTP, At: now, Held: 1500 * time.Millisecond,
+	}
+	assert.Equal(t, map[string]any{
+		"target": "db1", "from": "healthy", "to": "suspect", "reason": "probe_timeout", "detail": "d", "kind": "http",
+		"at": "2026-03-01T12:00:00Z", "heldSeconds": 1.5,
+	}, marshal(t, transition))
+	text, err := json.Marshal(transition)
+	require.NoError(t, err)
+	var got report.HealthTransition
+	require.NoError(t, json.Unmarshal(text, &got))
+	assert.Equal(t, transition, got)
+	assert.Error(t, json.Unmarshal([]byte(`{"heldSeconds": ""}`), &got))
+	assert.Equal(t, transition, got, "it stays as it was")
+}
+
 func TestBadJSONIsRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"state": "BUSY"}`:                     `report: state "BUSY": want IDLE, CONNECTING, READY, TRANSIENT_FAILURE or SHUTDOWN`,

@@ -120,17 +120,6 @@ type ProbeStatus struct {
 	Verdicts []VerdictCount `json:"-"`
 }
 
-// HealthStatus is what the probes of one endpoint have found.
-type HealthStatus struct {
-	// Health is the state, Reason and Detail why, and Since since when.
-	Health HealthState `json:"health"`
-	Reason Reason      `json:"reason,omitempty"`
-	Detail string      `json:"detail,omitempty"`
-	Since  time.Time   `json:"since,omitzero"`
-	// Probe says how that was learnt.
-	Probe ProbeStatus `json:"probe"`
-}
-
 // probeJSON is a ProbeStatus as JSON has it.
 type probeJSON struct {
 	plainProbe

@@ -35,6 +35,13 @@ func TestAnEventIsOneLine(t *testing.T) {
 	assert.Equal(t, `switch 2: "a" -> "b" (by_hand)`, report.Switch{Number: 2, From: "a", To: "b", Reason: report.ReasonByHand}.String())
 }
 
+func TestAHealthTransitionIsOneLine(t *testing.T) {
+	transition := report.HealthTransition{
+		Target: "db1", From: report.Healthy, To: report.Suspect, Reason: report.ReasonProbeTimeout, Held: 12 * time.Second,
+	}
+	assert.Equal(t, `"db1": healthy -> suspect (probe_timeout) after 12s`, transition.String())
+}
+
 func TestAStatusIsOneLine(t *testing.T) {
 	a := report.EndpointStatus{Name: "a", Eligible: true, State: report.StateHealthy, Connection: connectivity.Ready}
 	b := report.EndpointStatus{Name: "b", State: report.StateConnecting, Connection: connectivity.TransientFailure, ConnectionError: "refused"}

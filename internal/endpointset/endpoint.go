@@ -8,6 +8,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -29,8 +30,8 @@ const (
 // Set.mu.
 type endpoint struct {
 	set     *Set
-	name    string               // immutable
-	checker *healthcheck.Checker // immutable; nil if health checking is off
+	name    string            // immutable
+	checker *checking.Checker // immutable; nil if health checking is off
 	// healthCheck is what the checker was made with; immutable.
 	healthCheck healthcheck.Config
 	// target is where health is asked for, nil for the connection of the calls;
@@ -290,7 +291,7 @@ func (e *endpoint) addressText() string {
 }
 
 // transition hears of a change of the endpoint's health, from its checker.
-func (e *endpoint) transition(t healthcheck.Transition) {
+func (e *endpoint) transition(t report.HealthTransition) {
 	s := e.set
 	s.mu.Lock()
 	defer s.unlock()

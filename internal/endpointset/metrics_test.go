@@ -16,7 +16,7 @@ import (
 	"google.golang.org/grpc/experimental/stats"
 	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/metric"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -168,7 +168,7 @@ func TestTheReasonOfASwitchIsBoundedInMetrics(t *testing.T) {
 		require.NoError(t, f.push("a", "b"))
 		f.up("a", "b")
 		e := f.set.byName["a"]
-		e.checker.Report(report.KindGRPCCheck, healthcheck.NewVerdict(report.NotServing, "message 1", ""))
+		e.checker.Report(report.KindGRPCCheck, checking.NewVerdict(report.NotServing, "message 1", ""))
 		synctest.Wait()
 		assert.Equal(t, []taken{{1, "", "a"}, {2, "a", "b"}}, f.switches())
 		assert.Equal(t, map[string]float64{
@@ -325,9 +325,9 @@ func TestLabelsStayBoundedWhateverAPeerSays(t *testing.T) {
 			e := f.set.byName["a"]
 			f.set.unlock()
 			text := fmt.Sprintf("message %d", i)
-			e.checker.Report(report.KindGRPCCheck, healthcheck.NewVerdict(report.NotServing, report.Reason(text), text))
+			e.checker.Report(report.KindGRPCCheck, checking.NewVerdict(report.NotServing, report.Reason(text), text))
 			for range f.cfg.HealthCheck.Rise {
-				e.checker.Report(report.KindGRPCCheck, healthcheck.NewVerdict(report.Serving, report.ReasonServing, text))
+				e.checker.Report(report.KindGRPCCheck, checking.NewVerdict(report.Serving, report.ReasonServing, text))
 			}
 		}
 		synctest.Wait()

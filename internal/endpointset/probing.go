@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -28,17 +29,12 @@ func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	if e.healthCheck.Disabled {
 		return e
 	}
-	checker, err := healthcheck.NewChecker(w.name, e.healthCheck, healthcheck.CheckerOptions{
+	e.checker = checking.New(w.name, e.healthCheck.Settings(), checking.Options{
 		Budget: s.budget, OnTransition: e.transition,
 		OnVerdict: func(k report.ProbeKind, v report.Verdict, took time.Duration) {
 			s.metrics.verdict(w.name, k, v.Outcome, took)
 		},
 	})
-	if err != nil { // the configuration has been validated before it got here
-		logger.Errorf("%s: endpoint %q gets no health checking: %v", s.policy, w.name, err)
-		return e
-	}
-	e.checker = checker
 	return e
 }
 
@@ -111,9 +107,9 @@ func (e *endpoint) probeLocked(c *conn, watched bool) {
 // connProbes makes the probes that run on the calls' own connection. With a
 // Watch of grpc's on a service that we were not told of, ours has nothing to add
 // but to see that the endpoint answers at all.
-func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool) healthcheck.Probes {
+func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool) checking.Probes {
 	service, opts := e.service, healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
-	probes := healthcheck.Probes{
+	probes := checking.Probes{
 		Check:    healthcheck.GRPCCheck(cc, service, opts),
 		Watch:    healthcheck.GRPCWatch(cc, service, opts),
 		Fallback: &fallback{endpoint: e, address: c.address},
@@ -125,15 +121,14 @@ func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool
 }
 
 // alive takes any answer of the endpoint for a sign of life, and asks no more.
-type alive struct{ check healthcheck.Probe }
+type alive struct{ check checking.Prober }
 
 func (a alive) Kind() report.ProbeKind { return a.check.Kind() }
-func (a alive) Target() string         { return a.check.Target() }
 
 func (a alive) Probe(ctx context.Context) report.Verdict {
 	v := a.check.Probe(ctx)
 	if v.Outcome == report.NotServing {
-		return healthcheck.NewVerdict(report.Serving, report.ReasonConnected, "")
+		return checking.NewVerdict(report.Serving, report.ReasonConnected, "")
 	}
 	return v
 }
@@ -152,8 +147,6 @@ func (f *fallback) Probe(ctx context.Context) report.Verdict {
 }
 
 func (*fallback) Kind() report.ProbeKind { return report.KindGRPCCheck }
-
-func (f *fallback) Target() string { return f.address.Addr }
 
 // producerBuilder gives the probes of one connection their access to it. grpc
 // closes the producer before it tells of the connection's end, and holds a lock

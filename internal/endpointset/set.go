@@ -12,8 +12,8 @@ import (
 
 	"google.golang.org/grpc/balancer"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -29,9 +29,9 @@ type Set struct {
 	policy string
 	cc     balancer.ClientConn
 	build  balancer.BuildOptions
-	budget *healthcheck.Budget
+	budget *checking.Budget
 	// questions bounds how many validations run at once.
-	questions *healthcheck.Budget
+	questions *checking.Budget
 	// ejectAfter is how many calls in a row must fail for an ejection.
 	ejectAfter atomic.Uint32
 	turn       *turn   // outlives every snapshot, so that turns are kept
@@ -87,7 +87,7 @@ type Set struct {
 func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
-		policy: policy, cc: cc, build: opts, budget: healthcheck.NewBudget(0, 0), questions: healthcheck.NewBudget(0, 0),
+		policy: policy, cc: cc, build: opts, budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
 		turn: newTurn(), noted: attempt.Expected(), events: event.NewLog[report.Event](keptEvents),
 		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
 		byName: make(map[string]*endpoint), drained: make(map[string]bool), decided: make(chan struct{}, 1),

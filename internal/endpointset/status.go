@@ -8,7 +8,7 @@ import (
 
 	"google.golang.org/grpc/connectivity"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -24,7 +24,7 @@ func (s *Set) Status() report.Status {
 	}
 	remarks := remarks{local: s.local, listError: s.problem}
 	open := s.openLocked() // in the order of the list
-	checkers := make([]*healthcheck.Checker, 0, len(s.list))
+	checkers := make([]*checking.Checker, 0, len(s.list))
 	for _, e := range s.list {
 		status := e.statusLocked()
 		if len(open) > 0 && open[0] == e.conn {

@@ -1,7 +1,9 @@
-package healthcheck
+package checking
 
 import (
+	"cmp"
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -87,7 +90,7 @@ func (s *stream) Watch(ctx context.Context, push func(report.Verdict)) report.Ve
 type rig struct {
 	*Checker
 	mu      sync.Mutex
-	history []Transition
+	history []report.HealthTransition
 	answers uint64
 	stop    func()
 }
@@ -108,24 +111,30 @@ func (r *rig) answer() {
 	r.answers++
 }
 
-func start(t *testing.T, cfg Config, p Probes) *rig {
+// complete fills in what a test does not care about.
+func complete(s Settings) Settings {
+	s.Interval = cmp.Or(s.Interval, time.Second)
+	s.SuspectInterval = cmp.Or(s.SuspectInterval, 100*time.Millisecond)
+	s.Fall, s.Rise = cmp.Or(s.Fall, 2), cmp.Or(s.Rise, 2)
+	return s
+}
+
+func start(t *testing.T, settings Settings, p Probes) *rig {
 	t.Helper()
 	r := new(rig)
-	checker, err := NewChecker("seq1", cfg, CheckerOptions{
+	r.Checker = New("seq1", complete(settings), Options{
 		Rand: func() float64 { return 0.5 }, // no jitter
-		OnTransition: func(tr Transition) {
+		OnTransition: func(tr report.HealthTransition) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.history = append(r.history, tr)
 		},
 	})
-	require.NoError(t, err)
-	r.Checker = checker
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		checker.Run(ctx, p, func() uint64 {
+		r.Run(ctx, p, func() uint64 {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return r.answers
@@ -144,7 +153,7 @@ var (
 func TestCheckerAsksAtOnceAndThenAtTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &script{verdict: yes, takes: 10 * time.Millisecond}
-		r := start(t, Config{Interval: time.Second}, Probes{Check: p})
+		r := start(t, Settings{Interval: time.Second}, Probes{Check: p})
 		time.Sleep(3500 * time.Millisecond)
 		synctest.Wait()
 		require.Equal(t, 4, p.count())
@@ -164,7 +173,7 @@ func TestCheckerAsksAtOnceAndThenAtTheInterval(t *testing.T) {
 func TestCheckerFindsAHangAfterTwoTimeoutsAndTheSuspectInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &script{verdict: yes}
-		r := start(t, Config{Interval: time.Second, Timeout: 300 * time.Millisecond}, Probes{Check: p})
+		r := start(t, Settings{Interval: time.Second, Timeout: 300 * time.Millisecond}, Probes{Check: p})
 		synctest.Wait()
 		p.hang()
 		hung := time.Now()
@@ -183,7 +192,7 @@ func TestCheckerFindsAHangAfterTwoTimeoutsAndTheSuspectInterval(t *testing.T) {
 func TestCheckerWithAutomaticTimeoutFindsAHangJustAsFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &script{verdict: yes, takes: time.Millisecond}
-		r := start(t, Config{}, Probes{Check: p})
+		r := start(t, Settings{}, Probes{Check: p})
 		time.Sleep(5500 * time.Millisecond)
 		p.hang()
 		hung := time.Now()
@@ -197,7 +206,7 @@ func TestCheckerWithAutomaticTimeoutFindsAHangJustAsFast(t *testing.T) {
 func TestCheckerDoubtedProbesAtOnceWhateverTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &script{verdict: yes}
-		r := start(t, Config{Interval: time.Hour}, Probes{Check: p})
+		r := start(t, Settings{Interval: time.Hour}, Probes{Check: p})
 		synctest.Wait()
 		time.Sleep(time.Minute)
 		r.Doubt(report.ReasonSilence)
@@ -211,7 +220,7 @@ func TestCheckerDoubtedProbesAtOnceWhateverTheInterval(t *testing.T) {
 func TestCheckerTakesAPushedChangeAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, w := &script{verdict: yes}, newStream()
-		r := start(t, Config{}, Probes{Check: p, Watch: w})
+		r := start(t, Settings{}, Probes{Check: p, Watch: w})
 		w.pushes <- yes
 		synctest.Wait()
 		assert.Equal(t, []report.HealthState{report.Healthy}, r.states())
@@ -237,7 +246,7 @@ func TestCheckerTakesAPushedChangeAtOnce(t *testing.T) {
 func TestCheckerGoesOnByCheckWhereTheServerCannotBeWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, w := &script{verdict: yes}, newStream()
-		r := start(t, Config{}, Probes{Check: p, Watch: w})
+		r := start(t, Settings{}, Probes{Check: p, Watch: w})
 		w.ends <- report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonUnimplemented}
 		synctest.Wait()
 		assert.Equal(t, 1, p.count(), "at once")
@@ -253,7 +262,7 @@ func TestCheckerGoesOnByCheckWhereTheServerCannotBeWatched(t *testing.T) {
 func TestCheckerAsksWhenTheWatchStaysMute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, w := &script{verdict: yes}, newStream()
-		r := start(t, Config{Timeout: 400 * time.Millisecond}, Probes{Check: p, Watch: w})
+		r := start(t, Settings{Timeout: 400 * time.Millisecond}, Probes{Check: p, Watch: w})
 		time.Sleep(399 * time.Millisecond)
 		synctest.Wait()
 		assert.Equal(t, 0, p.count())
@@ -268,7 +277,7 @@ func TestCheckerAsksWhenTheWatchStaysMute(t *testing.T) {
 func TestCheckerAsksWhenTheWatchBreaksAndOpensItAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, w := &script{verdict: yes}, newStream()
-		r := start(t, Config{Interval: time.Hour}, Probes{Check: p, Watch: w})
+		r := start(t, Settings{Interval: time.Hour}, Probes{Check: p, Watch: w})
 		w.pushes <- yes
 		synctest.Wait()
 		w.ends <- report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonProbeError}
@@ -287,7 +296,7 @@ func TestCheckerAsksWhenTheWatchBreaksAndOpensItAgain(t *testing.T) {
 func TestCheckerTakesTheWatchsLastWordForAVerdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, w := &script{verdict: no}, newStream()
-		r := start(t, Config{}, Probes{Check: p, Watch: w})
+		r := start(t, Settings{}, Probes{Check: p, Watch: w})
 		w.ends <- report.Verdict{Outcome: report.NotServing, Reason: report.ReasonUnknownService}
 		synctest.Wait()
 		require.Equal(t, []report.HealthState{report.Unhealthy}, r.states())
@@ -299,7 +308,7 @@ func TestCheckerTakesTheWatchsLastWordForAVerdict(t *testing.T) {
 func TestCheckerNeedsNoCheckWhileCallsAreAnsweredAndTheWatchIsAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, w := &script{verdict: yes}, newStream()
-		r := start(t, Config{}, Probes{Check: p, Watch: w})
+		r := start(t, Settings{}, Probes{Check: p, Watch: w})
 		w.pushes <- yes
 		for range 10 {
 			time.Sleep(500 * time.Millisecond)
@@ -316,7 +325,7 @@ func TestCheckerNeedsNoCheckWhileCallsAreAnsweredAndTheWatchIsAlive(t *testing.T
 func TestCheckerDoesNotCallABusyServerDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &script{verdict: yes}
-		r := start(t, Config{Timeout: 300 * time.Millisecond}, Probes{Check: p})
+		r := start(t, Settings{Timeout: 300 * time.Millisecond}, Probes{Check: p})
 		synctest.Wait()
 		p.hang()
 		for range 100 { // calls are answered all the while
@@ -335,7 +344,7 @@ func TestCheckerDecidesOnAConnectionOfItsOwnWhereNoStreamIsToBeHad(t *testing.T)
 	synctest.Test(t, func(t *testing.T) {
 		full := &script{verdict: report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonNoStream}}
 		own := &script{verdict: yes}
-		r := start(t, Config{}, Probes{Check: full, Fallback: own})
+		r := start(t, Settings{}, Probes{Check: full, Fallback: own})
 		synctest.Wait()
 		assert.Equal(t, []report.HealthState{report.Healthy}, r.states())
 		own.hang()
@@ -349,7 +358,7 @@ func TestCheckerGivesUpItsWatchWhereCallsWantTheStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, w := &script{verdict: yes}, newStream()
 		own := &script{verdict: yes}
-		r := start(t, Config{}, Probes{Check: p, Watch: w, Fallback: own})
+		r := start(t, Settings{}, Probes{Check: p, Watch: w, Fallback: own})
 		w.pushes <- yes
 		synctest.Wait()
 		p.set(report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonNoStream})
@@ -368,7 +377,7 @@ func TestCheckerGivesUpItsWatchWhereCallsWantTheStream(t *testing.T) {
 func TestCheckerResetForgetsAndALateVerdictOfTheOldConnectionIsNotTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &script{verdict: yes}
-		r := start(t, Config{}, Probes{Check: p})
+		r := start(t, Settings{}, Probes{Check: p})
 		synctest.Wait()
 		p.mu.Lock()
 		p.takes = 50 * time.Millisecond
@@ -385,7 +394,7 @@ func TestCheckerRunsOneAfterTheOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &script{verdict: yes}
 		slow.hang()
-		r := start(t, Config{Timeout: 500 * time.Millisecond}, Probes{Check: slow})
+		r := start(t, Settings{Timeout: 500 * time.Millisecond}, Probes{Check: slow})
 		synctest.Wait()
 		quick := &script{verdict: yes}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -402,9 +411,8 @@ func TestCheckerRunsOneAfterTheOther(t *testing.T) {
 }
 
 func TestCheckerReportsWhatWasLearntElsewhere(t *testing.T) {
-	var got []Transition
-	c, err := NewChecker("seq1", Config{}, CheckerOptions{OnTransition: func(tr Transition) { got = append(got, tr) }})
-	require.NoError(t, err)
+	var got []report.HealthTransition
+	c := New("seq1", complete(Settings{}), Options{OnTransition: func(tr report.HealthTransition) { got = append(got, tr) }})
 	assert.Zero(t, c.Answered())
 	c.Report(report.KindConnectivity, report.Verdict{Outcome: report.Serving, Reason: report.ReasonConnected})
 	require.Len(t, got, 1)
@@ -413,7 +421,21 @@ func TestCheckerReportsWhatWasLearntElsewhere(t *testing.T) {
 	assert.Equal(t, report.ReasonConnected, got[0].Reason)
 }
 
-func TestCheckerRefusesABadConfig(t *testing.T) {
-	_, err := NewChecker("seq1", Config{Fall: -1}, CheckerOptions{})
-	assert.ErrorContains(t, err, "fall")
+// loud is a Prober of the program's own that returns anything.
+type loud struct{ v report.Verdict }
+
+func (l loud) Probe(context.Context) report.Verdict { return l.v }
+func (loud) Kind() report.ProbeKind                 { return report.KindFunc }
+
+func TestWhatAnyProbeReturnsIsCleanedAndBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Settings{}, Probes{Check: loud{report.Verdict{Outcome: "?", Reason: "x", Detail: "\x1b[31m" + strings.Repeat("a", 1000)}}})
+		defer r.stop()
+		synctest.Wait()
+		s := r.Status()
+		assert.Equal(t, report.HealthUnknown, s.Health)
+		assert.Equal(t, report.Inconclusive, s.Probe.Outcome)
+		assert.Len(t, s.Probe.Detail, cleantext.MaxDetail)
+		assert.NotContains(t, s.Probe.Detail, "\x1b")
+	})
 }

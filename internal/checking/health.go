@@ -1,4 +1,4 @@
-package healthcheck
+package checking
 
 import (
 	"github.com/cantonlb/cantonlb/report"

@@ -2,17 +2,10 @@ package healthcheck
 
 import (
 	"context"
-	"time"
 
-	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/report"
 )
-
-// NewVerdict makes a Verdict, bounding the outcome and cleaning and bounding detail, which may come from
-// a peer.
-func NewVerdict(o report.Outcome, r report.Reason, detail string) report.Verdict {
-	return report.Verdict{Outcome: o.Bounded(), Reason: r, Detail: cleantext.Detail(detail)}
-}
 
 // Probe makes one attempt to learn an endpoint's health.
 //
@@ -41,17 +34,19 @@ type Watcher interface {
 	Watch(ctx context.Context, push func(report.Verdict)) report.Verdict
 }
 
-// Transition is one change of an endpoint's State.
-type Transition struct {
-	// Target is the name of the endpoint.
-	Target string
-	From   report.HealthState
-	To     report.HealthState
-	Reason report.Reason
-	Detail string
-	// Kind is the probe that brought it about, or KindNone.
-	Kind report.ProbeKind
-	// At is when it happened, and Held how long the From state had lasted.
-	At   time.Time
-	Held time.Duration
+// Probes are the ways in which one target's health is learnt. Those that implement
+// io.Closer are closed by the owner of the target.
+type Probes struct {
+	// Check is made at intervals: it finds the target that hangs. Required.
+	Check Probe
+	// Watch, if not nil, brings changes the moment they happen.
+	Watch Watcher
+	// Fallback, if not nil, is made in place of a Check that got no stream on a
+	// busy connection (report.ReasonNoStream), and decides.
+	Fallback Probe
+}
+
+// checking returns the probes as a Checker takes them.
+func (p Probes) checking() checking.Probes {
+	return checking.Probes{Check: p.Check, Watch: p.Watch, Fallback: p.Fallback}
 }

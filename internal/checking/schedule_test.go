@@ -1,4 +1,4 @@
-package healthcheck
+package checking
 
 import (
 	"testing"
@@ -11,7 +11,7 @@ import (
 )
 
 func TestScheduleHurriesWhileAChangeIsBeingDecided(t *testing.T) {
-	s := schedule{interval: time.Second, suspectInterval: 100 * time.Millisecond}
+	s := Settings{Interval: time.Second, SuspectInterval: 100 * time.Millisecond}
 	for name, c := range map[string]struct {
 		h    Health
 		want time.Duration
@@ -27,7 +27,7 @@ func TestScheduleHurriesWhileAChangeIsBeingDecided(t *testing.T) {
 }
 
 func TestScheduleSpreadsTheDelayByTheJitterToBothSides(t *testing.T) {
-	s := schedule{interval: time.Second, jitter: 0.2}
+	s := Settings{Interval: time.Second, Jitter: 0.2}
 	assert.Equal(t, 800*time.Millisecond, s.delay(Health{State: report.Healthy}, 0))
 	assert.Equal(t, time.Second, s.delay(Health{State: report.Healthy}, 0.5))
 	rapid.Check(t, func(t *rapid.T) {
@@ -38,7 +38,5 @@ func TestScheduleSpreadsTheDelayByTheJitterToBothSides(t *testing.T) {
 }
 
 func TestScheduleWithoutJitter(t *testing.T) {
-	c, err := Config{Jitter: NoJitter}.WithDefaults()
-	assert.NoError(t, err)
-	assert.Equal(t, time.Second, newSchedule(c).delay(Health{State: report.Healthy}, 0.99))
+	assert.Equal(t, time.Second, Settings{Interval: time.Second}.delay(Health{State: report.Healthy}, 0.99))
 }
