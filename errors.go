@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -103,8 +104,8 @@ func (e *AttemptsError) Unwrap() error { return e.err }
 // last that happened to it was that there was nothing to pick, an *AttemptsError
 // if it was tried more than once.
 func typed(err error, record *attempt.Record) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // grpc has no other way to tell
+		return err // whatever it waited for, the client is closing
 	}
 	var none *endpointset.NoEligibleError
 	refused := errors.As(record.Err(), &none)

@@ -145,12 +145,8 @@ func (f *fixture) state() connectivity.State {
 	return f.last().ConnectivityState
 }
 
-// pickerOf gives what a published picker of connections is made of, whether calls
-// carry records or not, and whether it is one.
+// pickerOf gives a published picker of connections, and whether it is one.
 func pickerOf(published balancer.Picker) (*picker, bool) {
-	if plain, ok := published.(*plainPicker); ok {
-		return (*picker)(plain), true
-	}
 	p, ok := published.(*picker)
 	return p, ok
 }

@@ -80,9 +80,6 @@ func (s *Set) publish() int {
 	defer s.wg.Done()
 	if p, ok := state.Picker.(*picker); ok {
 		p.plan()
-		if p.trials == nil && !s.noted {
-			state.Picker = (*plainPicker)(p)
-		}
 	}
 	s.cc.UpdateState(state)
 	s.tell(untold)

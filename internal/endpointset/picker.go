@@ -80,16 +80,6 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 		c.pick()
 		return balancer.PickResult{SubConn: c.sc, Done: c.trialDone}, nil
 	}
-	return (*plainPicker)(p).Pick(info)
-}
-
-// plainPicker is the picker of a set whose calls carry no records, while no
-// endpoint is on trial. It looks for neither, which is a fifteenth of a pick.
-type plainPicker picker
-
-// Pick implements balancer.Picker.
-func (plain *plainPicker) Pick(balancer.PickInfo) (balancer.PickResult, error) {
-	p := (*picker)(plain)
 	c, i := p.take()
 	if !c.pick() && !p.open {
 		return p.pickAfter(c, i)
@@ -118,8 +108,12 @@ func IsSpent(err error) bool { return errors.Is(err, errSpent) }
 // pickNoting is Pick for a call whose attempts are noted: it does not give an
 // endpoint that the call has tried while there is another.
 func (p *picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer.PickResult, error) {
-	if r.Spent() {
+	switch r.MayTry() {
+	case attempt.Spent:
 		return balancer.PickResult{}, errSpent
+	case attempt.CalledOff: // its context is about to end
+		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
+	default:
 	}
 	c, done := p.choose(r)
 	if c == nil {
@@ -127,8 +121,7 @@ func (p *picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
 	c.pick()
-	r.Picked(c.endpoint.name)
-	r.Begun(info.Ctx, c.address.Addr)
+	r.Picked(info.Ctx, c.endpoint.name, c.address.Addr)
 	var among *records
 	switch {
 	case r.Rescuable:
@@ -137,8 +130,8 @@ func (p *picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 		among = &c.movable
 	default:
 		return balancer.PickResult{SubConn: c.sc, Done: func(end balancer.DoneInfo) {
-			r.Done(end)
 			done(end)
+			r.Done(end, false)
 		}}, nil
 	}
 	among.add(r)
@@ -147,11 +140,8 @@ func (p *picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 	}
 	return balancer.PickResult{SubConn: c.sc, Done: func(end balancer.DoneInfo) {
 		among.remove(r)
-		if c.deniesToken(end.Err, end.BytesReceived) {
-			r.Deny()
-		}
-		r.Done(end)
 		done(end)
+		r.Done(end, c.deniesToken(end.Err, end.BytesReceived))
 	}}, nil
 }
 

@@ -191,25 +191,9 @@ func TestTheTurnMayOverflow(t *testing.T) {
 	})
 }
 
-// A picker that looks for what cannot be there costs every call.
-func TestAPickLooksForRecordsAndTrialsOnlyWhereThereMayBeAny(t *testing.T) {
-	inBubble(t, func(t *testing.T, f *fixture) {
-		require.NoError(t, f.push("a", "b"))
-		f.up("a", "b")
-		synctest.Wait()
-		assert.IsType(t, new(plainPicker), f.last().Picker)
-
-		f.set.noted = true
-		f.down(errRefused, "b")
-		synctest.Wait()
-		assert.IsType(t, new(picker), f.last().Picker)
-	})
-}
-
 // Calls that find nobody learn why, and forget it once they have found somebody.
 func TestPicksTellTheCallsRecordWhyNobodyWasPicked(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		f.set.noted = true
 		var record attempt.Record
 		info := balancer.PickInfo{Ctx: attempt.NewContext(context.Background(), &record)}
 		require.NoError(t, f.push("a"))

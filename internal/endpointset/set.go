@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/balancer"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -35,7 +34,6 @@ type Set struct {
 	// ejectAfter is how many calls in a row must fail for an ejection.
 	ejectAfter atomic.Uint32
 	turn       *turn   // outlives every snapshot, so that turns are kept
-	noted      bool    // calls may carry records
 	choice     *choice // of the active; nil if all that are eligible are picked in turn
 	events     *event.Log[report.Event]
 	metrics    metrics
@@ -88,7 +86,7 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
 		policy: policy, cc: cc, build: opts, budget: healthcheck.NewBudget(0, 0), questions: healthcheck.NewBudget(0, 0),
-		turn: newTurn(), noted: attempt.Expected(), events: event.NewLog[report.Event](keptEvents),
+		turn: newTurn(), events: event.NewLog[report.Event](keptEvents),
 		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
 		byName: make(map[string]*endpoint), drained: make(map[string]bool), decided: make(chan struct{}, 1),
 		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}), renewing: make(map[string]*endpoint),

@@ -153,7 +153,7 @@ func (f *fixture) tried(t *testing.T, names ...string) string {
 	r := &attempt.Record{Max: 100}
 	r.Begin(func() {})
 	for _, name := range names {
-		r.Picked(name)
+		r.Picked(t.Context(), name, "")
 	}
 	result, err := f.snapshot().Pick(balancer.PickInfo{Ctx: attempt.NewContext(t.Context(), r)})
 	require.NoError(t, err)
