@@ -236,21 +236,21 @@ func TestAnotherRoundIsForWhatIsSafeAndWithinTheBounds(t *testing.T) {
 	unavailable, denied := status.Error(codes.Unavailable, "gone"), status.Error(codes.Unauthenticated, "expired")
 	sent := func(err error) balancer.DoneInfo { return balancer.DoneInfo{Err: err, BytesSent: true} }
 	for name, c := range map[string]struct {
-		record Record
+		record *Record
 		info   balancer.DoneInfo
 		denied bool
 		want   bool
 	}{
-		"idempotent, unavailable":      {Record{Rescuable: true}, sent(unavailable), false, true},
-		"not idempotent, unavailable":  {Record{}, sent(unavailable), false, false},
-		"not idempotent, never sent":   {Record{}, balancer.DoneInfo{Err: unavailable}, false, true},
-		"idempotent, another error":    {Record{Rescuable: true}, sent(denied), false, false},
-		"idempotent, its token denied": {Record{Rescuable: true}, sent(denied), true, true},
-		"spent":                        {Record{Rescuable: true, Max: 1}, sent(unavailable), false, false},
-		"no retry to spare":            {Record{Rescuable: true, Allow: func() bool { return false }}, sent(unavailable), false, false},
-		"a retry to spare":             {Record{Rescuable: true, Allow: func() bool { return true }}, sent(unavailable), false, true},
+		"idempotent, unavailable":      {&Record{Rescuable: true}, sent(unavailable), false, true},
+		"not idempotent, unavailable":  {&Record{}, sent(unavailable), false, false},
+		"not idempotent, never sent":   {&Record{}, balancer.DoneInfo{Err: unavailable}, false, true},
+		"idempotent, another error":    {&Record{Rescuable: true}, sent(denied), false, false},
+		"idempotent, its token denied": {&Record{Rescuable: true}, sent(denied), true, true},
+		"spent":                        {&Record{Rescuable: true, Max: 1}, sent(unavailable), false, false},
+		"no retry to spare":            {&Record{Rescuable: true, Allow: func() bool { return false }}, sent(unavailable), false, false},
+		"a retry to spare":             {&Record{Rescuable: true, Allow: func() bool { return true }}, sent(unavailable), false, true},
 	} {
-		r := &c.record
+		r := c.record
 		assert.False(t, r.Again(unavailable), "%s: it was not tried", name)
 		r.Picked(t.Context(), "seq1", "")
 		r.Done(c.info, c.denied)

@@ -1,0 +1,182 @@
+package judge
+
+import "github.com/cantonlb/cantonlb/healthcheck"
+
+// Class is what an endpoint counts as among those of its set.
+type Class uint8
+
+// The classes.
+const (
+	// Out: it cannot serve now.
+	Out Class = iota
+	// Undecided: it is on its way, and nothing speaks against it yet. While no endpoint
+	// is eligible, calls wait for the undecided.
+	Undecided
+	// Eligible: it may be picked.
+	Eligible
+)
+
+// Standing is what speaks for an endpoint, drained or not, from worst to best.
+type Standing uint8
+
+// The standings.
+const (
+	// Unfit: it cannot serve now.
+	Unfit Standing = iota
+	// Open: it is on its way, and nothing speaks against it yet.
+	Open
+	// Suspect: it can serve, and something speaks against it.
+	Suspect
+	// Fit: it can serve.
+	Fit
+)
+
+// State is what an endpoint is, in one word: its connection, its health, and what has
+// been decided about it, whichever matters most.
+type State string
+
+// The states of an endpoint. Only StateHealthy and StateSuspect may be picked.
+const (
+	StateConnecting State = "connecting"
+	StateUnknown    State = "unknown"
+	StateHealthy    State = "healthy"
+	StateSuspect    State = "suspect"
+	StateUnhealthy  State = "unhealthy"
+	StateEjected    State = "ejected"
+	StateDrained    State = "drained"
+	StateRemoved    State = "removed"
+)
+
+// Judgement is what an endpoint is.
+type Judgement struct {
+	Class    Class
+	Standing Standing
+	State    State
+	Why
+	// Serves: it could be picked, were it not drained or ejected.
+	Serves bool
+	// Sick: its server does not serve, so that calls that it holds are made again
+	// elsewhere.
+	Sick bool
+	// Health is what is told of its health.
+	Health healthcheck.State
+	// Memory is what the next judgement has to know of this one.
+	Memory Memory
+}
+
+// Judge judges. It is a pure function.
+func Judge(f Facts) Judgement {
+	j := Judgement{Serves: f.serves(), Sick: f.Health.State == healthcheck.Unhealthy, Health: f.Health.State, Memory: f.Memory}
+	j.Standing = f.standing(j.Serves)
+	j.Class = f.class(j.Standing)
+	j.State = f.state(j.Serves)
+	j.Why = f.why(j.State)
+	switch {
+	case j.Serves:
+		j.Memory.Troubled = false
+	case j.Class == Out && !f.Drained:
+		j.Memory.Troubled = true
+	}
+	if f.Health.State != healthcheck.Suspect { // of a suspect, its last word stands
+		j.Memory.Claims = f.Health.Reason == healthcheck.ReasonServing
+	}
+	if f.Channel == Failing {
+		j.Health = healthcheck.Unhealthy
+	}
+	return j
+}
+
+// serves tells whether the endpoint could be picked, drained and ejected or not.
+func (f Facts) serves() bool {
+	healthy := f.Health.State == healthcheck.Healthy || f.Health.State == healthcheck.Suspect
+	return f.Link == Connected && healthy && f.Liveness != Dead && f.Channel == Passing &&
+		(f.Identity == Unquestioned || f.Identity == Confirmed)
+}
+
+func (f Facts) standing(serves bool) Standing {
+	switch {
+	case serves && f.Evidence != Admitted:
+		return Unfit
+	case serves && (f.Health.State == healthcheck.Suspect || f.Liveness == Silent):
+		return Suspect
+	case serves:
+		return Fit
+	case f.Memory.Troubled, f.Channel == Failing, f.misidentified(), f.Health.State == healthcheck.Unhealthy, f.Liveness == Dead:
+		return Unfit
+	default:
+		return Open
+	}
+}
+
+func (f Facts) class(s Standing) Class {
+	switch {
+	case f.Drained, f.Link == Closed, s == Unfit:
+		return Out
+	case s == Open:
+		return Undecided
+	default:
+		return Eligible
+	}
+}
+
+// misidentified tells that the server was asked who it is, and did not answer well.
+func (f Facts) misidentified() bool { return f.Identity == Unconfirmed || f.Identity == Mismatch }
+
+// state gives the word that matters most.
+func (f Facts) state(serves bool) State {
+	connected, sick := f.Link == Connected, f.Health.State == healthcheck.Unhealthy
+	switch {
+	case f.Drained:
+		return StateDrained
+	case f.Evidence != Admitted && serves:
+		return StateEjected
+	case connected && f.Channel == Unheard && !sick:
+		return StateConnecting // its health is heard of at once
+	case connected && (f.Channel == Failing || f.misidentified() || f.Liveness == Dead):
+		return StateUnhealthy
+	case connected && !sick && (f.Channel == Pending || f.Identity == Asking):
+		return StateUnknown
+	case connected, sick && f.LinkWhy.Detail == "": // its health is known otherwise than by a connection
+		return health(f.Health.State, f.Liveness)
+	default:
+		return StateConnecting
+	}
+}
+
+func health(s healthcheck.State, l Liveness) State {
+	switch {
+	case s == healthcheck.Healthy && l == Silent, s == healthcheck.Suspect:
+		return StateSuspect
+	case s == healthcheck.Healthy:
+		return StateHealthy
+	case s == healthcheck.Unhealthy:
+		return StateUnhealthy
+	default:
+		return StateUnknown
+	}
+}
+
+// why gives the reason of a state.
+func (f Facts) why(s State) Why {
+	sick := f.Health.State == healthcheck.Unhealthy
+	switch {
+	case s == StateDrained:
+		return Why{Reason: healthcheck.ReasonDrained}
+	case s == StateEjected:
+		return Why{Reason: healthcheck.ReasonCallsFailing}
+	case s == StateConnecting:
+		return f.LinkWhy
+	case f.Identity == Mismatch:
+		return Why{Reason: healthcheck.ReasonIdentityMismatch, Detail: f.IdentityDetail}
+	case f.Identity == Unconfirmed && !sick:
+		return Why{Reason: healthcheck.ReasonNotValidated, Detail: f.IdentityDetail}
+	case f.Channel == Failing, f.Channel == Pending && s == StateUnknown:
+		return Why{Reason: healthcheck.ReasonChannelHealth, Detail: f.ChannelDetail}
+	case s == StateUnknown && f.Health.State != healthcheck.Unknown:
+		return Why{Reason: healthcheck.ReasonValidating}
+	case f.Liveness == Dead && !sick, f.Liveness == Silent && f.Health.State == healthcheck.Healthy:
+		return f.LivenessWhy
+	default:
+		return f.Health.Why
+	}
+}
