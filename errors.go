@@ -13,6 +13,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -113,7 +114,7 @@ func typed(err error, record *attempt.Record) error {
 		return noneEligible(err, none)
 	}
 	tried := record.Attempts()
-	spent := endpointset.IsSpent(err)
+	spent := pick.IsSpent(err)
 	if len(tried) == 0 || len(tried) == 1 && !refused && !spent {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/balancer"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -97,10 +98,10 @@ func TestEqualWeightsNeedNoPlan(t *testing.T) {
 		f.up("a:1", "b:1")
 		synctest.Wait()
 		p := f.snapshot()
-		assert.Equal(t, 2, p.conns.n)
+		assert.Len(t, p.Conns(), 2)
 		f.set.mu.Lock()
 		defer f.set.mu.Unlock()
-		assert.Nil(t, f.set.weightsLocked(p.conns))
+		assert.Nil(t, f.set.weightsLocked(pick.RowOf(p.Conns())))
 	})
 }
 

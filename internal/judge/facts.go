@@ -1,10 +1,10 @@
 package judge
 
-import "github.com/cantonlb/cantonlb/healthcheck"
+import "github.com/cantonlb/cantonlb/report"
 
 // Why is a reason with its text for people.
 type Why struct {
-	Reason healthcheck.Reason
+	Reason report.Reason
 	Detail string
 }
 
@@ -41,7 +41,7 @@ type Facts struct {
 
 // Health is what the health target says, after thresholds.
 type Health struct {
-	State healthcheck.State
+	State report.HealthState
 	Why
 }
 

@@ -1,6 +1,10 @@
 package judge
 
-import "github.com/cantonlb/cantonlb/healthcheck"
+import (
+	"cmp"
+
+	"github.com/cantonlb/cantonlb/report"
+)
 
 // Class is what an endpoint counts as among those of its set.
 type Class uint8
@@ -31,27 +35,11 @@ const (
 	Fit
 )
 
-// State is what an endpoint is, in one word: its connection, its health, and what has
-// been decided about it, whichever matters most.
-type State string
-
-// The states of an endpoint. Only StateHealthy and StateSuspect may be picked.
-const (
-	StateConnecting State = "connecting"
-	StateUnknown    State = "unknown"
-	StateHealthy    State = "healthy"
-	StateSuspect    State = "suspect"
-	StateUnhealthy  State = "unhealthy"
-	StateEjected    State = "ejected"
-	StateDrained    State = "drained"
-	StateRemoved    State = "removed"
-)
-
 // Judgement is what an endpoint is.
 type Judgement struct {
 	Class    Class
 	Standing Standing
-	State    State
+	State    report.EndpointState
 	Why
 	// Serves: it could be picked, were it not drained or ejected.
 	Serves bool
@@ -59,14 +47,15 @@ type Judgement struct {
 	// elsewhere.
 	Sick bool
 	// Health is what is told of its health.
-	Health healthcheck.State
+	Health report.HealthState
 	// Memory is what the next judgement has to know of this one.
 	Memory Memory
 }
 
 // Judge judges. It is a pure function.
 func Judge(f Facts) Judgement {
-	j := Judgement{Serves: f.serves(), Sick: f.Health.State == healthcheck.Unhealthy, Health: f.Health.State, Memory: f.Memory}
+	f.Health.State = cmp.Or(f.Health.State, report.HealthUnknown)
+	j := Judgement{Serves: f.serves(), Sick: f.Health.State == report.Unhealthy, Health: f.Health.State, Memory: f.Memory}
 	j.Standing = f.standing(j.Serves)
 	j.Class = f.class(j.Standing)
 	j.State = f.state(j.Serves)
@@ -77,18 +66,18 @@ func Judge(f Facts) Judgement {
 	case j.Class == Out && !f.Drained:
 		j.Memory.Troubled = true
 	}
-	if f.Health.State != healthcheck.Suspect { // of a suspect, its last word stands
-		j.Memory.Claims = f.Health.Reason == healthcheck.ReasonServing
+	if f.Health.State != report.Suspect { // of a suspect, its last word stands
+		j.Memory.Claims = f.Health.Reason == report.ReasonServing
 	}
 	if f.Channel == Failing {
-		j.Health = healthcheck.Unhealthy
+		j.Health = report.Unhealthy
 	}
 	return j
 }
 
 // serves tells whether the endpoint could be picked, drained and ejected or not.
 func (f Facts) serves() bool {
-	healthy := f.Health.State == healthcheck.Healthy || f.Health.State == healthcheck.Suspect
+	healthy := f.Health.State == report.Healthy || f.Health.State == report.Suspect
 	return f.Link == Connected && healthy && f.Liveness != Dead && f.Channel == Passing &&
 		(f.Identity == Unquestioned || f.Identity == Confirmed)
 }
@@ -97,11 +86,11 @@ func (f Facts) standing(serves bool) Standing {
 	switch {
 	case serves && f.Evidence != Admitted:
 		return Unfit
-	case serves && (f.Health.State == healthcheck.Suspect || f.Liveness == Silent):
+	case serves && (f.Health.State == report.Suspect || f.Liveness == Silent):
 		return Suspect
 	case serves:
 		return Fit
-	case f.Memory.Troubled, f.Channel == Failing, f.misidentified(), f.Health.State == healthcheck.Unhealthy, f.Liveness == Dead:
+	case f.Memory.Troubled, f.Channel == Failing, f.misidentified(), f.Health.State == report.Unhealthy, f.Liveness == Dead:
 		return Unfit
 	default:
 		return Open
@@ -123,58 +112,58 @@ func (f Facts) class(s Standing) Class {
 func (f Facts) misidentified() bool { return f.Identity == Unconfirmed || f.Identity == Mismatch }
 
 // state gives the word that matters most.
-func (f Facts) state(serves bool) State {
-	connected, sick := f.Link == Connected, f.Health.State == healthcheck.Unhealthy
+func (f Facts) state(serves bool) report.EndpointState {
+	connected, sick := f.Link == Connected, f.Health.State == report.Unhealthy
 	switch {
 	case f.Drained:
-		return StateDrained
+		return report.StateDrained
 	case f.Evidence != Admitted && serves:
-		return StateEjected
+		return report.StateEjected
 	case connected && f.Channel == Unheard && !sick:
-		return StateConnecting // its health is heard of at once
+		return report.StateConnecting // its health is heard of at once
 	case connected && (f.Channel == Failing || f.misidentified() || f.Liveness == Dead):
-		return StateUnhealthy
+		return report.StateUnhealthy
 	case connected && !sick && (f.Channel == Pending || f.Identity == Asking):
-		return StateUnknown
+		return report.StateUnknown
 	case connected, sick && f.LinkWhy.Detail == "": // its health is known otherwise than by a connection
 		return health(f.Health.State, f.Liveness)
 	default:
-		return StateConnecting
+		return report.StateConnecting
 	}
 }
 
-func health(s healthcheck.State, l Liveness) State {
+func health(s report.HealthState, l Liveness) report.EndpointState {
 	switch {
-	case s == healthcheck.Healthy && l == Silent, s == healthcheck.Suspect:
-		return StateSuspect
-	case s == healthcheck.Healthy:
-		return StateHealthy
-	case s == healthcheck.Unhealthy:
-		return StateUnhealthy
+	case s == report.Healthy && l == Silent, s == report.Suspect:
+		return report.StateSuspect
+	case s == report.Healthy:
+		return report.StateHealthy
+	case s == report.Unhealthy:
+		return report.StateUnhealthy
 	default:
-		return StateUnknown
+		return report.StateUnknown
 	}
 }
 
 // why gives the reason of a state.
-func (f Facts) why(s State) Why {
-	sick := f.Health.State == healthcheck.Unhealthy
+func (f Facts) why(s report.EndpointState) Why {
+	sick := f.Health.State == report.Unhealthy
 	switch {
-	case s == StateDrained:
-		return Why{Reason: healthcheck.ReasonDrained}
-	case s == StateEjected:
-		return Why{Reason: healthcheck.ReasonCallsFailing}
-	case s == StateConnecting:
+	case s == report.StateDrained:
+		return Why{Reason: report.ReasonDrained}
+	case s == report.StateEjected:
+		return Why{Reason: report.ReasonCallsFailing}
+	case s == report.StateConnecting:
 		return f.LinkWhy
 	case f.Identity == Mismatch:
-		return Why{Reason: healthcheck.ReasonIdentityMismatch, Detail: f.IdentityDetail}
+		return Why{Reason: report.ReasonIdentityMismatch, Detail: f.IdentityDetail}
 	case f.Identity == Unconfirmed && !sick:
-		return Why{Reason: healthcheck.ReasonNotValidated, Detail: f.IdentityDetail}
-	case f.Channel == Failing, f.Channel == Pending && s == StateUnknown:
-		return Why{Reason: healthcheck.ReasonChannelHealth, Detail: f.ChannelDetail}
-	case s == StateUnknown && f.Health.State != healthcheck.Unknown:
-		return Why{Reason: healthcheck.ReasonValidating}
-	case f.Liveness == Dead && !sick, f.Liveness == Silent && f.Health.State == healthcheck.Healthy:
+		return Why{Reason: report.ReasonNotValidated, Detail: f.IdentityDetail}
+	case f.Channel == Failing, f.Channel == Pending && s == report.StateUnknown:
+		return Why{Reason: report.ReasonChannelHealth, Detail: f.ChannelDetail}
+	case s == report.StateUnknown && f.Health.State != report.HealthUnknown:
+		return Why{Reason: report.ReasonValidating}
+	case f.Liveness == Dead && !sick, f.Liveness == Silent && f.Health.State == report.Healthy:
 		return f.LivenessWhy
 	default:
 		return f.Health.Why

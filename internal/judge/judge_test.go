@@ -7,16 +7,16 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
-	serving = Health{State: healthcheck.Healthy, Why: Why{Reason: healthcheck.ReasonServing}}
-	timeout = Health{State: healthcheck.Suspect, Why: Why{Reason: healthcheck.ReasonProbeTimeout}}
-	refused = Why{Reason: healthcheck.ReasonConnectFailed, Detail: "refused"}
-	no      = Health{State: healthcheck.Unhealthy, Why: Why{Reason: healthcheck.ReasonNotServing}}
+	serving = Health{State: report.Healthy, Why: Why{Reason: report.ReasonServing}}
+	timeout = Health{State: report.Suspect, Why: Why{Reason: report.ReasonProbeTimeout}}
+	refused = Why{Reason: report.ReasonConnectFailed, Detail: "refused"}
+	no      = Health{State: report.Unhealthy, Why: Why{Reason: report.ReasonNotServing}}
 )
 
 // good are the facts of an endpoint against which nothing speaks, changed by change.
@@ -31,41 +31,41 @@ func TestJudge(t *testing.T) {
 		facts    Facts
 		class    Class
 		standing Standing
-		state    State
+		state    report.EndpointState
 		why      Why
 	}{
-		"new":                 {Facts{}, Undecided, Open, StateConnecting, Why{}},
-		"connecting":          {Facts{Link: Connecting}, Undecided, Open, StateConnecting, Why{}},
-		"failed to connect":   {Facts{LinkWhy: refused, Memory: Memory{Troubled: true}}, Out, Unfit, StateConnecting, refused},
-		"connected":           {good(func(f *Facts) { f.Health, f.Channel = Health{}, Unheard }), Undecided, Open, StateConnecting, Why{}},
-		"not judged":          {good(func(f *Facts) { f.Health = Health{} }), Undecided, Open, StateUnknown, Why{}},
-		"good":                {good(func(*Facts) {}), Eligible, Fit, StateHealthy, serving.Why},
-		"suspect":             {good(func(f *Facts) { f.Health = timeout }), Eligible, Suspect, StateSuspect, timeout.Why},
-		"unhealthy":           {good(func(f *Facts) { f.Health = no }), Out, Unfit, StateUnhealthy, no.Why},
-		"unhealthy, unheard":  {good(func(f *Facts) { f.Health, f.Channel = no, Unheard }), Out, Unfit, StateUnhealthy, no.Why},
-		"unhealthy elsewhere": {Facts{Health: no}, Out, Unfit, StateUnhealthy, no.Why},
-		"unhealthy and gone":  {Facts{Health: no, LinkWhy: refused}, Out, Unfit, StateConnecting, refused},
+		"new":                 {Facts{}, Undecided, Open, report.StateConnecting, Why{}},
+		"connecting":          {Facts{Link: Connecting}, Undecided, Open, report.StateConnecting, Why{}},
+		"failed to connect":   {Facts{LinkWhy: refused, Memory: Memory{Troubled: true}}, Out, Unfit, report.StateConnecting, refused},
+		"connected":           {good(func(f *Facts) { f.Health, f.Channel = Health{}, Unheard }), Undecided, Open, report.StateConnecting, Why{}},
+		"not judged":          {good(func(f *Facts) { f.Health = Health{} }), Undecided, Open, report.StateUnknown, Why{}},
+		"good":                {good(func(*Facts) {}), Eligible, Fit, report.StateHealthy, serving.Why},
+		"suspect":             {good(func(f *Facts) { f.Health = timeout }), Eligible, Suspect, report.StateSuspect, timeout.Why},
+		"unhealthy":           {good(func(f *Facts) { f.Health = no }), Out, Unfit, report.StateUnhealthy, no.Why},
+		"unhealthy, unheard":  {good(func(f *Facts) { f.Health, f.Channel = no, Unheard }), Out, Unfit, report.StateUnhealthy, no.Why},
+		"unhealthy elsewhere": {Facts{Health: no}, Out, Unfit, report.StateUnhealthy, no.Why},
+		"unhealthy and gone":  {Facts{Health: no, LinkWhy: refused}, Out, Unfit, report.StateConnecting, refused},
 		"silent": {
-			good(func(f *Facts) { f.Liveness, f.LivenessWhy = Silent, Why{Reason: healthcheck.ReasonSilence} }),
-			Eligible, Suspect, StateSuspect, Why{Reason: healthcheck.ReasonSilence},
+			good(func(f *Facts) { f.Liveness, f.LivenessWhy = Silent, Why{Reason: report.ReasonSilence} }),
+			Eligible, Suspect, report.StateSuspect, Why{Reason: report.ReasonSilence},
 		},
 		"dead": {
-			good(func(f *Facts) { f.Liveness, f.LivenessWhy = Dead, Why{healthcheck.ReasonSilence, "3s"} }),
-			Out, Unfit, StateUnhealthy, Why{healthcheck.ReasonSilence, "3s"},
+			good(func(f *Facts) { f.Liveness, f.LivenessWhy = Dead, Why{report.ReasonSilence, "3s"} }),
+			Out, Unfit, report.StateUnhealthy, Why{report.ReasonSilence, "3s"},
 		},
-		"ejected":              {good(func(f *Facts) { f.Evidence = Ejected }), Out, Unfit, StateEjected, Why{Reason: healthcheck.ReasonCallsFailing}},
-		"on trial":             {good(func(f *Facts) { f.Evidence = OnTrial }), Out, Unfit, StateEjected, Why{Reason: healthcheck.ReasonCallsFailing}},
-		"ejected, unhealthy":   {good(func(f *Facts) { f.Evidence, f.Health = Ejected, no }), Out, Unfit, StateUnhealthy, no.Why},
-		"drained":              {good(func(f *Facts) { f.Drained = true }), Out, Fit, StateDrained, Why{Reason: healthcheck.ReasonDrained}},
-		"closed":               {Facts{Link: Closed}, Out, Open, StateConnecting, Why{}},
-		"channel pending":      {good(func(f *Facts) { f.Channel = Pending }), Undecided, Open, StateUnknown, Why{Reason: healthcheck.ReasonChannelHealth}},
-		"channel failing":      {good(func(f *Facts) { f.Channel, f.ChannelDetail = Failing, "no" }), Out, Unfit, StateUnhealthy, Why{healthcheck.ReasonChannelHealth, "no"}},
-		"asking who it is":     {good(func(f *Facts) { f.Identity = Asking }), Undecided, Open, StateUnknown, Why{Reason: healthcheck.ReasonValidating}},
-		"the right one":        {good(func(f *Facts) { f.Identity = Confirmed }), Eligible, Fit, StateHealthy, serving.Why},
-		"not known who it is":  {good(func(f *Facts) { f.Identity, f.IdentityDetail = Unconfirmed, "?" }), Out, Unfit, StateUnhealthy, Why{healthcheck.ReasonNotValidated, "?"}},
-		"unhealthy, not known": {good(func(f *Facts) { f.Identity, f.Health = Unconfirmed, no }), Out, Unfit, StateUnhealthy, no.Why},
-		"another one":          {good(func(f *Facts) { f.Identity, f.Health = Mismatch, no }), Out, Unfit, StateUnhealthy, Why{Reason: healthcheck.ReasonIdentityMismatch}},
-		"troubled, connected":  {good(func(f *Facts) { f.Health, f.Memory.Troubled = Health{}, true }), Out, Unfit, StateUnknown, Why{}},
+		"ejected":              {good(func(f *Facts) { f.Evidence = Ejected }), Out, Unfit, report.StateEjected, Why{Reason: report.ReasonCallsFailing}},
+		"on trial":             {good(func(f *Facts) { f.Evidence = OnTrial }), Out, Unfit, report.StateEjected, Why{Reason: report.ReasonCallsFailing}},
+		"ejected, unhealthy":   {good(func(f *Facts) { f.Evidence, f.Health = Ejected, no }), Out, Unfit, report.StateUnhealthy, no.Why},
+		"drained":              {good(func(f *Facts) { f.Drained = true }), Out, Fit, report.StateDrained, Why{Reason: report.ReasonDrained}},
+		"closed":               {Facts{Link: Closed}, Out, Open, report.StateConnecting, Why{}},
+		"channel pending":      {good(func(f *Facts) { f.Channel = Pending }), Undecided, Open, report.StateUnknown, Why{Reason: report.ReasonChannelHealth}},
+		"channel failing":      {good(func(f *Facts) { f.Channel, f.ChannelDetail = Failing, "no" }), Out, Unfit, report.StateUnhealthy, Why{report.ReasonChannelHealth, "no"}},
+		"asking who it is":     {good(func(f *Facts) { f.Identity = Asking }), Undecided, Open, report.StateUnknown, Why{Reason: report.ReasonValidating}},
+		"the right one":        {good(func(f *Facts) { f.Identity = Confirmed }), Eligible, Fit, report.StateHealthy, serving.Why},
+		"not known who it is":  {good(func(f *Facts) { f.Identity, f.IdentityDetail = Unconfirmed, "?" }), Out, Unfit, report.StateUnhealthy, Why{report.ReasonNotValidated, "?"}},
+		"unhealthy, not known": {good(func(f *Facts) { f.Identity, f.Health = Unconfirmed, no }), Out, Unfit, report.StateUnhealthy, no.Why},
+		"another one":          {good(func(f *Facts) { f.Identity, f.Health = Mismatch, no }), Out, Unfit, report.StateUnhealthy, Why{Reason: report.ReasonIdentityMismatch}},
+		"troubled, connected":  {good(func(f *Facts) { f.Health, f.Memory.Troubled = Health{}, true }), Out, Unfit, report.StateUnknown, Why{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := Judge(c.facts)
@@ -90,7 +90,7 @@ func TestAnEndpointIsInTroubleUntilItServes(t *testing.T) {
 }
 
 func TestWhatASuspectSaidLastStands(t *testing.T) {
-	for _, last := range []Health{serving, {State: healthcheck.Healthy, Why: Why{Reason: healthcheck.ReasonConnected}}} {
+	for _, last := range []Health{serving, {State: report.Healthy, Why: Why{Reason: report.ReasonConnected}}} {
 		f := good(func(f *Facts) { f.Health = last })
 		f.Memory = Judge(f).Memory
 		f.Health = timeout
@@ -100,23 +100,23 @@ func TestWhatASuspectSaidLastStands(t *testing.T) {
 }
 
 func TestAConnectionThatGRPCFindsFailingIsToldAsUnhealthy(t *testing.T) {
-	assert.Equal(t, healthcheck.Unhealthy, Judge(good(func(f *Facts) { f.Channel = Failing })).Health)
-	assert.Equal(t, healthcheck.Healthy, Judge(good(func(*Facts) {})).Health)
+	assert.Equal(t, report.Unhealthy, Judge(good(func(f *Facts) { f.Channel = Failing })).Health)
+	assert.Equal(t, report.Healthy, Judge(good(func(*Facts) {})).Health)
 }
 
 // every calls f with every combination of facts.
 func every(f func(Facts)) {
 	for bits := range 8 {
 		for link := Waiting; link < Closed; link++ {
-			for health := healthcheck.Unknown; health <= healthcheck.Unhealthy; health++ {
+			for _, health := range []report.HealthState{"", report.HealthUnknown, report.Healthy, report.Suspect, report.Unhealthy} {
 				for liveness := Alive; liveness <= Dead; liveness++ {
 					for evidence := Admitted; evidence <= OnTrial; evidence++ {
 						for channel := Unheard; channel <= Failing; channel++ {
 							for identity := Unquestioned; identity <= Mismatch; identity++ {
 								facts := Facts{
 									Drained: bits&1 != 0, Memory: Memory{Troubled: bits&2 != 0},
-									Link: link, Health: Health{State: health, Why: Why{Reason: healthcheck.ReasonProbeError}},
-									Liveness: liveness, LivenessWhy: Why{Reason: healthcheck.ReasonSilence},
+									Link: link, Health: Health{State: health, Why: Why{Reason: report.ReasonProbeError}},
+									Liveness: liveness, LivenessWhy: Why{Reason: report.ReasonSilence},
 									Evidence: evidence, Channel: channel, Identity: identity,
 								}
 								if bits&4 != 0 {
@@ -136,16 +136,16 @@ func every(f func(Facts)) {
 func TestClassStandingStateAndReasonAgreeWhateverTheFacts(t *testing.T) {
 	every(func(f Facts) {
 		j := Judge(f)
-		picked := j.State == StateHealthy || j.State == StateSuspect
+		picked := j.State == report.StateHealthy || j.State == report.StateSuspect
 		require.Equal(t, j.Class == Eligible, picked, "%+v: %+v", f, j)
 		require.Equal(t, j.Class == Eligible, j.Standing >= Suspect && !f.Drained, "%+v: %+v", f, j)
-		require.Equal(t, j.State == StateSuspect, j.Standing == Suspect && !f.Drained, "%+v: %+v", f, j)
+		require.Equal(t, j.State == report.StateSuspect, j.Standing == Suspect && !f.Drained, "%+v: %+v", f, j)
 		require.False(t, j.Class == Eligible && f.Link != Connected, "%+v: %+v", f, j)
 		require.Equal(t, j.Standing >= Suspect, j.Serves && f.Evidence == Admitted, "%+v: %+v", f, j)
-		require.False(t, j.Class == Undecided && j.State != StateConnecting && j.State != StateUnknown, "%+v: %+v", f, j)
-		require.False(t, f.Drained != (j.State == StateDrained), "%+v: %+v", f, j)
-		if j.State == StateUnhealthy || j.State == StateEjected || j.State == StateSuspect {
-			require.NotEqual(t, healthcheck.ReasonNone, j.Reason, "%+v: %+v", f, j)
+		require.False(t, j.Class == Undecided && j.State != report.StateConnecting && j.State != report.StateUnknown, "%+v: %+v", f, j)
+		require.False(t, f.Drained != (j.State == report.StateDrained), "%+v: %+v", f, j)
+		if j.State == report.StateUnhealthy || j.State == report.StateEjected || j.State == report.StateSuspect {
+			require.NotEqual(t, report.ReasonNone, j.Reason, "%+v: %+v", f, j)
 		}
 		again := f
 		again.Memory = j.Memory

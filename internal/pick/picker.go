@@ -1,4 +1,4 @@
-package endpointset
+package pick
 
 import (
 	"errors"
@@ -10,90 +10,113 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/turns"
 )
 
-// turn counts the picks of a set. It sits on a cache line of its own, and the
-// snapshots share it, so that a change of the set neither starts the round
-// again nor favours whoever comes first.
-type turn struct {
-	_ [cacheLine]byte
-	n atomic.Uint32
-	_ [cacheLine]byte
+// Source tells pickers of the set that they are of. Its methods may lock.
+type Source interface {
+	// Explain says why no endpoint may be picked.
+	Explain() error
+	// Stale tells whether a newer snapshot is on its way, or could be.
+	Stale() bool
 }
 
-// newTurn starts at random, or the first calls of all clients would go to the
-// same server.
-func newTurn() *turn {
-	t := new(turn)
-	t.n.Store(rand.Uint32())
-	return t
+// Room is what the snapshots of one set share. It outlives them.
+type Room struct {
+	_ [cacheLine]byte
+	// turn counts the picks. It sits on a cache line of its own, and the snapshots
+	// share it, so that a change of the set neither starts the round again nor favours
+	// the endpoint that comes first.
+	turn atomic.Uint32
+	_    [cacheLine]byte
+
+	source     Source
+	ejectAfter atomic.Uint32 // how many calls in a row must fail for an ejection
 }
 
-// picker is an immutable snapshot of the connections that may be picked. A pick
+// NewRoom makes a Room. The turn starts at random, or the first calls of all clients
+// would go to the same server.
+func NewRoom(source Source) *Room {
+	r := &Room{source: source}
+	r.turn.Store(rand.Uint32())
+	return r
+}
+
+// EjectAfter sets how many calls in a row must fail for an ejection.
+func (r *Room) EjectAfter(failures int) { r.ejectAfter.Store(uint32(failures)) }
+
+// Turn returns how many picks there were, modulo 2^32 and from a random number on.
+func (r *Room) Turn() uint32 { return r.turn.Load() }
+
+// SetTurn is for tests.
+func (r *Room) SetTurn(n uint32) { r.turn.Store(n) }
+
+// Picker is an immutable snapshot of the connections that may be picked. A pick
 // takes no lock and allocates nothing: one step of the turn, one index, and one
 // step of the connection's counter, which tells whether it is still eligible.
-type picker struct {
-	set *Set
+type Picker struct {
+	room *Room
 	// conns are those to pick in turn; the same one several times where weights
 	// differ.
-	conns row
-	// spare are eligible ones in other zones, for a call that has tried all of
-	// conns or finds them all gone bad.
-	spare []*conn
-	// trials are the connections of endpoints that one call may try; mostly none.
-	trials []*conn
-	turn   *turn
-	open   bool // pick whatever its health, because nobody is eligible
-
-	weights []int // of conns, as long as the turns are not planned
+	conns Row
+	Snapshot
 }
 
-// newPickerLocked makes the picker of the eligible. It has yet to plan.
-func (s *Set) newPickerLocked() *picker {
-	if c := s.choice; c != nil {
-		return &picker{set: s, conns: rowOf([]*conn{c.active.conn}), turn: s.turn}
-	}
-	p := &picker{set: s, turn: s.turn}
-	p.conns, p.spare = s.nearbyLocked()
-	p.weights = s.weightsLocked(p.conns)
-	for e := range s.ejections {
-		if e.ejection.phase == onTrial && !e.drained && e.servesLocked() {
-			p.trials = append(p.trials, e.conn)
+// Snapshot is what a Picker is made of besides the connections that it picks in turn.
+// What it holds must not change any more.
+type Snapshot struct {
+	// Spare are eligible connections in other zones, for a call that has tried all of
+	// the others or finds them all gone bad.
+	Spare []*Conn
+	// Trials are the connections of endpoints that one call may try; mostly none.
+	Trials []*Conn
+	// Open has the connections picked whatever their health, since no endpoint is
+	// eligible.
+	Open bool
+}
+
+// NewPicker makes the picker of at least one connection. weights are those of conns,
+// each above 0; nil if all are equal. It may take milliseconds where there are many and
+// their weights differ much.
+func NewPicker(room *Room, conns Row, weights []int, s Snapshot) *Picker {
+	p := &Picker{room: room, conns: conns, Snapshot: s}
+	if weights != nil {
+		order := turns.Plan(weights)
+		planned := make([]*Conn, len(order))
+		for i, j := range order {
+			planned[i] = conns.At(j)
 		}
+		p.conns = RowOf(planned)
 	}
 	return p
 }
 
-// newOpenPickerLocked makes a picker of any connections. It has yet to plan.
-func (s *Set) newOpenPickerLocked(conns []*conn) *picker {
-	p := &picker{set: s, conns: rowOf(conns), turn: s.turn, open: true}
-	p.weights = s.weightsLocked(p.conns)
-	return p
-}
+// Conns returns the connections in the order of their turns.
+func (p *Picker) Conns() []*Conn { return p.conns.Slice() }
 
 // Pick implements balancer.Picker.
-func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
+func (p *Picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	if r := attempt.From(info.Ctx); r != nil {
 		return p.pickNoting(info, r)
 	}
 	if c := p.trial(); c != nil {
-		c.pick()
+		c.Step()
 		return balancer.PickResult{SubConn: c.sc, Done: c.trialDone}, nil
 	}
 	c, i := p.take()
-	if !c.pick() && !p.open {
+	if !c.Step() && !p.Open {
 		return p.pickAfter(c, i)
 	}
 	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
 }
 
 // pickAfter picks in place of c, at i, which is not eligible any more.
-func (p *picker) pickAfter(c *conn, i int) (balancer.PickResult, error) {
-	c.unpick()
+func (p *Picker) pickAfter(c *Conn, i int) (balancer.PickResult, error) {
+	c.StepBack()
 	if c = p.after(i); c == nil {
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
-	c.pick()
+	c.Step()
 	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
 }
 
@@ -107,7 +130,7 @@ func IsSpent(err error) bool { return errors.Is(err, errSpent) }
 
 // pickNoting is Pick for a call whose attempts are noted: it does not give an
 // endpoint that the call has tried while there is another.
-func (p *picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer.PickResult, error) {
+func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer.PickResult, error) {
 	switch r.MayTry() {
 	case attempt.Spent:
 		return balancer.PickResult{}, errSpent
@@ -117,11 +140,11 @@ func (p *picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 	}
 	c, done := p.choose(r)
 	if c == nil {
-		r.Refused(p.set.explain)
+		r.Refused(p.room.source.Explain)
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
-	c.pick()
-	r.Picked(info.Ctx, c.endpoint.name, c.address.Addr)
+	c.Step()
+	r.Picked(info.Ctx, c.name, c.address)
 	var among *records
 	switch {
 	case r.Rescuable:
@@ -135,8 +158,8 @@ func (p *picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 		}}, nil
 	}
 	among.add(r)
-	if r.Rescuable && !c.eligible() && !p.open {
-		p.set.rescueLate(c)
+	if r.Rescuable && !c.Eligible() && !p.Open {
+		c.owner.PickedLate()
 	}
 	return balancer.PickResult{SubConn: c.sc, Done: func(end balancer.DoneInfo) {
 		among.remove(r)
@@ -147,7 +170,7 @@ func (p *picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 
 // choose gives the connection for the next attempt of a call, and what has to be
 // done when it ends. A call that is made again is no trial: it has suffered enough.
-func (p *picker) choose(r *attempt.Record) (*conn, func(balancer.DoneInfo)) {
+func (p *Picker) choose(r *attempt.Record) (*Conn, func(balancer.DoneInfo)) {
 	if r.Fresh() {
 		if c := p.trial(); c != nil {
 			return c, c.trialDone
@@ -157,9 +180,9 @@ func (p *picker) choose(r *attempt.Record) (*conn, func(balancer.DoneInfo)) {
 	if c == nil {
 		return nil, nil
 	}
-	if !r.Fresh() && r.Tried(c.endpoint.name) {
+	if !r.Fresh() && r.Tried(c.name) {
 		c = p.untried(r, c)
-		if c.doubted.Load() && r.Tried(c.endpoint.name) {
+		if c.doubted.Load() && r.Tried(c.name) {
 			return nil, nil // who is the active will be known soon
 		}
 	}
@@ -168,8 +191,8 @@ func (p *picker) choose(r *attempt.Record) (*conn, func(balancer.DoneInfo)) {
 
 // trial gives the connection of an endpoint that waits for a call to try it, nil
 // if there is none, as mostly.
-func (p *picker) trial() *conn {
-	for _, c := range p.trials {
+func (p *Picker) trial() *Conn {
+	for _, c := range p.Trials {
 		if c.trial.Load() && c.trial.CompareAndSwap(true, false) {
 			return c
 		}
@@ -179,21 +202,21 @@ func (p *picker) trial() *conn {
 
 // take takes the next turn: it gives a connection, and its place. What can be
 // loaded before the atomic step is, since that holds up every load behind it.
-func (p *picker) take() (*conn, int) {
+func (p *Picker) take() (*Conn, int) {
 	flat, n := p.conns.flat, uint32(p.conns.n)
-	i := int(p.turn.n.Add(1) % n)
+	i := int(p.room.turn.Add(1) % n)
 	if i < len(flat) {
 		return flat[i], i
 	}
-	return p.conns.at(i), i
+	return p.conns.At(i), i
 }
 
 // next takes the next turn that goes to one who is eligible. It gives nil if the
 // snapshot is out of date so far that nobody in it is any more; the next one is on
 // its way then. Pick does the same for itself, which saves a call.
-func (p *picker) next() *conn {
+func (p *Picker) next() *Conn {
 	c, i := p.take()
-	if c.eligible() || p.open {
+	if c.Eligible() || p.Open {
 		return c
 	}
 	return p.after(i)
@@ -201,13 +224,13 @@ func (p *picker) next() *conn {
 
 // untried gives an eligible connection of an endpoint that the call has not
 // tried, otherwise if there is none.
-func (p *picker) untried(r *attempt.Record, otherwise *conn) *conn {
-	turn := p.turn.n.Load()
-	spare := rowOf(p.spare)
-	for _, conns := range []*row{&p.conns, &spare} {
+func (p *Picker) untried(r *attempt.Record, otherwise *Conn) *Conn {
+	turn := p.room.turn.Load()
+	spare := RowOf(p.Spare)
+	for _, conns := range []*Row{&p.conns, &spare} {
 		for i := range conns.n {
-			c := conns.at(int((turn + uint32(i)) % uint32(conns.n)))
-			if c.eligible() && !r.Tried(c.endpoint.name) {
+			c := conns.At(int((turn + uint32(i)) % uint32(conns.n)))
+			if c.Eligible() && !r.Tried(c.name) {
 				return c
 			}
 		}
@@ -217,40 +240,19 @@ func (p *picker) untried(r *attempt.Record, otherwise *conn) *conn {
 
 // after gives the next eligible connection behind i, one in another zone if
 // there is none, and nil if there is none there either.
-func (p *picker) after(i int) *conn {
+func (p *Picker) after(i int) *Conn {
 	for range p.conns.n - 1 {
 		if i++; i == p.conns.n {
 			i = 0
 		}
-		if c := p.conns.at(i); c.eligible() {
+		if c := p.conns.At(i); c.Eligible() {
 			return c
 		}
 	}
-	for _, c := range p.spare {
-		if c.eligible() {
+	for _, c := range p.Spare {
+		if c.Eligible() {
 			return c
 		}
 	}
 	return nil
-}
-
-// refusal is the picker of a set with nobody to pick: calls wait, or fail with
-// the reasons.
-type refusal struct {
-	set   *Set
-	wait  bool
-	plain error // the reason, if it is not the endpoints'
-}
-
-// Pick implements balancer.Picker. The error is never a status error: that
-// would end the calls which are willing to wait.
-func (p *refusal) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
-	if p.plain != nil {
-		return balancer.PickResult{}, p.plain
-	}
-	attempt.From(info.Ctx).Refused(p.set.explain)
-	if p.wait || p.set.stale() {
-		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
-	}
-	return balancer.PickResult{}, p.set.explain()
 }
