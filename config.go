@@ -17,6 +17,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -220,7 +221,7 @@ func (c Config) target() (string, error) {
 	}
 	if len(name) > nameLimit || strings.ContainsFunc(name, func(r rune) bool { return !fits(r) }) {
 		return "", &strictjson.Error{
-			Field: "name", Value: strconv.Quote(healthcheck.CleanDetail(name)),
+			Field: "name", Value: strconv.Quote(cleantext.Detail(name)),
 			Want: fmt.Sprintf("at most %d letters, digits, dots, dashes and underscores", nameLimit),
 		}
 	}
@@ -357,7 +358,6 @@ func (c Config) rescuer() (*rescuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	attempt.Expect()
 	return &rescuer{
 		idempotent:  known,
 		moves:       policy == ActivePassive,

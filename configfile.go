@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/configfile"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -78,7 +79,7 @@ func tryServiceConfig(text string) error {
 	conn, err := grpc.NewClient("passthrough:///unused", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(text))
 	if err != nil {
-		return &strictjson.Error{Field: "serviceConfig", Want: "one that grpc takes (" + healthcheck.CleanDetail(err.Error()) + ")"}
+		return &strictjson.Error{Field: "serviceConfig", Want: "one that grpc takes (" + cleantext.Detail(err.Error()) + ")"}
 	}
 	return conn.Close()
 }

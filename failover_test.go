@@ -21,6 +21,7 @@ import (
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // activePassive is a config whose idempotent calls wait for an active.
@@ -164,7 +165,7 @@ func TestAPlannedDemotionFailsNoCallAndStreamsMoveWithinTheDrainWindow(t *testin
 		assert.Equal(t, 3*time.Second, time.Since(pushed))
 		var moved *cantonlb.MovedError
 		require.ErrorAs(t, err, &moved)
-		assert.Equal(t, cantonlb.MovedError{From: "server0", To: "server1", Reason: healthcheck.ReasonNotServing}, *moved)
+		assert.Equal(t, cantonlb.MovedError{From: "server0", To: "server1", Reason: report.ReasonNotServing}, *moved)
 		assert.Equal(t, codes.Unavailable, status.Code(err))
 		assert.EqualError(t, err, `rpc error: code = Unavailable desc = endpoint "server0" is not the active one any more (not_serving): "server1" is`)
 		_, again := stream.Recv()
@@ -345,7 +346,7 @@ func TestWithNobodyActiveCallsGetWhatTheConfigSays(t *testing.T) {
 			s := client.Status().Failover
 			assert.Empty(t, s.Active)
 			assert.Equal(t, "server0", s.Last)
-			assert.Equal(t, healthcheck.ReasonNotServing, s.Lost)
+			assert.Equal(t, report.ReasonNotServing, s.Lost)
 
 			time.AfterFunc(45*time.Second, func() { c.SetServing(1, "", true) })
 			ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
@@ -499,7 +500,7 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 		c := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
 		c.SetServing(2, "", false)
 		client := connect(t, c, activePassive(), 2)
-		refused := func(err error, text string, reason healthcheck.Reason) {
+		refused := func(err error, text string, reason report.Reason) {
 			t.Helper()
 			var r *cantonlb.RefusedError
 			require.ErrorAs(t, err, &r)
@@ -509,13 +510,13 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 		synctest.Wait() // until server2 is known to be passive
 		require.NoError(t, client.Switch(t.Context(), "server1"))
 		assert.Equal(t, map[string]int{"server1": 10}, spread(t, client, 10))
-		refused(client.Switch(t.Context(), "server2"), `switch "server2" refused: it is not eligible (not_serving)`, healthcheck.ReasonNotServing)
-		refused(client.Switch(t.Context(), "x"), `switch "x" refused: no such endpoint in the list`, healthcheck.ReasonNone)
+		refused(client.Switch(t.Context(), "server2"), `switch "server2" refused: it is not eligible (not_serving)`, report.ReasonNotServing)
+		refused(client.Switch(t.Context(), "x"), `switch "x" refused: no such endpoint in the list`, report.ReasonNone)
 
 		require.NoError(t, client.Pin("server0"))
 		assert.Equal(t, map[string]int{"server0": 10}, spread(t, client, 10))
 		assert.Equal(t, "server0", client.Status().Failover.Pinned)
-		refused(client.Drain("server0"), `drain "server0" refused: the active is pinned to it: unpin it first (pinned)`, healthcheck.ReasonPinned)
+		refused(client.Drain("server0"), `drain "server0" refused: the active is pinned to it: unpin it first (pinned)`, report.ReasonPinned)
 		c.SetServing(0, "", false)
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -525,7 +526,7 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 		require.NoError(t, client.Unpin())
 		assert.Equal(t, map[string]int{"server1": 10}, spread(t, client, 10))
 
-		refused(client.Drain("server1"), `drain "server1" refused: no other endpoint could be active (no_standby)`, healthcheck.ReasonNoStandby)
+		refused(client.Drain("server1"), `drain "server1" refused: no other endpoint could be active (no_standby)`, report.ReasonNoStandby)
 		c.SetServing(0, "", true)
 		require.NoError(t, client.WaitHealthy(timeout(t), 2))
 		require.NoError(t, client.Drain("server1"))

@@ -10,7 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/configfile"
 )
 
@@ -41,23 +41,6 @@ func NewClientFromFile(path string, opts ...grpc.DialOption) (*Client, error) {
 	}
 	c.file = follow(c, path, data, cfg)
 	return c, nil
-}
-
-// FileStatus tells of the config file of a client.
-type FileStatus struct {
-	Path string
-	// LoadedAt is when the content that is in force was read.
-	LoadedAt time.Time
-	// Reloads counts the contents that were put in force since the start, Failures
-	// those that were not.
-	Reloads, Failures uint64
-	// Error is why the newest content is not in force, and FailedAt when that was
-	// found; empty and zero if it is.
-	Error    string
-	FailedAt time.Time
-	// Pending are the keys that have changed since the start and take effect at the
-	// next one, such as "healthCheck", sorted.
-	Pending []string
 }
 
 // follower keeps a client's list that of a file.
@@ -137,13 +120,13 @@ func (f *follower) snapshot() *FileStatus {
 	return &s
 }
 
-func (s *Status) addFile(file *FileStatus) {
+func addFile(s *Status, file *FileStatus) {
 	s.File = file
 	if file == nil {
 		return
 	}
 	if file.Error != "" {
-		s.Notes = append(s.Notes, "the newest content of the config file is not in force: "+healthcheck.CleanDetail(file.Error))
+		s.Notes = append(s.Notes, "the newest content of the config file is not in force: "+cleantext.Detail(file.Error))
 	}
 	if len(file.Pending) > 0 {
 		s.Notes = append(s.Notes, fmt.Sprintf("the config file has changed beside the endpoints, which takes effect at the next start: %s",

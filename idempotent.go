@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
@@ -32,7 +32,7 @@ func newIdempotency(names []string, ask func(string) bool) (*idempotency, error)
 		service, method, ok := strings.Cut(strings.TrimPrefix(name, "/"), "/")
 		if !ok || name[0] != '/' || service == "" || method == "" || strings.Contains(method, "/") {
 			return nil, &strictjson.Error{
-				Field: fmt.Sprintf("idempotent[%d]", i), Value: strconv.Quote(healthcheck.CleanDetail(name)),
+				Field: fmt.Sprintf("idempotent[%d]", i), Value: strconv.Quote(cleantext.Detail(name)),
 				Want: `a full method name, such as "/pkg.Service/Method" or "/pkg.Service/*"`,
 			}
 		}

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // down makes a cluster of which nobody is eligible: one says so, one refuses
@@ -42,7 +42,7 @@ func TestWithNobodyEligibleFailFastCallsNameEachEndpointAndItsReason(t *testing.
 		`server2 unhealthy \(probe_timeout, [0-9.]+m?s\)$`, err.Error())
 	assert.Equal(t, 3, none.Of)
 	require.Len(t, none.Endpoints, 3)
-	assert.Equal(t, healthcheck.ReasonNotServing, none.Endpoints[0].Reason)
+	assert.Equal(t, report.ReasonNotServing, none.Endpoints[0].Reason)
 	assert.Equal(t, "connecting", none.Endpoints[1].State)
 	assert.NoError(t, errors.Unwrap(err))
 

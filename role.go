@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
@@ -61,7 +62,7 @@ var presets = map[Role]preset{
 func (r Role) apply(c healthcheck.Config, list []Endpoint) (healthcheck.Config, error) {
 	p, ok := presets[r]
 	if !ok {
-		return c, fmt.Errorf("role %q: want one of %q", healthcheck.CleanDetail(string(r)), roles())
+		return c, fmt.Errorf("role %q: want one of %q", cleantext.Detail(string(r)), roles())
 	}
 	if r.needsTarget(c) {
 		if err := r.checkTargets(list); err != nil {

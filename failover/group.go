@@ -13,8 +13,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Config says how a Group probes its members and chooses among them. The zero
@@ -120,7 +122,7 @@ func NewGroup(cfg Config, members []Member) (*Group, error) {
 
 // checkMember refuses a member that does not fit those before it.
 func (g *Group) checkMember(i int, m Member) error {
-	shown := healthcheck.CleanDetail(m.Name)
+	shown := cleantext.Detail(m.Name)
 	notPrintable := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 	switch {
 	case m.Name == "" || len(m.Name) > maxName || strings.ContainsFunc(m.Name, notPrintable):
@@ -138,7 +140,7 @@ func (c Config) selector() (selector.Config, error) {
 	case "", FailBackNever, FailBackAfterHold:
 	default:
 		return selector.Config{}, fmt.Errorf("failover: failBack %q: want %q or %q",
-			healthcheck.CleanDetail(string(c.FailBack)), FailBackNever, FailBackAfterHold)
+			cleantext.Detail(string(c.FailBack)), FailBackNever, FailBackAfterHold)
 	}
 	if c.HoldDown < 0 || c.HoldDown > maxHoldDown {
 		return selector.Config{}, fmt.Errorf("failover: holdDown %q: want a duration above zero and of at most %v", c.HoldDown, maxHoldDown)
@@ -147,25 +149,25 @@ func (c Config) selector() (selector.Config, error) {
 }
 
 // transition hears of a change of a member's health, from its checker.
-func (g *Group) transition(t healthcheck.Transition) {
+func (g *Group) transition(t report.HealthTransition) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	id := g.ids[t.Target]
 	condition := selector.Condition{Reason: t.Reason}
 	switch t.To {
-	case healthcheck.Healthy:
+	case report.Healthy:
 		condition.Standing = selector.Fit
-		g.claims[id] = t.Reason == healthcheck.ReasonServing
-	case healthcheck.Suspect:
+		g.claims[id] = t.Reason == report.ReasonServing
+	case report.Suspect:
 		condition.Standing = selector.Suspect // its last word stands
-	case healthcheck.Unhealthy:
+	case report.Unhealthy:
 		condition.Standing = selector.Out
 		g.claims[id] = false
 	default:
 		condition.Standing = selector.Undecided
 	}
 	condition.Claims = g.claims[id]
-	if active, found := g.state.Active(); found && active.ID == id && t.From == healthcheck.Healthy {
+	if active, found := g.state.Active(); found && active.ID == id && t.From == report.Healthy {
 		g.ask() // in doubt about the active, ask everybody
 	}
 	_ = g.chooseLocked(selector.Event{Kind: selector.EventCondition, ID: id, Condition: condition}) // is no command
@@ -196,7 +198,7 @@ func (g *Group) chooseLocked(e selector.Event) error {
 		g.changed = make(chan struct{})
 	}
 	if effects.Changed || effects.Multiple || before.Pinned() != next.Pinned() {
-		g.events.Append(change{state: stateOf(next), taken: switchOf(effects.Switch)})
+		g.events.Append(change{state: next.Status(), taken: effects.Switch.Report()})
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/failover"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // service is replicas whose health is the test's to set.
@@ -48,14 +49,14 @@ func (s *service) probed(name string) int {
 
 func (s *service) member(name string) failover.Member {
 	return failover.Member{Name: name, Probes: healthcheck.Probes{
-		Check: healthcheck.Func(name, func(context.Context) healthcheck.Verdict {
+		Check: healthcheck.Func(name, func(context.Context) report.Verdict {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.probes[name]++
 			if s.healthy[name] {
-				return healthcheck.Verdict{Outcome: healthcheck.Serving}
+				return report.Verdict{Outcome: report.Serving}
 			}
-			return healthcheck.Verdict{Outcome: healthcheck.NotServing}
+			return report.Verdict{Outcome: report.NotServing}
 		}),
 	}}
 }
@@ -87,7 +88,7 @@ func TestAGroupHoldsOnToItsActiveAndFollowsWhenAnotherTakesOver(t *testing.T) {
 		_, ok := g.Active()
 		assert.False(t, ok)
 		state := g.State()
-		assert.Equal(t, failover.State{Since: state.Since, Lost: healthcheck.ReasonNotServing, Last: "a", Switches: 1}, state)
+		assert.Equal(t, failover.State{Since: state.Since, Lost: report.ReasonNotServing, Last: "a", Switches: 1}, state)
 
 		time.AfterFunc(30*time.Second, func() { s.set("b", true) })
 		began := time.Now()
@@ -104,7 +105,7 @@ func TestAGroupHoldsOnToItsActiveAndFollowsWhenAnotherTakesOver(t *testing.T) {
 		require.Len(t, members, 2)
 		assert.False(t, members[0].Active)
 		assert.True(t, members[1].Active)
-		assert.Equal(t, healthcheck.Healthy, members[0].Health.State)
+		assert.Equal(t, report.Healthy, members[0].Health)
 	})
 }
 
@@ -176,16 +177,16 @@ func TestCommandsOfAGroupAreRefusedIfTheyWouldLeaveNoActive(t *testing.T) {
 		_, err := g.Await(t.Context())
 		require.NoError(t, err)
 		synctest.Wait()
-		refused := func(err error, text string, reason healthcheck.Reason) {
+		refused := func(err error, text string, reason report.Reason) {
 			t.Helper()
 			var r *failover.RefusedError
 			require.ErrorAs(t, err, &r)
 			assert.EqualError(t, err, "failover: "+text)
 			assert.Equal(t, reason, r.Reason)
 		}
-		refused(g.Switch(t.Context(), "b"), `switch "b" refused: it is not eligible (not_serving)`, healthcheck.ReasonNotServing)
-		refused(g.Pin("c"), `pin "c" refused: no such endpoint in the list`, healthcheck.ReasonNone)
-		refused(g.Drain("a"), `drain "a" refused: no other endpoint could be active (no_standby)`, healthcheck.ReasonNoStandby)
+		refused(g.Switch(t.Context(), "b"), `switch "b" refused: it is not eligible (not_serving)`, report.ReasonNotServing)
+		refused(g.Pin("c"), `pin "c" refused: no such endpoint in the list`, report.ReasonNone)
+		refused(g.Drain("a"), `drain "a" refused: no other endpoint could be active (no_standby)`, report.ReasonNoStandby)
 		s.set("b", true)
 		time.Sleep(2 * time.Second)
 		require.NoError(t, g.Drain("a"))

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
+
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Target is one endpoint for a Monitor.
@@ -20,7 +23,8 @@ type Target struct {
 // TargetStatus is a snapshot of one target of a Monitor.
 type TargetStatus struct {
 	Name string
-	CheckerStatus
+	// HealthStatus is what its probes have found.
+	report.HealthStatus
 }
 
 // Monitor watches the health of any list of targets, with no gRPC channel in
@@ -35,7 +39,7 @@ type Monitor struct {
 
 type monitored struct {
 	target  Target
-	checker *Checker
+	checker *checking.Checker
 }
 
 // NewMonitor starts to watch targets and goes on until Close. onTransition, if
@@ -45,12 +49,16 @@ type monitored struct {
 //
 // The errors name what is wrong with cfg or targets; with one, nothing has been
 // started, and the probes have not been closed.
-func NewMonitor(cfg Config, targets []Target, onTransition func(Transition)) (*Monitor, error) {
+func NewMonitor(cfg Config, targets []Target, onTransition func(report.HealthTransition)) (*Monitor, error) {
 	if len(targets) == 0 {
 		return nil, errors.New("targets: empty list; want at least one target")
 	}
+	cfg, err := cfg.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
 	m := &Monitor{list: make([]monitored, 0, len(targets))}
-	budget := NewBudget(0, 0)
+	budget := checking.NewBudget(0, 0)
 	seen := make(map[string]int, len(targets))
 	for i, t := range targets {
 		if t.Name == "" {
@@ -63,16 +71,13 @@ func NewMonitor(cfg Config, targets []Target, onTransition func(Transition)) (*M
 		if t.Probes.Check == nil {
 			return nil, fmt.Errorf("targets[%d] %q: no Check probe; want one", i, t.Name)
 		}
-		checker, err := NewChecker(t.Name, cfg, CheckerOptions{Budget: budget, OnTransition: onTransition})
-		if err != nil {
-			return nil, err
-		}
+		checker := checking.New(t.Name, cfg.Settings(), checking.Options{Budget: budget, OnTransition: onTransition})
 		m.list = append(m.list, monitored{target: t, checker: checker})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel = cancel
 	for _, e := range m.list {
-		m.wg.Go(func() { e.checker.Run(ctx, e.target.Probes, nil) })
+		m.wg.Go(func() { e.checker.Run(ctx, e.target.Probes.checking(), nil) })
 	}
 	return m, nil
 }
@@ -81,7 +86,8 @@ func NewMonitor(cfg Config, targets []Target, onTransition func(Transition)) (*M
 func (m *Monitor) Status() []TargetStatus {
 	out := make([]TargetStatus, len(m.list))
 	for i, e := range m.list {
-		out[i] = TargetStatus{Name: e.target.Name, CheckerStatus: e.checker.Status()}
+		out[i] = TargetStatus{Name: e.target.Name, HealthStatus: e.checker.Status()}
+		out[i].Probe.Target = e.target.Probes.Check.Target()
 	}
 	return out
 }
@@ -96,14 +102,14 @@ func (m *Monitor) ProbeNow() {
 
 // Doubt makes a healthy target suspect, and has it probed at once. A name that is
 // not in the list is an error.
-func (m *Monitor) Doubt(name string, r Reason) error {
+func (m *Monitor) Doubt(name string, r report.Reason) error {
 	for _, e := range m.list {
 		if e.target.Name == name {
 			e.checker.Doubt(r)
 			return nil
 		}
 	}
-	return fmt.Errorf("no target %q in the list", CleanDetail(name))
+	return fmt.Errorf("no target %q in the list", cleantext.Detail(name))
 }
 
 // Close stops all probes, waits for them and closes them. It may be called more
@@ -114,20 +120,8 @@ func (m *Monitor) Close() error {
 		m.cancel()
 		m.wg.Wait()
 		for _, e := range m.list {
-			errs = append(errs, e.target.Probes.Close())
+			errs = append(errs, e.target.Probes.checking().Close())
 		}
 	})
-	return errors.Join(errs...)
-}
-
-// Close closes those of the probes that hold something of their own, such as a
-// connection. Nobody may be using them any more.
-func (p Probes) Close() error {
-	var errs []error
-	for _, x := range []any{p.Check, p.Watch, p.Fallback} {
-		if c, ok := x.(io.Closer); ok {
-			errs = append(errs, c.Close())
-		}
-	}
 	return errors.Join(errs...)
 }

@@ -77,23 +77,23 @@ var (
 	}
 	EndpointAnswerAge = Desc{
 		Name: "cantonlb.endpoint.answer_age", Unit: "ms", Kind: Gauge, Labels: []string{Endpoint},
-		Description: "Time since the endpoint last answered a probe or a call, whatever it said; not reported if it never has.",
+		Description: "Time since the endpoint last answered a probe or a call, whatever the answer; not reported before the first answer.",
 	}
 	EndpointTransitions = Desc{
 		Name: "cantonlb.endpoint.transitions", Unit: "{transition}", Labels: []string{Endpoint, State, Reason},
-		Description: "How often the endpoint has come into a state, by the reason.",
+		Description: "Transitions of the endpoint into each state, by the reason.",
 	}
 	EndpointPicks = Desc{
 		Name: "cantonlb.endpoint.picks", Unit: calls, Labels: []string{Endpoint},
-		Description: "Calls that the endpoint was given, each attempt counted.",
+		Description: "Attempts of calls that were sent to the endpoint.",
 	}
 	EndpointFailures = Desc{
 		Name: "cantonlb.endpoint.failures", Unit: calls, Labels: []string{Endpoint},
-		Description: "Calls that ended with an error which speaks against the endpoint, such as UNAVAILABLE.",
+		Description: "Calls that ended with an error that counts against the endpoint, such as UNAVAILABLE.",
 	}
 	EndpointEjections = Desc{
 		Name: "cantonlb.endpoint.ejections", Unit: "{ejection}", Labels: []string{Endpoint},
-		Description: "How often the endpoint was ejected because its calls failed.",
+		Description: "Ejections of the endpoint because its calls failed.",
 	}
 	EndpointActive = Desc{
 		Name: "cantonlb.endpoint.active", Unit: endpoints, Kind: Gauge, Labels: []string{Endpoint},
@@ -126,11 +126,11 @@ var (
 	}
 	NoneEligibleEntries = Desc{
 		Name: "cantonlb.none_eligible.entries", Unit: "{entry}",
-		Description: "How often it came to pass that no endpoint is eligible.",
+		Description: "Times at which the last eligible endpoint was lost.",
 	}
 	NoneEligibleTime = Desc{
 		Name: "cantonlb.none_eligible.time", Unit: "s", Float: true,
-		Description: "For how long no endpoint was eligible, in all.",
+		Description: "Total time during which no endpoint was eligible.",
 	}
 	ListUpdates = Desc{
 		Name: "cantonlb.list.updates", Unit: "{update}", Labels: []string{Result},
@@ -138,23 +138,23 @@ var (
 	}
 	ConfigReloads = Desc{
 		Name: "cantonlb.config.reloads", Unit: "{reload}", Labels: []string{Result},
-		Description: "Changes of the config file that were put in force, or were refused; only with a config file that is followed.",
+		Description: "Changes of the config file that were accepted or refused; only with a config file that is followed.",
 	}
 	MultipleActive = Desc{
 		Name: "cantonlb.endpoints.multiple_active", Unit: endpoints, Kind: Gauge,
-		Description: "Endpoints that say that they serve, of which one at a time should; 0 if that is not more than one. Only with active_passive.",
+		Description: "Endpoints that report that they serve while only one should; 0 unless there are several. Only with active_passive.",
 	}
 	Switches = Desc{
 		Name: "cantonlb.switches", Unit: "{switch}", Labels: []string{Reason},
-		Description: "How often another endpoint became the active, the first choice included, by the reason. Only with active_passive.",
+		Description: "Changes of the active endpoint, the first choice included, by the reason. Only with active_passive.",
 	}
 	Rescues = Desc{
 		Name: "cantonlb.rescues", Unit: calls,
-		Description: "Calls in flight on an endpoint that became unhealthy, made again on another.",
+		Description: "Calls in flight on an endpoint that became unhealthy, reissued on another.",
 	}
 	Retries = Desc{
 		Name: "cantonlb.retries", Unit: calls,
-		Description: "Calls that failed and were made again on another endpoint; rescues and grpc's own retries not counted.",
+		Description: "Calls that failed and were reissued on another endpoint; rescues and grpc's own retries are not included.",
 	}
 	RetriesRefused = Desc{
 		Name: "cantonlb.retries_refused", Unit: calls,

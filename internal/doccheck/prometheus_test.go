@@ -20,9 +20,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/metric"
 	"github.com/cantonlb/cantonlb/otelmetrics"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,12 +36,12 @@ func (full) Status() cantonlb.Status {
 			Name: "seq1", Heard: time.Now(),
 			Transitions: []cantonlb.TransitionCount{{To: cantonlb.StateConnecting, Count: 1}},
 			Probe: cantonlb.ProbeStatus{
-				Kind: healthcheck.KindGRPCCheck, RoundTrip: time.Millisecond,
-				Verdicts: []healthcheck.VerdictCount{{Kind: healthcheck.KindGRPCCheck, Count: 1}},
+				Kind: report.KindGRPCCheck, RoundTrip: time.Millisecond,
+				Verdicts: []report.VerdictCount{{Kind: report.KindGRPCCheck, Count: 1}},
 			},
 		}},
 		File:     &cantonlb.FileStatus{},
-		Failover: &cantonlb.FailoverStatus{Reasons: map[healthcheck.Reason]uint64{healthcheck.ReasonFirstChoice: 1}},
+		Failover: &cantonlb.FailoverStatus{Reasons: map[report.Reason]uint64{report.ReasonFirstChoice: 1}},
 	}
 }
 

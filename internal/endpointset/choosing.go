@@ -7,8 +7,9 @@ import (
 
 	"google.golang.org/grpc/balancer"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // choice is what a set has besides of which one endpoint at a time is picked.
@@ -21,8 +22,8 @@ type choice struct {
 	lastID int
 	wake   *time.Timer // nil: nothing happens by itself
 	// untold are switches that grpc has no snapshot of yet.
-	untold  []Event
-	reasons map[healthcheck.Reason]uint64 // switches so far, by a reason of healthcheck.Reasons
+	untold  []report.Event
+	reasons map[report.Reason]uint64 // switches so far, by a reason of report.Reasons
 	search  search
 	moving  moving
 }
@@ -31,7 +32,7 @@ type choice struct {
 func NewActivePassive(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	s := New(policy, cc, opts)
 	s.cfg = DefaultActivePassive()
-	s.choice = &choice{search: newSearch(), moving: make(moving), reasons: make(map[healthcheck.Reason]uint64)}
+	s.choice = &choice{search: newSearch(), moving: make(moving), reasons: make(map[report.Reason]uint64)}
 	s.choice.state = selector.New(s.cfg.Failover.selector())
 	return s
 }
@@ -43,7 +44,7 @@ func (f *Failover) selector() selector.Config {
 // pickableLocked tells whether a call would find somebody.
 func (s *Set) pickableLocked() bool {
 	if s.choice == nil {
-		return s.eligible.len() > 0
+		return s.eligible.Len() > 0
 	}
 	return s.choice.active != nil && s.choice.active.class == eligible
 }
@@ -66,8 +67,8 @@ func (e *endpoint) admitLocked() {
 		return
 	}
 	c := e.set.choice
-	e.conn.setEligible(e.class == eligible && (c == nil || c.active == e))
-	if doubted := c != nil && c.active == e && e.standingLocked() == selector.Suspect; e.conn.doubted.Swap(doubted) != doubted {
+	e.conn.SetEligible(e.class == eligible && (c == nil || c.active == e))
+	if doubted := c != nil && c.active == e && e.standingLocked() == selector.Suspect; e.conn.SetDoubted(doubted) != doubted {
 		e.set.dirtyLocked() // whoever waits for that picks again
 	}
 }
@@ -114,8 +115,8 @@ func (e *endpoint) observeLocked() {
 // that it is drained, which the choice knows.
 func (e *endpoint) conditionLocked() selector.Condition {
 	c := selector.Condition{Standing: e.standingLocked(), Reason: e.describeLocked().reason}
-	c.Claims = e.health.reason == healthcheck.ReasonServing
-	if e.health.state == healthcheck.Suspect {
+	c.Claims = e.health.reason == report.ReasonServing
+	if e.health.state == report.Suspect {
 		c.Claims = e.told.Claims // its last word stands
 	}
 	return c
@@ -193,9 +194,8 @@ func (s *Set) activeLocked(e *endpoint) {
 // gives the streams on the endpoint that was active their time.
 func (s *Set) switchLocked(sw selector.Switch) {
 	s.choice.reasons[sw.Reason.Bounded()]++
-	s.choice.untold = append(s.choice.untold, Event{
-		Kind: EventSwitch, Endpoint: sw.To.Name, Reason: sw.Reason, At: sw.At,
-		Switch: Switch{Number: sw.Number, From: sw.From.Name, To: sw.To.Name},
+	s.choice.untold = append(s.choice.untold, report.Event{
+		Kind: report.EventSwitch, Endpoint: sw.To.Name, Reason: sw.Reason, At: sw.At, Switch: sw.Report(),
 	})
 	s.moveStreamsLocked(sw)
 }
@@ -203,13 +203,13 @@ func (s *Set) switchLocked(sw selector.Switch) {
 // multipleLocked makes an event of it that several endpoints say that they serve,
 // or that they have ceased to.
 func (s *Set) multipleLocked() {
-	event := Event{
-		Kind: EventMultipleActive, From: oneActive, To: multipleActive, At: time.Now(),
-		Reason: healthcheck.ReasonMultipleActive, Detail: healthcheck.CleanDetail(strings.Join(s.choice.state.Multiple(), ", ")),
+	event := report.Event{
+		Kind: report.EventMultipleActive, From: report.OneActive, To: report.MultipleActive, At: time.Now(),
+		Reason: report.ReasonMultipleActive, Detail: cleantext.Detail(strings.Join(s.choice.state.Multiple(), ", ")),
 	}
 	if s.choice.state.Multiple() == nil {
 		event.From, event.To = event.To, event.From
-		event.Reason, event.Detail = healthcheck.ReasonNone, ""
+		event.Reason, event.Detail = report.ReasonNone, ""
 	}
 	s.emitLocked(event)
 }
@@ -219,10 +219,10 @@ func (s *Set) multipleLocked() {
 func (s *Set) pinnedLocked(was, is string) {
 	s.dirtyLocked()
 	if was != "" {
-		s.emitLocked(Event{Kind: EventPin, Endpoint: was, From: pinned, To: unpinned, At: time.Now()})
+		s.emitLocked(report.Event{Kind: report.EventPin, Endpoint: was, From: report.Pinned, To: report.Unpinned, At: time.Now()})
 	}
 	if is != "" {
-		s.emitLocked(Event{Kind: EventPin, Endpoint: is, From: unpinned, To: pinned, At: time.Now()})
+		s.emitLocked(report.Event{Kind: report.EventPin, Endpoint: is, From: report.Unpinned, To: report.Pinned, At: time.Now()})
 	}
 }
 
@@ -248,7 +248,7 @@ func (s *Set) reconfigureLocked() {
 
 // untoldLocked gives the switches that the snapshot being made is the first to
 // know of.
-func (s *Set) untoldLocked() []Event {
+func (s *Set) untoldLocked() []report.Event {
 	if s.choice == nil {
 		return nil
 	}
@@ -258,7 +258,7 @@ func (s *Set) untoldLocked() []Event {
 }
 
 // tell makes switches known, now that no call is given to who was active before.
-func (s *Set) tell(switches []Event) {
+func (s *Set) tell(switches []report.Event) {
 	if len(switches) == 0 {
 		return
 	}

@@ -8,7 +8,10 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // class is what an endpoint counts as in its set.
@@ -28,8 +31,8 @@ const (
 // Set.mu.
 type endpoint struct {
 	set     *Set
-	name    string               // immutable
-	checker *healthcheck.Checker // immutable; nil if health checking is off
+	name    string            // immutable
+	checker *checking.Checker // immutable; nil if health checking is off
 	// healthCheck is what the checker was made with; immutable.
 	healthCheck healthcheck.Config
 	// target is where health is asked for, nil for the connection of the calls;
@@ -55,7 +58,7 @@ type endpoint struct {
 	// connErr is why there is no connection, nextTry when the next attempt is
 	// due while waiting.
 	connErr    error
-	connReason healthcheck.Reason // of connErr
+	connReason report.Reason // of connErr
 	nextTry    time.Time
 	tries      int         // attempts to connect so far
 	knocks     int         // under way
@@ -90,28 +93,28 @@ type endpoint struct {
 	serves bool // servesLocked, at the last settling
 	sick   bool // unhealthy, at the last settling
 
-	shown       State // stateLocked, at the last settling; empty before the first
-	shownReason healthcheck.Reason
+	shown       report.EndpointState // stateLocked, at the last settling; empty before the first
+	shownReason report.Reason
 	shownSince  time.Time
 
-	heardAt     time.Time         // when a call was last seen answered
-	transitions []TransitionCount // in order of their first
+	heardAt     time.Time                // when a call was last seen answered
+	transitions []report.TransitionCount // in order of their first
 	ejections   uint64
-	recorded    Counts // what the metrics have of the calls
-	picked      uint64 // the greatest Counts.Picked that was given
+	recorded    report.CallStats // what the metrics have of the calls
+	picked      uint64           // the greatest Counts.Picked that was given
 
-	class class
-	slot  int // the place in Set.eligible, if eligible
+	class   class
+	counted *pick.Conn // the one in Set.eligible, if eligible
 
-	retired []*conn // with calls in flight
-	folded  Counts  // of retired conns without
+	retired []*conn          // with calls in flight
+	folded  report.CallStats // of retired conns without
 }
 
 // healthNow is the set's copy of an endpoint's health, to be had without the
 // checker's lock.
 type healthNow struct {
-	state  healthcheck.State
-	reason healthcheck.Reason
+	state  report.HealthState
+	reason report.Reason
 	detail string
 }
 
@@ -158,13 +161,13 @@ func (e *endpoint) stepLocked(event linkEvent, err error) {
 
 // lostLocked forgets what was known by way of a connection that is gone.
 func (e *endpoint) lostLocked(err error) {
-	e.connErr, e.connReason = err, healthcheck.ReasonConnectionLost
+	e.connErr, e.connReason = err, report.ReasonConnectionLost
 	e.channel = channelHealth{}
-	if e.health.state != healthcheck.Unhealthy {
-		e.health = healthNow{reason: healthcheck.ReasonConnectionLost}
+	if e.health.state != report.Unhealthy {
+		e.health = healthNow{state: report.HealthUnknown, reason: report.ReasonConnectionLost}
 	}
 	if e.checker != nil {
-		e.set.after = append(e.set.after, func() { e.checker.Reset(healthcheck.ReasonConnectionLost) })
+		e.set.after = append(e.set.after, func() { e.checker.Reset(report.ReasonConnectionLost) })
 	}
 }
 
@@ -226,11 +229,11 @@ func (e *endpoint) standingLocked() selector.Standing {
 	switch {
 	case e.servesLocked() && e.ejection.phase != admitted:
 		return selector.Out
-	case e.servesLocked() && e.health.state == healthcheck.Suspect:
+	case e.servesLocked() && e.health.state == report.Suspect:
 		return selector.Suspect
 	case e.servesLocked():
 		return selector.Fit
-	case e.troubled || e.channel.failing || e.validation.failed() || e.health.state == healthcheck.Unhealthy:
+	case e.troubled || e.channel.failing || e.validation.failed() || e.health.state == report.Unhealthy:
 		return selector.Out
 	default:
 		return selector.Undecided
@@ -239,7 +242,7 @@ func (e *endpoint) standingLocked() selector.Standing {
 
 // servesLocked tells whether the endpoint could be picked, drained or not.
 func (e *endpoint) servesLocked() bool {
-	usable := e.health.state == healthcheck.Healthy || e.health.state == healthcheck.Suspect
+	usable := e.health.state == report.Healthy || e.health.state == report.Suspect
 	return e.link.phase == ready && usable && !e.channel.failing && !e.channel.pending && e.validatedLocked()
 }
 
@@ -289,7 +292,7 @@ func (e *endpoint) addressText() string {
 }
 
 // transition hears of a change of the endpoint's health, from its checker.
-func (e *endpoint) transition(t healthcheck.Transition) {
+func (e *endpoint) transition(t report.HealthTransition) {
 	s := e.set
 	s.mu.Lock()
 	defer s.unlock()
@@ -297,7 +300,7 @@ func (e *endpoint) transition(t healthcheck.Transition) {
 		return
 	}
 	e.health = healthNow{state: t.To, reason: t.Reason, detail: t.Detail}
-	if t.To == healthcheck.Healthy {
+	if t.To == report.Healthy {
 		e.validateLocked(e.conn, nowHealthy)
 	}
 	e.settleLocked()

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // lines gives the events about an endpoint, or about none, in short.
@@ -92,12 +92,12 @@ func TestAnEventTellsHowLongTheStateBeforeHadLasted(t *testing.T) {
 		synctest.Wait()
 		events := f.set.Events()
 		last := events[len(events)-1]
-		assert.Equal(t, EventNoneEligible, last.Kind)
+		assert.Equal(t, report.EventNoneEligible, last.Kind)
 		fall := events[len(events)-2]
 		assert.Equal(t, time.Minute, fall.Held)
 		assert.Equal(t, `endpoint "a": healthy -> unhealthy (not_serving) after 1m0s`, fall.String())
 		got := f.status("a")
-		assert.Equal(t, StateUnhealthy, got.State)
+		assert.Equal(t, report.StateUnhealthy, got.State)
 		assert.Equal(t, fall.At, got.Since)
 		assert.Equal(t, fall.Reason, got.Reason)
 
@@ -123,8 +123,8 @@ func TestAnEjectionIsAnEventAndSoIsItsEnd(t *testing.T) {
 		}
 		synctest.Wait()
 		assert.Equal(t, []string{"healthy -> ejected (calls_failing)"}, f.lines("a")[seen:])
-		assert.Equal(t, StateEjected, f.status("a").State)
-		assert.Equal(t, healthcheck.ReasonCallsFailing, f.status("a").Reason)
+		assert.Equal(t, report.StateEjected, f.status("a").State)
+		assert.Equal(t, report.ReasonCallsFailing, f.status("a").Reason)
 		f.set.mu.Lock()
 		f.set.pardonLocked()
 		f.set.unlock()

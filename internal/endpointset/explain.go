@@ -7,8 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // ErrClosed is the error of what is asked of a client that is closed.
@@ -23,7 +24,7 @@ type Ineligible struct {
 	Name string
 	// State is "unhealthy", "connecting", "unknown", "drained" and so on.
 	State  string
-	Reason healthcheck.Reason
+	Reason report.Reason
 	// Detail is for people: an error's text, bounded.
 	Detail string
 	// For is how long it has been so, 0 if that is not known; NextTry is the
@@ -65,7 +66,7 @@ func (n *NoEligibleError) reasons() string {
 		b.WriteString("the list is empty")
 	}
 	if n.Pinned != "" {
-		fmt.Fprintf(&b, "; the active is pinned to %s", healthcheck.CleanDetail(n.Pinned))
+		fmt.Fprintf(&b, "; the active is pinned to %s", cleantext.Detail(n.Pinned))
 	}
 	if n.Resolver != "" {
 		b.WriteString("; the resolver: " + n.Resolver)
@@ -76,7 +77,7 @@ func (n *NoEligibleError) reasons() string {
 // String gives, for example, `seq1 unhealthy (not_serving, 12s)`.
 func (e Ineligible) String() string {
 	var facts []string
-	if e.Reason != healthcheck.ReasonNone {
+	if e.Reason != report.ReasonNone {
 		facts = append(facts, string(e.Reason))
 	}
 	if e.For > 0 {
@@ -92,7 +93,7 @@ func (e Ineligible) String() string {
 	if e.NextTry > 0 {
 		text += "; next try in " + roughly(e.NextTry)
 	}
-	name := healthcheck.CleanDetail(e.Name) // a foreign resolver may call it anything
+	name := cleantext.Detail(e.Name) // a foreign resolver may call it anything
 	if text == "" {
 		return name + " " + e.State
 	}
@@ -112,17 +113,17 @@ func roughly(d time.Duration) string {
 }
 
 // Explain tells of each endpoint that is not eligible why.
-func (s *Set) Explain() *NoEligibleError {
+func (s *Set) Explain() error { return s.explain() }
+
+func (s *Set) explain() *NoEligibleError {
 	s.mu.Lock()
 	defer s.unlock()
 	return s.explainLocked()
 }
 
-func (s *Set) explain() error { return s.Explain() }
-
 func (s *Set) explainLocked() *NoEligibleError {
 	now := time.Now()
-	n := &NoEligibleError{Of: len(s.list), Resolver: healthcheck.CleanDetail(errorText(s.problem))}
+	n := &NoEligibleError{Of: len(s.list), Resolver: cleantext.Detail(errorText(s.problem))}
 	if s.choice != nil {
 		n.Pinned = s.choice.state.Pinned()
 	}
@@ -143,14 +144,14 @@ func (e *endpoint) explainLocked(now time.Time) Ineligible {
 	d := e.describeLocked()
 	why := Ineligible{Name: e.name, State: string(d.state), Reason: d.reason, Detail: d.detail}
 	switch {
-	case d.state == StateDrained:
-		why.Reason = healthcheck.ReasonNone // the state says it all
-	case d.state == StateConnecting:
-		why.Reason = healthcheck.ReasonNone // and here the detail does
+	case d.state == report.StateDrained:
+		why.Reason = report.ReasonNone // the state says it all
+	case d.state == report.StateConnecting:
+		why.Reason = report.ReasonNone // and here the detail does
 		if e.link.phase == waiting {
 			why.NextTry = max(0, e.nextTry.Sub(now))
 		}
-	case d.state != StateEjected && d.reason != healthcheck.ReasonChannelHealth:
+	case d.state != report.StateEjected && d.reason != report.ReasonChannelHealth:
 		why.For = now.Sub(e.shownSince)
 	}
 	return why
@@ -158,7 +159,7 @@ func (e *endpoint) explainLocked(now time.Time) Ineligible {
 
 // plainly gives an error of the resolver's to the calls, as a text alone: it may
 // be a status error, which would end those that are willing to wait.
-func plainly(err error) error { return errors.New(healthcheck.CleanDetail(errorText(err))) }
+func plainly(err error) error { return errors.New(cleantext.Detail(errorText(err))) }
 
 // errorText gives the part of a connection error that says what happened.
 // grpc wraps it in words of its own.
@@ -178,9 +179,9 @@ func errorText(err error) string {
 }
 
 // connectReason is why an attempt to connect has failed.
-func connectReason(err error) healthcheck.Reason {
+func connectReason(err error) report.Reason {
 	if errors.As(err, new(*transport.HandshakeError)) || transport.IsAlert(err) {
-		return healthcheck.ReasonHandshakeFailed
+		return report.ReasonHandshakeFailed
 	}
-	return healthcheck.ReasonConnectFailed
+	return report.ReasonConnectFailed
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"net"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // An endpoint is renewed when its name has come to mean another address than the
@@ -91,9 +94,9 @@ func (s *Set) renewedLocked(n *endpoint) {
 func (e *endpoint) inheritLocked(from *endpoint) {
 	e.shown, e.shownReason, e.shownSince, e.heardAt = from.shown, from.shownReason, from.shownSince, from.heardAt
 	e.transitions, e.ejections = from.transitions, from.ejections
-	e.folded, e.retired, e.recorded = e.folded.plus(from.folded), append(e.retired, from.retired...), from.recorded
+	e.folded, e.retired, e.recorded = pick.Sum(e.folded, from.folded), append(e.retired, from.retired...), from.recorded
 	e.picked = from.picked
-	from.folded, from.retired, from.recorded, from.picked = Counts{}, nil, Counts{}, 0
+	from.folded, from.retired, from.recorded, from.picked = report.CallStats{}, nil, report.CallStats{}, 0
 }
 
 // succeedLocked has the choice of the active go on with n as if it were e.

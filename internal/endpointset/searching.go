@@ -4,8 +4,9 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // search asks everybody at once: when the active is in doubt, and again and again
@@ -94,15 +95,15 @@ func (s *Set) seeks() (seeking bool, pause time.Duration) {
 // knockAll knocks where there is no connection, and gives the checkers of those
 // that have one and of whom anything is known; of the others somebody is about to
 // learn it.
-func (s *Set) knockAll() []*healthcheck.Checker {
+func (s *Set) knockAll() []*checking.Checker {
 	s.mu.Lock()
 	defer s.unlock()
-	var checkers []*healthcheck.Checker
+	var checkers []*checking.Checker
 	for _, e := range s.list {
 		if e.link.phase == waiting && e.knocks == 0 {
 			e.knockLocked()
 		}
-		if e.checker != nil && e.health.state != healthcheck.Unknown && (e.link.phase == ready || e.target != nil) {
+		if e.checker != nil && e.health.state != report.HealthUnknown && (e.link.phase == ready || e.target != nil) {
 			checkers = append(checkers, e.checker)
 		}
 	}

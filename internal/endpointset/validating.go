@@ -8,7 +8,8 @@ import (
 
 	"google.golang.org/grpc"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -88,11 +89,11 @@ func (s *Set) askWho(ctx context.Context, cc grpc.ClientConnInterface, f Validat
 	case result == ValidationOK:
 		return saidValid, ""
 	case result == ValidationMismatch:
-		return saidMismatch, healthcheck.CleanDetail(detail)
+		return saidMismatch, cleantext.Detail(detail)
 	case detail == "" && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return saidRetry, "no answer within " + validateTimeout.String()
 	default:
-		return saidRetry, healthcheck.CleanDetail(detail)
+		return saidRetry, cleantext.Detail(detail)
 	}
 }
 
@@ -115,9 +116,9 @@ func (e *endpoint) stopValidationTimerLocked() {
 }
 
 // validationReason is why an endpoint is not eligible whose validation has failed.
-func (v validation) reason() healthcheck.Reason {
+func (v validation) reason() report.Reason {
 	if v.last == identityMismatch {
-		return healthcheck.ReasonIdentityMismatch
+		return report.ReasonIdentityMismatch
 	}
-	return healthcheck.ReasonNotValidated
+	return report.ReasonNotValidated
 }

@@ -3,7 +3,7 @@ package transport
 import (
 	"errors"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -50,7 +50,7 @@ func (c *Credentials) checkSecurity(e resolver.Endpoint) *resolver.ConfigError {
 func (c *Credentials) checkFiles(e resolver.Endpoint) *resolver.ConfigError {
 	f := &c.shared.files
 	fault := func(field, path string, err error) *resolver.ConfigError {
-		return &resolver.ConfigError{Field: field, Value: path, Problem: healthcheck.CleanDetail(err.Error()), Want: wantOf[field]}
+		return &resolver.ConfigError{Field: field, Value: path, Problem: cleantext.Detail(err.Error()), Want: wantOf[field]}
 	}
 	if c.hasOwnTLS(e) {
 		c.shared.sawTLS.Store(true)

@@ -21,7 +21,7 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -89,10 +89,10 @@ func TestTheTableTellsWhoMayBePickedAndWhy(t *testing.T) {
 		State: connectivity.Ready,
 		Endpoints: []cantonlb.EndpointStatus{
 			{
-				Name: "seq1", Address: "a:1", Eligible: true, State: cantonlb.StateHealthy, Reason: healthcheck.ReasonServing,
+				Name: "seq1", Address: "a:1", Eligible: true, State: cantonlb.StateHealthy, Reason: report.ReasonServing,
 				Since: now.Add(-2 * time.Second), Connection: connectivity.Ready,
-				Probe: cantonlb.ProbeStatus{On: true, Target: "the service", Kind: healthcheck.KindGRPCWatch, Answered: now},
-				Calls: cantonlb.Calls{Picked: 12, Failed: 3},
+				Probe: cantonlb.ProbeStatus{On: true, Target: "the service", Kind: report.KindGRPCWatch, Answered: now},
+				Calls: cantonlb.CallStats{Picked: 12, Failed: 3},
 			},
 			{Name: "seq2", Address: "b:2", Drained: true, State: cantonlb.StateDrained, Probe: cantonlb.ProbeStatus{On: true, Target: "the service"}},
 			{Name: "seq3", Address: "c:3", State: cantonlb.StateConnecting, Connection: connectivity.TransientFailure, ConnectionError: "refused"},
@@ -121,7 +121,7 @@ func TestACountIsNoChangeAndAReasonIs(t *testing.T) {
 	before := cli.Changes(status)
 	status.Endpoints[0].Calls.Picked++
 	assert.Equal(t, before, cli.Changes(status))
-	status.Endpoints[0].Reason = healthcheck.ReasonNotServing
+	status.Endpoints[0].Reason = report.ReasonNotServing
 	assert.NotEqual(t, before, cli.Changes(status))
 }
 
