@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
@@ -123,9 +120,8 @@ func NewGroup(cfg Config, members []Member) (*Group, error) {
 // checkMember refuses a member that does not fit those before it.
 func (g *Group) checkMember(i int, m Member) error {
 	shown := cleantext.Detail(m.Name)
-	notPrintable := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 	switch {
-	case m.Name == "" || len(m.Name) > maxName || strings.ContainsFunc(m.Name, notPrintable):
+	case m.Name == "" || len(m.Name) > maxName || !cleantext.Printable(m.Name):
 		return fmt.Errorf("failover: members[%d].name %q: want 1 to %d bytes of printable text", i, shown, maxName)
 	case g.ids[m.Name] != 0:
 		return fmt.Errorf("failover: members[%d].name %q: the name of members[%d] already; want a unique name", i, shown, g.ids[m.Name]-1)
