@@ -358,7 +358,6 @@ func (c Config) rescuer() (*rescuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	attempt.Expect()
 	return &rescuer{
 		idempotent:  known,
 		moves:       policy == ActivePassive,

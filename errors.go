@@ -7,11 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -103,8 +105,8 @@ func (e *AttemptsError) Unwrap() error { return e.err }
 // last that happened to it was that there was nothing to pick, an *AttemptsError
 // if it was tried more than once.
 func typed(err error, record *attempt.Record) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // grpc has no other way to tell
+		return err // whatever it waited for, the client is closing
 	}
 	var none *endpointset.NoEligibleError
 	refused := errors.As(record.Err(), &none)
@@ -112,7 +114,7 @@ func typed(err error, record *attempt.Record) error {
 		return noneEligible(err, none)
 	}
 	tried := record.Attempts()
-	spent := endpointset.IsSpent(err)
+	spent := pick.IsSpent(err)
 	if len(tried) == 0 || len(tried) == 1 && !refused && !spent {
 		return err
 	}

@@ -43,7 +43,7 @@ func (f *Failover) selector() selector.Config {
 // pickableLocked tells whether a call would find somebody.
 func (s *Set) pickableLocked() bool {
 	if s.choice == nil {
-		return s.eligible.len() > 0
+		return s.eligible.Len() > 0
 	}
 	return s.choice.active != nil && s.choice.active.class == eligible
 }
@@ -66,8 +66,8 @@ func (e *endpoint) admitLocked() {
 		return
 	}
 	c := e.set.choice
-	e.conn.setEligible(e.class == eligible && (c == nil || c.active == e))
-	if doubted := c != nil && c.active == e && e.standingLocked() == selector.Suspect; e.conn.doubted.Swap(doubted) != doubted {
+	e.conn.SetEligible(e.class == eligible && (c == nil || c.active == e))
+	if doubted := c != nil && c.active == e && e.standingLocked() == selector.Suspect; e.conn.SetDoubted(doubted) != doubted {
 		e.set.dirtyLocked() // whoever waits for that picks again
 	}
 }

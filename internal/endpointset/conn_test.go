@@ -338,29 +338,6 @@ func TestDoneTellsWhatWasHeardAndWhatSpeaksAgainstTheEndpoint(t *testing.T) {
 	}
 }
 
-func TestFailuresInARowEndWithAnAnswer(t *testing.T) {
-	for name, answer := range map[string]balancer.DoneInfo{
-		"that is good":           {BytesReceived: true},
-		"that is the call's own": {BytesReceived: true, Err: status.Error(codes.NotFound, "")},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := &conn{endpoint: &endpoint{set: New("p", newFakeChannel(t), balancer.BuildOptions{})}}
-			done := c.newDone()
-			failure := balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesReceived: true}
-			for range 3 {
-				done(failure)
-			}
-			done(balancer.DoneInfo{})                                      // a lost pick says nothing
-			done(balancer.DoneInfo{Err: status.Error(codes.Canceled, "")}) // nor does a call given up
-			done(failure)
-			assert.Equal(t, 4, c.streak.n)
-			done(answer)
-			done(failure)
-			assert.Equal(t, 1, c.streak.n)
-		})
-	}
-}
-
 // grpc: gracefulswitch's TestBalancerClose, TestUpdateSubConnStateRace.
 func TestAfterCloseNothingIsPublishedAndNothingIsLeft(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {

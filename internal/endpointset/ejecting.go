@@ -31,7 +31,7 @@ func (s *Set) canSpareLocked() bool {
 	if s.choice != nil && s.choice.state.Pinned() != "" {
 		return false
 	}
-	return s.eligible.len() > 1 && 2*(len(s.ejections)+1) <= len(s.list)
+	return s.eligible.Len() > 1 && 2*(len(s.ejections)+1) <= len(s.list)
 }
 
 // pardonLocked lets all ejected endpoints back in, since there is nobody else.
@@ -67,7 +67,7 @@ func (e *endpoint) ejectionLocked(event ejectionEvent) {
 	} else {
 		delete(s.ejections, e)
 		if e.conn != nil {
-			e.conn.streak.reset()
+			e.conn.Forgive()
 		}
 	}
 	e.offerTrialLocked()
@@ -80,7 +80,7 @@ func (e *endpoint) ejectionLocked(event ejectionEvent) {
 // and serves, and to none otherwise.
 func (e *endpoint) offerTrialLocked() {
 	if e.conn != nil {
-		e.conn.trial.Store(e.ejection.phase == onTrial && e.servesLocked())
+		e.conn.SetTrial(e.ejection.phase == onTrial && e.servesLocked())
 	}
 	if e.ejection.phase != admitted {
 		e.set.dirtyLocked()

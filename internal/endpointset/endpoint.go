@@ -9,6 +9,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -102,8 +103,8 @@ type endpoint struct {
 	recorded    report.CallStats // what the metrics have of the calls
 	picked      uint64           // the greatest Counts.Picked that was given
 
-	class class
-	slot  int // the place in Set.eligible, if eligible
+	class   class
+	counted *pick.Conn // the one in Set.eligible, if eligible
 
 	retired []*conn          // with calls in flight
 	folded  report.CallStats // of retired conns without

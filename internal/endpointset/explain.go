@@ -113,13 +113,13 @@ func roughly(d time.Duration) string {
 }
 
 // Explain tells of each endpoint that is not eligible why.
-func (s *Set) Explain() *NoEligibleError {
+func (s *Set) Explain() error { return s.explain() }
+
+func (s *Set) explain() *NoEligibleError {
 	s.mu.Lock()
 	defer s.unlock()
 	return s.explainLocked()
 }
-
-func (s *Set) explain() error { return s.Explain() }
 
 func (s *Set) explainLocked() *NoEligibleError {
 	now := time.Now()

@@ -59,7 +59,7 @@ func TestTheExplanationOfEachState(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		f.awaitTry("seq2")
 		f.down(refused, "seq2")
-		got := f.set.Explain()
+		got := f.set.explain()
 		assert.Equal(t, 5, got.Of)
 		require.Len(t, got.Endpoints, 5)
 		assert.Regexp(t, `^no eligible endpoint of 5: seq1 unhealthy \(not_serving, \d+(\.\d)?s\), `+
@@ -102,7 +102,7 @@ func TestTheExplanationOfALongListIsBoundedAndClean(t *testing.T) {
 		assert.Contains(t, text, " and 992 more; the resolver: ")
 		assert.NotContains(t, text, "\u202e")
 		assert.False(t, strings.ContainsFunc(text, unicode.IsControl), "%q", text)
-		assert.Len(t, f.set.Explain().Endpoints, maxExplained)
+		assert.Len(t, f.set.explain().Endpoints, maxExplained)
 		got := f.set.Status().Endpoints[0]
 		assert.False(t, strings.ContainsFunc(got.ConnectionError+f.status(addrs[0]).Detail, unicode.IsControl))
 	})

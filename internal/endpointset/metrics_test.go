@@ -270,9 +270,9 @@ func TestPicksThatAreTakenBackDoNotMakeTheirCounterGoBack(t *testing.T) {
 		look()
 
 		c := f.set.byName["a"].conn
-		require.False(t, c.pick())
+		require.False(t, c.Step())
 		during, _ := look()
-		c.unpick()
+		c.StepBack()
 		after, grown := look()
 		assert.GreaterOrEqual(t, after.Calls.Picked, during.Calls.Picked)
 		assert.Zero(t, after.Calls.InFlight)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
@@ -63,9 +62,7 @@ func (s *Set) endStreamsLocked(c *conn, why *MovedError) {
 		}
 		delete(m, c)
 		if a := s.choice.active; a == nil || a.id != c.endpoint.id { // a renewed endpoint is the same
-			s.after = append(s.after, func() {
-				c.movable.each(func(call *attempt.Record) { call.End(c.endpoint.name, why) })
-			})
+			s.after = append(s.after, func() { c.EndStreams(why) })
 		}
 	})
 	m[c] = t

@@ -100,7 +100,7 @@ func (e *endpoint) probeLocked(c *conn, watched bool) {
 		return
 	}
 	c.cancel = c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
-		e.checker.Run(ctx, e.connProbes(c, cc, watched), c.heard.Load)
+		e.checker.Run(ctx, e.connProbes(c, cc, watched), c.Heard)
 	})
 }
 

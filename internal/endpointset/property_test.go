@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"pgregory.net/rapid"
 
+	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -26,7 +27,7 @@ func checkAccounts(t require.TestingT, s *Set) {
 	defer s.mu.Unlock()
 	var counts [3]int
 	warming := 0
-	mayServe := make(map[*conn]bool)
+	mayServe := make(map[*pick.Conn]bool)
 	for _, e := range s.list {
 		counts[e.class]++
 		require.False(t, e.unlisted)
@@ -47,19 +48,19 @@ func checkAccounts(t require.TestingT, s *Set) {
 		require.Equal(t, holds, e.conn != nil, "%s has a SubConn exactly if it needs one", e.name)
 		require.Equal(t, e.link.phase != ready, e.timer != nil, "%s has a timer unless it is connected", e.name)
 		if e.conn != nil {
-			require.Equal(t, e.class == eligible && (s.choice == nil || s.choice.active == e), e.conn.eligible())
-			require.Equal(t, s.choice != nil && s.choice.active == e && e.standingLocked() == selector.Suspect, e.conn.doubted.Load())
+			require.Equal(t, e.class == eligible && (s.choice == nil || s.choice.active == e), e.conn.Eligible())
+			require.Equal(t, s.choice != nil && s.choice.active == e && e.standingLocked() == selector.Suspect, e.conn.Doubted())
 		}
 		if e.class == eligible {
-			mayServe[e.conn] = true
-			require.Less(t, e.slot, s.eligible.len())
-			require.Same(t, e.conn, s.eligible.at(e.slot))
+			mayServe[&e.conn.Conn] = true
+			require.Same(t, &e.conn.Conn, e.counted)
+			require.True(t, s.eligible.Has(e.counted))
 		}
 	}
-	for c := range s.eligible.all() {
-		require.True(t, mayServe[c], "%s is in the list of the eligible", c.endpoint.name)
+	for c := range s.eligible.All() {
+		require.True(t, mayServe[c], "%s is in the list of the eligible", connOf(c).endpoint.name)
 	}
-	require.Equal(t, len(mayServe), s.eligible.len())
+	require.Equal(t, len(mayServe), s.eligible.Len())
 	for name, n := range s.renewing {
 		require.Same(t, s.byName[name], n.replaces)
 		require.True(t, n.unlisted)
@@ -108,43 +109,43 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 	require.False(t, s.flushing)
 	state := f.last()
 	p, picks := pickerOf(state.Picker)
-	r, refuses := state.Picker.(*refusal)
+	r, refuses := state.Picker.(*pick.Refusal)
 	require.NotEqual(t, picks, refuses)
 	switch connected := s.connectedLocked(); {
 	case s.choice != nil && s.pickableLocked():
 		require.True(t, picks)
-		require.False(t, p.open)
-		require.Equal(t, []*conn{s.choice.active.conn}, p.conns.slice())
-		require.Empty(t, p.trials)
-		require.Empty(t, p.spare)
+		require.False(t, p.Open)
+		require.Equal(t, []*conn{s.choice.active.conn}, connsOf(p.Conns()))
+		require.Empty(t, p.Trials)
+		require.Empty(t, p.Spare)
 		require.Equal(t, connectivity.Ready, state.ConnectivityState)
-	case s.choice == nil && s.eligible.len() > 0:
+	case s.choice == nil && s.eligible.Len() > 0:
 		require.True(t, picks)
-		require.False(t, p.open)
+		require.False(t, p.Open)
 		checkTurns(t, s, p)
 		require.Equal(t, connectivity.Ready, state.ConnectivityState)
 	case len(s.list) == 0:
 		require.True(t, refuses)
 		require.Equal(t, s.problem != nil, state.ConnectivityState == connectivity.TransientFailure)
 	case s.expectsLocked():
-		require.True(t, refuses && r.wait)
+		require.True(t, refuses && r.Wait)
 		require.Equal(t, connectivity.Connecting, state.ConnectivityState)
 	case s.cfg.NoneEligible == FailOpen && len(connected) > 0:
-		require.True(t, picks && p.open)
+		require.True(t, picks && p.Open)
 		require.ElementsMatch(t, connected, checkWeights(t, p))
-		require.True(t, s.choice == nil || p.conns.n == 1)
+		require.True(t, s.choice == nil || len(p.Conns()) == 1)
 	default:
 		require.True(t, refuses)
-		require.Equal(t, s.cfg.NoneEligible == Wait, r.wait)
+		require.Equal(t, s.cfg.NoneEligible == Wait, r.Wait)
 		require.Equal(t, connectivity.TransientFailure, state.ConnectivityState)
 	}
 }
 
 // checkWeights sees that a snapshot has every connection as often as its weight
 // asks for, and gives each once.
-func checkWeights(t require.TestingT, p *picker) []*conn {
+func checkWeights(t require.TestingT, p *pick.Picker) []*conn {
 	often := make(map[*conn]int)
-	for _, c := range p.conns.slice() {
+	for _, c := range connsOf(p.Conns()) {
 		often[c]++
 	}
 	for c, n := range often {
@@ -157,9 +158,9 @@ func checkWeights(t require.TestingT, p *picker) []*conn {
 
 // checkTurns sees that a snapshot has every eligible connection, and that it
 // leaves the client's zone only if it must.
-func checkTurns(t require.TestingT, s *Set, p *picker) {
+func checkTurns(t require.TestingT, s *Set, p *pick.Picker) {
 	conns := checkWeights(t, p)
-	require.ElementsMatch(t, slices.Collect(s.eligible.all()), slices.Concat(conns, p.spare))
+	require.ElementsMatch(t, connsOf(slices.Collect(s.eligible.All())), slices.Concat(conns, connsOf(p.Spare)))
 	local, elsewhere := 0, 0
 	for _, c := range conns {
 		if c.endpoint.zone == s.cfg.Zone {
@@ -170,10 +171,10 @@ func checkTurns(t require.TestingT, s *Set, p *picker) {
 	}
 	if s.local > 0 {
 		stays := staysLocal(local, s.local, s.cfg.SpillBelow)
-		require.Zero(t, map[bool]int{true: elsewhere, false: len(p.spare)}[stays])
+		require.Zero(t, map[bool]int{true: elsewhere, false: len(connsOf(p.Spare))}[stays])
 		require.Equal(t, !stays, s.spilled)
 	} else {
-		require.Empty(t, p.spare)
+		require.Empty(t, p.Spare)
 	}
 }
 
@@ -185,7 +186,7 @@ func checkSubConns(t require.TestingT, f *fixture) {
 	held := make(map[*fakeSubConn]bool)
 	for _, e := range slices.Concat(s.list, s.leaving, slices.Collect(maps.Values(s.renewing))) {
 		if e.conn != nil {
-			held[e.conn.sc.(*fakeSubConn)] = true
+			held[e.conn.SubConn().(*fakeSubConn)] = true
 		}
 	}
 	s.mu.Unlock()
@@ -325,7 +326,7 @@ func (m *machine) call() {
 		if err != nil {
 			return
 		}
-		if m.f.snapshot().open {
+		if m.f.snapshot().Open {
 			r.Done(balancer.DoneInfo{})
 			continue
 		}
@@ -348,7 +349,7 @@ func testAccounts(t *testing.T, options ...func(*Config)) {
 			defer func() {
 				m.f.close()
 				assert.Empty(t, m.f.live(), "a SubConn is left after Close")
-				assert.Zero(t, m.f.set.eligible.len())
+				assert.Zero(t, m.f.set.eligible.Len())
 				for _, a := range machineAddrs {
 					assert.Zero(t, m.f.server(a).openWatches(), "a probe is left after Close")
 				}

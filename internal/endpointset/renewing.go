@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -93,7 +94,7 @@ func (s *Set) renewedLocked(n *endpoint) {
 func (e *endpoint) inheritLocked(from *endpoint) {
 	e.shown, e.shownReason, e.shownSince, e.heardAt = from.shown, from.shownReason, from.shownSince, from.heardAt
 	e.transitions, e.ejections = from.transitions, from.ejections
-	e.folded, e.retired, e.recorded = sum(e.folded, from.folded), append(e.retired, from.retired...), from.recorded
+	e.folded, e.retired, e.recorded = pick.Sum(e.folded, from.folded), append(e.retired, from.retired...), from.recorded
 	e.picked = from.picked
 	from.folded, from.retired, from.recorded, from.picked = report.CallStats{}, nil, report.CallStats{}, 0
 }

@@ -1,50 +1,6 @@
 package endpointset
 
-import (
-	"maps"
-	"slices"
-	"sync"
-
-	"github.com/cantonlb/cantonlb/internal/attempt"
-	"github.com/cantonlb/cantonlb/report"
-)
-
-// records are calls in flight on one connection. Its zero value is empty. It is
-// safe for concurrent use, and takes no lock but its own.
-type records struct {
-	mu    sync.Mutex
-	calls map[*attempt.Record]struct{}
-}
-
-func (r *records) add(call *attempt.Record) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.calls == nil {
-		r.calls = make(map[*attempt.Record]struct{})
-	}
-	r.calls[call] = struct{}{}
-}
-
-func (r *records) remove(call *attempt.Record) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.calls, call)
-}
-
-// each calls f with all of them, without the lock.
-func (r *records) each(f func(*attempt.Record)) {
-	r.mu.Lock()
-	calls := slices.Collect(maps.Keys(r.calls))
-	r.mu.Unlock()
-	for _, call := range calls {
-		f(call)
-	}
-}
-
-// rescue calls off the calls on the connection that may be made again on another.
-func (c *conn) rescue() {
-	c.rescuable.each(func(call *attempt.Record) { call.Rescue(c.endpoint.name) })
-}
+import "github.com/cantonlb/cantonlb/report"
 
 // rescueLocked has calls on unhealthy endpoints made again elsewhere, once Set.mu
 // is released: those on e if it has just become unhealthy and there is another,
@@ -57,7 +13,7 @@ func (s *Set) rescueLocked(e *endpoint, was class) {
 	switch {
 	case fell && s.pickableLocked():
 		e.rescueLocked()
-	case s.choice == nil && was != eligible && e.class == eligible && s.eligible.len() == 1:
+	case s.choice == nil && was != eligible && e.class == eligible && s.eligible.Len() == 1:
 		for _, other := range s.list {
 			other.rescueLocked()
 		}
@@ -69,7 +25,7 @@ func (s *Set) rescueLocked(e *endpoint, was class) {
 
 func (e *endpoint) rescueLocked() {
 	if c := e.conn; c != nil && e.class == out && e.health.state == report.Unhealthy && !e.finishesLocked() {
-		e.set.after = append(e.set.after, c.rescue)
+		e.set.after = append(e.set.after, c.Rescue)
 	}
 }
 
@@ -88,6 +44,6 @@ func (s *Set) rescueLate(c *conn) {
 	elsewhere := s.pickableLocked() && (e.conn != c || e.health.state == report.Unhealthy) && !e.finishesLocked()
 	s.unlock()
 	if elsewhere {
-		c.rescue()
+		c.Rescue()
 	}
 }

@@ -33,7 +33,7 @@ type retirement struct {
 // sampleRetiredLocked looks at the retired connections. The sampler calls it.
 func (s *Set) sampleRetiredLocked(now time.Time) {
 	for c := range s.retired {
-		n := c.counts()
+		n := c.Counts()
 		if n.InFlight == 0 {
 			delete(s.retired, c)
 			c.endpoint.recordLocked() // it may have left the list
@@ -77,7 +77,7 @@ func (s *Set) ask(c *conn) {
 	r.fails++
 	r.ask = now.Add(e.healthCheck.SuspectInterval)
 	if r.fails >= e.healthCheck.Fall && s.pickableLocked() {
-		s.after = append(s.after, c.rescue)
+		s.after = append(s.after, c.Rescue)
 	}
 }
 

@@ -49,7 +49,7 @@ func (s *Set) sample() time.Duration {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.unlock()
-	turn := s.turn.n.Load()
+	turn := s.room.Turn()
 	if turn != s.sampled || s.busy || s.counts[out] > 0 || len(s.leaving) > 0 || len(s.retired) > 0 {
 		s.sampled, s.busy = turn, false
 		for _, e := range s.list {
@@ -78,7 +78,7 @@ func (e *endpoint) sampleLocked(now time.Time) {
 	if c == nil || e.link.phase != ready || e.checker == nil {
 		return
 	}
-	n := c.counts()
+	n := c.Counts()
 	if n.Heard != c.silence.heard {
 		e.heardAt = now
 	}

@@ -7,14 +7,13 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/balancer"
 
-	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -32,13 +31,10 @@ type Set struct {
 	budget *checking.Budget
 	// questions bounds how many validations run at once.
 	questions *checking.Budget
-	// ejectAfter is how many calls in a row must fail for an ejection.
-	ejectAfter atomic.Uint32
-	turn       *turn   // outlives every snapshot, so that turns are kept
-	noted      bool    // calls may carry records
-	choice     *choice // of the active; nil if all that are eligible are picked in turn
-	events     *event.Log[report.Event]
-	metrics    metrics
+	room      *pick.Room // of the snapshots
+	choice    *choice    // of the active; nil if all that are eligible are picked in turn
+	events    *event.Log[report.Event]
+	metrics   metrics
 
 	ctx    context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
 	cancel context.CancelFunc
@@ -55,7 +51,7 @@ type Set struct {
 	byName    map[string]*endpoint
 	leaving   []*endpoint
 	renewing  map[string]*endpoint // those that are to take the place of one in the list, by its name
-	eligible  roster               // of all endpoints, leaving ones too
+	eligible  pick.Roster          // of all endpoints, leaving ones too
 	counts    [3]int               // endpoints of each class, leaving ones not
 	uneven    bool                 // the weights differ, those of the leaving ones too
 	local     int                  // endpoints of the list that stand in the client's zone
@@ -88,12 +84,13 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
 		policy: policy, cc: cc, build: opts, budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
-		turn: newTurn(), noted: attempt.Expected(), events: event.NewLog[report.Event](keptEvents),
-		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
+		events: event.NewLog[report.Event](keptEvents),
+		ctx:    ctx, cancel: cancel, cfg: DefaultConfig(),
 		byName: make(map[string]*endpoint), drained: make(map[string]bool), decided: make(chan struct{}, 1),
 		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}), renewing: make(map[string]*endpoint),
 	}
-	s.ejectAfter.Store(uint32(s.cfg.Ejection.ConsecutiveFailures))
+	s.room = pick.NewRoom(s)
+	s.room.EjectAfter(s.cfg.Ejection.ConsecutiveFailures)
 	s.metrics = metrics{recorder: cc.MetricsRecorder(), target: opts.Target.String()}
 	s.metrics.begin()
 	s.unregister = s.metrics.recorder.RegisterAsyncReporter(s, asyncMetrics...)
@@ -136,7 +133,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	s.options = optionsFrom(state.ResolverState)
 	if ok && cfg != nil {
 		s.cfg = *cfg
-		s.ejectAfter.Store(uint32(cfg.Ejection.ConsecutiveFailures))
+		s.room.EjectAfter(cfg.Ejection.ConsecutiveFailures)
 		s.reconfigureLocked()
 	}
 	s.problem = problem
@@ -260,10 +257,12 @@ func (s *Set) reclassLocked(e *endpoint, was class) {
 		}
 	}
 	if was == eligible {
-		s.eligible.remove(e.slot).endpoint.slot = e.slot
+		s.eligible.Remove(e.counted)
+		e.counted = nil
 	}
 	if e.class == eligible {
-		e.slot = s.eligible.add(e.conn)
+		e.counted = &e.conn.Conn
+		s.eligible.Add(e.counted)
 	}
 	s.changedLocked()
 }

@@ -1,4 +1,4 @@
-package endpointset
+package pick
 
 import (
 	"sync/atomic"
@@ -20,18 +20,19 @@ type counters struct {
 
 const eligibleBit = 1 << 63
 
-// pick counts a call that is given to the connection, and tells whether it is
-// eligible. If the call is not given to it because it is not, unpick follows.
-func (n *counters) pick() (eligible bool) { return int64(n.admitted.Add(1)) < 0 }
+// Step counts a call that is given to the connection, and tells whether it is
+// eligible. If the call is not given to it because it is not, StepBack follows.
+func (n *counters) Step() (eligible bool) { return int64(n.admitted.Add(1)) < 0 }
 
-// unpick takes a pick back.
-func (n *counters) unpick() { n.admitted.Add(^uint64(0)) }
+// StepBack takes a step back.
+func (n *counters) StepBack() { n.admitted.Add(^uint64(0)) }
 
-// eligible tells whether the connection may be picked. It flips the moment that
+// Eligible tells whether the connection may be picked. It flips the moment that
 // something is known, ahead of the next snapshot.
-func (n *counters) eligible() bool { return n.admitted.Load() >= eligibleBit }
+func (n *counters) Eligible() bool { return n.admitted.Load() >= eligibleBit }
 
-func (n *counters) setEligible(eligible bool) {
+// SetEligible says whether the connection may be picked.
+func (n *counters) SetEligible(eligible bool) {
 	if eligible {
 		n.admitted.Or(eligibleBit)
 	} else {
@@ -39,14 +40,18 @@ func (n *counters) setEligible(eligible bool) {
 	}
 }
 
-func (n *counters) counts() report.CallStats {
+// Heard returns how many calls were answered.
+func (n *counters) Heard() uint64 { return n.heard.Load() }
+
+// Counts returns the accounts.
+func (n *counters) Counts() report.CallStats {
 	heard, unheard := n.heard.Load(), n.unheard.Load()
 	picked := n.admitted.Load() &^ eligibleBit // last, so that InFlight cannot be negative
 	return report.CallStats{Picked: picked, InFlight: picked - heard - unheard, Heard: heard, Failed: n.failed.Load()}
 }
 
-// sum returns the counts of both.
-func sum(a, b report.CallStats) report.CallStats {
+// Sum returns the counts of both.
+func Sum(a, b report.CallStats) report.CallStats {
 	return report.CallStats{
 		Picked: a.Picked + b.Picked, InFlight: a.InFlight + b.InFlight,
 		Heard: a.Heard + b.Heard, Failed: a.Failed + b.Failed,

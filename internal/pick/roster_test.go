@@ -1,4 +1,4 @@
-package endpointset
+package pick
 
 import (
 	"slices"
@@ -9,62 +9,55 @@ import (
 	"pgregory.net/rapid"
 )
 
-func (r *row) slice() []*conn {
-	out := make([]*conn, 0, r.n)
-	for i := range r.n {
-		out = append(out, r.at(i))
-	}
-	return out
-}
-
 // However a roster changes, it holds what a plain slice would, and the rows that
 // it has given stay as they were.
 func TestRowsOfARosterNeverChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var r roster
-		var plain []*conn
+		var r Roster
+		var plain []*Conn
 		type taken struct {
-			row  row
-			want []*conn
+			row  Row
+			want []*Conn
 		}
 		var rows []taken
 		steps := rapid.SliceOfN(rapid.IntRange(-1000, 1000), 0, 60).Draw(t, "steps")
 		for _, step := range steps {
 			switch {
 			case step < -500: // a row
-				rows = append(rows, taken{r.row(), slices.Clone(plain)})
+				rows = append(rows, taken{r.Row(), slices.Clone(plain)})
 			case step < 0 && len(plain) > 0:
 				for range min(len(plain), -step/10) {
 					i := -step % len(plain)
-					last := plain[len(plain)-1]
-					require.Same(t, last, r.remove(i))
-					plain[i] = last
+					require.True(t, r.Has(plain[i]))
+					r.Remove(plain[i])
+					require.False(t, r.Has(plain[i]))
+					plain[i] = plain[len(plain)-1]
 					plain = plain[:len(plain)-1]
 				}
 			default:
 				for range step / 3 {
-					c := new(conn)
-					require.Equal(t, len(plain), r.add(c))
+					c := new(Conn)
+					r.Add(c)
 					plain = append(plain, c)
 				}
 			}
-			require.Equal(t, len(plain), r.len())
-			require.True(t, slices.Equal(plain, slices.Collect(r.all())))
+			require.Equal(t, len(plain), r.Len())
+			require.True(t, slices.Equal(plain, slices.Collect(r.All())))
 		}
 		for _, x := range rows {
-			require.True(t, slices.Equal(x.want, x.row.slice()))
+			require.True(t, slices.Equal(x.want, x.row.Slice()))
 		}
 	})
 }
 
 func TestAChangeAmongManyCopiesLittle(t *testing.T) {
-	var r roster
+	var r Roster
 	for range 5000 {
-		r.add(new(conn))
+		r.Add(new(Conn))
 	}
-	before := r.row()
-	r.remove(1000)
-	after := r.row()
+	before := r.Row()
+	r.Remove(r.At(1000))
+	after := r.Row()
 	shared := 0
 	for i, p := range after.pages {
 		if p == before.pages[i] {
@@ -75,18 +68,18 @@ func TestAChangeAmongManyCopiesLittle(t *testing.T) {
 }
 
 func TestARosterLetsGoOfWhatItNoLongerHolds(t *testing.T) {
-	var r roster
+	var r Roster
 	for range 2*pageSize + 1 {
-		r.add(new(conn))
+		r.Add(new(Conn))
 	}
 	for range 2 * pageSize {
-		r.remove(0)
+		r.Remove(r.At(0))
 	}
 	require.Len(t, r.pages, 1)
 	for i := 1; i < pageSize; i++ {
 		require.Nil(t, r.pages[0].conns[i])
 	}
-	for c := range r.all() {
+	for c := range r.All() {
 		assert.NotNil(t, c)
 		break
 	}

@@ -1,4 +1,4 @@
-package endpointset
+package pick
 
 import "sync"
 
