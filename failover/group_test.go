@@ -115,34 +115,34 @@ func TestASubscriberOfAGroupGetsTheStateAndEachSwitch(t *testing.T) {
 		g := s.group(t, failover.Config{})
 		_, err := g.Await(t.Context())
 		require.NoError(t, err)
-		synctest.Wait() // for b, whose word that it serves is news too
+		synctest.Wait() // for b, whose word that it serves is an event too
 		type told struct {
 			active   string
 			switches []string
 		}
-		news := make(chan told, 100)
+		batches := make(chan told, 100)
 		go func() {
-			defer close(news)
+			defer close(batches)
 			for n := range g.Subscribe(t.Context()) {
 				x := told{active: n.State.Active}
 				for _, sw := range n.Switches {
 					x.switches = append(x.switches, sw.String())
 				}
-				news <- x
+				batches <- x
 			}
 		}()
 		synctest.Wait()
-		assert.Equal(t, told{active: "a"}, <-news, "the state of now comes at once")
+		assert.Equal(t, told{active: "a"}, <-batches, "the state of now comes at once")
 		require.NoError(t, g.Switch(t.Context(), "b"))
-		assert.Equal(t, told{"b", []string{`switch 2: "a" -> "b" (by_hand)`}}, <-news)
+		assert.Equal(t, told{"b", []string{`switch 2: "a" -> "b" (by_hand)`}}, <-batches)
 		require.NoError(t, g.Pin("b"))
-		assert.Equal(t, told{active: "b"}, <-news)
+		assert.Equal(t, told{active: "b"}, <-batches)
 		s.set("b", false)
-		assert.Equal(t, told{}, <-news)
+		assert.Equal(t, told{}, <-batches)
 		require.NoError(t, g.Unpin())
-		assert.Equal(t, told{"a", []string{`switch 3: "b" -> "a" (not_serving)`}}, <-news)
+		assert.Equal(t, told{"a", []string{`switch 3: "b" -> "a" (not_serving)`}}, <-batches)
 		require.NoError(t, g.Close())
-		for range news { // whatever came, the loop has ended
+		for range batches { // whatever came, the loop has ended
 		}
 	})
 }

@@ -20,14 +20,14 @@ type Switch = report.Switch
 // change is one change of a Group's state.
 type change struct {
 	state State
-	taken Switch // zero if nobody took over
+	taken Switch // zero if no member took over
 }
 
-// News is what a subscriber of a Group is told at one time.
-type News struct {
+// SwitchBatch is what a subscriber of a Group receives at one time.
+type SwitchBatch struct {
 	// State is the newest.
 	State State
-	// Switches are those since the last time, in order.
+	// Switches are those since the last batch, in order.
 	Switches []Switch
 	// Missed is how many changes came before these and are gone, because the
 	// subscriber was too slow: of the newest 1,024 none is ever missed.
@@ -36,16 +36,17 @@ type News struct {
 
 // MemberStatus is a snapshot of one member.
 type MemberStatus struct {
-	Name            string
-	Priority        int
-	Active, Drained bool
+	Name     string `json:"name"`
+	Priority int    `json:"priority,omitempty"`
+	Active   bool   `json:"active"`
+	Drained  bool   `json:"drained"`
 	// HealthStatus is what its probes have found.
 	report.HealthStatus
 }
 
-// Active gives the name of the active member; false while nobody is. It takes no
-// lock and may be asked for each call. After the news of a switch it never gives
-// the member that was active before.
+// Active returns the name of the active member, and false while none is. It takes no
+// lock and may be called for each call. After a subscriber has received a switch it
+// never returns the member that was active before.
 func (g *Group) Active() (name string, ok bool) {
 	if active := g.active.Load(); active != nil {
 		return *active, true
@@ -99,27 +100,27 @@ func (g *Group) Members() []MemberStatus {
 
 // Subscribe follows the Group from now on:
 //
-//	for news := range group.Subscribe(ctx) {
-//		use(news.State.Active)
+//	for batch := range group.Subscribe(ctx) {
+//		use(batch.State.Active)
 //	}
 //
-// The first news comes at once, with the state of now. The loop ends with ctx, with
-// Close, or by break. A subscriber that is slow holds up nobody: it gets what has
-// come meanwhile together, and always the newest state.
-func (g *Group) Subscribe(ctx context.Context) iter.Seq[News] {
+// The first batch comes at once, with the state of now. The loop ends with ctx, with
+// Close, or by break. A slow subscriber holds up nothing: it receives what has come
+// meanwhile together, and always the newest state.
+func (g *Group) Subscribe(ctx context.Context) iter.Seq[SwitchBatch] {
 	g.mu.Lock()
 	reader, now := g.events.Reader(), g.state.Status()
 	g.mu.Unlock()
-	return func(yield func(News) bool) {
-		for news := (News{State: now}); yield(news); {
+	return func(yield func(SwitchBatch) bool) {
+		for batch := (SwitchBatch{State: now}); yield(batch); {
 			changes, missed, err := reader.Next(ctx)
 			if err != nil {
 				return
 			}
-			news = News{State: changes[len(changes)-1].state, Missed: missed}
+			batch = SwitchBatch{State: changes[len(changes)-1].state, Missed: missed}
 			for _, c := range changes {
 				if c.taken.Number != 0 {
-					news.Switches = append(news.Switches, c.taken)
+					batch.Switches = append(batch.Switches, c.taken)
 				}
 			}
 		}

@@ -9,10 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
@@ -132,7 +131,7 @@ func (c Config) WithDefaults() (Config, error) {
 // validate checks each field for itself; zero values are right.
 func (c Config) validate() error {
 	var f faults
-	f.check(len(c.Service) <= MaxService && printable(c.Service), "service", strconv.Quote(c.Service), wantService)
+	f.check(len(c.Service) <= MaxService && cleantext.Printable(c.Service), "service", strconv.Quote(c.Service), wantService)
 	f.duration("interval", c.Interval, strictjson.WantDuration)
 	f.duration("timeout", c.Timeout, wantTimeout)
 	f.duration("suspectInterval", c.SuspectInterval, strictjson.WantDuration)
@@ -181,7 +180,7 @@ func (c Config) HTTPURL(host string) string {
 
 func validTemplate(c Config) bool {
 	u, err := url.Parse(c.HTTPURL("127.0.0.1"))
-	if err != nil || len(c.HTTP) > maxHTTP || !printable(c.HTTP) || u.User != nil || u.Hostname() == "" {
+	if err != nil || len(c.HTTP) > maxHTTP || !cleantext.Printable(c.HTTP) || u.User != nil || u.Hostname() == "" {
 		return false
 	}
 	if u.Port() != "" {
@@ -209,12 +208,6 @@ func redactURL(s string) string {
 		s += "?..."
 	}
 	return s
-}
-
-// printable leaves out the replacement character, too: in JSON it could not be
-// told from what it replaces.
-func printable(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) })
 }
 
 func quoteDuration(d time.Duration) string { return strconv.Quote(d.String()) }

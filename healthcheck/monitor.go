@@ -22,7 +22,7 @@ type Target struct {
 
 // TargetStatus is a snapshot of one target of a Monitor.
 type TargetStatus struct {
-	Name string
+	Name string `json:"name"`
 	// HealthStatus is what its probes have found.
 	report.HealthStatus
 }

@@ -2,7 +2,7 @@ package report
 
 // Reason is why a verdict, a state or a transition is what it is. The same
 // value stands in errors, log lines, metric labels, events and status, so that
-// an operator who has read one of them can search for it in all the others.
+// an operator who reads it in one place can search for it in all the others.
 //
 // The set is closed: a reason never carries text from a peer. What a peer said
 // travels beside it, as a bounded detail.
@@ -39,7 +39,7 @@ const (
 	// ReasonConnectFailed: no connection could be made for the probe.
 	ReasonConnectFailed Reason = "connect_failed"
 	// ReasonHandshakeFailed: the server was reached, and no secure connection could
-	// be made: its certificate is not trusted or has another name, it wants a
+	// be made: its certificate is not trusted or has another name, it requires a
 	// client certificate, or it does not speak TLS.
 	ReasonHandshakeFailed Reason = "handshake_failed"
 	// ReasonNoStream: the probe never got a stream of its own, because the
@@ -48,7 +48,7 @@ const (
 	// ReasonBusy: the probe timed out, but other calls on the same connection
 	// were answered meanwhile. Inconclusive.
 	ReasonBusy Reason = "busy"
-	// ReasonCanceled: the probe was given up by its owner. Inconclusive.
+	// ReasonCanceled: the probe was canceled by its owner. Inconclusive.
 	ReasonCanceled Reason = "canceled"
 	// ReasonConnected: a connection exists and nothing else is checked, because
 	// health checking is disabled or the server does not implement it.
@@ -57,7 +57,7 @@ const (
 	// is gone.
 	ReasonConnectionLost Reason = "connection_lost"
 	// ReasonSilence: calls are in flight on the connection, and nothing has
-	// been heard on it for a while.
+	// been received on it for a while.
 	ReasonSilence Reason = "silence"
 	// ReasonCallsFailing: calls on the endpoint fail in a row although its probes
 	// pass.
@@ -73,11 +73,11 @@ const (
 	// SYNC_SERVICE_BECAME_PASSIVE, or its text "Node is passive" and the like.
 	ReasonPassiveReplica Reason = "passive_replica"
 	// ReasonIdentityMismatch: the server at the other end of the connection is not
-	// the one that it should be, as Config.Validate has found out.
+	// the one that it should be: the program's Config.Validate has refused it.
 	ReasonIdentityMismatch Reason = "identity_mismatch"
-	// ReasonNotValidated: it could not be found out who the server is.
+	// ReasonNotValidated: Config.Validate could not determine which server it is.
 	ReasonNotValidated Reason = "not_validated"
-	// ReasonValidating: it is being found out who the server is.
+	// ReasonValidating: Config.Validate is still determining which server it is.
 	ReasonValidating Reason = "validating"
 	// ReasonChannelHealth: grpc's own health check, set up by the channel's
 	// healthCheckConfig or by a parent policy, says that the endpoint is not
@@ -85,18 +85,18 @@ const (
 	ReasonChannelHealth Reason = "channel_health"
 )
 
-// The reasons of failover: why another endpoint is the active, or why a command
+// The reasons of failover: why another endpoint is the active one, or why a command
 // was refused, where it is none of the reasons for which an endpoint is not eligible.
 const (
-	// ReasonFirstChoice: nobody was active before.
+	// ReasonFirstChoice: no endpoint was active before.
 	ReasonFirstChoice Reason = "first_choice"
 	// ReasonFailBack: a preferred endpoint has been eligible for its hold-down.
 	ReasonFailBack Reason = "fail_back"
-	// ReasonByHand: somebody switched.
+	// ReasonByHand: the switch was requested.
 	ReasonByHand Reason = "by_hand"
-	// ReasonPinned: the active is pinned to one endpoint.
+	// ReasonPinned: the choice is pinned to one endpoint.
 	ReasonPinned Reason = "pinned"
-	// ReasonLeftList: the endpoint is no more in the list.
+	// ReasonLeftList: the endpoint is not in the list any more.
 	ReasonLeftList Reason = "left_list"
 	// ReasonNoStandby: no other endpoint could be active.
 	ReasonNoStandby Reason = "no_standby"

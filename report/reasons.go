@@ -3,11 +3,11 @@ package report
 import "slices"
 
 // ReasonOther stands for a reason that is none of this package's, as a probe of
-// the program's own may give, wherever a bounded set is needed: in metric labels
+// the program may return one, wherever a bounded set is needed: in metric labels
 // and in counts.
 const ReasonOther Reason = "other"
 
-// reasons are all there are. docs/reasons.md explains each; a test compares.
+// reasons are all reasons. docs/reasons.md explains each; a test compares.
 var reasons = []Reason{
 	ReasonNone,
 	ReasonServing,
@@ -45,11 +45,11 @@ var reasons = []Reason{
 	ReasonOther,
 }
 
-// Reasons gives every reason, ReasonNone included.
+// Reasons returns every reason, ReasonNone included.
 func Reasons() []Reason { return slices.Clone(reasons) }
 
-// Bounded gives the reason itself if it is one of Reasons, and ReasonOther if not:
-// a probe of the program's own may give any text.
+// Bounded returns the reason itself if it is one of Reasons, and ReasonOther if not:
+// a probe of the program may return any text.
 func (r Reason) Bounded() Reason {
 	if slices.Contains(reasons, r) {
 		return r

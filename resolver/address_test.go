@@ -101,8 +101,8 @@ func TestBadAddressesAreErrorsThatSayWhatWouldBeRight(t *testing.T) {
 		"long label":               {long + ":1", at + `"` + long + `:1": bad host; want 1 to 63 characters between the dots`},
 		"bad character":            {"a!b:1", at + `"a!b:1": bad character in the host; want letters, digits, dots, - and _`},
 		"per cent":                 {"a%20b:1", at + `"a%20b:1": bad character in the host; want letters, digits, dots, - and _`},
-		"long host":                {strings.Repeat("abc.", 70) + ":1", at + `"` + strings.Repeat("abc.", 25) + `…": the host is 279 bytes long; want at most 253`},
-		"long address":             {strings.Repeat("a", 513), at + `"` + strings.Repeat("a", 100) + `…": is 513 bytes long; want at most 512`},
+		"long host":                {strings.Repeat("abc.", 70) + ":1", at + `"` + strings.Repeat("abc.", 24) + `a...": the host is 279 bytes long; want at most 253`},
+		"long address":             {strings.Repeat("a", 513), at + `"` + strings.Repeat("a", 97) + `...": is 513 bytes long; want at most 512`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := Endpoint{Address: c.in}

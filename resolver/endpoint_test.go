@@ -114,7 +114,7 @@ func TestBadNamesAreErrors(t *testing.T) {
 		require.EqualError(t, err, problem)
 	}
 	_, err := Normalize([]Endpoint{{Name: strings.Repeat("é", 129), Address: "a:1"}})
-	require.EqualError(t, err, at+`"`+strings.Repeat("é", 50)+`…": is 258 bytes long; want at most 256`)
+	require.EqualError(t, err, at+`"`+strings.Repeat("é", 48)+`...": is 258 bytes long; want at most 256`)
 
 	list, err := Normalize([]Endpoint{{Name: "Folgerechner 1 (Zürich)", Address: "a:1"}})
 	require.NoError(t, err)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
 const (
@@ -56,10 +58,7 @@ func shown(value string) string {
 	if mayHoldSecret(value) {
 		return hidden
 	}
-	if len(value) > maxShownValue {
-		return value[:maxShownValue] + "…"
-	}
-	return value
+	return cleantext.Cut(value, maxShownValue)
 }
 
 // mayHoldSecret tells whether text has user information in it, or a part of it:

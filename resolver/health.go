@@ -8,7 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"unicode"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
 const (
@@ -213,9 +214,7 @@ func (h HealthTarget) check(e Endpoint) (field string, _ *ConfigError) {
 
 // checkDetails checks what goes with a target.
 func (h HealthTarget) checkDetails() (field string, _ *ConfigError) {
-	if len(h.Service) > maxHealthService || strings.ContainsFunc(h.Service, func(r rune) bool {
-		return r == unicode.ReplacementChar || !unicode.IsPrint(r)
-	}) {
+	if len(h.Service) > maxHealthService || !cleantext.Printable(h.Service) {
 		return "service", bad(h.Service, fmt.Sprintf("at most %d bytes of printable characters", maxHealthService), "no name of a service")
 	}
 	if h.ExpectedStatus != 0 && (h.ExpectedStatus < http.StatusOK || h.ExpectedStatus > 599) {

@@ -41,7 +41,7 @@ func TestABadSettingOfAnEndpointIsNamed(t *testing.T) {
 			`tls.rootCAPEM: is 1048577 bytes long; want at most 1048576`},
 		"a certificate without its key": {Endpoint{TLS: TLS{CertFile: "c.pem"}}, `tls.keyFile: missing; want the key of certFile`},
 		"a key without its certificate": {Endpoint{TLS: TLS{KeyFile: "k.pem"}}, `tls.certFile: missing; want the certificate of keyFile`},
-		"a long path":                   {Endpoint{TLS: TLS{RootCAFile: long}}, `…": is 5000 bytes long; want at most 4096`},
+		"a long path":                   {Endpoint{TLS: TLS{RootCAFile: long}}, `...": is 5000 bytes long; want at most 4096`},
 		"a path with a NUL":             {Endpoint{TokenFile: "a\x00b"}, `tokenFile "a\x00b": has a NUL; want the path of a file`},
 		"TLS settings without TLS": {Endpoint{Address: "http://seq1:1", TLS: TLS{RootCAFile: "ca.pem"}},
 			`tls: the address is http://; want an https:// address, or no TLS settings`},

@@ -164,7 +164,7 @@ func TestARequestThatCannotBeMetSaysWhatWouldBe(t *testing.T) {
 		"?show=broken":                         `show "broken": want "all" or one of ["unhealthy"`,
 		"?format=xml":                          `format "xml": want html, json or text`,
 		"?asset=secrets":                       `asset "secrets": no such part of the page`,
-		"?format=" + strings.Repeat("x", 1000): `format "` + strings.Repeat("x", 64) + `...": want`,
+		"?format=" + strings.Repeat("x", 1000): `format "` + strings.Repeat("x", 61) + `...": want`,
 	} {
 		answer := get(page, query)
 		assert.GreaterOrEqual(t, answer.Code, 400, query)
@@ -172,7 +172,7 @@ func TestARequestThatCannotBeMetSaysWhatWouldBe(t *testing.T) {
 	}
 	long := httptest.NewRecorder()
 	page.ServeHTTP(long, httptest.NewRequest(strings.Repeat("X", 1000), "/page", nil))
-	assert.Contains(t, long.Body.String(), `method "`+strings.Repeat("X", 64)+`...": want`)
+	assert.Contains(t, long.Body.String(), `method "`+strings.Repeat("X", 61)+`...": want`)
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
 		answer := httptest.NewRecorder()
 		page.ServeHTTP(answer, httptest.NewRequest(method, "/page", nil))

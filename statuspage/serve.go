@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/view"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -91,10 +92,7 @@ func (q query) check() error {
 // clip bounds what an answer quotes.
 func clip(s string) string {
 	const most = 64
-	if len(s) > most {
-		return s[:most] + "..."
-	}
-	return s
+	return cleantext.Cut(s, most)
 }
 
 func (p *Page) html(w http.ResponseWriter, q query) {

@@ -21,33 +21,48 @@ import (
 // MaxDetail bounds what Detail returns, in bytes.
 const MaxDetail = 200
 
-// Detail returns s as one line of printable characters of at most MaxDetail bytes.
-func Detail(s string) string { return Line(s, MaxDetail) }
+// Detail returns s, which is for people to read, as one line of printable
+// characters of at most MaxDetail bytes: line breaks and tabs are spaces, and what
+// cannot be printed is "?". Longer text is cut as by Cut.
+func Detail(s string) string { return line(s, MaxDetail, ' ') }
 
-// Line returns s as one line of printable characters of at most most bytes. Longer
-// text is cut at a character boundary and ends in "...".
-func Line(s string, most int) string {
-	const ellipsis = "..."
-	cut := len(s) > most
-	if cut {
-		end := most - len(ellipsis)
-		for end > 0 && !utf8.RuneStart(s[end]) {
-			end--
-		}
-		s = s[:end]
-	}
-	s = strings.Map(func(r rune) rune {
+// Value returns s, which an error shows as what is wrong, as one line of printable
+// characters of at most most bytes: all that cannot be printed is "?", so that it
+// is seen. Longer text is cut as by Cut.
+func Value(s string, most int) string { return line(s, most, '?') }
+
+// line makes one line of a text. Line breaks and the like become space.
+func line(s string, most int, space rune) string {
+	return strings.Map(func(r rune) rune {
 		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case r == utf8.RuneError, !unicode.IsPrint(r):
-			return '?'
-		default:
+		case r != utf8.RuneError && unicode.IsPrint(r):
 			return r
+		case unicode.IsSpace(r):
+			return space
+		default:
+			return '?'
 		}
-	}, s)
-	if cut {
-		s += ellipsis
+	}, Cut(s, most))
+}
+
+// Cut returns s, or if it is longer than most bytes its beginning up to a character
+// boundary and "...", which is most bytes at most. It leaves the characters as they
+// are: it is for text that is quoted afterwards.
+func Cut(s string, most int) string {
+	const ellipsis = "..."
+	if len(s) <= most {
+		return s
 	}
-	return s
+	end := most - len(ellipsis)
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + ellipsis
+}
+
+// Printable reports whether s is valid UTF-8 of printable characters alone. The
+// replacement character is none: in JSON it could not be told from what it
+// replaces.
+func Printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) })
 }

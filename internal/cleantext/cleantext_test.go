@@ -29,6 +29,36 @@ func TestDetailGivesOneBoundedPrintableLine(t *testing.T) {
 	}
 }
 
+func TestAValueShowsWhatCannotBePrinted(t *testing.T) {
+	assert.Equal(t, "a?b c?", cleantext.Value("a\nb c\x00", 64))
+	assert.Equal(t, "a?...", cleantext.Value("a\nbcdef", 5))
+}
+
+func TestACutTextKeepsItsCharacters(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		most int
+		want string
+	}{
+		{"", 3, ""},
+		{"a\nb", 3, "a\nb"},
+		{"a\nbcdef", 5, "a\n..."},
+		{"ééé", 5, "é..."},
+		{"ééé", 4, "..."},
+		{"\x80\x80\x80\x80", 3, "..."},
+	} {
+		assert.Equal(t, c.want, cleantext.Cut(c.in, c.most), "%q", c.in)
+	}
+}
+
+func TestPrintableTextHasNothingElse(t *testing.T) {
+	for in, want := range map[string]bool{
+		"": true, "übung 1": true, "a\nb": false, "\x00": false, "\xff": false, "\ufffd": false, "\u202e": false,
+	} {
+		assert.Equal(t, want, cleantext.Printable(in), "%q", in)
+	}
+}
+
 func TestDetailOfAnyTextIsBoundedAndPrintable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		out := cleantext.Detail(string(rapid.SliceOf(rapid.Byte()).Draw(t, "text")))

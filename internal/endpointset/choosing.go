@@ -15,12 +15,11 @@ import (
 // choice is what a set has besides of which one endpoint at a time is picked.
 // Set.mu guards it.
 type choice struct {
-	state  selector.State
+	state  *selector.Chooser
 	active *endpoint         // nil: nobody
 	last   *endpoint         // who was active last, even if it has left the list
 	byID   map[int]*endpoint // the list and those that leave it
 	lastID int
-	wake   *time.Timer // nil: nothing happens by itself
 	// untold are switches that grpc has no snapshot of yet.
 	untold  []report.Event
 	reasons map[report.Reason]uint64 // switches so far, by a reason of report.Reasons
@@ -33,7 +32,7 @@ func NewActivePassive(policy string, cc balancer.ClientConn, opts balancer.Build
 	s := New(policy, cc, opts)
 	s.cfg = DefaultActivePassive()
 	s.choice = &choice{search: newSearch(), moving: make(moving), reasons: make(map[report.Reason]uint64)}
-	s.choice.state = selector.New(s.cfg.Failover.selector())
+	s.choice.state = selector.NewChooser(s.cfg.Failover.selector(), setLock{s}, s.chosenLocked)
 	return s
 }
 
@@ -106,7 +105,7 @@ func (e *endpoint) observeLocked() {
 	}
 	e.told = is
 	if c.active == e && was.Standing == selector.Fit {
-		c.search.ask() // in doubt about the active, ask everybody
+		c.search.wanted.Ring() // in doubt about the active, ask everybody
 	}
 	_ = e.set.chooseLocked(selector.Event{Kind: selector.EventCondition, ID: e.id, Condition: is}) // is no command
 }
@@ -122,48 +121,33 @@ func (e *endpoint) conditionLocked() selector.Condition {
 	return c
 }
 
-// chooseLocked lets something happen to the choice, and does what follows. The
-// error is nil unless a command was refused, which then has changed nothing.
-func (s *Set) chooseLocked(event selector.Event) error {
+// chooseLocked lets something happen to the choice. The error is nil unless a
+// command was refused, which then has changed nothing.
+func (s *Set) chooseLocked(event selector.Event) error { return s.choice.state.Choose(event) }
+
+// setLock is Set.mu as its timers take it.
+type setLock struct{ *Set }
+
+func (l setLock) Lock()   { l.mu.Lock() }
+func (l setLock) Unlock() { l.unlock() }
+
+// chosenLocked does what follows from an event of the choice.
+func (s *Set) chosenLocked(before selector.State, effects selector.Effects) {
 	c := s.choice
-	event.At = time.Now()
-	before := c.state
-	next, effects := before.Next(event)
-	if effects.Refused != nil {
-		return effects.Refused
-	}
-	c.state = next
-	s.armChoiceLocked(effects.Wake, event.At)
 	if sw := effects.Switch; sw.Number != 0 {
 		s.switchLocked(sw)
 	}
 	if effects.Changed {
-		active, _ := next.Active()
+		active, _ := c.state.Active()
 		s.activeLocked(c.byID[active.ID])
 	}
 	if effects.Multiple {
 		s.multipleLocked()
 	}
-	if before.Pinned() != next.Pinned() {
-		s.pinnedLocked(before.Pinned(), next.Pinned())
+	if is := c.state.Pinned(); before.Pinned() != is {
+		s.pinnedLocked(before.Pinned(), is)
 	}
 	s.seekLocked()
-	return nil
-}
-
-// armChoiceLocked has the choice woken when its time comes.
-func (s *Set) armChoiceLocked(at, now time.Time) {
-	c := s.choice
-	if c.wake != nil {
-		c.wake.Stop()
-		c.wake = nil
-	}
-	if at.IsZero() {
-		return
-	}
-	s.armLocked(&c.wake, at.Sub(now), func() {
-		_ = s.chooseLocked(selector.Event{Kind: selector.EventTime}) // is no command
-	})
 }
 
 // activeLocked makes an endpoint the active, or nobody. The one before is closed
@@ -229,7 +213,7 @@ func (s *Set) pinnedLocked(was, is string) {
 // stopChoosingLocked ends what happens by itself. Set.Close waits for the rest.
 func (s *Set) stopChoosingLocked() {
 	if c := s.choice; c != nil {
-		s.armChoiceLocked(time.Time{}, time.Time{})
+		c.state.Stop()
 		c.moving.stop()
 		c.active = nil
 	}

@@ -323,7 +323,7 @@ func TestAClosedSetRefusesCommands(t *testing.T) {
 		assert.ErrorIs(t, f.set.SetDrained("b", true), ErrClosed)
 		f.set.mu.Lock()
 		defer f.set.unlock()
-		assert.Nil(t, f.set.choice.wake)
+		assert.False(t, f.set.choice.state.Waits())
 		assert.Empty(t, f.set.choice.moving)
 	}, activePassive)
 }

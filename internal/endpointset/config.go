@@ -7,12 +7,11 @@ import (
 	"maps"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"google.golang.org/grpc/serviceconfig"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -145,7 +144,7 @@ func (c Config) Validate() (Config, error) {
 }
 
 func checkZone(zone string) error {
-	if len(zone) <= resolver.MaxZone && strings.TrimSpace(zone) == zone && !strings.ContainsFunc(zone, notPrintable) {
+	if len(zone) <= resolver.MaxZone && strings.TrimSpace(zone) == zone && cleantext.Printable(zone) {
 		return nil
 	}
 	return &strictjson.Error{
@@ -153,10 +152,6 @@ func checkZone(zone string) error {
 		Want: fmt.Sprintf("printable text of at most %d bytes with no space at its ends", resolver.MaxZone),
 	}
 }
-
-// notPrintable leaves out the replacement character, too, which JSON puts for
-// what is not valid Unicode.
-func notPrintable(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 
 func positive(d, otherwise time.Duration) time.Duration {
 	if d > 0 {

@@ -13,7 +13,7 @@ import (
 // while nobody can be picked. Who is connected is probed, and at the doors of the
 // others somebody knocks.
 type search struct {
-	wanted  chan struct{} // capacity 1: ask now
+	wanted  selector.Bell // ask now
 	running bool          // the searcher runs, until Close; guarded by Set.mu
 	seeking bool          // nobody can be picked; guarded by Set.mu
 }
@@ -24,15 +24,7 @@ type search struct {
 // cost more, and their pauses grow.
 const seekingKnock = 180 * time.Millisecond
 
-func newSearch() search { return search{wanted: make(chan struct{}, 1)} }
-
-// ask has everybody asked, soon and once.
-func (x *search) ask() {
-	select {
-	case x.wanted <- struct{}{}:
-	default:
-	}
-}
+func newSearch() search { return search{wanted: selector.NewBell()} }
 
 // seekLocked begins or ends the search, as is due.
 func (s *Set) seekLocked() {
@@ -44,7 +36,7 @@ func (s *Set) seekLocked() {
 	was := x.seeking
 	x.seeking = len(s.list) > 0 && !s.pickableLocked()
 	if x.seeking && !was {
-		x.ask()
+		x.wanted.Ring()
 	}
 }
 

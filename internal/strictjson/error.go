@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
 // MaxEcho bounds how much of a bad value or of an unknown key an Error shows,
@@ -37,31 +37,9 @@ func (e *Error) Error() string {
 	return what + ": want " + e.Want
 }
 
-// Echo makes text fit to be shown in an error: one line of printable characters
-// of at most MaxEcho bytes. Longer text is cut at a character and ends in "...".
-func Echo(s string) string {
-	const ellipsis = "..."
-	cut := len(s) > MaxEcho
-	if cut {
-		s = s[:MaxEcho-len(ellipsis)]
-		for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
-			s = s[:len(s)-1]
-		}
-		if n := len(s); n > 0 && s[n-1] >= utf8.RuneSelf {
-			s = s[:n-1] // the start of a character that may have been cut
-		}
-	}
-	s = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
-	if cut {
-		s += ellipsis
-	}
-	return s
-}
+// Echo returns text as an error shows it: one line of printable characters of at
+// most MaxEcho bytes.
+func Echo(s string) string { return cleantext.Value(s, MaxEcho) }
 
 // Join gives the path of a part: Join("a", "b") is "a.b", and Join("a", "[1].b")
 // is "a[1].b", as an index needs no dot.
