@@ -20,8 +20,8 @@
 //   - the policy of a channel whose service config names none can be chosen: it is
 //     round_robin instead of pick_first.
 //
-// Which policy stands behind the name is an environment variable's matter, so that
-// one test program serves a policy and its control. Nothing of grpc's is committed.
+// An environment variable says which policy stands behind the name, so that one test
+// program serves a policy and its control. Nothing of grpc's is committed.
 //
 // A test that fails is run with round_robin too. If it fails there, it is not ours.
 // Otherwise it is run twice more: one that passes both times is reported as
@@ -34,9 +34,9 @@
 //
 //	go run -C internal/conformance . [-short] [-grpc v1.x.y] [-keep] [-v] [suite ...]
 //
-// All suites run if none is named. With -short only those files of the largest suite
-// run that are about policies, and those suites whose parents are not xDS. With
-// -grpc another version of grpc is taken, from the module proxy; what is out of date
+// All suites run if none is named, two at a time. With -short those of grpc's largest
+// package run only the tests that are about policies, and those with xDS servers are
+// left out. With -grpc another version of grpc is taken, from the module proxy; what is out of date
 // in docs/conformance.md is then only reported, since it speaks of one version. The
 // network is used only for modules that are not in the module cache.
 //

@@ -130,6 +130,9 @@ func newWorkspace(ctx context.Context, dir, library string, grpc module, chosen 
 	return w, nil
 }
 
+// sumFiles know the modules that the library and this command need.
+var sumFiles = []string{"go.sum", "go.work.sum", "internal/conformance/go.sum"}
+
 // requireLibrary has the copy's go.mod ask for the library, and its go.sum know what
 // that needs.
 func (w *workspace) requireLibrary(ctx context.Context) error {
@@ -138,11 +141,14 @@ func (w *workspace) requireLibrary(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	more, err := os.ReadFile(filepath.Join(w.library, "go.sum"))
-	if err != nil {
-		return err
+	for _, file := range sumFiles {
+		more, err := os.ReadFile(filepath.Join(w.library, filepath.FromSlash(file)))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // there need not be a go.work
+			return err
+		}
+		all = append(all, more...)
 	}
-	if err := os.WriteFile(sums, append(all, more...), 0o600); err != nil {
+	if err := os.WriteFile(sums, all, 0o600); err != nil {
 		return err
 	}
 	_, err = goCommand(ctx, w.dir, inCopy, "mod", "edit",
