@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/follow"
 	"github.com/cantonlb/cantonlb/internal/reresolve"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -25,7 +26,7 @@ type Client struct {
 	list  *resolver.Static
 	set   *endpointset.Set
 	creds *transport.Credentials
-	file  *follower // nil unless the list comes from a file
+	file  follow.Follower // nil unless the list comes from a file
 	// needsTarget: each endpoint has to have a health target, as the role wants it.
 	needsTarget bool
 	role        Role
@@ -86,6 +87,9 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 			reresolve.Run(ctx, c.set, cmp.Or(cfg.DNS, net.DefaultResolver), cfg.ReresolveInterval)
 		})
 	}
+	if c.file = follow.Begin(followed{c}, opts); c.file != nil {
+		c.set.CountReloads(0, 0) // so that the metric begins at zero
+	}
 	return c, nil
 }
 
@@ -117,7 +121,11 @@ func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 
 // Status gives a snapshot of the client and its endpoints.
 func (c *Client) Status() Status {
-	file := c.file.snapshot() // first: the endpoints are at least as new
+	var file *FileStatus
+	if c.file != nil {
+		f := c.file.Status() // first: the endpoints are at least as new
+		file = &f
+	}
 	s := newStatus(c.conn.GetState(), c.set.Status())
 	s.Notes = append(s.Notes, fileNotes(c.creds, c.list.Endpoints())...)
 	s.addFile(file)
@@ -190,7 +198,7 @@ func (c *Client) update(endpoints []Endpoint) error {
 func (c *Client) Close() error {
 	c.closing.Do(func() {
 		if c.file != nil {
-			c.file.close() // before the channel, which it may be giving a list
+			c.file.Close() // before the channel, which it may be giving a list
 		}
 		c.closeErr = c.conn.Close()
 	})

@@ -18,6 +18,7 @@ import (
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/limits"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -171,6 +172,20 @@ type Config struct {
 	OnAttempt func(context.Context, AttemptEvent)
 }
 
+// Check returns all that NewClient would refuse about the Config, or nil. It
+// connects to nothing and reads no file.
+func (c Config) Check() error {
+	if len(c.Endpoints) == 0 {
+		return errNoEndpoints
+	}
+	if _, err := newEquipment(c); err != nil {
+		return err
+	}
+	return tryServiceConfig(c.ServiceConfig)
+}
+
+var errNoEndpoints = &strictjson.Error{Field: "endpoints", Want: "at least one endpoint"}
+
 // Ejection says when an endpoint is ejected because its calls fail.
 type Ejection struct {
 	// ConsecutiveFailures is how many calls in a row must fail. Default 5, at most
@@ -209,19 +224,16 @@ const (
 	FailOpen = NoneEligible(endpointset.FailOpen)
 )
 
-// nameLimit bounds the name of a client, in bytes.
-const nameLimit = 64
-
 // target gives the target of the client's channel.
 func (c Config) target() (string, error) {
 	name := cmp.Or(c.Name, string(c.Role), "endpoints")
 	fits := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
 	}
-	if len(name) > nameLimit || strings.ContainsFunc(name, func(r rune) bool { return !fits(r) }) {
+	if len(name) > limits.MaxClientName || strings.ContainsFunc(name, func(r rune) bool { return !fits(r) }) {
 		return "", &strictjson.Error{
 			Field: "name", Value: strconv.Quote(healthcheck.CleanDetail(name)),
-			Want: fmt.Sprintf("at most %d letters, digits, dots, dashes and underscores", nameLimit),
+			Want: fmt.Sprintf("at most %d letters, digits, dots, dashes and underscores", limits.MaxClientName),
 		}
 	}
 	return resolver.Scheme + ":///" + name, nil
@@ -261,17 +273,11 @@ func (c Config) validator() endpointset.Validator {
 	}
 }
 
-// The bounds of ReresolveInterval.
-const (
-	minReresolve = time.Second
-	maxReresolve = 24 * time.Hour
-)
-
 func (c Config) checkReresolve() error {
-	if d := c.ReresolveInterval; d != 0 && (d < minReresolve || d > maxReresolve) {
+	if d := c.ReresolveInterval; d != 0 && (d < limits.MinReresolve || d > limits.MaxReresolve) {
 		return &strictjson.Error{
 			Field: "reresolveInterval", Value: strconv.Quote(d.String()),
-			Want: fmt.Sprintf("a duration from %v to %v; none for never", minReresolve, maxReresolve),
+			Want: fmt.Sprintf("a duration from %v to %v; none for never", limits.MinReresolve, limits.MaxReresolve),
 		}
 	}
 	return nil
@@ -331,7 +337,6 @@ func notHeeded(field string, by, of Policy) error {
 // The defaults and bounds of making calls again.
 const (
 	defaultMaxAttempts = 3
-	mostAttempts       = 100
 	defaultShare       = 0.2
 	defaultPerSecond   = 10
 )
@@ -343,8 +348,8 @@ func (c Config) rescuer() (*rescuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.MaxAttempts < 0 || c.MaxAttempts > mostAttempts {
-		return nil, fmt.Errorf("maxAttempts %d: want a whole number from 1 to %d", c.MaxAttempts, mostAttempts)
+	if c.MaxAttempts < 0 || c.MaxAttempts > limits.MaxAttempts {
+		return nil, fmt.Errorf("maxAttempts %d: want a whole number from 1 to %d", c.MaxAttempts, limits.MaxAttempts)
 	}
 	b := c.RetryBudget
 	if math.IsNaN(b.Share) || b.Share > 1 {

@@ -20,6 +20,8 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -92,21 +94,21 @@ func TestURLsChooseTheCredentials(t *testing.T) {
 	client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Address: "http://" + cluster.Addrs()[0]}}})
 	require.NoError(t, err)
 	defer client.Close()
-	assert.Equal(t, map[string]int{"server0": 3}, spread(t, client, 3))
+	assert.Equal(t, map[string]int{"server0": 3}, testkit.Spread(t, client, 3))
 
 	secure, err := cantonlb.NewClient(cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Name: "seq1", Address: "https://" + cluster.Addrs()[0]}}})
 	require.NoError(t, err)
 	defer secure.Close()
-	_, err = lbtest.ServedBy(timeout(t), secure)
+	_, err = lbtest.ServedBy(testkit.Context(t), secure)
 	assert.Contains(t, noneEligible(t, err).Endpoints[0].Detail, "tls", "a plaintext server is not taken for one with TLS")
 }
 
 func TestTheSequencerRoleAsksForTheSequencersService(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithHealthServices("sequencer-health-check-service"))
-	client := connect(t, cluster, cantonlb.Config{Role: cantonlb.Sequencer}, 1)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Role: cantonlb.Sequencer}, 1)
 	assert.Contains(t, client.Status().Endpoints[0].Probe.Target, `"sequencer-health-check-service"`)
 	cluster.SetServing(0, "sequencer-health-check-service", false)
-	await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
+	clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
 }
 
 func TestTheMediatorRoleFollowsTheReplicaWhoseHealthPortSaysThatItIsActive(t *testing.T) {
@@ -118,15 +120,15 @@ func TestTheMediatorRoleFollowsTheReplicaWhoseHealthPortSaysThatItIsActive(t *te
 	require.NoError(t, err)
 
 	nodes.SetServing(0, "mediator", false)
-	client := connect(t, apis, cantonlb.Config{Role: cantonlb.Mediator, HealthCheck: healthcheck.Config{GRPCPort: n}}, 0)
-	_, err = lbtest.ServedBy(timeout(t), client)
+	client := clientkit.Connect(t, apis, cantonlb.Config{Role: cantonlb.Mediator, HealthCheck: healthcheck.Config{GRPCPort: n}}, 0)
+	_, err = lbtest.ServedBy(testkit.Context(t), client)
 	assert.Equal(t, healthcheck.ReasonNotServing, noneEligible(t, err).Endpoints[0].Reason)
 	nodes.SetServing(0, "mediator", true)
-	assert.Equal(t, map[string]int{"server0": 3}, spread(t, client, 3))
+	assert.Equal(t, map[string]int{"server0": 3}, testkit.Spread(t, client, 3))
 	assert.Equal(t, 0, apis.HealthCalls(0)+apis.HealthWatches(0))
 
 	nodes.Hang(0)
-	s := await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
 	assert.Equal(t, healthcheck.ReasonProbeTimeout, s.Endpoints[0].Reason)
 }
 
@@ -139,12 +141,12 @@ func TestHealthOverHTTP(t *testing.T) {
 	}))
 	defer page.Close()
 	url := strings.Replace(page.URL, "127.0.0.1", "{host}", 1) + "/health"
-	client := connect(t, cluster, cantonlb.Config{
+	client := clientkit.Connect(t, cluster, cantonlb.Config{
 		Role: cantonlb.ParticipantAdmin, HealthCheck: healthcheck.Config{HTTP: url},
 	}, 1)
 	assert.Equal(t, healthcheck.KindHTTP, client.Status().Endpoints[0].Probe.Kind)
 	code.Store(http.StatusServiceUnavailable)
-	s := await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
 	assert.Equal(t, healthcheck.ReasonNotServing, s.Endpoints[0].Reason)
 	assert.Contains(t, s.Endpoints[0].Detail, "503")
 }
@@ -153,31 +155,31 @@ func TestTheUsersServiceConfigIsMergedWithThePolicy(t *testing.T) {
 	t.Run("methodConfig", func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 		cluster.FailCalls(0, codes.Unavailable, "not now")
-		client := connect(t, cluster, cantonlb.Config{ServiceConfig: `{"methodConfig":[{"name":[{}],"retryPolicy":{
+		client := clientkit.Connect(t, cluster, cantonlb.Config{ServiceConfig: `{"methodConfig":[{"name":[{}],"retryPolicy":{
 			"maxAttempts":4,"initialBackoff":"0.001s","maxBackoff":"0.01s","backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}]}`}, 2)
-		assert.Equal(t, map[string]int{"server1": 10}, spread(t, client, 10))
+		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, client, 10))
 		assert.Positive(t, cluster.Calls(0))
 	})
 	t.Run("the name in healthCheckConfig stands in for an unset service, and one Watch runs", func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithHealthServices("theirs"))
 		cluster.SetServing(0, "", false)
-		client := connect(t, cluster, cantonlb.Config{ServiceConfig: `{"healthCheckConfig":{"serviceName":"theirs"}}`}, 1)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{ServiceConfig: `{"healthCheckConfig":{"serviceName":"theirs"}}`}, 1)
 		assert.Equal(t, 1, cluster.HealthWatches(0))
 		cluster.SetServing(0, "theirs", false)
-		await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
+		clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
 	})
 	t.Run("with two names both have to pass", func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithHealthServices("ours", "theirs"))
-		client := connect(t, cluster, cantonlb.Config{
+		client := clientkit.Connect(t, cluster, cantonlb.Config{
 			HealthCheck:   healthcheck.Config{Service: "ours"},
 			ServiceConfig: `{"healthCheckConfig":{"serviceName":"theirs"}}`,
 		}, 1)
 		assert.Equal(t, 2, cluster.HealthWatches(0))
 		for _, name := range []string{"ours", "theirs"} {
 			cluster.SetServing(0, name, false)
-			await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
+			clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
 			cluster.SetServing(0, name, true)
-			require.NoError(t, client.WaitHealthy(timeout(t), 1))
+			require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
 		}
 	})
 }

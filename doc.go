@@ -23,12 +23,12 @@
 //	defer client.Close()
 //	stub := pb.NewSequencerServiceClient(client)
 //
-// [NewClientFromFile] reads the same from a file, and follows it.
+// Package configfile reads the same from a file, and follows it.
 //
 // [Client.Status] tells of each endpoint whether it may be picked, why, and when
 // and how that was last learnt. A call that finds nobody gets a
-// [NoEligibleError], which says the same. What a Canton node itself says about an
-// error, [AsCantonError] reads.
+// [NoEligibleError], which says the same. Package cantonerr reads what a Canton node
+// says about an error.
 //
 // A server that hangs is found by its probes, and sooner by the silence of the
 // calls in flight. Calls that the application has declared idempotent are then
@@ -70,8 +70,9 @@
 // package balancer is the policy healthy_round_robin and package failover the
 // policy active_passive, both for plain channels as well, packages otelmetrics and
 // oteltrace give metrics and traces to OpenTelemetry, package statuspage is a page
-// that shows all of it, and package lbtest is a test kit of servers that can be
-// killed and hung.
+// that shows all of it, package configfile follows a config file, package cantonerr
+// reads the errors of Canton's nodes, and package lbtest is a test kit of servers
+// that can be killed and hung.
 //
 // # Defaults
 //

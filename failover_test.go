@@ -20,6 +20,8 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -100,14 +102,14 @@ func endOf(stream grpc.ServerStreamingClient[wrapperspb.UInt64Value]) error {
 func TestAllCallsGoToTheActiveWhichStaysWhileItIsEligible(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
-		client := connect(t, c, activePassive(), 3)
-		assert.Equal(t, map[string]int{"server0": 30}, spread(t, client, 30))
+		client := clientkit.Connect(t, c, activePassive(), 3)
+		assert.Equal(t, map[string]int{"server0": 30}, testkit.Spread(t, client, 30))
 		c.SetServing(0, "", false)
 		synctest.Wait()
-		assert.Equal(t, map[string]int{"server1": 30}, spread(t, client, 30))
+		assert.Equal(t, map[string]int{"server1": 30}, testkit.Spread(t, client, 30))
 		c.SetServing(0, "", true)
 		time.Sleep(time.Hour)
-		assert.Equal(t, map[string]int{"server1": 30}, spread(t, client, 30))
+		assert.Equal(t, map[string]int{"server1": 30}, testkit.Spread(t, client, 30))
 		assert.Equal(t, []string{"server0>server1 not_serving"}, switches(client))
 		s := client.Status()
 		assert.Equal(t, "active_passive", s.Policy)
@@ -121,7 +123,7 @@ func TestAllCallsGoToTheActiveWhichStaysWhileItIsEligible(t *testing.T) {
 func TestStandbysAreKeptConnectedAndProbed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, c, activePassive(), 2)
+		client := clientkit.Connect(t, c, activePassive(), 2)
 		before := c.HealthCalls(1)
 		time.Sleep(10 * time.Second)
 		assert.Equal(t, 1, c.Conns(1))
@@ -137,13 +139,13 @@ func TestAPlannedDemotionFailsNoCallAndStreamsMoveWithinTheDrainWindow(t *testin
 		c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 		cfg := activePassive()
 		cfg.Failover.Drain = 3 * time.Second
-		client := connect(t, c, cfg, 2)
+		client := clientkit.Connect(t, c, cfg, 2)
 		stream, err := lbtest.Ticks(t.Context(), client, 100*time.Millisecond)
 		require.NoError(t, err)
 		c.SetLatency(0, time.Second)
 		long := make(chan string, 1)
 		go func() {
-			name, err := lbtest.ServedBy(timeout(t), client)
+			name, err := lbtest.ServedBy(testkit.Context(t), client)
 			assert.NoError(t, err)
 			long <- name
 		}()
@@ -158,7 +160,7 @@ func TestAPlannedDemotionFailsNoCallAndStreamsMoveWithinTheDrainWindow(t *testin
 		assert.LessOrEqual(t, last.At.Sub(pushed), 50*time.Millisecond, "from the push to the switch")
 		assert.Equal(t, `switch 2: "server0" -> "server1" (not_serving)`, last.String())
 		assert.Equal(t, "server0", <-long, "a unary call in flight is left to finish")
-		assert.Equal(t, map[string]int{"server1": 10}, spread(t, client, 10))
+		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, client, 10))
 
 		err = endOf(stream)
 		assert.Equal(t, 3*time.Second, time.Since(pushed))
@@ -187,7 +189,7 @@ func TestASwitchFollowsThePushFromAHealthPortAtOnce(t *testing.T) {
 		cfg := activePassive()
 		cfg.Policy, cfg.Role = "", cantonlb.Mediator
 		cfg.HealthCheck.GRPCPort = 1 // that of every server here
-		client := connect(t, c, cfg, 1)
+		client := clientkit.Connect(t, c, cfg, 1)
 		for range 10 {
 			time.Sleep(3 * time.Second)
 			pushed := time.Now()
@@ -210,7 +212,7 @@ func TestASwitchFollowsThePushFromAHealthPortAtOnce(t *testing.T) {
 func TestAStreamStaysIfItsEndpointIsTheActiveAgainInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, c, activePassive(), 2)
+		client := clientkit.Connect(t, c, activePassive(), 2)
 		stream, err := lbtest.Ticks(t.Context(), client, 100*time.Millisecond)
 		require.NoError(t, err)
 		require.NoError(t, client.Switch(t.Context(), "server1"))
@@ -230,7 +232,7 @@ func TestAStreamStaysIfItsEndpointIsTheActiveAgainInTime(t *testing.T) {
 func TestACallerWhoEndsAMovableStreamGetsItsOwnReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, c, activePassive(), 2)
+		client := clientkit.Connect(t, c, activePassive(), 2)
 		ctx, cancel := context.WithCancel(t.Context())
 		stream, err := lbtest.Ticks(ctx, client, time.Hour)
 		require.NoError(t, err)
@@ -252,7 +254,7 @@ func TestTenAlternatingKillsLoseNoIdempotentCallAndEachSwitchIsExplained(t *test
 		c := replicas(t, 2)
 		c.Kill(1)
 		c.SetServing(1, "", true)
-		client := connect(t, c, activePassive(), 1)
+		client := clientkit.Connect(t, c, activePassive(), 1)
 		stop := keepCalling(t.Context(), client, 50*time.Millisecond, time.Minute)
 		var want []string
 		for round := range 10 {
@@ -281,7 +283,7 @@ func TestWhenTheStandbyIsWarmTheSwitchFollowsItsTakeoverAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const takeover = 15 * time.Second
 		c := replicas(t, 2)
-		client := connect(t, c, activePassive(), 1)
+		client := clientkit.Connect(t, c, activePassive(), 1)
 		stop := keepCalling(t.Context(), client, 50*time.Millisecond, time.Minute)
 		for round := range 10 {
 			old, next := round%2, (round+1)%2
@@ -306,7 +308,7 @@ func TestWhenTheStandbyIsWarmTheSwitchFollowsItsTakeoverAtOnce(t *testing.T) {
 func TestAHungActiveIsLeftAndItsIdempotentCallsAreMadeOnTheNewOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, c, activePassive(), 2)
+		client := clientkit.Connect(t, c, activePassive(), 2)
 		stream, err := lbtest.Ticks(t.Context(), client, 10*time.Millisecond)
 		require.NoError(t, err)
 		stop := keepCalling(t.Context(), client, 20*time.Millisecond, 2*time.Second)
@@ -332,7 +334,7 @@ func TestWithNobodyActiveCallsGetWhatTheConfigSays(t *testing.T) {
 			cantonlb.FailFast: codes.Unavailable, cantonlb.Wait: codes.DeadlineExceeded,
 		} {
 			c := replicas(t, 2)
-			client := connect(t, c, cantonlb.Config{Policy: cantonlb.ActivePassive, NoneEligible: policy}, 1)
+			client := clientkit.Connect(t, c, cantonlb.Config{Policy: cantonlb.ActivePassive, NoneEligible: policy}, 1)
 			c.SetServing(0, "", false)
 			synctest.Wait()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -361,15 +363,15 @@ func TestWithNobodyActiveCallsGetWhatTheConfigSays(t *testing.T) {
 func TestFailOpenGoesToWhoWasActiveLastAndToNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
-		client := connect(t, c, cantonlb.Config{Policy: cantonlb.ActivePassive, NoneEligible: cantonlb.FailOpen}, 3)
+		client := clientkit.Connect(t, c, cantonlb.Config{Policy: cantonlb.ActivePassive, NoneEligible: cantonlb.FailOpen}, 3)
 		require.NoError(t, client.Switch(t.Context(), "server1"))
 		for _, i := range []int{0, 2, 1} { // the active last
 			c.SetServing(i, "", false)
 			synctest.Wait()
 		}
-		await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 && !s.NoneEligibleSince.IsZero() })
+		clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 && !s.NoneEligibleSince.IsZero() })
 		for range 20 {
-			name, err := lbtest.ServedBy(timeout(t), client)
+			name, err := lbtest.ServedBy(testkit.Context(t), client)
 			require.NoError(t, err)
 			assert.Equal(t, "server1", name)
 		}
@@ -388,7 +390,7 @@ func TestAnActiveThatFlapsCausesNoMoreSwitchesThanTheBound(t *testing.T) {
 				c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 				cfg := activePassive()
 				cfg.Failover.FailBack = cantonlb.FailBackAfterHold
-				client := connect(t, c, cfg, 2)
+				client := clientkit.Connect(t, c, cfg, 2)
 				stop := keepCalling(t.Context(), client, 20*time.Millisecond, 10*time.Second)
 				for second := range 120 {
 					c.SetServing(flapping, "", second%2 == 1)
@@ -406,9 +408,9 @@ func TestAnActiveThatFlapsCausesNoMoreSwitchesThanTheBound(t *testing.T) {
 // that was active before.
 func TestACallMadeAfterASwitchIsNeverSentToTheOldOne(t *testing.T) {
 	c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-	client := connect(t, c, activePassive(), 2)
-	stop := keepCalling(t.Context(), client, time.Millisecond, patience)
-	reader := client.Subscribe(timeout(t))
+	client := clientkit.Connect(t, c, activePassive(), 2)
+	stop := keepCalling(t.Context(), client, time.Millisecond, testkit.Patience)
+	reader := client.Subscribe(testkit.Context(t))
 	seen := 0
 	for news := range reader {
 		for _, e := range news.Events {
@@ -416,7 +418,7 @@ func TestACallMadeAfterASwitchIsNeverSentToTheOldOne(t *testing.T) {
 				continue
 			}
 			for range 5 {
-				name, err := lbtest.ServedBy(timeout(t), client)
+				name, err := lbtest.ServedBy(testkit.Context(t), client)
 				require.NoError(t, err)
 				require.Equal(t, e.Switch.To, name)
 			}
@@ -436,7 +438,7 @@ func TestACallMadeAfterASwitchIsNeverSentToTheOldOne(t *testing.T) {
 func TestTwoThatBothServeAreReportedAndTheActiveStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := replicas(t, 2)
-		client := connect(t, c, activePassive(), 1)
+		client := clientkit.Connect(t, c, activePassive(), 1)
 		for range 10 {
 			c.SetServing(1, "", true)
 			time.Sleep(time.Second)
@@ -464,10 +466,10 @@ func TestFailBackToThePreferredComesAfterTheHoldDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 		cfg := activePassive()
-		cfg.Endpoints = endpointsOf(c)
+		cfg.Endpoints = clientkit.Endpoints(c)
 		cfg.Endpoints[0].Priority = 7
 		cfg.Failover = cantonlb.Failover{FailBack: cantonlb.FailBackAfterHold, HoldDown: time.Minute}
-		client := connect(t, c, cfg, 2)
+		client := clientkit.Connect(t, c, cfg, 2)
 		assert.Equal(t, "server1", active(client), "the lower number is preferred")
 		c.SetServing(1, "", false)
 		time.Sleep(time.Hour)
@@ -485,7 +487,7 @@ func TestAServerThatAgesItsConnectionsStaysTheActive(t *testing.T) {
 		c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, lbtest.WithServerOptions(grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge: 2 * time.Second, MaxConnectionAgeGrace: time.Second,
 		})))
-		client := connect(t, c, activePassive(), 2)
+		client := clientkit.Connect(t, c, activePassive(), 2)
 		stop := keepCalling(t.Context(), client, 20*time.Millisecond, 5*time.Second)
 		time.Sleep(time.Minute)
 		_, errs := stop()
@@ -499,7 +501,7 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
 		c.SetServing(2, "", false)
-		client := connect(t, c, activePassive(), 2)
+		client := clientkit.Connect(t, c, activePassive(), 2)
 		refused := func(err error, text string, reason healthcheck.Reason) {
 			t.Helper()
 			r, ok := errors.AsType[*cantonlb.RefusedError](err)
@@ -509,12 +511,12 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 		}
 		synctest.Wait() // until server2 is known to be passive
 		require.NoError(t, client.Switch(t.Context(), "server1"))
-		assert.Equal(t, map[string]int{"server1": 10}, spread(t, client, 10))
+		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, client, 10))
 		refused(client.Switch(t.Context(), "server2"), `switch "server2" refused: it is not eligible (not_serving)`, healthcheck.ReasonNotServing)
 		refused(client.Switch(t.Context(), "x"), `switch "x" refused: no such endpoint in the list`, healthcheck.ReasonNone)
 
 		require.NoError(t, client.Pin("server0"))
-		assert.Equal(t, map[string]int{"server0": 10}, spread(t, client, 10))
+		assert.Equal(t, map[string]int{"server0": 10}, testkit.Spread(t, client, 10))
 		assert.Equal(t, "server0", client.Status().Failover.Pinned)
 		refused(client.Drain("server0"), `drain "server0" refused: the active is pinned to it: unpin it first (pinned)`, healthcheck.ReasonPinned)
 		c.SetServing(0, "", false)
@@ -524,15 +526,15 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 		cancel()
 		assert.ErrorContains(t, err, "the active is pinned to server0")
 		require.NoError(t, client.Unpin())
-		assert.Equal(t, map[string]int{"server1": 10}, spread(t, client, 10))
+		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, client, 10))
 
 		refused(client.Drain("server1"), `drain "server1" refused: no other endpoint could be active (no_standby)`, healthcheck.ReasonNoStandby)
 		c.SetServing(0, "", true)
-		require.NoError(t, client.WaitHealthy(timeout(t), 2))
+		require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
 		require.NoError(t, client.Drain("server1"))
-		assert.Equal(t, map[string]int{"server0": 10}, spread(t, client, 10))
+		assert.Equal(t, map[string]int{"server0": 10}, testkit.Spread(t, client, 10))
 		require.NoError(t, client.Undrain("server1"))
-		assert.Equal(t, map[string]int{"server0": 10}, spread(t, client, 10))
+		assert.Equal(t, map[string]int{"server0": 10}, testkit.Spread(t, client, 10))
 		assert.Equal(t, []string{
 			"server0>server1 by_hand", "server1>server0 pinned", "server0>server1 not_serving", "server1>server0 drained",
 		}, switches(client))
@@ -545,7 +547,7 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 
 func TestCommandsNeedThePolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := connect(t, lbtest.NewCluster(t, 1, lbtest.RegisterEcho), cantonlb.Config{}, 1)
+		client := clientkit.Connect(t, lbtest.NewCluster(t, 1, lbtest.RegisterEcho), cantonlb.Config{}, 1)
 		const want = "cantonlb: the policy healthy_round_robin picks every eligible endpoint in turn: " +
 			"there is no active one to choose; want the policy active_passive"
 		assert.EqualError(t, client.Switch(t.Context(), "server0"), want)
@@ -562,9 +564,9 @@ func TestALeavingActiveServesUntilItsSuccessorsAreDecided(t *testing.T) {
 		c := lbtest.NewCluster(t, 4, lbtest.RegisterEcho)
 		c.SetHealthLatency(2, 0)
 		cfg := activePassive()
-		all := endpointsOf(c)
+		all := clientkit.Endpoints(c)
 		cfg.Endpoints = all[:2]
-		client := connect(t, c, cfg, 2)
+		client := clientkit.Connect(t, c, cfg, 2)
 		stream, err := lbtest.Ticks(t.Context(), client, 100*time.Millisecond)
 		require.NoError(t, err)
 		stop := keepCalling(t.Context(), client, 5*time.Millisecond, time.Second)
@@ -581,8 +583,8 @@ func TestALeavingActiveServesUntilItsSuccessorsAreDecided(t *testing.T) {
 func TestAChangeOfPrioritiesKeepsConnectionsAndTheActive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, c, activePassive(), 2)
-		list := endpointsOf(c)
+		client := clientkit.Connect(t, c, activePassive(), 2)
+		list := clientkit.Endpoints(c)
 		list[0].Priority = 5
 		require.NoError(t, client.Update(list))
 		time.Sleep(time.Minute)
@@ -603,13 +605,13 @@ func TestTheAnswerOfAPassiveReplicaHasAllEndpointsAskedAtOnce(t *testing.T) {
 		c := replicas(t, 2)
 		cfg := activePassive()
 		cfg.HealthCheck = healthcheck.Config{Interval: time.Hour, NoWatch: true}
-		client := connect(t, c, cfg, 1)
+		client := clientkit.Connect(t, c, cfg, 1)
 		time.Sleep(time.Minute)
 		c.SetServing(0, "", false) // which nobody hears of: there is no Watch
 		c.SetServing(1, "", true)
 		c.FailCalls(0, codes.Unavailable, "NODE_IS_PASSIVE_REPLICA(1,0a1b2c3d): not active")
 		began := time.Now()
-		name, err := lbtest.ServedBy(timeout(t), client)
+		name, err := lbtest.ServedBy(testkit.Context(t), client)
 		require.NoError(t, err)
 		assert.Equal(t, "server1", name)
 		assert.LessOrEqual(t, time.Since(began), 300*time.Millisecond)
@@ -621,16 +623,16 @@ func TestTheFirstChoiceWaitsForThePreferredEndpoint(t *testing.T) {
 		c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 		c.SetHealthLatency(0, 500*time.Millisecond)
 		c.FailHealthWatches(0, codes.Unimplemented, "")
-		client := connect(t, c, activePassive(), 0)
-		name, err := lbtest.ServedBy(timeout(t), client)
+		client := clientkit.Connect(t, c, activePassive(), 0)
+		name, err := lbtest.ServedBy(testkit.Context(t), client)
 		require.NoError(t, err)
 		assert.Equal(t, "server0", name)
 
 		c = lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 		c.Partition(0)
-		client = connect(t, c, activePassive(), 0)
+		client = clientkit.Connect(t, c, activePassive(), 0)
 		began := time.Now()
-		name, err = lbtest.ServedBy(timeout(t), client)
+		name, err = lbtest.ServedBy(testkit.Context(t), client)
 		require.NoError(t, err)
 		assert.Equal(t, "server1", name)
 		assert.LessOrEqual(t, time.Since(began), 1100*time.Millisecond, "but not for long")
@@ -675,7 +677,7 @@ func TestAReplicaThatRefusedConnectionsIsTheActiveSoonAfterItServes(t *testing.T
 		synctest.Test(t, func(t *testing.T) {
 			c := replicas(t, 2)
 			c.Kill(1)
-			client := connect(t, c, activePassive(), 1)
+			client := clientkit.Connect(t, c, activePassive(), 1)
 			c.Kill(0)
 			time.Sleep(takeover)
 			require.Empty(t, active(client))

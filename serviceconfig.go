@@ -4,6 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
@@ -44,7 +48,7 @@ func mergeUser(out map[string]any, cfg *endpointset.Config, user string) error {
 		"healthCheckConfig": func(raw json.RawMessage) error {
 			var service string
 			err := strictjson.Object(raw, map[string]func(json.RawMessage) error{
-				"serviceName": strictjson.String(&service, healthServiceLimit),
+				"serviceName": strictjson.String(&service, healthcheck.MaxService),
 			})
 			switch {
 			case err != nil:
@@ -62,5 +66,16 @@ func mergeUser(out map[string]any, cfg *endpointset.Config, user string) error {
 	return strictjson.Prefix("serviceConfig", err)
 }
 
-// healthServiceLimit bounds the name of a health service, in bytes.
-const healthServiceLimit = 512
+// tryServiceConfig finds out what grpc says of a service config, by making a
+// channel that connects to nothing.
+func tryServiceConfig(text string) error {
+	if text == "" {
+		return nil
+	}
+	conn, err := grpc.NewClient("passthrough:///unused", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultServiceConfig(text))
+	if err != nil {
+		return &strictjson.Error{Field: "serviceConfig", Want: "one that grpc takes (" + healthcheck.CleanDetail(err.Error()) + ")"}
+	}
+	return conn.Close()
+}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/serviceconfig"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/limits"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -70,8 +71,7 @@ const (
 	defaultMaxTime             = time.Minute
 	defaultDeadAfter           = 3 * time.Second
 
-	maxDuration            = 24 * time.Hour
-	maxConsecutiveFailures = 1_000_000
+	maxDuration = 24 * time.Hour
 )
 
 // Validate gives the configuration with defaults in place of zero values. Each
@@ -98,10 +98,10 @@ func (c Config) Validate() (Config, error) {
 	switch {
 	case e.ConsecutiveFailures == 0:
 		e.ConsecutiveFailures = defaultConsecutiveFailures
-	case e.ConsecutiveFailures < 0 || e.ConsecutiveFailures > maxConsecutiveFailures:
+	case e.ConsecutiveFailures < 0 || e.ConsecutiveFailures > limits.MaxConsecutiveFailures:
 		errs = append(errs, &strictjson.Error{
 			Field: "ejection.consecutiveFailures", Value: fmt.Sprint(e.ConsecutiveFailures),
-			Want: fmt.Sprintf("a whole number from 1 to %d", maxConsecutiveFailures),
+			Want: fmt.Sprintf("a whole number from 1 to %d", limits.MaxConsecutiveFailures),
 		})
 	}
 	duration("ejection.baseTime", &e.BaseTime, min(defaultBaseTime, positive(e.MaxTime, defaultBaseTime)))
@@ -182,7 +182,7 @@ func parse(data []byte, c Config) (*Config, error) {
 		"healthCheck": func(raw json.RawMessage) error { return c.HealthCheck.UnmarshalJSON(raw) },
 		"ejection": func(raw json.RawMessage) error {
 			return strictjson.Object(raw, map[string]func(json.RawMessage) error{
-				"consecutiveFailures": strictjson.Int(&e.ConsecutiveFailures, 1, maxConsecutiveFailures),
+				"consecutiveFailures": strictjson.Int(&e.ConsecutiveFailures, 1, limits.MaxConsecutiveFailures),
 				"baseTime":            strictjson.Duration(&e.BaseTime, maxDuration),
 				"maxTime":             strictjson.Duration(&e.MaxTime, maxDuration),
 			})

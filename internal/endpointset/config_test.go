@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/limits"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
@@ -93,7 +94,7 @@ func TestValidateCompletesWhatIsLeftOut(t *testing.T) {
 		"a short maximum":            {Ejection{MaxTime: 500 * time.Millisecond}, Ejection{5, 500 * time.Millisecond, 500 * time.Millisecond}},
 		"a long maximum":             {Ejection{MaxTime: time.Hour}, Ejection{5, time.Second, time.Hour}},
 		"both, and they are equal":   {Ejection{1, time.Hour, time.Hour}, Ejection{1, time.Hour, time.Hour}},
-		"as many failures as can be": {Ejection{ConsecutiveFailures: maxConsecutiveFailures}, Ejection{maxConsecutiveFailures, time.Second, time.Minute}},
+		"as many failures as can be": {Ejection{ConsecutiveFailures: limits.MaxConsecutiveFailures}, Ejection{limits.MaxConsecutiveFailures, time.Second, time.Minute}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Config{Ejection: c.given}.Validate()
@@ -111,7 +112,7 @@ func TestValidateNamesKeyValueAndWhatWouldBeRight(t *testing.T) {
 		`healthCheck.fall -1: want a whole number from 1 to 1000`:                {HealthCheck: healthcheck.Config{Fall: -1}},
 		`ejection.consecutiveFailures -1: want a whole number from 1 to 1000000`: {Ejection: Ejection{ConsecutiveFailures: -1}},
 		`ejection.consecutiveFailures 1000001: want a whole number from 1 to 1000000`: {
-			Ejection: Ejection{ConsecutiveFailures: maxConsecutiveFailures + 1}},
+			Ejection: Ejection{ConsecutiveFailures: limits.MaxConsecutiveFailures + 1}},
 		`ejection.baseTime "-1s": want a duration above zero, such as "1s"`:             {Ejection: Ejection{BaseTime: -time.Second}},
 		`ejection.maxTime "48h0m0s": want a duration of at most 24h0m0s`:                {Ejection: Ejection{MaxTime: 48 * time.Hour}},
 		`ejection.baseTime "2m0s": want a duration not above maxTime "1m0s"`:            {Ejection: Ejection{BaseTime: 2 * time.Minute, MaxTime: time.Minute}},
@@ -144,7 +145,7 @@ func TestWhatValidatesMarshalsAndParsesToTheSame(t *testing.T) {
 		c, err := Config{
 			HealthCheck: healthcheck.Config{Fall: rapid.IntRange(0, 5).Draw(t, "fall"), Disabled: rapid.Bool().Draw(t, "disabled")},
 			Ejection: Ejection{
-				ConsecutiveFailures: rapid.IntRange(-1, maxConsecutiveFailures+1).Draw(t, "failures"),
+				ConsecutiveFailures: rapid.IntRange(-1, limits.MaxConsecutiveFailures+1).Draw(t, "failures"),
 				BaseTime:            duration.Draw(t, "base"), MaxTime: duration.Draw(t, "max"),
 			},
 			NoneEligible: rapid.SampledFrom([]NoneEligible{"", FailFast, Wait, FailOpen, "x"}).Draw(t, "none"),

@@ -12,8 +12,8 @@ import (
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/cantonerr"
 	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/cantonerr"
 	"github.com/cantonlb/cantonlb/internal/transport"
 )
 

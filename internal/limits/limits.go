@@ -1,0 +1,22 @@
+// Package limits holds the bounds of settings that more than one package checks.
+//
+// # Why
+//
+// A setting is checked where it is used and where it is read from a file, and both
+// have to name the same bound. Bounds of public types are exported where the type
+// is, such as resolver.MaxWeight; what is here is of cantonlb.Config.
+package limits
+
+import "time"
+
+const (
+	// MaxClientName bounds Config.Name, in bytes.
+	MaxClientName = 64
+	// MaxAttempts bounds Config.MaxAttempts.
+	MaxAttempts = 100
+	// MinReresolve and MaxReresolve bound Config.ReresolveInterval.
+	MinReresolve = time.Second
+	MaxReresolve = 24 * time.Hour
+	// MaxConsecutiveFailures bounds Ejection.ConsecutiveFailures.
+	MaxConsecutiveFailures = 1_000_000
+)
