@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/internal/follow"
 	"github.com/cantonlb/cantonlb/internal/reresolve"
@@ -47,12 +48,10 @@ var _ grpc.ClientConnInterface = (*Client)(nil)
 // credentials bundle no endpoint may ask for anything of its own. A service config
 // belongs into Config.ServiceConfig.
 //
-// An error names the field, the value and what would be right.
+// An error tells everything that is wrong with cfg: each fault is a *configerr.Error,
+// which names the field, the value and what would be right, and all are joined.
 func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
-	if len(cfg.Endpoints) == 0 {
-		return nil, errors.New("cantonlb: endpoints: empty list; want at least one endpoint")
-	}
-	e, err := newEquipment(cfg)
+	e, err := newEquipment(cfg, true)
 	if err != nil {
 		return nil, fmt.Errorf("cantonlb: %w", err)
 	}
@@ -186,7 +185,7 @@ func (c *Client) update(endpoints []Endpoint) error {
 		}
 	}
 	err := c.list.Update(endpoints)
-	if _, bad := errors.AsType[*resolver.ConfigError](err); bad { // the policy has not seen it
+	if len(configerr.All(err)) > 0 { // the policy has not seen it
 		c.set.ListRefused(err)
 	}
 	return err

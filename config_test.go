@@ -2,6 +2,7 @@ package cantonlb_test
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,11 +20,54 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
+
+func TestEveryFaultOfAConfigIsReportedAtOnce(t *testing.T) {
+	bad := cantonlb.Config{
+		Name: "a b", Role: "king", Policy: "fastest",
+		Endpoints:         []cantonlb.Endpoint{{Name: "x", Address: "seq1"}, {Name: "y", Address: "http://a:1", Weight: 200, Priority: -1}},
+		HealthCheck:       healthcheck.Config{Interval: -time.Second, Fall: -1},
+		Ejection:          cantonlb.Ejection{ConsecutiveFailures: -1, BaseTime: -1, MaxTime: 48 * time.Hour},
+		NoneEligible:      "panic",
+		DeadAfter:         -1,
+		Zone:              " eu",
+		SpillBelow:        2,
+		ReresolveInterval: time.Millisecond,
+		Idempotent:        []string{"/a/b", "Get", "Put"},
+		MaxAttempts:       101,
+		RetryBudget:       cantonlb.RetryBudget{Share: 2, PerSecond: math.Inf(1)},
+		ServiceConfig:     `{"metodConfig": []}`,
+	}
+	want := []string{
+		"role", "endpoints[0].address", "endpoints[1].weight", "endpoints[1].priority", "name", "policy",
+		"healthCheck.interval", "healthCheck.fall", "ejection.consecutiveFailures", "ejection.baseTime", "ejection.maxTime",
+		"deadAfter", "zone", "spillBelow", "noneEligible", "serviceConfig.metodConfig", "reresolveInterval",
+		"idempotent[1]", "idempotent[2]", "maxAttempts",
+	}
+	fields := func(err error) []string {
+		var found []string
+		for _, e := range configerr.All(err) {
+			found = append(found, e.Field)
+		}
+		return found
+	}
+	assert.Equal(t, want, fields(bad.Check()))
+	assert.ErrorContains(t, bad.Check(), "\nand 2 more", "those of the retry budget")
+	_, err := cantonlb.NewClient(bad)
+	assert.Equal(t, want, fields(err))
+	_, err = cantonlb.DialOptions(bad)
+	assert.Equal(t, want, fields(err))
+
+	empty := cantonlb.Config{Policy: cantonlb.ActivePassive, Role: cantonlb.Mediator, Failover: cantonlb.Failover{HoldDown: -1, Drain: -1, FailBack: "x"}}
+	assert.Equal(t, []string{"endpoints", "healthCheck.grpcPort", "failover.holdDown", "failover.drain", "failover.failBack"}, fields(empty.Check()))
+	good := cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Address: "http://a:1"}}}
+	assert.NoError(t, good.Check())
+}
 
 func TestNewClientRefusesABadConfigAndSaysWhatWouldBeRight(t *testing.T) {
 	list := []cantonlb.Endpoint{{Address: "127.0.0.1:1"}}
@@ -41,7 +85,7 @@ func TestNewClientRefusesABadConfigAndSaysWhatWouldBeRight(t *testing.T) {
 		"no port":             {cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Address: "seq1"}}}, nil, `endpoints[0].address "seq1": missing port`},
 		"a port out of range": {cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Address: "seq1:65536"}}}, nil, `endpoints[0].address "seq1:65536": `},
 		"too many endpoints":  {cantonlb.Config{Endpoints: many}, nil, `10000`},
-		"an unknown role":     {cantonlb.Config{Endpoints: list, Role: "king"}, nil, `role "king": want one of`},
+		"an unknown role":     {cantonlb.Config{Endpoints: list, Role: "king"}, nil, `role "king": want "" or "domain_manager" or`},
 		"a role without its health port": {cantonlb.Config{Endpoints: list, Role: cantonlb.Mediator}, nil,
 			`healthCheck.grpcPort 0: want the port of monitoring.grpc-health-server in it, or `},
 		"a negative interval": {cantonlb.Config{Endpoints: list, HealthCheck: healthcheck.Config{Interval: -time.Second}}, nil,

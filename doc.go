@@ -70,9 +70,9 @@
 // package balancer is the policy healthy_round_robin and package failover the
 // policy active_passive, both for plain channels as well, packages otelmetrics and
 // oteltrace give metrics and traces to OpenTelemetry, package statuspage is a page
-// that shows all of it, package configfile follows a config file, package cantonerr
-// reads the errors of Canton's nodes, and package lbtest is a test kit of servers
-// that can be killed and hung.
+// that shows all of it, package configfile follows a config file, package configerr
+// has the error of a bad setting, package cantonerr reads the errors of Canton's
+// nodes, and package lbtest is a test kit of servers that can be killed and hung.
 //
 // # Defaults
 //

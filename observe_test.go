@@ -101,7 +101,7 @@ func TestANameThatIsNoneIsRefused(t *testing.T) {
 	for name, want := range map[string]string{
 		"a/b":                   `name "a/b": want at most 64 letters, digits, dots, dashes and underscores`,
 		"a b":                   `name "a b": want`,
-		"a\nb":                  `name "a b": want`,
+		"a\nb":                  `name "a\nb": want`,
 		strings.Repeat("x", 65): "want at most 64 letters",
 	} {
 		_, err := cantonlb.NewClient(cantonlb.Config{Name: name, Endpoints: []cantonlb.Endpoint{{Address: "http://a:1"}}})

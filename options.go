@@ -1,6 +1,7 @@
 package cantonlb
 
 import (
+	"context"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -41,7 +42,7 @@ const (
 // that cannot be closed early when they are dead; a list with TLS settings or tokens
 // is an error then.
 func DialOptions(cfg Config) ([]grpc.DialOption, error) {
-	e, err := newEquipment(cfg)
+	e, err := newEquipment(cfg, false)
 	if err != nil {
 		return nil, err
 	}
@@ -69,30 +70,16 @@ type equipment struct {
 	buildErr atomic.Pointer[error]
 }
 
-func newEquipment(cfg Config) (*equipment, error) {
-	policy, policyConfig, err := cfg.policy()
+func newEquipment(cfg Config, needsList bool) (*equipment, error) {
+	s, err := cfg.settle(needsList)
 	if err != nil {
 		return nil, err
 	}
-	service, err := serviceConfig(policy, &policyConfig, cfg.ServiceConfig)
-	if err != nil {
-		return nil, err
-	}
-	if err := cfg.checkReresolve(); err != nil {
-		return nil, err
-	}
-	rescue, err := cfg.rescuer()
-	if err != nil {
-		return nil, err
-	}
-	target, err := cfg.target()
-	if err != nil {
-		return nil, err
-	}
-	e := &equipment{target: target}
+	rescue := newRescuer(cfg, s)
+	e := &equipment{target: s.target}
 	dial := dialer.Dialer{Resolver: cfg.DNS, Proxies: dialer.ProxiesFromEnvironment()}
 	e.defaults = []grpc.DialOption{
-		grpc.WithDefaultServiceConfig(service),
+		grpc.WithDefaultServiceConfig(s.serviceConfig),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 		// grpc's own handling of proxies would take the endpoints' identity away.
@@ -138,4 +125,15 @@ func (r recorder) Build(t grpcresolver.Target, cc grpcresolver.ClientConn, o grp
 	built, err := r.Static.Build(t, cc, o)
 	r.err.Store(&err)
 	return built, err
+}
+
+// validator is Validate as the policy takes it.
+func (c Config) validator() endpointset.Validator {
+	if c.Validate == nil {
+		return nil
+	}
+	return func(ctx context.Context, cc grpc.ClientConnInterface, e Endpoint) (endpointset.ValidationResult, string) {
+		v := c.Validate(ctx, cc, e)
+		return endpointset.ValidationResult(v.Result), v.Detail
+	}
 }

@@ -1,12 +1,15 @@
 package configfile_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/configfile"
 )
 
@@ -73,7 +76,7 @@ var badConfigs = map[string]struct{ text, want string }{
 	"an empty path of authorities": {"endpoints:\n  - address: https://a:1\n    tls: {rootCAFile: \"\"}\n",
 		`line 3, column 11: endpoints[0].tls.rootCAFile: want a string of 1 to 4096 bytes of valid Unicode`},
 	"a health page with a password": {"endpoints:\n  - {address: https://a:1, health: {http: \"http://joe:hush@a/\"}}\n",
-		`line 2, column 43: endpoints[0].health.http "[hidden]": has user information; want a URL such as "http://{host}:10004/health", without user name or password`},
+		`line 2, column 43: endpoints[0].health.http [hidden]: has user information; want a URL such as "http://{host}:10004/health", without user name or password`},
 	"a token and a file of one": {"endpoints:\n  - {address: https://a:1, token: hush-hush, tokenFile: /t}\n",
 		`line 2, column 46: endpoints[0].tokenFile: token is set, too; want one of token, tokenFile and credentials`},
 	"two health targets": {"endpoints:\n  - {address: a:1, health: {grpcPort: 1, tcp: \"b:2\"}}\n",
@@ -90,9 +93,9 @@ var badConfigs = map[string]struct{ text, want string }{
 		`line 3, column 13: healthCheck null: want a value; leave the key out for its default`},
 	// Endpoints.
 	"no endpoints": {"role: sequencer\n",
-		`line 1, column 1: endpoints: want at least one endpoint`},
+		`line 1, column 1: endpoints: empty list; want at least one endpoint`},
 	"an empty list": {"role: sequencer\nendpoints: []\n",
-		`line 2, column 1: endpoints: want at least one endpoint`},
+		`line 2, column 1: endpoints: empty list; want at least one endpoint`},
 	"a null endpoint": {"endpoints:\n  - address: http://a:1\n  -\n",
 		`line 3, column 4: endpoints[1] null: want a value`},
 	"an endpoint of text": {"endpoints: [\"http://a:1\"]\n",
@@ -104,7 +107,7 @@ var badConfigs = map[string]struct{ text, want string }{
 	"a number for an address": {"endpoints:\n  - address: 1\n",
 		`line 2, column 5: endpoints[0].address: want host:port, or a URL such as "https://host:port"`},
 	"a password": {"endpoints:\n  - address: https://joe:hush@a:1\n",
-		`line 2, column 14: endpoints[0].address "[hidden]": has user information (what stands before an @); want host:port`},
+		`line 2, column 14: endpoints[0].address [hidden]: has user information (what stands before an @); want host:port`},
 	"a name twice": {"endpoints:\n  - {name: a, address: http://a:1}\n  - {name: a, address: http://b:1}\n",
 		`line 3, column 12: endpoints[1].name "a": also the name of endpoints[0], at "a:1"; want each name once`},
 	"an address twice": {"endpoints:\n  - {name: a, address: http://a:1}\n  - {name: b, address: http://a:1}\n",
@@ -140,9 +143,9 @@ var badConfigs = map[string]struct{ text, want string }{
 	"a base above the maximum": {one("ejection: {baseTime: 2m, maxTime: 1m}\n"),
 		`line 3, column 22: ejection.baseTime "2m0s": want a duration not above maxTime "1m0s"`},
 	"failover without its policy": {one("role: sequencer\nfailover: {failBack: afterHold}\n"),
-		`line 4, column 1: failover: set, which the policy healthy_round_robin does not heed; want the policy active_passive`},
+		`line 4, column 1: failover: set, but the policy healthy_round_robin does not use it; want the policy active_passive`},
 	"a zone that nobody heeds": {one("policy: active_passive\nzone: eu\n"),
-		`line 4, column 1: zone: set, which the policy active_passive does not heed; want the policy healthy_round_robin`},
+		`line 4, column 1: zone: set, but the policy active_passive does not use it; want the policy healthy_round_robin`},
 	"an unknown policy": {one("noneEligible: panic\n"),
 		`line 3, column 15: noneEligible "panic": want "failFast" or "wait" or "failOpen"`},
 	"a share above one": {one("retryBudget: {share: 1.5}\n"),
@@ -160,7 +163,7 @@ var badConfigs = map[string]struct{ text, want string }{
 	"a serviceConfig that is text": {one("serviceConfig: \"{}\"\n"),
 		`line 3, column 1: serviceConfig: want a mapping of keys to values`},
 	"a serviceConfig that grpc refuses": {one("serviceConfig:\n  methodConfig: [{name: 7}]\n"),
-		`line 3, column 1: serviceConfig: want one that grpc takes (grpc: the provided default service config is invalid: json: cannot unmarshal number into Go struct field jsonMC.MethodConfig.Name of type []grpc.jsonName)`},
+		`line 3, column 1: serviceConfig: grpc: the provided default service config is invalid: json: cannot unmarshal number into Go struct field jsonMC.MethodConfig.Name of type []grpc.jsonName; want one that grpc takes`},
 }
 
 func TestABadConfigFileIsAnErrorThatSaysWhereAndWhatWouldBeRight(t *testing.T) {
@@ -174,5 +177,59 @@ func TestABadConfigFileIsAnErrorThatSaysWhereAndWhatWouldBeRight(t *testing.T) {
 			var e *configfile.Error
 			assert.ErrorAs(t, err, &e)
 		})
+	}
+}
+
+func TestEveryFaultOfAFileIsReportedAtOnce(t *testing.T) {
+	for text, want := range map[string][]string{
+		`role: sequencer
+endpoints:
+  - {name: a, address: "http://a:1", weight: 200}
+  - {name: a, address: "http://b", zone: " "}
+  - 7
+healthCheck: {interval: 0s, fall: 0, timeout: 3s}
+maxAttempts: many
+maxAtempts: 3
+zone: " eu"
+reresolveInterval: 1ms
+`: {
+			`3:46: endpoints[0].weight 200: want a whole number from 1 to 100`,
+			`4:24: endpoints[1].address "http://b": missing port; want http://host:port`,
+			`4:42: endpoints[1].zone " ": begins or ends with a space; want`,
+			`5:5: endpoints[2]: want a mapping of keys to values`,
+			`6:25: healthCheck.interval "0s": want a duration above zero, such as "1s"`,
+			`6:35: healthCheck.fall 0: want a whole number from 1 to 1000`,
+			`7:14: maxAttempts "many": want a whole number from 1 to 100`,
+			`8:1: maxAtempts: want a known key: deadAfter, ejection,`,
+			`9:7: zone " eu": want printable text`,
+			`10:20: reresolveInterval "1ms": want a duration from 1s`,
+		},
+		`role: mediator
+policy: fastest
+endpoints: [{address: "http://a:1"}]
+healthCheck: {grpcPort: 10043, rise: 0}
+failover: {holdDown: 1}
+`: { // and not that the role needs a health port, nor that the default policy has no failover
+			`2:9: policy "fastest": want "healthy_round_robin" or "active_passive"`,
+			`4:38: healthCheck.rise 0: want`,
+			`5:22: failover.holdDown 1: want a duration above zero`,
+		},
+		"role: king\nendpoints: x\n": {
+			`1:7: role "king": want ""`,
+			`2:12: endpoints "x": want an array`,
+		},
+	} {
+		path := filepath.Join(t.TempDir(), "lb.yaml")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		_, err := configfile.Load(path)
+		require.Error(t, err)
+		lines := strings.Split(err.Error(), "\n")
+		if !assert.Len(t, lines, len(want), err) {
+			continue
+		}
+		for i, w := range want {
+			assert.True(t, strings.HasPrefix(lines[i], path+":"+w), "%s\nwant %s", lines[i], w)
+		}
+		assert.Len(t, configerr.All(err), len(want), "errors.As finds each")
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/limits"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -40,14 +42,10 @@ func parseConfig(file string, data []byte) (cantonlb.Config, *document, error) {
 		return cantonlb.Config{}, nil, err
 	}
 	var c cantonlb.Config
-	err = strictjson.Object(document.json, keysOf(&c))
-	if err == nil && len(c.Endpoints) == 0 {
-		err = &strictjson.Error{Field: "endpoints", Want: "at least one endpoint"}
-	}
-	if err == nil {
-		err = c.Check()
-	}
-	if err != nil {
+	var faults fault.List
+	faults.Add(strictjson.Object(document.json, keysOf(&c)))
+	faults.AddOthers(c.Check())
+	if err := faults.Err(); err != nil {
 		return cantonlb.Config{}, nil, document.locate(err)
 	}
 	return c, document, nil
@@ -64,7 +62,7 @@ func keysOf(c *cantonlb.Config) map[string]reader {
 		"role":              strictjson.Enum(&c.Role, roles...),
 		"policy":            strictjson.Enum(&c.Policy, cantonlb.HealthyRoundRobin, cantonlb.ActivePassive),
 		"failover":          object(failoverKeys(&c.Failover)),
-		"healthCheck":       func(raw json.RawMessage) error { return c.HealthCheck.UnmarshalJSON(raw) },
+		"healthCheck":       readHealthCheck(&c.HealthCheck),
 		"ejection":          object(ejectionKeys(&c.Ejection)),
 		"noneEligible":      strictjson.Enum(&c.NoneEligible, cantonlb.FailFast, cantonlb.Wait, cantonlb.FailOpen),
 		"deadAfter":         strictjson.Duration(&c.DeadAfter, healthcheck.MaxSetting),
@@ -113,18 +111,31 @@ const (
 	mostPerSecond = 1_000_000
 )
 
+// readHealthCheck leaves a Config that asks for nothing more if the settings are bad
+// and say where health is told: then that is not missed.
+func readHealthCheck(dst *healthcheck.Config) reader {
+	return func(raw json.RawMessage) error {
+		err := dst.UnmarshalJSON(raw)
+		var target struct{ GRPCPort, HTTP json.RawMessage }
+		if err != nil && json.Unmarshal(raw, &target) == nil {
+			dst.Disabled = target.GRPCPort != nil || target.HTTP != nil
+		}
+		return err
+	}
+}
+
 func object(keys map[string]reader) reader {
 	return func(raw json.RawMessage) error { return strictjson.Object(raw, keys) }
 }
 
 func readEndpoint(list *[]cantonlb.Endpoint) func(int, json.RawMessage) error {
 	return func(_ int, raw json.RawMessage) error {
-		if raw[0] != '{' { // not shown: it may be an address with a password
-			return &strictjson.Error{Want: strictjson.WantObject}
-		}
 		var e cantonlb.Endpoint
-		err := strictjson.Object(raw, endpointKeys(&e))
-		*list = append(*list, e)
+		err := error(&configerr.Error{Want: strictjson.WantObject}) // not shown: it may be an address with a password
+		if raw[0] == '{' {
+			err = strictjson.Object(raw, endpointKeys(&e))
+		}
+		*list = append(*list, e) // also a bad one, so that indexes hold
 		return err
 	}
 }
@@ -143,7 +154,7 @@ func readString(list *[]string, limit int) func(int, json.RawMessage) error {
 func readAddress(dst *string) reader {
 	return func(raw json.RawMessage) error {
 		if json.Unmarshal(raw, dst) != nil {
-			return &strictjson.Error{Want: `host:port, or a URL such as "https://host:port"`}
+			return &configerr.Error{Want: `host:port, or a URL such as "https://host:port"`}
 		}
 		return nil
 	}
@@ -168,7 +179,7 @@ func noneForZero(dst *float64, most float64) reader {
 func readServiceConfig(dst *string) reader {
 	return func(raw json.RawMessage) error {
 		if raw[0] != '{' {
-			return &strictjson.Error{Want: strictjson.WantObject}
+			return &configerr.Error{Want: strictjson.WantObject}
 		}
 		*dst = string(raw)
 		return nil

@@ -2,7 +2,6 @@ package configfile_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/configfile"
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -188,11 +188,11 @@ func TestLoadNamesTheFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte(one("zone: 1\n")), 0o600))
 	_, err = configfile.Load(path)
 	require.EqualError(t, err, path+":3:7: zone 1: want a string of at most 64 bytes of valid Unicode")
-	e, ok := errors.AsType[*configfile.Error](err)
-	require.True(t, ok)
+	var e *configfile.Error
+	require.ErrorAs(t, err, &e)
 	assert.Equal(t, configfile.Error{File: path, Line: 3, Column: 7, Err: e.Err}, *e)
-	field, ok := errors.AsType[*healthcheck.ConfigError](err)
-	require.True(t, ok)
+	var field *configerr.Error
+	require.ErrorAs(t, err, &field)
 	assert.Equal(t, "zone", field.Field)
 
 	_, err = configfile.Load(filepath.Dir(path))

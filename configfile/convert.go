@@ -2,7 +2,6 @@ package configfile
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -11,33 +10,26 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/cantonlb/cantonlb/internal/strictjson"
+	"github.com/cantonlb/cantonlb/internal/fault"
 )
 
 // converter turns the nodes of a document into JSON, and notes where each stands.
-// What JSON does not have is an error; after as many of them as are shown it stops.
+// What JSON does not have is an error; after as many of them as a list keeps it stops.
 type converter struct {
 	document *document
 	out      []byte
-	errs     []error
-}
-
-func (c *converter) err() error {
-	if len(c.errs) == 1 {
-		return c.errs[0]
-	}
-	return errors.Join(c.errs...)
+	faults   fault.List
 }
 
 func (c *converter) failf(n *yaml.Node, path, format string, args ...any) {
-	c.errs = append(c.errs, c.document.failf(markAt(n), path, format, args...))
+	c.faults.Add(c.document.failf(markAt(n), path, format, args...))
 }
 
 func markAt(n *yaml.Node) mark { return mark{line: n.Line, column: n.Column} }
 
 // value converts one node, which stands at path.
 func (c *converter) value(n *yaml.Node, path string, depth int) {
-	if len(c.errs) >= strictjson.MaxErrors {
+	if c.faults.Full() {
 		return
 	}
 	switch {
@@ -72,13 +64,13 @@ func (c *converter) sequence(n *yaml.Node, path string, depth int) {
 func (c *converter) mapping(n *yaml.Node, path string, depth int) {
 	c.out = append(c.out, '{')
 	seen := make(map[string]int, len(n.Content)/2)
-	for i := 0; i+1 < len(n.Content) && len(c.errs) < strictjson.MaxErrors; i += 2 {
+	for i := 0; i+1 < len(n.Content) && !c.faults.Full(); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if !isPlainKey(key) {
 			c.failf(key, path, "want a key of plain text")
 			continue
 		}
-		at := strictjson.Join(path, strictjson.Key(key.Value))
+		at := fault.Join(path, fault.Key(key.Value))
 		if line, twice := seen[key.Value]; twice {
 			c.failf(key, at, "want each key only once; it stands in line %d, too", line)
 			continue

@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v4"
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 
-	"github.com/cantonlb/cantonlb/internal/strictjson"
+	"github.com/cantonlb/cantonlb/internal/fault"
 )
 
 const (
@@ -52,8 +52,9 @@ func parseDocument(file string, data []byte) (*document, error) {
 	}
 	d.root = node.Content[0]
 	c := &converter{document: d}
-	if c.value(d.root, "", 1); c.err() != nil {
-		return nil, c.err()
+	c.value(d.root, "", 1)
+	if err := c.faults.Err(); err != nil {
+		return nil, err
 	}
 	d.json = c.out
 	return d, nil
@@ -68,12 +69,12 @@ func (d *document) syntax(err error) error {
 		return d.failf(mark{}, "", wantDocument)
 	}
 	at := mark{line: broken.Mark.Line, column: broken.Mark.Column}
-	text := strictjson.Echo(broken.Message)
+	text := fault.Show(broken.Message)
 	if broken.Stage == yaml.ComposerStage { // whose message holds the value, which may be a secret
 		text = "an alias (*) of an anchor (&) that is not there"
 	}
 	if broken.ContextMsg != "" {
-		text = strictjson.Echo(broken.ContextMsg) + ", " + text
+		text = fault.Show(broken.ContextMsg) + ", " + text
 	}
 	return d.failf(at, "", "not YAML: %s", text)
 }
@@ -130,7 +131,7 @@ func step(n *yaml.Node, path string) (key, value *yaml.Node, rest string) {
 	switch n.Kind {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			rest, ok := strings.CutPrefix(path, strictjson.Key(n.Content[i].Value))
+			rest, ok := strings.CutPrefix(path, fault.Key(n.Content[i].Value))
 			if ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
 				return n.Content[i], n.Content[i+1], rest
 			}

@@ -14,8 +14,9 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
-	"github.com/cantonlb/cantonlb/resolver"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -73,9 +74,9 @@ func TestJSONMeansWhatItMeans(t *testing.T) {
 
 func TestAtMostAFewErrorsAreShown(t *testing.T) {
 	_, err := parseDocument("f", []byte(strings.Repeat("? [a]\n: 1\n", 100)))
-	assert.Len(t, strings.Split(err.Error(), "\n"), strictjson.MaxErrors)
+	assert.Len(t, strings.Split(err.Error(), "\n"), fault.Max)
 	_, err = parseDocument("f", []byte("a: ["+strings.Repeat("!!str x,", 1000)+"]"))
-	assert.Len(t, strings.Split(err.Error(), "\n"), strictjson.MaxErrors)
+	assert.Len(t, strings.Split(err.Error(), "\n"), fault.Max)
 }
 
 const sample = `a: 1
@@ -103,18 +104,18 @@ func TestErrorsAboutValuesAreLocated(t *testing.T) {
 		"":             {"lb.yaml:1:1: ", "lb.yaml:1:1: "},
 	} {
 		for value, place := range map[string]string{"": want.key, "7": want.value} {
-			given := &strictjson.Error{Field: field, Value: value, Want: "more"}
+			given := &configerr.Error{Field: field, Value: value, Want: "more"}
 			assert.Equal(t, place+given.Error(), d.locate(given).Error())
 		}
 	}
 	assert.NoError(t, d.locate(nil))
 	assert.EqualError(t, d.locate(errors.New("odd")), "lb.yaml:1:1: odd")
 	joined := d.locate(errors.Join(
-		&resolver.ConfigError{Field: "b[1].c", Value: "2", Problem: "bad"}, &strictjson.Error{Field: "f", Value: "{...}", Want: "a JSON object"},
+		&configerr.Error{Field: "b[1].c", Value: "2", Problem: "bad"}, &configerr.Error{Field: "f", Value: "{...}", Want: "a JSON object"},
 	))
-	assert.EqualError(t, joined, "lb.yaml:4:9: b[1].c \"2\": bad\nlb.yaml:5:4: f {...}: want a mapping of keys to values")
-	typed, ok := errors.AsType[*resolver.ConfigError](joined)
-	require.True(t, ok)
+	assert.EqualError(t, joined, "lb.yaml:4:9: b[1].c 2: bad\nlb.yaml:5:4: f {...}: want a mapping of keys to values")
+	var typed *configerr.Error
+	require.ErrorAs(t, joined, &typed)
 	assert.Equal(t, "b[1].c", typed.Field)
 }
 

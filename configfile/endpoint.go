@@ -3,6 +3,7 @@ package configfile
 import (
 	"encoding/json"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -69,7 +70,7 @@ func readToken(dst *resolver.Secret) reader {
 func readPEM(dst *string) reader {
 	return func(raw json.RawMessage) error {
 		if json.Unmarshal(raw, dst) != nil || *dst == "" {
-			return &strictjson.Error{Want: "certificates in PEM, as text"}
+			return &configerr.Error{Want: "certificates in PEM, as text"}
 		}
 		return nil
 	}

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
@@ -27,9 +29,9 @@ func expand(text string) (string, error) {
 		value, set := os.LookupEnv(name)
 		switch {
 		case found == "$":
-			problem = &strictjson.Error{Want: "${NAME} for an environment variable, or $$ for one $"}
+			problem = &configerr.Error{Want: "${NAME} for an environment variable, or $$ for one $"}
 		case !set:
-			problem = &strictjson.Error{Want: fmt.Sprintf("the environment variable %s to be set", strictjson.Echo(name))}
+			problem = &configerr.Error{Want: fmt.Sprintf("the environment variable %s to be set", fault.Show(name))}
 		}
 		return value
 	})
@@ -61,5 +63,5 @@ func expanded(dst *string, limit int) func(json.RawMessage) error {
 }
 
 func hidden(limit int) error {
-	return &strictjson.Error{Want: fmt.Sprintf("a string of 1 to %d bytes of valid Unicode", limit)}
+	return &configerr.Error{Want: fmt.Sprintf("a string of 1 to %d bytes of valid Unicode", limit)}
 }

@@ -1,10 +1,12 @@
 package resolver
 
 import (
+	"cmp"
 	"fmt"
-	"strconv"
 	"strings"
 
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/turns"
 )
 
@@ -30,12 +32,23 @@ func (s source) field(i int, part string) string {
 	return s.entry(i) + "." + part
 }
 
+// place returns an error about a part of the i-th endpoint with its whole field.
+func (s source) place(i int, err error) error {
+	e, ok := err.(*configerr.Error) //nolint:errorlint // only the outermost error is looked at
+	if !ok {
+		return fmt.Errorf("%s: %w", s.entry(i), err)
+	}
+	c := *e
+	c.Field = s.field(i, e.Field)
+	return &c
+}
+
 func (s source) checkCount(n int) error {
 	switch {
 	case n == 0:
-		return &ConfigError{Field: string(s), Problem: "empty list", Want: "at least one endpoint"}
+		return &configerr.Error{Field: string(s), Problem: "empty list", Want: "at least one endpoint"}
 	case n > MaxEndpoints:
-		return &ConfigError{
+		return &configerr.Error{
 			Field:   string(s),
 			Problem: fmt.Sprintf("%d endpoints", n),
 			Want:    fmt.Sprintf("at most %d", MaxEndpoints),
@@ -48,10 +61,10 @@ func (s source) checkCount(n int) error {
 // in; addresses and server names in lower case, IPv6 addresses shortened. The
 // order stays. Of a copy in normal form it returns an equal one.
 //
-// It looks at no file. It is an error, joined of at most ten *ConfigError, if the list is empty or has
-// more than MaxEndpoints, if a field is not valid, if two endpoints have the same
-// name, if two have the same host, port and authority, or if the weights make
-// more than MaxTurns.
+// It looks at no file. It is an error if the list is empty or has more than
+// MaxEndpoints, if a field is not valid, if two endpoints have the same name, if two
+// have the same host, port and authority, or if the weights make more than MaxTurns.
+// Each fault is a *configerr.Error, and all are joined.
 func Normalize(endpoints []Endpoint) ([]Endpoint, error) {
 	return normalize(endpoints, fromEndpoints, false)
 }
@@ -65,7 +78,7 @@ func ParseTarget(list string) ([]Endpoint, error) {
 		return nil, fromTarget.checkCount(0)
 	}
 	if limit := MaxEndpoints * (MaxAddressLength + 1); len(list) > limit {
-		return nil, &ConfigError{
+		return nil, &configerr.Error{
 			Field:   string(fromTarget),
 			Problem: fmt.Sprintf("is %d bytes long", len(list)),
 			Want:    fmt.Sprintf("at most %d bytes and %d endpoints", limit, MaxEndpoints),
@@ -93,41 +106,46 @@ func normalize(endpoints []Endpoint, from source, secret bool) ([]Endpoint, erro
 	if err := from.checkCount(len(endpoints)); err != nil {
 		return nil, err
 	}
-	var failed failures
-	fail := func(i int, part string, err *ConfigError) {
-		err.Field = from.field(i, part)
-		if secret {
-			hideValue(err)
-		}
-		failed.add(err)
-	}
+	var faults fault.List
 	out := make([]Endpoint, 0, len(endpoints))
 	names := make(map[string]int, len(endpoints))
 	places := make(map[place]int, len(endpoints))
 	for i, e := range endpoints {
-		e, part, err := normalizeOne(e)
-		out = append(out, e) // also a bad one, so that indexes hold
-		if err != nil {
+		wrongAddress, wrongName := false, false
+		fail := func(part string, err *configerr.Error) bool {
+			if err == nil {
+				return false
+			}
+			wrongAddress = wrongAddress || part == "address" || part == "serverName"
+			wrongName = wrongName || part == "address" || part == "name"
 			if from == fromTarget && endpoints[i].Address == "" {
 				err.Want += " on both sides of every comma, and no comma at the end"
 			}
-			fail(i, part, err)
-			continue
+			err.Field = from.field(i, part)
+			if secret {
+				hideValue(err)
+			}
+			return faults.Add(err)
 		}
-		at := place{e.HostPort(), e.Authority()}
-		if j, taken := places[at]; taken {
-			fail(i, "address", bad(endpoints[i].Address, "each address once",
-				"the same address and server name as %s, named %q", from.entry(j), shown(out[j].Name)))
-			continue
+		e = normalizeOne(e, fail)
+		out = append(out, e) // also a bad one, so that indexes hold
+		if at := (place{e.HostPort(), e.Authority()}); !wrongAddress {
+			if j, taken := places[at]; taken {
+				fail("address", bad(endpoints[i].Address, "each address once",
+					"the same address and server name as %s, named %s", from.entry(j), shown(out[j].Name)))
+				continue // by default the names are the same, too
+			}
+			places[at] = i
 		}
-		places[at] = i
-		if j, taken := names[e.Name]; taken {
-			fail(i, "name", bad(e.Name, "each name once", "also the name of %s, at %q", from.entry(j), out[j].HostPort()))
-			continue
+		if !wrongName {
+			if j, taken := names[e.Name]; taken {
+				fail("name", bad(e.Name, "each name once", "also the name of %s, at %q", from.entry(j), out[j].HostPort()))
+				continue
+			}
+			names[e.Name] = i
 		}
-		names[e.Name] = i
 	}
-	if err := failed.err(); err != nil {
+	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	if err := checkTurns(out, from); err != nil {
@@ -147,7 +165,7 @@ func checkTurns(list []Endpoint, from source) error {
 	if n <= MaxTurns {
 		return nil
 	}
-	return &ConfigError{
+	return &configerr.Error{
 		Field:   string(from),
 		Problem: fmt.Sprintf("the weights, divided by their greatest common divisor, add up to %d", n),
 		Want:    fmt.Sprintf("at most %d: coarser weights", MaxTurns),
@@ -155,45 +173,40 @@ func checkTurns(list []Endpoint, from source) error {
 }
 
 // hideValue takes out of an error all that it quotes of the value.
-func hideValue(err *ConfigError) {
+func hideValue(err *configerr.Error) {
 	if err.Value != "" {
-		err.Value = hidden
+		err.Value = fault.Hidden
 	}
 	if before, _, quotes := strings.Cut(err.Problem, " \""); quotes {
 		err.Problem = before
 	}
 }
 
-// normalizeOne returns an endpoint in normal form, or the part of it that is not
-// valid and an error without a field.
-func normalizeOne(e Endpoint) (_ Endpoint, part string, _ *ConfigError) {
+// normalizeOne returns an endpoint in normal form, and reports each field that is
+// not valid.
+func normalizeOne(e Endpoint, fail report) Endpoint {
 	a, err := parseAddress(e.Address)
-	if err != nil {
-		return e, "address", err
+	wrongAddress := fail("address", err)
+	if !wrongAddress {
+		e.Address = a.String()
+		e.Name = cmp.Or(e.Name, a.hostPort())
 	}
-	e.Address = a.String()
-	if e.Name == "" {
-		e.Name = a.hostPort()
-	}
-	if err := checkName(e.Name, MaxNameLength); err != nil {
-		return e, "name", err
-	}
+	fail("name", checkName(e.Name, MaxNameLength))
 	if e.Weight < 0 || e.Weight > MaxWeight {
-		return e, "weight", bad(strconv.Itoa(e.Weight), fmt.Sprintf("a whole number from 1 to %d", MaxWeight), "out of range")
+		fail("weight", bad(e.Weight, fmt.Sprintf("a whole number from 1 to %d", MaxWeight), "out of range"))
 	}
-	if err := checkName(e.Zone, MaxZone); err != nil {
-		return e, "zone", err
-	}
+	fail("zone", checkName(e.Zone, MaxZone))
 	if e.Priority < 0 || e.Priority > MaxPriority {
-		return e, "priority", bad(strconv.Itoa(e.Priority), fmt.Sprintf("a whole number from 0 to %d", MaxPriority), "out of range")
+		fail("priority", bad(e.Priority, fmt.Sprintf("a whole number from 0 to %d", MaxPriority), "out of range"))
 	}
 	if e.ServerName != "" {
-		if e.ServerName, err = parseServerName(e.ServerName); err != nil {
-			return e, "serverName", err
+		name, err := parseServerName(e.ServerName)
+		if !fail("serverName", err) {
+			e.ServerName = name
 		}
 	}
-	if field, err := e.checkSettings(); err != nil {
-		return e, field, err
+	if !wrongAddress { // what it asks for depends on the address
+		e.checkSettings(fail)
 	}
-	return e, "", nil
+	return e
 }

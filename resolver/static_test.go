@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/credentials/local"
 	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/configerr"
 )
 
 func TestAStateHasOneAddressPerEndpointAndCarriesItsIdentity(t *testing.T) {
@@ -102,7 +104,7 @@ func TestABadListChangesNothing(t *testing.T) {
 	cc := &fakeChannel{}
 	build(t, s, cc, grpcresolver.BuildOptions{})
 	for _, bad := range [][]Endpoint{nil, {{Address: "b"}}, {{Address: "b:1"}, {Address: "b:1"}}} {
-		var typed *ConfigError
+		var typed *configerr.Error
 		require.ErrorAs(t, s.Update(bad), &typed)
 	}
 	assert.Equal(t, named("a"), s.Endpoints())
@@ -191,7 +193,7 @@ func TestUpdateTellsThatAPolicyRefusedTheListWhichIsInForceElsewhere(t *testing.
 	err := s.Update(named("b"))
 	require.ErrorIs(t, err, balancer.ErrBadResolverState)
 	require.ErrorContains(t, err, "channel 1 of 2 refused the new list")
-	var typed *ConfigError
+	var typed *configerr.Error
 	assert.NotErrorAs(t, err, &typed)
 	assert.Equal(t, named("b"), s.Endpoints())
 	assert.Equal(t, []string{"b"}, takes.lastNames(t))

@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/limits"
-	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
 const defaultJSON = `{"healthCheck":{"service":"","interval":"1s","timeout":"auto","suspectInterval":"0.1s",` +
@@ -81,7 +81,7 @@ func TestParseConfigNamesKeyValueAndWhatWouldBeRight(t *testing.T) {
 		c, err := ParseConfig([]byte(text))
 		require.EqualError(t, err, want, text)
 		assert.Nil(t, c)
-		var e *strictjson.Error
+		var e *configerr.Error
 		assert.ErrorAs(t, err, &e)
 	}
 }
@@ -113,19 +113,19 @@ func TestValidateNamesKeyValueAndWhatWouldBeRight(t *testing.T) {
 		`ejection.consecutiveFailures -1: want a whole number from 1 to 1000000`: {Ejection: Ejection{ConsecutiveFailures: -1}},
 		`ejection.consecutiveFailures 1000001: want a whole number from 1 to 1000000`: {
 			Ejection: Ejection{ConsecutiveFailures: limits.MaxConsecutiveFailures + 1}},
-		`ejection.baseTime "-1s": want a duration above zero, such as "1s"`:             {Ejection: Ejection{BaseTime: -time.Second}},
-		`ejection.maxTime "48h0m0s": want a duration of at most 24h0m0s`:                {Ejection: Ejection{MaxTime: 48 * time.Hour}},
-		`ejection.baseTime "2m0s": want a duration not above maxTime "1m0s"`:            {Ejection: Ejection{BaseTime: 2 * time.Minute, MaxTime: time.Minute}},
-		`deadAfter "-3s": want a duration above zero, such as "1s"`:                     {DeadAfter: -3 * time.Second},
-		`zone "a?b": want printable text of at most 64 bytes with no space at its ends`: {Zone: "a\nb"},
-		`spillBelow -0.1: want a number above 0 and at most 1`:                          {SpillBelow: -0.1},
-		`spillBelow NaN: want a number above 0 and at most 1`:                           {SpillBelow: math.NaN()},
-		`deadAfter "24h0m1s": want a duration of at most 24h0m0s`:                       {DeadAfter: 24*time.Hour + time.Second},
-		`noneEligible "x?y": want "failFast" or "wait" or "failOpen"`:                   {NoneEligible: "x\x00y"},
+		`ejection.baseTime "-1s": want a duration above zero, such as "1s"`:              {Ejection: Ejection{BaseTime: -time.Second}},
+		`ejection.maxTime "48h0m0s": want a duration of at most 24h0m0s`:                 {Ejection: Ejection{MaxTime: 48 * time.Hour}},
+		`ejection.baseTime "2m0s": want a duration not above maxTime "1m0s"`:             {Ejection: Ejection{BaseTime: 2 * time.Minute, MaxTime: time.Minute}},
+		`deadAfter "-3s": want a duration above zero, such as "1s"`:                      {DeadAfter: -3 * time.Second},
+		`zone "a\nb": want printable text of at most 64 bytes with no space at its ends`: {Zone: "a\nb"},
+		`spillBelow -0.1: want a number above 0 and at most 1`:                           {SpillBelow: -0.1},
+		`spillBelow NaN: want a number above 0 and at most 1`:                            {SpillBelow: math.NaN()},
+		`deadAfter "24h0m1s": want a duration of at most 24h0m0s`:                        {DeadAfter: 24*time.Hour + time.Second},
+		`noneEligible "x\x00y": want "failFast" or "wait" or "failOpen"`:                 {NoneEligible: "x\x00y"},
 	} {
 		_, err := c.Validate()
 		require.EqualError(t, err, want)
-		var e *strictjson.Error
+		var e *configerr.Error
 		assert.ErrorAs(t, err, &e)
 	}
 	_, err := Config{DeadAfter: -1, NoneEligible: "x", HealthCheck: healthcheck.Config{Fall: -1}}.Validate()
@@ -169,6 +169,23 @@ func checkRoundTrip(t rapid.TB, c Config) {
 	}
 }
 
+func TestEveryFaultOfThePoliciesIsReportedAtOnce(t *testing.T) {
+	fields := func(err error) []string {
+		var found []string
+		for _, e := range configerr.All(err) {
+			found = append(found, e.Field)
+		}
+		return found
+	}
+	_, err := ParseConfig([]byte(`{"healthCheck": {"interval": "0s", "fall": 0, "grpcPort": 5, "http": "http://{host}/"},
+		"ejection": {"baseTime": "2m", "maxTime": "1m"}, "zone": " eu", "spillBelow": 2, "noneElgible": "wait"}`))
+	assert.Equal(t, []string{
+		"healthCheck.interval", "healthCheck.fall", "healthCheck.grpcPort", "spillBelow", "noneElgible", "ejection.baseTime", "zone",
+	}, fields(err))
+	_, err = ParseActivePassive([]byte(`{"failBack": "x", "holdDown": 1, "drain": "0s", "zone": "eu", "deadAfter": "1"}`))
+	assert.Equal(t, []string{"failBack", "holdDown", "drain", "zone", "deadAfter"}, fields(err))
+}
+
 func FuzzParseConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := ParseConfig(data)
@@ -176,7 +193,7 @@ func FuzzParseConfig(f *testing.F) {
 			checkRoundTrip(t, *c)
 			return
 		}
-		var e *strictjson.Error
+		var e *configerr.Error
 		if c != nil || !errors.As(err, &e) {
 			t.Fatalf("%+v, %T: %v", c, err, err)
 		}

@@ -4,7 +4,7 @@
 //
 // A setting is checked where it is used and where it is read from a file, and both
 // have to name the same bound. Bounds of public types are exported where the type
-// is, such as resolver.MaxWeight; what is here is of cantonlb.Config.
+// is, such as resolver.MaxWeight.
 package limits
 
 import "time"
@@ -17,6 +17,8 @@ const (
 	// MinReresolve and MaxReresolve bound Config.ReresolveInterval.
 	MinReresolve = time.Second
 	MaxReresolve = 24 * time.Hour
+	// MaxHealthService bounds the name asked for in gRPC health checks, in bytes.
+	MaxHealthService = 512
 	// MaxConsecutiveFailures bounds Ejection.ConsecutiveFailures.
 	MaxConsecutiveFailures = 1_000_000
 )
