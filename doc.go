@@ -76,19 +76,67 @@
 //
 // # Defaults
 //
-// The zero Config but for the endpoints: role Generic; a health Watch, and a
-// Check every second besides with a deadline between 0.3 s and 1 s after what
-// the connection has shown; two failures in a row take an endpoint out and two
-// successes bring it back; NOT_SERVING counts at once; with nobody eligible
-// calls fail at once and say why. With ActivePassive the active stays while it is
-// eligible, and streams on one that is not the active any more end after 5 s. Five failed calls in a row eject an endpoint,
-// for 1 s to 60 s. A call is tried on three endpoints at most, and a fifth of the
-// calls, and ten a second, may be made again. A connection that shows no sign of
-// life for 3 s is closed. Connections are made at once, given 5 s each, and tried
-// again after a growing pause of 0.1 s to 10 s, or as soon as the port, which is
-// knocked at once a second, opens. Messages of up to
-// 128 MiB are received; keepalive pings after 40 s without a sign of life, with
-// 15 s for the answer, while there are calls. Idle mode is off. Names are resolved
-// at each connect; the proxy of HTTPS_PROXY is used but for endpoints that NO_PROXY
-// names.
+// Every field of [Config], and what its zero value means:
+//
+//	Name                          the role; "endpoints" for Generic
+//	Endpoints                     none: at least one is required
+//	Role                          Generic
+//	Policy                        of the role, see below
+//	Failover.FailBack             never
+//	Failover.HoldDown             10s
+//	Failover.Drain                5s
+//	HealthCheck.Disabled          false
+//	HealthCheck.Service           of the role, see below
+//	HealthCheck.Interval          1s
+//	HealthCheck.Timeout           follows the measured round trips, from 0.3s to 1s
+//	HealthCheck.SuspectInterval   0.1s
+//	HealthCheck.Silence           0.3s
+//	HealthCheck.Fall              2
+//	HealthCheck.Rise              2
+//	HealthCheck.Jitter            0.2
+//	HealthCheck.NoWatch           false
+//	HealthCheck.OnUnimplemented   connectivity
+//	HealthCheck.HTTP              none
+//	HealthCheck.GRPCPort          none
+//	Ejection.ConsecutiveFailures  5
+//	Ejection.BaseTime             1s
+//	Ejection.MaxTime              60s
+//	NoneEligible                  failFast
+//	Validate                      none
+//	DeadAfter                     3s
+//	Zone                          none
+//	SpillBelow                    0.5
+//	DNS                           net.DefaultResolver
+//	ReresolveInterval             none: a changed answer is followed at the next connect
+//	TransportCredentials          none: each endpoint says how it is secured
+//	Idempotent                    none, beside the methods known from stubs and the role
+//	IdempotentFunc                none
+//	MaxAttempts                   3
+//	RetryBudget.Share             0.2
+//	RetryBudget.PerSecond         10
+//	ServiceConfig                 none
+//	Logger                        grpc's own logger
+//	OnAttempt                     none
+//
+// What a role means:
+//
+//	Generic            healthy_round_robin  the server as a whole
+//	Sequencer          healthy_round_robin  "sequencer-health-check-service"
+//	ParticipantLedger  active_passive       the server as a whole
+//	ParticipantAdmin   active_passive       "participant", at a port or URL to be given
+//	Mediator           active_passive       "mediator", at a port or URL to be given
+//	DomainManager      active_passive       "domain", at a port or URL to be given
+//
+// What is not in Config:
+//
+//	an attempt to connect         5s, with all handshakes
+//	the pause after it failed     0.1s to 10s, growing, with jitter; a TCP connect once a
+//	                              second finds out sooner that the port is open again
+//	messages received             up to 128 MiB
+//	keepalive                     a ping after 40s without a sign of life while there are
+//	                              calls, 15s for its answer
+//	idle mode                     off
+//	proxy                         that of HTTPS_PROXY, but for endpoints that NO_PROXY names
+//
+// Dial options change those of the channel: messages, keepalive and the dialer.
 package cantonlb

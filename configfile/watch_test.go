@@ -8,10 +8,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-// patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+	"github.com/cantonlb/cantonlb/internal/testkit"
+)
 
 // news is what a watcher has told of.
 type news struct {
@@ -34,7 +33,7 @@ func next(t *testing.T, told <-chan news) news {
 	select {
 	case n := <-told:
 		return n
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		require.FailNow(t, "nothing was told")
 		return news{}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/failover"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 // service is replicas whose health is the test's to set.
@@ -350,8 +351,7 @@ func TestAGroupFollowsTheHealthPagesOfReplicas(t *testing.T) {
 	g, err := failover.NewGroup(failover.Config{HealthCheck: healthcheck.Config{Interval: 10 * time.Millisecond}}, members)
 	require.NoError(t, err)
 	defer g.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
+	ctx := testkit.Context(t)
 	for n := range g.Subscribe(ctx) {
 		switch n.State.Active {
 		case "a":

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/view"
 	"github.com/cantonlb/cantonlb/lbtest"
 	"github.com/cantonlb/cantonlb/statuspage"
@@ -38,7 +39,7 @@ func serve(t *testing.T, options ...func(*cantonlb.Client) statuspage.Option) se
 	client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: list}, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, client.Close()) })
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	require.NoError(t, client.WaitHealthy(ctx, 3))
 
@@ -154,7 +155,7 @@ func TestTheKeyboardDrainsAnEndpointAndKeepsItsPlace(t *testing.T) {
 	b.do(command{Do: "press", Key: "Enter"})
 	b.wait(state("seq2") + ` === "drained"`)
 	b.wait(live)
-	require.Eventually(t, func() bool { return s.client.Status().Endpoints[1].Drained }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return s.client.Status().Endpoints[1].Drained }, testkit.Patience, time.Millisecond)
 
 	tabTo("Undrain seq2")
 	require.NoError(t, s.client.Undrain("seq2")) // by somebody else

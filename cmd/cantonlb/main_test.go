@@ -19,14 +19,12 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/view"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
 
 // result is what came of the command.
 type result struct {
@@ -37,7 +35,7 @@ type result struct {
 // command runs the command as with these arguments.
 func command(t *testing.T, args ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	var out, errs bytes.Buffer
 	code := run(ctx, args, strings.NewReader(""), &out, &errs, nil)
@@ -296,7 +294,7 @@ func TestWatchWritesALineForEachChangeWhereThereIsNoTerminal(t *testing.T) {
 		}()
 		await := func(text string, times int) {
 			t.Helper()
-			require.Eventually(t, func() bool { return strings.Count(out.String(), text) == times }, patience, time.Millisecond, out.String())
+			require.Eventually(t, func() bool { return strings.Count(out.String(), text) == times }, testkit.Patience, time.Millisecond, out.String())
 		}
 		await(test.lines[0], 2)
 		c.SetServing(1, "", false)
