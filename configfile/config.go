@@ -116,9 +116,9 @@ const (
 func readHealthCheck(dst *healthcheck.Config) reader {
 	return func(raw json.RawMessage) error {
 		err := dst.UnmarshalJSON(raw)
-		var target struct{ GRPCPort, HTTP json.RawMessage }
-		if err != nil && json.Unmarshal(raw, &target) == nil {
-			dst.Disabled = target.GRPCPort != nil || target.HTTP != nil
+		var keys map[string]json.RawMessage
+		if err != nil && json.Unmarshal(raw, &keys) == nil {
+			dst.Disabled = keys["grpcPort"] != nil || keys["http"] != nil
 		}
 		return err
 	}

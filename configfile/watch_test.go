@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -27,18 +26,6 @@ func watching(t *testing.T, path, seen string) <-chan news {
 	return told
 }
 
-// next gives what is told next.
-func next(t *testing.T, told <-chan news) news {
-	t.Helper()
-	select {
-	case n := <-told:
-		return n
-	case <-time.After(testkit.Patience):
-		require.FailNow(t, "nothing was told")
-		return news{}
-	}
-}
-
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
@@ -56,25 +43,25 @@ func TestEveryKindOfChangeIsToldOf(t *testing.T) {
 	write(t, path, "0")
 	told := watching(t, path, "0")
 	write(t, path, "1")
-	assert.Equal(t, news{data: "1"}, next(t, told))
+	assert.Equal(t, news{data: "1"}, testkit.Receive(t, told))
 	replace(t, path, "2")
-	assert.Equal(t, news{data: "2"}, next(t, told))
+	assert.Equal(t, news{data: "2"}, testkit.Receive(t, told))
 
 	require.NoError(t, os.Remove(path))
-	n := next(t, told)
+	n := testkit.Receive(t, told)
 	require.EqualError(t, n.err, path+": no such file or directory")
 	write(t, path, "2")
-	assert.Equal(t, news{data: "2"}, next(t, told), "what is back is told of, though it is the same")
+	assert.Equal(t, news{data: "2"}, testkit.Receive(t, told), "what is back is told of, though it is the same")
 	require.NoError(t, os.Rename(path, path+".old"))
-	require.Error(t, next(t, told).err)
+	require.Error(t, testkit.Receive(t, told).err)
 	require.NoError(t, os.Rename(path+".old", path))
-	assert.Equal(t, news{data: "2"}, next(t, told))
+	assert.Equal(t, news{data: "2"}, testkit.Receive(t, told))
 }
 
 func TestAChangeBetweenReadingAndWatchingIsToldOf(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	write(t, path, "new")
-	assert.Equal(t, news{data: "new"}, next(t, watching(t, path, "old")))
+	assert.Equal(t, news{data: "new"}, testkit.Receive(t, watching(t, path, "old")))
 }
 
 func TestSwapsOfSymbolicLinksAreToldOf(t *testing.T) {
@@ -95,13 +82,13 @@ func TestSwapsOfSymbolicLinksAreToldOf(t *testing.T) {
 	for _, version := range []string{"2", "3", "4"} {
 		content(".."+version, version)
 		swap(".." + version)
-		assert.Equal(t, news{data: version}, next(t, told))
+		assert.Equal(t, news{data: version}, testkit.Receive(t, told))
 	}
 	write(t, at("..4", "f"), "5") // the file that the link leads to now
-	assert.Equal(t, news{data: "5"}, next(t, told))
+	assert.Equal(t, news{data: "5"}, testkit.Receive(t, told))
 	require.NoError(t, os.RemoveAll(at("..1")))
 	swap("..2")
-	assert.Equal(t, news{data: "2"}, next(t, told))
+	assert.Equal(t, news{data: "2"}, testkit.Receive(t, told))
 }
 
 // A link above the directory of the file.
@@ -116,7 +103,7 @@ func TestADirectoryMayBeSwappedAsAWhole(t *testing.T) {
 	told := watching(t, filepath.Join(current, "f"), "1")
 	require.NoError(t, os.Symlink("2", current+".new"))
 	require.NoError(t, os.Rename(current+".new", current))
-	assert.Equal(t, news{data: "2"}, next(t, told))
+	assert.Equal(t, news{data: "2"}, testkit.Receive(t, told))
 }
 
 func TestADirectoryMayComeBack(t *testing.T) {
@@ -126,10 +113,10 @@ func TestADirectoryMayComeBack(t *testing.T) {
 	write(t, path, "1")
 	told := watching(t, path, "1")
 	require.NoError(t, os.RemoveAll(dir))
-	require.Error(t, next(t, told).err)
+	require.Error(t, testkit.Receive(t, told).err)
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	write(t, path, "2")
-	assert.Equal(t, news{data: "2"}, next(t, told), "found at the latest by looking now and then")
+	assert.Equal(t, news{data: "2"}, testkit.Receive(t, told), "found at the latest by looking now and then")
 }
 
 // Other files come and go in the same directory all the time.
@@ -143,7 +130,7 @@ func TestWhatDoesNotConcernTheFileIsNotToldOf(t *testing.T) {
 		replace(t, path, "1") // the same content
 	}
 	replace(t, path, "2")
-	assert.Equal(t, news{data: "2"}, next(t, told))
+	assert.Equal(t, news{data: "2"}, testkit.Receive(t, told))
 	assert.Empty(t, told)
 }
 

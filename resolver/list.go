@@ -100,58 +100,82 @@ func ParseTarget(list string) ([]Endpoint, error) {
 // place is what no two endpoints may share beside the name.
 type place struct{ hostPort, authority string }
 
-// normalize is Normalize for a list from anywhere. If secret, no error shows a
+// normalizer collects the faults of a list from anywhere. If secret, none shows a
 // value.
+type normalizer struct {
+	from   source
+	secret bool
+	faults fault.List
+}
+
+// normalize is Normalize for a list from anywhere.
 func normalize(endpoints []Endpoint, from source, secret bool) ([]Endpoint, error) {
 	if err := from.checkCount(len(endpoints)); err != nil {
 		return nil, err
 	}
-	var faults fault.List
+	n := normalizer{from: from, secret: secret}
 	out := make([]Endpoint, 0, len(endpoints))
 	names := make(map[string]int, len(endpoints))
 	places := make(map[place]int, len(endpoints))
-	for i, e := range endpoints {
-		wrongAddress, wrongName := false, false
-		fail := func(part string, err *configerr.Error) bool {
-			if err == nil {
-				return false
-			}
-			wrongAddress = wrongAddress || part == "address" || part == "serverName"
-			wrongName = wrongName || part == "address" || part == "name"
-			if from == fromTarget && endpoints[i].Address == "" {
-				err.Want += " on both sides of every comma, and no comma at the end"
-			}
-			err.Field = from.field(i, part)
-			if secret {
-				hideValue(err)
-			}
-			return faults.Add(err)
-		}
-		e = normalizeOne(e, fail)
+	for i := range endpoints {
+		e, hasPlace, hasName := n.one(i, endpoints[i])
 		out = append(out, e) // also a bad one, so that indexes hold
-		if at := (place{e.HostPort(), e.Authority()}); !wrongAddress {
+		if at := (place{e.HostPort(), e.Authority()}); hasPlace {
 			if j, taken := places[at]; taken {
-				fail("address", bad(endpoints[i].Address, "each address once",
+				n.add(i, "address", bad(endpoints[i].Address, "each address once",
 					"the same address and server name as %s, named %s", from.entry(j), shown(out[j].Name)))
 				continue // by default the names are the same, too
 			}
 			places[at] = i
 		}
-		if !wrongName {
+		if hasName {
 			if j, taken := names[e.Name]; taken {
-				fail("name", bad(e.Name, "each name once", "also the name of %s, at %q", from.entry(j), out[j].HostPort()))
+				n.add(i, "name", bad(e.Name, "each name once", "also the name of %s, at %q", from.entry(j), out[j].HostPort()))
 				continue
 			}
 			names[e.Name] = i
 		}
 	}
-	if err := faults.Err(); err != nil {
+	if err := n.faults.Err(); err != nil {
 		return nil, err
 	}
 	if err := checkTurns(out, from); err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// one returns the i-th endpoint in normal form, as far as it is valid, and whether it
+// has a place and a name that no other may have.
+func (n *normalizer) one(i int, given Endpoint) (e Endpoint, hasPlace, hasName bool) {
+	hasPlace, hasName = true, true
+	e = normalizeOne(given, func(part string, err *configerr.Error) bool {
+		if err == nil {
+			return false
+		}
+		switch part {
+		case "address":
+			hasPlace, hasName = false, false
+		case "serverName":
+			hasPlace = false
+		case "name":
+			hasName = false
+		}
+		if n.from == fromTarget && given.Address == "" {
+			err.Want += " on both sides of every comma, and no comma at the end"
+		}
+		n.add(i, part, err)
+		return true
+	})
+	return e, hasPlace, hasName
+}
+
+func (n *normalizer) add(i int, part string, err *configerr.Error) {
+	err.Field = n.from.field(i, part)
+	if n.secret {
+		hideValue(err)
+	}
+	n.faults.Add(err)
 }
 
 // checkTurns refuses weights with which it would take too many calls until each

@@ -3,6 +3,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cantonlb/cantonlb/configerr"
@@ -84,7 +85,7 @@ func (l *List) Full() bool { return len(l.kept) == Max }
 func (l *List) Err() error {
 	all := l.kept
 	if l.more > 0 {
-		all = append(all[:len(all):len(all)], omitted(l.more))
+		all = append(slices.Clip(all), omitted(l.more))
 	}
 	if len(all) == 1 {
 		return all[0]

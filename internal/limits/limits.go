@@ -14,8 +14,9 @@ const (
 	MaxClientName = 64
 	// MaxAttempts bounds Config.MaxAttempts.
 	MaxAttempts = 100
-	// MinReresolve and MaxReresolve bound Config.ReresolveInterval.
+	// MinReresolve bounds Config.ReresolveInterval from below.
 	MinReresolve = time.Second
+	// MaxReresolve bounds it from above.
 	MaxReresolve = 24 * time.Hour
 	// MaxHealthService bounds the name asked for in gRPC health checks, in bytes.
 	MaxHealthService = 512
