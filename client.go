@@ -118,16 +118,17 @@ func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 // it.
 func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 
-// Status gives a snapshot of the client and its endpoints.
+// Status returns a snapshot of the client and its endpoints.
 func (c *Client) Status() Status {
 	var file *FileStatus
 	if c.file != nil {
 		f := c.file.Status() // first: the endpoints are at least as new
 		file = &f
 	}
-	s := newStatus(c.conn.GetState(), c.set.Status())
+	s := c.set.Status()
+	s.State = c.conn.GetState()
 	s.Notes = append(s.Notes, fileNotes(c.creds, c.list.Endpoints())...)
-	s.addFile(file)
+	addFile(&s, file)
 	return s
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestClientSpreadsCallsEvenlyOverHealthyEndpoints(t *testing.T) {
@@ -36,8 +37,8 @@ func TestClientLeavesOutAnEndpointThatSaysItDoesNotServe(t *testing.T) {
 
 	cluster.SetServing(1, "", false)
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 2 })
-	assert.Equal(t, healthcheck.Unhealthy, endpoint(s, "server1").Health)
-	assert.Equal(t, healthcheck.ReasonNotServing, endpoint(s, "server1").Reason)
+	assert.Equal(t, report.Unhealthy, endpoint(s, "server1").Health)
+	assert.Equal(t, report.ReasonNotServing, endpoint(s, "server1").Reason)
 	assert.Equal(t, map[string]int{"server0": 10, "server2": 10}, testkit.Spread(t, client, 20))
 
 	cluster.SetServing(1, "", true)
@@ -54,7 +55,7 @@ func TestClientLeavesOutAnEndpointThatHangsAndTakesItBack(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		s := client.Status()
 		assert.Equal(t, 2, s.Eligible())
-		assert.Equal(t, healthcheck.ReasonProbeTimeout, endpoint(s, "server0").Reason)
+		assert.Equal(t, report.ReasonProbeTimeout, endpoint(s, "server0").Reason)
 		assert.Equal(t, connectivity.Ready, endpoint(s, "server0").Connection, "the connection is still there")
 		assert.Equal(t, map[string]int{"server1": 10, "server2": 10}, testkit.Spread(t, client, 20))
 
@@ -96,17 +97,17 @@ func TestClientStatusTellsWhatIsProbedAndWhenItLastAnswered(t *testing.T) {
 	for i, e := range s.Endpoints {
 		assert.Equal(t, cluster.Names()[i], e.Name)
 		assert.Equal(t, cluster.Addrs()[i], e.Address)
-		assert.Equal(t, healthcheck.Healthy, e.Health)
-		assert.Equal(t, healthcheck.ReasonServing, e.Reason)
+		assert.Equal(t, report.Healthy, e.Health)
+		assert.Equal(t, report.ReasonServing, e.Reason)
 		assert.Equal(t, connectivity.Ready, e.Connection)
 		assert.True(t, e.Eligible)
 		assert.True(t, e.Probe.On)
-		assert.Equal(t, healthcheck.KindGRPCWatch, e.Probe.Kind)
-		assert.Equal(t, healthcheck.WatchAlive, e.Probe.Watch)
-		assert.Equal(t, healthcheck.Serving, e.Probe.Outcome)
+		assert.Equal(t, report.KindGRPCWatch, e.Probe.Kind)
+		assert.Equal(t, report.WatchAlive, e.Probe.Watch)
+		assert.Equal(t, report.Serving, e.Probe.Outcome)
 		assert.WithinDuration(t, time.Now(), e.Probe.Answered, testkit.Patience)
 		assert.Contains(t, e.Probe.Target, "own connection")
-		assert.Equal(t, cantonlb.Calls{Picked: 2, Heard: 2}, e.Calls)
+		assert.Equal(t, cantonlb.CallStats{Picked: 2, Heard: 2}, e.Calls)
 	}
 	s.Endpoints[0].Name = "changed"
 	assert.Equal(t, "server0", client.Status().Endpoints[0].Name, "a status is a copy")
@@ -119,7 +120,7 @@ func TestClientStatusSaysWhenHealthCheckingIsOff(t *testing.T) {
 	assert.Len(t, s.Notes, 1)
 	assert.Contains(t, s.Notes[0], "health checking is disabled")
 	assert.False(t, s.Endpoints[0].Probe.On)
-	assert.Equal(t, healthcheck.KindConnectivity, s.Endpoints[0].Probe.Kind)
+	assert.Equal(t, report.KindConnectivity, s.Endpoints[0].Probe.Kind)
 	assert.Equal(t, 0, cluster.HealthCalls(0)+cluster.HealthWatches(0))
 }
 
@@ -127,14 +128,14 @@ func TestClientJudgesAServerWithoutHealthServiceByItsConnectionAndSaysSo(t *test
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithoutHealth())
 	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
 	e := client.Status().Endpoints[0]
-	assert.Equal(t, healthcheck.ReasonUnimplemented, e.Reason)
-	assert.Equal(t, healthcheck.WatchUnimplemented, e.Probe.Watch)
+	assert.Equal(t, report.ReasonUnimplemented, e.Reason)
+	assert.Equal(t, report.WatchUnimplemented, e.Probe.Watch)
 
 	strict := clientkit.Connect(t, cluster, cantonlb.Config{
 		HealthCheck: healthcheck.Config{OnUnimplemented: healthcheck.OnUnimplementedUnhealthy},
 	}, 0)
 	_, err := lbtest.ServedBy(testkit.Context(t), strict)
-	assert.Equal(t, healthcheck.ReasonUnimplemented, noneEligible(t, err).Endpoints[0].Reason)
+	assert.Equal(t, report.ReasonUnimplemented, noneEligible(t, err).Endpoints[0].Reason)
 }
 
 func TestClientSaysLoudlyThatTheServiceNameIsWrong(t *testing.T) {
@@ -142,7 +143,7 @@ func TestClientSaysLoudlyThatTheServiceNameIsWrong(t *testing.T) {
 	client := clientkit.Connect(t, cluster, cantonlb.Config{HealthCheck: healthcheck.Config{Service: "no-such-service"}}, 0)
 	_, err := lbtest.ServedBy(testkit.Context(t), client)
 	none := noneEligible(t, err)
-	assert.Equal(t, healthcheck.ReasonUnknownService, none.Endpoints[0].Reason)
+	assert.Equal(t, report.ReasonUnknownService, none.Endpoints[0].Reason)
 	assert.Contains(t, err.Error(), "no-such-service")
 }
 
@@ -154,7 +155,7 @@ func TestDrainedEndpointIsNotPickedButStaysConnectedAndProbed(t *testing.T) {
 	e := endpoint(client.Status(), "server0")
 	assert.True(t, e.Drained)
 	assert.False(t, e.Eligible)
-	assert.Equal(t, healthcheck.Healthy, e.Health)
+	assert.Equal(t, report.Healthy, e.Health)
 	assert.Equal(t, connectivity.Ready, e.Connection)
 
 	require.NoError(t, client.Update(clientkit.Endpoints(cluster)), "the same list again")
@@ -231,7 +232,7 @@ func TestWaitHealthySaysWhoIsMissing(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 	cluster.SetServing(1, "", false)
 	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
-	clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").Health == healthcheck.Unhealthy })
+	clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").Health == report.Unhealthy })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	err := client.WaitHealthy(ctx, 2)

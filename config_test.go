@@ -25,6 +25,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestEveryFaultOfAConfigIsReportedAtOnce(t *testing.T) {
@@ -166,14 +167,14 @@ func TestTheMediatorRoleFollowsTheReplicaWhoseHealthPortSaysThatItIsActive(t *te
 	nodes.SetServing(0, "mediator", false)
 	client := clientkit.Connect(t, apis, cantonlb.Config{Role: cantonlb.Mediator, HealthCheck: healthcheck.Config{GRPCPort: n}}, 0)
 	_, err = lbtest.ServedBy(testkit.Context(t), client)
-	assert.Equal(t, healthcheck.ReasonNotServing, noneEligible(t, err).Endpoints[0].Reason)
+	assert.Equal(t, report.ReasonNotServing, noneEligible(t, err).Endpoints[0].Reason)
 	nodes.SetServing(0, "mediator", true)
 	assert.Equal(t, map[string]int{"server0": 3}, testkit.Spread(t, client, 3))
 	assert.Equal(t, 0, apis.HealthCalls(0)+apis.HealthWatches(0))
 
 	nodes.Hang(0)
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
-	assert.Equal(t, healthcheck.ReasonProbeTimeout, s.Endpoints[0].Reason)
+	assert.Equal(t, report.ReasonProbeTimeout, s.Endpoints[0].Reason)
 }
 
 func TestHealthOverHTTP(t *testing.T) {
@@ -188,10 +189,10 @@ func TestHealthOverHTTP(t *testing.T) {
 	client := clientkit.Connect(t, cluster, cantonlb.Config{
 		Role: cantonlb.ParticipantAdmin, HealthCheck: healthcheck.Config{HTTP: url},
 	}, 1)
-	assert.Equal(t, healthcheck.KindHTTP, client.Status().Endpoints[0].Probe.Kind)
+	assert.Equal(t, report.KindHTTP, client.Status().Endpoints[0].Probe.Kind)
 	code.Store(http.StatusServiceUnavailable)
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
-	assert.Equal(t, healthcheck.ReasonNotServing, s.Endpoints[0].Reason)
+	assert.Equal(t, report.ReasonNotServing, s.Endpoints[0].Reason)
 	assert.Contains(t, s.Endpoints[0].Detail, "503")
 }
 

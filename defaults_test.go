@@ -37,7 +37,8 @@ func documentedDefaults(t *testing.T) (names []string, values map[string]string)
 // struct of settings its fields.
 func fieldsOf(typ reflect.Type, prefix string) []string {
 	var names []string
-	for field := range typ.Fields() {
+	for i := range typ.NumField() {
+		field := typ.Field(i)
 		if field.Type.Kind() == reflect.Struct {
 			names = append(names, fieldsOf(field.Type, field.Name+".")...)
 		} else {

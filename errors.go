@@ -7,12 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // NoEligibleError is what a call gets that found no eligible endpoint: at once,
@@ -36,7 +38,7 @@ type IneligibleEndpoint struct {
 	// State is a word such as "unhealthy", "unknown", "connecting" or "drained".
 	State string
 	// Reason is why, if it is about the endpoint's health.
-	Reason healthcheck.Reason
+	Reason report.Reason
 	// Detail is for people: a bounded text, such as that of a connection error.
 	Detail string
 	// For is how long it has been so, and NextTry the time until the next
@@ -103,15 +105,16 @@ func (e *AttemptsError) Unwrap() error { return e.err }
 // last that happened to it was that there was nothing to pick, an *AttemptsError
 // if it was tried more than once.
 func typed(err error, record *attempt.Record) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // grpc has no other way to tell
+		return err // whatever it waited for, the client is closing
 	}
-	none, refused := errors.AsType[*endpointset.NoEligibleError](record.Err())
+	var none *endpointset.NoEligibleError
+	refused := errors.As(record.Err(), &none)
 	if refused && len(none.Endpoints) > 0 && !record.Sent() {
 		return noneEligible(err, none)
 	}
 	tried := record.Attempts()
-	spent := endpointset.IsSpent(err)
+	spent := pick.IsSpent(err)
 	if len(tried) == 0 || len(tried) == 1 && !refused && !spent {
 		return err
 	}

@@ -22,11 +22,11 @@ func TestASubscriberFollowsEachChangeAndTheLoopEndsWithTheClient(t *testing.T) {
 		ended := make(chan []string)
 		go func() {
 			var lines []string
-			for news := range client.Subscribe(t.Context()) {
-				for _, e := range news.Events {
+			for batch := range client.Subscribe(t.Context()) {
+				for _, e := range batch.Events {
 					lines = append(lines, fmt.Sprintf("%s %s -> %s (%s)", e.Kind, e.From, e.To, e.Reason))
 				}
-				if news.Events == nil && lines == nil {
+				if batch.Events == nil && lines == nil {
 					lines = []string{}
 					c.SetServing(0, "", false)
 				}

@@ -37,7 +37,8 @@ func ExampleNewClient() {
 	}
 	stub := grpc_health_v1.NewHealthClient(client) // or that of your service
 	_, err = stub.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
-	if none, ok := errors.AsType[*cantonlb.NoEligibleError](err); ok {
+	var none *cantonlb.NoEligibleError
+	if errors.As(err, &none) {
 		for _, e := range none.Endpoints {
 			log.Printf("%s is %s: %s %s", e.Name, e.State, e.Reason, e.Detail)
 		}

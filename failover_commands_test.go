@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
@@ -21,7 +21,7 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 		c := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
 		c.SetServing(2, "", false)
 		client := clientkit.Connect(t, c, activePassive(), 2)
-		refused := func(err error, text string, reason healthcheck.Reason) {
+		refused := func(err error, text string, reason report.Reason) {
 			t.Helper()
 			var r *cantonlb.RefusedError
 			require.ErrorAs(t, err, &r)
@@ -31,13 +31,13 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 		synctest.Wait() // until server2 is known to be passive
 		require.NoError(t, client.Switch(t.Context(), "server1"))
 		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, client, 10))
-		refused(client.Switch(t.Context(), "server2"), `switch "server2" refused: it is not eligible (not_serving)`, healthcheck.ReasonNotServing)
-		refused(client.Switch(t.Context(), "x"), `switch "x" refused: no such endpoint in the list`, healthcheck.ReasonNone)
+		refused(client.Switch(t.Context(), "server2"), `switch "server2" refused: it is not eligible (not_serving)`, report.ReasonNotServing)
+		refused(client.Switch(t.Context(), "x"), `switch "x" refused: no such endpoint in the list`, report.ReasonNone)
 
 		require.NoError(t, client.Pin("server0"))
 		assert.Equal(t, map[string]int{"server0": 10}, testkit.Spread(t, client, 10))
 		assert.Equal(t, "server0", client.Status().Failover.Pinned)
-		refused(client.Drain("server0"), `drain "server0" refused: the active is pinned to it: unpin it first (pinned)`, healthcheck.ReasonPinned)
+		refused(client.Drain("server0"), `drain "server0" refused: the active is pinned to it: unpin it first (pinned)`, report.ReasonPinned)
 		c.SetServing(0, "", false)
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -47,7 +47,7 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 		require.NoError(t, client.Unpin())
 		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, client, 10))
 
-		refused(client.Drain("server1"), `drain "server1" refused: no other endpoint could be active (no_standby)`, healthcheck.ReasonNoStandby)
+		refused(client.Drain("server1"), `drain "server1" refused: no other endpoint could be active (no_standby)`, report.ReasonNoStandby)
 		c.SetServing(0, "", true)
 		require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
 		require.NoError(t, client.Drain("server1"))

@@ -12,10 +12,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // The active says that it is not any more, as before planned maintenance.
@@ -51,7 +51,7 @@ func TestAPlannedDemotionFailsNoCallAndStreamsMoveWithinTheDrainWindow(t *testin
 		assert.Equal(t, 3*time.Second, time.Since(pushed))
 		var moved *cantonlb.MovedError
 		require.ErrorAs(t, err, &moved)
-		assert.Equal(t, cantonlb.MovedError{From: "server0", To: "server1", Reason: healthcheck.ReasonNotServing}, *moved)
+		assert.Equal(t, cantonlb.MovedError{From: "server0", To: "server1", Reason: report.ReasonNotServing}, *moved)
 		assert.Equal(t, codes.Unavailable, status.Code(err))
 		assert.EqualError(t, err, `rpc error: code = Unavailable desc = endpoint "server0" is not the active one any more (not_serving): "server1" is`)
 		_, again := stream.Recv()

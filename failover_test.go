@@ -18,6 +18,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestAllCallsGoToTheActiveWhichStaysWhileItIsEligible(t *testing.T) {
@@ -74,7 +75,7 @@ func TestWithNobodyActiveCallsGetWhatTheConfigSays(t *testing.T) {
 			s := client.Status().Failover
 			assert.Empty(t, s.Active)
 			assert.Equal(t, "server0", s.Last)
-			assert.Equal(t, healthcheck.ReasonNotServing, s.Lost)
+			assert.Equal(t, report.ReasonNotServing, s.Lost)
 
 			time.AfterFunc(45*time.Second, func() { c.SetServing(1, "", true) })
 			ctx, cancel = context.WithTimeout(t.Context(), time.Minute)

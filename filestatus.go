@@ -4,14 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/report"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
-
-// FileStatus is the state of the config file that a client follows: its path, when
-// the content in force was read, how many contents were taken and refused, and why
-// the newest is not in force. See package configfile.
-type FileStatus = report.FileStatus
 
 // followed is a client as package configfile changes it.
 type followed struct{ *Client }
@@ -41,13 +35,13 @@ func (c followed) count(err error) {
 }
 
 // addFile adds the state of the client's config file, if it has one.
-func (s *Status) addFile(file *FileStatus) {
+func addFile(s *Status, file *FileStatus) {
 	s.File = file
 	if file == nil {
 		return
 	}
 	if file.Error != "" {
-		s.Notes = append(s.Notes, "the newest content of the config file is not in force: "+healthcheck.CleanDetail(file.Error))
+		s.Notes = append(s.Notes, "the newest content of the config file is not in force: "+cleantext.Detail(file.Error))
 	}
 	if len(file.Pending) > 0 {
 		s.Notes = append(s.Notes, fmt.Sprintf("the config file has changed beside the endpoints, which takes effect at the next start: %s",

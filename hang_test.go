@@ -16,6 +16,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestAHangIsFoundByTheSilenceOfCallsWhateverTheInterval(t *testing.T) {
@@ -32,7 +33,7 @@ func TestAHangIsFoundByTheSilenceOfCallsWhateverTheInterval(t *testing.T) {
 		}
 		time.Sleep(1100 * time.Millisecond)
 		e := endpoint(client.Status(), "server0")
-		assert.Equal(t, healthcheck.Unhealthy, e.Health)
+		assert.Equal(t, report.Unhealthy, e.Health)
 		assert.LessOrEqual(t, e.Since.Sub(start), 1100*time.Millisecond, "silence + timeout + suspect interval + timeout")
 	})
 }
@@ -71,7 +72,7 @@ func TestAServerThatPausesShortlyIsNotCalledDead(t *testing.T) {
 				go func() { _, _ = lbtest.ServedBy(testkit.Context(t), client) }()
 			}
 			time.Sleep(400 * time.Millisecond) // a garbage collection
-			assert.NotEqual(t, healthcheck.Unhealthy, endpoint(client.Status(), "server0").Health)
+			assert.NotEqual(t, report.Unhealthy, endpoint(client.Status(), "server0").Health)
 			cluster.Resume(0)
 			time.Sleep(1700 * time.Millisecond)
 		}

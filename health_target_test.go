@@ -14,6 +14,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func portOf(t *testing.T, address string) string {
@@ -76,13 +77,13 @@ func TestEachEndpointCanTellItsHealthElsewhere(t *testing.T) {
 
 			s.SetServing("", false)
 			st := clientkit.Await(t, client, func(s cantonlb.Status) bool { return !endpoint(s, "server1").Eligible })
-			assert.Equal(t, healthcheck.ReasonNotServing, endpoint(st, "server1").Reason)
+			assert.Equal(t, report.ReasonNotServing, endpoint(st, "server1").Reason)
 			assert.Equal(t, map[string]int{"server0": 3}, testkit.Spread(t, client, 3))
 			s.SetServing("", true)
 			require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
 			s.Hang()
 			st = clientkit.Await(t, client, func(s cantonlb.Status) bool { return !endpoint(s, "server1").Eligible })
-			assert.Equal(t, healthcheck.ReasonProbeTimeout, endpoint(st, "server1").Reason)
+			assert.Equal(t, report.ReasonProbeTimeout, endpoint(st, "server1").Reason)
 		})
 	}
 }
@@ -110,7 +111,7 @@ func TestAHealthTargetThatIsNotTrustedIsExplained(t *testing.T) {
 		return s.Endpoints[0].State == cantonlb.StateUnhealthy && s.Endpoints[1].State == cantonlb.StateUnhealthy
 	})
 	for _, e := range s.Endpoints {
-		assert.Equal(t, healthcheck.ReasonConnectFailed, e.Reason)
+		assert.Equal(t, report.ReasonConnectFailed, e.Reason)
 		assert.Contains(t, e.Detail, "certificate signed by unknown authority")
 	}
 }
@@ -122,7 +123,7 @@ func TestAWrongServiceNameOfOneEndpointIsReportedWithTheName(t *testing.T) {
 	list[2].Health.Service = cantonlb.WholeServer
 	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list, HealthCheck: healthcheck.Config{Service: "right"}}, 2)
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").State == cantonlb.StateUnhealthy })
-	assert.Equal(t, healthcheck.ReasonUnknownService, endpoint(s, "server1").Reason)
+	assert.Equal(t, report.ReasonUnknownService, endpoint(s, "server1").Reason)
 	assert.Equal(t, `no health service named "wrong"`, endpoint(s, "server1").Detail)
 	assert.Contains(t, endpoint(s, "server2").Probe.Target, `service ""`)
 }

@@ -1,7 +1,6 @@
 package cantonlb_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,7 +20,7 @@ func endpoint(s cantonlb.Status, name string) cantonlb.EndpointStatus {
 // noneEligible asserts that err is a NoEligibleError, and gives it.
 func noneEligible(t *testing.T, err error) *cantonlb.NoEligibleError {
 	t.Helper()
-	none, ok := errors.AsType[*cantonlb.NoEligibleError](err)
-	require.True(t, ok, "got %T: %v", err, err)
+	var none *cantonlb.NoEligibleError
+	require.ErrorAs(t, err, &none)
 	return none
 }

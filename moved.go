@@ -10,9 +10,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // MovedError is how a stream ends whose endpoint has not been the active one for
@@ -23,7 +23,7 @@ type MovedError struct {
 	// it.
 	From, To string
 	// Reason is why it did.
-	Reason healthcheck.Reason
+	Reason report.Reason
 }
 
 // Error names the endpoints and the reason.
@@ -63,7 +63,8 @@ func openMovable(ctx context.Context, record *attempt.Record, opts []grpc.CallOp
 
 // moved gives the stream's error as a *MovedError if that is what ended it.
 func (m *movable) moved(err error) error {
-	why, ended := errors.AsType[*endpointset.MovedError](m.record.Ended())
+	var why *endpointset.MovedError
+	ended := errors.As(m.record.Ended(), &why)
 	if !ended || status.Code(err) != codes.Canceled || m.ctx.Err() != nil {
 		return err
 	}

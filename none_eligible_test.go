@@ -14,10 +14,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // down makes a cluster of which nobody is eligible: one says so, one refuses
@@ -44,7 +44,7 @@ func TestWithNobodyEligibleFailFastCallsNameEachEndpointAndItsReason(t *testing.
 		`server2 unhealthy \(probe_timeout, [0-9.]+m?s\)$`, err.Error())
 	assert.Equal(t, 3, none.Of)
 	require.Len(t, none.Endpoints, 3)
-	assert.Equal(t, healthcheck.ReasonNotServing, none.Endpoints[0].Reason)
+	assert.Equal(t, report.ReasonNotServing, none.Endpoints[0].Reason)
 	assert.Equal(t, "connecting", none.Endpoints[1].State)
 	assert.NoError(t, errors.Unwrap(err))
 
@@ -107,7 +107,8 @@ func TestWithNobodyEligibleCallsGoToTheConnectedIfTheConfigSaysSo(t *testing.T) 
 	cluster.Kill(1)
 	require.Eventually(t, func() bool {
 		_, err := lbtest.ServedBy(testkit.Context(t), client)
-		none, ok := errors.AsType[*cantonlb.NoEligibleError](err) // or a call that was caught by the kill
+		var none *cantonlb.NoEligibleError
+		ok := errors.As(err, &none) // or a call that was caught by the kill
 		return ok && len(none.Endpoints) == 3
 	}, testkit.Patience, time.Millisecond)
 }
@@ -134,8 +135,7 @@ func TestAServersOwnUnavailableIsNotMistakenForNobodyEligible(t *testing.T) {
 	cluster.FailCalls(0, codes.Unavailable, "no eligible endpoint of 7: nice try")
 	_, err := lbtest.ServedBy(testkit.Context(t), client)
 	assert.Equal(t, codes.Unavailable, status.Code(err))
-	_, ok := errors.AsType[*cantonlb.NoEligibleError](err)
-	assert.False(t, ok)
+	require.NotErrorAs(t, err, new(*cantonlb.NoEligibleError))
 }
 
 func TestADeadlineOnAnEndpointIsNotMistakenForNobodyEligible(t *testing.T) {
@@ -146,6 +146,5 @@ func TestADeadlineOnAnEndpointIsNotMistakenForNobodyEligible(t *testing.T) {
 	defer cancel()
 	_, err := lbtest.ServedBy(ctx, client)
 	assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
-	_, ok := errors.AsType[*cantonlb.NoEligibleError](err)
-	assert.False(t, ok)
+	require.NotErrorAs(t, err, new(*cantonlb.NoEligibleError))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 const passiveAnswer = "SYNC_SERVICE_PASSIVE_REPLICA(1,1a2b3c4d): Cannot process submitted command. This participant is the passive replica."
@@ -34,8 +35,8 @@ func TestOneAnswerOfAPassiveReplicaHasItProbedAtOnce(t *testing.T) {
 		}
 		synctest.Wait()
 		e := endpoint(client.Status(), "server0")
-		assert.Equal(t, healthcheck.Unhealthy, e.Health)
-		assert.Equal(t, healthcheck.ReasonNotServing, e.Reason)
+		assert.Equal(t, report.Unhealthy, e.Health)
+		assert.Equal(t, report.ReasonNotServing, e.Reason)
 		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, client, 10))
 	})
 }
@@ -51,12 +52,12 @@ func TestAPassiveReplicaIsSuspectForThatReasonUntilItsProbeIsAnswered(t *testing
 		}
 		synctest.Wait()
 		e := endpoint(client.Status(), "server0")
-		assert.Equal(t, healthcheck.Suspect, e.Health)
-		assert.Equal(t, healthcheck.ReasonPassiveReplica, e.Reason)
+		assert.Equal(t, report.Suspect, e.Health)
+		assert.Equal(t, report.ReasonPassiveReplica, e.Reason)
 		assert.True(t, e.Eligible, "a suspicion is no verdict")
 		time.Sleep(100 * time.Millisecond)
 		synctest.Wait()
-		assert.Equal(t, healthcheck.Healthy, endpoint(client.Status(), "server0").Health)
+		assert.Equal(t, report.Healthy, endpoint(client.Status(), "server0").Health)
 	})
 }
 

@@ -119,8 +119,8 @@ func TestACallThatHasHadItsAttemptsKeepsItsErrorAndNamesThem(t *testing.T) {
 	}
 	client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 4)
 	_, err := lbtest.ServedBy(testkit.Context(t), client)
-	attempts, ok := errors.AsType[*cantonlb.AttemptsError](err)
-	require.True(t, ok, "%v", err)
+	var attempts *cantonlb.AttemptsError
+	require.ErrorAs(t, err, &attempts)
 	assert.Len(t, attempts.Attempts, 3)
 	names := map[string]bool{}
 	for _, a := range attempts.Attempts {

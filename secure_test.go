@@ -18,10 +18,10 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // deployed names the servers of a cluster as endpoints with what they ask for: the
@@ -68,12 +68,12 @@ func TestAnEndpointWithTheWrongAuthorityIsOutAndTheOthersGoOn(t *testing.T) {
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").ConnectionError != "" })
 	bad := endpoint(s, "server1")
 	assert.Equal(t, cantonlb.StateConnecting, bad.State)
-	assert.Equal(t, healthcheck.ReasonHandshakeFailed, bad.Reason)
+	assert.Equal(t, report.ReasonHandshakeFailed, bad.Reason)
 	assert.Equal(t, "handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority", bad.ConnectionError)
 	assert.False(t, bad.Eligible)
 	var told []string
 	for _, e := range client.Events() {
-		if e.Endpoint == "server1" && e.Reason != healthcheck.ReasonNone {
+		if e.Endpoint == "server1" && e.Reason != report.ReasonNone {
 			told = append(told, e.String())
 		}
 	}
@@ -99,7 +99,7 @@ func TestClientCertificatesAreTheEndpointsOwn(t *testing.T) {
 	other := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 1)
 	s := clientkit.Await(t, other, func(s cantonlb.Status) bool { return endpoint(s, "server1").ConnectionError != "" })
 	assert.Contains(t, endpoint(s, "server1").ConnectionError, "remote error: tls: ", "the server's alert")
-	assert.Equal(t, healthcheck.ReasonHandshakeFailed, endpoint(s, "server1").Reason)
+	assert.Equal(t, report.ReasonHandshakeFailed, endpoint(s, "server1").Reason)
 }
 
 func TestTwoEndpointsOfOneAddressWithDifferentServerNamesStayTwo(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
@@ -78,7 +79,7 @@ func askGRPC(serviceConfig string) error {
 	conn, err := grpc.NewClient("passthrough:///unused", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(serviceConfig))
 	if err != nil {
-		return &configerr.Error{Problem: healthcheck.CleanDetail(err.Error()), Want: "one that grpc takes"}
+		return &configerr.Error{Problem: cleantext.Detail(err.Error()), Want: "one that grpc takes"}
 	}
 	return conn.Close()
 }

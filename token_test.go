@@ -13,10 +13,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // assertOwnTokens asserts that no server has been shown another's token.
@@ -52,7 +52,7 @@ func TestAnEndpointWithTheWrongTokenIsOutAndTheOthersGoOn(t *testing.T) {
 	assert.Equal(t, map[string]int{"server0": 5}, testkit.Spread(t, client, 5))
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").State == cantonlb.StateUnhealthy })
 	bad := endpoint(s, "server1")
-	assert.Equal(t, healthcheck.ReasonProbeDenied, bad.Reason)
+	assert.Equal(t, report.ReasonProbeDenied, bad.Reason)
 	assert.Equal(t, "UNAUTHENTICATED: lbtest: wrong token", bad.Detail)
 
 	put(t, path, cluster.Server(1).Token()) // it is read again
@@ -149,7 +149,7 @@ func TestATokenThatExpiresUnderLoadTakesTheEndpointOutAndNoIdempotentCallFails(t
 				cluster.Server(1).SetToken("renewed")
 				secret("renewed")
 				s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return !endpoint(s, "server1").Eligible })
-				assert.Contains(t, []healthcheck.Reason{healthcheck.ReasonProbeDenied, healthcheck.ReasonCallsFailing}, endpoint(s, "server1").Reason)
+				assert.Contains(t, []report.Reason{report.ReasonProbeDenied, report.ReasonCallsFailing}, endpoint(s, "server1").Reason)
 				put(t, path, "renewed")
 				clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 3 })
 			})

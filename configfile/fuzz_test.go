@@ -38,7 +38,7 @@ func FuzzParse(f *testing.F) {
 		require.Less(t, allocated()-before, uint64(costOfAFile+costOfAByte*len(data)), "what it takes is bounded by what is given")
 		if err != nil {
 			require.Empty(t, cfg.Endpoints)
-			_, typed := errors.AsType[*configfile.Error](err)
+			typed := errors.As(err, new(*configfile.Error))
 			require.True(t, typed, "%T: %v", err, err)
 			require.Less(t, len(err.Error()), 100_000)
 			require.NotContains(t, strings.ReplaceAll(err.Error(), "\n", ""), "\x00")

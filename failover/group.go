@@ -5,19 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Config says how a Group probes its members and chooses among them. The zero
@@ -56,7 +55,7 @@ type Group struct {
 	first   time.Duration  // the first pause of a search
 	events  *event.Log[change]
 	active  atomic.Pointer[string] // its name; nil while nobody is active
-	wanted  chan struct{}          // capacity 1: ask everybody now
+	wanted  selector.Bell          // ask everybody now
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // the searcher
@@ -64,8 +63,7 @@ type Group struct {
 	// mu guards what follows. A Checker's lock comes before it; under it none but
 	// that of events is taken.
 	mu      sync.Mutex
-	state   selector.State
-	wake    *time.Timer
+	state   *selector.Chooser
 	claims  map[int]bool  // whether a member's last word was that it serves
 	changed chan struct{} // closed and replaced when another member is active
 	closed  bool
@@ -90,10 +88,10 @@ func NewGroup(cfg Config, members []Member) (*Group, error) {
 	}
 	g := &Group{
 		members: append([]Member(nil), members...), ids: make(map[string]int), first: health.SuspectInterval,
-		events: event.NewLog[change](keptChanges), wanted: make(chan struct{}, 1),
-		state:  selector.New(selector.Config{FailBack: cfg.FailBack, HoldDown: cfg.HoldDown}),
+		events: event.NewLog[change](keptChanges), wanted: selector.NewBell(),
 		claims: make(map[int]bool), changed: make(chan struct{}),
 	}
+	g.state = selector.NewChooser(selector.Config{FailBack: cfg.FailBack, HoldDown: cfg.HoldDown}, &g.mu, g.chosenLocked)
 	targets := make([]healthcheck.Target, 0, len(members))
 	list := make([]selector.Member, 0, len(members))
 	for i, m := range g.members {
@@ -101,7 +99,7 @@ func NewGroup(cfg Config, members []Member) (*Group, error) {
 		list = append(list, selector.Member{ID: i + 1, Name: m.Name, Priority: m.Priority})
 		g.ids[m.Name] = i + 1
 	}
-	g.state, _ = g.state.Next(selector.Event{Kind: selector.EventMembers, At: time.Now(), Members: list})
+	_ = g.state.Choose(selector.Event{Kind: selector.EventMembers, Members: list}) // is no command
 	g.monitor, err = healthcheck.NewMonitor(health, targets, g.transition)
 	if err != nil {
 		return nil, fmt.Errorf("failover: %w", err)
@@ -128,11 +126,10 @@ func checkGroup(cfg Config, members []Member) (healthcheck.Config, error) {
 	if len(members) == 0 {
 		faults.Add(&configerr.Error{Field: "members", Problem: "empty list", Want: "at least one member"})
 	}
-	notPrintable := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 	seen := make(map[string]int, len(members))
 	for i, m := range members {
 		field := fmt.Sprintf("members[%d]", i)
-		name := m.Name != "" && len(m.Name) <= maxName && !strings.ContainsFunc(m.Name, notPrintable)
+		name := m.Name != "" && len(m.Name) <= maxName && cleantext.Printable(m.Name)
 		faults.Check(name, field+".name", fault.Quote(m.Name), fmt.Sprintf("1 to %d bytes of printable text", maxName))
 		if j, taken := seen[m.Name]; taken && name {
 			faults.AddIn(field, &configerr.Error{
@@ -149,85 +146,55 @@ func checkGroup(cfg Config, members []Member) (healthcheck.Config, error) {
 }
 
 // transition hears of a change of a member's health, from its checker.
-func (g *Group) transition(t healthcheck.Transition) {
+func (g *Group) transition(t report.HealthTransition) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	id := g.ids[t.Target]
 	condition := selector.Condition{Reason: t.Reason}
 	switch t.To {
-	case healthcheck.Healthy:
+	case report.Healthy:
 		condition.Standing = selector.Fit
-		g.claims[id] = t.Reason == healthcheck.ReasonServing
-	case healthcheck.Suspect:
+		g.claims[id] = t.Reason == report.ReasonServing
+	case report.Suspect:
 		condition.Standing = selector.Suspect // its last word stands
-	case healthcheck.Unhealthy:
+	case report.Unhealthy:
 		condition.Standing = selector.Out
 		g.claims[id] = false
 	default:
 		condition.Standing = selector.Undecided
 	}
 	condition.Claims = g.claims[id]
-	if active, found := g.state.Active(); found && active.ID == id && t.From == healthcheck.Healthy {
-		g.ask() // in doubt about the active, ask everybody
+	if active, found := g.state.Active(); found && active.ID == id && t.From == report.Healthy {
+		g.wanted.Ring() // in doubt about the active, ask everybody
 	}
 	_ = g.chooseLocked(selector.Event{Kind: selector.EventCondition, ID: id, Condition: condition}) // is no command
 }
 
-// chooseLocked lets something happen, and does what follows. The error is nil
-// unless a command was refused.
+// chooseLocked takes in an event. The error is nil unless a command was refused.
 func (g *Group) chooseLocked(e selector.Event) error {
 	if g.closed {
 		return errClosed
 	}
-	e.At = time.Now()
-	before := g.state
-	next, effects := before.Next(e)
-	if effects.Refused != nil {
-		return fmt.Errorf("failover: %w", effects.Refused)
-	}
-	g.state = next
-	g.armLocked(effects.Wake, e.At)
-	if effects.Changed {
-		g.active.Store(nil)
-		if active, found := next.Active(); found {
-			g.active.Store(&active.Name)
-		} else {
-			g.ask()
-		}
-		close(g.changed)
-		g.changed = make(chan struct{})
-	}
-	if effects.Changed || effects.Multiple || before.Pinned() != next.Pinned() {
-		g.events.Append(change{state: stateOf(next), taken: switchOf(effects.Switch)})
+	if err := g.state.Choose(e); err != nil {
+		return fmt.Errorf("failover: %w", err)
 	}
 	return nil
 }
 
-// armLocked has the choice woken when its time comes.
-func (g *Group) armLocked(at, now time.Time) {
-	if g.wake != nil {
-		g.wake.Stop()
-		g.wake = nil
-	}
-	if at.IsZero() {
-		return
-	}
-	var t *time.Timer
-	t = time.AfterFunc(at.Sub(now), func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if g.wake == t {
-			_ = g.chooseLocked(selector.Event{Kind: selector.EventTime}) // is no command
+// chosenLocked does what follows from an event.
+func (g *Group) chosenLocked(before selector.State, effects selector.Effects) {
+	if effects.Changed {
+		g.active.Store(nil)
+		if active, found := g.state.Active(); found {
+			g.active.Store(&active.Name)
+		} else {
+			g.wanted.Ring()
 		}
-	})
-	g.wake = t
-}
-
-// ask has everybody asked, soon and once.
-func (g *Group) ask() {
-	select {
-	case g.wanted <- struct{}{}:
-	default:
+		close(g.changed)
+		g.changed = make(chan struct{})
+	}
+	if effects.Changed || effects.Multiple || before.Pinned() != g.state.Pinned() {
+		g.events.Append(change{state: g.state.Status(), taken: effects.Switch.Report()})
 	}
 }
 
@@ -260,7 +227,7 @@ func (g *Group) Close() error {
 	g.mu.Lock()
 	g.closed = true
 	g.active.Store(nil)
-	g.armLocked(time.Time{}, time.Time{})
+	g.state.Stop()
 	select {
 	case <-g.changed:
 	default:

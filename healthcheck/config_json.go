@@ -26,7 +26,7 @@ const autoTimeout = "auto"
 // it was. "jitter": 0 is NoJitter.
 func (c *Config) UnmarshalJSON(data []byte) error {
 	var n Config
-	watch, jitter := true, float64(DefaultJitter)
+	watch, jitter := true, float64(defaultJitter)
 	var faults fault.List
 	faults.Add(strictjson.Object(data, map[string]func(json.RawMessage) error{
 		"service":         strictjson.String(&n.Service, MaxService),
@@ -34,8 +34,8 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 		"timeout":         decodeTimeout(&n.Timeout),
 		"suspectInterval": strictjson.Duration(&n.SuspectInterval, MaxSetting),
 		"silence":         strictjson.Duration(&n.Silence, MaxSetting),
-		"fall":            strictjson.Int(&n.Fall, 1, MaxThreshold),
-		"rise":            strictjson.Int(&n.Rise, 1, MaxThreshold),
+		"fall":            strictjson.Int(&n.Fall, 1, maxThreshold),
+		"rise":            strictjson.Int(&n.Rise, 1, maxThreshold),
 		"jitter":          strictjson.Float(&jitter, 0, 1),
 		"watch":           strictjson.Bool(&watch),
 		"onUnimplemented": strictjson.Enum(&n.OnUnimplemented, OnUnimplementedConnectivity, OnUnimplementedUnhealthy),

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 
 	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/fault"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Target is one endpoint for a Monitor.
@@ -22,8 +24,9 @@ type Target struct {
 
 // TargetStatus is a snapshot of one target of a Monitor.
 type TargetStatus struct {
-	Name string
-	CheckerStatus
+	Name string `json:"name"`
+	// HealthStatus is what its probes have found.
+	report.HealthStatus
 }
 
 // Monitor watches the health of any list of targets, with no gRPC channel in
@@ -38,7 +41,7 @@ type Monitor struct {
 
 type monitored struct {
 	target  Target
-	checker *Checker
+	checker *checking.Checker
 }
 
 // NewMonitor starts to watch targets and goes on until Close. onTransition, if
@@ -48,23 +51,24 @@ type monitored struct {
 //
 // An error tells all that is wrong with cfg and targets: a *configerr.Error, or
 // several joined. Then nothing has been started, and the probes have not been closed.
-func NewMonitor(cfg Config, targets []Target, onTransition func(Transition)) (*Monitor, error) {
+func NewMonitor(cfg Config, targets []Target, onTransition func(report.HealthTransition)) (*Monitor, error) {
 	if err := checkTargets(cfg, targets); err != nil {
 		return nil, err
 	}
+	cfg, err := cfg.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
 	m := &Monitor{list: make([]monitored, 0, len(targets))}
-	budget := NewBudget(0, 0)
+	budget := checking.NewBudget(0, 0)
 	for _, t := range targets {
-		checker, err := NewChecker(t.Name, cfg, CheckerOptions{Budget: budget, OnTransition: onTransition})
-		if err != nil {
-			return nil, err
-		}
+		checker := checking.New(t.Name, cfg.Settings(), checking.Options{Budget: budget, OnTransition: onTransition})
 		m.list = append(m.list, monitored{target: t, checker: checker})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel = cancel
 	for _, e := range m.list {
-		m.wg.Go(func() { e.checker.Run(ctx, e.target.Probes, nil) })
+		m.wg.Go(func() { e.checker.Run(ctx, e.target.Probes.checking(), nil) })
 	}
 	return m, nil
 }
@@ -99,7 +103,8 @@ func checkTargets(cfg Config, targets []Target) error {
 func (m *Monitor) Status() []TargetStatus {
 	out := make([]TargetStatus, len(m.list))
 	for i, e := range m.list {
-		out[i] = TargetStatus{Name: e.target.Name, CheckerStatus: e.checker.Status()}
+		out[i] = TargetStatus{Name: e.target.Name, HealthStatus: e.checker.Status()}
+		out[i].Probe.Target = e.target.Probes.Check.Target()
 	}
 	return out
 }
@@ -114,14 +119,14 @@ func (m *Monitor) ProbeNow() {
 
 // Doubt makes a healthy target suspect, and has it probed at once. A name that is
 // not in the list is an error.
-func (m *Monitor) Doubt(name string, r Reason) error {
+func (m *Monitor) Doubt(name string, r report.Reason) error {
 	for _, e := range m.list {
 		if e.target.Name == name {
 			e.checker.Doubt(r)
 			return nil
 		}
 	}
-	return fmt.Errorf("no target %q in the list", CleanDetail(name))
+	return fmt.Errorf("no target %q in the list", cleantext.Detail(name))
 }
 
 // Close stops all probes, waits for them and closes them. It may be called more
@@ -132,20 +137,8 @@ func (m *Monitor) Close() error {
 		m.cancel()
 		m.wg.Wait()
 		for _, e := range m.list {
-			errs = append(errs, e.target.Probes.Close())
+			errs = append(errs, e.target.Probes.checking().Close())
 		}
 	})
-	return errors.Join(errs...)
-}
-
-// Close closes those of the probes that hold something of their own, such as a
-// connection. Nobody may be using them any more.
-func (p Probes) Close() error {
-	var errs []error
-	for _, x := range []any{p.Check, p.Watch, p.Fallback} {
-		if c, ok := x.(io.Closer); ok {
-			errs = append(errs, c.Close())
-		}
-	}
 	return errors.Join(errs...)
 }

@@ -18,9 +18,9 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestTheSameClientCodeWorksWithGRPCJS(t *testing.T) {
@@ -84,10 +84,10 @@ func TestCantonlbFollowsTheHealthOfAGRPCJSServer(t *testing.T) {
 		return seen
 	}
 	assert.Equal(t, map[string]int{"grpcjs": 5, "server0": 5}, servedBy(2))
-	assert.Equal(t, healthcheck.WatchAlive, client.Status().Endpoints[0].Probe.Watch)
+	assert.Equal(t, report.WatchAlive, client.Status().Endpoints[0].Probe.Watch)
 	js.say("not_serving")
 	assert.Equal(t, map[string]int{"server0": 10}, servedBy(1))
-	assert.Equal(t, healthcheck.ReasonNotServing, client.Status().Endpoints[0].Reason)
+	assert.Equal(t, report.ReasonNotServing, client.Status().Endpoints[0].Reason)
 	js.say("serving")
 	assert.Equal(t, map[string]int{"grpcjs": 5, "server0": 5}, servedBy(2))
 }

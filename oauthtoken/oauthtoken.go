@@ -140,7 +140,8 @@ func check(token *oauth2.Token) error {
 
 // withoutSecrets leaves out of an error what the issuer said and where it is.
 func withoutSecrets(err error) error {
-	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) {
 		status := "no status"
 		if refused.Response != nil {
 			status = fmt.Sprintf("HTTP status %d", refused.Response.StatusCode)
@@ -150,7 +151,8 @@ func withoutSecrets(err error) error {
 		}
 		return fmt.Errorf("the issuer refuses: %s", status)
 	}
-	if failed, ok := errors.AsType[*url.Error](err); ok {
+	var failed *url.Error
+	if errors.As(err, &failed) {
 		return fmt.Errorf("the issuer cannot be asked: %w", failed.Err)
 	}
 	return err

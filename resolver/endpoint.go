@@ -3,7 +3,6 @@ package resolver
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"google.golang.org/grpc/attributes"
@@ -11,6 +10,7 @@ import (
 	grpcresolver "google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/turns"
 )
 
@@ -189,7 +189,7 @@ func checkName(name string, limit int) *configerr.Error {
 		return bad(name, want, "is not valid UTF-8")
 	case strings.TrimSpace(name) != name:
 		return bad(name, want, "begins or ends with a space")
-	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+	case !cleantext.Printable(name):
 		return bad(name, want, "has a character that cannot be printed")
 	}
 	return nil

@@ -8,9 +8,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/limits"
 )
 
@@ -220,9 +220,7 @@ func (h HealthTarget) check(e Endpoint, fail report) {
 func (h HealthTarget) checkDetails(fail report) {
 	elsewhere := h.isElsewhere() && h.TCP == ""
 	switch {
-	case len(h.Service) > limits.MaxHealthService || strings.ContainsFunc(h.Service, func(r rune) bool {
-		return r == unicode.ReplacementChar || !unicode.IsPrint(r)
-	}):
+	case len(h.Service) > limits.MaxHealthService || !cleantext.Printable(h.Service):
 		fail("service", bad(h.Service, fmt.Sprintf("at most %d bytes of printable characters", limits.MaxHealthService), "no name of a service"))
 	case h.Service != "" && (h.HTTP != "" || h.TCP != ""):
 		fail("service", bad(h.Service, "a gRPC target beside it", "the target is not gRPC"))

@@ -73,7 +73,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer, 
 	root.SetOut(out)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
-	if code, ok := errors.AsType[verdict](err); ok {
+	var code verdict
+	if errors.As(err, &code) {
 		return int(code)
 	}
 	if err != nil {

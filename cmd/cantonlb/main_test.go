@@ -22,6 +22,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/view"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -108,11 +109,11 @@ func TestCheckAsJSON(t *testing.T) {
 	c.SetServing(1, "", false)
 	r := command(t, "check", "--json", "--plaintext", c.Target())
 	assert.Equal(t, codeSome, r.code)
-	var d view.Document
+	var d report.Status
 	require.NoError(t, json.Unmarshal([]byte(r.out), &d))
-	assert.Equal(t, 1, d.Eligible)
-	assert.Equal(t, "not_serving", d.Endpoints[1].Reason)
-	assert.Positive(t, d.Endpoints[0].Probe.RoundTripSeconds)
+	assert.Equal(t, 1, d.Eligible())
+	assert.Equal(t, report.ReasonNotServing, d.Endpoints[1].Reason)
+	assert.Positive(t, d.Endpoints[0].Probe.RoundTrip)
 }
 
 func TestCheckOverTLS(t *testing.T) {

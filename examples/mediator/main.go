@@ -132,8 +132,8 @@ func run(ctx context.Context, args []string) error {
 
 // tell prints each switch, and when several replicas claim to be active.
 func tell(ctx context.Context, client *cantonlb.Client) {
-	for news := range client.Subscribe(ctx) {
-		for _, e := range news.Events {
+	for batch := range client.Subscribe(ctx) {
+		for _, e := range batch.Events {
 			if e.Kind == cantonlb.EventSwitch || e.Kind == cantonlb.EventMultipleActive {
 				fmt.Printf("%s %v\n", clock(), e)
 			}

@@ -160,8 +160,8 @@ func (w *work) seen(u *pb.Update) {
 
 // watch tells of each switch.
 func (w *work) watch(ctx context.Context) {
-	for news := range w.client.Subscribe(ctx) {
-		for _, e := range news.Events {
+	for batch := range w.client.Subscribe(ctx) {
+		for _, e := range batch.Events {
 			if e.Kind != cantonlb.EventSwitch || e.Switch.From == "" {
 				continue
 			}

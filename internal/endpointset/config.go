@@ -9,12 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"google.golang.org/grpc/serviceconfig"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/limits"
 	"github.com/cantonlb/cantonlb/internal/selector"
@@ -122,12 +121,8 @@ func oneOf[T ~string](faults *fault.List, field string, value T, values ...T) {
 }
 
 func isZone(zone string) bool {
-	return len(zone) <= resolver.MaxZone && strings.TrimSpace(zone) == zone && !strings.ContainsFunc(zone, notPrintable)
+	return len(zone) <= resolver.MaxZone && strings.TrimSpace(zone) == zone && cleantext.Printable(zone)
 }
-
-// notPrintable leaves out the replacement character, too, which JSON puts for
-// what is not valid Unicode.
-func notPrintable(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 
 func positive(d, otherwise time.Duration) time.Duration {
 	if d > 0 {

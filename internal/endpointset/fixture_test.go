@@ -15,6 +15,9 @@ import (
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
 	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // fixture is a set under a fake channel.
@@ -143,18 +146,23 @@ func (f *fixture) state() connectivity.State {
 	return f.last().ConnectivityState
 }
 
-// pickerOf gives what a published picker of connections is made of, whether calls
-// carry records or not, and whether it is one.
-func pickerOf(published balancer.Picker) (*picker, bool) {
-	if plain, ok := published.(*plainPicker); ok {
-		return (*picker)(plain), true
-	}
-	p, ok := published.(*picker)
+// pickerOf gives a published picker of connections, and whether it is one.
+func pickerOf(published balancer.Picker) (*pick.Picker, bool) {
+	p, ok := published.(*pick.Picker)
 	return p, ok
 }
 
+// connsOf gives the connections that a pick knows.
+func connsOf(list []*pick.Conn) []*conn {
+	var out []*conn
+	for _, c := range list {
+		out = append(out, connOf(c))
+	}
+	return out
+}
+
 // snapshot gives the published picker, which is one of connections.
-func (f *fixture) snapshot() *picker {
+func (f *fixture) snapshot() *pick.Picker {
 	p, ok := pickerOf(f.last().Picker)
 	require.True(f.t, ok)
 	return p
@@ -203,7 +211,7 @@ func (f *fixture) refusal() string {
 	return err.Error()
 }
 
-func (f *fixture) status(name string) EndpointStatus {
+func (f *fixture) status(name string) report.EndpointStatus {
 	synctest.Wait()
 	for _, e := range f.set.Status().Endpoints {
 		if e.Name == name {
@@ -211,5 +219,5 @@ func (f *fixture) status(name string) EndpointStatus {
 		}
 	}
 	f.t.Errorf("no endpoint %q", name)
-	return EndpointStatus{}
+	return report.EndpointStatus{}
 }

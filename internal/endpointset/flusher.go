@@ -6,6 +6,10 @@ import (
 
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
+
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // dirtyLocked has a new snapshot published, soon and once for all changes until
@@ -63,7 +67,7 @@ func (s *Set) publish() int {
 	defer s.flush.Unlock()
 	s.mu.Lock()
 	n := 0
-	if s.counts[undecided] > 0 {
+	if s.counts[judge.Undecided] > 0 {
 		n = len(s.list) / 100
 	}
 	if !s.dirty || s.closed {
@@ -71,55 +75,93 @@ func (s *Set) publish() int {
 		return n
 	}
 	s.dirty = false
-	state := s.snapshotLocked()
+	next := s.snapshotLocked()
 	untold := s.untoldLocked()
 	s.wg.Add(1) // Close waits, so that nothing is published after it
 	s.unlock()
 	defer s.wg.Done()
-	if p, ok := state.Picker.(*picker); ok {
-		p.plan()
-		if p.trials == nil && !s.noted {
-			state.Picker = (*plainPicker)(p)
-		}
-	}
-	s.cc.UpdateState(state)
+	s.cc.UpdateState(next.state(s.room))
 	s.tell(untold)
 	return n
 }
 
-// stale tells whether a newer snapshot is on its way, or one that has somebody
-// to pick.
-func (s *Set) stale() bool {
+// draft is what the next snapshot is made of.
+type draft struct {
+	connectivity connectivity.State
+	refusal      *pick.Refusal // nil if there is something to pick
+	conns        pick.Row
+	weights      []int
+	pick.Snapshot
+}
+
+// state makes the snapshot. It is done without Set.mu, since it may take
+// milliseconds where there are many connections and their weights differ much.
+func (d draft) state(room *pick.Room) balancer.State {
+	if d.refusal != nil {
+		return balancer.State{ConnectivityState: d.connectivity, Picker: d.refusal}
+	}
+	return balancer.State{ConnectivityState: d.connectivity, Picker: pick.NewPicker(room, d.conns, d.weights, d.Snapshot)}
+}
+
+// Stale tells whether a newer snapshot is on its way, or one that has somebody
+// to pick. It implements pick.Source, as Explain does.
+func (s *Set) Stale() bool {
 	s.mu.Lock()
 	defer s.unlock()
 	return s.dirty || s.pickableLocked()
 }
 
 // snapshotLocked is the state of the whole set for grpc.
-func (s *Set) snapshotLocked() balancer.State {
-	if s.eligible.len() == 0 {
+func (s *Set) snapshotLocked() draft {
+	if s.eligible.Len() == 0 {
 		s.pardonLocked()
 	}
 	switch {
 	case s.pickableLocked():
 		s.noneLocked(false)
-		return balancer.State{ConnectivityState: connectivity.Ready, Picker: s.newPickerLocked()}
+		return s.eligibleLocked()
 	case len(s.list) == 0 && s.problem != nil:
-		return balancer.State{
-			ConnectivityState: connectivity.TransientFailure,
-			Picker:            &refusal{set: s, plain: plainly(s.problem)},
-		}
+		return s.refuse(connectivity.TransientFailure, pick.Refusal{Plain: plainly(s.problem)})
 	case len(s.list) == 0 || s.expectsLocked():
-		return balancer.State{ConnectivityState: connectivity.Connecting, Picker: &refusal{set: s, wait: true}}
+		return s.refuse(connectivity.Connecting, pick.Refusal{Wait: true})
 	}
 	s.noneLocked(true)
 	if conns := s.openLocked(); len(conns) > 0 {
-		return balancer.State{ConnectivityState: connectivity.Ready, Picker: s.newOpenPickerLocked(conns)}
+		row := pick.RowOf(pickable(conns))
+		return draft{connectivity: connectivity.Ready, conns: row, weights: s.weightsLocked(row), Snapshot: pick.Snapshot{Open: true}}
 	}
-	return balancer.State{
-		ConnectivityState: connectivity.TransientFailure,
-		Picker:            &refusal{set: s, wait: s.cfg.NoneEligible == Wait},
+	return s.refuse(connectivity.TransientFailure, pick.Refusal{Wait: s.cfg.NoneEligible == Wait})
+}
+
+func (s *Set) refuse(state connectivity.State, r pick.Refusal) draft {
+	r.Room = s.room
+	return draft{connectivity: state, refusal: &r}
+}
+
+// eligibleLocked drafts the snapshot of the eligible.
+func (s *Set) eligibleLocked() draft {
+	d := draft{connectivity: connectivity.Ready}
+	if c := s.choice; c != nil {
+		d.conns = pick.RowOf(pickable([]*conn{c.active.conn}))
+		return d
 	}
+	d.conns, d.Spare = s.nearbyLocked()
+	d.weights = s.weightsLocked(d.conns)
+	for e := range s.ejections {
+		if e.ejection.phase == onTrial && !e.drained && e.was.Serves {
+			d.Trials = append(d.Trials, &e.conn.Conn)
+		}
+	}
+	return d
+}
+
+// pickable returns connections as a pick sees them.
+func pickable(conns []*conn) []*pick.Conn {
+	out := make([]*pick.Conn, len(conns))
+	for i, c := range conns {
+		out[i] = &c.Conn
+	}
+	return out
 }
 
 // noneLocked notes, and makes an event of it once, that nobody is eligible any more or that
@@ -128,13 +170,13 @@ func (s *Set) noneLocked(none bool) {
 	switch {
 	case none && s.none.IsZero():
 		s.none = time.Now()
-		s.emitLocked(Event{
-			Kind: EventNoneEligible, From: someEligible, To: noneEligible, At: s.none,
+		s.emitLocked(report.Event{
+			Kind: report.EventNoneEligible, From: report.SomeEligible, To: report.NoneEligible, At: s.none,
 			Detail: fmt.Sprintf("%v (policy for this: %s)", s.explainLocked(), s.cfg.NoneEligible),
 		})
 	case !none && !s.none.IsZero():
 		now := time.Now()
-		s.emitLocked(Event{Kind: EventNoneEligible, From: noneEligible, To: someEligible, Held: now.Sub(s.none), At: now})
+		s.emitLocked(report.Event{Kind: report.EventNoneEligible, From: report.NoneEligible, To: report.SomeEligible, Held: now.Sub(s.none), At: now})
 		s.none = time.Time{}
 	}
 }
@@ -152,7 +194,7 @@ func (s *Set) openLocked() []*conn {
 func (s *Set) connectedLocked() []*conn {
 	var conns []*conn
 	for _, e := range s.list {
-		if e.link.phase == ready && !e.drained && e.validatedLocked() {
+		if e.link.phase == ready && !e.drained && e.identifiedLocked() {
 			conns = append(conns, e.conn)
 		}
 	}

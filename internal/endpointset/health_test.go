@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestConnectedIsNotEligibleWithoutAVerdict(t *testing.T) {
@@ -62,11 +63,11 @@ func TestAHungEndpointIsSuspectAndThenOut(t *testing.T) {
 		sawSuspect := false
 		for f.status("a").Eligible {
 			require.False(t, time.Now().After(deadline), "still eligible after 1.7 s")
-			sawSuspect = sawSuspect || f.status("a").Health == healthcheck.Suspect
+			sawSuspect = sawSuspect || f.status("a").Health == report.Suspect
 			time.Sleep(10 * time.Millisecond)
 		}
 		assert.True(t, sawSuspect)
-		assert.Equal(t, healthcheck.ReasonProbeTimeout, f.status("a").Reason)
+		assert.Equal(t, report.ReasonProbeTimeout, f.status("a").Reason)
 		assert.Equal(t, []string{"b"}, f.picked())
 	}, func(c *Config) { c.HealthCheck.Jitter = healthcheck.NoJitter })
 }
@@ -79,11 +80,11 @@ func TestAllUnhealthyFailsFastAndRecovers(t *testing.T) {
 		f.server("b").set(notServing())
 		assert.Equal(t, connectivity.TransientFailure, f.state())
 		assert.Equal(t, "no eligible endpoint of 2: a unhealthy (not_serving), b unhealthy (not_serving)", f.refusal())
-		assert.Equal(t, time.Now(), f.set.Status().NoneSince)
+		assert.Equal(t, time.Now(), f.set.Status().NoneEligibleSince)
 		f.server("b").set(serving())
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{"b"}, f.picked())
-		assert.Zero(t, f.set.Status().NoneSince)
+		assert.Zero(t, f.set.Status().NoneEligibleSince)
 	})
 }
 
@@ -123,8 +124,8 @@ func TestTransientFailureOfGrpcsHealthCheckTakesAnEndpointOut(t *testing.T) {
 		f.conn("a").healthBecomes(connectivity.TransientFailure, errors.New("health check failed. status=NOT_SERVING"))
 		assert.Equal(t, []string{"b"}, f.picked())
 		got := f.status("a")
-		assert.Equal(t, healthcheck.Unhealthy, got.Health)
-		assert.Equal(t, healthcheck.ReasonChannelHealth, got.Reason)
+		assert.Equal(t, report.Unhealthy, got.Health)
+		assert.Equal(t, report.ReasonChannelHealth, got.Reason)
 		assert.Equal(t, "health check failed. status=NOT_SERVING", got.Detail)
 
 		f.conn("b").healthBecomes(connectivity.TransientFailure, errors.New("the same"))
@@ -244,9 +245,9 @@ func TestWithHealthCheckingOffAConnectionIsEnough(t *testing.T) {
 		f.up("a")
 		assert.Equal(t, []string{"a"}, f.picked())
 		got := f.status("a")
-		assert.False(t, got.Checked)
-		assert.Equal(t, "connectivity only", got.Target)
-		assert.Equal(t, healthcheck.ReasonConnected, got.Reason)
+		assert.False(t, got.Probe.On)
+		assert.Equal(t, "connectivity only", got.Probe.Target)
+		assert.Equal(t, report.ReasonConnected, got.Reason)
 		assert.Zero(t, f.server("a").checkCalls("")+f.server("a").watchCalls(""))
 		f.conn("a").become(connectivity.Idle, nil)
 		assert.True(t, f.waits())
@@ -276,7 +277,7 @@ func TestAServerWithoutHealthService(t *testing.T) {
 			require.NoError(t, f.push("a"))
 			f.up("a")
 			assert.Equal(t, []string{"a"}, f.picked())
-			assert.Equal(t, healthcheck.ReasonUnimplemented, f.status("a").Reason)
+			assert.Equal(t, report.ReasonUnimplemented, f.status("a").Reason)
 		})
 	})
 	t.Run("is refused if so configured", func(t *testing.T) {

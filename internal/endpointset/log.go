@@ -1,14 +1,11 @@
 package endpointset
 
 import (
-	"fmt"
 	"log/slog"
-	"strconv"
-	"time"
 
 	"google.golang.org/grpc/grpclog"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 var logger = grpclog.Component("cantonlb")
@@ -16,11 +13,11 @@ var logger = grpclog.Component("cantonlb")
 // level is that of the event's line. A suspicion that comes and goes, and the
 // beginning of an endpoint, change nothing for the calls, and are for those only who
 // want to know all.
-func (e Event) level() slog.Level {
+func level(e report.Event) slog.Level {
 	switch {
-	case e.passing():
+	case passing(e):
 		return slog.LevelDebug
-	case e.bad():
+	case bad(e):
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo
@@ -28,42 +25,42 @@ func (e Event) level() slog.Level {
 }
 
 // passing tells that nothing changes for the calls.
-func (e Event) passing() bool {
-	return e.To == StateSuspect || e.From == StateSuspect && e.To == StateHealthy ||
-		e.From == "" && e.To == StateConnecting
+func passing(e report.Event) bool {
+	return e.To == report.StateSuspect || e.From == report.StateSuspect && e.To == report.StateHealthy ||
+		e.From == "" && e.To == report.StateConnecting
 }
 
 // bad tells that an operator may want to do something about it.
-func (e Event) bad() bool {
+func bad(e report.Event) bool {
 	switch e.To {
-	case StateUnhealthy, StateEjected, noneEligible, listRefused, multipleActive:
+	case report.StateUnhealthy, report.StateEjected, report.NoneEligible, report.ListRefused, report.MultipleActive:
 		return true
 	default:
-		return e.Reason == healthcheck.ReasonHandshakeFailed
+		return e.Reason == report.ReasonHandshakeFailed
 	}
 }
 
 // message is what the event's line says, without what its attributes do.
-func (e Event) message() string {
+func message(e report.Event) string {
 	switch e.Kind {
-	case EventSwitch:
+	case report.EventSwitch:
 		return "another endpoint is the active"
-	case EventPin:
+	case report.EventPin:
 		return "the active is " + string(e.To)
 	default:
 	}
 	switch e.To {
-	case multipleActive:
+	case report.MultipleActive:
 		return "several endpoints say that they serve"
-	case oneActive:
+	case report.OneActive:
 		return "one endpoint alone says that it serves"
-	case noneEligible:
+	case report.NoneEligible:
 		return "no endpoint is eligible"
-	case someEligible:
+	case report.SomeEligible:
 		return "an endpoint is eligible again"
-	case listAccepted:
+	case report.ListAccepted:
 		return "a list of endpoints is in force"
-	case listRefused:
+	case report.ListRefused:
 		return "a list of endpoints is refused"
 	default:
 		return "an endpoint has changed"
@@ -71,10 +68,10 @@ func (e Event) message() string {
 }
 
 // attrs are what the event's line tells. What is empty is left out.
-func (e Event) attrs() []slog.Attr {
+func attrs(e report.Event) []slog.Attr {
 	attrs := []slog.Attr{slog.Uint64("number", e.Number)}
 	from, to := string(e.From), string(e.To)
-	if e.Kind == EventSwitch {
+	if e.Kind == report.EventSwitch {
 		attrs = append(attrs, slog.Uint64("switch", e.Switch.Number))
 		from, to = e.Switch.From, e.Switch.To
 	}
@@ -93,45 +90,4 @@ func (e Event) attrs() []slog.Attr {
 		attrs = append(attrs, slog.Duration("held", e.Held))
 	}
 	return attrs
-}
-
-// String gives the event in one line, for example
-//
-//	endpoint "seq1": healthy -> unhealthy (not_serving) after 12s
-func (e Event) String() string { return string(e.append(nil)) }
-
-// append appends it to a line. In a set of thousands all endpoints change at the
-// start, so it does without formats where it can.
-func (e Event) append(line []byte) []byte {
-	if e.Kind == EventSwitch {
-		line = fmt.Appendf(line, "switch %d: ", e.Switch.Number)
-		if e.Switch.From == "" {
-			line = append(strconv.AppendQuote(line, e.Switch.To), " is the active"...)
-		} else {
-			line = append(strconv.AppendQuote(line, e.Switch.From), " -> "...)
-			line = strconv.AppendQuote(line, e.Switch.To)
-		}
-	} else {
-		if e.Endpoint == "" {
-			line = append(line, e.Kind...)
-		} else {
-			line = strconv.AppendQuote(append(line, "endpoint "...), e.Endpoint)
-		}
-		line = append(line, ": "...)
-		if e.From != "" {
-			line = append(append(line, e.From...), " -> "...)
-		}
-		line = append(line, e.To...)
-	}
-	if e.Reason != "" || e.Detail != "" {
-		line = append(append(line, " ("...), e.Reason...)
-		if e.Reason != "" && e.Detail != "" {
-			line = append(line, ": "...)
-		}
-		line = append(append(line, e.Detail...), ')')
-	}
-	if e.Held > 0 {
-		line = append(append(line, " after "...), e.Held.Round(time.Millisecond).String()...)
-	}
-	return line
 }

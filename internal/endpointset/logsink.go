@@ -6,7 +6,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // sink is where the lines about events go.
@@ -14,7 +15,7 @@ type sink interface {
 	// enabled tells whether lines of a level are wanted.
 	enabled(level slog.Level) bool
 	// event writes the line of an event before which so many were left out.
-	event(e Event, omitted int)
+	event(e report.Event, omitted int)
 	// missed tells that so many events came too fast to be written.
 	missed(n uint64)
 }
@@ -30,13 +31,13 @@ const verbosity = 2
 
 func (grpcSink) enabled(level slog.Level) bool { return level >= slog.LevelInfo || logger.V(verbosity) }
 
-func (s grpcSink) event(e Event, omitted int) {
+func (s grpcSink) event(e report.Event, omitted int) {
 	line := append(make([]byte, 0, lineSize), s.policy...)
-	line = e.append(append(line, ": "...))
+	line, _ = e.AppendText(append(line, ": "...))
 	if omitted > 0 {
 		line = fmt.Appendf(line, " (%d changes before it are left out)", omitted)
 	}
-	if e.bad() {
+	if bad(e) {
 		logger.Warning(string(line))
 	} else {
 		logger.Info(string(line))
@@ -52,7 +53,7 @@ type slogSink struct{ handler slog.Handler }
 
 func newSlogSink(l *slog.Logger, policy, target string) slogSink {
 	return slogSink{l.Handler().WithAttrs([]slog.Attr{
-		slog.String("policy", policy), slog.String("target", healthcheck.CleanDetail(target)),
+		slog.String("policy", policy), slog.String("target", cleantext.Detail(target)),
 	})}
 }
 
@@ -60,12 +61,12 @@ func (s slogSink) enabled(level slog.Level) bool {
 	return s.handler.Enabled(context.Background(), level)
 }
 
-func (s slogSink) event(e Event, omitted int) {
-	attrs := e.attrs()
+func (s slogSink) event(e report.Event, omitted int) {
+	attrs := attrs(e)
 	if omitted > 0 {
 		attrs = append(attrs, slog.Int("omitted", omitted))
 	}
-	s.write(e.level(), e.At, e.message(), attrs)
+	s.write(level(e), e.At, message(e), attrs)
 }
 
 func (s slogSink) missed(n uint64) {
@@ -76,6 +77,6 @@ func (s slogSink) write(level slog.Level, at time.Time, message string, attrs []
 	record := slog.NewRecord(at, level, message, 0)
 	record.AddAttrs(attrs...)
 	if err := s.handler.Handle(context.Background(), record); err != nil {
-		logger.Warningf("a line is not in the log: %v", healthcheck.CleanDetail(err.Error()))
+		logger.Warningf("a line is not in the log: %v", cleantext.Detail(err.Error()))
 	}
 }

@@ -5,8 +5,8 @@ import (
 
 	"google.golang.org/grpc/experimental/stats"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/metric"
+	"github.com/cantonlb/cantonlb/metric"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // The metrics as grpc's registry has them: every one that goes out by its
@@ -64,7 +64,7 @@ func (m metrics) begin() {
 		h.Record(m.recorder, 0, m.target)
 	}
 	metricNoneTime.Record(m.recorder, 0, m.target)
-	for _, result := range []State{listAccepted, listRefused} {
+	for _, result := range []report.EndpointState{report.ListAccepted, report.ListRefused} {
 		metricListUpdates.Record(m.recorder, 0, m.target, string(result))
 	}
 }
@@ -72,24 +72,24 @@ func (m metrics) begin() {
 // CountReloads counts contents of the config file that were put in force, and those
 // that were refused. Where a file is followed it is first called with none.
 func (s *Set) CountReloads(accepted, refused int64) {
-	metricConfigReloads.Record(s.metrics.recorder, accepted, s.metrics.target, string(listAccepted))
-	metricConfigReloads.Record(s.metrics.recorder, refused, s.metrics.target, string(listRefused))
+	metricConfigReloads.Record(s.metrics.recorder, accepted, s.metrics.target, string(report.ListAccepted))
+	metricConfigReloads.Record(s.metrics.recorder, refused, s.metrics.target, string(report.ListRefused))
 }
 
 // event records an event.
-func (m metrics) event(e Event) {
+func (m metrics) event(e report.Event) {
 	switch e.Kind {
-	case EventEndpoint:
+	case report.EventEndpoint:
 		metricTransitions.Record(m.recorder, 1, m.target, e.Endpoint, string(e.To), string(e.Reason.Bounded()))
-	case EventSwitch:
+	case report.EventSwitch:
 		metricSwitches.Record(m.recorder, 1, m.target, string(e.Reason.Bounded()))
-	case EventList:
+	case report.EventList:
 		metricListUpdates.Record(m.recorder, 1, m.target, string(e.To))
-	case EventNoneEligible:
-		if e.To == noneEligible { // its time is recorded as it passes
+	case report.EventNoneEligible:
+		if e.To == report.NoneEligible { // its time is recorded as it passes
 			metricNoneEntries.Record(m.recorder, 1, m.target)
 		}
-	case EventPin, EventMultipleActive: // a gauge tells of what lasts
+	case report.EventPin, report.EventMultipleActive: // a gauge tells of what lasts
 	}
 }
 
@@ -98,8 +98,8 @@ func (m metrics) ejection(endpoint string) {
 }
 
 // verdict records what a probe has said, and how long that took, if it is known.
-func (m metrics) verdict(endpoint string, k healthcheck.Kind, o healthcheck.Outcome, took time.Duration) {
-	metricProbes.Record(m.recorder, 1, m.target, endpoint, string(k), o.String())
+func (m metrics) verdict(endpoint string, k report.ProbeKind, o report.Outcome, took time.Duration) {
+	metricProbes.Record(m.recorder, 1, m.target, endpoint, string(k), string(o))
 	if took > 0 {
 		metricProbeDuration.Record(m.recorder, took.Seconds(), m.target, endpoint, string(k))
 	}
@@ -109,7 +109,7 @@ func (m metrics) verdict(endpoint string, k healthcheck.Kind, o healthcheck.Outc
 // only count, and what they have counted is recorded now and then.
 type progress struct {
 	endpoints []endpointProgress
-	totals    Totals
+	totals    report.Totals
 }
 
 type endpointProgress struct {
@@ -121,7 +121,7 @@ type endpointProgress struct {
 func (s *Set) progressLocked(now time.Time) progress {
 	s.progressed, s.unrecorded = now, false
 	totals := s.totalsLocked(now)
-	p := progress{totals: totals.since(s.recorded)}
+	p := progress{totals: since(totals, s.recorded)}
 	s.recorded = totals
 	for _, e := range s.list {
 		p.addLocked(e)
@@ -153,12 +153,12 @@ func (e *endpoint) recordLocked() {
 	e.set.after = append(e.set.after, func() { e.set.metrics.progress(p) })
 }
 
-// since gives the part of the totals that grpc's recorder is told now and then.
-func (t Totals) since(before Totals) Totals {
+// since returns the part of the totals that grpc's recorder is told now and then.
+func since(t, before report.Totals) report.Totals {
 	t.NoneEligibleTime -= before.NoneEligibleTime
-	t.Retries.Rescued -= before.Retries.Rescued
-	t.Retries.Retried -= before.Retries.Retried
-	t.Retries.Refused -= before.Retries.Refused
+	t.Rescued -= before.Rescued
+	t.Retried -= before.Retried
+	t.RetriesRefused -= before.RetriesRefused
 	return t
 }
 
@@ -170,9 +170,9 @@ func (m metrics) progress(p progress) {
 	if d := p.totals.NoneEligibleTime; d > 0 {
 		metricNoneTime.Record(m.recorder, d.Seconds(), m.target)
 	}
-	m.count(metricRescues, p.totals.Retries.Rescued)
-	m.count(metricRetries, p.totals.Retries.Retried)
-	m.count(metricRetriesRefused, p.totals.Retries.Refused)
+	m.count(metricRescues, p.totals.Rescued)
+	m.count(metricRetries, p.totals.Retried)
+	m.count(metricRetriesRefused, p.totals.RetriesRefused)
 }
 
 // count records the growth of a counter, if there is any.
@@ -202,16 +202,16 @@ func (s *Set) Report(r stats.AsyncMetricsRecorder) error {
 	}
 	s.recordProgressLocked(now)
 	s.unlock()
-	s.Status().report(r, s.metrics.target, now)
+	recordStatus(r, s.Status(), s.metrics.target, now)
 	return nil
 }
 
-func (s Status) report(r stats.AsyncMetricsRecorder, target string, now time.Time) {
+func recordStatus(r stats.AsyncMetricsRecorder, s report.Status, target string, now time.Time) {
 	eligible := int64(0)
 	for _, e := range s.Endpoints {
 		metricState.Record(r, 1, target, e.Name, string(e.State), string(e.Reason.Bounded()))
 		metricEligible.Record(r, oneIf(e.Eligible), target, e.Name)
-		metricInFlight.Record(r, int64(e.Counts.InFlight), target, e.Name)
+		metricInFlight.Record(r, int64(e.Calls.InFlight), target, e.Name)
 		if at := e.Heard; !at.IsZero() {
 			metricAnswerAge.Record(r, max(0, now.Sub(at).Milliseconds()), target, e.Name)
 		}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/pick"
 )
 
 // grpc: TestBlockingPick, TestBlockingPickNoSubAvailable.
@@ -122,12 +123,12 @@ func TestFailOpenPicksAmongTheConnectedWhileNobodyIsEligible(t *testing.T) {
 		assert.Equal(t, connectivity.Ready, f.state())
 		assert.Equal(t, []string{"a", "b"}, f.picked(), "neither the drained nor the disconnected")
 		assert.Equal(t, []string{"a", "b"}, f.failingOpen())
-		assert.NotZero(t, f.set.Status().NoneSince)
+		assert.NotZero(t, f.set.Status().NoneEligibleSince)
 
 		f.server("b").set(serving())
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{"b"}, f.picked())
-		assert.Zero(t, f.set.Status().NoneSince)
+		assert.Zero(t, f.set.Status().NoneEligibleSince)
 		assert.Empty(t, f.failingOpen())
 	}, withPolicy(FailOpen))
 }
@@ -173,9 +174,9 @@ func TestTheTurnSurvivesSnapshots(t *testing.T) {
 // A turn that began at the same place everywhere would send the first calls of
 // all clients to one server.
 func TestTheTurnBeginsAtRandom(t *testing.T) {
-	first := newTurn().n.Load()
+	first := pick.NewRoom(nil).Turn()
 	for range 10 {
-		if newTurn().n.Load() != first {
+		if pick.NewRoom(nil).Turn() != first {
 			return
 		}
 	}
@@ -186,30 +187,14 @@ func TestTheTurnMayOverflow(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a", "b"))
 		f.up("a", "b")
-		f.set.turn.n.Store(1<<32 - 5)
+		f.set.room.SetTurn(1<<32 - 5)
 		assert.Equal(t, []string{"a", "b"}, f.picked())
-	})
-}
-
-// A picker that looks for what cannot be there costs every call.
-func TestAPickLooksForRecordsAndTrialsOnlyWhereThereMayBeAny(t *testing.T) {
-	inBubble(t, func(t *testing.T, f *fixture) {
-		require.NoError(t, f.push("a", "b"))
-		f.up("a", "b")
-		synctest.Wait()
-		assert.IsType(t, new(plainPicker), f.last().Picker)
-
-		f.set.noted = true
-		f.down(errRefused, "b")
-		synctest.Wait()
-		assert.IsType(t, new(picker), f.last().Picker)
 	})
 }
 
 // Calls that find nobody learn why, and forget it once they have found somebody.
 func TestPicksTellTheCallsRecordWhyNobodyWasPicked(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		f.set.noted = true
 		var record attempt.Record
 		info := balancer.PickInfo{Ctx: attempt.NewContext(context.Background(), &record)}
 		require.NoError(t, f.push("a"))
@@ -304,8 +289,8 @@ func TestASnapshotIsNotChangedByWhatComesAfter(t *testing.T) {
 		require.NoError(t, f.push("a", "b", "c"))
 		f.up("a", "b", "c")
 		p := f.snapshot()
-		before := p.conns.slice()
+		before := p.Conns()
 		f.down(errRefused, "a", "b")
-		assert.Equal(t, before, p.conns.slice())
+		assert.Equal(t, before, p.Conns())
 	})
 }

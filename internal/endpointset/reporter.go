@@ -7,24 +7,25 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // reporter writes a set's events to the log. It has a goroutine of its own, so
 // that a log that is slow to write, or that fails, holds up nothing.
 type reporter struct {
 	sink    sink
-	reader  *event.Reader[Event]
+	reader  *event.Reader[report.Event]
 	limits  map[lineKey]logLimit
-	kept    map[lineKey]Event // those that wait for their lines
-	sweepAt int               // at so many limits the idle ones are let go
-	done    chan struct{}     // closed when the goroutine has ended
+	kept    map[lineKey]report.Event // those that wait for their lines
+	sweepAt int                      // at so many limits the idle ones are let go
+	done    chan struct{}            // closed when the goroutine has ended
 }
 
 // startReporterLocked begins to write what follows to the log.
 func (s *Set) startReporterLocked() {
 	r := &reporter{
 		sink: grpcSink{policy: s.policy}, reader: s.events.Reader(), done: make(chan struct{}),
-		limits: make(map[lineKey]logLimit), kept: make(map[lineKey]Event), sweepAt: keptEvents,
+		limits: make(map[lineKey]logLimit), kept: make(map[lineKey]report.Event), sweepAt: keptEvents,
 	}
 	s.reporter = r
 	own := s.options.Logger
@@ -75,7 +76,7 @@ func (r *reporter) run() {
 }
 
 // next waits for events, or until one that is kept may have its line.
-func (r *reporter) next() ([]Event, uint64, error) {
+func (r *reporter) next() ([]report.Event, uint64, error) {
 	var first time.Time
 	for key := range r.kept {
 		if due := r.limits[key].lines.free(); first.IsZero() || due.Before(first) {
@@ -93,17 +94,17 @@ func (r *reporter) next() ([]Event, uint64, error) {
 
 // lineKey is what lines are limited by.
 type lineKey struct {
-	kind     EventKind
+	kind     report.EventKind
 	endpoint string
 }
 
 // offer writes the line of an event, unless there have been too many.
-func (r *reporter) offer(e Event) {
-	if !r.enabled(e.level()) {
+func (r *reporter) offer(e report.Event) {
+	if !r.enabled(level(e)) {
 		return
 	}
 	key := lineKey{e.Kind, e.Endpoint}
-	limit, effects := r.limits[key].offer(time.Now(), e.passing())
+	limit, effects := r.limits[key].offer(time.Now(), passing(e))
 	r.limits[key] = limit
 	switch {
 	case effects.write:
@@ -150,7 +151,7 @@ func (r *reporter) enabled(level slog.Level) (enabled bool) {
 	return enabled
 }
 
-func (r *reporter) write(e Event, omitted int) { r.guard(func() { r.sink.event(e, omitted) }) }
+func (r *reporter) write(e report.Event, omitted int) { r.guard(func() { r.sink.event(e, omitted) }) }
 
 // guard does something that may run code of the program's own. If that panics, it
 // costs no more than a line of the log.

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/balancer"
 	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // logBook is a handler that keeps what it is given.
@@ -88,7 +90,7 @@ func TestEachEventIsOneLineWithItsAttributes(t *testing.T) {
 		f.server("a").set(notServing())
 		synctest.Wait()
 		lines := b.about("a")
-		events := slices.DeleteFunc(f.set.Events(), func(e Event) bool { return e.Endpoint != "a" })
+		events := slices.DeleteFunc(f.set.Events(), func(e report.Event) bool { return e.Endpoint != "a" })
 		require.Len(t, lines, len(events))
 		for i, e := range events {
 			assert.Equal(t, e.Number, lines[i]["number"])
@@ -170,7 +172,7 @@ func TestAnEndpointThatFlapsDoesNotFillTheLog(t *testing.T) {
 		}
 		var matter int
 		for _, e := range f.set.Events() {
-			if e.Endpoint == "a" && e.level() >= slog.LevelInfo {
+			if e.Endpoint == "a" && level(e) >= slog.LevelInfo {
 				matter++
 			}
 		}
@@ -223,7 +225,7 @@ func TestAHandlerThatBlocksHoldsUpNeitherCallsNorClose(t *testing.T) {
 		f.pushLogged(b, "a")
 		f.up("a")
 		assert.Equal(t, []string{"a"}, f.picked())
-		assert.Equal(t, StateHealthy, f.status("a").State)
+		assert.Equal(t, report.StateHealthy, f.status("a").State)
 		before := time.Now()
 		f.close()
 		assert.Equal(t, closeLogPatience, time.Since(before))
@@ -252,14 +254,14 @@ func TestTheLogTellsThatItWasTooSlow(t *testing.T) {
 
 func TestLimitsThatLimitNothingAreLetGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &reporter{sink: slogSink{newLogBook(slog.LevelInfo)}, limits: map[lineKey]logLimit{}, kept: map[lineKey]Event{}, sweepAt: 4}
+		r := &reporter{sink: slogSink{newLogBook(slog.LevelInfo)}, limits: map[lineKey]logLimit{}, kept: map[lineKey]report.Event{}, sweepAt: 4}
 		for i := range 3 {
-			r.offer(Event{Kind: EventEndpoint, Endpoint: fmt.Sprint(i), To: StateHealthy})
+			r.offer(report.Event{Kind: report.EventEndpoint, Endpoint: fmt.Sprint(i), To: report.StateHealthy})
 		}
 		r.sweep()
 		assert.Len(t, r.limits, 3)
 		time.Sleep(logGap)
-		r.offer(Event{Kind: EventEndpoint, Endpoint: "new", To: StateHealthy})
+		r.offer(report.Event{Kind: report.EventEndpoint, Endpoint: "new", To: report.StateHealthy})
 		r.sweep()
 		assert.Len(t, r.limits, 1)
 	})

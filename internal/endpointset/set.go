@@ -7,14 +7,15 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/balancer"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -28,16 +29,13 @@ type Set struct {
 	policy string
 	cc     balancer.ClientConn
 	build  balancer.BuildOptions
-	budget *healthcheck.Budget
+	budget *checking.Budget
 	// questions bounds how many validations run at once.
-	questions *healthcheck.Budget
-	// ejectAfter is how many calls in a row must fail for an ejection.
-	ejectAfter atomic.Uint32
-	turn       *turn   // outlives every snapshot, so that turns are kept
-	noted      bool    // calls may carry records
-	choice     *choice // of the active; nil if all that are eligible are picked in turn
-	events     *event.Log[Event]
-	metrics    metrics
+	questions *checking.Budget
+	room      *pick.Room // of the snapshots
+	choice    *choice    // of the active; nil if all that are eligible are picked in turn
+	events    *event.Log[report.Event]
+	metrics   metrics
 
 	ctx    context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
 	cancel context.CancelFunc
@@ -54,7 +52,7 @@ type Set struct {
 	byName    map[string]*endpoint
 	leaving   []*endpoint
 	renewing  map[string]*endpoint // those that are to take the place of one in the list, by its name
-	eligible  roster               // of all endpoints, leaving ones too
+	eligible  pick.Roster          // of all endpoints, leaving ones too
 	counts    [3]int               // endpoints of each class, leaving ones not
 	uneven    bool                 // the weights differ, those of the leaving ones too
 	local     int                  // endpoints of the list that stand in the client's zone
@@ -86,13 +84,14 @@ type Set struct {
 func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
-		policy: policy, cc: cc, build: opts, budget: healthcheck.NewBudget(0, 0), questions: healthcheck.NewBudget(0, 0),
-		turn: newTurn(), noted: attempt.Expected(), events: event.NewLog[Event](keptEvents),
-		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
+		policy: policy, cc: cc, build: opts, budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
+		events: event.NewLog[report.Event](keptEvents),
+		ctx:    ctx, cancel: cancel, cfg: DefaultConfig(),
 		byName: make(map[string]*endpoint), drained: make(map[string]bool), decided: make(chan struct{}, 1),
 		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}), renewing: make(map[string]*endpoint),
 	}
-	s.ejectAfter.Store(uint32(s.cfg.Ejection.ConsecutiveFailures))
+	s.room = pick.NewRoom(s)
+	s.room.EjectAfter(s.cfg.Ejection.ConsecutiveFailures)
 	s.metrics = metrics{recorder: cc.MetricsRecorder(), target: opts.Target.String()}
 	s.metrics.begin()
 	s.unregister = s.metrics.recorder.RegisterAsyncReporter(s, asyncMetrics...)
@@ -135,7 +134,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	s.options = optionsFrom(state.ResolverState)
 	if ok && cfg != nil {
 		s.cfg = *cfg
-		s.ejectAfter.Store(uint32(cfg.Ejection.ConsecutiveFailures))
+		s.room.EjectAfter(cfg.Ejection.ConsecutiveFailures)
 		s.reconfigureLocked()
 	}
 	s.problem = problem
@@ -179,7 +178,7 @@ func (s *Set) replaceLocked(list []wanted) {
 	for _, e := range gone {
 		if byName[e.name] != e {
 			e.unlisted = true
-			s.counts[e.class]--
+			s.counts[e.was.Class]--
 			if e.warming { // nobody waits for it any more
 				e.warming = false
 				s.warming--
@@ -192,8 +191,8 @@ func (s *Set) replaceLocked(list []wanted) {
 		}
 	}
 	if len(fresh) > 0 || left > 0 {
-		s.emitLocked(Event{
-			Kind: EventList, To: listAccepted, At: time.Now(),
+		s.emitLocked(report.Event{
+			Kind: report.EventList, To: report.ListAccepted, At: time.Now(),
 			Detail: fmt.Sprintf("endpoints: %d, new or changed: %d, removed: %d", len(list), len(fresh), left),
 		})
 	}
@@ -205,7 +204,7 @@ func (s *Set) replaceLocked(list []wanted) {
 	s.warming += len(fresh)
 	for _, e := range fresh {
 		e.warming = true
-		s.counts[e.class]++
+		s.counts[e.was.Class]++
 	}
 	s.membersLocked()
 	for _, e := range fresh {
@@ -247,22 +246,24 @@ func (s *Set) releaseLocked() {
 }
 
 // reclassLocked accounts for an endpoint's change of class.
-func (s *Set) reclassLocked(e *endpoint, was class) {
+func (s *Set) reclassLocked(e *endpoint, was judge.Class) {
 	if !e.unlisted {
 		s.counts[was]--
-		s.counts[e.class]++
-		if was == undecided && s.counts[undecided] == 0 {
+		s.counts[e.was.Class]++
+		if was == judge.Undecided && s.counts[judge.Undecided] == 0 {
 			select {
 			case s.decided <- struct{}{}:
 			default:
 			}
 		}
 	}
-	if was == eligible {
-		s.eligible.remove(e.slot).endpoint.slot = e.slot
+	if was == judge.Eligible {
+		s.eligible.Remove(e.counted)
+		e.counted = nil
 	}
-	if e.class == eligible {
-		e.slot = s.eligible.add(e.conn)
+	if e.was.Class == judge.Eligible {
+		e.counted = &e.conn.Conn
+		s.eligible.Add(e.counted)
 	}
 	s.changedLocked()
 }

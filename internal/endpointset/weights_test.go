@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/balancer"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -97,10 +98,10 @@ func TestEqualWeightsNeedNoPlan(t *testing.T) {
 		f.up("a:1", "b:1")
 		synctest.Wait()
 		p := f.snapshot()
-		assert.Equal(t, 2, p.conns.n)
+		assert.Len(t, p.Conns(), 2)
 		f.set.mu.Lock()
 		defer f.set.mu.Unlock()
-		assert.Nil(t, f.set.weightsLocked(p.conns))
+		assert.Nil(t, f.set.weightsLocked(pick.RowOf(p.Conns())))
 	})
 }
 
@@ -153,7 +154,7 @@ func (f *fixture) tried(t *testing.T, names ...string) string {
 	r := &attempt.Record{Max: 100}
 	r.Begin(func() {})
 	for _, name := range names {
-		r.Picked(name)
+		r.Picked(t.Context(), name, "")
 	}
 	result, err := f.snapshot().Pick(balancer.PickInfo{Ctx: attempt.NewContext(t.Context(), r)})
 	require.NoError(t, err)

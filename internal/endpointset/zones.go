@@ -1,5 +1,7 @@
 package endpointset
 
+import "github.com/cantonlb/cantonlb/internal/pick"
+
 // defaultSpillBelow is the least share of the zone's endpoints that must be
 // eligible for calls to stay in the zone.
 const defaultSpillBelow = 0.5
@@ -13,14 +15,14 @@ func staysLocal(eligible, of int, spillBelow float64) bool {
 // nearbyLocked gives the eligible connections that calls go to, and those in
 // other zones that are kept in reserve: none if there are too few in the zone or
 // the client has none.
-func (s *Set) nearbyLocked() (_ row, spare []*conn) {
+func (s *Set) nearbyLocked() (_ pick.Row, spare []*pick.Conn) {
 	if s.local == 0 {
 		s.spilledLocked(false)
-		return s.eligible.row(), nil
+		return s.eligible.Row(), nil
 	}
-	var nearby []*conn
-	for c := range s.eligible.all() {
-		if c.endpoint.zone == s.cfg.Zone {
+	var nearby []*pick.Conn
+	for c := range s.eligible.All() {
+		if connOf(c).endpoint.zone == s.cfg.Zone {
 			nearby = append(nearby, c)
 		} else {
 			spare = append(spare, c)
@@ -29,9 +31,9 @@ func (s *Set) nearbyLocked() (_ row, spare []*conn) {
 	stays := staysLocal(len(nearby), s.local, s.cfg.SpillBelow)
 	s.spilledLocked(!stays)
 	if stays {
-		return rowOf(nearby), spare
+		return pick.RowOf(nearby), spare
 	}
-	return s.eligible.row(), nil
+	return s.eligible.Row(), nil
 }
 
 // spilledLocked notes, and logs once, that calls leave the zone or stay in it

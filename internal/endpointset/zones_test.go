@@ -54,7 +54,7 @@ func TestCallsSpillIntoOtherZonesWhenTooFewOfTheirOwnAreEligible(t *testing.T) {
 		s := f.set.Status()
 		assert.True(t, s.Spilled)
 		assert.Equal(t, "eu", s.Zone)
-		assert.Equal(t, 2, s.Local)
+		assert.Equal(t, []string{`too few endpoints of zone "eu" are eligible: calls go to all zones`}, s.Notes)
 
 		f.server("a:1").set(serving())
 		time.Sleep(time.Second)

@@ -4,7 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
 // MaxShown bounds how much of a bad value, or of an unknown key, an error shows, in
@@ -14,36 +15,13 @@ const MaxShown = 100
 // Hidden stands for a value that may hold a secret.
 const Hidden = "[hidden]"
 
-// Show makes text fit to be shown in an error: one line of printable characters of
-// at most MaxShown bytes.
-func Show(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, cut(s))
-}
+// Show returns text as an error shows it: one line of printable characters of at
+// most MaxShown bytes.
+func Show(s string) string { return cleantext.Value(s, MaxShown) }
 
 // Quote shows a string as a JSON value: in quotation marks, with what cannot be
 // printed as Go's escapes.
-func Quote[T ~string](s T) string { return strconv.Quote(cut(string(s))) }
-
-// cut shortens text to at most MaxShown bytes, at a character.
-func cut(s string) string {
-	const ellipsis = "..."
-	if len(s) <= MaxShown {
-		return s
-	}
-	s = s[:MaxShown-len(ellipsis)]
-	for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
-		s = s[:len(s)-1]
-	}
-	if n := len(s); n > 0 && s[n-1] >= utf8.RuneSelf {
-		s = s[:n-1] // the start of a character that may have been cut
-	}
-	return s + ellipsis
-}
+func Quote[T ~string](s T) string { return strconv.Quote(cleantext.Cut(string(s), MaxShown)) }
 
 // Key shows a key, as in the Field of an error: as it is if that is plain to read,
 // or else quoted.

@@ -92,3 +92,16 @@ func TestTheWitnessNoticesAWriteThatIsAnsweredWithoutHavingArrived(t *testing.T)
 	r.write(t.Context())
 	assert.Equal(t, []string{"write 1 was answered and has not arrived"}, r.violations(t))
 }
+
+func TestTheWitnessNoticesACallThatEndsCancelledThoughNobodyCancelledIt(t *testing.T) {
+	r := sinner(t, func(*cantonlb.Config) {})
+	for i := range Servers {
+		r.bench.Cluster.FailCalls(i, codes.Canceled, "on purpose")
+	}
+	r.write(t.Context())
+	r.follow(t.Context())
+	list := r.violations(t)
+	require.Len(t, list, 2)
+	assert.Contains(t, list[0], "write 1 ended CANCELLED, and nobody had cancelled it")
+	assert.Contains(t, list[1], "stream 2 ended CANCELLED, and nobody had cancelled it")
+}

@@ -4,7 +4,7 @@ import (
 	"errors"
 
 	"github.com/cantonlb/cantonlb/configerr"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -51,7 +51,7 @@ func (c *Credentials) checkFiles(faults *fault.List, field string, e resolver.En
 		}
 		if err := read(); err != nil {
 			faults.AddIn(field, &configerr.Error{
-				Field: part, Value: fault.Quote(path), Problem: healthcheck.CleanDetail(err.Error()), Want: wantOf[part],
+				Field: part, Value: fault.Quote(path), Problem: cleantext.Detail(err.Error()), Want: wantOf[part],
 			})
 		}
 	}

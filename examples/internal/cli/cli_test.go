@@ -16,7 +16,7 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -83,6 +83,6 @@ func TestACountIsNoChangeAndAReasonIs(t *testing.T) {
 	before := cli.Changes(status)
 	status.Endpoints[0].Calls.Picked++
 	assert.Equal(t, before, cli.Changes(status))
-	status.Endpoints[0].Reason = healthcheck.ReasonNotServing
+	status.Endpoints[0].Reason = report.ReasonNotServing
 	assert.NotEqual(t, before, cli.Changes(status))
 }
