@@ -48,7 +48,7 @@ var _ grpc.ClientConnInterface = (*Client)(nil)
 // credentials bundle no endpoint may ask for anything of its own. A service config
 // belongs into Config.ServiceConfig.
 //
-// An error tells everything that is wrong with cfg: each fault is a *configerr.Error,
+// An error says everything that is wrong with cfg: each fault is a *configerr.Error,
 // which names the field, the value and what would be right, and all are joined.
 func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	e, err := newEquipment(cfg, true)
@@ -92,7 +92,7 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	return c, nil
 }
 
-// check tells what has gone wrong while the channel was set up.
+// check returns what has gone wrong while the channel was set up.
 func (e *equipment) check() error {
 	if err := e.buildErr.Load(); err != nil && *err != nil {
 		return *err
@@ -114,7 +114,7 @@ func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 	return c.conn.NewStream(ctx, desc, method, opts...)
 }
 
-// Conn gives the underlying channel, for libraries that want one. Do not close
+// Conn returns the underlying channel, for libraries that want one. Do not close
 // it.
 func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 
@@ -135,7 +135,7 @@ func (c *Client) Status() Status {
 // WaitHealthy waits until at least n endpoints are eligible: connected, healthy
 // and not drained; with ActivePassive also until one of them is the active. n
 // counts from 1: of Canton's active-passive nodes no more than one replica is
-// healthy. If ctx ends first, the error tells of each endpoint that is missing why,
+// healthy. If ctx ends first, the error says of each endpoint that is missing why,
 // and wraps the context's. More than the list has, and a client that is closed, are
 // errors at once.
 func (c *Client) WaitHealthy(ctx context.Context, n int) error {

@@ -103,8 +103,8 @@ type Config struct {
 	// answered UNAUTHENTICATED. Any other call is sent at most once, unless a
 	// retryPolicy in ServiceConfig says otherwise. Default none.
 	Idempotent []string
-	// IdempotentFunc says of a full method name whether it is idempotent. It is
-	// called for every call and from many goroutines. Default nil.
+	// IdempotentFunc reports whether the method with this full name is idempotent. It
+	// is called for every call and from many goroutines. Default nil.
 	IdempotentFunc func(fullMethod string) bool
 
 	// MaxAttempts bounds on how many endpoints one call is tried, counting those
@@ -122,20 +122,20 @@ type Config struct {
 	// are set and differ, both have to pass. Default empty.
 	ServiceConfig string
 
-	// Logger gets one line for each change of an endpoint, of having nobody
-	// eligible, of the list and of the active (see Event), with the attributes
-	// policy, target, number, switch, endpoint, from, to, reason, detail, held and
-	// omitted: warnings for what an operator may want to look at, debugging for a
-	// suspicion that comes and goes and for a new endpoint that begins to connect,
-	// and information for the rest. An endpoint that flaps gets ten lines at once and
-	// then one each ten seconds, which tells how many changes before it were omitted.
-	// Nothing is logged for each call or probe. It is called from one goroutine, and
-	// may be slow. Default: grpc's own logger.
+	// Logger gets one line for each event: an endpoint changes, no endpoint is
+	// eligible or one is again, the list or the active endpoint changes (see Event).
+	// Its attributes are policy, target, number, switch, endpoint, from, to, reason,
+	// detail, held and omitted. The level is warning for what an operator may want to
+	// look at, debug for a suspicion that comes and goes and for a new endpoint that
+	// begins to connect, and info for the rest. An endpoint that flaps gets ten lines
+	// at once and then one each ten seconds, which says how many changes before it
+	// were omitted. No call and no probe is logged. The handler is called from one
+	// goroutine, and may be slow. Default: grpc's own logger.
 	Logger *slog.Logger
 
-	// OnAttempt, if not nil, is told of each attempt of each call: when it begins,
-	// when it ends, and when a call is rescued. It is called from many goroutines,
-	// on the way of the call, so it must be quick and must not block. It is what
-	// package oteltrace hooks into. Default nil, which costs nothing.
+	// OnAttempt, if not nil, is called for each attempt of each call: when it begins,
+	// when it ends, and when a call is rescued. It is called from many goroutines, as
+	// part of the call, so it must be quick and must not block. Package oteltrace uses
+	// it. Default nil, which costs nothing.
 	OnAttempt func(context.Context, AttemptEvent)
 }

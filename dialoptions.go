@@ -25,7 +25,7 @@ const (
 	keepaliveTimeout = 15 * time.Second
 )
 
-// DialOptions gives a plain grpc channel the equipment of a Client: the policy,
+// DialOptions returns the equipment of a Client for a plain grpc channel: the policy,
 // limits and typed errors. With cfg.Endpoints the channel's target may be
 // anything under static:///, such as "static:///sequencers"; without, the
 // target brings the list.

@@ -25,36 +25,36 @@
 //
 // Package configfile reads the same from a file, and follows it.
 //
-// [Client.Status] tells of each endpoint whether it may be picked, why, and when
-// and how that was last learnt. A call that finds nobody gets a
+// [Client.Status] shows for each endpoint whether it may be picked, why, and when
+// and how that was last learned. A call that finds no eligible endpoint returns a
 // [NoEligibleError], which says the same. Package cantonerr reads what a Canton node
 // says about an error.
 //
 // A server that hangs is found by its probes, and sooner by the silence of the
 // calls in flight. Calls that the application has declared idempotent are then
-// made again on another endpoint ([Config.Idempotent]); any other call is sent at
-// most once, unless a retryPolicy of the application's says otherwise. A server
-// whose probes pass while its calls fail is ejected for a growing time
+// reissued on another endpoint ([Config.Idempotent]); any other call is sent at
+// most once, unless a retryPolicy of the application allows more. A server whose
+// probes pass while its calls fail is ejected for a growing time
 // ([Config.Ejection]), and one that answers as a passive replica does is probed at
 // once.
 //
 // Of the replicas of a participant, a mediator or a domain manager one is active.
 // With their roles, or with [ActivePassive], all calls go to one endpoint, which
-// stays the active while it is eligible, and the others are kept connected and
+// stays the active endpoint while it is eligible; the others are kept connected and
 // probed. [Client.Switch], [Client.Pin] and [Client.Drain] move it by hand, and
-// [Client.Subscribe] tells of each switch. See package failover for the rules.
+// [Client.Subscribe] reports each switch. Package failover documents the rules.
 //
 // Each change of an endpoint is an event ([Client.Subscribe]), a line of the log
-// ([Config.Logger]) and a step of a metric, all with the same reason;
-// [Config.OnAttempt] is told where each call goes. docs/operations.md is for those
-// who run the program.
+// ([Config.Logger]) and a step of a metric, all with the same reason.
+// [Config.OnAttempt] is called for each attempt of a call. docs/operations.md is for
+// those who run the program.
 //
 // # Endpoints as they are deployed
 //
 // Endpoints of different organisations differ in more than their addresses, and an
 // [Endpoint] says how: https:// or http://, [TLS] settings with roots and a client
 // certificate of its own, a token that goes to it alone (Token, TokenFile or
-// Credentials), and a [HealthTarget] where its health is told. Files are read again
+// Credentials), and a [HealthTarget] where it is asked about its health. Files are read again
 // when they change. [Config.Validate] finds out who is at the other end of each new
 // connection; package cantonid does so for Canton's nodes, and package oauthtoken
 // makes an oauth2.TokenSource the credentials of an endpoint.
@@ -65,14 +65,20 @@
 //
 // # Packages
 //
-// The front door is here. Package resolver holds the list and its target
-// static:///a:1,b:2, package healthcheck finds the truth about one endpoint,
-// package balancer is the policy healthy_round_robin and package failover the
-// policy active_passive, both for plain channels as well, packages otelmetrics and
-// oteltrace give metrics and traces to OpenTelemetry, package statuspage is a page
-// that shows all of it, package configfile follows a config file, package configerr
-// has the error of a bad setting, package cantonerr reads the errors of Canton's
-// nodes, and package lbtest is a test kit of servers that can be killed and hung.
+//	report         reasons, states, events and status
+//	resolver       the list, and its target static:///a:1,b:2
+//	healthcheck    probes and thresholds; Monitor for what is not a gRPC channel
+//	balancer       the policy healthy_round_robin, for plain channels too
+//	failover       the policy active_passive, for plain channels too, and Group
+//	configfile     a client from a YAML file that is followed
+//	configerr      the error of a bad setting
+//	cantonerr      what a Canton node says about an error
+//	cantonid       who is at the other end of a connection, for Validate
+//	oauthtoken     an oauth2.TokenSource as the credentials of an endpoint
+//	otelmetrics    metrics for OpenTelemetry
+//	oteltrace      traces for OpenTelemetry
+//	statuspage     a page that shows all of it
+//	lbtest         a test kit of servers that can be killed and hung
 //
 // # Defaults
 //

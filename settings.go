@@ -22,8 +22,8 @@ import (
 //	                              that bring it back; up to 1000
 //	Jitter           0.2          the share by which intervals vary, below 1; -1 for none
 //	NoWatch          false        true: no gRPC health Watch, only Check
-//	OnUnimplemented  "connectivity"  what a server without a health service is: connected
-//	                              is enough; or "unhealthy"
+//	OnUnimplemented  connectivity what a server without a health service means: that
+//	                              being connected is enough; or unhealthy
 //	HTTP             ""           the URL to GET in place of gRPC health checks, in which
 //	                              {host} stands for the endpoint's host
 //	GRPCPort         0            another port of the host with the gRPC health service
@@ -60,7 +60,7 @@ type NoneEligible string
 // an endpoint is still on its way: connecting for the first time or after a
 // good connection was closed, or connected and not judged yet.
 const (
-	// FailFast: calls fail at once with a *NoEligibleError that tells each
+	// FailFast: calls fail at once with a *NoEligibleError that has each
 	// endpoint's reason, unless they wait for ready. The default.
 	FailFast = NoneEligible(endpointset.FailFast)
 	// Wait: calls wait for an endpoint, up to their deadlines.
