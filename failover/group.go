@@ -69,7 +69,6 @@ type Group struct {
 // The bounds of a Group.
 const (
 	maxName     = 256
-	maxHoldDown = 24 * time.Hour
 	keptChanges = 1024
 )
 
@@ -138,8 +137,8 @@ func (c Config) selector() (selector.Config, error) {
 		return selector.Config{}, fmt.Errorf("failover: failBack %q: want %q or %q",
 			cleantext.Detail(string(c.FailBack)), FailBackNever, FailBackAfterHold)
 	}
-	if c.HoldDown < 0 || c.HoldDown > maxHoldDown {
-		return selector.Config{}, fmt.Errorf("failover: holdDown %q: want a duration above zero and of at most %v", c.HoldDown, maxHoldDown)
+	if c.HoldDown < 0 || c.HoldDown > healthcheck.MaxSetting {
+		return selector.Config{}, fmt.Errorf("failover: holdDown %q: want a duration above zero and of at most %v", c.HoldDown, healthcheck.MaxSetting)
 	}
 	return selector.Config{FailBack: c.FailBack, HoldDown: c.HoldDown}, nil
 }
