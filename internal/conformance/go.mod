@@ -1,6 +1,6 @@
 module github.com/cantonlb/cantonlb/internal/conformance
 
-go 1.26.8
+go 1.26.0
 
 require (
 	github.com/cantonlb/cantonlb v0.0.0
@@ -24,5 +24,3 @@ require (
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
-
-replace github.com/cantonlb/cantonlb => ../..
