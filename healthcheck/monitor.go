@@ -45,7 +45,7 @@ type monitored struct {
 // NewMonitor starts to watch targets and goes on until Close. onTransition, if
 // not nil, is told of each change of a target's State; the transitions of one
 // target come one at a time and in order, those of several may come at once. It
-// must be quick and must not call the Monitor.
+// should be quick, and may call any method of the Monitor but Close.
 //
 // The errors name what is wrong with cfg or targets; with one, nothing has been
 // started, and the probes have not been closed.
@@ -71,7 +71,7 @@ func NewMonitor(cfg Config, targets []Target, onTransition func(report.HealthTra
 		if t.Probes.Check == nil {
 			return nil, fmt.Errorf("targets[%d] %q: no Check probe; want one", i, t.Name)
 		}
-		checker := checking.New(t.Name, cfg.Settings(), checking.Options{Budget: budget, OnTransition: onTransition})
+		checker := checking.New(t.Name, cfg.Settings(), checking.Options{Budget: budget, OnTransition: told(onTransition)})
 		m.list = append(m.list, monitored{target: t, checker: checker})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -124,4 +124,11 @@ func (m *Monitor) Close() error {
 		}
 	})
 	return errors.Join(errs...)
+}
+
+func told(f func(report.HealthTransition)) func(checking.Transition) {
+	if f == nil {
+		return nil
+	}
+	return func(t checking.Transition) { f(t.HealthTransition) }
 }

@@ -226,18 +226,6 @@ func (s *Set) untoldLocked() []report.Event {
 	return untold
 }
 
-// tell makes switches known, now that no call is given to who was active before.
-func (s *Set) tell(switches []report.Event) {
-	if len(switches) == 0 {
-		return
-	}
-	s.mu.Lock()
-	defer s.unlock()
-	for _, e := range switches {
-		s.emitLocked(e)
-	}
-}
-
 // likeliest gives of several connections the one to pick although nobody is
 // eligible: of the pinned, of who was active last, or else of the most preferred.
 func (c *choice) likeliest(conns []*conn) []*conn {

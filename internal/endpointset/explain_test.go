@@ -151,7 +151,7 @@ func TestAfterWaitEligibleAndSetDrainedTheSnapshotIsUpToDate(t *testing.T) {
 			return r.SubConn.(*fakeSubConn).address.Addr
 		}
 		f.set.mu.Lock()
-		f.set.flushing = true // the flusher is said to rest, for ever
+		f.set.due = true // a publication is said to wait
 		f.set.mu.Unlock()
 		f.conn("b").become(connectivity.Ready, nil)
 		_, err := f.set.WaitEligible(t.Context(), 2)

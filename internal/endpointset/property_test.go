@@ -107,7 +107,7 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	require.False(t, s.dirty)
-	require.False(t, s.flushing)
+	require.False(t, s.due)
 	state := f.last()
 	p, picks := pickerOf(state.Picker)
 	r, refuses := state.Picker.(*pick.Refusal)

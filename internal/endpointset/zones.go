@@ -44,8 +44,8 @@ func (s *Set) spilledLocked(spilled bool) {
 	}
 	s.spilled = spilled
 	if spilled {
-		s.logLaterLockedf("calls leave zone %q: less than %g of its %d endpoints are eligible", s.cfg.Zone, s.cfg.SpillBelow, s.local)
+		s.teller.Logf("calls leave zone %q: less than %g of its %d endpoints are eligible", s.cfg.Zone, s.cfg.SpillBelow, s.local)
 	} else {
-		s.logLaterLockedf("calls stay in zone %q again", s.cfg.Zone)
+		s.teller.Logf("calls stay in zone %q again", s.cfg.Zone)
 	}
 }
