@@ -19,6 +19,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -202,12 +203,12 @@ type NoneEligible string
 const (
 	// FailFast: calls fail at once with a *NoEligibleError that tells each
 	// endpoint's reason, unless they wait for ready. The default.
-	FailFast = NoneEligible(endpointset.FailFast)
+	FailFast = NoneEligible(settings.FailFast)
 	// Wait: calls wait for an endpoint, up to their deadlines.
-	Wait = NoneEligible(endpointset.Wait)
+	Wait = NoneEligible(settings.Wait)
 	// FailOpen: calls go in turn to the endpoints that are connected, whatever
 	// their health; without one of those, as FailFast.
-	FailOpen = NoneEligible(endpointset.FailOpen)
+	FailOpen = NoneEligible(settings.FailOpen)
 )
 
 // nameLimit bounds the name of a client, in bytes.
@@ -279,36 +280,36 @@ func (c Config) checkReresolve() error {
 }
 
 // policy gives the name and the configuration of the load-balancing policy.
-func (c Config) policy() (string, endpointset.Config, error) {
+func (c Config) policy() (string, settings.Config, error) {
 	health, err := c.Role.apply(c.HealthCheck, c.Endpoints)
 	if err != nil {
-		return "", endpointset.Config{}, err
+		return "", settings.Config{}, err
 	}
-	policy, settings, err := c.choosing()
+	policy, active, err := c.choosing()
 	if err != nil {
-		return "", endpointset.Config{}, err
+		return "", settings.Config{}, err
 	}
-	cfg, err := endpointset.Config{
+	cfg, err := settings.Config{
 		HealthCheck:  health,
-		Ejection:     endpointset.Ejection(c.Ejection),
-		NoneEligible: endpointset.NoneEligible(c.NoneEligible),
+		Ejection:     settings.Ejection(c.Ejection),
+		NoneEligible: settings.NoneEligible(c.NoneEligible),
 		DeadAfter:    c.DeadAfter,
 		Zone:         c.Zone,
 		SpillBelow:   c.SpillBelow,
-		Failover:     settings,
+		Failover:     active,
 	}.Validate()
 	return string(policy), cfg, err
 }
 
 // choosing gives the policy, and the settings that it alone has.
-func (c Config) choosing() (Policy, *endpointset.Failover, error) {
+func (c Config) choosing() (Policy, *settings.Failover, error) {
 	policy := cmp.Or(c.Policy, presets[c.Role].policy)
 	switch policy {
 	case ActivePassive:
 		if c.Zone != "" || c.SpillBelow != 0 {
 			return "", nil, notHeeded("zone", policy, HealthyRoundRobin)
 		}
-		f := endpointset.Failover(c.Failover)
+		f := settings.Failover(c.Failover)
 		return policy, &f, nil
 	case HealthyRoundRobin:
 		if c.Failover != (Failover{}) {

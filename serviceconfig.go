@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
@@ -14,7 +14,7 @@ const maxServiceConfig = 1 << 20
 // serviceConfig makes the channel's service config out of the policy and the
 // user's own, which has no say in load balancing. cfg is changed if the user
 // names the service to be asked for there.
-func serviceConfig(policy string, cfg *endpointset.Config, user string) (string, error) {
+func serviceConfig(policy string, cfg *settings.Config, user string) (string, error) {
 	out := make(map[string]any)
 	if user != "" {
 		if err := mergeUser(out, cfg, user); err != nil {
@@ -26,7 +26,7 @@ func serviceConfig(policy string, cfg *endpointset.Config, user string) (string,
 	return string(text), err
 }
 
-func mergeUser(out map[string]any, cfg *endpointset.Config, user string) error {
+func mergeUser(out map[string]any, cfg *settings.Config, user string) error {
 	if len(user) > maxServiceConfig {
 		return &strictjson.Error{Field: "serviceConfig", Want: fmt.Sprintf("at most %d bytes", maxServiceConfig)}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -107,7 +108,7 @@ func (e *endpoint) stepLocked(event linkEvent, err error) {
 	before := e.link
 	next, effects := before.next(event, len(e.want.addrs))
 	e.link = next
-	if (before.phase == ready) != (next.phase == ready) && e.set.cfg.NoneEligible == FailOpen {
+	if (before.phase == ready) != (next.phase == ready) && e.set.cfg.NoneEligible == settings.FailOpen {
 		e.set.dirtyLocked() // the connected are what counts then
 	}
 	if effects.retire {

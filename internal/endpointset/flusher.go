@@ -9,6 +9,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -142,7 +143,7 @@ func (s *Set) snapshotLocked() draft {
 		row := pick.RowOf(pickable(conns))
 		return draft{connectivity: connectivity.Ready, conns: row, weights: s.weightsLocked(row), Snapshot: pick.Snapshot{Open: true}}
 	}
-	return s.refuse(connectivity.TransientFailure, pick.Refusal{Wait: s.cfg.NoneEligible == Wait})
+	return s.refuse(connectivity.TransientFailure, pick.Refusal{Wait: s.cfg.NoneEligible == settings.Wait})
 }
 
 func (s *Set) refuse(state connectivity.State, r pick.Refusal) draft {
@@ -195,7 +196,7 @@ func (s *Set) noneLocked(none bool) {
 
 // openLocked gives the connections that are picked although nobody is eligible.
 func (s *Set) openLocked() []*conn {
-	if s.cfg.NoneEligible != FailOpen || s.pickableLocked() || s.expectsLocked() {
+	if s.cfg.NoneEligible != settings.FailOpen || s.pickableLocked() || s.expectsLocked() {
 		return nil
 	}
 	return s.connectedLocked()

@@ -14,6 +14,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/queue"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/internal/telling"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -45,7 +46,7 @@ type Set struct {
 	// mu guards what follows. Under it only leaves are locked: see docs/architecture.md.
 	mu        sync.Mutex
 	after     []func() // what must be done without mu; see unlock
-	cfg       Config
+	cfg       settings.Config
 	list      []*endpoint // in the order of the resolver's list
 	byName    map[string]*endpoint
 	leaving   []*endpoint
@@ -82,7 +83,7 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 	s := &Set{
 		policy: policy, cc: cc, build: opts, budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
 
-		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
+		ctx: ctx, cancel: cancel, cfg: settings.DefaultConfig(),
 		byName: make(map[string]*endpoint), drained: make(map[string]bool),
 		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}), renewing: make(map[string]*endpoint),
 	}
@@ -110,7 +111,7 @@ func (s *Set) unlock() {
 func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	resolver.ClaimFrom(state.ResolverState).Take(s)
 	list, problem := desired(state.ResolverState)
-	cfg, ok := state.BalancerConfig.(*Config)
+	cfg, ok := state.BalancerConfig.(*settings.Config)
 
 	s.mu.Lock()
 	if s.closed {

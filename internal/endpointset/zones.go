@@ -2,10 +2,6 @@ package endpointset
 
 import "github.com/cantonlb/cantonlb/internal/pick"
 
-// defaultSpillBelow is the least share of the zone's endpoints that must be
-// eligible for calls to stay in the zone.
-const defaultSpillBelow = 0.5
-
 // staysLocal tells whether calls stay in the client's zone, of whose endpoints
 // so many are in the list and so many eligible.
 func staysLocal(eligible, of int, spillBelow float64) bool {

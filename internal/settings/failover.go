@@ -1,4 +1,4 @@
-package endpointset
+package settings
 
 import (
 	"encoding/json"
@@ -72,4 +72,9 @@ func (f *Failover) checkFailBack() error {
 		}
 	}
 	return nil
+}
+
+// Selector returns what the choice of the active endpoint follows.
+func (f *Failover) Selector() selector.Config {
+	return selector.Config{FailBack: f.FailBack, HoldDown: f.HoldDown}
 }
