@@ -1,4 +1,4 @@
-package endpointset
+package telling
 
 import (
 	"time"
@@ -50,8 +50,8 @@ func descriptor(d metric.Desc) stats.MetricDescriptor {
 	}
 }
 
-// metrics records the metrics of one set. Its methods are called without Set.mu:
-// a recorder is the program's own.
+// metrics records the metrics of one set. Its methods call the
+// recorder, which is the program's own.
 type metrics struct {
 	recorder stats.MetricsRecorder
 	target   string
@@ -69,11 +69,9 @@ func (m metrics) begin() {
 	}
 }
 
-// CountReloads counts contents of the config file that were put in force, and those
-// that were refused. Where a file is followed it is first called with none.
-func (s *Set) CountReloads(accepted, refused int64) {
-	metricConfigReloads.Record(s.metrics.recorder, accepted, s.metrics.target, string(report.ListAccepted))
-	metricConfigReloads.Record(s.metrics.recorder, refused, s.metrics.target, string(report.ListRefused))
+func (m metrics) reloads(accepted, refused int64) {
+	metricConfigReloads.Record(m.recorder, accepted, m.target, string(report.ListAccepted))
+	metricConfigReloads.Record(m.recorder, refused, m.target, string(report.ListRefused))
 }
 
 // event records an event.
@@ -105,74 +103,31 @@ func (m metrics) verdict(endpoint string, k report.ProbeKind, o report.Outcome, 
 	}
 }
 
-// progress is what has been counted since the last time it was recorded. Calls
-// only count, and what they have counted is recorded now and then.
-type progress struct {
-	endpoints []endpointProgress
-	totals    report.Totals
+// Progress is what has been counted since the last time it was told. Calls only count,
+// and what they have counted is told now and then.
+type Progress struct {
+	Endpoints []EndpointProgress
+	// Totals has the growth of NoneEligibleTime, Rescued, Retried and RetriesRefused.
+	Totals report.Totals
 }
 
-type endpointProgress struct {
-	name            string
-	picks, failures uint64
+// EndpointProgress is what the calls of one endpoint have counted.
+type EndpointProgress struct {
+	Name            string
+	Picks, Failures uint64
 }
 
-// progressLocked gives what has been counted since the last time.
-func (s *Set) progressLocked(now time.Time) progress {
-	s.progressed, s.unrecorded = now, false
-	totals := s.totalsLocked(now)
-	p := progress{totals: since(totals, s.recorded)}
-	s.recorded = totals
-	for _, e := range s.list {
-		p.addLocked(e)
+func (m metrics) progress(p Progress) {
+	for _, e := range p.Endpoints {
+		m.count(metricPicks, e.Picks, e.Name)
+		m.count(metricFailures, e.Failures, e.Name)
 	}
-	for _, e := range s.leaving {
-		p.addLocked(e)
-	}
-	return p
-}
-
-// addLocked adds what an endpoint's calls have counted since the last time.
-func (p *progress) addLocked(e *endpoint) {
-	n := e.countsLocked()
-	d := endpointProgress{name: e.name, picks: n.Picked - e.recorded.Picked, failures: n.Failed - e.recorded.Failed}
-	if d.picks > 0 || d.failures > 0 {
-		e.recorded = n
-		p.endpoints = append(p.endpoints, d)
-	}
-}
-
-// recordLocked has what an endpoint's calls have counted recorded. It is for one
-// that leaves the list, or has left it.
-func (e *endpoint) recordLocked() {
-	if e.set.closed { // then all has been recorded
-		return
-	}
-	var p progress
-	p.addLocked(e)
-	e.set.after = append(e.set.after, func() { e.set.metrics.progress(p) })
-}
-
-// since returns the part of the totals that grpc's recorder is told now and then.
-func since(t, before report.Totals) report.Totals {
-	t.NoneEligibleTime -= before.NoneEligibleTime
-	t.Rescued -= before.Rescued
-	t.Retried -= before.Retried
-	t.RetriesRefused -= before.RetriesRefused
-	return t
-}
-
-func (m metrics) progress(p progress) {
-	for _, e := range p.endpoints {
-		m.count(metricPicks, e.picks, e.name)
-		m.count(metricFailures, e.failures, e.name)
-	}
-	if d := p.totals.NoneEligibleTime; d > 0 {
+	if d := p.Totals.NoneEligibleTime; d > 0 {
 		metricNoneTime.Record(m.recorder, d.Seconds(), m.target)
 	}
-	m.count(metricRescues, p.totals.Rescued)
-	m.count(metricRetries, p.totals.Retried)
-	m.count(metricRetriesRefused, p.totals.RetriesRefused)
+	m.count(metricRescues, p.Totals.Rescued)
+	m.count(metricRetries, p.Totals.Retried)
+	m.count(metricRetriesRefused, p.Totals.RetriesRefused)
 }
 
 // count records the growth of a counter, if there is any.
@@ -180,30 +135,6 @@ func (m metrics) count(h *stats.Int64CountHandle, n uint64, labels ...string) {
 	if n > 0 {
 		h.Record(m.recorder, int64(n), append([]string{m.target}, labels...)...)
 	}
-}
-
-// progressEvery is how often progress is recorded while calls are made, so that a
-// recorder that never asks has it as well.
-const progressEvery = time.Second
-
-// recordProgressLocked has the progress recorded.
-func (s *Set) recordProgressLocked(now time.Time) {
-	p := s.progressLocked(now)
-	s.after = append(s.after, func() { s.metrics.progress(p) })
-}
-
-// Report tells what is now. It implements grpc's stats.AsyncMetricReporter.
-func (s *Set) Report(r stats.AsyncMetricsRecorder) error {
-	now := time.Now()
-	s.mu.Lock()
-	if s.closed {
-		s.unlock()
-		return nil
-	}
-	s.recordProgressLocked(now)
-	s.unlock()
-	recordStatus(r, s.Status(), s.metrics.target, now)
-	return nil
 }
 
 func recordStatus(r stats.AsyncMetricsRecorder, s report.Status, target string, now time.Time) {

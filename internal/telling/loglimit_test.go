@@ -1,4 +1,4 @@
-package endpointset
+package telling
 
 import (
 	"testing"
@@ -14,7 +14,7 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func TestAnEndpointHasABurstOfLinesAndThenOneEachGap(t *testing.T) {
 	var l logLimit
 	var effects logEffects
-	for range logBurst {
+	for range Burst {
 		l, effects = l.offer(epoch, false)
 		assert.Equal(t, logEffects{write: true}, effects)
 	}
@@ -23,23 +23,23 @@ func TestAnEndpointHasABurstOfLinesAndThenOneEachGap(t *testing.T) {
 	l, effects = l.offer(epoch.Add(time.Second), false)
 	assert.Equal(t, logEffects{keep: true}, effects)
 
-	l, effects = l.due(epoch.Add(logGap - 1))
+	l, effects = l.due(epoch.Add(Gap - 1))
 	assert.Zero(t, effects, "it is not yet time")
-	assert.Equal(t, epoch.Add(logGap), l.lines.free())
-	l, effects = l.due(epoch.Add(logGap))
+	assert.Equal(t, epoch.Add(Gap), l.lines.free())
+	l, effects = l.due(epoch.Add(Gap))
 	assert.Equal(t, logEffects{write: true, omitted: 1}, effects, "the newest is written, and the one before it counted")
 	l, effects = l.due(epoch.Add(time.Hour))
 	assert.Zero(t, effects, "nothing waits any more")
-	assert.False(t, l.idle(epoch.Add(logGap)))
+	assert.False(t, l.idle(epoch.Add(Gap)))
 	assert.True(t, l.idle(epoch.Add(time.Hour)))
 }
 
 func TestAChangeThatComesWhenALineIsFreeTakesItFromTheOneThatWaits(t *testing.T) {
 	var l logLimit
-	for range logBurst + 2 {
+	for range Burst + 2 {
 		l, _ = l.offer(epoch, false)
 	}
-	l, effects := l.offer(epoch.Add(logGap), false)
+	l, effects := l.offer(epoch.Add(Gap), false)
 	assert.Equal(t, logEffects{write: true, omitted: 2}, effects)
 	assert.False(t, l.waits)
 }
@@ -47,7 +47,7 @@ func TestAChangeThatComesWhenALineIsFreeTakesItFromTheOneThatWaits(t *testing.T)
 func TestPassingChangesDoNotUseUpTheLinesOfOthers(t *testing.T) {
 	var l logLimit
 	var effects logEffects
-	for range logBurst {
+	for range Burst {
 		l, effects = l.offer(epoch, true)
 		assert.True(t, effects.write)
 	}
@@ -57,11 +57,11 @@ func TestPassingChangesDoNotUseUpTheLinesOfOthers(t *testing.T) {
 	l, effects = l.offer(epoch, false)
 	assert.Equal(t, logEffects{write: true, omitted: 1}, effects)
 
-	for range logBurst {
+	for range Burst {
 		l, effects = l.offer(epoch, false)
 	}
 	assert.True(t, effects.keep)
-	_, effects = l.offer(epoch.Add(logBurst*logGap), true)
+	_, effects = l.offer(epoch.Add(Burst*Gap), true)
 	assert.Zero(t, effects, "an older change waits, which would be written later")
 }
 
@@ -94,7 +94,7 @@ func TestEveryChangeIsWrittenOrCounted(t *testing.T) {
 				write(effects, passing)
 			}
 			require.Equal(t, offered, told+l.omitted)
-			require.LessOrEqual(t, lines, logBurst+int(now.Sub(epoch)/logGap))
+			require.LessOrEqual(t, lines, Burst+int(now.Sub(epoch)/Gap))
 			require.False(t, l.waits && l.omitted == 0)
 		}
 		for l.waits {

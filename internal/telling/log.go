@@ -1,19 +1,15 @@
-package endpointset
+package telling
 
 import (
 	"log/slog"
 
-	"google.golang.org/grpc/grpclog"
-
 	"github.com/cantonlb/cantonlb/report"
 )
 
-var logger = grpclog.Component("cantonlb")
-
-// level is that of the event's line. A suspicion that comes and goes, and the
+// Level is that of the event's line. A suspicion that comes and goes, and the
 // beginning of an endpoint, change nothing for the calls, and are for those only who
 // want to know all.
-func level(e report.Event) slog.Level {
+func Level(e report.Event) slog.Level {
 	switch {
 	case passing(e):
 		return slog.LevelDebug

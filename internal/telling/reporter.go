@@ -1,4 +1,4 @@
-package endpointset
+package telling
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -21,34 +22,31 @@ type reporter struct {
 	done    chan struct{}            // closed when the goroutine has ended
 }
 
-// startReporterLocked begins to write what follows to the log.
-func (s *Set) startReporterLocked() {
+// startReporter begins to write what the reader gets to the log.
+func startReporter(reader *event.Reader[report.Event], own *slog.Logger, policy, target string) *reporter {
 	r := &reporter{
-		sink: grpcSink{policy: s.policy}, reader: s.events.Reader(), done: make(chan struct{}),
-		limits: make(map[lineKey]logLimit), kept: make(map[lineKey]report.Event), sweepAt: keptEvents,
+		sink: grpcSink{policy: policy}, reader: reader, done: make(chan struct{}),
+		limits: make(map[lineKey]logLimit), kept: make(map[lineKey]report.Event), sweepAt: Kept,
 	}
-	s.reporter = r
-	own := s.options.Logger
-	target := s.build.Target.String()
 	go func() {
 		defer close(r.done)
 		if own != nil {
-			r.guard(func() { r.sink = newSlogSink(own, s.policy, target) })
+			guard.Call(theHandler, func() { r.sink = newSlogSink(own, policy, target) })
 		}
 		r.run()
 	}()
+	return r
 }
 
-// closeLogPatience is how long Close waits for the last lines to be written. A
-// handler that blocks for longer is the program's own; its goroutine ends with it.
-const closeLogPatience = time.Second
+// theHandler is what a log handler is called in grpc's log.
+const theHandler = "the log handler: a line is not in the log: it"
 
 // wait waits for the reporter to end after the log of events has been closed.
 func (r *reporter) wait() {
 	if r == nil {
 		return
 	}
-	timer := time.NewTimer(closeLogPatience)
+	timer := time.NewTimer(ClosePatience)
 	defer timer.Stop()
 	select {
 	case <-r.done:
@@ -61,7 +59,7 @@ func (r *reporter) run() {
 	for {
 		events, missed, err := r.next()
 		if missed > 0 {
-			r.guard(func() { r.sink.missed(missed) })
+			guard.Call(theHandler, func() { r.sink.missed(missed) })
 		}
 		for _, e := range events {
 			r.offer(e)
@@ -100,7 +98,7 @@ type lineKey struct {
 
 // offer writes the line of an event, unless there have been too many.
 func (r *reporter) offer(e report.Event) {
-	if !r.enabled(level(e)) {
+	if !r.enabled(Level(e)) {
 		return
 	}
 	key := lineKey{e.Kind, e.Endpoint}
@@ -142,24 +140,15 @@ func (r *reporter) sweep() {
 			delete(r.limits, key)
 		}
 	}
-	r.sweepAt = max(keptEvents, 2*len(r.limits))
+	r.sweepAt = max(Kept, 2*len(r.limits))
 }
 
 // enabled asks the sink, which may be the program's own.
 func (r *reporter) enabled(level slog.Level) (enabled bool) {
-	r.guard(func() { enabled = r.sink.enabled(level) })
+	guard.Call(theHandler, func() { enabled = r.sink.enabled(level) })
 	return enabled
 }
 
-func (r *reporter) write(e report.Event, omitted int) { r.guard(func() { r.sink.event(e, omitted) }) }
-
-// guard does something that may run code of the program's own. If that panics, it
-// costs no more than a line of the log.
-func (*reporter) guard(do func()) {
-	defer func() {
-		if p := recover(); p != nil {
-			logger.Errorf("a line is not in the log: its handler has panicked with a %T", p)
-		}
-	}()
-	do()
+func (r *reporter) write(e report.Event, omitted int) {
+	guard.Call(theHandler, func() { r.sink.event(e, omitted) })
 }

@@ -1,4 +1,4 @@
-package endpointset
+package settings
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package endpointset
+package telling
 
 import (
 	"context"
@@ -66,7 +66,7 @@ func (s slogSink) event(e report.Event, omitted int) {
 	if omitted > 0 {
 		attrs = append(attrs, slog.Int("omitted", omitted))
 	}
-	s.write(level(e), e.At, message(e), attrs)
+	s.write(Level(e), e.At, message(e), attrs)
 }
 
 func (s slogSink) missed(n uint64) {

@@ -1,4 +1,4 @@
-package endpointset
+package settings
 
 import (
 	"encoding/json"
@@ -64,4 +64,9 @@ func (f *Failover) json() *failoverJSON {
 		HoldDown: strictjson.FormatDuration(f.HoldDown),
 		Drain:    strictjson.FormatDuration(f.Drain),
 	}
+}
+
+// Selector returns what the choice of the active endpoint follows.
+func (f *Failover) Selector() selector.Config {
+	return selector.Config{FailBack: f.FailBack, HoldDown: f.HoldDown}
 }

@@ -1,12 +1,12 @@
-package endpointset
+package telling
 
 import "time"
 
-// An endpoint that flaps must not fill the log: it gets logBurst lines at once,
-// and then one each logGap.
+// An endpoint that flaps must not fill the log: it gets Burst lines at once,
+// and then one each Gap.
 const (
-	logBurst = 10
-	logGap   = 10 * time.Second
+	Burst = 10
+	Gap   = 10 * time.Second
 )
 
 // logLimit is the state machine of how many lines there are about one endpoint.
@@ -66,7 +66,7 @@ func (l logLimit) due(now time.Time) (logLimit, logEffects) {
 	return logLimit{lines: next, passing: l.passing}, effects
 }
 
-// bucket is a bucket of logBurst lines that is refilled by one each logGap: the
+// bucket is a bucket of Burst lines that is refilled by one each Gap: the
 // time at which it is full again.
 type bucket struct{ full time.Time }
 
@@ -77,11 +77,11 @@ func (b bucket) take(now time.Time) (bucket, bool) {
 	if b.full.Before(now) {
 		b.full = now
 	}
-	return bucket{b.full.Add(logGap)}, true
+	return bucket{b.full.Add(Gap)}, true
 }
 
 // free is when there is a line left.
-func (b bucket) free() time.Time { return b.full.Add(-(logBurst - 1) * logGap) }
+func (b bucket) free() time.Time { return b.full.Add(-(Burst - 1) * Gap) }
 
 // idle tells that the limit is as good as a new one.
 func (l logLimit) idle(now time.Time) bool {

@@ -1,4 +1,4 @@
-package endpointset
+package settings
 
 import (
 	"cmp"
@@ -213,3 +213,7 @@ func (c Config) zones() *zonesJSON {
 	}
 	return &zonesJSON{Zone: c.Zone, SpillBelow: c.SpillBelow}
 }
+
+// defaultSpillBelow is the least share of the zone's endpoints that must be
+// eligible for calls to stay in the zone.
+const defaultSpillBelow = 0.5
