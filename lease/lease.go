@@ -3,6 +3,7 @@ package lease
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -51,7 +52,10 @@ type term struct {
 	until atomic.Int64 // a reading of clock
 }
 
-func (t *term) end() { t.until.Store(0) }
+// longAgo is before any reading of a clock.
+const longAgo = math.MinInt64 / 2
+
+func (t *term) end() { t.until.Store(longAgo) }
 
 // leaseKey is the key of the Lease in the context of work.
 type leaseKey struct{}

@@ -9,9 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/cantonlb/cantonlb/lease/store"
 )
 
@@ -65,31 +62,31 @@ func newName() string { return fmt.Sprintf("lease-%016x", rand.Uint64()) }
 func read(t *testing.T, s store.Store, name string) store.Record {
 	t.Helper()
 	r, err := s.Read(within(t), name)
-	require.NoError(t, err)
+	noError(t, err)
 	return r
 }
 
 func acquire(t *testing.T, s store.Store, name, holder string, seen store.Record) store.Record {
 	t.Helper()
 	r, err := s.Acquire(within(t), name, holder, suiteTTL, seen)
-	require.NoError(t, err)
-	require.Equal(t, holder, r.Holder)
-	require.NotZero(t, r.Token, "a fencing token")
+	noError(t, err)
+	equal(t, holder, r.Holder)
+	isTrue(t, r.Token != 0, "a holder has a fencing token")
 	return r
 }
 
 func neverHeld(t *testing.T, s store.Store) {
 	r := read(t, s, newName())
-	assert.True(t, r.Free())
-	assert.Zero(t, r.Token)
-	assert.Zero(t, r.TTL)
+	isTrue(t, r.Free(), "the lease is free")
+	equal(t, 0, r.Token)
+	equal(t, 0, r.TTL)
 }
 
 func acquires(t *testing.T, s store.Store) {
 	name := newName()
 	got := acquire(t, s, name, "a", read(t, s, name))
-	assert.Equal(t, got, read(t, s, name))
-	assert.Equal(t, suiteTTL, got.TTL)
+	equal(t, got, read(t, s, name))
+	equal(t, suiteTTL, got.TTL)
 }
 
 func conflicts(t *testing.T, s store.Store) {
@@ -97,13 +94,13 @@ func conflicts(t *testing.T, s store.Store) {
 	free := read(t, s, name)
 	first := acquire(t, s, name, "a", free)
 	_, err := s.Acquire(within(t), name, "b", suiteTTL, free)
-	require.ErrorIs(t, err, store.ErrConflict)
-	assert.Equal(t, first, read(t, s, name), "nothing was written")
-	require.NoError(t, s.Release(within(t), name, first))
+	conflict(t, err)
+	equal(t, first, read(t, s, name), "nothing was written")
+	noError(t, s.Release(within(t), name, first))
 	_, err = s.Acquire(within(t), name, "b", suiteTTL, first)
-	require.ErrorIs(t, err, store.ErrConflict, "the record has changed since")
+	conflict(t, err, "the record has changed since")
 	_, err = s.Acquire(within(t), name, "b", suiteTTL, free)
-	assert.ErrorIs(t, err, store.ErrConflict, "a version never comes back")
+	conflict(t, err, "a version never comes back")
 }
 
 func contended(t *testing.T, s store.Store) {
@@ -121,17 +118,18 @@ func contended(t *testing.T, s store.Store) {
 				got, err := s.Acquire(within(t), name, fmt.Sprintf("c%d.%d", round, i), suiteTTL, seen)
 				mu.Lock()
 				defer mu.Unlock()
-				if err == nil {
+				switch {
+				case err == nil:
 					have = append(have, got)
-				} else {
-					assert.ErrorIs(t, err, store.ErrConflict)
+				case !errors.Is(err, store.ErrConflict):
+					t.Errorf("error %v; want none or store.ErrConflict", err)
 				}
 			})
 		}
 		wg.Wait()
-		require.Len(t, have, 1)
-		require.Equal(t, have[0], read(t, s, name))
-		require.NoError(t, s.Release(within(t), name, have[0]))
+		equal(t, 1, len(have), "how many have acquired the lease")
+		equal(t, have[0], read(t, s, name))
+		noError(t, s.Release(within(t), name, have[0]))
 	}
 }
 
@@ -140,9 +138,9 @@ func tokensGrow(t *testing.T, s store.Store) {
 	var last uint64
 	for i := range 5 {
 		got := acquire(t, s, name, fmt.Sprintf("h%d", i%2), read(t, s, name))
-		require.Greater(t, got.Token, last)
+		isTrue(t, got.Token > last, "tokens grow")
 		last = got.Token
-		require.NoError(t, s.Release(within(t), name, got))
+		noError(t, s.Release(within(t), name, got))
 	}
 }
 
@@ -150,12 +148,12 @@ func renews(t *testing.T, s store.Store) {
 	name := newName()
 	got := acquire(t, s, name, "a", read(t, s, name))
 	renewed, err := s.Renew(within(t), name, got)
-	require.NoError(t, err)
-	assert.Equal(t, got.Holder, renewed.Holder)
-	assert.Equal(t, got.Token, renewed.Token)
-	assert.Equal(t, renewed, read(t, s, name))
+	noError(t, err)
+	equal(t, got.Holder, renewed.Holder)
+	equal(t, got.Token, renewed.Token)
+	equal(t, renewed, read(t, s, name))
 	if !got.Expires {
-		assert.NotEqual(t, got.Version, renewed.Version, "candidates see that it was renewed")
+		isTrue(t, got.Version != renewed.Version, "candidates see that it was renewed")
 	}
 }
 
@@ -164,10 +162,10 @@ func renewsBlindly(t *testing.T, s store.Store) {
 	got := acquire(t, s, name, "a", read(t, s, name))
 	for range 3 {
 		_, err := s.Renew(within(t), name, got)
-		require.NoError(t, err)
+		noError(t, err)
 	}
-	require.NoError(t, s.Release(within(t), name, got))
-	assert.True(t, read(t, s, name).Free())
+	noError(t, s.Release(within(t), name, got))
+	isTrue(t, read(t, s, name).Free(), "the lease is free")
 }
 
 // takenOver returns the record of a, which b has replaced, and that of b.
@@ -175,10 +173,10 @@ func takenOver(t *testing.T, s store.Store, name string) (a, b store.Record) {
 	t.Helper()
 	a = acquire(t, s, name, "a", read(t, s, name))
 	if a.Expires { // others may not, but the effect is that of a release
-		require.NoError(t, s.Release(within(t), name, a))
+		noError(t, s.Release(within(t), name, a))
 	}
 	b = acquire(t, s, name, "b", read(t, s, name))
-	require.Greater(t, b.Token, a.Token)
+	isTrue(t, b.Token > a.Token, "tokens grow")
 	return a, b
 }
 
@@ -186,13 +184,13 @@ func loser(t *testing.T, s store.Store) {
 	name := newName()
 	a, b := takenOver(t, s, name)
 	_, err := s.Renew(within(t), name, a)
-	require.ErrorIs(t, err, store.ErrConflict)
-	require.NoError(t, s.Release(within(t), name, a), "that is no error")
-	require.Equal(t, b, read(t, s, name), "nothing was written")
-	require.NoError(t, s.Release(within(t), name, b))
+	conflict(t, err)
+	noError(t, s.Release(within(t), name, a), "that is no error")
+	equal(t, b, read(t, s, name), "nothing was written")
+	noError(t, s.Release(within(t), name, b))
 	_, err = s.Renew(within(t), name, b)
-	require.ErrorIs(t, err, store.ErrConflict, "it was given up")
-	assert.True(t, read(t, s, name).Free())
+	conflict(t, err, "it was given up")
+	isTrue(t, read(t, s, name).Free(), "the lease is free")
 }
 
 func lateAcquire(t *testing.T, s store.Store) {
@@ -200,32 +198,32 @@ func lateAcquire(t *testing.T, s store.Store) {
 	free := read(t, s, name)
 	_, b := takenOver(t, s, name)
 	_, err := s.Acquire(within(t), name, "a", suiteTTL, free)
-	require.ErrorIs(t, err, store.ErrConflict)
-	assert.Equal(t, b, read(t, s, name))
+	conflict(t, err)
+	equal(t, b, read(t, s, name))
 }
 
 func releases(t *testing.T, s store.Store) {
 	name := newName()
 	got := acquire(t, s, name, "a", read(t, s, name))
-	require.NoError(t, s.Release(within(t), name, got))
-	require.NoError(t, s.Release(within(t), name, got), "a second time is no error")
+	noError(t, s.Release(within(t), name, got))
+	noError(t, s.Release(within(t), name, got), "a second time is no error")
 	free := read(t, s, name)
-	require.True(t, free.Free())
+	isTrue(t, free.Free(), "the lease is free")
 	again := acquire(t, s, name, "b", free)
-	assert.Greater(t, again.Token, got.Token)
+	isTrue(t, again.Token > got.Token, "tokens grow")
 }
 
 func own(t *testing.T, s store.Store) {
 	name := newName()
 	first := acquire(t, s, name, "a", read(t, s, name))
 	second := acquire(t, s, name, "a", first)
-	require.Greater(t, second.Token, first.Token)
+	isTrue(t, second.Token > first.Token, "tokens grow")
 	_, err := s.Renew(within(t), name, first)
-	require.ErrorIs(t, err, store.ErrConflict, "its token is an old one")
+	conflict(t, err, "its token is an old one")
 	_, err = s.Renew(within(t), name, second)
-	require.NoError(t, err)
-	require.NoError(t, s.Release(within(t), name, first))
-	assert.Equal(t, "a", read(t, s, name).Holder)
+	noError(t, err)
+	noError(t, s.Release(within(t), name, first))
+	equal(t, "a", read(t, s, name).Holder)
 }
 
 func anyText(t *testing.T, s store.Store) {
@@ -235,8 +233,8 @@ func anyText(t *testing.T, s store.Store) {
 			name += newName()
 		}
 		got := acquire(t, s, name, text, read(t, s, name))
-		require.Equal(t, text, read(t, s, name).Holder)
-		require.NoError(t, s.Release(within(t), name, got))
+		equal(t, text, read(t, s, name).Holder)
+		noError(t, s.Release(within(t), name, got))
 	}
 }
 
@@ -253,10 +251,10 @@ func apart(t *testing.T, s store.Store) {
 	one, two := newName(), newName()
 	a := acquire(t, s, one, "a", read(t, s, one))
 	b := acquire(t, s, two, "b", read(t, s, two))
-	require.NoError(t, s.Release(within(t), one, a))
-	require.Equal(t, b, read(t, s, two))
+	noError(t, s.Release(within(t), one, a))
+	equal(t, b, read(t, s, two))
 	_, err := s.Renew(within(t), one, store.Record{Holder: b.Holder, Token: b.Token, Version: b.Version, TTL: b.TTL, Expires: b.Expires})
-	assert.ErrorIs(t, err, store.ErrConflict)
+	conflict(t, err)
 }
 
 func ended(t *testing.T, s store.Store) {
@@ -264,12 +262,12 @@ func ended(t *testing.T, s store.Store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := s.Read(ctx, name)
-	require.Error(t, err)
+	fails(t, err)
 	_, err = s.Acquire(ctx, name, "a", suiteTTL, store.Record{})
-	require.Error(t, err)
-	require.NotErrorIs(t, err, store.ErrConflict, "which would say that nothing was written")
+	fails(t, err)
+	isTrue(t, !errors.Is(err, store.ErrConflict), "a conflict would say that nothing was written")
 	if w, ok := s.(store.Watcher); ok {
-		require.Error(t, w.Watch(ctx, name, func() {}))
+		fails(t, w.Watch(ctx, name, func() {}))
 	}
 }
 
@@ -290,9 +288,9 @@ func watches(t *testing.T, s store.Store) {
 		if errors.Is(err, errors.ErrUnsupported) {
 			t.Skip("the store does not tell of changes as it is set up")
 		}
-		require.NoError(t, err)
+		noError(t, err)
 	}
-	require.NoError(t, s.Release(within(t), name, got))
+	noError(t, s.Release(within(t), name, got))
 	select {
 	case <-hints:
 	case <-time.After(patience):
@@ -301,7 +299,7 @@ func watches(t *testing.T, s store.Store) {
 	cancel()
 	select {
 	case err := <-result:
-		require.ErrorIs(t, err, context.Canceled)
+		isTrue(t, errors.Is(err, context.Canceled), "the watch ends with its context")
 	case <-time.After(patience):
 		t.Fatal("the watch does not end with its context")
 	}
@@ -314,14 +312,17 @@ func stands(t *testing.T, s store.Store) {
 	const ttl = 2 * time.Second
 	sent := time.Now()
 	got, err := s.Acquire(within(t), name, "a", ttl, read(t, s, name))
-	require.NoError(t, err)
+	noError(t, err)
 	if !got.Expires {
 		t.Skip("the store keeps records until they are replaced")
 	}
 	_, err = s.Acquire(within(t), name, "b", ttl, store.Record{})
-	require.ErrorIs(t, err, store.ErrConflict)
-	require.Eventually(t, func() bool { return read(t, s, name).Free() }, patience, 10*time.Millisecond)
-	assert.GreaterOrEqual(t, time.Since(sent), ttl)
+	conflict(t, err)
+	for deadline := time.Now().Add(patience); !read(t, s, name).Free(); {
+		isTrue(t, time.Now().Before(deadline), "the record goes after its TTL")
+		pause(within(t), 10*time.Millisecond) //nolint:errcheck // the deadline above is the shorter one
+	}
+	isTrue(t, time.Since(sent) >= ttl, "the record stands for its whole TTL")
 	_, err = s.Renew(within(t), name, got)
-	assert.ErrorIs(t, err, store.ErrConflict)
+	conflict(t, err)
 }

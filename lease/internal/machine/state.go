@@ -17,12 +17,14 @@ const renewJitter = 0.2
 type State struct {
 	p        Params
 	phase    Phase
+	begun    bool // there was an event; a reading of the clock may be any number
 	stopping bool // the owner wants an end, or the work has returned by itself
 	watching bool // the store tells of changes
 
 	request Request // the one whose answer is awaited
 	number  uint64  // of the last request
 	due     Instant // when to read or renew next
+	patient Instant // a hint of the store does not make that earlier than this
 
 	seen     store.Record // what was read last
 	seenAt   Instant      // since when it has been like that
@@ -67,6 +69,9 @@ func (s State) Next(e Event) (State, Effects) {
 		f.Finish = true
 		return s, f
 	}
+	if !s.begun {
+		s.begun, s.due, s.patient = true, e.At, e.At
+	}
 	// What time has done comes first: an answer that comes with or after the end of
 	// the lease does not bring it back.
 	s.expire(e.At, &f)
@@ -77,7 +82,7 @@ func (s State) Next(e Event) (State, Effects) {
 	case Changed:
 		s.watching = true
 		if s.phase == Following {
-			s.due = e.At
+			s.due = min(s.due, max(e.At, s.patient))
 		}
 	case WatchEnded:
 		s.watching = false

@@ -38,6 +38,7 @@ func (s *State) read(e Event, f *Effects) {
 	case e.Outcome != OK:
 		// What was seen before still counts: a record that has changed since is not
 		// replaced.
+		s.due = soon(e.At, s.p.Poll, e.Rand)
 	case s.stopping && e.Record.Holder == s.p.Holder:
 		s.own = e.Record
 		s.release(WhyStopped, f)
@@ -131,7 +132,8 @@ func (s *State) released(e Event, f *Effects) {
 		s.phase = Done
 		return
 	}
-	s.follow(e.At + s.p.TTL) // it was given back unused; others may do better
+	s.patient = e.At + s.p.TTL // it was given back unused; others may do better
+	s.follow(s.patient)
 }
 
 // send sends what is due, if no answer is awaited.
