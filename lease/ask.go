@@ -30,7 +30,7 @@ func (r *run) ask(request machine.Request) {
 	}
 	select {
 	case r.answers <- a:
-	case <-r.requests.Done():
+	case <-r.over:
 	}
 }
 
@@ -41,17 +41,17 @@ func (r *run) watch(w store.Watcher) {
 	tell := func(news watched) {
 		select {
 		case r.watched <- news:
-		case <-r.requests.Done():
+		case <-r.watching.Done():
 		}
 	}
 	failing := false
 	for {
-		err := w.Watch(r.requests, r.cfg.Name, func() {
+		err := w.Watch(r.watching, r.cfg.Name, func() {
 			failing = false
 			pause.Reset()
 			tell(watched{})
 		})
-		if r.requests.Err() != nil || errors.Is(err, errors.ErrUnsupported) {
+		if r.watching.Err() != nil || errors.Is(err, errors.ErrUnsupported) {
 			return
 		}
 		if !failing {
@@ -61,7 +61,7 @@ func (r *run) watch(w store.Watcher) {
 		timer := time.NewTimer(pause.NextBackOff())
 		select {
 		case <-timer.C:
-		case <-r.requests.Done():
+		case <-r.watching.Done():
 			timer.Stop()
 			return
 		}

@@ -18,7 +18,12 @@ import (
 // ExitCodeStuck is the code with which Config.ExitWhenStuck ends the process.
 const ExitCodeStuck = 70
 
-const keptEvents = 256
+const (
+	keptEvents = 256
+	// grace is how long Run waits, in the end, for requests whose answer does not
+	// matter any more.
+	grace = 200 * time.Millisecond
+)
 
 // Work is what the holder of a lease does. Its context ends when the lease is lost,
 // with a cause that is ErrLost, or when that of Run does. It should return soon then.
@@ -69,10 +74,12 @@ func (c *Candidate) Run(ctx context.Context, work Work) error {
 	}
 	r := &run{
 		Candidate: c, work: work, parent: ctx, state: machine.New(c.params),
-		answers: make(chan answer), watched: make(chan watched), returned: make(chan error),
+		answers: make(chan answer), watched: make(chan watched), returned: make(chan error), over: make(chan struct{}),
 	}
-	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	r.requests = requests
+	var cancel, unwatch context.CancelFunc
+	r.requests, cancel = context.WithCancel(context.WithoutCancel(ctx))
+	r.watching, unwatch = context.WithCancel(r.requests)
+	defer cancel()
 	reader := c.events.Reader()
 	told := make(chan struct{})
 	go func() {
@@ -80,8 +87,13 @@ func (c *Candidate) Run(ctx context.Context, work Work) error {
 		c.tell(reader)
 	}()
 	r.loop()
-	cancel()
+	close(r.over)
+	unwatch()
+	// A request that is under way has a moment to end by itself: to call it off can
+	// cost the store a connection, or more.
+	late := time.AfterFunc(grace, cancel)
 	r.wg.Wait()
+	late.Stop()
 	c.events.Close()
 	<-told
 	return r.result
@@ -111,6 +123,8 @@ type run struct {
 	work     Work
 	parent   context.Context //nolint:containedctx // Run's own
 	requests context.Context //nolint:containedctx // that of everything asked of the store
+	watching context.Context //nolint:containedctx // that of the watch
+	over     chan struct{}   // closed when loop has ended
 	answers  chan answer
 	watched  chan watched
 	returned chan error

@@ -245,7 +245,7 @@ func TestAStopDoesNotWaitForAStoreThatIsDown(t *testing.T) {
 		began := time.Now()
 		a.stop()
 		require.ErrorIs(t, <-a.result, context.Canceled)
-		assert.Equal(t, began, time.Now())
+		assert.LessOrEqual(t, time.Since(began), time.Second/4)
 	})
 }
 

@@ -151,7 +151,7 @@ func TestWritesAreDurableWhateverTheServersDefault(t *testing.T) {
 		got := acquire(t, s, name, "x", time.Second)
 		renewed, err := s.Renew(within(t), name, got)
 		require.NoError(t, err)
-		server.Kill(t) // what was not flushed is gone
+		server.Kill() // what was not flushed is gone
 		server.Run(t)
 		require.Eventually(t, func() bool {
 			r, err := s.Read(within(t), name)
@@ -165,7 +165,7 @@ func TestAServerInRecoveryIsRefused(t *testing.T) {
 	pool := connect(t, server.DSN())
 	s := open(t, pool, "")
 	acquire(t, s, "pink", "a", time.Second)
-	server.Stop(t)
+	server.Stop()
 	server.Standby(t)
 	pool.Reset() // its connections are gone
 	_, err := s.Read(within(t), "pink")
@@ -188,7 +188,7 @@ func TestAWatchEndsWithItsServerAndIsMadeAgain(t *testing.T) {
 		go func() { result <- s.Watch(t.Context(), "pink", func() { began <- struct{}{} }) }()
 		<-began
 	}
-	server.Stop(t)
+	server.Stop()
 	for range 2 {
 		require.Error(t, <-result)
 	}

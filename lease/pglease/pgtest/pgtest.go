@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -30,7 +31,7 @@ type Server struct {
 	folder  string
 	bin     string
 	options []string
-	process *exec.Cmd
+	process *process
 }
 
 // Start makes a database in a temporary folder and starts a server of it, until the
@@ -48,7 +49,10 @@ func Start(t testing.TB, options ...string) *Server {
 	}
 	s := &Server{folder: folder, bin: bin, options: options}
 	t.Cleanup(func() {
-		s.Stop(t)
+		s.Stop()
+		if t.Failed() {
+			s.logs(t)
+		}
 		_ = os.RemoveAll(folder) // a temporary folder
 	})
 	if err := give(folder); err != nil {
@@ -109,7 +113,7 @@ func (s *Server) Run(t testing.TB) {
 	s.await(t, s.DSN())
 }
 
-func (s *Server) start(t testing.TB, program string, args ...string) *exec.Cmd {
+func (s *Server) start(t testing.TB, program string, args ...string) *process {
 	t.Helper()
 	log, err := os.OpenFile(filepath.Join(s.folder, filepath.Base(program)+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -118,10 +122,43 @@ func (s *Server) start(t testing.TB, program string, args ...string) *exec.Cmd {
 	defer log.Close()
 	c := s.command(context.Background(), program, args...)
 	c.Stdout, c.Stderr = log, log
-	if err := c.Start(); err != nil {
+	p := &process{ended: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		// The signal at its parent's death comes with the end of the thread that has
+		// started it, which has to stay, therefore.
+		runtime.LockOSThread()
+		defer close(p.ended)
+		err := c.Start()
+		if err == nil {
+			p.pid = c.Process.Pid
+		}
+		started <- err
+		if err == nil {
+			_ = c.Wait() // how it ends is the test's doing
+		}
+	}()
+	if err := <-started; err != nil {
 		t.Fatalf("%s: %v", program, err)
 	}
-	return c
+	return p
+}
+
+// process is one that runs until it is told to end.
+type process struct {
+	pid   int
+	ended chan struct{}
+}
+
+// end sends a signal, and SIGKILL to the process's group if that does not help.
+func (p *process) end(signal syscall.Signal) {
+	_ = syscall.Kill(p.pid, signal) // it may be gone
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		_ = syscall.Kill(-p.pid, syscall.SIGKILL)
+		<-p.ended
+	}
 }
 
 // await waits until a connection can be made.
@@ -140,9 +177,19 @@ func (s *Server) await(t testing.TB, dsn string) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			log, _ := os.ReadFile(filepath.Join(s.folder, "postgres.log")) // for people
-			t.Fatalf("the server does not answer: %v\n%s", err, log)
+			t.Fatalf("the server does not answer: %v", err)
 		}
+	}
+}
+
+// logs shows the end of what the programs have written.
+func (s *Server) logs(t testing.TB) {
+	t.Helper()
+	files, _ := filepath.Glob(filepath.Join(s.folder, "*.log")) // the pattern is right
+	for _, file := range files {
+		const most = 4000
+		text, _ := os.ReadFile(file) //nolint:gosec // its own
+		t.Logf("%s:\n%s", filepath.Base(file), text[max(0, len(text)-most):])
 	}
 }
 
@@ -152,30 +199,16 @@ func (s *Server) DSN() string {
 }
 
 // Stop shuts the server down fast: connections are ended.
-func (s *Server) Stop(t testing.TB) {
-	t.Helper()
-	s.end(t, syscall.SIGINT)
-}
+func (s *Server) Stop() { s.end(syscall.SIGINT) }
 
 // Kill shuts it down immediately, as a crash would: it recovers when it is run again.
-func (s *Server) Kill(t testing.TB) {
-	t.Helper()
-	s.end(t, syscall.SIGQUIT)
-}
+func (s *Server) Kill() { s.end(syscall.SIGQUIT) }
 
-func (s *Server) end(t testing.TB, signal syscall.Signal) {
-	t.Helper()
-	if s.process == nil {
-		return
+func (s *Server) end(signal syscall.Signal) {
+	if s.process != nil {
+		s.process.end(signal)
 	}
-	process := s.process
 	s.process = nil
-	if err := process.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		t.Errorf("ending the server: %v", err)
-	}
-	overdue := time.AfterFunc(patience, func() { _ = syscall.Kill(-process.Process.Pid, syscall.SIGKILL) }) // its group
-	defer overdue.Stop()
-	_ = process.Wait() // it ends by a signal
 }
 
 // Pgbouncer starts a pgbouncer in front of the server, in transaction mode, until the
@@ -203,11 +236,8 @@ func (s *Server) Pgbouncer(t testing.TB) string {
 			t.Fatal(err)
 		}
 	}
-	c := s.start(t, program, file)
-	t.Cleanup(func() {
-		_ = syscall.Kill(c.Process.Pid, syscall.SIGKILL)
-		_ = c.Wait() // it ends by the signal
-	})
+	p := s.start(t, program, file)
+	t.Cleanup(func() { p.end(syscall.SIGKILL) })
 	dsn := fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", port)
 	s.await(t, dsn)
 	return dsn
