@@ -20,7 +20,8 @@ type Record struct {
 	// free, of the last one. Each Acquire makes a greater one.
 	Token uint64
 	// Version is opaque. Every write makes another one, and none ever comes back.
-	// Where Expires is set, a renewal may leave it as it is.
+	// Where Expires is set, a renewal may leave it as it is, and all records that are
+	// free may have the same.
 	Version string
 	// TTL is how long the lease stands after a renewal, as its holder has claimed.
 	TTL time.Duration

@@ -208,6 +208,9 @@ func (w *world) held() store.Record {
 	if w.expires && w.clock.at(w.real) >= w.renewed+w.record.TTL {
 		w.record.Holder = ""
 	}
+	if w.expires && w.record.Free() {
+		w.record.Version = "" // it is removed, and so like one that never was
+	}
 	return w.record
 }
 
@@ -239,7 +242,7 @@ func (w *world) serve(r machine.Request, holder string) (machine.Outcome, store.
 		w.writes++
 		w.record.Version = strconv.Itoa(w.writes)
 	}
-	return machine.OK, w.record
+	return machine.OK, w.held()
 }
 
 // arrive has a message arrive: at the store, or at its process.
