@@ -87,6 +87,13 @@ func (n *node) last(t *testing.T) lease.Lease {
 	return n.held[len(n.held)-1]
 }
 
+// terms returns how often the node has had the lease.
+func (n *node) terms() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.held)
+}
+
 func kinds(events []lease.Event) (list []lease.EventKind) {
 	for _, e := range events {
 		list = append(list, e.Kind)
@@ -110,7 +117,7 @@ func TestAFreeLeaseIsAcquiredAtOnceAndKept(t *testing.T) {
 		}
 		assert.Equal(t, lease.StateHolder, a.Status().State)
 		assert.Equal(t, l.Holder, a.Status().Holder)
-		assert.Len(t, a.held, 1)
+		assert.Equal(t, 1, a.terms())
 	})
 }
 
@@ -167,7 +174,7 @@ func TestTheLeaseOfAHolderThatIsCutOffEndsBeforeItPassesOn(t *testing.T) {
 		require.ErrorIs(t, a.ends[0], lease.ErrLost)
 		assert.ErrorContains(t, a.ends[0], string(lease.ReasonNotRenewed))
 		a.mu.Unlock()
-		require.Empty(t, b.held, "it has not passed on yet")
+		require.Zero(t, b.terms(), "it has not passed on yet")
 		time.Sleep(margin + ttl/3) // at most one reading later
 		second := b.last(t)
 		assert.Greater(t, second.Token, first.Token)
@@ -200,7 +207,7 @@ func TestRenewalsThatFailAreTriedAgain(t *testing.T) {
 			a.link.Heal()
 			time.Sleep(2 * time.Second)
 		}
-		assert.Len(t, a.held, 1)
+		assert.Equal(t, 1, a.terms())
 		assert.Contains(t, kinds(a.Events()), lease.EventStoreFailing)
 		assert.Contains(t, kinds(a.Events()), lease.EventStoreAnswering)
 	})
@@ -234,7 +241,7 @@ func TestTheLeaseOfACandidateThatStopsWhileItAcquiresIsGivenUp(t *testing.T) {
 		r, err = s.Read(t.Context(), "pink")
 		require.NoError(t, err)
 		assert.True(t, r.Free())
-		assert.Empty(t, a.held)
+		assert.Zero(t, a.terms())
 	})
 }
 
@@ -258,7 +265,9 @@ func TestALeaseThatIsTakenAwayIsLost(t *testing.T) {
 		time.Sleep(ttl / 2)
 		synctest.Wait()
 		assert.False(t, l.Valid())
+		a.mu.Lock()
 		assert.ErrorContains(t, a.ends[0], string(lease.ReasonTaken))
+		a.mu.Unlock()
 		time.Sleep(2 * ttl)
 		assert.Equal(t, uint64(100), a.last(t).Token)
 	})
@@ -275,8 +284,8 @@ func TestATokenThatGoesBackIsNotUsed(t *testing.T) {
 		s.Put("pink", store.Record{})
 		time.Sleep(10 * ttl)
 		synctest.Wait()
-		assert.Len(t, a.held, 1)
-		assert.Empty(t, b.held)
+		assert.Equal(t, 1, a.terms())
+		assert.Zero(t, b.terms())
 		all := append(a.Events(), b.Events()...)
 		assert.Contains(t, kinds(all), lease.EventRefused)
 		for _, e := range all {
@@ -508,5 +517,25 @@ func TestOneOfManyCandidatesHoldsTheLease(t *testing.T) {
 			nodes = nodes[1:]
 		}
 		assert.Equal(t, uint64(20), token)
+	})
+}
+
+// brief is a store whose watches end at once, without an error.
+type brief struct{ store.Store }
+
+func (brief) Watch(context.Context, string, func()) error { return nil }
+
+func TestAWatchThatEndsWithoutAnErrorHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := start(t, leasetest.NewStore(), func(c *lease.Config) { c.Store = brief{c.Store} })
+		a.last(t)
+		var ended []lease.Event
+		for _, e := range a.Events() {
+			if e.Kind == lease.EventWatchEnded {
+				ended = append(ended, e)
+			}
+		}
+		require.Len(t, ended, 1)
+		assert.Equal(t, `lease "pink": watch_ended (store_error): watching: it ended`, ended[0].String())
 	})
 }
