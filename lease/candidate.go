@@ -53,6 +53,9 @@ type Candidate struct {
 	status atomic.Pointer[Status]
 	ran    atomic.Bool
 	exit   func(code int)
+	// control is what a Group wants of it.
+	control chan machine.Event
+	over    chan struct{} // closed when Run's loop has ended
 }
 
 // NewCandidate returns a candidate that does nothing before Run. The errors name the
@@ -62,9 +65,26 @@ func NewCandidate(cfg Config) (*Candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Candidate{cfg: cfg, params: cfg.params(), events: event.NewLog[Event](keptEvents), exit: os.Exit}
-	c.status.Store(&Status{Name: cfg.Name, Candidate: c.params.Holder, State: StateIdle, Since: time.Now()})
+	c := &Candidate{
+		cfg: cfg, params: cfg.params(), events: event.NewLog[Event](keptEvents), exit: os.Exit,
+		control: make(chan machine.Event), over: make(chan struct{}),
+	}
+	c.setHolder(c.params.Holder)
 	return c, nil
+}
+
+// setHolder names the candidate, before Run.
+func (c *Candidate) setHolder(holder string) {
+	c.params.Holder = holder
+	c.status.Store(&Status{Name: c.cfg.Name, Candidate: holder, State: StateIdle, Since: time.Now()})
+}
+
+// tellMachine has the state machine hear of what a Group wants, while it runs.
+func (c *Candidate) tellMachine(e machine.Event) {
+	select {
+	case c.control <- e:
+	case <-c.over:
+	}
 }
 
 // Run is the function Run with the candidate's Config. It may be called once.
@@ -74,7 +94,7 @@ func (c *Candidate) Run(ctx context.Context, work Work) error {
 	}
 	r := &run{
 		Candidate: c, work: work, parent: ctx, state: machine.New(c.params),
-		answers: make(chan answer), watched: make(chan watched), returned: make(chan error), over: make(chan struct{}),
+		answers: make(chan answer), watched: make(chan watched), returned: make(chan error),
 	}
 	var cancel, unwatch context.CancelFunc
 	r.requests, cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -124,7 +144,6 @@ type run struct {
 	parent   context.Context //nolint:containedctx // Run's own
 	requests context.Context //nolint:containedctx // that of everything asked of the store
 	watching context.Context //nolint:containedctx // that of the watch
-	over     chan struct{}   // closed when loop has ended
 	answers  chan answer
 	watched  chan watched
 	returned chan error
@@ -171,6 +190,7 @@ func (r *run) loop() {
 		case err := <-r.returned:
 			e.Kind = machine.WorkReturned
 			r.workReturned(err)
+		case e = <-r.control:
 		case <-timer.C:
 		}
 		e.At, e.Rand = r.cfg.Clock(), rand.Float64()
@@ -200,8 +220,8 @@ func (r *run) answered(a answer) machine.Event {
 
 // workReturned keeps the error of work, which Run returns unless the lease was lost.
 func (r *run) workReturned(err error) {
-	held := r.state.Phase() != machine.Lost
-	if held {
+	ended := errors.Is(context.Cause(r.holding), ErrLost) || errors.Is(context.Cause(r.holding), ErrYielded)
+	if !ended || r.parent.Err() != nil {
 		r.result = err
 	} else if err != nil && !errors.Is(err, context.Canceled) {
 		r.detail = detail(err)
@@ -214,9 +234,12 @@ func (r *run) apply(f machine.Effects) {
 		r.holding.lease.term.until.Store(int64(until))
 	}
 	if f.End != machine.WhyNone {
-		if f.End == machine.WhyStopped {
+		switch f.End {
+		case machine.WhyStopped:
 			r.holding.cancel(context.Cause(r.parent))
-		} else {
+		case machine.WhyYielded:
+			r.holding.cancel(ErrYielded)
+		default:
 			r.holding.lease.term.end()
 			r.holding.cancel(lost(reasons[f.End]))
 		}

@@ -60,6 +60,8 @@ const (
 	ReasonWorkReturned Reason = "work_returned"
 	// ReasonStopped: the context of Run has ended.
 	ReasonStopped Reason = "stopped"
+	// ReasonYielded: a Group has left the lease to a process that has fewer.
+	ReasonYielded Reason = "yielded"
 	// ReasonTokenWentBack: the store gave a token that is not greater than one seen
 	// before, as after it was restored from a backup.
 	ReasonTokenWentBack Reason = "token_went_back"
@@ -175,4 +177,5 @@ var reasons = map[machine.Why]Reason{
 	machine.WhyStopped:    ReasonStopped,
 	machine.WhyTokenBack:  ReasonTokenWentBack,
 	machine.WhyLate:       ReasonLate,
+	machine.WhyYielded:    ReasonYielded,
 }

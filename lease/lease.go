@@ -12,6 +12,10 @@ import (
 // context.Cause. The cause says why, too.
 var ErrLost = errors.New("lease: lost")
 
+// ErrYielded is the cause of the context of work whose lease a Group leaves to another
+// process.
+var ErrYielded = errors.New("lease: left to a process that has fewer")
+
 // Lease is what a holder has. It is a small value that may be copied, and whose
 // methods are safe for concurrent use.
 type Lease struct {

@@ -200,11 +200,7 @@ func (s *Store) Watch(ctx context.Context, name string, changed func()) error {
 		if err := answer.Err(); err != nil {
 			return wrap("watching", err)
 		}
-		free := answer.Created
-		for _, e := range answer.Events {
-			free = free || e.Type == clientv3.EventTypeDelete
-		}
-		if free {
+		if answer.Created || len(answer.Events) > 0 { // a renewal writes nothing
 			changed()
 		}
 	}

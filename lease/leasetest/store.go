@@ -85,6 +85,7 @@ func (s *Store) change(ctx context.Context, name string, edit func(*store.Record
 		return store.Record{}, err
 	}
 	record := s.records[name]
+	before := record.Token
 	if err := edit(&record); err != nil {
 		return store.Record{}, err
 	}
@@ -92,7 +93,7 @@ func (s *Store) change(ctx context.Context, name string, edit func(*store.Record
 	record.Version = strconv.FormatUint(s.writes, 10)
 	s.records[name] = record
 	for hint, watched := range s.watchers {
-		if watched == name && record.Free() {
+		if watched == name && (record.Free() || record.Token != before) {
 			select {
 			case hint <- struct{}{}:
 			default: // it has one to take already

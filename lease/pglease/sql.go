@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS cantonlb_lease_token (
 const (
 	leaseTable = "cantonlb_lease"
 	tokenTable = "cantonlb_lease_token"
-	// channel is what a released lease's name is notified on.
+	// channel is what the name of a lease that has another holder is notified on.
 	channel = "cantonlb_lease"
 	// createLock is the number of the advisory lock of those who create the tables.
 	createLock int64 = 0x63616e746f6e6c62
@@ -58,7 +58,7 @@ const acquireSQL = `WITH ` + now + `, taken AS (
 ), fenced AS (
 	INSERT INTO cantonlb_lease_token SELECT name, token FROM taken
 	ON CONFLICT (name) DO UPDATE SET token = excluded.token
-	RETURNING token
+	RETURNING token, pg_notify('cantonlb_lease', name)
 )
 SELECT taken.token, taken.sequence, now.timeline FROM taken, fenced, now`
 

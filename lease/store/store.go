@@ -57,8 +57,8 @@ type Store interface {
 // record periodically.
 type Watcher interface {
 	Store
-	// Watch calls changed once when it has begun to watch, and whenever the lease may
-	// have become free after that. Calls come one at a time. It returns when ctx has
+	// Watch calls changed once when it has begun to watch, and after that whenever the
+	// lease may have got another holder, or none. Calls come one at a time. It returns when ctx has
 	// ended, or with the error that ended the watch; it is then called again, later.
 	// An error that is errors.ErrUnsupported means that it never works.
 	Watch(ctx context.Context, name string, changed func()) error

@@ -19,7 +19,9 @@ type State struct {
 	phase    Phase
 	begun    bool // there was an event; a reading of the clock may be any number
 	stopping bool // the owner wants an end, or the work has returned by itself
+	yielding bool // the owner wants others to have the lease
 	watching bool // the store tells of changes
+	delay    time.Duration
 
 	request Request // the one whose answer is awaited
 	number  uint64  // of the last request
@@ -37,11 +39,12 @@ type State struct {
 	endedAt  Instant // when the work was told to end
 	stuck    bool    // that has been told
 	releases int     // attempts
+	refused  bool    // it is given back unused
 	failing  bool    // the last request has failed
 }
 
 // New returns a candidate that has not asked anything yet.
-func New(p Params) State { return State{p: p} }
+func New(p Params) State { return State{p: p, delay: p.Delay} }
 
 // Phase returns where the candidate stands.
 func (s State) Phase() Phase { return s.phase }
@@ -90,6 +93,10 @@ func (s State) Next(e Event) (State, Effects) {
 		s.returned(e, &f)
 	case Stop:
 		s.stop(e, &f)
+	case Yield:
+		s.yield(e, &f)
+	case Defer:
+		s.delay = e.Delay
 	}
 	s.send(e, &f)
 	f.Wake = s.wake(e.At)
@@ -126,7 +133,7 @@ func (s *State) stuckAt() (Instant, bool) {
 
 // lose ends a lease that is not the candidate's any more.
 func (s *State) lose(at Instant, why Why, f *Effects) {
-	s.phase, s.request, s.endedAt, s.stuck = Lost, Request{}, at, false
+	s.phase, s.request, s.endedAt, s.stuck, s.yielding = Lost, Request{}, at, false, false
 	f.End = why
 	f.News = append(f.News, News{Kind: NewsLost, Why: why, Record: s.own})
 }
@@ -143,15 +150,28 @@ func (s *State) stop(e Event, f *Effects) {
 	}
 }
 
+// yield is the owner's wish that others have the lease. It passes like an end, but the
+// candidate goes on.
+func (s *State) yield(e Event, f *Effects) {
+	if s.phase == Holding {
+		s.phase, s.endedAt, s.stuck, s.yielding = Draining, e.At, false, true
+		f.End = WhyYielded
+	}
+}
+
 // returned is the end of the work.
 func (s *State) returned(e Event, f *Effects) {
 	switch s.phase {
 	case Holding, Draining:
 		why := WhyReturned
-		if s.phase == Draining {
+		switch {
+		case s.stopping:
 			why = WhyStopped
+		case s.yielding:
+			why = WhyYielded
 		}
-		s.stopping = true
+		s.stopping = s.stopping || !s.yielding
+		s.yielding = false
 		s.release(why, f)
 	case Lost:
 		s.follow(e.At)

@@ -78,6 +78,7 @@ func (s *State) acquired(e Event, request Request, f *Effects) {
 	switch {
 	case e.Record.Token <= s.greatest:
 		s.heldBack = false
+		s.refused = true
 		s.release(WhyTokenBack, f)
 		f.News[len(f.News)-1].Kind = NewsRefused
 	case s.stopping:
@@ -132,7 +133,12 @@ func (s *State) released(e Event, f *Effects) {
 		s.phase = Done
 		return
 	}
-	s.patient = e.At + s.p.TTL // it was given back unused; others may do better
+	if !s.refused {
+		s.follow(e.At) // others may have it
+		return
+	}
+	s.refused = false
+	s.patient = e.At + s.p.TTL // others may do better
 	s.follow(s.patient)
 }
 
@@ -175,14 +181,18 @@ func (s *State) freeAt() (ok bool, at Instant) {
 	switch {
 	case !s.known:
 		return false, 0
-	case s.seen.Free(), s.seen.Holder == s.p.Holder:
+	case s.seen.Holder == s.p.Holder:
 		return true, s.seenAt
+	case s.delay < 0:
+		return false, 0
+	case s.seen.Free():
+		return true, s.seenAt + s.delay
 	case s.seen.Expires:
 		return false, 0
 	case s.seen.TTL <= 0: // the store has lost it
-		return true, s.seenAt + s.p.TTL
+		return true, s.seenAt + s.p.TTL + s.delay
 	default:
-		return true, s.seenAt + s.seen.TTL
+		return true, s.seenAt + s.seen.TTL + s.delay
 	}
 }
 

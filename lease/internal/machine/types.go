@@ -21,6 +21,8 @@ type Params struct {
 	Renew, Poll time.Duration
 	// Timeout bounds a request to the store.
 	Timeout time.Duration
+	// Delay is that of a Defer, from the beginning.
+	Delay time.Duration
 	// Stuck is how long work may take to return after its lease was lost.
 	Stuck time.Duration
 }
@@ -72,6 +74,8 @@ const (
 	WatchEnded                    // the store does not tell of changes any more
 	WorkReturned                  // the work has returned
 	Stop                          // the owner wants an end
+	Yield                         // the owner wants others to have the lease, and goes on as a candidate
+	Defer                         // the owner leaves others Delay to take a lease that is free
 )
 
 // Outcome is what an answer says.
@@ -95,6 +99,8 @@ type Event struct {
 	Number  uint64
 	Outcome Outcome
 	Record  store.Record
+	// Delay is that of a Defer; below zero the lease is left to others altogether.
+	Delay time.Duration
 }
 
 // NewsKind is what others may want to hear of.
@@ -128,6 +134,7 @@ const (
 	WhyStopped        // the owner wanted an end
 	WhyTokenBack      // the token is not greater than one that was seen before
 	WhyLate           // the answer came after the lease had ended
+	WhyYielded        // the owner wanted others to have the lease
 )
 
 // News is one thing to tell, with the record that it is about.

@@ -70,6 +70,9 @@ func (w *world) calm() {
 			p.paused = false
 			w.step(p, machine.Event{Kind: machine.Tick})
 		}
+		if !p.done {
+			w.step(p, machine.Event{Kind: machine.Defer})
+		}
 		p.ends = min(p.ends, w.real) // work that does not end is no fault of the lease's
 	}
 	w.replace()
@@ -121,8 +124,11 @@ func (w *world) something() {
 		}
 	case 12:
 		if !p.paused && !p.done {
-			kind := rapid.SampledFrom([]machine.EventKind{machine.Changed, machine.WatchEnded, machine.Stop}).Draw(w.t, "told")
-			w.step(p, machine.Event{Kind: kind})
+			kind := rapid.SampledFrom([]machine.EventKind{
+				machine.Changed, machine.WatchEnded, machine.Stop, machine.Yield, machine.Defer,
+			}).Draw(w.t, "told")
+			delay := time.Duration(rapid.IntRange(-1, 2).Draw(w.t, "delay")) * time.Second
+			w.step(p, machine.Event{Kind: kind, Delay: delay})
 		}
 	case 13:
 		if rapid.Bool().Draw(w.t, "killed") {
