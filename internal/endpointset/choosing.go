@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/balancer"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -45,19 +46,19 @@ func (s *Set) pickableLocked() bool {
 	if s.choice == nil {
 		return s.eligible.Len() > 0
 	}
-	return s.choice.active != nil && s.choice.active.class == eligible
+	return s.choice.active != nil && s.choice.active.was.Class == judge.Eligible
 }
 
 // expectsLocked tells, while nobody is pickable, whether that may yet change
 // without anything getting better: somebody is on their way.
 func (s *Set) expectsLocked() bool {
 	if s.choice == nil {
-		return s.counts[undecided] > 0
+		return s.counts[judge.Undecided] > 0
 	}
 	if pinned := s.byName[s.choice.state.Pinned()]; pinned != nil {
-		return pinned.class == undecided
+		return pinned.was.Class == judge.Undecided
 	}
-	return s.choice.state.Waiting() || s.counts[undecided] > 0
+	return s.choice.state.Waiting() || s.counts[judge.Undecided] > 0
 }
 
 // admitLocked opens the endpoint's connection to picks, or closes it to them.
@@ -66,8 +67,8 @@ func (e *endpoint) admitLocked() {
 		return
 	}
 	c := e.set.choice
-	e.conn.SetEligible(e.class == eligible && (c == nil || c.active == e))
-	if doubted := c != nil && c.active == e && e.standingLocked() == selector.Suspect; e.conn.SetDoubted(doubted) != doubted {
+	e.conn.SetEligible(e.was.Class == judge.Eligible && (c == nil || c.active == e))
+	if doubted := c != nil && c.active == e && e.was.Standing == judge.Suspect; e.conn.SetDoubted(doubted) != doubted {
 		e.set.dirtyLocked() // whoever waits for that picks again
 	}
 }
@@ -93,32 +94,16 @@ func (s *Set) membersLocked() {
 	_ = s.chooseLocked(selector.Event{Kind: selector.EventMembers, Members: members}) // is no command
 }
 
-// observeLocked tells the choice what has become of an endpoint.
-func (e *endpoint) observeLocked() {
-	c := e.set.choice
-	if c == nil || c.byID[e.id] != e {
+// observeLocked tells the choice what has become of an endpoint, if that is news.
+func (e *endpoint) observeLocked(was judge.Judgement) {
+	c, before, is := e.set.choice, condition(was), condition(e.was)
+	if c == nil || c.byID[e.id] != e || is == before {
 		return
 	}
-	was, is := e.told, e.conditionLocked()
-	if is == was {
-		return
-	}
-	e.told = is
-	if c.active == e && was.Standing == selector.Fit {
+	if c.active == e && before.Standing == selector.Fit {
 		c.search.wanted.Ring() // in doubt about the active, ask everybody
 	}
 	_ = e.set.chooseLocked(selector.Event{Kind: selector.EventCondition, ID: e.id, Condition: is}) // is no command
-}
-
-// conditionLocked is what the choice has to know of an endpoint. It does not heed
-// that it is drained, which the choice knows.
-func (e *endpoint) conditionLocked() selector.Condition {
-	c := selector.Condition{Standing: e.standingLocked(), Reason: e.describeLocked().reason}
-	c.Claims = e.health.reason == report.ReasonServing
-	if e.health.state == report.Suspect {
-		c.Claims = e.told.Claims // its last word stands
-	}
-	return c
 }
 
 // chooseLocked lets something happen to the choice. The error is nil unless a

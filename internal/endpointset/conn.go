@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/resolver"
 
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
@@ -29,13 +31,12 @@ type conn struct {
 	holder   transport.Holder // of the net.Conn, if the credentials let us have it
 
 	// Guarded by Set.mu.
-	cancel        context.CancelFunc // ends the probes on this connection; nil if none
-	heardOfHealth bool               // grpc's health listener has been called
-	silence       silence
-	passive       passive
-	alive         time.Time // when a call was last seen answered, or the connection first seen
-	dead          error     // why it was closed; nil if it was not
-	retirement    retirement
+	cancel     context.CancelFunc // ends the probes on this connection; nil if none
+	silence    silence
+	passive    passive
+	alive      time.Time // when a call was last seen answered, or the connection first seen
+	dead       error     // why it was closed; nil if it was not
+	retirement retirement
 }
 
 // connOf returns the conn that a pick knows.
@@ -70,7 +71,7 @@ func (s *Set) answerSpeaksAgainst(c *conn, why report.Reason) {
 	s.mu.Lock()
 	defer s.unlock()
 	e := c.endpoint
-	if s.closed || e.conn != c || e.checker == nil || e.health.state != report.Healthy {
+	if s.closed || e.conn != c || e.checker == nil || e.health.State != report.Healthy {
 		return
 	}
 	var doubt bool
@@ -87,14 +88,14 @@ func (e *endpoint) dialLocked() {
 	s := e.set
 	e.tries++
 	c := &conn{endpoint: e, address: e.want.addrs[e.link.addr]}
-	c.Init(s.room, c, e.name, c.address.Addr, e.hasToken)
+	c.Init(s.room, c, e.name, c.address.Addr, e.want.identity.HasToken())
 	//lint:ignore SA1019 the function stays; what goes is more than one address for a SubConn
 	sc, err := s.cc.NewSubConn([]resolver.Address{transport.With(c.address, &c.holder)}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
 		StateListener: func(state balancer.SubConnState) { s.connChanged(c, state) },
 	})
 	if err != nil {
 		// grpc refuses only when the channel is being closed; Close follows.
-		e.connErr = err
+		e.linkWhy = judge.Why{Reason: report.ReasonConnectFailed, Detail: cleantext.Detail(err.Error())}
 		return
 	}
 	c.Use(sc)
@@ -116,12 +117,12 @@ func (e *endpoint) retireLocked() {
 	c.SetTrial(false)
 	c.SetDoubted(false)
 	if e.ejection.phase != admitted {
-		e.ejectionLocked(pardon) // what failed was the old connection
+		e.ejectLocked(pardon) // what failed was the old connection
 	}
 	if c.cancel != nil {
 		c.cancel()
 	}
-	if e.health.state == report.Suspect || e.health.state == report.Unhealthy {
+	if e.health.State == report.Suspect || e.health.State == report.Unhealthy {
 		e.set.after = append(e.set.after, func() { e.set.rescueLate(c) })
 	}
 	e.retired = append(e.retired, c)
@@ -173,7 +174,7 @@ func (s *Set) connChanged(c *conn, state balancer.SubConnState) {
 	}
 	switch state.ConnectivityState {
 	case connectivity.Ready:
-		e.channel.pending = true
+		e.channel, e.channelDetail = judge.Unheard, ""
 		e.stepLocked(linkUp, nil)
 		e.validateLocked(c, askedFor)
 		s.after = append(s.after, func() {

@@ -9,120 +9,96 @@ import (
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/pick"
-	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// class is what an endpoint counts as in its set.
-type class uint8
-
-const (
-	// out: it cannot serve now.
-	out class = iota
-	// undecided: it is on its way, and nothing speaks against it yet. While
-	// nobody is eligible, calls wait for the undecided.
-	undecided
-	// eligible: it may be picked.
-	eligible
-)
-
 // endpoint is one endpoint of a set. What is not marked immutable is guarded by
-// Set.mu.
+// Set.mu. What it is now is in was, and that follows from its facts; see judging.go.
 type endpoint struct {
-	set     *Set
-	name    string            // immutable
-	checker *checking.Checker // immutable; nil if health checking is off
-	// healthCheck is what the checker was made with; immutable.
-	healthCheck healthcheck.Config
-	// target is where health is asked for, nil for the connection of the calls;
-	// service is what is asked for. Immutable.
-	target  *target
-	service string
-	// hasToken: calls carry a token of the endpoint's own. Immutable.
-	hasToken bool
-	want     wanted // immutable; the weight, zone and priority in force stand below
+	set  *Set
+	name string // immutable
+	want wanted // immutable; the weight, zone and priority in force stand below
+	asked
 
-	weight int    // its share of the calls
-	zone   string // where it stands
+	weight   int    // its share of the calls
+	zone     string // where it stands
+	priority int    // the lower, the more preferred
+	id       int    // of an active-passive set: see choosing.go
 
-	// What an active-passive set chooses by: see choosing.go.
-	id       int
-	priority int
-	told     selector.Condition // what the choice was told of it last
+	// Facts.
+	link          link
+	linkWhy       judge.Why // why there is no connection; kept until the next one is heard of
+	health        judge.Health
+	channel       judge.Channel // what grpc's own health check says, where there is one
+	channelDetail string
+	drained       bool
+	unlisted      bool // not in the list: no more, and picked until the new ones are decided; or not yet
+	validated
+	ejecting
 
-	// stop ends the probes on a connection of their own, if there are such.
-	stop context.CancelFunc
-	link link
-	conn *conn // nil while waiting
-	// connErr is why there is no connection, nextTry when the next attempt is
-	// due while waiting.
-	connErr    error
-	connReason report.Reason // of connErr
-	nextTry    time.Time
-	tries      int         // attempts to connect so far
-	knocks     int         // under way
-	timer      *time.Timer // ends the attempt while connecting, the pause while waiting
-	backoff    *backoff.ExponentialBackOff
+	was   judge.Judgement // what it is, and was told to be
+	since time.Time       // when was.State became what it is
 
-	// health is what the checker has found; channel is what grpc's own health
-	// check has, where there is one.
-	health  healthNow
-	channel channelHealth
-	// troubled since it last failed to connect or became unhealthy, until it is
-	// eligible again: such an endpoint is nobody's hope (it is out rather than
-	// undecided, however often it tries).
-	troubled bool
-	drained  bool
-	unlisted bool // not in the list: no more, and picked until the new ones are decided; or not yet
-	warming  bool // new in the list, and not decided yet
-
-	// validation is that of the present connection; see Options.Validator.
-	validation       validation
-	validationDetail string
-	validationTimer  *time.Timer // ends a pause; nil if there is none
-
+	warming bool  // new in the list, and not decided yet
+	conn    *conn // nil while waiting
+	dialing
 	// replaces is the endpoint whose place this one is to take, nil if none;
 	// patience ends the wait for that.
 	replaces *endpoint
 	patience *time.Timer
 
+	accounts
+	counted *pick.Conn // the one in Set.eligible, if eligible
+}
+
+// asked is how an endpoint is asked about its health. It is immutable but for stop.
+type asked struct {
+	checker *checking.Checker // nil if health checking is off
+	// healthCheck is what the checker was made with.
+	healthCheck healthcheck.Config
+	// target is where health is asked for, nil for the connection of the calls;
+	// service is what is asked for.
+	target  *target
+	service string
+	// stop ends the probes on a connection of their own, if there are such.
+	stop context.CancelFunc
+}
+
+// dialing is what an endpoint does to get a connection.
+type dialing struct {
+	nextTry time.Time   // when the next attempt is due, while waiting
+	tries   int         // attempts so far
+	knocks  int         // under way
+	timer   *time.Timer // ends the attempt while connecting, the pause while waiting
+	backoff *backoff.ExponentialBackOff
+}
+
+// validated is what is known of the server at the other end of the present
+// connection; see Options.Validator.
+type validated struct {
+	validation       validation
+	validationDetail string
+	validationTimer  *time.Timer // ends a pause; nil if there is none
+}
+
+// ejecting is what calls say about the endpoint.
+type ejecting struct {
 	ejection      ejection
 	ejectionTimer *time.Timer // ends its phase; nil if admitted
+	ejections     uint64
+}
 
-	serves bool // servesLocked, at the last settling
-	sick   bool // unhealthy, at the last settling
-
-	shown       report.EndpointState // stateLocked, at the last settling; empty before the first
-	shownReason report.Reason
-	shownSince  time.Time
-
+// accounts are what an endpoint has counted.
+type accounts struct {
 	heardAt     time.Time                // when a call was last seen answered
 	transitions []report.TransitionCount // in order of their first
-	ejections   uint64
-	recorded    report.CallStats // what the metrics have of the calls
-	picked      uint64           // the greatest Counts.Picked that was given
-
-	class   class
-	counted *pick.Conn // the one in Set.eligible, if eligible
-
-	retired []*conn          // with calls in flight
-	folded  report.CallStats // of retired conns without
-}
-
-// healthNow is the set's copy of an endpoint's health, to be had without the
-// checker's lock.
-type healthNow struct {
-	state  report.HealthState
-	reason report.Reason
-	detail string
-}
-
-// channelHealth is what grpc's own health check says on the present connection.
-type channelHealth struct {
-	failing bool
-	pending bool
-	err     error
+	recorded    report.CallStats         // what the metrics have of the calls
+	picked      uint64                   // the greatest CallStats.Picked that was given
+	retired     []*conn                  // with calls in flight
+	folded      report.CallStats         // of retired conns without
 }
 
 // stepLocked moves the link and does what follows from it.
@@ -140,8 +116,8 @@ func (e *endpoint) stepLocked(event linkEvent, err error) {
 		e.lostLocked(err)
 	}
 	if effects.failed {
-		e.troubled = true
-		e.connErr, e.connReason = err, connectReason(err)
+		e.was.Memory.Troubled = true
+		e.linkWhy = judge.Why{Reason: connectReason(err), Detail: cleantext.Detail(errorText(err))}
 	}
 	if effects.reset && e.backoff != nil {
 		e.backoff.Reset()
@@ -156,15 +132,15 @@ func (e *endpoint) stepLocked(event linkEvent, err error) {
 	case e.link.phase == ready || e.link.phase == closed:
 		e.disarmLocked()
 	}
-	e.settleLocked()
+	e.applyLocked()
 }
 
 // lostLocked forgets what was known by way of a connection that is gone.
 func (e *endpoint) lostLocked(err error) {
-	e.connErr, e.connReason = err, report.ReasonConnectionLost
-	e.channel = channelHealth{}
-	if e.health.state != report.Unhealthy {
-		e.health = healthNow{state: report.HealthUnknown, reason: report.ReasonConnectionLost}
+	e.linkWhy = judge.Why{Reason: report.ReasonConnectionLost, Detail: cleantext.Detail(errorText(err))}
+	e.channel, e.channelDetail = judge.Unheard, ""
+	if e.health.State != report.Unhealthy {
+		e.health = judge.Health{State: report.HealthUnknown, Why: judge.Why{Reason: report.ReasonConnectionLost}}
 	}
 	if e.checker != nil {
 		e.set.after = append(e.set.after, func() { e.checker.Reset(report.ReasonConnectionLost) })
@@ -209,80 +185,6 @@ func (e *endpoint) disarmLocked() {
 	}
 }
 
-// classifyLocked says what the endpoint counts as now.
-func (e *endpoint) classifyLocked() class {
-	if e.drained || e.link.phase == closed {
-		return out
-	}
-	switch e.standingLocked() {
-	case selector.Fit, selector.Suspect:
-		return eligible
-	case selector.Undecided:
-		return undecided
-	default:
-		return out
-	}
-}
-
-// standingLocked says what speaks for the endpoint, drained or not.
-func (e *endpoint) standingLocked() selector.Standing {
-	switch {
-	case e.servesLocked() && e.ejection.phase != admitted:
-		return selector.Out
-	case e.servesLocked() && e.health.state == report.Suspect:
-		return selector.Suspect
-	case e.servesLocked():
-		return selector.Fit
-	case e.troubled || e.channel.failing || e.validation.failed() || e.health.state == report.Unhealthy:
-		return selector.Out
-	default:
-		return selector.Undecided
-	}
-}
-
-// servesLocked tells whether the endpoint could be picked, drained or not.
-func (e *endpoint) servesLocked() bool {
-	usable := e.health.state == report.Healthy || e.health.state == report.Suspect
-	return e.link.phase == ready && usable && !e.channel.failing && !e.channel.pending && e.validatedLocked()
-}
-
-// settleLocked brings the endpoint's class, and the set's accounts of classes,
-// up to date with the rest of its state. It takes the same time however large
-// the set is.
-func (e *endpoint) settleLocked() {
-	s, was := e.set, e.class
-	e.class = e.classifyLocked()
-	if serves := e.servesLocked(); serves != e.serves {
-		e.serves = serves
-		e.offerTrialLocked()
-	}
-	if e.serves {
-		e.troubled = false
-		var effects linkEffects
-		e.link, effects = e.link.next(linkProven, len(e.want.addrs))
-		if effects.reset && e.backoff != nil {
-			e.backoff.Reset()
-		}
-	} else if e.class == out && !e.drained {
-		e.troubled = true
-	}
-	e.admitLocked()
-	if e.class != was {
-		s.reclassLocked(e, was)
-	}
-	e.observeLocked()
-	s.rescueLocked(e, was)
-	e.showLocked()
-	if e.warming && e.class != undecided {
-		e.warming = false
-		s.warming--
-		s.releaseLocked()
-	}
-	if e.replaces != nil && e.class != undecided {
-		s.renewedLocked(e)
-	}
-}
-
 // addressText is the endpoint's address for people.
 func (e *endpoint) addressText() string {
 	if e.conn != nil {
@@ -299,9 +201,9 @@ func (e *endpoint) transition(t report.HealthTransition) {
 	if s.closed || e.link.phase == closed {
 		return
 	}
-	e.health = healthNow{state: t.To, reason: t.Reason, detail: t.Detail}
+	e.health = judge.Health{State: t.To, Why: judge.Why{Reason: t.Reason, Detail: t.Detail}}
 	if t.To == report.Healthy {
 		e.validateLocked(e.conn, nowHealthy)
 	}
-	e.settleLocked()
+	e.applyLocked()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/report"
@@ -143,5 +144,72 @@ func TestTheEventsEndWithTheSet(t *testing.T) {
 		f.set.Close()
 		_, _, err = r.Next(t.Context())
 		assert.EqualError(t, err, "no more events: closed")
+	})
+}
+
+// eject has every call on an endpoint fail, until it is ejected.
+func (f *fixture) eject(t *testing.T, addr string) {
+	t.Helper()
+	for range 100 {
+		r, err := f.last().Picker.Pick(pickInfo())
+		require.NoError(t, err)
+		if r.SubConn == f.conn(addr) {
+			r.Done(balancer.DoneInfo{Err: status.Error(codes.Unavailable, "no"), BytesSent: true})
+		} else {
+			r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true})
+		}
+		synctest.Wait()
+		if f.status(addr).State == report.StateEjected {
+			return
+		}
+	}
+	t.Error("it is not ejected")
+}
+
+// The end of the connection ends the ejection too. That is one cause, so one event,
+// with the reason of now.
+func TestAnEjectedEndpointThatLosesItsConnectionMakesOneEvent(t *testing.T) {
+	for name, c := range map[string]struct {
+		state connectivity.State
+		err   error
+		want  string
+	}{
+		"it breaks": {connectivity.TransientFailure, errors.New("reset"), "ejected -> connecting (connection_lostreset)"},
+		"GOAWAY":    {connectivity.Idle, nil, "ejected -> connecting (connection_lost)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fixture) {
+				require.NoError(t, f.push("a", "b", "c"))
+				f.up("b", "c")
+				f.down(errRefused, "a") // the reason of an earlier failure is not that of a later one
+				f.awaitTry("a")
+				f.up("a")
+				time.Sleep(time.Hour)
+				f.eject(t, "a")
+				before := len(f.lines("a"))
+				f.conn("a").become(c.state, c.err)
+				synctest.Wait()
+				assert.Equal(t, []string{c.want}, f.lines("a")[before:])
+				f.up("a")
+				assert.Equal(t, []string{"connecting -> unknown ()", "unknown -> healthy (serving)"}, f.lines("a")[before+1:])
+			})
+		})
+	}
+}
+
+// Whatever ends an ejection, it is one event.
+func TestAnEjectedEndpointThatTurnsUnhealthyMakesOneEvent(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a", "b", "c"))
+		f.up("a", "b", "c")
+		f.eject(t, "a")
+		before := len(f.lines("a"))
+		f.server("a").set(notServing())
+		synctest.Wait()
+		assert.Equal(t, []string{"ejected -> unhealthy (not_serving)"}, f.lines("a")[before:])
+		require.NoError(t, f.set.SetDrained("a", true))
+		assert.Equal(t, []string{"unhealthy -> drained (drained)"}, f.lines("a")[before+1:])
+		f.down(errors.New("reset"), "a")
+		assert.Len(t, f.lines("a"), before+2, "it is drained, connected or not")
 	})
 }

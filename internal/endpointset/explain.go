@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -115,7 +116,7 @@ func (s *Set) explainLocked() *NoEligibleError {
 		n.Pinned = s.choice.state.Pinned()
 	}
 	for _, e := range s.list {
-		if e.class == eligible {
+		if e.was.Class == judge.Eligible {
 			continue
 		}
 		if len(n.Endpoints) == maxExplained {
@@ -123,23 +124,23 @@ func (s *Set) explainLocked() *NoEligibleError {
 		}
 		n.Endpoints = append(n.Endpoints, e.explainLocked(now))
 	}
-	n.more = len(s.list) - s.counts[eligible] - len(n.Endpoints)
+	n.more = len(s.list) - s.counts[judge.Eligible] - len(n.Endpoints)
 	return n
 }
 
 func (e *endpoint) explainLocked(now time.Time) report.IneligibleEndpoint {
-	d := e.describeLocked()
-	why := report.IneligibleEndpoint{Name: e.name, State: d.state, Reason: d.reason, Detail: d.detail}
+	is := e.was
+	why := report.IneligibleEndpoint{Name: e.name, State: is.State, Reason: is.Reason, Detail: is.Detail}
 	switch {
-	case d.state == report.StateDrained:
+	case is.State == report.StateDrained:
 		why.Reason = report.ReasonNone // the state says it all
-	case d.state == report.StateConnecting:
+	case is.State == report.StateConnecting:
 		why.Reason = report.ReasonNone // and here the detail does
 		if e.link.phase == waiting {
 			why.NextTry = max(0, e.nextTry.Sub(now))
 		}
-	case d.state != report.StateEjected && d.reason != report.ReasonChannelHealth:
-		why.For = now.Sub(e.shownSince)
+	case is.State != report.StateEjected && is.Reason != report.ReasonChannelHealth:
+		why.For = now.Sub(e.since)
 	}
 	return why
 }

@@ -237,7 +237,7 @@ func TestStatusSaysWhatIsProbed(t *testing.T) {
 	} {
 		cfg := DefaultConfig()
 		change(&cfg)
-		e := &endpoint{healthCheck: cfg.HealthCheck, want: wanted{addrs: []grpcresolver.Address{{Addr: "a"}}}}
+		e := &endpoint{asked: asked{healthCheck: cfg.HealthCheck}, want: wanted{addrs: []grpcresolver.Address{{Addr: "a"}}}}
 		e.target, e.service = e.want.newTarget(cfg.HealthCheck)
 		assert.Equal(t, want, e.targetText())
 		e.link = link{phase: closed}

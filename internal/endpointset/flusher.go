@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
 
+	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -66,7 +67,7 @@ func (s *Set) publish() int {
 	defer s.flush.Unlock()
 	s.mu.Lock()
 	n := 0
-	if s.counts[undecided] > 0 {
+	if s.counts[judge.Undecided] > 0 {
 		n = len(s.list) / 100
 	}
 	if !s.dirty || s.closed {
@@ -147,7 +148,7 @@ func (s *Set) eligibleLocked() draft {
 	d.conns, d.Spare = s.nearbyLocked()
 	d.weights = s.weightsLocked(d.conns)
 	for e := range s.ejections {
-		if e.ejection.phase == onTrial && !e.drained && e.servesLocked() {
+		if e.ejection.phase == onTrial && !e.drained && e.was.Serves {
 			d.Trials = append(d.Trials, &e.conn.Conn)
 		}
 	}
@@ -193,7 +194,7 @@ func (s *Set) openLocked() []*conn {
 func (s *Set) connectedLocked() []*conn {
 	var conns []*conn
 	for _, e := range s.list {
-		if e.link.phase == ready && !e.drained && e.validatedLocked() {
+		if e.link.phase == ready && !e.drained && e.identifiedLocked() {
 			conns = append(conns, e.conn)
 		}
 	}

@@ -368,9 +368,9 @@ func TestTheEndOfAnEarlierWaitDoesNotEndALaterOne(t *testing.T) {
 		time.Sleep(time.Millisecond) // the wait ends, and its end has to wait for the lock
 		b := f.set.list[0]
 		b.drained = true
-		b.settleLocked() // decided: a goes
+		b.applyLocked() // decided: a goes
 		b.drained = false
-		b.settleLocked()
+		b.applyLocked()
 		f.set.replaceLocked([]wanted{{name: "c", addrs: []grpcresolver.Address{{Addr: "c"}}}})
 		f.set.unlock()
 		synctest.Wait()

@@ -12,7 +12,8 @@ import (
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/checking"
-	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -20,12 +21,10 @@ import (
 func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	e := &endpoint{
 		set: s, name: w.name, want: w, weight: w.weight, zone: w.zone, priority: w.priority,
-		healthCheck: s.cfg.HealthCheck, drained: s.drained[w.name],
-		told: selector.Condition{Standing: selector.Undecided}, health: healthNow{state: report.HealthUnknown},
+		asked: asked{healthCheck: s.cfg.HealthCheck}, drained: s.drained[w.name], health: judge.Health{State: report.HealthUnknown},
 	}
-	e.hasToken = w.identity.HasToken()
 	e.target, e.service = w.newTarget(s.cfg.HealthCheck)
-	e.class = e.classifyLocked()
+	e.was = judge.Judgement{Class: judge.Judge(e.facts()).Class, Standing: judge.Open} // it has not been told of
 	if e.healthCheck.Disabled {
 		return e
 	}
@@ -76,24 +75,30 @@ func (s *Set) channelHealth(c *conn, state balancer.SubConnState) {
 	if s.closed || e.conn != c {
 		return
 	}
-	first := !c.heardOfHealth
-	c.heardOfHealth = true
-	e.channel = channelHealth{
-		pending: state.ConnectivityState == connectivity.Connecting || state.ConnectivityState == connectivity.Idle,
-		failing: state.ConnectivityState == connectivity.TransientFailure,
-		err:     state.ConnectionError,
+	first := e.channel == judge.Unheard
+	if first {
+		e.linkWhy = judge.Why{}
 	}
+	switch state.ConnectivityState {
+	case connectivity.Connecting, connectivity.Idle:
+		e.channel = judge.Pending
+	case connectivity.TransientFailure:
+		e.channel = judge.Failing
+	default:
+		e.channel = judge.Passing
+	}
+	e.channelDetail = cleantext.Detail(errorText(state.ConnectionError))
 	if first {
 		e.probeLocked(c, state.ConnectivityState == connectivity.Connecting)
 	}
-	e.settleLocked()
+	e.applyLocked()
 }
 
 // probeLocked starts the probes on a connection. watched tells that grpc
 // watches the endpoint itself.
 func (e *endpoint) probeLocked(c *conn, watched bool) {
 	if e.checker == nil {
-		e.health = healthNow{state: report.Healthy, reason: report.ReasonConnected}
+		e.health = judge.Health{State: report.Healthy, Why: judge.Why{Reason: report.ReasonConnected}}
 		return
 	}
 	if e.target != nil {

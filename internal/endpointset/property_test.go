@@ -15,8 +15,10 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"pgregory.net/rapid"
 
+	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -29,7 +31,7 @@ func checkAccounts(t require.TestingT, s *Set) {
 	warming := 0
 	mayServe := make(map[*pick.Conn]bool)
 	for _, e := range s.list {
-		counts[e.class]++
+		counts[e.was.Class]++
 		require.False(t, e.unlisted)
 		require.Same(t, e, s.byName[e.name])
 		require.Equal(t, e.drained, s.drained[e.name])
@@ -41,17 +43,17 @@ func checkAccounts(t require.TestingT, s *Set) {
 	require.Equal(t, warming, s.warming)
 	require.Len(t, s.byName, len(s.list))
 	for _, e := range slices.Concat(s.list, s.leaving) {
-		require.Equal(t, e.classifyLocked(), e.class, e.name)
+		require.Equal(t, judge.Judge(e.facts()), e.was, "%s: the judgement is up to date", e.name)
 		require.NotEqual(t, closed, e.link.phase)
 		require.LessOrEqual(t, e.recorded.Picked, e.countsLocked().Picked, "what the metrics have of %s", e.name)
 		holds := e.link.phase == connecting || e.link.phase == ready
 		require.Equal(t, holds, e.conn != nil, "%s has a SubConn exactly if it needs one", e.name)
 		require.Equal(t, e.link.phase != ready, e.timer != nil, "%s has a timer unless it is connected", e.name)
 		if e.conn != nil {
-			require.Equal(t, e.class == eligible && (s.choice == nil || s.choice.active == e), e.conn.Eligible())
-			require.Equal(t, s.choice != nil && s.choice.active == e && e.standingLocked() == selector.Suspect, e.conn.Doubted())
+			require.Equal(t, e.was.Class == judge.Eligible && (s.choice == nil || s.choice.active == e), e.conn.Eligible())
+			require.Equal(t, s.choice != nil && s.choice.active == e && e.was.Standing == judge.Suspect, e.conn.Doubted())
 		}
-		if e.class == eligible {
+		if e.was.Class == judge.Eligible {
 			mayServe[&e.conn.Conn] = true
 			require.Same(t, &e.conn.Conn, e.counted)
 			require.True(t, s.eligible.Has(e.counted))
@@ -64,7 +66,7 @@ func checkAccounts(t require.TestingT, s *Set) {
 	for name, n := range s.renewing {
 		require.Same(t, s.byName[name], n.replaces)
 		require.True(t, n.unlisted)
-		require.Equal(t, undecided, n.class)
+		require.Equal(t, judge.Undecided, n.was.Class)
 		require.NotContains(t, s.list, n)
 	}
 	require.Empty(t, s.after)
@@ -85,7 +87,6 @@ func checkChoice(t require.TestingT, s *Set) {
 	require.Len(t, c.byID, len(s.list)+len(s.leaving))
 	for id, e := range c.byID {
 		require.Equal(t, id, e.id)
-		require.Equal(t, e.conditionLocked(), e.told, "%s: the choice knows all", e.name)
 	}
 	active, found := c.state.Active()
 	require.Equal(t, found, c.active != nil)
@@ -93,7 +94,7 @@ func checkChoice(t require.TestingT, s *Set) {
 		require.Equal(t, active.ID, c.active.id)
 		require.Same(t, c.active, c.last)
 	}
-	someone := slices.ContainsFunc(s.list, func(e *endpoint) bool { return e.class == eligible })
+	someone := slices.ContainsFunc(s.list, func(e *endpoint) bool { return e.was.Class == judge.Eligible })
 	if someone && c.state.Pinned() == "" && !c.state.Waiting() {
 		require.True(t, s.pickableLocked(), "whoever can serve does")
 	}
@@ -175,6 +176,26 @@ func checkTurns(t require.TestingT, s *Set, p *pick.Picker) {
 		require.Equal(t, !stays, s.spilled)
 	} else {
 		require.Empty(t, p.Spare)
+	}
+}
+
+// checkEvents sees that the events of each endpoint are a chain, without one that
+// says nothing new.
+func checkEvents(t require.TestingT, s *Set) {
+	last := make(map[string]report.Event)
+	for _, e := range s.Events() {
+		if e.Kind != report.EventEndpoint {
+			continue
+		}
+		was := last[e.Endpoint]
+		if e.From != "" { // else it is another one of the same name
+			require.Equal(t, was.To, e.From, "%v follows %v", e, was)
+		}
+		if e.From == e.To {
+			require.Equal(t, report.StateConnecting, e.To, "%v", e)
+			require.NotEqual(t, was.Reason, e.Reason, "%v follows %v", e, was)
+		}
+		last[e.Endpoint] = e
 	}
 }
 
@@ -362,6 +383,7 @@ func testAccounts(t *testing.T, options ...func(*Config)) {
 				checkAccounts(t, m.f.set)
 				checkSubConns(t, m.f) // once it is quiet
 				checkSnapshot(t, m.f)
+				checkEvents(t, m.f.set)
 				m.call()
 			}
 		})
@@ -415,7 +437,7 @@ func testRecovery(t *testing.T, options ...func(*Config)) {
 				assert.Equal(t, machineAddrs, m.f.picked(), fmt.Sprint(m.f.set.Explain()))
 			} else {
 				assert.Len(t, m.f.picked(), 1, fmt.Sprint(m.f.set.Explain()))
-				assert.Equal(t, len(machineAddrs), m.f.set.counts[eligible])
+				assert.Equal(t, len(machineAddrs), m.f.set.counts[judge.Eligible])
 			}
 			assert.Len(t, m.f.live(), len(machineAddrs))
 		})

@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -67,7 +68,7 @@ func (s *Set) Renew(name string) {
 // renewedLocked ends the renewal of which n is the successor, as soon as it is
 // decided.
 func (s *Set) renewedLocked(n *endpoint) {
-	if n.class != eligible {
+	if n.was.Class != judge.Eligible {
 		s.keepLocked(n)
 		return
 	}
@@ -79,20 +80,21 @@ func (s *Set) renewedLocked(n *endpoint) {
 		}
 	}
 	s.byName[n.name] = n
-	s.counts[e.class]--
-	s.counts[n.class]++
+	s.counts[e.was.Class]--
+	s.counts[n.was.Class]++
 	e.unlisted, n.unlisted = true, false
+	was := e.was
 	s.succeedLocked(n, e)
 	e.closeLocked()
 	n.inheritLocked(e)
-	n.showLocked()
+	n.tellLocked(was)
 	s.logLaterLockedf("endpoint %q: renewed, and connected to %v", n.name, n.remoteLocked())
 	s.dirtyLocked()
 }
 
 // inheritLocked has the accounts of an endpoint that is closed go on as those of e.
 func (e *endpoint) inheritLocked(from *endpoint) {
-	e.shown, e.shownReason, e.shownSince, e.heardAt = from.shown, from.shownReason, from.shownSince, from.heardAt
+	e.since, e.heardAt = from.since, from.heardAt
 	e.transitions, e.ejections = from.transitions, from.ejections
 	e.folded, e.retired, e.recorded = pick.Sum(e.folded, from.folded), append(e.retired, from.retired...), from.recorded
 	e.picked = from.picked
@@ -105,7 +107,7 @@ func (s *Set) succeedLocked(n, e *endpoint) {
 	if c == nil {
 		return
 	}
-	n.id, n.told = e.id, e.told
+	n.id = e.id
 	c.byID[n.id] = n
 	if c.last == e {
 		c.last = n
@@ -115,7 +117,7 @@ func (s *Set) succeedLocked(n, e *endpoint) {
 		e.admitLocked() // first, so that there are never two
 	}
 	n.admitLocked()
-	n.observeLocked()
+	n.observeLocked(e.was)
 }
 
 // keepLocked gives up a renewal.

@@ -1,19 +1,19 @@
 package endpointset
 
-import "github.com/cantonlb/cantonlb/report"
+import (
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/report"
+)
 
 // rescueLocked has calls on unhealthy endpoints made again elsewhere, once Set.mu
 // is released: those on e if it has just become unhealthy and there is another,
 // whatever its class was, and those on all of them if e is the first that is
 // eligible again.
-func (s *Set) rescueLocked(e *endpoint, was class) {
-	sick := e.health.state == report.Unhealthy
-	fell := sick && !e.sick
-	e.sick = sick
+func (s *Set) rescueLocked(e *endpoint, was judge.Judgement) {
 	switch {
-	case fell && s.pickableLocked():
+	case e.was.Sick && !was.Sick && s.pickableLocked():
 		e.rescueLocked()
-	case s.choice == nil && was != eligible && e.class == eligible && s.eligible.Len() == 1:
+	case s.choice == nil && was.Class != judge.Eligible && e.was.Class == judge.Eligible && s.eligible.Len() == 1:
 		for _, other := range s.list {
 			other.rescueLocked()
 		}
@@ -24,7 +24,7 @@ func (s *Set) rescueLocked(e *endpoint, was class) {
 }
 
 func (e *endpoint) rescueLocked() {
-	if c := e.conn; c != nil && e.class == out && e.health.state == report.Unhealthy && !e.finishesLocked() {
+	if c := e.conn; c != nil && e.was.Class == judge.Out && e.was.Sick && !e.finishesLocked() {
 		e.set.after = append(e.set.after, c.Rescue)
 	}
 }
@@ -32,7 +32,7 @@ func (e *endpoint) rescueLocked() {
 // finishesLocked tells whether the endpoint is expected to finish the calls that
 // it has: one that was the active and says that it is not any more.
 func (e *endpoint) finishesLocked() bool {
-	return e.set.choice != nil && e.health.reason == report.ReasonNotServing
+	return e.set.choice != nil && e.health.Reason == report.ReasonNotServing
 }
 
 // rescueLate is for the calls on a connection that is given up while its
@@ -41,7 +41,7 @@ func (e *endpoint) finishesLocked() bool {
 func (s *Set) rescueLate(c *conn) {
 	s.mu.Lock()
 	e := c.endpoint
-	elsewhere := s.pickableLocked() && (e.conn != c || e.health.state == report.Unhealthy) && !e.finishesLocked()
+	elsewhere := s.pickableLocked() && (e.conn != c || e.health.State == report.Unhealthy) && !e.finishesLocked()
 	s.unlock()
 	if elsewhere {
 		c.Rescue()

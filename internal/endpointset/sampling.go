@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -50,7 +51,7 @@ func (s *Set) sample() time.Duration {
 	s.mu.Lock()
 	defer s.unlock()
 	turn := s.room.Turn()
-	if turn != s.sampled || s.busy || s.counts[out] > 0 || len(s.leaving) > 0 || len(s.retired) > 0 {
+	if turn != s.sampled || s.busy || s.counts[judge.Out] > 0 || len(s.leaving) > 0 || len(s.retired) > 0 {
 		s.sampled, s.busy = turn, false
 		for _, e := range s.list {
 			e.sampleLocked(now)
@@ -86,11 +87,11 @@ func (e *endpoint) sampleLocked(now time.Time) {
 	if c.silence.since.Before(s.quiet) {
 		c.silence.since = s.quiet // what is in flight has begun since
 	}
-	if c.listenLocked(now, n, s.cfg.HealthCheck) && e.health.state == report.Healthy {
+	if c.listenLocked(now, n, s.cfg.HealthCheck) && e.health.State == report.Healthy {
 		s.after = append(s.after, func() { e.checker.Doubt(report.ReasonSilence) })
 	}
-	if e.health.state == report.Unhealthy {
-		s.closeIfDeadLocked(c, now, e.health.reason)
+	if e.health.State == report.Unhealthy {
+		s.closeIfDeadLocked(c, now, e.health.Reason)
 	}
 }
 

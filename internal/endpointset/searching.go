@@ -95,7 +95,7 @@ func (s *Set) knockAll() []*checking.Checker {
 		if e.link.phase == waiting && e.knocks == 0 {
 			e.knockLocked()
 		}
-		if e.checker != nil && e.health.state != report.HealthUnknown && (e.link.phase == ready || e.target != nil) {
+		if e.checker != nil && e.health.State != report.HealthUnknown && (e.link.phase == ready || e.target != nil) {
 			checkers = append(checkers, e.checker)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -177,7 +178,7 @@ func (s *Set) replaceLocked(list []wanted) {
 	for _, e := range gone {
 		if byName[e.name] != e {
 			e.unlisted = true
-			s.counts[e.class]--
+			s.counts[e.was.Class]--
 			if e.warming { // nobody waits for it any more
 				e.warming = false
 				s.warming--
@@ -203,7 +204,7 @@ func (s *Set) replaceLocked(list []wanted) {
 	s.warming += len(fresh)
 	for _, e := range fresh {
 		e.warming = true
-		s.counts[e.class]++
+		s.counts[e.was.Class]++
 	}
 	s.membersLocked()
 	for _, e := range fresh {
@@ -245,22 +246,22 @@ func (s *Set) releaseLocked() {
 }
 
 // reclassLocked accounts for an endpoint's change of class.
-func (s *Set) reclassLocked(e *endpoint, was class) {
+func (s *Set) reclassLocked(e *endpoint, was judge.Class) {
 	if !e.unlisted {
 		s.counts[was]--
-		s.counts[e.class]++
-		if was == undecided && s.counts[undecided] == 0 {
+		s.counts[e.was.Class]++
+		if was == judge.Undecided && s.counts[judge.Undecided] == 0 {
 			select {
 			case s.decided <- struct{}{}:
 			default:
 			}
 		}
 	}
-	if was == eligible {
+	if was == judge.Eligible {
 		s.eligible.Remove(e.counted)
 		e.counted = nil
 	}
-	if e.class == eligible {
+	if e.was.Class == judge.Eligible {
 		e.counted = &e.conn.Conn
 		s.eligible.Add(e.counted)
 	}

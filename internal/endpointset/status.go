@@ -10,6 +10,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -54,12 +55,12 @@ func probed(e *report.EndpointStatus, p report.ProbeStatus) {
 }
 
 func (e *endpoint) statusLocked() report.EndpointStatus {
-	d := e.describeLocked()
+	is := e.was
 	out := report.EndpointStatus{
 		Name: e.name, Address: e.addressText(), Weight: e.weight, Zone: e.zone, Connection: e.connectivityLocked(),
 		Active: e.set.choice != nil && e.set.choice.active == e, Priority: e.priority,
-		State: d.state, Reason: d.reason, Detail: d.detail, Since: e.shownSince, Health: e.health.state,
-		Eligible: e.class == eligible, Drained: e.drained, Ejected: e.ejection.phase != admitted, Calls: e.countsLocked(),
+		State: is.State, Reason: is.Reason, Detail: is.Detail, Since: e.since, Health: is.Health,
+		Eligible: is.Class == judge.Eligible, Drained: e.drained, Ejected: e.ejection.phase != admitted, Calls: e.countsLocked(),
 		Probe: report.ProbeStatus{Target: e.targetText(), Kind: report.KindConnectivity},
 		Heard: e.heardAt, Transitions: slices.Clone(e.transitions), Ejections: e.ejections,
 	}
@@ -67,13 +68,10 @@ func (e *endpoint) statusLocked() report.EndpointStatus {
 		out.Remote = remote.String()
 	}
 	if e.link.phase != ready {
-		out.ConnectionError = cleantext.Detail(errorText(e.connErr))
+		out.ConnectionError = e.linkWhy.Detail
 	}
 	if e.link.phase == waiting {
 		out.NextTry = e.nextTry
-	}
-	if e.channel.failing {
-		out.Health = report.Unhealthy
 	}
 	return out
 }
@@ -112,7 +110,7 @@ func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 		if s.changed == nil {
 			s.changed = make(chan struct{})
 		}
-		have, of, changed, stopped := s.counts[eligible], len(s.list), s.changed, s.closed
+		have, of, changed, stopped := s.counts[judge.Eligible], len(s.list), s.changed, s.closed
 		pickable := s.pickableLocked()
 		s.unlock()
 		switch {
@@ -171,7 +169,7 @@ func (s *Set) setDrained(name string, drained bool) error {
 	for _, x := range append([]*endpoint{e}, s.leaving...) {
 		if x.name == name { // the endpoint, and what it is about to replace
 			x.drained = drained
-			x.settleLocked()
+			x.applyLocked()
 		}
 	}
 	s.dirtyLocked() // with FailOpen it matters even to one that is not eligible

@@ -9,7 +9,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
-	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -30,8 +29,8 @@ const (
 // it should be. detail is for people. It must return when its context ends.
 type Validator func(ctx context.Context, cc grpc.ClientConnInterface, e resolver.Endpoint) (result ValidationResult, detail string)
 
-// validatedLocked tells that nothing is left to find out about the connection.
-func (e *endpoint) validatedLocked() bool {
+// identifiedLocked tells that nothing is left to find out about the connection.
+func (e *endpoint) identifiedLocked() bool {
 	return e.set.options.Validator == nil || e.validation.last == identityValid
 }
 
@@ -72,7 +71,7 @@ func (e *endpoint) answeredWho(c *conn, event validationEvent, detail string) {
 	if e.conn == c && !s.closed {
 		e.validationDetail = detail
 		e.validateLocked(c, event)
-		e.settleLocked()
+		e.applyLocked()
 	}
 }
 
@@ -113,12 +112,4 @@ func (e *endpoint) stopValidationTimerLocked() {
 		e.validationTimer.Stop()
 		e.validationTimer = nil
 	}
-}
-
-// validationReason is why an endpoint is not eligible whose validation has failed.
-func (v validation) reason() report.Reason {
-	if v.last == identityMismatch {
-		return report.ReasonIdentityMismatch
-	}
-	return report.ReasonNotValidated
 }
