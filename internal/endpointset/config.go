@@ -1,10 +1,12 @@
 package endpointset
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +14,8 @@ import (
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/fault"
+	"github.com/cantonlb/cantonlb/internal/limits"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -62,95 +66,62 @@ type Config struct {
 	Failover *Failover
 }
 
-// The defaults, and the bounds of what may be set.
+// The defaults.
 const (
 	defaultConsecutiveFailures = 5
 	defaultBaseTime            = time.Second
 	defaultMaxTime             = time.Minute
 	defaultDeadAfter           = 3 * time.Second
-
-	maxDuration            = 24 * time.Hour
-	maxConsecutiveFailures = 1_000_000
 )
 
-// Validate gives the configuration with defaults in place of zero values. Each
-// error is a *strictjson.Error that names the key, the value and what would be
-// right.
+// Validate returns the configuration with defaults in place of zero values, or all
+// that is wrong with it: each fault is a *configerr.Error that names the key, the
+// value and what would be right.
 func (c Config) Validate() (Config, error) {
-	var errs []error
+	var faults fault.List
 	health, err := c.HealthCheck.WithDefaults()
-	if err != nil {
-		errs = append(errs, strictjson.Prefix("healthCheck", err))
-	}
+	faults.AddIn("healthCheck", err)
 	c.HealthCheck = health
 	duration := func(field string, d *time.Duration, byDefault time.Duration) {
-		switch {
-		case *d == 0:
+		if *d == 0 {
 			*d = byDefault
-		case *d < 0:
-			errs = append(errs, &strictjson.Error{Field: field, Value: fmt.Sprintf("%q", d), Want: strictjson.WantDuration})
-		case *d > maxDuration:
-			errs = append(errs, &strictjson.Error{Field: field, Value: fmt.Sprintf("%q", d), Want: "a duration of at most " + maxDuration.String()})
 		}
+		faults.Check(*d > 0, field, fmt.Sprintf("%q", *d), strictjson.WantDuration)
+		faults.Check(*d <= healthcheck.MaxSetting, field, fmt.Sprintf("%q", *d), "a duration of at most "+healthcheck.MaxSetting.String())
 	}
 	e := &c.Ejection
-	switch {
-	case e.ConsecutiveFailures == 0:
-		e.ConsecutiveFailures = defaultConsecutiveFailures
-	case e.ConsecutiveFailures < 0 || e.ConsecutiveFailures > maxConsecutiveFailures:
-		errs = append(errs, &strictjson.Error{
-			Field: "ejection.consecutiveFailures", Value: fmt.Sprint(e.ConsecutiveFailures),
-			Want: fmt.Sprintf("a whole number from 1 to %d", maxConsecutiveFailures),
-		})
-	}
+	e.ConsecutiveFailures = cmp.Or(e.ConsecutiveFailures, defaultConsecutiveFailures)
+	faults.Check(e.ConsecutiveFailures > 0 && e.ConsecutiveFailures <= limits.MaxConsecutiveFailures, "ejection.consecutiveFailures",
+		strconv.Itoa(e.ConsecutiveFailures), fmt.Sprintf("a whole number from 1 to %d", limits.MaxConsecutiveFailures))
 	duration("ejection.baseTime", &e.BaseTime, min(defaultBaseTime, positive(e.MaxTime, defaultBaseTime)))
 	duration("ejection.maxTime", &e.MaxTime, max(defaultMaxTime, e.BaseTime))
-	if e.BaseTime > e.MaxTime && e.MaxTime > 0 {
-		errs = append(errs, &strictjson.Error{
-			Field: "ejection.baseTime", Value: fmt.Sprintf("%q", e.BaseTime),
-			Want: fmt.Sprintf("a duration not above maxTime %q", e.MaxTime),
-		})
-	}
+	faults.Check(e.BaseTime <= e.MaxTime || e.MaxTime <= 0, "ejection.baseTime",
+		fmt.Sprintf("%q", e.BaseTime), fmt.Sprintf("a duration not above maxTime %q", e.MaxTime))
 	duration("deadAfter", &c.DeadAfter, defaultDeadAfter)
-	if err := checkZone(c.Zone); err != nil {
-		errs = append(errs, err)
-	}
-	switch {
-	case c.SpillBelow == 0:
-		c.SpillBelow = defaultSpillBelow
-	case !(c.SpillBelow > 0 && c.SpillBelow <= 1): // nor not-a-number
-		errs = append(errs, &strictjson.Error{Field: "spillBelow", Value: fmt.Sprint(c.SpillBelow), Want: strictjson.WantShare})
-	}
+	faults.Check(isZone(c.Zone), "zone", fault.Quote(c.Zone),
+		fmt.Sprintf("printable text of at most %d bytes with no space at its ends", resolver.MaxZone))
+	c.SpillBelow = cmp.Or(c.SpillBelow, defaultSpillBelow)
+	faults.Check(c.SpillBelow > 0 && c.SpillBelow <= 1, "spillBelow", fmt.Sprint(c.SpillBelow), strictjson.WantShare) // nor not-a-number
 	if c.Failover != nil {
 		f := *c.Failover
 		c.Failover = &f
 		duration("holdDown", &f.HoldDown, selector.DefaultHoldDown)
 		duration("drain", &f.Drain, defaultDrain)
-		if err := f.checkFailBack(); err != nil {
-			errs = append(errs, err)
-		}
+		f.FailBack = cmp.Or(f.FailBack, selector.FailBackNever)
+		oneOf(&faults, "failBack", f.FailBack, selector.FailBackNever, selector.FailBackAfterHold)
 	}
-	switch c.NoneEligible {
-	case "":
-		c.NoneEligible = FailFast
-	case FailFast, Wait, FailOpen:
-	default:
-		errs = append(errs, &strictjson.Error{
-			Field: "noneEligible", Value: fmt.Sprintf("%q", strictjson.Echo(string(c.NoneEligible))),
-			Want: strictjson.OneOf(FailFast, Wait, FailOpen),
-		})
-	}
-	return c, errors.Join(errs...)
+	c.NoneEligible = cmp.Or(c.NoneEligible, FailFast)
+	oneOf(&faults, "noneEligible", c.NoneEligible, FailFast, Wait, FailOpen)
+	return c, faults.Err()
 }
 
-func checkZone(zone string) error {
-	if len(zone) <= resolver.MaxZone && strings.TrimSpace(zone) == zone && cleantext.Printable(zone) {
-		return nil
-	}
-	return &strictjson.Error{
-		Field: "zone", Value: fmt.Sprintf("%q", strictjson.Echo(zone)),
-		Want: fmt.Sprintf("printable text of at most %d bytes with no space at its ends", resolver.MaxZone),
-	}
+// oneOf adds a fault unless the value is one of those.
+func oneOf[T ~string](faults *fault.List, field string, value T, values ...T) {
+	faults.Check(slices.Contains(values, value), field, fault.Quote(value), strictjson.OneOf(values...))
+}
+
+func isZone(zone string) bool {
+	return len(zone) <= resolver.MaxZone && strings.TrimSpace(zone) == zone && cleantext.Printable(zone)
 }
 
 func positive(d, otherwise time.Duration) time.Duration {
@@ -177,13 +148,13 @@ func parse(data []byte, c Config) (*Config, error) {
 		"healthCheck": func(raw json.RawMessage) error { return c.HealthCheck.UnmarshalJSON(raw) },
 		"ejection": func(raw json.RawMessage) error {
 			return strictjson.Object(raw, map[string]func(json.RawMessage) error{
-				"consecutiveFailures": strictjson.Int(&e.ConsecutiveFailures, 1, maxConsecutiveFailures),
-				"baseTime":            strictjson.Duration(&e.BaseTime, maxDuration),
-				"maxTime":             strictjson.Duration(&e.MaxTime, maxDuration),
+				"consecutiveFailures": strictjson.Int(&e.ConsecutiveFailures, 1, limits.MaxConsecutiveFailures),
+				"baseTime":            strictjson.Duration(&e.BaseTime, healthcheck.MaxSetting),
+				"maxTime":             strictjson.Duration(&e.MaxTime, healthcheck.MaxSetting),
 			})
 		},
 		"noneEligible": strictjson.Enum(&c.NoneEligible, FailFast, Wait, FailOpen),
-		"deadAfter":    strictjson.Duration(&c.DeadAfter, maxDuration),
+		"deadAfter":    strictjson.Duration(&c.DeadAfter, healthcheck.MaxSetting),
 	}
 	if c.Failover != nil {
 		maps.Copy(keys, c.Failover.keys())
@@ -191,14 +162,14 @@ func parse(data []byte, c Config) (*Config, error) {
 		keys["zone"] = strictjson.String(&c.Zone, resolver.MaxZone)
 		keys["spillBelow"] = strictjson.Share(&c.SpillBelow)
 	}
-	if err := strictjson.Object(data, keys); err != nil {
+	var faults fault.List
+	faults.Add(strictjson.Object(data, keys))
+	checked, err := c.Validate()
+	faults.AddOthers(err)
+	if err := faults.Err(); err != nil {
 		return nil, err
 	}
-	c, err := c.Validate()
-	if err != nil {
-		return nil, err
-	}
-	return &c, nil
+	return &checked, nil
 }
 
 // MarshalJSON gives the JSON that ParseConfig or ParseActivePassive reads, with

@@ -13,8 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/strictjson"
+	"github.com/cantonlb/cantonlb/internal/limits"
 )
 
 const defaultJSON = `{"healthCheck":{"service":"","interval":"1s","timeout":"auto","suspectInterval":"0.1s",` +
@@ -80,7 +81,7 @@ func TestParseConfigNamesKeyValueAndWhatWouldBeRight(t *testing.T) {
 		c, err := ParseConfig([]byte(text))
 		require.EqualError(t, err, want, text)
 		assert.Nil(t, c)
-		var e *strictjson.Error
+		var e *configerr.Error
 		assert.ErrorAs(t, err, &e)
 	}
 }
@@ -93,7 +94,7 @@ func TestValidateCompletesWhatIsLeftOut(t *testing.T) {
 		"a short maximum":            {Ejection{MaxTime: 500 * time.Millisecond}, Ejection{5, 500 * time.Millisecond, 500 * time.Millisecond}},
 		"a long maximum":             {Ejection{MaxTime: time.Hour}, Ejection{5, time.Second, time.Hour}},
 		"both, and they are equal":   {Ejection{1, time.Hour, time.Hour}, Ejection{1, time.Hour, time.Hour}},
-		"as many failures as can be": {Ejection{ConsecutiveFailures: maxConsecutiveFailures}, Ejection{maxConsecutiveFailures, time.Second, time.Minute}},
+		"as many failures as can be": {Ejection{ConsecutiveFailures: limits.MaxConsecutiveFailures}, Ejection{limits.MaxConsecutiveFailures, time.Second, time.Minute}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Config{Ejection: c.given}.Validate()
@@ -111,20 +112,20 @@ func TestValidateNamesKeyValueAndWhatWouldBeRight(t *testing.T) {
 		`healthCheck.fall -1: want a whole number from 1 to 1000`:                {HealthCheck: healthcheck.Config{Fall: -1}},
 		`ejection.consecutiveFailures -1: want a whole number from 1 to 1000000`: {Ejection: Ejection{ConsecutiveFailures: -1}},
 		`ejection.consecutiveFailures 1000001: want a whole number from 1 to 1000000`: {
-			Ejection: Ejection{ConsecutiveFailures: maxConsecutiveFailures + 1}},
-		`ejection.baseTime "-1s": want a duration above zero, such as "1s"`:             {Ejection: Ejection{BaseTime: -time.Second}},
-		`ejection.maxTime "48h0m0s": want a duration of at most 24h0m0s`:                {Ejection: Ejection{MaxTime: 48 * time.Hour}},
-		`ejection.baseTime "2m0s": want a duration not above maxTime "1m0s"`:            {Ejection: Ejection{BaseTime: 2 * time.Minute, MaxTime: time.Minute}},
-		`deadAfter "-3s": want a duration above zero, such as "1s"`:                     {DeadAfter: -3 * time.Second},
-		`zone "a?b": want printable text of at most 64 bytes with no space at its ends`: {Zone: "a\nb"},
-		`spillBelow -0.1: want a number above 0 and at most 1`:                          {SpillBelow: -0.1},
-		`spillBelow NaN: want a number above 0 and at most 1`:                           {SpillBelow: math.NaN()},
-		`deadAfter "24h0m1s": want a duration of at most 24h0m0s`:                       {DeadAfter: 24*time.Hour + time.Second},
-		`noneEligible "x?y": want "failFast" or "wait" or "failOpen"`:                   {NoneEligible: "x\x00y"},
+			Ejection: Ejection{ConsecutiveFailures: limits.MaxConsecutiveFailures + 1}},
+		`ejection.baseTime "-1s": want a duration above zero, such as "1s"`:              {Ejection: Ejection{BaseTime: -time.Second}},
+		`ejection.maxTime "48h0m0s": want a duration of at most 24h0m0s`:                 {Ejection: Ejection{MaxTime: 48 * time.Hour}},
+		`ejection.baseTime "2m0s": want a duration not above maxTime "1m0s"`:             {Ejection: Ejection{BaseTime: 2 * time.Minute, MaxTime: time.Minute}},
+		`deadAfter "-3s": want a duration above zero, such as "1s"`:                      {DeadAfter: -3 * time.Second},
+		`zone "a\nb": want printable text of at most 64 bytes with no space at its ends`: {Zone: "a\nb"},
+		`spillBelow -0.1: want a number above 0 and at most 1`:                           {SpillBelow: -0.1},
+		`spillBelow NaN: want a number above 0 and at most 1`:                            {SpillBelow: math.NaN()},
+		`deadAfter "24h0m1s": want a duration of at most 24h0m0s`:                        {DeadAfter: 24*time.Hour + time.Second},
+		`noneEligible "x\x00y": want "failFast" or "wait" or "failOpen"`:                 {NoneEligible: "x\x00y"},
 	} {
 		_, err := c.Validate()
 		require.EqualError(t, err, want)
-		var e *strictjson.Error
+		var e *configerr.Error
 		assert.ErrorAs(t, err, &e)
 	}
 	_, err := Config{DeadAfter: -1, NoneEligible: "x", HealthCheck: healthcheck.Config{Fall: -1}}.Validate()
@@ -144,7 +145,7 @@ func TestWhatValidatesMarshalsAndParsesToTheSame(t *testing.T) {
 		c, err := Config{
 			HealthCheck: healthcheck.Config{Fall: rapid.IntRange(0, 5).Draw(t, "fall"), Disabled: rapid.Bool().Draw(t, "disabled")},
 			Ejection: Ejection{
-				ConsecutiveFailures: rapid.IntRange(-1, maxConsecutiveFailures+1).Draw(t, "failures"),
+				ConsecutiveFailures: rapid.IntRange(-1, limits.MaxConsecutiveFailures+1).Draw(t, "failures"),
 				BaseTime:            duration.Draw(t, "base"), MaxTime: duration.Draw(t, "max"),
 			},
 			NoneEligible: rapid.SampledFrom([]NoneEligible{"", FailFast, Wait, FailOpen, "x"}).Draw(t, "none"),
@@ -168,6 +169,23 @@ func checkRoundTrip(t rapid.TB, c Config) {
 	}
 }
 
+func TestEveryFaultOfThePoliciesIsReportedAtOnce(t *testing.T) {
+	fields := func(err error) []string {
+		var found []string
+		for _, e := range configerr.All(err) {
+			found = append(found, e.Field)
+		}
+		return found
+	}
+	_, err := ParseConfig([]byte(`{"healthCheck": {"interval": "0s", "fall": 0, "grpcPort": 5, "http": "http://{host}/"},
+		"ejection": {"baseTime": "2m", "maxTime": "1m"}, "zone": " eu", "spillBelow": 2, "noneElgible": "wait"}`))
+	assert.Equal(t, []string{
+		"healthCheck.interval", "healthCheck.fall", "healthCheck.grpcPort", "spillBelow", "noneElgible", "ejection.baseTime", "zone",
+	}, fields(err))
+	_, err = ParseActivePassive([]byte(`{"failBack": "x", "holdDown": 1, "drain": "0s", "zone": "eu", "deadAfter": "1"}`))
+	assert.Equal(t, []string{"failBack", "holdDown", "drain", "zone", "deadAfter"}, fields(err))
+}
+
 func FuzzParseConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := ParseConfig(data)
@@ -175,7 +193,7 @@ func FuzzParseConfig(f *testing.F) {
 			checkRoundTrip(t, *c)
 			return
 		}
-		var e *strictjson.Error
+		var e *configerr.Error
 		if c != nil || !errors.As(err, &e) {
 			t.Fatalf("%+v, %T: %v", c, err, err)
 		}

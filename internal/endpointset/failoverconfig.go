@@ -2,9 +2,9 @@ package endpointset
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
 
+	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
@@ -36,9 +36,16 @@ func ParseActivePassive(data []byte) (*Config, error) {
 func (f *Failover) keys() map[string]func(json.RawMessage) error {
 	return map[string]func(json.RawMessage) error{
 		"failBack": strictjson.Enum(&f.FailBack, selector.FailBackNever, selector.FailBackAfterHold),
-		"holdDown": strictjson.Duration(&f.HoldDown, maxDuration),
-		"drain":    strictjson.Duration(&f.Drain, maxDuration),
+		"holdDown": strictjson.Duration(&f.HoldDown, healthcheck.MaxSetting),
+		"drain":    strictjson.Duration(&f.Drain, healthcheck.MaxSetting),
 	}
+}
+
+// IsFailoverKey reports whether a key of the JSON of active_passive is one of a
+// Failover.
+func IsFailoverKey(key string) bool {
+	_, ok := new(Failover).keys()[key]
+	return ok
 }
 
 // failoverJSON is a Failover in JSON.
@@ -57,19 +64,4 @@ func (f *Failover) json() *failoverJSON {
 		HoldDown: strictjson.FormatDuration(f.HoldDown),
 		Drain:    strictjson.FormatDuration(f.Drain),
 	}
-}
-
-// checkFailBack fills in the default.
-func (f *Failover) checkFailBack() error {
-	switch f.FailBack {
-	case "":
-		f.FailBack = selector.FailBackNever
-	case selector.FailBackNever, selector.FailBackAfterHold:
-	default:
-		return &strictjson.Error{
-			Field: "failBack", Value: fmt.Sprintf("%q", strictjson.Echo(string(f.FailBack))),
-			Want: strictjson.OneOf(selector.FailBackNever, selector.FailBackAfterHold),
-		}
-	}
-	return nil
 }
