@@ -29,7 +29,8 @@ type fakeNode struct {
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when anything below changes
-	log     []entry
+	log     []entry       // of updates
+	ended   []entry       // of completions
 	end     int64
 	calls   map[string]int // by method
 	begins  []int64        // of the streams
@@ -37,7 +38,6 @@ type fakeNode struct {
 	id      string         // of the participant
 	noEnd   bool           // GetLedgerEnd fails
 	stream  func(turn int, s *serverStream) error
-	submit  func(request *submitted) error // nil: accept
 	ledger  *commands
 }
 
@@ -198,8 +198,12 @@ func (s *serverStream) tail(count int) error {
 	n := s.node
 	for {
 		n.mu.Lock()
-		from, _ := slices.BinarySearchFunc(n.log, s.at+1, func(e entry, o int64) int { return int(e.offset - o) })
-		batch, changed := slices.Clone(n.log[from:min(len(n.log), from+100)]), n.changed
+		log := n.log
+		if s.of == apiV2+"CompletionStreamResponse" {
+			log = n.ended
+		}
+		from, _ := slices.BinarySearchFunc(log, s.at+1, func(e entry, o int64) int { return int(e.offset - o) })
+		batch, changed := slices.Clone(log[from:min(len(log), from+100)]), n.changed
 		n.mu.Unlock()
 		for _, e := range batch {
 			if s.until > 0 && e.offset > s.until {
@@ -209,9 +213,6 @@ func (s *serverStream) tail(count int) error {
 				return errGoOn
 			}
 			s.at = e.offset
-			if string(e.message.Descriptor().FullName()) != s.of {
-				continue
-			}
 			count--
 			s.sent++
 			if err := s.SendMsg(e.message); err != nil {
