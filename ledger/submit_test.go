@@ -581,7 +581,7 @@ func TestTheLedgerEndIsNotAskedForEachTime(t *testing.T) {
 		for i := range 30 {
 			_, _, err := Submit(t.Context(), s, n.caller("SubmitAndWait"), command(fmt.Sprint(i)), options{})
 			require.NoError(t, err)
-			time.Sleep(time.Second)
+			time.Sleep(100 * time.Millisecond)
 		}
 		assert.Equal(t, 3, n.count(methodLedgerEnd))
 		after, err := s.After(t.Context())

@@ -127,7 +127,7 @@ func (e *FetchError) Unwrap() error { return e.Err }
 
 // endHolds is for how long an answer about the ledger end serves. An older one is as right, but has
 // more completions after it.
-const endHolds = 10 * time.Second
+const endHolds = time.Second
 
 // After returns an offset that is not after the ledger end: what is submitted from now on is completed
 // after it. Store it, by [PendingOf], before submitting what must not be lost in a crash.

@@ -9,7 +9,7 @@ import (
 	"reflect"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // Receiver is a stream that a server sends, such as a grpc.ServerStreamingClient.
@@ -127,14 +127,25 @@ func (s *stream[M]) check() error {
 
 // mayHaveCheckpoints is false for the streams of v1 that have none, on which silence says nothing.
 func (s *stream[M]) mayHaveCheckpoints() bool {
-	switch m := any(*new(M)).(type) {
-	case nil, *dynamicpb.Message: // not known before the first message
-		return true
-	case proto.Message:
-		return s.o.Position != nil || hasCheckpoints(m.ProtoReflect().Descriptor().FullName())
-	default:
+	if s.o.Position != nil {
 		return true
 	}
+	name, known := nameOf[M]()
+	return !known || hasCheckpoints(name)
+}
+
+// nameOf returns the full name of the messages of a generated type, of which there is none yet.
+func nameOf[M any]() (name protoreflect.FullName, known bool) {
+	defer func() { // a message by descriptor has no name without a value
+		if recover() != nil {
+			known = false
+		}
+	}()
+	m, ok := any(*new(M)).(proto.Message)
+	if !ok {
+		return "", false
+	}
+	return m.ProtoReflect().Descriptor().FullName(), true
 }
 
 // loop is the sequence.
