@@ -40,7 +40,8 @@ const (
 const (
 	// Unauthenticated: UNAUTHENTICATED. The stream is reopened once, after a fresh token.
 	Unauthenticated Cause = "unauthenticated"
-	// Unimplemented: UNIMPLEMENTED, as a passive replica answers; or the method does not exist.
+	// Unimplemented: UNIMPLEMENTED, as a passive replica answers; or the method does not exist. The
+	// stream is reopened as often as it takes once it has brought a message.
 	Unimplemented Cause = "unimplemented"
 	// AfterLedgerEnd: OFFSET_AFTER_LEDGER_END. It ends in a *RewoundError.
 	AfterLedgerEnd Cause = "after_ledger_end"

@@ -16,11 +16,18 @@ type reopener struct {
 	dropToken func() // may be nil
 	tell      func(Reopening)
 	retries   retries
+	proven    bool // the stream has brought a message, so that its method exists
 	facts     *facts
 }
 
 func newReopener(node Node, dropToken func(), tell func(Reopening)) reopener {
 	return reopener{node: node, dropToken: dropToken, tell: tell, retries: newRetries(), facts: new(facts)}
+}
+
+// progress tells that the stream has brought a message.
+func (r *reopener) progress() {
+	r.proven = true
+	r.retries.progress()
 }
 
 // again waits until the stream is to be opened again, after an error that ended it behind an offset.
@@ -31,6 +38,9 @@ func (r *reopener) again(ctx context.Context, at Offset, err error) error {
 		return ended
 	}
 	reaction := react(err)
+	if reaction.cause == Unimplemented && r.proven { // by a passive replica
+		reaction.response = reopen
+	}
 	pause, again := r.retries.next(reaction, time.Now())
 	if !again {
 		if reaction.cause == AfterLedgerEnd {

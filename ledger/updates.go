@@ -231,7 +231,7 @@ func (s *stream[M]) deliver(msg M, watch *watch, yield func(Update[M], error) bo
 	case at.first != at.last && at.first.Compare(s.at) <= 0:
 		return false, &BackwardsError{Last: s.at, Got: at.first}
 	}
-	s.reopener.retries.progress()
+	s.reopener.progress()
 	s.empty = 0
 	more = yield(Update[M]{Msg: msg, Offset: at.last, Checkpoint: at.checkpoint}, nil)
 	if more && at.checkpoint && s.o.OnCheckpoint != nil {

@@ -143,7 +143,6 @@ func TestWhatCannotPassEndsTheStream(t *testing.T) {
 		"permission denied":    {status.Error(codes.PermissionDenied, "no"), PermissionDenied, 0},
 		"invalid":              {status.Error(codes.InvalidArgument, "no"), InvalidRequest, 0},
 		"unauthenticated":      {status.Error(codes.Unauthenticated, "no"), Unauthenticated, 0},
-		"unimplemented":        {status.Error(codes.Unimplemented, "no"), Unimplemented, patience},
 		"internal":             {status.Error(codes.Internal, "no"), Failed, patience},
 		"aborted, no delay":    {status.Error(codes.Aborted, "no"), Failed, patience},
 		"not a status":         {errors.New("no"), Failed, patience},
@@ -180,6 +179,72 @@ func TestWhatCannotPassEndsTheStream(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A method that has worked exists, however long the replicas are passive.
+func TestAMethodThatIsNotImplementedIsGivenUpUnlessItHasWorked(t *testing.T) {
+	for _, worked := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNode(t)
+			n.add(3)
+			n.stream = func(turn int, s *serverStream) error {
+				if worked && turn == 0 {
+					_ = s.tail(1)
+				}
+				return status.Error(codes.Unimplemented, "no")
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			_, err := read(Updates(ctx, At(0), n.updates, Options[*dynamicpb.Message]{}), -1)
+			var stopped *StoppedError
+			assert.Equal(t, !worked, errors.As(err, &stopped), err)
+			assert.Equal(t, worked, errors.Is(err, context.DeadlineExceeded), err)
+		})
+	}
+}
+
+// A token that lives for six seconds ends the stream as often; the updates go on.
+func TestTokensThatExpireCauseNoSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		n.stream = func(_ int, s *serverStream) error {
+			expired := time.AfterFunc(6*time.Second, func() { n.change(func() {}) })
+			defer expired.Stop()
+			begun := time.Now()
+			for time.Since(begun) < 6*time.Second {
+				if err := s.tail(1); err != errGoOn { //nolint:errorlint // it is that very value
+					return err
+				}
+			}
+			return damlError(codes.Aborted, "ACCESS_TOKEN_EXPIRED", 2, time.Second)
+		}
+		stop := time.Now().Add(2 * time.Minute)
+		go func() {
+			for o := int64(1); time.Now().Before(stop); o++ {
+				n.add(o)
+				time.Sleep(20 * time.Millisecond)
+			}
+		}()
+		ctx, cancel := context.WithDeadline(t.Context(), stop)
+		defer cancel()
+		var met causes
+		last, silence, next := time.Now(), time.Duration(0), int64(1)
+		for u, err := range Updates(ctx, At(0), n.updates, Options[*dynamicpb.Message]{OnReopen: met.add}) {
+			if err != nil {
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				break
+			}
+			require.Equal(t, next, u.Offset.Int64())
+			next++
+			silence = max(silence, time.Since(last))
+			last = time.Now()
+		}
+		assert.Len(t, met, 19)
+		assert.Equal(t, TokenExpired, met[0])
+		assert.Less(t, silence, 400*time.Millisecond)
+		t.Logf("%d updates, longest silence %v", next-1, silence)
+		time.Sleep(time.Second)
+	})
 }
 
 func TestALedgerThatWasRewoundIsToldAfterAMinute(t *testing.T) {
