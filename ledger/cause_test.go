@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/cantonlb/cantonlb"
 )
@@ -35,6 +37,9 @@ func TestEveryErrorHasItsReaction(t *testing.T) {
 		"UNAVAILABLE, 10 s":   {damlError(codes.Unavailable, "SERVER_IS_SHUTTING_DOWN", 1, 10*time.Second), reaction{cause: Unavailable}},
 		"ABORTED, 3 s":        {damlError(codes.Aborted, "SERVER_OVERLOADED", 2, 3*time.Second), reaction{Aborted, reopen, 3 * time.Second}},
 		"ABORTED, category":   {status.Error(codes.Aborted, "X(2,0): x"), reaction{cause: Aborted}},
+		"ABORTED, RetryInfo":  {retryOnly(codes.Aborted, 3*time.Second), reaction{Aborted, reopen, 3 * time.Second}},
+		"ABORTED, endless":    {retryOnly(codes.Aborted, 1000*time.Hour), reaction{Aborted, reopen, time.Hour}},
+		"ABORTED, none":       {retryOnly(codes.Aborted, 0), reaction{Failed, reopenWhile, 0}},
 		"ABORTED":             {status.Error(codes.Aborted, "x"), reaction{Failed, reopenWhile, 0}},
 		"CANCELLED":           {status.Error(codes.Canceled, "x"), reaction{cause: ServerCanceled}},
 		"DEADLINE_EXCEEDED":   {status.Error(codes.DeadlineExceeded, "x"), reaction{cause: TimedOut}},
@@ -53,6 +58,15 @@ func TestEveryErrorHasItsReaction(t *testing.T) {
 	} {
 		assert.Equal(t, c.want, react(c.err), name)
 	}
+}
+
+// retryOnly is an error whose other details a proxy has left out.
+func retryOnly(code codes.Code, delay time.Duration) error {
+	s, err := status.New(code, "wait").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(delay)})
+	if err != nil {
+		panic(err) //nolint:forbidigo // a mistake of a test
+	}
+	return s.Err()
 }
 
 func TestEveryCauseThatEndsAStreamHasAdvice(t *testing.T) {

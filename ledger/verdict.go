@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/cantonerr"
 )
 
 // The ids of a node's errors about submissions.
@@ -45,7 +46,7 @@ func judge(err error) verdict {
 	}
 	var none *cantonlb.NoEligibleError
 	switch {
-	case errors.As(err, &none), isPassive(err): // not sent, or refused
+	case errors.As(err, &none), cantonerr.PassiveReplica(err): // not sent, or refused
 		v.delay = 0
 		return v
 	case said.ID == idDuplicate && code == codes.AlreadyExists:
