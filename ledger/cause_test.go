@@ -64,7 +64,7 @@ func TestEveryErrorHasItsReaction(t *testing.T) {
 func retryOnly(code codes.Code, delay time.Duration) error {
 	s, err := status.New(code, "wait").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(delay)})
 	if err != nil {
-		panic(err) //nolint:forbidigo // a mistake of a test
+		panic(err)
 	}
 	return s.Err()
 }

@@ -103,7 +103,7 @@ func (c *commands) handle(method string, stream grpc.ServerStream) error {
 	if t.before != nil {
 		return t.before
 	}
-	err, done := c.take(s, shape, t)
+	done, err := c.take(s, shape, t)
 	if err != nil && t.lose == nil {
 		return err
 	}
@@ -140,13 +140,13 @@ func (c *commands) handle(method string, stream grpc.ServerStream) error {
 func updateID(offset int64) string { return fmt.Sprint("update-", offset) }
 
 // take takes in a command, unless it is a duplicate, and executes it in its time.
-func (c *commands) take(s *submitted, shape shape, t treatment) (error, <-chan error) {
+func (c *commands) take(s *submitted, shape shape, t treatment) (<-chan error, error) {
 	done := make(chan error, 1)
 	c.node.mu.Lock()
 	defer c.node.mu.Unlock()
 	if !shape.reassignment {
 		if c.inFlight[s.change] {
-			return damlError(codes.Aborted, "SUBMISSION_ALREADY_IN_FLIGHT", 2, time.Second), nil
+			return nil, damlError(codes.Aborted, "SUBMISSION_ALREADY_IN_FLIGHT", 2, time.Second)
 		}
 		if e, dup := c.executed[s.change]; dup && !t.ignores {
 			metadata := []string{"existing_submission_id", e.submission, "completion_offset", fmt.Sprint(e.offset)}
@@ -156,10 +156,10 @@ func (c *commands) take(s *submitted, shape shape, t treatment) (error, <-chan e
 			err := damlError(codes.AlreadyExists, "DUPLICATE_COMMAND", 10, 0, metadata...)
 			c.complete(s, 0, err)
 			if !shape.accepts {
-				return err, nil
+				return nil, err
 			}
 			done <- err
-			return nil, done
+			return done, nil
 		}
 		c.inFlight[s.change] = true
 	}
@@ -180,14 +180,14 @@ func (c *commands) take(s *submitted, shape shape, t treatment) (error, <-chan e
 	}
 	if t.takes == 0 {
 		execute()
-		return nil, done
+		return done, nil
 	}
 	time.AfterFunc(t.takes, func() {
 		c.node.mu.Lock()
 		defer c.node.mu.Unlock()
 		execute()
 	})
-	return nil, done
+	return done, nil
 }
 
 // complete writes a completion, at an offset of its own if that is 0. The caller holds mu.
@@ -222,7 +222,7 @@ func (n *fakeNode) caller(method string) func(context.Context, *dynamicpb.Messag
 			}
 		}
 	}
-	panic("no method " + method) //nolint:forbidigo // a mistake of a test
+	panic("no method " + method)
 }
 
 // completions opens the completions of the node.

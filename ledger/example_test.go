@@ -24,7 +24,7 @@ type (
 	getActiveContractsResponse struct{ proto.Message }
 
 	completionStreamRequest struct {
-		UserId         string //nolint:revive // as generated
+		UserId         string //nolint:staticcheck // as generated
 		Parties        []string
 		BeginExclusive int64
 	}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -190,7 +191,7 @@ func (n *fakeNode) serve(turn int, s *serverStream) error {
 }
 
 // errGoOn is what a script returns for a stream that goes on as it should.
-var errGoOn = fmt.Errorf("go on")
+var errGoOn = errors.New("go on")
 
 // tail sends the next messages of the ledger as they come, count of them; -1 is all, until the client
 // goes.
@@ -302,7 +303,7 @@ func damlError(code codes.Code, id string, category int, retry time.Duration, me
 	}
 	s, err := status.New(code, fmt.Sprintf("%s(%d,abcd1234): words", id, category)).WithDetails(details...)
 	if err != nil {
-		panic(err) //nolint:forbidigo // a mistake of a test
+		panic(err)
 	}
 	return s.Err()
 }

@@ -258,7 +258,7 @@ func numberAt(m protoreflect.Message, path string) int64 {
 		case int32:
 			number = int64(n)
 		case uint64:
-			number = int64(min(n, 1<<63-1)) //nolint:gosec // bounded
+			number = int64(min(n, 1<<63-1))
 		}
 		return nil
 	})
@@ -280,7 +280,7 @@ func isNil(v any) bool {
 		return true
 	}
 	r := reflect.ValueOf(v)
-	switch r.Kind() { //nolint:exhaustive // the kinds that can be nil
+	switch r.Kind() {
 	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Func, reflect.Chan, reflect.Slice:
 		return r.IsNil()
 	default:

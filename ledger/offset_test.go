@@ -28,7 +28,7 @@ func TestAnOffsetSurvivesItsText(t *testing.T) {
 	assert.EqualValues(t, 42, o.Int64())
 	assert.Equal(t, Offset{}, At(-1))
 	assert.True(t, At(0).IsZero())
-	assert.Equal(t, "", At(0).String())
+	assert.Empty(t, At(0).String())
 }
 
 func TestABadOffsetIsRefused(t *testing.T) {

@@ -45,7 +45,7 @@ func TestRandomFaultsCostNoUpdate(t *testing.T) {
 	for _, seed := range seeds() {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test
+				random := rand.New(rand.NewPCG(seed, 0))
 				n := newNode(t)
 				n.delay = 10 * time.Second
 				want := make([]int64, 0, size(100_000))
@@ -57,7 +57,7 @@ func TestRandomFaultsCostNoUpdate(t *testing.T) {
 				var faults atomic.Int64
 				n.stream = func(turn int, s *serverStream) error {
 					faults.Add(1)
-					return randomFault(rand.New(rand.NewPCG(seed, uint64(turn)+1)), s) //nolint:gosec // a test
+					return randomFault(rand.New(rand.NewPCG(seed, uint64(turn)+1)), s)
 				}
 				written := make(chan struct{})
 				go func() {
@@ -227,7 +227,7 @@ func (n *fakeNode) checkOutcome(t *testing.T, id string, outcome Outcome, err er
 func randomTreatment(seed uint64, s *submitted) treatment {
 	var number uint64
 	_, _ = fmt.Sscanf(s.command, "command-%d", &number)
-	random := rand.New(rand.NewPCG(seed, number<<8|uint64(s.turn))) //nolint:gosec // a test
+	random := rand.New(rand.NewPCG(seed, number<<8|uint64(s.turn)))
 	var takes time.Duration
 	if random.IntN(2) == 0 {
 		takes = time.Duration(random.IntN(3000)) * time.Millisecond
@@ -248,7 +248,7 @@ func randomTreatment(seed uint64, s *submitted) treatment {
 		status.Error(codes.Unknown, "proxy"), status.Error(codes.Aborted, "proxy"),
 		damlError(codes.Aborted, "SUBMISSION_DURING_SHUTDOWN", 2, retry),
 	}
-	refusals := append(anyError,
+	refusals := append(slices.Clip(anyError),
 		passive, damlError(codes.Aborted, "PARTICIPANT_BACKPRESSURE", 2, retry), status.Error(codes.Unimplemented, "passive"),
 		damlError(codes.FailedPrecondition, "NOT_CONNECTED_TO_ANY_SYNCHRONIZER", 9, 0),
 	)

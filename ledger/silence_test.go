@@ -168,7 +168,7 @@ func TestTheSilenceOfTransactionsOfV1IsNoFault(t *testing.T) {
 
 // pausing is a stream of one message, which then waits.
 type pausing struct {
-	ctx   context.Context //nolint:containedctx // that of the stream
+	ctx   context.Context
 	first *dynamicpb.Message
 }
 

@@ -112,7 +112,8 @@ func TestWhatEndsASnapshot(t *testing.T) {
 		"the consumer's own error as it broke": {
 			opens(nil, status.Error(codes.Unavailable, "gone")),
 			func(s iter.Seq2[*dynamicpb.Message, error]) error {
-				for range s { //nolint:revive // to its end
+				for _, err := range s {
+					assert.Error(t, err)
 				}
 				return away
 			}, "", away,
@@ -149,27 +150,30 @@ func TestASnapshotThatBrokeIsNotWholeWhateverItsConsumerSays(t *testing.T) {
 			return &script{err: io.EOF}, nil
 		}
 		ended := 0
+		var broken error
 		_, err := Snapshot(t.Context(), open, func(contracts iter.Seq2[*dynamicpb.Message, error]) error {
-			for range contracts { //nolint:revive // to its end
+			for _, err := range contracts {
+				broken = err
 			}
-			for range contracts {
-				t.Error("it is over")
+			for _, err := range contracts {
+				t.Error("it is over", err)
 			}
 			ended++
 			return nil
 		}, SnapshotOptions{At: At(7)})
 		require.NoError(t, err)
 		assert.Equal(t, 3, ended)
+		assert.Equal(t, codes.Unavailable, status.Code(broken))
 	})
 }
 
 func TestASnapshotMayBeLeftEarly(t *testing.T) {
 	at, err := Snapshot(t.Context(), opens([]*dynamicpb.Message{contract("a"), contract("b")}, io.EOF),
 		func(contracts iter.Seq2[*dynamicpb.Message, error]) error {
-			for range contracts {
-				break
+			for _, err := range contracts {
+				return err
 			}
-			return nil
+			return errors.New("there are none")
 		}, SnapshotOptions{At: At(7)})
 	require.NoError(t, err)
 	assert.Equal(t, At(7), at)

@@ -513,7 +513,7 @@ func TestAReassignmentIsSubmittedOnce(t *testing.T) {
 						assert.Empty(t, n.executions())
 					default:
 						require.ErrorAs(t, err, &unknown)
-						assert.Equal(t, n.submissions(), []string{unknown.SubmissionID})
+						assert.Equal(t, []string{unknown.SubmissionID}, n.submissions())
 					}
 					assert.Len(t, n.submissions(), 1)
 				})

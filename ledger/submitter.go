@@ -153,8 +153,8 @@ func (s *Submitter) ledgerEnd(ctx context.Context) (Offset, error) {
 		cancel()
 		if err == nil {
 			s.mu.Lock()
-			defer s.mu.Unlock()
 			s.end, s.asked = end, time.Now()
+			s.mu.Unlock()
 			return end, nil
 		}
 		if err := r.again(ctx, Offset{}, err); err != nil {

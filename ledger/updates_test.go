@@ -486,8 +486,8 @@ func TestASecondLoopGoesOnWhereTheFirstStopped(t *testing.T) {
 		assert.Equal(t, []int64{1, 2, 3, 4}, append(first, second...))
 
 		assert.PanicsWithValue(t, "oh", func() {
-			for range seq {
-				panic("oh") //nolint:forbidigo // that is what is tested
+			for _, err := range seq {
+				panic(errors.Join(err, errors.New("oh")).Error())
 			}
 		})
 		third, err := read(seq, 1)
@@ -501,7 +501,8 @@ func TestTwoLoopsAtOnceAreAnError(t *testing.T) {
 		n := newNode(t)
 		n.add(1, 2)
 		seq := Updates(t.Context(), At(0), n.updates, Options[*dynamicpb.Message]{})
-		for range seq {
+		for _, err := range seq {
+			require.NoError(t, err)
 			for _, err := range seq {
 				var stopped *StoppedError
 				require.ErrorAs(t, err, &stopped)

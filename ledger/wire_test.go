@@ -114,22 +114,22 @@ func describe(pkg, text string) protoreflect.FileDescriptor {
 			number, kind, _ := strings.Cut(rest, ":")
 			n, err := strconv.Atoi(number)
 			if err != nil {
-				panic(err) //nolint:forbidigo // a mistake in the text above
+				panic(err)
 			}
 			f := &descriptorpb.FieldDescriptorProto{
-				Name: proto.String(name), Number: proto.Int32(int32(n)), //nolint:gosec // small
+				Name: proto.String(name), Number: proto.Int32(int32(n)),
 				Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
 			}
 			kind, oneof, inOneof := strings.Cut(kind, "@")
 			if inOneof {
 				if _, ok := oneofs[oneof]; !ok {
-					oneofs[oneof] = int32(len(m.OneofDecl)) //nolint:gosec // small
+					oneofs[oneof] = int32(len(m.GetOneofDecl()))
 					m.OneofDecl = append(m.OneofDecl, &descriptorpb.OneofDescriptorProto{Name: proto.String(oneof)})
 				}
 				f.OneofIndex = proto.Int32(oneofs[oneof])
 			}
-			if strings.HasSuffix(kind, "*") {
-				kind = strings.TrimSuffix(kind, "*")
+			if one, many := strings.CutSuffix(kind, "*"); many {
+				kind = one
 				f.Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
 			}
 			switch kind {
@@ -156,7 +156,7 @@ func describe(pkg, text string) protoreflect.FileDescriptor {
 	}
 	d, err := protodesc.NewFile(file, protoregistry.GlobalFiles)
 	if err != nil {
-		panic(err) //nolint:forbidigo // a mistake in the text above
+		panic(err)
 	}
 	return d
 }
@@ -174,7 +174,7 @@ func interactive(name string, f fields) *dynamicpb.Message {
 func message(name string, f fields) *dynamicpb.Message {
 	d, ok := wire()[protoreflect.FullName(name)]
 	if !ok {
-		panic("no message " + name) //nolint:forbidigo // a mistake of a test
+		panic("no message " + name)
 	}
 	m := dynamicpb.NewMessage(d)
 	fill(m, f)
@@ -185,7 +185,7 @@ func fill(m protoreflect.Message, f fields) {
 	for name, value := range f {
 		fd := m.Descriptor().Fields().ByName(protoreflect.Name(name))
 		if fd == nil {
-			panic(fmt.Sprintf("no field %s in %s", name, m.Descriptor().FullName())) //nolint:forbidigo // a mistake of a test
+			panic(fmt.Sprintf("no field %s in %s", name, m.Descriptor().FullName()))
 		}
 		switch v := value.(type) {
 		case fields:
@@ -206,14 +206,14 @@ func fill(m protoreflect.Message, f fields) {
 				err = proto.Unmarshal(wired, m.Mutable(fd).Message().Interface())
 			}
 			if err != nil {
-				panic(err) //nolint:forbidigo // a mistake of a test
+				panic(err)
 			}
 		case int:
-			switch fd.Kind() { //nolint:exhaustive // those that are used
+			switch fd.Kind() {
 			case protoreflect.Int32Kind:
-				m.Set(fd, protoreflect.ValueOfInt32(int32(v))) //nolint:gosec // small
+				m.Set(fd, protoreflect.ValueOfInt32(int32(v)))
 			case protoreflect.Uint64Kind:
-				m.Set(fd, protoreflect.ValueOfUint64(uint64(v))) //nolint:gosec // not negative
+				m.Set(fd, protoreflect.ValueOfUint64(uint64(v)))
 			default:
 				m.Set(fd, protoreflect.ValueOfInt64(int64(v)))
 			}

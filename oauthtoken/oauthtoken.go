@@ -117,7 +117,7 @@ func (c *Credentials) get(ctx context.Context) (*oauth2.Token, error) {
 	if q == nil || q.isOver(now) {
 		q = &question{done: make(chan struct{})}
 		c.question = q
-		go c.answer(q, c.first)
+		go c.answer(q, c.first) //nolint:contextcheck // the answer is for other calls, too
 	}
 	c.mu.Unlock()
 	if usable {
@@ -209,7 +209,7 @@ func refreshTime(before, token *oauth2.Token, now time.Time) time.Time {
 	if before != nil && before.AccessToken == token.AccessToken {
 		return now.Add(max(left/2, failureHolds))
 	}
-	return now.Add(time.Duration(float64(left) * (refreshFrom + refreshSpread*rand.Float64()))) //nolint:gosec // spreads the load
+	return now.Add(time.Duration(float64(left) * (refreshFrom + refreshSpread*rand.Float64())))
 }
 
 // errBadToken is the kind of a token that is of no use.
