@@ -92,7 +92,7 @@ func demonstrate(ctx context.Context, lasts time.Duration) (err error) {
 }
 
 // submitAll submits commands, one after the other, until submitting ends; the last one is finished.
-func submitAll(submitting, ctx context.Context, client *cantonlb.Client) error { //nolint:revive // ctx outlives submitting
+func submitAll(submitting, ctx context.Context, client *cantonlb.Client) error {
 	submitter := &ledger.Submitter{Node: ledger.NodeOf(client)}
 	stub := v2.NewCommandServiceClient(client)
 	for n := 1; ; n++ {
@@ -170,7 +170,7 @@ func compare(ctx context.Context, environment []string, address string, shared p
 	if err != nil {
 		return err
 	}
-	defer database.Close(context.WithoutCancel(ctx))
+	defer func() { _ = database.Close(context.WithoutCancel(ctx)) }()
 	waiting, cancel := context.WithTimeout(ctx, participant.StepLimit)
 	defer cancel()
 	for {

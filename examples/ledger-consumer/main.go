@@ -77,6 +77,6 @@ func serve(ctx context.Context, endpoints []cantonlb.Endpoint, address string) e
 	if err != nil {
 		return err
 	}
-	defer database.Close(context.WithoutCancel(ctx))
+	defer func() { _ = database.Close(context.WithoutCancel(ctx)) }()
 	return consume(ctx, client, database, new(ledger.Monitor))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	v2 "github.com/digital-asset/dazl-client/v8/go/api/com/daml/ledger/api/v2"
@@ -48,14 +49,11 @@ func dial(name string, endpoints []cantonlb.Endpoint) (client, error) {
 		}
 		return newLedgerClient(conn), nil
 	}
-	target := "static:///"
-	for i, e := range endpoints {
-		if i > 0 {
-			target += ","
-		}
-		target += e.Address[len("http://"):]
+	addresses := make([]string, 0, len(endpoints))
+	for _, e := range endpoints {
+		addresses = append(addresses, strings.TrimPrefix(e.Address, "http://"))
 	}
-	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	conn, err := grpc.NewClient("static:///"+strings.Join(addresses, ","), grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig": [{"pick_first": {}}]}`))
 	if err != nil {
 		return nil, err
@@ -95,8 +93,7 @@ func (c *ledgerClient) pay(ctx context.Context, payment string) error {
 	defer cancel()
 	_, _, err := ledger.Submit(ctx, c.submitter, v2.NewCommandServiceClient(c.conn).SubmitAndWait, request(payment, payment),
 		ledger.SubmitOptions[*v2.SubmitAndWaitResponse]{})
-	var unknown *ledger.UnknownOutcomeError
-	if errors.As(err, &unknown) {
+	if _, unknown := errors.AsType[*ledger.UnknownOutcomeError](err); unknown {
 		return fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	return err

@@ -97,10 +97,10 @@ func run(ctx context.Context, s settings) error {
 		}
 	}
 	if s.compare {
-		page(os.Stdout, s, all)
+		fmt.Print(page(s, all))
 		return nil
 	}
-	summary(os.Stdout, all[s.client])
+	fmt.Print(summary(all[s.client]))
 	for _, r := range all[s.client] {
 		if s.client == "ledger" && (r.lost > 0 || r.twice > 0 || r.gaps > 0 || r.repeated > 0 || r.wrong > 0) {
 			return errors.New("the client was told what is not so, or something was lost")
@@ -129,7 +129,7 @@ func one(ctx context.Context, s settings, name string) (r result, err error) {
 
 	work := start(ctx, c, s.rate)
 	r.faults, err = play(ctx, replicas, shared, s.duration)
-	told, seen := work.stop()
+	told, seen := work.stop() //nolint:contextcheck // the last updates may come after Ctrl-C
 	if err != nil {
 		return r, err
 	}

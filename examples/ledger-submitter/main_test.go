@@ -40,13 +40,10 @@ func TestAResultCountsWhatIsNotSo(t *testing.T) {
 		[]participant.Update{{Offset: 1, Text: "a"}, {Offset: 2, Text: "a"}, {Offset: 3, Text: "c"}})
 	assert.Equal(t, "payments: 5, lost 3, twice 1, told wrong 2, unknown 1; updates: 2, left out 1, repeated 1"+
 		"; kill: takeover 1s, silence 2s; hang: takeover 1s, silence for good", r.String())
-	var text strings.Builder
-	summary(&text, []result{r})
-	assert.Contains(t, text.String(), "hang: silence of the stream: median for good, worst for good")
-	text.Reset()
-	page(&text, settings{runs: 1, rate: 20, duration: time.Minute}, map[string][]result{"ledger": {r}, "loop": {r}, "grpc": {r}})
-	assert.Contains(t, text.String(), "| loop | 1 | 5 | 3 | 1 | 2 | 1 | 1 | 1 |")
-	assert.Contains(t, text.String(), "| grpc | 2s, 2s | 1s, 1s | for good, for good | 1s, 1s |")
+	assert.Contains(t, summary([]result{r}), "hang: silence of the stream: median for good, worst for good")
+	text := page(settings{runs: 1, rate: 20, duration: time.Minute}, map[string][]result{"ledger": {r}, "loop": {r}, "grpc": {r}})
+	assert.Contains(t, text, "| loop | 1 | 5 | 3 | 1 | 2 | 1 | 1 | 1 |")
+	assert.Contains(t, text, "| grpc | 2s, 2s | 1s, 1s | for good, for good | 1s, 1s |")
 }
 
 func TestAWrongFlagIsNamed(t *testing.T) {

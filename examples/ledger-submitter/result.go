@@ -3,8 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cantonlb/cantonlb/examples/internal/participant"
@@ -74,12 +74,13 @@ func silence(seen []update, at time.Time) time.Duration {
 
 // String is one line.
 func (r result) String() string {
-	text := fmt.Sprintf("payments: %d, lost %d, twice %d, told wrong %d, unknown %d; updates: %d, left out %d, repeated %d",
+	w := new(strings.Builder)
+	fmt.Fprintf(w, "payments: %d, lost %d, twice %d, told wrong %d, unknown %d; updates: %d, left out %d, repeated %d",
 		r.payments, r.lost, r.twice, r.wrong, r.unknown, r.updates, r.gaps, r.repeated)
 	for _, f := range r.faults {
-		text += fmt.Sprintf("; %s: takeover %v, silence %v", f.kind, f.takeover.Round(time.Millisecond), shown(f.silence))
+		fmt.Fprintf(w, "; %s: takeover %v, silence %v", f.kind, f.takeover.Round(time.Millisecond), shown(f.silence))
 	}
-	return text
+	return w.String()
 }
 
 func shown(d time.Duration) string {
@@ -135,18 +136,21 @@ func sum(all []result) (total result) {
 	return total
 }
 
-// summary writes the last lines of a program that has run one client.
-func summary(w io.Writer, all []result) {
+// summary is the last lines of a program that has run one client.
+func summary(all []result) string {
+	w := new(strings.Builder)
 	for _, kind := range []string{"kill", "hang"} {
 		median, worst, takeover, worstTakeover := spread(all, kind)
 		fmt.Fprintf(w, "%s: silence of the stream: median %v, worst %v; takeover: median %v, worst %v\n",
 			kind, shown(median), shown(worst), shown(takeover), shown(worstTakeover))
 	}
 	fmt.Fprintln(w, sum(all))
+	return w.String()
 }
 
-// page writes the page that compares the clients.
-func page(w io.Writer, s settings, all map[string][]result) {
+// page is the page that compares the clients.
+func page(s settings, all map[string][]result) string {
+	w := new(strings.Builder)
 	fmt.Fprintf(w, `# Package ledger beside what programs write by hand
 
 This page is made by a command; do not edit it by hand.
@@ -186,4 +190,5 @@ Silence of the stream of updates, median and worst of the runs:
 		fmt.Fprintf(w, "| %s | %s, %s | %s, %s | %s, %s | %s, %s |\n", name,
 			shown(km), shown(kw), shown(ktm), shown(ktw), shown(hm), shown(hw), shown(htm), shown(htw))
 	}
+	return w.String()
 }

@@ -61,7 +61,7 @@ type Session interface {
 	Close()
 }
 
-// ErrDuplicate: a command is not carried out again.
+// ErrDuplicate is the error of a command that is not carried out again.
 var ErrDuplicate = errors.New("the command stands in the ledger already")
 
 // OpenStore makes the store.
@@ -81,7 +81,7 @@ func OpenStore(ctx context.Context, kind string) (Store, error) {
 	}
 }
 
-// ErrNotInstalled: there is no PostgreSQL here to start.
+// ErrNotInstalled is the error where there is no PostgreSQL to start.
 var ErrNotInstalled = errors.New("PostgreSQL is not installed")
 
 // OpenSession connects a replica to the store with this address.

@@ -116,7 +116,9 @@ type completionService struct {
 }
 
 // CompletionStream implements the service.
-func (s *completionService) CompletionStream(request *v2.CompletionStreamRequest, stream grpc.ServerStreamingServer[v2.CompletionStreamResponse]) error {
+func (s *completionService) CompletionStream(
+	request *v2.CompletionStreamRequest, stream grpc.ServerStreamingServer[v2.CompletionStreamResponse],
+) error {
 	return s.ledger.follow(stream.Context(), request.GetBeginExclusive(), func(u Update) error {
 		user, actAs, command := partsOf(u.CommandID)
 		return stream.Send(&v2.CompletionStreamResponse{CompletionResponse: &v2.CompletionStreamResponse_Completion{Completion: &v2.Completion{
@@ -161,6 +163,8 @@ type versionService struct {
 }
 
 // GetLedgerApiVersion implements the service.
+//
+//nolint:staticcheck // as generated
 func (*versionService) GetLedgerApiVersion(context.Context, *v2.GetLedgerApiVersionRequest) (*v2.GetLedgerApiVersionResponse, error) {
 	return &v2.GetLedgerApiVersionResponse{Version: "3.4.0", Features: &v2.FeaturesDescriptor{
 		OffsetCheckpoint: &v2.OffsetCheckpointFeature{MaxOffsetCheckpointEmissionDelay: durationpb.New(checkpointDelay)},
@@ -172,6 +176,8 @@ type partyService struct {
 }
 
 // GetParticipantId implements the service.
+//
+//nolint:staticcheck // as generated
 func (*partyService) GetParticipantId(context.Context, *admin.GetParticipantIdRequest) (*admin.GetParticipantIdResponse, error) {
 	return &admin.GetParticipantIdResponse{ParticipantId: "participant::1220demo"}, nil
 }
