@@ -11,7 +11,8 @@ import (
 )
 
 // Node is what is asked of a participant besides its streams. Each function may be nil, and is then
-// not asked. They are called with a context of at most ten seconds, and from several goroutines.
+// not asked. They are called from several goroutines, with a context of at most ten seconds, and have to
+// end with it.
 type Node struct {
 	// LedgerEnd returns the current end of the ledger.
 	LedgerEnd func(ctx context.Context) (Offset, error)

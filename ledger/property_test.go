@@ -34,10 +34,14 @@ func seeds() []uint64 {
 
 // size is how much a property test does.
 func size(whole int) int {
-	if testing.Short() {
+	switch {
+	case testing.Short():
 		return whole / 50
+	case raced:
+		return whole / 10
+	default:
+		return whole
 	}
-	return whole
 }
 
 // Whatever a server does to its streams, each update is delivered once and in order.
