@@ -214,7 +214,10 @@ func (m *Members) candidates() (list []candidate, well int) {
 	m.refresh()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := m.now()
+	return m.candidatesLocked(m.now())
+}
+
+func (m *Members) candidatesLocked(now time.Time) (list []candidate, well int) {
 	type place struct {
 		rank   rank
 		bucket int
