@@ -21,7 +21,7 @@ import (
 type ConnConfig struct {
 	Config
 	// Methods are the unary reads that members have to agree on, by their full names
-	// such as "/pkg.Service/Method", or all of a service by "/pkg.Service/". Declare
+	// such as "/pkg.Service/Method", or all of a service by "/pkg.Service/*". Declare
 	// only methods that change nothing: a call is made several times.
 	Methods []string
 	// Strip, if not nil, clears fields of a reply in which honest members may differ,
@@ -75,8 +75,8 @@ func NewConn(members *Members, cfg ConnConfig) (*Conn, error) {
 		return nil, errors.New(`quorum: methods: none; want the reads that members have to agree on, such as "/pkg.Service/Method"`)
 	}
 	for i, m := range cfg.Methods {
-		if !strings.HasPrefix(m, "/") || strings.Count(m, "/") != 2 || strings.HasPrefix(m, "//") {
-			return nil, fmt.Errorf(`quorum: methods[%d] %q: want "/pkg.Service/Method" or "/pkg.Service/"`, i, m)
+		if !strings.HasPrefix(m, "/") || strings.Count(m, "/") != 2 || strings.HasPrefix(m, "//") || strings.HasSuffix(m, "/") {
+			return nil, fmt.Errorf(`quorum: methods[%d] %q: want "/pkg.Service/Method" or "/pkg.Service/*"`, i, m)
 		}
 	}
 	if i := slices.Index(cfg.Answers, codes.OK); i >= 0 {
@@ -97,7 +97,7 @@ func NewConn(members *Members, cfg ConnConfig) (*Conn, error) {
 
 // declared tells whether members have to agree on a method's replies.
 func (c *Conn) declared(method string) bool {
-	service := method[:strings.LastIndexByte(method, '/')+1]
+	service := method[:strings.LastIndexByte(method, '/')+1] + "*"
 	return slices.ContainsFunc(c.cfg.Methods, func(m string) bool { return m == method || m == service })
 }
 

@@ -318,7 +318,7 @@ func TestWhatIsNotDeclaredIsNotAskedOfTheMembers(t *testing.T) {
 	}
 	m, err := NewMembers(list, quiet())
 	require.NoError(t, err)
-	c, err := NewConn(m, ConnConfig{Methods: []string{"/a.B/", "/c.D/E"}, Other: o})
+	c, err := NewConn(m, ConnConfig{Methods: []string{"/a.B/*", "/c.D/E"}, Other: o})
 	require.NoError(t, err)
 	in, out := wrapperspb.String(""), wrapperspb.String("")
 	for name, want := range map[string]bool{"/a.B/X": true, "/c.D/E": true, "/c.D/F": false, "/a.BC/X": false, "nothing": false} {
@@ -348,6 +348,7 @@ func TestABadConnConfigIsRefused(t *testing.T) {
 	for want, cfg := range map[string]ConnConfig{
 		"methods: none":            {},
 		`methods[0] "a.B/C": want`: {Methods: []string{"a.B/C"}},
+		`methods[0] "/a.B/": want`: {Methods: []string{"/a.B/"}},
 		`methods[1] "/a": want`:    {Methods: []string{"/a.B/C", "/a"}},
 		"answers[0] OK":            {Methods: ok, Answers: []codes.Code{codes.OK}},
 		"max reply -1":             {Methods: ok, MaxReply: -1},

@@ -33,6 +33,9 @@ type Member struct {
 	// if the member has no HTTP API.
 	URL       string
 	Transport http.RoundTripper
+	// Healthy, if not nil, tells whether the member is well as far as is known: one that
+	// is not is asked after the others. It must be quick and safe for concurrent use.
+	Healthy func() bool
 }
 
 // Options say how Members remember. The zero value means the defaults.
@@ -211,9 +214,17 @@ type candidate struct {
 // candidates returns the members in the order in which to ask them, and how many of
 // the first are known to be well.
 func (m *Members) candidates() (list []candidate, well int) {
-	m.refresh()
+	ill := make(map[string]bool)
+	for _, x := range m.List() {
+		if x.Healthy != nil && !x.Healthy() {
+			ill[x.Name] = true
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	for _, r := range m.list {
+		r.ill = ill[r.Name]
+	}
 	return m.candidatesLocked(m.now())
 }
 

@@ -12,6 +12,8 @@ type standing struct {
 	fails   int           // failures and slow answers in a row
 	retry   time.Time     // until when it is asked last because of them
 
+	ill bool // as Member.Healthy says
+
 	dissent   bool // it has contradicted what others agreed on
 	until     time.Time
 	byHand    bool // until ClearDissent, whatever the time
@@ -42,7 +44,7 @@ func (s *standing) rank(now time.Time) rank {
 	switch {
 	case s.dissents(now):
 		return rankDissenting
-	case now.Before(s.retry):
+	case s.ill || now.Before(s.retry):
 		return rankFailing
 	}
 	return rankWell

@@ -13,8 +13,9 @@ import (
 
 // Receiver is one member's stream, such as a gRPC server stream.
 type Receiver[T any] interface {
-	// Recv returns the next event, and blocks until there is one. It must return when
-	// the context with which the stream was opened ends.
+	// Recv returns the next event, and blocks until there is one. It returns io.EOF
+	// itself, not wrapped, at the end of the stream, and must return when the context
+	// with which the stream was opened ends.
 	Recv() (T, error)
 }
 

@@ -2,7 +2,6 @@ package quorum
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -156,7 +155,7 @@ func (s *Stream[T, P]) read(ctx context.Context, m Member, sub *subscription, fr
 		value, err := r.Recv()
 		c := claim[T, P]{end: true}
 		switch {
-		case errors.Is(err, io.EOF) && s.cfg.Finite:
+		case err == io.EOF && s.cfg.Finite: //nolint:errorlint // a wrapped one may be a connection that was cut
 		case err != nil:
 			return err
 		case s.cfg.Local != nil && s.cfg.Local(value):
