@@ -26,6 +26,11 @@
 //		},
 //		func(r *pb.Reply) string { return r.GetHash() })
 //
+// [NewConn] is the same as a gRPC connection, so that stubs stay as they are, and
+// [NewTransport] as an http.RoundTripper. [NewStream] delivers the events that members
+// agree on, each once and in order. [Dial] makes members of a cantonlb.Config, and
+// [Follow] follows the network's own list of its members.
+//
 // # What an agreement proves
 //
 // That f + 1 members say the same proves that an honest one does. It does not prove that
@@ -45,6 +50,7 @@
 //
 // # Defaults
 //
-// Agree f + 1; Ask 2f + 1; fewer than four members need Agree to be named; a read without
+// Agree f + 1; a margin of f subscriptions for streams, 64 events held of each; replies of
+// 4 MiB and bodies of 1 MiB at most; Ask 2f + 1; fewer than four members need Agree to be named; a read without
 // a deadline has 10 s.
 package quorum
