@@ -139,3 +139,19 @@ func TestFasterMembersAreAskedFirst(t *testing.T) {
 		}
 	})
 }
+
+// A member that hangs is known for it although nobody ever waits for it.
+func TestAMemberThatIsAlwaysPassedOverIsAskedLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMembers(t, 4)
+		ask := script("truth", map[string]manner{"org2": called("hangs")})
+		asked := 0
+		for range 100 {
+			_, v, err := Read(t.Context(), m, Config{}, ask, identity)
+			require.NoError(t, err)
+			asked += v.Asked
+		}
+		assert.Less(t, asked, 225, "two are enough for nearly all reads")
+		assert.True(t, m.Status().Members[1].Failing)
+	})
+}

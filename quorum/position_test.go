@@ -103,7 +103,13 @@ func TestAReadAtAPositionWaitsForThoseBehind(t *testing.T) {
 			return AtLeast(at, func(v value) int64 { return v.at }, now)(ctx, x)
 		}, func(v value) string { return v.text })
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.Equal(t, ReasonBehind, v.Answers[0].Reason)
+		behind := 0
+		for _, a := range v.Answers {
+			if a.Reason == ReasonBehind {
+				behind++
+			}
+		}
+		assert.GreaterOrEqual(t, behind, 3, "one may not have been waited for")
 		require.ErrorContains(t, err, "is behind: at ")
 		_, _, err = ReadAt(t.Context(), m, Config{}, 1, (func(context.Context, Member, int) (value, error))(nil), nil)
 		require.Error(t, err)

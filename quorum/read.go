@@ -66,8 +66,10 @@ func (q *question[T]) read(ctx context.Context) (zero T, v Verdict, err error) {
 			return zero, v, err
 		}
 		end := r.run(ctx)
-		v = r.verdict(end)
-		asked += v.Asked
+		if n == 1 || end.cause == nil || r.tally.answered+r.tally.failed > 0 {
+			v = r.verdict(end) // one that was cut short before any answer says less than the one before
+		}
+		asked += r.next
 		v.Asked, v.Rounds, v.Took, v.Freshness = asked, n, time.Since(began), q.freshness
 		q.members.settle(r.notes(end), end.outlook == decided)
 		if end.outlook == decided {

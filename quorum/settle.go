@@ -105,9 +105,12 @@ func (m *Members) settle(notes []note, agreed bool) {
 				r.answered(n.took)
 			}
 		case OutcomePending:
-			if n.slow {
+			switch {
+			case n.slow:
 				r.failed(now, n.took, n.detail)
 				r.counts.Failed++
+			case agreed:
+				r.passedOver(now)
 			}
 		default:
 			if n.reason != ReasonBehind {

@@ -10,6 +10,7 @@ import (
 type standing struct {
 	latency time.Duration // smoothed; 0 if it has never answered
 	fails   int           // failures and slow answers in a row
+	passed  int           // how often in a row others had decided before it answered
 	retry   time.Time     // until when it is asked last because of them
 
 	ill bool // as Member.Healthy says
@@ -37,6 +38,9 @@ const (
 const (
 	firstRetry = time.Second
 	maxRetry   = time.Minute
+	// patience is how often others may decide before a member answers: from then on it
+	// counts as slow, although none has waited for it long enough to say so.
+	patience = 3
 )
 
 // rank returns the member's rank at a time.
@@ -67,7 +71,7 @@ func (s *standing) hedge() time.Duration {
 
 // answered notes an answer that took so long.
 func (s *standing) answered(took time.Duration) {
-	s.fails, s.retry, s.lastError = 0, time.Time{}, ""
+	s.fails, s.passed, s.retry, s.lastError = 0, 0, time.Time{}, ""
 	s.smooth(max(took, 1))
 }
 
@@ -87,6 +91,13 @@ func (s *standing) failed(now time.Time, took time.Duration, why string) {
 	s.lastError = why
 	if took > s.latency && s.latency > 0 {
 		s.smooth(took)
+	}
+}
+
+// passedOver notes that others had decided before the member answered.
+func (s *standing) passedOver(now time.Time) {
+	if s.passed++; s.passed%patience == 0 {
+		s.failed(now, 0, "slower than the others")
 	}
 }
 
