@@ -36,8 +36,8 @@ type ConnConfig struct {
 	// MaxReply bounds a reply, in bytes. Default 4 MiB. At most one reply for each member
 	// is held at a time.
 	MaxReply int
-	// ForwardCredentials sends the call's "authorization" metadata to the members. A
-	// token that several organisations get can be used by each of them at the others:
+	// ForwardCredentials sends the call's "authorization" metadata, and the credentials
+	// of grpc.PerRPCCredentials among its options, to the members. A token that several organisations get can be used by each of them at the others:
 	// give each member's own connection its own token instead.
 	ForwardCredentials bool
 	// Other makes the calls that are not declared, streams included. Without it they
@@ -115,7 +115,7 @@ func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, opts 
 	if !ok || !ok2 {
 		return status.Errorf(codes.Internal, "quorum: %s: %T and %T: want protobuf messages, which can be compared", method, args, reply)
 	}
-	own, finish := sift(opts, c.cfg.MaxReply)
+	own, finish := sift(opts, c.cfg)
 	got, err := c.read(ctx, method, proto.Clone(request), out.ProtoReflect().Type(), own) // a call that is called off may still read it
 	if err == nil {
 		proto.Reset(out)
@@ -221,8 +221,9 @@ func withoutCredentials(ctx context.Context) context.Context {
 
 // sift takes out of a call's options those that several calls cannot share, and sets
 // what they would return to nothing. finish is to be called with the call's error.
-func sift(opts []grpc.CallOption, maxReply int) (own []grpc.CallOption, finish func(error)) {
+func sift(opts []grpc.CallOption, cfg ConnConfig) (own []grpc.CallOption, finish func(error)) {
 	var finishers []func(error)
+	maxReply := cfg.MaxReply
 	for _, o := range opts {
 		switch o := o.(type) {
 		case grpc.HeaderCallOption:
@@ -235,6 +236,10 @@ func sift(opts []grpc.CallOption, maxReply int) (own []grpc.CallOption, finish f
 			finishers = append(finishers, o.OnFinish)
 		case grpc.MaxRecvMsgSizeCallOption:
 			maxReply = min(maxReply, o.MaxRecvMsgSize)
+		case grpc.PerRPCCredsCallOption:
+			if cfg.ForwardCredentials {
+				own = append(own, o)
+			}
 		default:
 			own = append(own, o)
 		}

@@ -106,6 +106,35 @@ func TestACallIsAnsweredWhateverAFaultyServerDoes(t *testing.T) {
 	}
 }
 
+// Thirteen members, of which four harm in four ways at the same time.
+func TestACallIsAnsweredWhateverFourFaultyServersDo(t *testing.T) {
+	all := harms(func(w http.ResponseWriter) {
+		grpcHeader(w)
+		_, _ = w.Write(binary.BigEndian.AppendUint32([]byte{0}, 1<<30))
+	})
+	all["lies"] = sayGRPC(encoded(t, wrapperspb.String("lie")))
+	all["lies too"] = all["lies"]
+	for round := range 3 {
+		mix := rand.New(rand.NewPCG(uint64(round), 0))
+		names := keys(all)
+		mix.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		var answers []http.HandlerFunc
+		for i := range 13 {
+			if i < 4 {
+				answers = append(answers, all[names[i]])
+			} else {
+				answers = append(answers, truth(t))
+			}
+		}
+		c, _ := connTo(t, ConnConfig{}, answers...)
+		for range 20 {
+			got, err := get(within(t, time.Minute), c)
+			require.NoError(t, err, names[:4])
+			require.Equal(t, "truth", got, names[:4])
+		}
+	}
+}
+
 // The bytes of a map that the client's types do not know come in any order, and are
 // neither compared nor returned.
 func TestFieldsThatTheClientDoesNotKnowAreNotCompared(t *testing.T) {
@@ -255,7 +284,7 @@ func TestTheCallersTokenIsNotGivenToTheMembers(t *testing.T) {
 	}
 	ctx := metadata.AppendToOutgoingContext(within(t, time.Minute), "authorization", "Bearer secret", "x-other", "kept")
 	c, _ := connTo(t, ConnConfig{Config: Config{Agree: 4}}, answer, answer, answer, answer)
-	_, err := get(ctx, c)
+	_, err := get(ctx, c, grpc.PerRPCCredentials(token{}))
 	require.NoError(t, err)
 	assert.Zero(t, tokens.Load())
 	assert.EqualValues(t, 4, others.Load())
@@ -263,7 +292,19 @@ func TestTheCallersTokenIsNotGivenToTheMembers(t *testing.T) {
 	_, err = get(ctx, c)
 	require.NoError(t, err)
 	assert.EqualValues(t, 4, tokens.Load())
+	_, err = get(within(t, time.Minute), c, grpc.PerRPCCredentials(token{}))
+	require.NoError(t, err)
+	assert.EqualValues(t, 8, tokens.Load())
 }
+
+// token is a caller's credentials.
+type token struct{}
+
+func (token) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer secret"}, nil
+}
+
+func (token) RequireTransportSecurity() bool { return false }
 
 func TestAKeyOrAStripFunctionSaysWhatIsCompared(t *testing.T) {
 	var n atomic.Int64

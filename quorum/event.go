@@ -17,7 +17,8 @@ const (
 	// EventDissent: a member contradicts what others agree on. It is asked last from
 	// then on, and by streams not at all if it was a stream that it contradicted.
 	EventDissent EventKind = "dissent"
-	// EventDissentCleared: the dissent of a member is forgotten.
+	// EventDissentCleared: ClearDissent has forgotten the dissent of a member. One that
+	// is forgotten since its time is over is no event.
 	EventDissentCleared EventKind = "dissent_cleared"
 	// EventAgreementLost: the first read since an agreement that has reached none, or a
 	// stream that cannot go on. EventAgreementRegained: the first that has again.

@@ -69,7 +69,6 @@ type Members struct {
 	number  uint64
 	owned   []io.Closer
 	changed chan struct{} // closed when the list or a dissent has changed
-	closed  bool
 }
 
 // record is a member with its standing. Members.mu guards it.
@@ -306,7 +305,7 @@ func (m *Members) told(events []Event) {
 func (m *Members) Close() error {
 	m.mu.Lock()
 	owned := m.owned
-	m.owned, m.closed = nil, true
+	m.owned = nil
 	m.mu.Unlock()
 	m.events.Close()
 	var errs []error

@@ -39,8 +39,6 @@ const (
 	ReasonThreshold Reason = "threshold_unreachable"
 	// ReasonByHand: the program has done it.
 	ReasonByHand Reason = "by_hand"
-	// ReasonExpired: the time for which a dissent is remembered is over.
-	ReasonExpired Reason = "expired"
 	// ReasonList: the list of members has changed, or was refused.
 	ReasonList Reason = "list"
 )
