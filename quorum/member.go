@@ -12,7 +12,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-	"unicode"
 
 	"google.golang.org/grpc"
 
@@ -100,26 +99,6 @@ func MembersFunc(list func() []Member, opts Options) (*Members, error) {
 	}
 	m.source = list
 	return m, nil
-}
-
-func checkList(list []Member) error {
-	if len(list) == 0 || len(list) > MaxMembers {
-		return fmt.Errorf("quorum: members: %d in the list; want 1 to %d", len(list), MaxMembers)
-	}
-	seen := make(map[string]int, len(list))
-	for i, m := range list {
-		if m.Name == "" || len(m.Name) > 256 || slices.ContainsFunc([]rune(m.Name), func(r rune) bool { return !unicode.IsPrint(r) }) {
-			return fmt.Errorf("quorum: members[%d].name %q: want a printable name of 1 to 256 bytes", i, healthcheck.CleanDetail(m.Name))
-		}
-		if j, ok := seen[m.Name]; ok {
-			return fmt.Errorf("quorum: members[%d].name %q: the name of members[%d] already; want a unique name", i, m.Name, j)
-		}
-		seen[m.Name] = i
-		if err := checkURL(m.URL); err != nil {
-			return fmt.Errorf("quorum: members[%d] %q: %w", i, m.Name, err)
-		}
-	}
-	return nil
 }
 
 // Update puts another list in force. What is remembered of a member is kept by its
