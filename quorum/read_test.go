@@ -3,7 +3,9 @@ package quorum
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -345,4 +347,36 @@ func TestFaultyIsAThirdOfTheOthers(t *testing.T) {
 	for n, want := range map[int]int{0: 0, 1: 0, 3: 0, 4: 1, 6: 1, 7: 2, 9: 2, 10: 3, 13: 4} {
 		assert.Equal(t, want, Faulty(n), n)
 	}
+}
+
+func TestManyReadsAtTheSameTimeShareWhatIsKnown(t *testing.T) {
+	m := newMembers(t, 7)
+	ask := func(_ context.Context, x Member) (string, error) {
+		if x.Name == "org3" {
+			return "lie", nil
+		}
+		return "truth", nil
+	}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 100 {
+				got, _, err := Read(t.Context(), m, Config{}, ask, identity)
+				assert.NoError(t, err)
+				assert.Equal(t, "truth", got)
+				switch (i + j) % 10 {
+				case 0:
+					assert.NoError(t, m.Update(append(names(6), Member{Name: fmt.Sprint("org", 7+j)})))
+				case 1:
+					assert.NoError(t, m.ClearDissent("org3"))
+				case 2:
+					assert.Len(t, m.Status().Members, 7)
+				case 3:
+					m.Events()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	assert.EqualValues(t, 800, m.Status().Totals.Agreed)
 }

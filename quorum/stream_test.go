@@ -551,6 +551,32 @@ func TestAStreamFollowsTheListOfMembers(t *testing.T) {
 	})
 }
 
+func TestFewerMembersNeedFewerToAgree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMembers(t, 7)
+		hang := func(ctx context.Context, _ int) func() (item, error) {
+			return func() (item, error) {
+				<-ctx.Done()
+				return item{}, ctx.Err()
+			}
+		}
+		sources := map[string]source{}
+		for i, x := range m.List() {
+			if sources[x.Name] = hang; i < 2 {
+				sources[x.Name] = sound(10)
+			}
+		}
+		s, err := NewStream(t.Context(), m, feed(sources))
+		require.NoError(t, err)
+		defer s.Close()
+		began := time.Now()
+		time.AfterFunc(time.Minute, func() { assert.NoError(t, m.Update(names(4))) })
+		expect(t, s, 1, 10)
+		assert.GreaterOrEqual(t, time.Since(began), time.Minute)
+		expectEnd(t, s)
+	})
+}
+
 func TestSpareSubscriptionsAreDroppedAfterAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMembers(t, 7)

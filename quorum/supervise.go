@@ -78,7 +78,9 @@ func (s *Stream[T, P]) plan() {
 		s.dropLocked(s.lastLocked())
 		s.full = now
 	}
-	s.stepLocked()
+	if agreed, _ := s.stepLocked(); agreed != nil { // fewer may have to agree than before
+		wake(s.news)
+	}
 }
 
 // followLocked takes the list of members in.
