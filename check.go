@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/cantonlb/cantonlb/configerr"
-	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/limits"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -96,25 +96,25 @@ func (c Config) choosing() (Policy, error) {
 }
 
 // settings returns the configuration of the load-balancing policy.
-func (c Config) settings(policy Policy) (endpointset.Config, error) {
+func (c Config) settings(policy Policy) (settings.Config, error) {
 	var faults fault.List
 	health, err := c.Role.apply(c.HealthCheck, c.Endpoints)
 	faults.Add(err)
-	cfg := endpointset.Config{
+	cfg := settings.Config{
 		HealthCheck:  health,
-		Ejection:     endpointset.Ejection(c.Ejection),
-		NoneEligible: endpointset.NoneEligible(c.NoneEligible),
+		Ejection:     settings.Ejection(c.Ejection),
+		NoneEligible: settings.NoneEligible(c.NoneEligible),
 		DeadAfter:    c.DeadAfter,
 		Zone:         c.Zone,
 		SpillBelow:   c.SpillBelow,
 	}
 	if policy == ActivePassive {
-		f := endpointset.Failover(c.Failover)
+		f := settings.Failover(c.Failover)
 		cfg.Failover = &f
 	}
 	cfg, err = cfg.Validate()
 	faults.Add(fault.Map(err, func(err error) error {
-		if e, ok := err.(*configerr.Error); ok && endpointset.IsFailoverKey(e.Field) { //nolint:errorlint // as it was made
+		if e, ok := err.(*configerr.Error); ok && settings.IsFailoverKey(e.Field) { //nolint:errorlint // as it was made
 			return fault.Prefix("failover", err)
 		}
 		return err

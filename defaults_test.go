@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/settings"
 )
 
 // documentedDefaults reads the table of the package's documentation.
@@ -54,10 +54,10 @@ func TestTheDocumentationHasTheDefaultOfEveryField(t *testing.T) {
 
 	var inForce struct{ HealthCheck, Ejection, Policy, Failover map[string]any }
 	for _, part := range []struct {
-		cfg endpointset.Config
+		cfg settings.Config
 		dst []any
 	}{
-		{endpointset.DefaultConfig(), []any{&inForce, &inForce.Policy}}, {endpointset.DefaultActivePassive(), []any{&inForce.Failover}},
+		{settings.DefaultConfig(), []any{&inForce, &inForce.Policy}}, {settings.DefaultActivePassive(), []any{&inForce.Failover}},
 	} {
 		text, err := json.Marshal(part.cfg)
 		require.NoError(t, err)

@@ -45,7 +45,7 @@ func TestWithNobodyEligibleFailFastCallsNameEachEndpointAndItsReason(t *testing.
 	assert.Equal(t, 3, none.Of)
 	require.Len(t, none.Endpoints, 3)
 	assert.Equal(t, report.ReasonNotServing, none.Endpoints[0].Reason)
-	assert.Equal(t, "connecting", none.Endpoints[1].State)
+	assert.Equal(t, report.StateConnecting, none.Endpoints[1].State)
 	assert.NoError(t, errors.Unwrap(err))
 
 	stream, err := lbtest.Ticks(testkit.Context(t), client, time.Second)

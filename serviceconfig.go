@@ -10,8 +10,8 @@ import (
 	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
-	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/internal/fault"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
@@ -22,7 +22,7 @@ const maxServiceConfig = 1 << 20
 type userConfig map[string]any
 
 // with returns the channel's service config, as JSON: the user's and the policy.
-func (u userConfig) with(policy Policy, cfg endpointset.Config) (string, error) {
+func (u userConfig) with(policy Policy, cfg settings.Config) (string, error) {
 	u["loadBalancingConfig"] = []any{map[Policy]any{policy: cfg}}
 	text, err := json.Marshal(u)
 	return string(text), err

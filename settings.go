@@ -5,6 +5,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/settings"
 )
 
 // HealthCheck is how the endpoints are probed: the gRPC health service is watched
@@ -62,12 +63,12 @@ type NoneEligible string
 const (
 	// FailFast: calls fail at once with a *NoEligibleError that has each
 	// endpoint's reason, unless they wait for ready. The default.
-	FailFast = NoneEligible(endpointset.FailFast)
+	FailFast = NoneEligible(settings.FailFast)
 	// Wait: calls wait for an endpoint, up to their deadlines.
-	Wait = NoneEligible(endpointset.Wait)
+	Wait = NoneEligible(settings.Wait)
 	// FailOpen: calls go in turn to the endpoints that are connected, whatever
 	// their health; without one of those, as FailFast.
-	FailOpen = NoneEligible(endpointset.FailOpen)
+	FailOpen = NoneEligible(settings.FailOpen)
 )
 
 // Validation is what Config.Validate has found out.

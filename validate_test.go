@@ -168,7 +168,7 @@ func TestAServerThatDoesNotSayWhoItIsIsNotPicked(t *testing.T) {
 		assert.Equal(t, cantonlb.StateUnhealthy, e.State)
 		assert.Equal(t, report.ReasonNotValidated, e.Reason)
 		assert.Equal(t, "no answer within 5s", e.Detail)
-		noneEligible(t, call(t.Context(), client))
+		_ = noneEligible(t, call(t.Context(), client))
 	})
 }
 

@@ -47,7 +47,7 @@ type monitored struct {
 // NewMonitor starts to watch targets and goes on until Close. onTransition, if
 // not nil, is told of each change of a target's State; the transitions of one
 // target come one at a time and in order, those of several may come at once. It
-// must be quick and must not call the Monitor.
+// should be quick, and may call any method of the Monitor but Close.
 //
 // An error tells all that is wrong with cfg and targets: a *configerr.Error, or
 // several joined. Then nothing has been started, and the probes have not been closed.
@@ -62,7 +62,7 @@ func NewMonitor(cfg Config, targets []Target, onTransition func(report.HealthTra
 	m := &Monitor{list: make([]monitored, 0, len(targets))}
 	budget := checking.NewBudget(0, 0)
 	for _, t := range targets {
-		checker := checking.New(t.Name, cfg.Settings(), checking.Options{Budget: budget, OnTransition: onTransition})
+		checker := checking.New(t.Name, cfg.Settings(), checking.Options{Budget: budget, OnTransition: told(onTransition)})
 		m.list = append(m.list, monitored{target: t, checker: checker})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -141,4 +141,11 @@ func (m *Monitor) Close() error {
 		}
 	})
 	return errors.Join(errs...)
+}
+
+func told(f func(report.HealthTransition)) func(checking.Transition) {
+	if f == nil {
+		return nil
+	}
+	return func(t checking.Transition) { f(t.HealthTransition) }
 }

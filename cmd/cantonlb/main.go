@@ -73,8 +73,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer, 
 	root.SetOut(out)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
-	var code verdict
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[verdict](err); ok {
 		return int(code)
 	}
 	if err != nil {

@@ -99,8 +99,12 @@ func NewContext(ctx context.Context, r *Record) context.Context {
 	return context.WithValue(ctx, key{}, r)
 }
 
-// From gives the record in ctx, nil if there is none.
+// From gives the record in ctx, nil if there is none. A nil ctx has none: a policy
+// above ours may ask our picker on behalf of no call.
 func From(ctx context.Context) *Record {
+	if ctx == nil {
+		return nil
+	}
 	r, _ := ctx.Value(key{}).(*Record)
 	return r
 }

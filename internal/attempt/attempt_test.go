@@ -35,6 +35,11 @@ func TestACallWithoutARecordTakesNoNotes(t *testing.T) {
 	assert.NoError(t, r.Err())
 }
 
+func TestAPickForNoCallHasNoRecord(t *testing.T) {
+	var none context.Context // as of balancer.PickInfo{}, which tests of other policies pick with
+	assert.Nil(t, From(none))
+}
+
 func TestRecordListsTheAttempts(t *testing.T) {
 	gone := errors.New("gone")
 	r := &Record{Max: 2}

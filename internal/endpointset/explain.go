@@ -20,25 +20,12 @@ var ErrClosed = errors.New("the client is closed")
 // gives the number of the rest.
 const maxExplained = 8
 
-// Ineligible is why one endpoint may not be picked.
-type Ineligible struct {
-	Name string
-	// State is "unhealthy", "connecting", "unknown", "drained" and so on.
-	State  string
-	Reason report.Reason
-	// Detail is for people: an error's text, bounded.
-	Detail string
-	// For is how long it has been so, 0 if that is not known; NextTry is the
-	// time until the next attempt to connect, 0 if there is none to wait for.
-	For, NextTry time.Duration
-}
-
 // NoEligibleError explains why no endpoint may be picked. It is the plain error that
 // a picker gives.
 type NoEligibleError struct {
 	// Of is the length of the list; Endpoints explains the first few of it.
 	Of        int
-	Endpoints []Ineligible
+	Endpoints []report.IneligibleEndpoint
 	// more is how many others are not eligible either.
 	more int
 	// Pinned is the only endpoint that may be picked, "" if there is no such rule.
@@ -58,7 +45,7 @@ func (n *NoEligibleError) reasons() string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		b.WriteString(e.String())
+		b.WriteString(ineligibleText(e))
 	}
 	if n.more > 0 {
 		fmt.Fprintf(&b, " and %d more", n.more)
@@ -75,8 +62,8 @@ func (n *NoEligibleError) reasons() string {
 	return b.String()
 }
 
-// String gives, for example, `seq1 unhealthy (not_serving, 12s)`.
-func (e Ineligible) String() string {
+// ineligibleText returns, for example, `seq1 unhealthy (not_serving, 12s)`.
+func ineligibleText(e report.IneligibleEndpoint) string {
 	var facts []string
 	if e.Reason != report.ReasonNone {
 		facts = append(facts, string(e.Reason))
@@ -96,7 +83,7 @@ func (e Ineligible) String() string {
 	}
 	name := cleantext.Detail(e.Name) // a foreign resolver may call it anything
 	if text == "" {
-		return name + " " + e.State
+		return name + " " + string(e.State)
 	}
 	return fmt.Sprintf("%s %s (%s)", name, e.State, text)
 }
@@ -141,9 +128,9 @@ func (s *Set) explainLocked() *NoEligibleError {
 	return n
 }
 
-func (e *endpoint) explainLocked(now time.Time) Ineligible {
+func (e *endpoint) explainLocked(now time.Time) report.IneligibleEndpoint {
 	is := e.was
-	why := Ineligible{Name: e.name, State: string(is.State), Reason: is.Reason, Detail: is.Detail}
+	why := report.IneligibleEndpoint{Name: e.name, State: is.State, Reason: is.Reason, Detail: is.Detail}
 	switch {
 	case is.State == report.StateDrained:
 		why.Reason = report.ReasonNone // the state says it all

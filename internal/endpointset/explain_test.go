@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	grpcresolver "google.golang.org/grpc/resolver"
 
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -26,17 +27,17 @@ func TestAnExplanationNamesEachEndpointAndItsReason(t *testing.T) {
 	for text, n := range map[string]*NoEligibleError{
 		"no eligible endpoint of 3: seq1 unhealthy (not_serving, 12s), " +
 			"seq2 connecting (dial tcp 127.0.0.1:5002: connection refused; next try in 1.2s), " +
-			"seq3 unhealthy (probe_timeout, 3.4s)": {Of: 3, Endpoints: []Ineligible{
+			"seq3 unhealthy (probe_timeout, 3.4s)": {Of: 3, Endpoints: []report.IneligibleEndpoint{
 			{Name: "seq1", State: "unhealthy", Reason: report.ReasonNotServing, For: 12*time.Second + 345*time.Millisecond},
 			{Name: "seq2", State: "connecting", Detail: "dial tcp 127.0.0.1:5002: connection refused", NextTry: 1234 * time.Millisecond},
 			{Name: "seq3", State: "unhealthy", Reason: report.ReasonProbeTimeout, For: 3421 * time.Millisecond},
 		}},
-		"no eligible endpoint of 1: a drained": {Of: 1, Endpoints: []Ineligible{{Name: "a", State: "drained"}}},
-		"no eligible endpoint of 1: a unhealthy (unknown_service, 250ms: no health service named \"x\")": {Of: 1, Endpoints: []Ineligible{
+		"no eligible endpoint of 1: a drained": {Of: 1, Endpoints: []report.IneligibleEndpoint{{Name: "a", State: "drained"}}},
+		"no eligible endpoint of 1: a unhealthy (unknown_service, 250ms: no health service named \"x\")": {Of: 1, Endpoints: []report.IneligibleEndpoint{
 			{Name: "a", State: "unhealthy", Reason: report.ReasonUnknownService, For: 250 * time.Millisecond, Detail: `no health service named "x"`},
 		}},
-		"no eligible endpoint of 1: a connecting; the resolver: bad": {Of: 1, Resolver: "bad", Endpoints: []Ineligible{{Name: "a", State: "connecting"}}},
-		"no eligible endpoint of 9: a unknown and 8 more":            {Of: 9, more: 8, Endpoints: []Ineligible{{Name: "a", State: "unknown"}}},
+		"no eligible endpoint of 1: a connecting; the resolver: bad": {Of: 1, Resolver: "bad", Endpoints: []report.IneligibleEndpoint{{Name: "a", State: "connecting"}}},
+		"no eligible endpoint of 9: a unknown and 8 more":            {Of: 9, more: 8, Endpoints: []report.IneligibleEndpoint{{Name: "a", State: "unknown"}}},
 		"no eligible endpoint of 0: the list is empty":               {},
 	} {
 		assert.EqualError(t, n, text)
@@ -151,7 +152,7 @@ func TestAfterWaitEligibleAndSetDrainedTheSnapshotIsUpToDate(t *testing.T) {
 			return r.SubConn.(*fakeSubConn).address.Addr
 		}
 		f.set.mu.Lock()
-		f.set.flushing = true // the flusher is said to rest, for ever
+		f.set.due = true // a publication is said to wait
 		f.set.mu.Unlock()
 		f.conn("b").become(connectivity.Ready, nil)
 		_, err := f.set.WaitEligible(t.Context(), 2)
@@ -229,13 +230,13 @@ func TestStatusShowsEachEndpoint(t *testing.T) {
 }
 
 func TestStatusSaysWhatIsProbed(t *testing.T) {
-	for want, change := range map[string]func(*Config){
+	for want, change := range map[string]func(*settings.Config){
 		"connectivity only":                                  withoutChecks,
-		"HTTP GET http://a:8080/health":                      func(c *Config) { c.HealthCheck.HTTP = "http://{host}:8080/health" },
-		`gRPC service "x" on port 5000`:                      func(c *Config) { c.HealthCheck.Service, c.HealthCheck.GRPCPort = "x", 5000 },
-		`gRPC service "orders" on the calls' own connection`: func(c *Config) { c.HealthCheck.Service = "orders" },
+		"HTTP GET http://a:8080/health":                      func(c *settings.Config) { c.HealthCheck.HTTP = "http://{host}:8080/health" },
+		`gRPC service "x" on port 5000`:                      func(c *settings.Config) { c.HealthCheck.Service, c.HealthCheck.GRPCPort = "x", 5000 },
+		`gRPC service "orders" on the calls' own connection`: func(c *settings.Config) { c.HealthCheck.Service = "orders" },
 	} {
-		cfg := DefaultConfig()
+		cfg := settings.DefaultConfig()
 		change(&cfg)
 		e := &endpoint{asked: asked{healthCheck: cfg.HealthCheck}, want: wanted{addrs: []grpcresolver.Address{{Addr: "a"}}}}
 		e.target, e.service = e.want.newTarget(cfg.HealthCheck)
