@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +40,11 @@ type program struct {
 }
 
 // event is one line of test2json.
-type event struct{ Action, Test, Output string }
+type event struct {
+	Action string `json:"Action"`
+	Test   string `json:"Test"`
+	Output string `json:"Output"`
+}
 
 // run runs the tests with these names, all for none. A test that outlasts its limit,
 // or takes the process with it, has failed. Those after one that failed run in a new
@@ -66,7 +71,7 @@ func (p program) runOnce(ctx context.Context, names []string, all results) (clea
 	if before > 0 {
 		args = append(args, "-test.skip="+pattern(keys(all)))
 	}
-	tests := exec.CommandContext(ctx, p.path, args...)
+	tests := exec.CommandContext(ctx, p.path, args...) //nolint:gosec // of this program's own making
 	tests.Dir, tests.Env = p.dir, append(os.Environ(), p.env...)
 	output, input := io.Pipe()
 	tests.Stdout, tests.Stderr = input, input
@@ -80,13 +85,13 @@ func (p program) runOnce(ctx context.Context, names []string, all results) (clea
 		return false, err
 	}
 	if err := tests.Start(); err != nil {
-		input.Close()
+		_ = input.Close()
 		return false, fmt.Errorf("%w (and %w)", err, convert.Wait())
 	}
 	exit := make(chan error, 1)
 	go func() {
 		exit <- tests.Wait()
-		input.Close()
+		_ = input.Close()
 	}()
 
 	running, end := follow(events, all, func() { _ = tests.Process.Kill() })
@@ -241,7 +246,7 @@ var (
 func testsIn(dir string, files []string) ([]string, error) {
 	var names []string
 	for _, file := range files {
-		source, err := os.ReadFile(filepath.Join(dir, file))
+		source, err := fs.ReadFile(os.DirFS(dir), file)
 		if err != nil {
 			return nil, err
 		}
