@@ -153,7 +153,11 @@ func (w *workspace) check(ctx context.Context, s suite, path string, expected ma
 		if err != nil {
 			return nil, err
 		}
-		return program{path: path, dir: dir, env: env}.run(ctx, names)
+		p := program{path: path, dir: dir, env: env}
+		if !control {
+			p.expected = expected
+		}
+		return p.run(ctx, names)
 	}
 	ours, err := side(false, names)
 	if err != nil {
