@@ -95,11 +95,11 @@ func TestAPositionThatCannotBeLearntIsAFailedProbe(t *testing.T) {
 
 func TestABadLagConfigIsRefused(t *testing.T) {
 	for want, c := range map[string]LagConfig{
-		"max 0: want":      {},
-		"recover 2: want":  {Max: 1, Recover: 2},
-		"recover -1: want": {Max: 1, Recover: -1},
-		"faulty -1: want":  {Max: 1, Faulty: -1},
-		"fresh -1s: want":  {Max: 1, Fresh: -time.Second},
+		"max 0: want":       {},
+		"recover 2: want":   {Max: 1, Recover: 2},
+		"recover -1: want":  {Max: 1, Recover: -1},
+		"faulty -1: want":   {Max: 1, Faulty: -1},
+		`fresh "-1s": want`: {Max: 1, Fresh: -time.Second},
 	} {
 		_, err := NewLag(c)
 		assert.ErrorContains(t, err, want)
