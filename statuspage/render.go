@@ -170,7 +170,7 @@ func (b *board) summary() string {
 	const most = 5
 	var out []string
 	if f := b.status.Failover; f != nil {
-		out = append(out, cmp.Or(f.Active, "nobody")+" is the active")
+		out = append(out, cmp.Or(f.Active, "no endpoint")+" is active")
 	}
 	for _, r := range b.rows {
 		if f := &r.facts; !f.Eligible && len(out) < most {
