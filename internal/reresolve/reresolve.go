@@ -33,9 +33,9 @@ type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Run looks up the names of the set's endpoints repeatedly, about every interval,
-// and renews the endpoints whose address in use is no longer among the answers. It
-// returns when ctx ends.
+// Run looks up the names of the set's endpoints repeatedly, with pauses of about
+// every, and renews the endpoints whose address in use is no longer among the
+// answers. It returns when ctx ends.
 func Run(ctx context.Context, set Set, resolver Resolver, every time.Duration) {
 	timer := time.NewTimer(pause(every))
 	defer timer.Stop()
