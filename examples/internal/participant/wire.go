@@ -19,7 +19,8 @@ import (
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
 )
 
-// checkpointDelay is how late a checkpoint may be here, which sends none: every offset is an update.
+// checkpointDelay is the longest delay of a checkpoint. This server sends none,
+// since every offset is an update.
 const checkpointDelay = 75 * time.Second
 
 // registerWire serves the Ledger API v2.
@@ -32,13 +33,13 @@ func registerWire(server *grpc.Server, l *ledger) {
 	admin.RegisterPartyManagementServiceServer(server, &partyService{})
 }
 
-// changeID is what the store tells commands apart by.
+// changeID returns the ID by which the store distinguishes commands.
 func changeID(c *v2.Commands) string {
 	parties := slices.Sorted(slices.Values(c.GetActAs()))
 	return strings.Join(append([]string{c.GetUserId()}, append(parties, c.GetCommandId())...), "|")
 }
 
-// partsOf undoes it.
+// partsOf is the inverse of changeID.
 func partsOf(changeID string) (user string, actAs []string, command string) {
 	parts := strings.Split(changeID, "|")
 	return parts[0], parts[1 : len(parts)-1], parts[len(parts)-1]
@@ -52,8 +53,8 @@ type commandService struct {
 	ledger *ledger
 }
 
-// SubmitAndWait implements the service. A command that has been accepted is carried out even if the
-// caller has hung up meanwhile.
+// SubmitAndWait implements the service. An accepted command is executed even if the
+// caller has disconnected meanwhile.
 func (s *commandService) SubmitAndWait(ctx context.Context, request *v2.SubmitAndWaitRequest) (*v2.SubmitAndWaitResponse, error) {
 	commands := request.GetCommands()
 	if commands.GetCommandId() == "" || len(commands.GetActAs()) == 0 {
@@ -90,7 +91,7 @@ func (s *commandService) duplicate(ctx context.Context, id string) error {
 	return said.Err()
 }
 
-// follow calls send with each update after an offset, as they come.
+// follow calls send with each update after an offset, as they arrive.
 func (l *ledger) follow(ctx context.Context, last int64, send func(Update) error) error {
 	for {
 		list, err := l.session.After(ctx, last)
