@@ -31,8 +31,8 @@
 // The page asks the client for its status once a second and at each event. This
 // takes at most 2 % of a processor while the page has no viewers: with many
 // endpoints it asks less often. It remembers 15 minutes: the states of each
-// endpoint (64 at most) and when it was the active, and the longest round trip of
-// its probes in every 15 seconds. It shows 250 endpoints, unless it is asked for
+// endpoint (64 at most) and when it was the active one, and the longest round trip
+// of its probes in every 15 seconds. It shows 250 endpoints, unless it is asked for
 // all; of a longer list, those that are not healthy come first. It shows the newest
 // 50 events. At most 32 viewers are live at a time. A viewer that reads too slowly
 // skips intermediate updates, and one that takes longer than 10 s to read an update
