@@ -49,7 +49,7 @@ type Server struct {
 	counts counts
 	token  string        // that calls must have; empty for none
 	seen   []string      // tokens that calls have had
-	change chan struct{} // closed at the next change; nil if nobody waits
+	change chan struct{} // closed at the next change; nil if no goroutine waits
 }
 
 // process is one life of a server, from its start to its end.
