@@ -34,8 +34,8 @@ type Resolver interface {
 }
 
 // Run looks up the names of the set's endpoints repeatedly, with pauses of about
-// every, and renews the endpoints whose address in use is no longer among the
-// answers. It returns when ctx ends.
+// the duration every, and renews the endpoints whose address in use is no longer
+// among the answers. It returns when ctx ends.
 func Run(ctx context.Context, set Set, resolver Resolver, every time.Duration) {
 	timer := time.NewTimer(pause(every))
 	defer timer.Stop()
