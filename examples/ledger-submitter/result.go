@@ -60,9 +60,9 @@ func (r *result) add(told map[string]error, seen []update, ledger []participant.
 	}
 }
 
-// silence returns the longest time between two updates of which the later one
-// arrived after the fault and within the first ten seconds of updates after it. It
-// returns 0 if no more updates arrived.
+// silence returns the longest time between two consecutive updates of which the
+// later one arrived after at and the earlier one less than four seconds after at.
+// It returns 0 if no more updates arrived.
 func silence(seen []update, at time.Time) time.Duration {
 	i := slices.IndexFunc(seen, func(u update) bool { return u.at.After(at) })
 	if i < 0 {
