@@ -45,32 +45,16 @@ func connOf(c *pick.Conn) *conn {
 	return owner
 }
 
-// CallsFail, TrialEnds, AnswerSpeaksAgainst and PickedLate implement pick.Owner.
-func (c *conn) CallsFail() { c.endpoint.set.callsFail(c) }
-
-func (c *conn) TrialEnds(answered bool) {
-	if answered {
-		c.endpoint.set.trialEnds(c, callAnswered)
-	} else {
-		c.endpoint.set.trialEnds(c, callFailed)
-	}
-}
-
-func (c *conn) AnswerSpeaksAgainst(why report.Reason) {
-	c.endpoint.set.answerSpeaksAgainst(c, why)
-}
-
-func (c *conn) PickedLate() { c.endpoint.set.rescueLate(c) }
-
-// answerSpeaksAgainst hears of a call whose answer speaks against the endpoint, as
+// AnswerSpeaksAgainst hears of a call whose answer speaks against the endpoint, as
 // that of a passive replica does, and that of one which does not take our token: the
 // endpoint becomes suspect, and is probed at once. That is all, since the answer is
 // about one service of the node, and the probe's about the node. It comes from a call
-// that ends, and takes Set.mu.
-func (s *Set) answerSpeaksAgainst(c *conn, why report.Reason) {
+// that ends, and takes Set.mu. Like CallsFail, TrialEnds and PickedLate it is of
+// pick.Owner.
+func (c *conn) AnswerSpeaksAgainst(why report.Reason) {
+	e, s := c.endpoint, c.endpoint.set
 	s.mu.Lock()
 	defer s.unlock()
-	e := c.endpoint
 	if s.closed || e.conn != c || e.checker == nil || e.health.State != report.Healthy {
 		return
 	}
@@ -91,14 +75,15 @@ func (e *endpoint) dialLocked() {
 	c.Init(s.room, c, e.name, c.address.Addr, e.want.identity.HasToken())
 	e.conn = c
 	e.armLocked(connectTimeout)
-	s.calls.Do(func() { s.connect(c) })
+	s.calls.Do(c.connect)
 }
 
 // connect makes the SubConn of c and has it connect. It runs in the queue of calls.
-func (s *Set) connect(c *conn) {
+func (c *conn) connect() {
+	s := c.endpoint.set
 	//lint:ignore SA1019 the function stays; what goes is more than one address for a SubConn
 	sc, err := s.cc.NewSubConn([]resolver.Address{transport.With(c.address, &c.holder)}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
-		StateListener: func(state balancer.SubConnState) { s.connChanged(c, state) },
+		StateListener: func(state balancer.SubConnState) { c.connChanged(state) },
 	})
 	if err != nil { // grpc refuses only when the channel is being closed; Close follows
 		s.mu.Lock()
@@ -139,11 +124,11 @@ func (e *endpoint) retireLocked() {
 		c.cancel()
 	}
 	if e.health.State == report.Suspect || e.health.State == report.Unhealthy {
-		e.set.after = append(e.set.after, func() { e.set.rescueLate(c) })
+		e.set.after = append(e.set.after, c.PickedLate)
 	}
 	e.retired = append(e.retired, c)
 	if e.checker != nil && c.Counts().InFlight > 0 {
-		e.set.retired[c] = struct{}{}
+		e.set.sampler.retired[c] = struct{}{}
 	}
 	e.foldLocked()
 	e.set.calls.Do(c.shutDown)
@@ -181,7 +166,8 @@ func (e *endpoint) countsLocked() report.CallStats {
 }
 
 // connChanged hears of a SubConn's new state, from grpc.
-func (s *Set) connChanged(c *conn, state balancer.SubConnState) {
+func (c *conn) connChanged(state balancer.SubConnState) {
+	s := c.endpoint.set
 	s.mu.Lock()
 	defer s.unlock()
 	e := c.endpoint
@@ -194,7 +180,7 @@ func (s *Set) connChanged(c *conn, state balancer.SubConnState) {
 		e.stepLocked(linkUp, nil)
 		e.validateLocked(c, askedFor)
 		s.calls.Do(func() {
-			c.SubConn().RegisterHealthListener(func(h balancer.SubConnState) { s.channelHealth(c, h) })
+			c.SubConn().RegisterHealthListener(func(h balancer.SubConnState) { c.channelHealth(h) })
 		})
 	case connectivity.TransientFailure, connectivity.Idle:
 		e.stepLocked(linkDown, cmp.Or(c.dead, state.ConnectionError))

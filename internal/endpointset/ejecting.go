@@ -7,22 +7,28 @@ import (
 	"github.com/cantonlb/cantonlb/internal/judge"
 )
 
-// callsFail hears of a connection on which as many calls in a row have failed as
+// CallsFail hears of a connection on which as many calls in a row have failed as
 // an ejection takes. It comes from a call that ends, and takes Set.mu.
-func (s *Set) callsFail(c *conn) {
+func (c *conn) CallsFail() {
+	e, s := c.endpoint, c.endpoint.set
 	s.mu.Lock()
 	defer s.unlock()
-	if e := c.endpoint; !s.closed && e.conn == c && e.was.Class == judge.Eligible && s.canSpareLocked() && e.ejectLocked(callsFail) {
+	if !s.closed && e.conn == c && e.was.Class == judge.Eligible && s.canSpareLocked() && e.ejectLocked(callsFail) {
 		e.applyLocked()
 	}
 }
 
-// trialEnds hears how the call on trial has ended. Calls from before the
+// TrialEnds hears how the call on trial has ended. Calls from before the
 // ejection do not decide.
-func (s *Set) trialEnds(c *conn, event ejectionEvent) {
+func (c *conn) TrialEnds(answered bool) {
+	e, s := c.endpoint, c.endpoint.set
+	event := callFailed
+	if answered {
+		event = callAnswered
+	}
 	s.mu.Lock()
 	defer s.unlock()
-	if e := c.endpoint; !s.closed && e.conn == c && e.ejectLocked(event) {
+	if !s.closed && e.conn == c && e.ejectLocked(event) {
 		e.applyLocked()
 	}
 }
@@ -86,7 +92,7 @@ func (e *endpoint) offerTrialLocked() {
 		e.conn.SetTrial(e.ejection.phase == onTrial && judge.Judge(e.facts()).Serves)
 	}
 	if e.ejection.phase != admitted {
-		e.set.dirtyLocked()
+		e.set.pub.mark()
 	}
 }
 

@@ -30,14 +30,11 @@ type endpoint struct {
 	id       int    // of an active-passive set: see choosing.go
 
 	// Facts.
-	link          link
-	linkWhy       judge.Why // why there is no connection; kept until the next one is heard of
-	health        judge.Health
-	heardOf       uint64        // the number of the checker's transition that health is of
-	channel       judge.Channel // what grpc's own health check says, where there is one
-	channelDetail string
-	drained       bool
-	unlisted      bool // not in the list: no more, and picked until the new ones are decided; or not yet
+	link     link
+	linkWhy  judge.Why // why there is no connection; kept until the next one is heard of
+	drained  bool
+	unlisted bool // not in the list: no more, and picked until the new ones are decided; or not yet
+	healths
 	validated
 	ejecting
 
@@ -47,13 +44,24 @@ type endpoint struct {
 	warming bool  // new in the list, and not decided yet
 	conn    *conn // nil while waiting
 	dialing
-	// replaces is the endpoint whose place this one is to take, nil if none;
-	// patience ends the wait for that.
-	replaces *endpoint
-	patience *time.Timer
+	renewal
 
 	accounts
 	counted *pick.Conn // the one in Set.eligible, if eligible
+}
+
+// healths are what is said of the endpoint's health.
+type healths struct {
+	health        judge.Health
+	heardOf       uint64        // the number of the checker's transition that health is of
+	channel       judge.Channel // what grpc's own health check says, where there is one
+	channelDetail string
+}
+
+// renewal is that an endpoint is to take the place of another; see renewing.go.
+type renewal struct {
+	replaces *endpoint   // whose place it is to take, nil if none
+	patience *time.Timer // ends the wait for that
 }
 
 // asked is how an endpoint is asked about its health. It is immutable but for stop.
@@ -109,7 +117,7 @@ func (e *endpoint) stepLocked(event linkEvent, err error) {
 	next, effects := before.next(event, len(e.want.addrs))
 	e.link = next
 	if (before.phase == ready) != (next.phase == ready) && e.set.cfg.NoneEligible == settings.FailOpen {
-		e.set.dirtyLocked() // the connected are what counts then
+		e.set.pub.mark() // the connected are what counts then
 	}
 	if effects.retire {
 		e.retireLocked()

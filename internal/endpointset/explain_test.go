@@ -152,7 +152,7 @@ func TestAfterWaitEligibleAndSetDrainedTheSnapshotIsUpToDate(t *testing.T) {
 			return r.SubConn.(*fakeSubConn).address.Addr
 		}
 		f.set.mu.Lock()
-		f.set.due = true // a publication is said to wait
+		f.set.pub.due = true // a publication is said to wait
 		f.set.mu.Unlock()
 		f.conn("b").become(connectivity.Ready, nil)
 		_, err := f.set.WaitEligible(t.Context(), 2)

@@ -43,7 +43,7 @@ var (
 // changed stands in the facts; so a cause makes at most one event of the endpoint. It
 // takes the same time however large the set is.
 func (e *endpoint) applyLocked() {
-	s, was := e.set, e.was
+	was := e.was
 	is := judge.Judge(e.facts())
 	e.was = is
 	if is.Serves != was.Serves {
@@ -54,10 +54,10 @@ func (e *endpoint) applyLocked() {
 	}
 	e.admitLocked()
 	if is.Class != was.Class {
-		s.reclassLocked(e, was.Class)
+		e.reclassLocked(was.Class)
 	}
 	e.observeLocked(was)
-	s.rescueLocked(e, was)
+	e.fellOrRoseLocked(was)
 	e.tellLocked(was)
 	e.decidedLocked()
 }
@@ -82,7 +82,7 @@ func (e *endpoint) decidedLocked() {
 		e.set.releaseLocked()
 	}
 	if e.replaces != nil {
-		e.set.renewedLocked(e)
+		e.renewedLocked()
 	}
 }
 

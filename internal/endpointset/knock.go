@@ -41,7 +41,7 @@ func (e *endpoint) knockLocked() {
 	address, try := e.want.addrs[0].Addr, e.tries
 	e.knocks++
 	s.wg.Go(func() {
-		opens := s.doorOpens(address)
+		opens := s.build.opens(s.ctx, address)
 		s.mu.Lock()
 		defer s.unlock()
 		e.knocks--
@@ -56,8 +56,8 @@ func (e *endpoint) knockLocked() {
 	})
 }
 
-func (s *Set) doorOpens(address string) bool {
-	ctx, cancel := context.WithTimeout(s.ctx, knockTimeout)
+func (b builder) opens(ctx context.Context, address string) bool {
+	ctx, cancel := context.WithTimeout(ctx, knockTimeout)
 	defer cancel()
-	return healthcheck.TCPConnect(address, s.dialer()).Probe(ctx).Outcome == report.Serving
+	return healthcheck.TCPConnect(address, b.dialer()).Probe(ctx).Outcome == report.Serving
 }

@@ -21,7 +21,8 @@ import (
 func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	e := &endpoint{
 		set: s, name: w.name, want: w, weight: w.weight, zone: w.zone, priority: w.priority,
-		asked: asked{healthCheck: s.cfg.HealthCheck}, drained: s.drained[w.name], health: judge.Health{State: report.HealthUnknown},
+		asked: asked{healthCheck: s.cfg.HealthCheck}, drained: s.drained[w.name],
+		healths: healths{health: judge.Health{State: report.HealthUnknown}},
 	}
 	e.target, e.service = w.newTarget(s.cfg.HealthCheck)
 	e.was = judge.Judgement{Class: judge.Judge(e.facts()).Class, Standing: judge.Open} // it has not been told of
@@ -68,7 +69,8 @@ func (e *endpoint) closeLocked() {
 // has a healthCheckConfig or a parent policy ejects endpoints, and says READY
 // once if there is neither. Its first word starts our own probes, since only
 // then is it known whether grpc has a Watch open already.
-func (s *Set) channelHealth(c *conn, state balancer.SubConnState) {
+func (c *conn) channelHealth(state balancer.SubConnState) {
+	s := c.endpoint.set
 	s.mu.Lock()
 	defer s.unlock()
 	e := c.endpoint
@@ -146,7 +148,7 @@ type fallback struct {
 }
 
 func (f *fallback) Probe(ctx context.Context) report.Verdict {
-	probes := f.endpoint.set.ownChannel(f.endpoint, f.endpoint.want.identityAt(f.address))
+	probes := f.endpoint.ownChannel(f.endpoint.want.identityAt(f.address))
 	defer func() { _ = probes.Close() }() // what there was to learn has been learnt
 	return probes.Check.Probe(ctx)
 }

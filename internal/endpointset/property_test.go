@@ -107,13 +107,13 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 	s := f.set
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	require.False(t, s.dirty)
-	require.False(t, s.due)
+	require.False(t, s.pub.dirty)
+	require.False(t, s.pub.due)
 	state := f.last()
 	p, picks := pickerOf(state.Picker)
 	r, refuses := state.Picker.(*pick.Refusal)
 	require.NotEqual(t, picks, refuses)
-	switch connected := s.connectedLocked(); {
+	switch connected := s.pub.connected(); {
 	case s.choice != nil && s.pickableLocked():
 		require.True(t, picks)
 		require.False(t, p.Open)
@@ -171,10 +171,10 @@ func checkTurns(t require.TestingT, s *Set, p *pick.Picker) {
 			elsewhere++
 		}
 	}
-	if s.local > 0 {
-		stays := staysLocal(local, s.local, s.cfg.SpillBelow)
+	if s.pub.local > 0 {
+		stays := staysLocal(local, s.pub.local, s.cfg.SpillBelow)
 		require.Zero(t, map[bool]int{true: elsewhere, false: len(connsOf(p.Spare))}[stays])
-		require.Equal(t, !stays, s.spilled)
+		require.Equal(t, !stays, s.pub.spilled)
 	} else {
 		require.Empty(t, p.Spare)
 	}

@@ -58,37 +58,37 @@ func (s *Set) Renew(name string) {
 	n.patience = time.AfterFunc(maxWarming, func() {
 		s.mu.Lock()
 		defer s.unlock()
-		s.keepLocked(n)
+		n.keepLocked()
 	})
 	s.teller.Logf("endpoint %q: its name has come to mean another address; connecting to that", name)
 	n.startLocked()
 }
 
-// renewedLocked ends the renewal of which n is the successor, as soon as it is
+// renewedLocked ends the renewal of which e is the successor, as soon as it is
 // decided.
-func (s *Set) renewedLocked(n *endpoint) {
-	if n.was.Class != judge.Eligible {
-		s.keepLocked(n)
+func (e *endpoint) renewedLocked() {
+	if e.was.Class != judge.Eligible {
+		e.keepLocked()
 		return
 	}
-	e := n.replaces
-	s.endRenewalLocked(n)
+	s, old := e.set, e.replaces
+	e.endRenewalLocked()
 	for i := range s.list {
-		if s.list[i] == e {
-			s.list[i] = n
+		if s.list[i] == old {
+			s.list[i] = e
 		}
 	}
-	s.byName[n.name] = n
-	s.counts[e.was.Class]--
-	s.counts[n.was.Class]++
-	e.unlisted, n.unlisted = true, false
-	was := e.was
-	s.succeedLocked(n, e)
-	e.closeLocked()
-	n.inheritLocked(e)
-	n.tellLocked(was)
-	s.teller.Logf("endpoint %q: renewed, and connected to %v", n.name, n.remoteLocked())
-	s.dirtyLocked()
+	s.byName[e.name] = e
+	s.counts[old.was.Class]--
+	s.counts[e.was.Class]++
+	old.unlisted, e.unlisted = true, false
+	was := old.was
+	e.succeedLocked(old)
+	old.closeLocked()
+	e.inheritLocked(old)
+	e.tellLocked(was)
+	s.teller.Logf("endpoint %q: renewed, and connected to %v", e.name, e.remoteLocked())
+	s.pub.mark()
 }
 
 // inheritLocked has the accounts of an endpoint that is closed go on as those of e.
@@ -100,44 +100,44 @@ func (e *endpoint) inheritLocked(from *endpoint) {
 	from.folded, from.retired, from.recorded, from.picked = report.CallStats{}, nil, report.CallStats{}, 0
 }
 
-// succeedLocked has the choice of the active go on with n as if it were e.
-func (s *Set) succeedLocked(n, e *endpoint) {
-	c := s.choice
+// succeedLocked has the choice of the active go on with e as if it were old.
+func (e *endpoint) succeedLocked(old *endpoint) {
+	c := e.set.choice
 	if c == nil {
 		return
 	}
-	n.id = e.id
-	c.byID[n.id] = n
-	if c.last == e {
-		c.last = n
+	e.id = old.id
+	c.byID[e.id] = e
+	if c.last == old {
+		c.last = e
 	}
-	if c.active == e {
-		c.active = n
-		e.admitLocked() // first, so that there are never two
+	if c.active == old {
+		c.active = e
+		old.admitLocked() // first, so that there are never two
 	}
-	n.admitLocked()
-	n.observeLocked(e.was)
+	e.admitLocked()
+	e.observeLocked(old.was)
 }
 
-// keepLocked gives up a renewal.
-func (s *Set) keepLocked(n *endpoint) {
-	if n.replaces == nil || s.closed {
+// keepLocked gives up a renewal: the endpoint that was to be replaced stays.
+func (e *endpoint) keepLocked() {
+	if e.replaces == nil || e.set.closed {
 		return
 	}
-	s.teller.Logf("not renewed: %v", n.explainLocked(time.Now()))
-	s.endRenewalLocked(n)
-	n.closeLocked()
+	e.set.teller.Logf("not renewed: %v", e.explainLocked(time.Now()))
+	e.endRenewalLocked()
+	e.closeLocked()
 }
 
 // keepAllLocked gives up all renewals.
 func (s *Set) keepAllLocked() {
 	for _, n := range s.renewing {
-		s.keepLocked(n)
+		n.keepLocked()
 	}
 }
 
-func (s *Set) endRenewalLocked(n *endpoint) {
-	n.patience.Stop()
-	n.replaces, n.patience = nil, nil
-	delete(s.renewing, n.name)
+func (e *endpoint) endRenewalLocked() {
+	e.patience.Stop()
+	e.replaces, e.patience = nil, nil
+	delete(e.set.renewing, e.name)
 }

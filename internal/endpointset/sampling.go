@@ -11,23 +11,37 @@ import (
 // Calls only count; they never look at a clock. What follows from their silence
 // is found by looking at the counts: several times in the time of a silence, but
 // for thousands of endpoints no more often than takes a hundredth of a processor.
+// sampler looks at the connections. Set.mu guards it.
+type sampler struct {
+	set *Set
+
+	samples bool               // the sampler runs, until Close
+	sampled uint32             // the turn at the last look
+	busy    bool               // calls were in flight then
+	quiet   time.Time          // the last look at which none were
+	retired map[*conn]struct{} // retired connections with calls in flight
+	asking  int                // questions about those under way
+}
+
 const (
 	samplesPerSilence = 4
 	minSamplePause    = 10 * time.Millisecond
 	pausePerWork      = 99
 )
 
-// startSamplerLocked has the connections looked at from now on, if there is
+// start has the connections looked at from now on, if there is
 // anything to look at.
-func (s *Set) startSamplerLocked() {
-	if s.sampling || s.closed || len(s.list) == 0 || s.cfg.HealthCheck.Disabled {
+func (x *sampler) start() {
+	s := x.set
+	if x.samples || s.closed || len(s.list) == 0 || s.cfg.HealthCheck.Disabled {
 		return
 	}
-	s.sampling = true
-	s.wg.Go(s.sampler)
+	x.samples = true
+	s.wg.Go(x.run)
 }
 
-func (s *Set) sampler() {
+func (x *sampler) run() {
+	s := x.set
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -36,37 +50,38 @@ func (s *Set) sampler() {
 			return
 		case <-timer.C:
 			start := time.Now()
-			pause := s.sample()
+			pause := x.look()
 			timer.Reset(max(pause, pausePerWork*time.Since(start)))
 		}
 	}
 }
 
-// sample looks at every connection, and gives the time until the next look. If
+// look looks at every connection, and gives the time until the next look. If
 // nobody has been picked since the last look, no call was in flight then, and
 // nobody is out, then there is nothing to see: an idle client of many endpoints
 // sleeps on.
-func (s *Set) sample() time.Duration {
+func (x *sampler) look() time.Duration {
+	s := x.set
 	now := time.Now()
 	s.mu.Lock()
 	defer s.unlock()
 	turn := s.room.Turn()
-	if turn != s.sampled || s.busy || s.counts[judge.Out] > 0 || len(s.leaving) > 0 || len(s.retired) > 0 {
-		s.sampled, s.busy = turn, false
+	if turn != x.sampled || x.busy || s.counts[judge.Out] > 0 || len(s.leaving) > 0 || len(x.retired) > 0 {
+		x.sampled, x.busy = turn, false
 		for _, e := range s.list {
 			e.sampleLocked(now)
 		}
 		for _, e := range s.leaving {
 			e.sampleLocked(now)
 		}
-		s.sampleRetiredLocked(now)
+		x.lookAtRetired(now)
 		s.unrecorded = true
 	}
 	if s.unrecorded && now.Sub(s.progressed) >= progressEvery {
 		s.recordProgressLocked(now)
 	}
-	if !s.busy {
-		s.quiet = now
+	if !x.busy {
+		x.quiet = now
 	}
 	return max(s.cfg.HealthCheck.Silence/samplesPerSilence, minSamplePause)
 }
@@ -83,15 +98,15 @@ func (e *endpoint) sampleLocked(now time.Time) {
 	if n.Heard != c.silence.heard {
 		e.heardAt = now
 	}
-	s.busy = s.busy || n.InFlight > 0
-	if c.silence.since.Before(s.quiet) {
-		c.silence.since = s.quiet // what is in flight has begun since
+	s.sampler.busy = s.sampler.busy || n.InFlight > 0
+	if c.silence.since.Before(s.sampler.quiet) {
+		c.silence.since = s.sampler.quiet // what is in flight has begun since
 	}
 	if c.listenLocked(now, n, s.cfg.HealthCheck) && e.health.State == report.Healthy {
 		e.doubtLocked(report.ReasonSilence)
 	}
 	if e.health.State == report.Unhealthy {
-		s.closeIfDeadLocked(c, now, e.health.Reason)
+		c.closeIfDeadLocked(now, e.health.Reason)
 	}
 }
 

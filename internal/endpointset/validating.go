@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -83,7 +84,11 @@ func (s *Set) askWho(ctx context.Context, cc grpc.ClientConnInterface, f Validat
 	defer s.questions.ReleaseFirst()
 	ctx, cancel := context.WithTimeout(ctx, validateTimeout)
 	defer cancel()
-	result, detail := f(ctx, cc, id)
+	var result ValidationResult
+	var detail string
+	if !guard.Call("the validator", func() { result, detail = f(ctx, cc, id) }) {
+		result, detail = "", "the validator has panicked"
+	}
 	switch {
 	case result == ValidationOK:
 		return saidValid, ""

@@ -43,7 +43,7 @@ type validation struct {
 
 // validationEffects is what has to be done after a step.
 type validationEffects struct {
-	ask  bool          // ask now
+	ask  bool          // askServer now
 	wait time.Duration // until pauseOver; 0 is no pause
 }
 

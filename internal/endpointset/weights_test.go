@@ -102,7 +102,7 @@ func TestEqualWeightsNeedNoPlan(t *testing.T) {
 		assert.Len(t, p.Conns(), 2)
 		f.set.mu.Lock()
 		defer f.set.mu.Unlock()
-		assert.Nil(t, f.set.weightsLocked(pick.RowOf(p.Conns())))
+		assert.Nil(t, f.set.pub.weights(pick.RowOf(p.Conns())))
 	})
 }
 
