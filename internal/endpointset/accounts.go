@@ -71,7 +71,7 @@ func (s *Set) progressLocked(now time.Time) telling.Progress {
 	for _, e := range s.list {
 		e.progressLocked(&p)
 	}
-	for _, e := range s.leaving {
+	for _, e := range s.handover.old {
 		e.progressLocked(&p)
 	}
 	return p

@@ -77,9 +77,9 @@ func (c *choice) members() {
 		return
 	}
 	s := c.set
-	c.byID = make(map[int]*endpoint, len(s.list)+len(s.leaving))
-	members := make([]selector.Member, 0, len(s.list)+len(s.leaving))
-	for _, list := range [][]*endpoint{s.list, s.leaving} {
+	c.byID = make(map[int]*endpoint, len(s.list)+len(s.handover.old))
+	members := make([]selector.Member, 0, len(s.list)+len(s.handover.old))
+	for _, list := range [][]*endpoint{s.list, s.handover.old} {
 		for _, e := range list {
 			if e.id == 0 {
 				c.lastID++
@@ -147,7 +147,7 @@ func (c *choice) setActive(e *endpoint) {
 	}
 	c.last = e
 	e.admitLocked()
-	for _, list := range [][]*endpoint{s.list, s.leaving} {
+	for _, list := range [][]*endpoint{s.list, s.handover.old} {
 		for _, other := range list {
 			if other != e {
 				other.rescueLocked()

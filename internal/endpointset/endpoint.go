@@ -41,10 +41,9 @@ type endpoint struct {
 	was   judge.Judgement // what it is, and was told to be
 	since time.Time       // when was.State became what it is
 
-	warming bool  // new in the list, and not decided yet
-	conn    *conn // nil while waiting
+	joins *handover // what waits for it to be decided; nil if nothing does
+	conn  *conn     // nil while waiting
 	dialing
-	renewal
 
 	accounts
 	counted *pick.Conn // the one in Set.eligible, if eligible
@@ -56,12 +55,6 @@ type healths struct {
 	heardOf       uint64        // the number of the checker's transition that health is of
 	channel       judge.Channel // what grpc's own health check says, where there is one
 	channelDetail string
-}
-
-// renewal is that an endpoint is to take the place of another; see renewing.go.
-type renewal struct {
-	replaces *endpoint   // whose place it is to take, nil if none
-	patience *time.Timer // ends the wait for that
 }
 
 // asked is how an endpoint is asked about its health. It is immutable but for stop.

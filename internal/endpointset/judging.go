@@ -17,7 +17,7 @@ func (e *endpoint) facts() judge.Facts {
 		Evidence: evidenceFacts[e.ejection.phase], IdentityDetail: e.validationDetail, Memory: e.was.Memory,
 	}
 	switch {
-	case e.replaces != nil:
+	case e.unlisted && e.joins != nil:
 		f.Membership = judge.Joining
 	case e.unlisted:
 		f.Membership = judge.Leaving
@@ -71,18 +71,11 @@ func (e *endpoint) provenLocked() {
 	}
 }
 
-// decidedLocked ends what waits for the endpoint to find out what it is.
+// decidedLocked tells the handover that waits for the endpoint what it is.
 func (e *endpoint) decidedLocked() {
-	if e.was.Class == judge.Undecided {
-		return
-	}
-	if e.warming {
-		e.warming = false
-		e.set.warming--
-		e.set.releaseLocked()
-	}
-	if e.replaces != nil {
-		e.renewedLocked()
+	if h := e.joins; h != nil && e.was.Class != judge.Undecided {
+		h.forget(e)
+		h.settle()
 	}
 }
 

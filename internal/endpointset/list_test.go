@@ -253,7 +253,7 @@ func TestEndpointsThatCannotMakeUpTheirMindKeepTheOldOnesForFiveSeconds(t *testi
 		f.setWatched(true) // grpc's own health check of b never gets an answer
 		require.NoError(t, f.push("b"))
 		f.up("b")
-		time.Sleep(maxWarming - time.Millisecond)
+		time.Sleep(mostHandover - time.Millisecond)
 		assert.Equal(t, []string{"a"}, f.picked())
 		time.Sleep(2 * time.Millisecond)
 		synctest.Wait()
@@ -272,7 +272,7 @@ func TestAnEndpointThatLeavesUndecidedDoesNotSpoilLaterUpdates(t *testing.T) {
 		f.up("b")
 		require.NoError(t, f.push("a", "c"))
 		f.up("c")
-		time.Sleep(maxWarming + time.Millisecond)
+		time.Sleep(mostHandover + time.Millisecond)
 		synctest.Wait()
 		assert.Empty(t, f.live("b"))
 
@@ -364,7 +364,7 @@ func TestTheEndOfAnEarlierWaitDoesNotEndALaterOne(t *testing.T) {
 		f.setWatched(true) // and never answers
 		require.NoError(t, f.push("b"))
 		f.up("b")
-		time.Sleep(maxWarming - time.Millisecond)
+		time.Sleep(mostHandover - time.Millisecond)
 		f.set.mu.Lock()
 		time.Sleep(time.Millisecond) // the wait ends, and its end has to wait for the lock
 		b := f.set.list[0]
@@ -377,7 +377,7 @@ func TestTheEndOfAnEarlierWaitDoesNotEndALaterOne(t *testing.T) {
 		synctest.Wait()
 		f.set.mu.Lock()
 		defer f.set.mu.Unlock()
-		assert.True(t, f.set.list[0].warming)
-		assert.Len(t, f.set.leaving, 1)
+		assert.NotNil(t, f.set.list[0].joins)
+		assert.Len(t, f.set.handover.old, 1)
 	})
 }

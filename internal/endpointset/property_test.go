@@ -36,14 +36,16 @@ func checkAccounts(t require.TestingT, s *Set) {
 		require.False(t, e.unlisted)
 		require.Same(t, e, s.byName[e.name])
 		require.Equal(t, e.drained, s.drained[e.name])
-		if e.warming {
+		if e.joins != nil {
+			require.Same(t, s.handover, e.joins)
+			require.Contains(t, s.handover.joining, e)
 			warming++
 		}
 	}
 	require.Equal(t, counts, s.counts)
-	require.Equal(t, warming, s.warming)
+	require.Len(t, s.handover.joining, warming)
 	require.Len(t, s.byName, len(s.list))
-	for _, e := range slices.Concat(s.list, s.leaving) {
+	for _, e := range slices.Concat(s.list, s.handover.old) {
 		require.Equal(t, judge.Judge(e.facts()), e.was, "%s: the judgement is up to date", e.name)
 		require.NotEqual(t, closed, e.link.phase)
 		require.LessOrEqual(t, e.recorded.Picked, e.countsLocked().Picked, "what the metrics have of %s", e.name)
@@ -65,7 +67,8 @@ func checkAccounts(t require.TestingT, s *Set) {
 	}
 	require.Equal(t, len(mayServe), s.eligible.Len())
 	for name, n := range s.renewing {
-		require.Same(t, s.byName[name], n.replaces)
+		require.Equal(t, []*endpoint{s.byName[name]}, n.joins.old)
+		require.NotNil(t, n.joins.timer)
 		require.True(t, n.unlisted)
 		require.Equal(t, judge.Undecided, n.was.Class)
 		require.NotContains(t, s.list, n)
@@ -74,18 +77,18 @@ func checkAccounts(t require.TestingT, s *Set) {
 	if s.choice != nil {
 		checkChoice(t, s)
 	}
-	if len(s.leaving) > 0 {
-		require.Positive(t, s.warming, "nobody is waited for any more")
-		require.NotNil(t, s.warmed, "the wait has an end")
+	if len(s.handover.old) > 0 {
+		require.NotEmpty(t, s.handover.joining, "nobody is waited for any more")
+		require.NotNil(t, s.handover.timer, "the wait has an end")
 	} else {
-		require.Nil(t, s.warmed)
+		require.Nil(t, s.handover.timer)
 	}
 }
 
 // checkChoice compares the choice with what it is made of.
 func checkChoice(t require.TestingT, s *Set) {
 	c := s.choice
-	require.Len(t, c.byID, len(s.list)+len(s.leaving))
+	require.Len(t, c.byID, len(s.list)+len(s.handover.old))
 	for id, e := range c.byID {
 		require.Equal(t, id, e.id)
 	}
@@ -206,7 +209,7 @@ func checkSubConns(t require.TestingT, f *fixture) {
 	s := f.set
 	s.mu.Lock()
 	held := make(map[*fakeSubConn]bool)
-	for _, e := range slices.Concat(s.list, s.leaving, slices.Collect(maps.Values(s.renewing))) {
+	for _, e := range slices.Concat(s.list, s.handover.old, slices.Collect(maps.Values(s.renewing))) {
 		if e.conn != nil {
 			held[e.conn.SubConn().(*fakeSubConn)] = true
 		}

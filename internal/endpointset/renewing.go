@@ -48,31 +48,28 @@ func (s *Set) Renew(name string) {
 	s.mu.Lock()
 	defer s.unlock()
 	e := s.byName[name]
-	if s.closed || e == nil || e.link.phase != ready || e.drained || e.warming || s.renewing[name] != nil {
+	if s.closed || e == nil || e.link.phase != ready || e.drained || e.joins != nil || s.renewing[name] != nil {
 		return
 	}
 	n := s.newEndpointLocked(e.want)
-	n.weight, n.zone, n.priority = e.weight, e.zone, e.priority
-	n.replaces, n.unlisted = e, true
+	n.weight, n.zone, n.priority, n.unlisted = e.weight, e.zone, e.priority, true
 	s.renewing[name] = n
-	n.patience = time.AfterFunc(maxWarming, func() {
-		s.mu.Lock()
-		defer s.unlock()
-		n.keepLocked()
-	})
+	h := s.newHandover(func([]*endpoint) { n.renewLocked(e) })
+	h.join(n)
+	h.leave(e)
+	h.settle()
 	s.teller.Logf("endpoint %q: its name has come to mean another address; connecting to that", name)
 	n.startLocked()
 }
 
-// renewedLocked ends the renewal of which e is the successor, as soon as it is
-// decided.
-func (e *endpoint) renewedLocked() {
+// renewLocked has e take the place of old, if it is eligible.
+func (e *endpoint) renewLocked(old *endpoint) {
+	s := e.set
 	if e.was.Class != judge.Eligible {
 		e.keepLocked()
 		return
 	}
-	s, old := e.set, e.replaces
-	e.endRenewalLocked()
+	delete(s.renewing, e.name)
 	for i := range s.list {
 		if s.list[i] == old {
 			s.list[i] = e
@@ -119,13 +116,14 @@ func (e *endpoint) succeedLocked(old *endpoint) {
 	e.observeLocked(old.was)
 }
 
-// keepLocked gives up a renewal: the endpoint that was to be replaced stays.
+// keepLocked gives up a renewal of which e is the successor: the endpoint that was to be
+// replaced stays.
 func (e *endpoint) keepLocked() {
-	if e.replaces == nil || e.set.closed {
-		return
+	if e.joins != nil {
+		e.joins.stop()
 	}
+	delete(e.set.renewing, e.name)
 	e.set.teller.Logf("not renewed: %v", e.explainLocked(time.Now()))
-	e.endRenewalLocked()
 	e.closeLocked()
 }
 
@@ -134,10 +132,4 @@ func (s *Set) keepAllLocked() {
 	for _, n := range s.renewing {
 		n.keepLocked()
 	}
-}
-
-func (e *endpoint) endRenewalLocked() {
-	e.patience.Stop()
-	e.replaces, e.patience = nil, nil
-	delete(e.set.renewing, e.name)
 }

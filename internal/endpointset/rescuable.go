@@ -18,7 +18,7 @@ func (e *endpoint) fellOrRoseLocked(was judge.Judgement) {
 		for _, other := range s.list {
 			other.rescueLocked()
 		}
-		for _, other := range s.leaving {
+		for _, other := range s.handover.old {
 			other.rescueLocked()
 		}
 	}

@@ -66,12 +66,12 @@ func (x *sampler) look() time.Duration {
 	s.mu.Lock()
 	defer s.unlock()
 	turn := s.room.Turn()
-	if turn != x.sampled || x.busy || s.counts[judge.Out] > 0 || len(s.leaving) > 0 || len(x.retired) > 0 {
+	if turn != x.sampled || x.busy || s.counts[judge.Out] > 0 || len(s.handover.old) > 0 || len(x.retired) > 0 {
 		x.sampled, x.busy = turn, false
 		for _, e := range s.list {
 			e.sampleLocked(now)
 		}
-		for _, e := range s.leaving {
+		for _, e := range s.handover.old {
 			e.sampleLocked(now)
 		}
 		x.lookAtRetired(now)

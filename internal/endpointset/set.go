@@ -20,10 +20,6 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// maxWarming bounds how long endpoints that have left the list go on serving
-// while those that have joined it find out what they are.
-const maxWarming = 5 * time.Second
-
 // Set is a load-balancing policy's endpoints. It implements balancer.Balancer;
 // its other methods are safe for concurrent use.
 type Set struct {
@@ -64,10 +60,8 @@ type members struct {
 	list     []*endpoint // in the order of the resolver's list
 	byName   map[string]*endpoint
 	drained  map[string]bool
-	problem  error // what was wrong with the newest list
-	leaving  []*endpoint
-	warming  int                  // those of list that are new and not decided
-	warmed   *time.Timer          // ends the warming at the latest
+	problem  error                // what was wrong with the newest list
+	handover *handover            // from the list before; it may have nothing to do
 	renewing map[string]*endpoint // those that are to take the place of one in the list, by its name
 }
 
@@ -88,6 +82,7 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 		members: members{byName: make(map[string]*endpoint), drained: make(map[string]bool), renewing: make(map[string]*endpoint)},
 		spread:  spread{ejections: make(map[*endpoint]struct{})},
 	}
+	s.handover = s.newHandover(s.handedOverLocked)
 	s.pub.set = s
 	s.sampler = sampler{set: s, retired: make(map[*conn]struct{})}
 	s.room = pick.NewRoom(s)
@@ -110,7 +105,7 @@ func (s *Set) unlock() {
 // UpdateClientConnState takes in a list of endpoints and a configuration. The
 // endpoints that stay keep their connections, their health and their accounts.
 // Those that leave are picked until each new one has its first verdict or has
-// failed to connect, or until maxWarming has passed.
+// failed to connect, or until mostHandover has passed.
 func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	resolver.ClaimFrom(state.ResolverState).Take(s)
 	list, problem := desired(state.ResolverState)
@@ -171,11 +166,8 @@ func (s *Set) replaceLocked(list []wanted) {
 		if byName[e.name] != e {
 			e.unlisted = true
 			s.counts[e.was.Class]--
-			if e.warming { // nobody waits for it any more
-				e.warming = false
-				s.warming--
-			}
-			s.leaving = append(s.leaving, e)
+			s.handover.forget(e) // it is not waited for any more
+			s.handover.leave(e)
 			if byName[e.name] == nil {
 				e.removedLocked()
 				left++
@@ -193,46 +185,21 @@ func (s *Set) replaceLocked(list []wanted) {
 			delete(s.drained, name)
 		}
 	}
-	s.warming += len(fresh)
 	for _, e := range fresh {
-		e.warming = true
+		s.handover.join(e)
 		s.counts[e.was.Class]++
 	}
 	s.choice.members()
 	for _, e := range fresh {
 		e.startLocked()
 	}
-	if len(s.leaving) > 0 && s.warmed == nil {
-		s.armWarmedLocked()
-	}
-	s.releaseLocked()
+	s.handover.settle()
 }
 
-// armWarmedLocked sees to it that a new endpoint that cannot make up its mind
-// does not keep the old ones for ever.
-func (s *Set) armWarmedLocked() {
-	s.armLocked(&s.warmed, maxWarming, func() {
-		for _, e := range s.list {
-			e.warming = false
-		}
-		s.warming = 0
-		s.releaseLocked()
-	})
-}
-
-// releaseLocked lets the leaving endpoints go once the new ones are decided.
-func (s *Set) releaseLocked() {
-	if len(s.leaving) == 0 || (s.warming > 0 && len(s.list) > 0) {
-		return
-	}
-	gone := s.leaving
-	s.leaving = nil
-	if s.warmed != nil {
-		s.warmed.Stop()
-		s.warmed = nil
-	}
+// handedOverLocked lets the endpoints go that have left the list.
+func (s *Set) handedOverLocked(old []*endpoint) {
 	s.choice.members()
-	for _, e := range gone {
+	for _, e := range old {
 		e.closeLocked()
 	}
 }
@@ -307,14 +274,13 @@ func (s *Set) Close() {
 	s.recordProgressLocked(time.Now())
 	s.keepAllLocked()
 	s.closed = true
-	for _, e := range slices.Concat(s.list, s.leaving) {
+	for _, e := range slices.Concat(s.list, s.handover.old) {
 		e.closeLocked()
 	}
-	s.list, s.leaving, s.byName = nil, nil, nil
+	s.list, s.byName = nil, nil
+	s.handover.stop()
 	s.choice.stop()
-	if s.warmed != nil {
-		s.warmed.Stop()
-	}
+	s.handover.stop()
 	if s.pub.timer != nil {
 		s.pub.timer.Stop()
 	}

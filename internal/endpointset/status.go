@@ -166,7 +166,7 @@ func (s *Set) setDrained(name string, drained bool) error {
 	if n := s.renewing[name]; n != nil {
 		n.keepLocked()
 	}
-	for _, x := range append([]*endpoint{e}, s.leaving...) {
+	for _, x := range append([]*endpoint{e}, s.handover.old...) {
 		if x.name == name { // the endpoint, and what it is about to replace
 			x.drained = drained
 			x.applyLocked()

@@ -13,7 +13,7 @@ func (p *publisher) survey() {
 			p.local++
 		}
 	}
-	for _, e := range s.leaving {
+	for _, e := range s.handover.old {
 		p.uneven = p.uneven || len(s.list) > 0 && e.weight != s.list[0].weight
 	}
 }
