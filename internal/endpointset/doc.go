@@ -38,7 +38,8 @@
 //	publisher.go the snapshots out; weights.go how often, zones.go where
 //	choosing.go  which endpoint is the active one (package selector decides);
 //	             commands.go, searching.go and moving.go belong to it
-//	renewing.go  connects to another address of the same name, without a gap
+//	handover.go  make before break: for lists, and in renewing.go for one endpoint
+//	             whose name has come to mean another address
 //	background.go  runs what ends with the set, and its timers
 //	events.go    what has changed, to be told; accounts.go what is counted
 //	options.go   what the owner of the channel gives beside the configuration
