@@ -11,6 +11,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
@@ -32,8 +33,8 @@ type conn struct {
 
 	// Guarded by Set.mu.
 	cancel     context.CancelFunc // ends the probes on this connection; nil if none
-	silence    silence
-	passive    passive
+	silence    machine.Silence
+	passive    machine.Passive
 	alive      time.Time // when a call was last seen answered, or the connection first seen
 	dead       error     // why it was closed; nil if it was not
 	retirement retirement
@@ -60,7 +61,7 @@ func (c *conn) AnswerSpeaksAgainst(why report.Reason) {
 	}
 	var doubt bool
 	health := s.cfg.HealthCheck
-	c.passive, doubt = c.passive.next(time.Now(), health.SuspectInterval, health.Interval)
+	c.passive, doubt = c.passive.Next(time.Now(), health.SuspectInterval, health.Interval)
 	if doubt {
 		e.doubtLocked(why)
 	}
@@ -71,7 +72,7 @@ func (c *conn) AnswerSpeaksAgainst(why report.Reason) {
 func (e *endpoint) dialLocked() {
 	s := e.set
 	e.tries++
-	c := &conn{endpoint: e, address: e.want.addrs[e.link.addr]}
+	c := &conn{endpoint: e, address: e.want.addrs[e.link.Addr]}
 	c.Init(s.room, c, e.name, c.address.Addr, e.want.identity.HasToken())
 	e.conn = c
 	e.armLocked(connectTimeout)
@@ -117,8 +118,8 @@ func (e *endpoint) retireLocked() {
 	c.SetEligible(false)
 	c.SetTrial(false)
 	c.SetDoubted(false)
-	if e.ejection.phase != admitted {
-		e.ejectLocked(pardon) // what failed was the old connection
+	if e.ejection.Phase != machine.Admitted {
+		e.ejectLocked(machine.Pardon) // what failed was the old connection
 	}
 	if c.cancel != nil {
 		c.cancel()
@@ -177,13 +178,13 @@ func (c *conn) connChanged(state balancer.SubConnState) {
 	switch state.ConnectivityState {
 	case connectivity.Ready:
 		e.channel, e.channelDetail = judge.Unheard, ""
-		e.stepLocked(linkUp, nil)
-		e.validateLocked(c, askedFor)
+		e.stepLocked(machine.LinkUp, nil)
+		e.validateLocked(c, machine.AskedFor)
 		s.calls.Do(func() {
 			c.SubConn().RegisterHealthListener(func(h balancer.SubConnState) { c.channelHealth(h) })
 		})
 	case connectivity.TransientFailure, connectivity.Idle:
-		e.stepLocked(linkDown, cmp.Or(c.dead, state.ConnectionError))
+		e.stepLocked(machine.LinkDown, cmp.Or(c.dead, state.ConnectionError))
 	default: // CONNECTING is what was asked for, and SHUTDOWN too
 	}
 }

@@ -18,22 +18,21 @@
 //
 // # Files
 //
+// The pure state machines are in package machine; here is what feeds them and does what
+// they say.
+//
 //	desired.go   resolver state -> wanted endpoints, and the difference to now
 //	set.go       the set: the grpc balancer API in, and the list
 //	judging.go   an endpoint's facts -> its judgement, and what follows from a change
-//	link.go      the pure state machine of one endpoint's connection
 //	endpoint.go  one endpoint: its connection and its health
 //	conn.go      one SubConn from its making to its end; onconn.go makes calls on it
 //	knock.go     knocking at closed doors between attempts to connect
 //	probing.go   probes on a SubConn, or on a connection of their own
 //	target.go    where an endpoint is asked about its health, if elsewhere
-//	silence.go   the pure state machine of calls in flight and nothing heard;
-//	sampling.go  feeds it, and finds dead connections
+//	sampling.go  looks for calls in flight and nothing heard, and for dead connections
 //	retired.go   looks after the calls on connections that were given up
-//	validation.go  the pure state machine of finding out who is at the other end;
-//	validating.go  asks
-//	ejection.go  the pure state machine of calls that fail while probes pass;
-//	ejecting.go  feeds it; passive.go paces doubts that answers raise
+//	validating.go  asks who is at the other end
+//	ejecting.go  takes out endpoints whose calls fail while probes pass
 //	rescuable.go calls in flight that can be made elsewhere
 //	publisher.go the snapshots out; weights.go how often, zones.go where
 //	choosing.go  which endpoint is the active one (package selector decides);

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -12,9 +13,9 @@ import (
 // which a judgement is made.
 func (e *endpoint) facts() judge.Facts {
 	f := judge.Facts{
-		Drained: e.drained, Link: linkFacts[e.link.phase], LinkWhy: e.linkWhy,
+		Drained: e.drained, Link: linkFacts[e.link.Phase], LinkWhy: e.linkWhy,
 		Health: e.health, Channel: e.channel, ChannelDetail: e.channelDetail,
-		Evidence: evidenceFacts[e.ejection.phase], IdentityDetail: e.validationDetail, Memory: e.was.Memory,
+		Evidence: evidenceFacts[e.ejection.Phase], IdentityDetail: e.validationDetail, Memory: e.was.Memory,
 	}
 	switch {
 	case e.unlisted && e.joins != nil:
@@ -23,18 +24,18 @@ func (e *endpoint) facts() judge.Facts {
 		f.Membership = judge.Leaving
 	}
 	if e.set.options.Validator != nil {
-		f.Identity = identityFacts[e.validation.last]
+		f.Identity = identityFacts[e.validation.Last]
 	}
 	return f
 }
 
 // The phases of the endpoint's own state machines, as a judge knows them.
 var (
-	linkFacts     = [...]judge.Link{waiting: judge.Waiting, connecting: judge.Connecting, ready: judge.Connected, closed: judge.Closed}
-	evidenceFacts = [...]judge.Evidence{admitted: judge.Admitted, ejected: judge.Ejected, onTrial: judge.OnTrial}
+	linkFacts     = [...]judge.Link{machine.Waiting: judge.Waiting, machine.Connecting: judge.Connecting, machine.Ready: judge.Connected, machine.Closed: judge.Closed}
+	evidenceFacts = [...]judge.Evidence{machine.Admitted: judge.Admitted, machine.Ejected: judge.Ejected, machine.OnTrial: judge.OnTrial}
 	identityFacts = [...]judge.Identity{
-		identityUnknown: judge.Asking, identityValid: judge.Confirmed,
-		identityRetry: judge.Unconfirmed, identityMismatch: judge.Mismatch,
+		machine.IdentityUnknown: judge.Asking, machine.IdentityValid: judge.Confirmed,
+		machine.IdentityRetry: judge.Unconfirmed, machine.IdentityMismatch: judge.Mismatch,
 	}
 )
 
@@ -64,9 +65,9 @@ func (e *endpoint) applyLocked() {
 
 // provenLocked notes that the endpoint serves on its connection.
 func (e *endpoint) provenLocked() {
-	var effects linkEffects
-	e.link, effects = e.link.next(linkProven, len(e.want.addrs))
-	if effects.reset && e.backoff != nil {
+	var effects machine.LinkEffects
+	e.link, effects = e.link.Next(machine.LinkProven, len(e.want.addrs))
+	if effects.Reset && e.backoff != nil {
 		e.backoff.Reset()
 	}
 }
@@ -96,7 +97,7 @@ var standings = [...]selector.Standing{
 func (e *endpoint) tellLocked(was judge.Judgement) {
 	is := e.was
 	switch {
-	case e.unlisted, e.link.phase == closed:
+	case e.unlisted, e.link.Phase == machine.Closed:
 		return
 	case is.State == was.State && (is.State != report.StateConnecting || is.Reason == was.Reason):
 		return

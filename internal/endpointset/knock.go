@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -31,7 +32,7 @@ func (e *endpoint) wakeLocked() {
 	if now := time.Now(); now.Before(e.nextTry) {
 		e.knockLocked()
 	} else {
-		e.stepLocked(linkTry, nil)
+		e.stepLocked(machine.LinkTry, nil)
 	}
 }
 
@@ -45,11 +46,11 @@ func (e *endpoint) knockLocked() {
 		s.mu.Lock()
 		defer s.unlock()
 		e.knocks--
-		if s.closed || e.link.phase != waiting || e.tries != try {
+		if s.closed || e.link.Phase != machine.Waiting || e.tries != try {
 			return // overtaken by something else
 		}
 		if opens {
-			e.stepLocked(linkTry, nil)
+			e.stepLocked(machine.LinkTry, nil)
 		} else {
 			e.armLocked(e.pauseOrKnockLocked(time.Now()))
 		}

@@ -2,7 +2,6 @@ package endpointset
 
 import (
 	"errors"
-	"github.com/cantonlb/cantonlb/internal/settings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +14,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 	grpcresolver "google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/internal/settings"
 )
 
 var errRefused = errors.New("connection refused")

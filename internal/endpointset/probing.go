@@ -14,6 +14,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -53,7 +54,7 @@ func (e *endpoint) startLocked() {
 			}
 		})
 	}
-	e.stepLocked(linkTry, nil)
+	e.stepLocked(machine.LinkTry, nil)
 }
 
 // closeLocked takes the endpoint out of service for good.
@@ -62,7 +63,7 @@ func (e *endpoint) closeLocked() {
 	if e.stop != nil {
 		e.stop()
 	}
-	e.stepLocked(linkClose, nil)
+	e.stepLocked(machine.LinkClose, nil)
 }
 
 // channelHealth hears from grpc's own health check, which runs if the channel

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
@@ -176,7 +177,7 @@ func (p *publisher) eligible() draft {
 	d.conns, d.Spare = p.nearby()
 	d.weights = p.weights(d.conns)
 	for e := range s.ejections {
-		if e.ejection.phase == onTrial && !e.drained && e.was.Serves {
+		if e.ejection.Phase == machine.OnTrial && !e.drained && e.was.Serves {
 			d.Trials = append(d.Trials, &e.conn.Conn)
 		}
 	}
@@ -225,7 +226,7 @@ func (p *publisher) connected() []*conn {
 	s := p.set
 	var conns []*conn
 	for _, e := range s.list {
-		if e.link.phase == ready && !e.drained && e.identifiedLocked() {
+		if e.link.Phase == machine.Ready && !e.drained && e.identifiedLocked() {
 			conns = append(conns, e.conn)
 		}
 	}

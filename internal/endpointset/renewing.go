@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -35,7 +36,7 @@ func (s *Set) Connected() []Connected {
 }
 
 func (e *endpoint) remoteLocked() net.Addr {
-	if e.link.phase != ready {
+	if e.link.Phase != machine.Ready {
 		return nil
 	}
 	return e.conn.holder.Remote()
@@ -48,7 +49,7 @@ func (s *Set) Renew(name string) {
 	s.mu.Lock()
 	defer s.unlock()
 	e := s.byName[name]
-	if s.closed || e == nil || e.link.phase != ready || e.drained || e.joins != nil || s.renewing[name] != nil {
+	if s.closed || e == nil || e.link.Phase != machine.Ready || e.drained || e.joins != nil || s.renewing[name] != nil {
 		return
 	}
 	n := s.newEndpointLocked(e.want)

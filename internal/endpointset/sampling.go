@@ -5,6 +5,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -91,16 +92,16 @@ func (x *sampler) look() time.Duration {
 // probe answered for long.
 func (e *endpoint) sampleLocked(now time.Time) {
 	c, s := e.conn, e.set
-	if c == nil || e.link.phase != ready || e.checker == nil {
+	if c == nil || e.link.Phase != machine.Ready || e.checker == nil {
 		return
 	}
 	n := c.Counts()
-	if n.Heard != c.silence.heard {
+	if n.Heard != c.silence.Heard {
 		e.heardAt = now
 	}
 	s.sampler.busy = s.sampler.busy || n.InFlight > 0
-	if c.silence.since.Before(s.sampler.quiet) {
-		c.silence.since = s.sampler.quiet // what is in flight has begun since
+	if c.silence.Since.Before(s.sampler.quiet) {
+		c.silence.Since = s.sampler.quiet // what is in flight has begun since
 	}
 	if c.listenLocked(now, n, s.cfg.HealthCheck) && e.health.State == report.Healthy {
 		e.doubtLocked(report.ReasonSilence)
@@ -113,9 +114,9 @@ func (e *endpoint) sampleLocked(now time.Time) {
 // listenLocked takes note of what has been heard on a connection, and tells whether
 // its silence is a reason to doubt the endpoint.
 func (c *conn) listenLocked(now time.Time, n report.CallStats, health healthcheck.Config) (doubt bool) {
-	if n.Heard != c.silence.heard || c.alive.IsZero() {
+	if n.Heard != c.silence.Heard || c.alive.IsZero() {
 		c.alive, c.retirement.fails = now, 0
 	}
-	c.silence, doubt = c.silence.next(silenceSample{at: now, heard: n.Heard, inFlight: n.InFlight}, health.Silence, health.Interval)
+	c.silence, doubt = c.silence.Next(machine.SilenceSample{At: now, Heard: n.Heard, InFlight: n.InFlight}, health.Silence, health.Interval)
 	return doubt
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -96,10 +97,10 @@ func (c *choice) knockAll() []*checking.Checker {
 	defer s.unlock()
 	var checkers []*checking.Checker
 	for _, e := range s.list {
-		if e.link.phase == waiting && e.knocks == 0 {
+		if e.link.Phase == machine.Waiting && e.knocks == 0 {
 			e.knockLocked()
 		}
-		if e.checker != nil && e.health.State != report.HealthUnknown && (e.link.phase == ready || e.target != nil) {
+		if e.checker != nil && e.health.State != report.HealthUnknown && (e.link.Phase == machine.Ready || e.target != nil) {
 			checkers = append(checkers, e.checker)
 		}
 	}

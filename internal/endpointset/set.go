@@ -12,6 +12,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/queue"
 	"github.com/cantonlb/cantonlb/internal/settings"
@@ -259,7 +260,7 @@ func (s *Set) ExitIdle() {
 	s.mu.Lock()
 	defer s.unlock()
 	for _, e := range s.list {
-		e.stepLocked(linkTry, nil)
+		e.stepLocked(machine.LinkTry, nil)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -60,29 +61,29 @@ func (e *endpoint) statusLocked() report.EndpointStatus {
 		Name: e.name, Address: e.addressText(), Weight: e.weight, Zone: e.zone, Connection: e.connectivityLocked(),
 		Active: e.set.choice != nil && e.set.choice.active == e, Priority: e.priority,
 		State: is.State, Reason: is.Reason, Detail: is.Detail, Since: e.since, Health: is.Health,
-		Eligible: is.Class == judge.Eligible, Drained: e.drained, Ejected: e.ejection.phase != admitted, Calls: e.countsLocked(),
+		Eligible: is.Class == judge.Eligible, Drained: e.drained, Ejected: e.ejection.Phase != machine.Admitted, Calls: e.countsLocked(),
 		Probe: report.ProbeStatus{Target: e.targetText(), Kind: report.KindConnectivity},
 		Heard: e.heardAt, Transitions: slices.Clone(e.transitions), Ejections: e.ejections,
 	}
 	if remote := e.remoteLocked(); remote != nil {
 		out.Remote = remote.String()
 	}
-	if e.link.phase != ready {
+	if e.link.Phase != machine.Ready {
 		out.ConnectionError = e.linkWhy.Detail
 	}
-	if e.link.phase == waiting {
+	if e.link.Phase == machine.Waiting {
 		out.NextTry = e.nextTry
 	}
 	return out
 }
 
 func (e *endpoint) connectivityLocked() connectivity.State {
-	switch e.link.phase {
-	case ready:
+	switch e.link.Phase {
+	case machine.Ready:
 		return connectivity.Ready
-	case connecting:
+	case machine.Connecting:
 		return connectivity.Connecting
-	case closed:
+	case machine.Closed:
 		return connectivity.Shutdown
 	default:
 		return connectivity.TransientFailure

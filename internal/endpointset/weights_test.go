@@ -1,7 +1,6 @@
 package endpointset
 
 import (
-	"github.com/cantonlb/cantonlb/internal/settings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
