@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -30,7 +32,7 @@ func TestWhatNobodyHasCancelledNeverEndsCancelled(t *testing.T) {
 				cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.WithServerOptions(grpc.KeepaliveParams(keepalive.ServerParameters{
 					MaxConnectionAge: 30 * time.Millisecond, MaxConnectionAgeGrace: 5 * time.Second,
 				})))
-				client := connect(t, cluster, cantonlb.Config{
+				client := clientkit.Connect(t, cluster, cantonlb.Config{
 					Idempotent: methods, RetryBudget: cantonlb.RetryBudget{Share: 1, PerSecond: 1e6},
 				}, 1)
 				var wg sync.WaitGroup
@@ -61,7 +63,7 @@ func TestACallWhosePickIsLostIsMadeElsewhere(t *testing.T) {
 				cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 				var client *cantonlb.Client
 				var armed, noticed atomic.Bool
-				client = connect(t, cluster, cantonlb.Config{
+				client = clientkit.Connect(t, cluster, cantonlb.Config{
 					Idempotent:  methods,
 					RetryBudget: cantonlb.RetryBudget{Share: 1, PerSecond: 1e6},
 					OnAttempt: func(_ context.Context, e cantonlb.AttemptEvent) {
@@ -83,7 +85,7 @@ func TestACallWhosePickIsLostIsMadeElsewhere(t *testing.T) {
 					armed.Store(true)
 					noticed.Store(false)
 					for armed.Load() {
-						_, err := lbtest.ServedBy(timeout(t), client)
+						_, err := lbtest.ServedBy(testkit.Context(t), client)
 						if methods != nil || noticed.Load() {
 							require.NoError(t, err)
 						} else { // it may have been sent, and is not made again
@@ -93,7 +95,7 @@ func TestACallWhosePickIsLostIsMadeElsewhere(t *testing.T) {
 					if noticed.Load() {
 						lost++
 					}
-					require.NoError(t, client.WaitHealthy(timeout(t), 2))
+					require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
 				}
 				assert.Positive(t, lost, "picks were lost")
 			})
@@ -105,12 +107,12 @@ func TestAnObserverThatPanicsLeavesNoCallInFlight(t *testing.T) {
 	for _, kind := range []cantonlb.AttemptEventKind{cantonlb.AttemptStarted, cantonlb.AttemptEnded} {
 		t.Run(string(kind), func(t *testing.T) {
 			cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-			client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent, OnAttempt: func(_ context.Context, e cantonlb.AttemptEvent) {
+			client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent, OnAttempt: func(_ context.Context, e cantonlb.AttemptEvent) {
 				if e.Kind == kind {
 					panic("on purpose")
 				}
 			}}, 2)
-			assert.Len(t, spread(t, client, 10), 2, "and the calls go on")
+			assert.Len(t, testkit.Spread(t, client, 10), 2, "and the calls go on")
 			for _, e := range client.Status().Endpoints {
 				assert.Equal(t, uint64(5), e.Calls.Picked)
 				assert.Zero(t, e.Calls.InFlight, e.Name)
@@ -127,7 +129,7 @@ func TestACallThatWaitsAtCloseLearnsThatTheClientIsClosing(t *testing.T) {
 				cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
 				cluster.SetServing(0, "", false)
 				client, err := cantonlb.NewClient(cantonlb.Config{
-					Endpoints: endpointsOf(cluster), Idempotent: methods, NoneEligible: cantonlb.Wait,
+					Endpoints: clientkit.Endpoints(cluster), Idempotent: methods, NoneEligible: cantonlb.Wait,
 				}, cluster.DialOptions()...)
 				require.NoError(t, err)
 				ended := make(chan error, 2)

@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/cantonlb/cantonlb"
-	_ "github.com/cantonlb/cantonlb/balancer" // registers healthy_round_robin
 	"github.com/cantonlb/cantonlb/healthcheck"
 	_ "github.com/cantonlb/cantonlb/resolver" // registers static:///
 )

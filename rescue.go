@@ -1,6 +1,7 @@
 package cantonlb
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -124,5 +125,27 @@ func onceFinished(opts []grpc.CallOption) ([]grpc.CallOption, func(error)) {
 		for _, f := range finish {
 			f(err)
 		}
+	}
+}
+
+// The defaults of making calls again.
+const (
+	defaultMaxAttempts = 3
+	defaultShare       = 0.2
+	defaultPerSecond   = 10
+)
+
+// newRescuer makes the interceptors of a Config that has been checked.
+func newRescuer(c Config, s settled) *rescuer {
+	return &rescuer{
+		idempotent:  s.idempotent,
+		moves:       s.policy == ActivePassive,
+		maxAttempts: cmp.Or(c.MaxAttempts, defaultMaxAttempts),
+		tally:       new(attempt.Tally),
+		observe:     c.OnAttempt,
+		budget: &retryBudget{
+			share:     max(0, cmp.Or(c.RetryBudget.Share, defaultShare)),
+			perSecond: max(0, cmp.Or(c.RetryBudget.PerSecond, defaultPerSecond)),
+		},
 	}
 }

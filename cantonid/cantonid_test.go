@@ -1,7 +1,6 @@
 package cantonid
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"strconv"
@@ -17,11 +16,11 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 	"github.com/cantonlb/cantonlb/report"
 )
-
-const patience = 20 * time.Second
 
 // cluster starts nodes, and gives them with the endpoints that they are.
 func cluster(t *testing.T, nodes ...*node) (*lbtest.Cluster, []cantonlb.Endpoint) {
@@ -33,31 +32,19 @@ func cluster(t *testing.T, nodes ...*node) (*lbtest.Cluster, []cantonlb.Endpoint
 		next++
 		lbtest.RegisterEcho(srv)
 	})
-	var list []cantonlb.Endpoint
-	for i, name := range c.Names() {
-		list = append(list, cantonlb.Endpoint{Name: name, Address: c.Addrs()[i]})
-	}
-	return c, list
+	return c, clientkit.Endpoints(c)
 }
 
 func connect(t *testing.T, c *lbtest.Cluster, list []cantonlb.Endpoint, hook Hook, healthy int) *cantonlb.Client {
 	t.Helper()
-	client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: list, Validate: hook}, c.DialOptions()...)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, client.Close()) })
-	if healthy > 0 {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
-		require.NoError(t, client.WaitHealthy(ctx, healthy))
-	}
-	return client
+	return clientkit.Connect(t, c, cantonlb.Config{Endpoints: list, Validate: hook}, healthy)
 }
 
 // out waits until an endpoint is out for this reason, and gives the detail.
 func out(t *testing.T, client *cantonlb.Client, i int, reason report.Reason) string {
 	t.Helper()
 	var e cantonlb.EndpointStatus
-	require.Eventually(t, func() bool { e = client.Status().Endpoints[i]; return e.Reason == reason }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { e = client.Status().Endpoints[i]; return e.Reason == reason }, testkit.Patience, time.Millisecond)
 	assert.False(t, e.Eligible)
 	return e.Detail
 }
@@ -112,7 +99,7 @@ func TestASequencerThatComesBackAsAnotherIsKeptOutAndMayComeBackAsItself(t *test
 		out(t, client, 1, report.ReasonIdentityMismatch))
 	nodes[1].says("da::1220dd::34-0", "seq1::1220bb")
 	c.Disconnect(1)
-	require.Eventually(t, func() bool { return client.Status().Eligible() == 2 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return client.Status().Eligible() == 2 }, testkit.Patience, time.Millisecond)
 	nodes[1].says("yy::1220dd::34-0", "seq1::1220bb")
 	c.Disconnect(1)
 	assert.Contains(t, out(t, client, 1, report.ReasonIdentityMismatch), `synchronizer id "yy::1220dd::34-0"`)
@@ -141,7 +128,7 @@ func TestANodeThatDoesNotSayWhoItIsIsAskedAgain(t *testing.T) {
 			assert.Contains(t, out(t, client, 0, report.ReasonNotValidated), x.detail)
 			n.failure.Store(nil)
 			n.says("x", "y")
-			require.Eventually(t, func() bool { return client.Status().Eligible() == 1 }, patience, time.Millisecond)
+			require.Eventually(t, func() bool { return client.Status().Eligible() == 1 }, testkit.Patience, time.Millisecond)
 		})
 	}
 }

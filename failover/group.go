@@ -9,10 +9,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -75,14 +78,11 @@ const (
 var errClosed = errors.New("failover: the group is closed")
 
 // NewGroup starts to probe the members, and goes on until Close. It does not wait
-// for any of them; Await does. The errors name what is wrong with cfg or members;
-// with one, nothing has been started, and the probes have not been closed.
+// for any of them; Await does. An error tells all that is wrong with cfg and members:
+// a *configerr.Error, or several joined. Then nothing has been started, and the
+// probes have not been closed.
 func NewGroup(cfg Config, members []Member) (*Group, error) {
-	chooser, err := cfg.selector()
-	if err != nil {
-		return nil, err
-	}
-	health, err := cfg.HealthCheck.WithDefaults()
+	health, err := checkGroup(cfg, members)
 	if err != nil {
 		return nil, fmt.Errorf("failover: %w", err)
 	}
@@ -91,16 +91,10 @@ func NewGroup(cfg Config, members []Member) (*Group, error) {
 		events: event.NewLog[change](keptChanges), wanted: selector.NewBell(),
 		claims: make(map[int]bool), changed: make(chan struct{}),
 	}
-	g.state = selector.NewChooser(chooser, &g.mu, g.chosenLocked)
-	if len(members) == 0 {
-		return nil, errors.New("failover: members: empty list; want at least one member")
-	}
+	g.state = selector.NewChooser(selector.Config{FailBack: cfg.FailBack, HoldDown: cfg.HoldDown}, &g.mu, g.chosenLocked)
 	targets := make([]healthcheck.Target, 0, len(members))
 	list := make([]selector.Member, 0, len(members))
 	for i, m := range g.members {
-		if err := g.checkMember(i, m); err != nil {
-			return nil, err
-		}
 		targets = append(targets, healthcheck.Target{Name: m.Name, Probes: m.Probes})
 		list = append(list, selector.Member{ID: i + 1, Name: m.Name, Priority: m.Priority})
 		g.ids[m.Name] = i + 1
@@ -116,31 +110,39 @@ func NewGroup(cfg Config, members []Member) (*Group, error) {
 	return g, nil
 }
 
-// checkMember refuses a member that does not fit those before it.
-func (g *Group) checkMember(i int, m Member) error {
-	shown := cleantext.Detail(m.Name)
-	switch {
-	case m.Name == "" || len(m.Name) > maxName || !cleantext.Printable(m.Name):
-		return fmt.Errorf("failover: members[%d].name %q: want 1 to %d bytes of printable text", i, shown, maxName)
-	case g.ids[m.Name] != 0:
-		return fmt.Errorf("failover: members[%d].name %q: the name of members[%d] already; want a unique name", i, shown, g.ids[m.Name]-1)
-	case m.Probes.Check == nil:
-		return fmt.Errorf("failover: members[%d] %q: no Check probe; want one", i, shown)
-	}
-	return nil
-}
-
-func (c Config) selector() (selector.Config, error) {
-	switch c.FailBack {
+// checkGroup finds all that is wrong with the settings of a group, and returns those
+// of its health checks with their defaults.
+func checkGroup(cfg Config, members []Member) (healthcheck.Config, error) {
+	var faults fault.List
+	switch cfg.FailBack {
 	case "", FailBackNever, FailBackAfterHold:
 	default:
-		return selector.Config{}, fmt.Errorf("failover: failBack %q: want %q or %q",
-			cleantext.Detail(string(c.FailBack)), FailBackNever, FailBackAfterHold)
+		faults.Check(false, "failBack", fault.Quote(cfg.FailBack), strictjson.OneOf(FailBackNever, FailBackAfterHold))
 	}
-	if c.HoldDown < 0 || c.HoldDown > healthcheck.MaxSetting {
-		return selector.Config{}, fmt.Errorf("failover: holdDown %q: want a duration above zero and of at most %v", c.HoldDown, healthcheck.MaxSetting)
+	faults.Check(cfg.HoldDown >= 0 && cfg.HoldDown <= healthcheck.MaxSetting, "holdDown", fmt.Sprintf("%q", cfg.HoldDown),
+		fmt.Sprintf("a duration above zero and of at most %v", healthcheck.MaxSetting))
+	health, err := cfg.HealthCheck.WithDefaults()
+	faults.AddIn("healthCheck", err)
+	if len(members) == 0 {
+		faults.Add(&configerr.Error{Field: "members", Problem: "empty list", Want: "at least one member"})
 	}
-	return selector.Config{FailBack: c.FailBack, HoldDown: c.HoldDown}, nil
+	seen := make(map[string]int, len(members))
+	for i, m := range members {
+		field := fmt.Sprintf("members[%d]", i)
+		name := m.Name != "" && len(m.Name) <= maxName && cleantext.Printable(m.Name)
+		faults.Check(name, field+".name", fault.Quote(m.Name), fmt.Sprintf("1 to %d bytes of printable text", maxName))
+		if j, taken := seen[m.Name]; taken && name {
+			faults.AddIn(field, &configerr.Error{
+				Field: "name", Value: fault.Quote(m.Name), Problem: fmt.Sprintf("the name of members[%d] already", j), Want: "a unique name",
+			})
+		} else {
+			seen[m.Name] = i
+		}
+		if m.Probes.Check == nil {
+			faults.AddIn(field, &configerr.Error{Value: fault.Quote(m.Name), Problem: "no Check probe", Want: "one"})
+		}
+	}
+	return health, faults.Err()
 }
 
 // transition hears of a change of a member's health, from its checker.

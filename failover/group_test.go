@@ -15,8 +15,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/failover"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -297,23 +299,34 @@ func TestAGroupFailsBackAfterTheHoldDown(t *testing.T) {
 func TestBadGroupsAreRefusedWithWhatWouldBeRight(t *testing.T) {
 	s := newService()
 	noCheck := failover.Member{Name: "a"}
+	good := []failover.Member{s.member("a")}
 	for want, c := range map[string]struct {
 		cfg     failover.Config
 		members []failover.Member
 	}{
-		"members: empty list; want at least one member":                                                         {},
-		`members[0].name "": want 1 to 256 bytes of printable text`:                                             {members: []failover.Member{s.member("")}},
-		`members[0].name "a b": want 1 to 256 bytes of printable text`:                                          {members: []failover.Member{s.member("a\nb")}},
-		`members[1].name "a": the name of members[0] already; want a unique name`:                               {members: []failover.Member{s.member("a"), s.member("a")}},
-		`members[0] "a": no Check probe; want one`:                                                              {members: []failover.Member{noCheck}},
-		`failBack "always": want "never" or "afterHold"`:                                                        {cfg: failover.Config{FailBack: "always"}},
-		`holdDown "-1s": want a duration above zero and of at most 24h0m0s`:                                     {cfg: failover.Config{HoldDown: -time.Second}},
-		`interval "-1s": want a duration above zero, such as "1s"`:                                              {cfg: failover.Config{HealthCheck: healthcheck.Config{Interval: -time.Second}}},
-		fmt.Sprintf(`members[0].name "%s...": want 1 to 256 bytes of printable text`, strings.Repeat("x", 197)): {members: []failover.Member{s.member(strings.Repeat("x", 300))}},
+		"members: empty list; want at least one member":                                                        {},
+		`members[0].name "": want 1 to 256 bytes of printable text`:                                            {members: []failover.Member{s.member("")}},
+		`members[0].name "a\nb": want 1 to 256 bytes of printable text`:                                        {members: []failover.Member{s.member("a\nb")}},
+		`members[1].name "a": the name of members[0] already; want a unique name`:                              {members: []failover.Member{s.member("a"), s.member("a")}},
+		`members[0] "a": no Check probe; want one`:                                                             {members: []failover.Member{noCheck}},
+		`failBack "always": want "never" or "afterHold"`:                                                       {failover.Config{FailBack: "always"}, good},
+		`holdDown "-1s": want a duration above zero and of at most 24h0m0s`:                                    {failover.Config{HoldDown: -time.Second}, good},
+		`healthCheck.interval "-1s": want a duration above zero, such as "1s"`:                                 {failover.Config{HealthCheck: healthcheck.Config{Interval: -time.Second}}, good},
+		fmt.Sprintf(`members[0].name "%s...": want 1 to 256 bytes of printable text`, strings.Repeat("x", 97)): {members: []failover.Member{s.member(strings.Repeat("x", 300))}},
 	} {
 		_, err := failover.NewGroup(c.cfg, c.members)
 		assert.EqualError(t, err, "failover: "+want)
 	}
+	_, err := failover.NewGroup(failover.Config{
+		FailBack: "always", HoldDown: -1, HealthCheck: healthcheck.Config{Interval: -1, Fall: -1},
+	}, []failover.Member{s.member("a"), s.member("a"), noCheck})
+	var fields []string
+	for _, e := range configerr.All(err) {
+		fields = append(fields, e.Field)
+	}
+	assert.Equal(t, []string{
+		"failBack", "holdDown", "healthCheck.interval", "healthCheck.fall", "members[1].name", "members[2].name", "members[2]",
+	}, fields)
 }
 
 // canton: LoadBalancedHA, where the health page follows who is active.
@@ -339,8 +352,7 @@ func TestAGroupFollowsTheHealthPagesOfReplicas(t *testing.T) {
 	g, err := failover.NewGroup(failover.Config{HealthCheck: healthcheck.Config{Interval: 10 * time.Millisecond}}, members)
 	require.NoError(t, err)
 	defer g.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
+	ctx := testkit.Context(t)
 	for n := range g.Subscribe(ctx) {
 		switch n.State.Active {
 		case "a":

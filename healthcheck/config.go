@@ -2,7 +2,6 @@ package healthcheck
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"net/url"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/fault"
+	"github.com/cantonlb/cantonlb/internal/limits"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
@@ -33,7 +34,7 @@ const (
 	// MaxSetting bounds every duration.
 	MaxSetting = 24 * time.Hour
 	// MaxService bounds Service, in bytes.
-	MaxService = 512
+	MaxService = limits.MaxHealthService
 )
 
 const (
@@ -97,18 +98,10 @@ type Config struct {
 	GRPCPort int
 }
 
-// ConfigError is an error in a Config: its fields are Field, the JSON key, such
-// as "interval", or a path of keys where the Config is part of something larger
-// ("healthCheck.interval"); Value, the bad value in JSON's notation; and Want,
-// what would be right. Its text is
-//
-//	healthCheck.interval "-1s": want a duration above zero, such as "1s"
-type ConfigError = strictjson.Error
-
-// WithDefaults fills in the defaults and checks every field, also where
-// Disabled is set. Its error is one *ConfigError, or several of them joined.
+// WithDefaults fills in the defaults and checks every field, also where Disabled is
+// set. Its error is a *configerr.Error, or several of them joined.
 func (c Config) WithDefaults() (Config, error) {
-	if err := c.validate(); err != nil {
+	if err := c.check(); err != nil {
 		return Config{}, err
 	}
 	c.Interval = cmp.Or(c.Interval, defaultInterval)
@@ -117,39 +110,42 @@ func (c Config) WithDefaults() (Config, error) {
 	c.Fall, c.Rise = cmp.Or(c.Fall, defaultFall), cmp.Or(c.Rise, defaultRise)
 	c.Jitter = cmp.Or(c.Jitter, defaultJitter)
 	c.OnUnimplemented = cmp.Or(c.OnUnimplemented, OnUnimplementedConnectivity)
-
-	var f faults
-	upTo := " up to the interval of " + strictjson.FormatDuration(c.Interval)
-	f.check(c.Timeout <= c.Interval, "timeout", quoteDuration(c.Timeout), `"auto" or a duration`+upTo)
-	f.check(c.SuspectInterval <= c.Interval, "suspectInterval", quoteDuration(c.SuspectInterval), "a duration"+upTo)
-	if err := f.err(); err != nil {
-		return Config{}, err
-	}
 	return c, nil
 }
 
-// validate checks each field for itself; zero values are right.
-func (c Config) validate() error {
-	var f faults
-	f.check(len(c.Service) <= MaxService && cleantext.Printable(c.Service), "service", strconv.Quote(c.Service), wantService)
-	f.duration("interval", c.Interval, strictjson.WantDuration)
-	f.duration("timeout", c.Timeout, wantTimeout)
-	f.duration("suspectInterval", c.SuspectInterval, strictjson.WantDuration)
-	f.duration("silence", c.Silence, strictjson.WantDuration)
-	f.number("fall", c.Fall, 1, maxThreshold)
-	f.number("rise", c.Rise, 1, maxThreshold)
-	f.check(c.Jitter == NoJitter || (c.Jitter >= 0 && c.Jitter < 1), "jitter",
+// check finds all that is wrong; zero values are right.
+func (c Config) check() error {
+	var f fault.List
+	f.Check(len(c.Service) <= MaxService && cleantext.Printable(c.Service), "service", fault.Quote(c.Service), wantService)
+	rightInterval := checkDuration(&f, "interval", c.Interval, strictjson.WantDuration)
+	shorter := []struct {
+		field, want string
+		d           time.Duration
+	}{{"timeout", wantTimeout, c.Timeout}, {"suspectInterval", strictjson.WantDuration, c.SuspectInterval}}
+	for _, s := range shorter {
+		if checkDuration(&f, s.field, s.d, s.want) && rightInterval {
+			interval := cmp.Or(c.Interval, defaultInterval)
+			f.Check(s.d <= interval, s.field, quoteDuration(s.d),
+				strings.TrimSuffix(s.want, strictjson.WantDuration)+"a duration up to the interval of "+strictjson.FormatDuration(interval))
+		}
+	}
+	checkDuration(&f, "silence", c.Silence, strictjson.WantDuration)
+	checkNumber(&f, "fall", c.Fall, maxThreshold)
+	checkNumber(&f, "rise", c.Rise, maxThreshold)
+	f.Check(c.Jitter == NoJitter || (c.Jitter >= 0 && c.Jitter < 1), "jitter",
 		strconv.FormatFloat(c.Jitter, 'g', -1, 64), "a number above 0 and below 1, or NoJitter")
 	switch c.OnUnimplemented {
 	case "", OnUnimplementedConnectivity, OnUnimplementedUnhealthy:
 	default:
-		f.check(false, "onUnimplemented", strconv.Quote(string(c.OnUnimplemented)),
+		f.Check(false, "onUnimplemented", fault.Quote(c.OnUnimplemented),
 			strictjson.OneOf(OnUnimplementedConnectivity, OnUnimplementedUnhealthy))
 	}
-	f.check(c.HTTP == "" || validTemplate(c), "http", strconv.Quote(redactURL(c.HTTP)), wantHTTP)
-	f.number("grpcPort", c.GRPCPort, 1, math.MaxUint16)
-	f.check(c.HTTP == "" || c.GRPCPort == 0, "grpcPort", strconv.Itoa(c.GRPCPort), "0, since http is set: the health target is one or the other")
-	return f.err()
+	f.Check(c.HTTP == "" || validTemplate(c), "http", fault.Quote(redactURL(c.HTTP)), wantHTTP)
+	if checkNumber(&f, "grpcPort", c.GRPCPort, math.MaxUint16) {
+		f.Check(c.HTTP == "" || c.GRPCPort == 0, "grpcPort", strconv.Itoa(c.GRPCPort),
+			"0, since http is set: the health target is one or the other")
+	}
+	return f.Err()
 }
 
 var (
@@ -212,28 +208,12 @@ func redactURL(s string) string {
 
 func quoteDuration(d time.Duration) string { return strconv.Quote(d.String()) }
 
-// faults collects the errors of a Config.
-type faults []error
-
-func (f *faults) check(ok bool, field, value, want string) {
-	if !ok {
-		*f = append(*f, &ConfigError{Field: field, Value: value, Want: want})
-	}
+func checkDuration(f *fault.List, field string, d time.Duration, want string) bool {
+	return f.Check(d >= 0, field, quoteDuration(d), want) &&
+		f.Check(d <= MaxSetting, field, quoteDuration(d), "a duration of at most "+MaxSetting.String())
 }
 
-func (f *faults) duration(field string, d time.Duration, want string) {
-	f.check(d >= 0, field, quoteDuration(d), want)
-	f.check(d <= MaxSetting, field, quoteDuration(d), "a duration of at most "+MaxSetting.String())
-}
-
-// number checks a setting that is 0 for its default.
-func (f *faults) number(field string, n, low, high int) {
-	f.check(n == 0 || (n >= low && n <= high), field, strconv.Itoa(n), fmt.Sprintf("a whole number from %d to %d", low, high))
-}
-
-func (f faults) err() error {
-	if len(f) == 1 {
-		return f[0]
-	}
-	return errors.Join(f...)
+// checkNumber checks a setting from 1 to high that is 0 for its default.
+func checkNumber(f *fault.List, field string, n, high int) bool {
+	return f.Check(n >= 0 && n <= high, field, strconv.Itoa(n), fmt.Sprintf("a whole number from 1 to %d", high))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/internal/checking"
 )
 
@@ -78,7 +79,7 @@ func TestABadConfigNamesEachFieldValueAndWhatWouldBeRight(t *testing.T) {
 		got, err := c.WithDefaults()
 		require.EqualError(t, err, want)
 		assert.Zero(t, got)
-		var e *ConfigError
+		var e *configerr.Error
 		require.ErrorAs(t, err, &e)
 		assert.True(t, strings.HasPrefix(want, e.Field+" "), e.Field)
 	}
@@ -241,7 +242,7 @@ func FuzzConfigJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var c Config
 		if err := c.UnmarshalJSON(data); err != nil {
-			var e *ConfigError
+			var e *configerr.Error
 			if len(err.Error()) > 4096 || !errors.As(err, &e) {
 				t.Fatalf("%d bytes of error: %v", len(err.Error()), err)
 			}

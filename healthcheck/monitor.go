@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -45,13 +47,13 @@ type monitored struct {
 // NewMonitor starts to watch targets and goes on until Close. onTransition, if
 // not nil, is told of each change of a target's State; the transitions of one
 // target come one at a time and in order, those of several may come at once. It
-// must be quick and must not call the Monitor.
+// should be quick, and may call any method of the Monitor but Close.
 //
-// The errors name what is wrong with cfg or targets; with one, nothing has been
-// started, and the probes have not been closed.
+// An error tells all that is wrong with cfg and targets: a *configerr.Error, or
+// several joined. Then nothing has been started, and the probes have not been closed.
 func NewMonitor(cfg Config, targets []Target, onTransition func(report.HealthTransition)) (*Monitor, error) {
-	if len(targets) == 0 {
-		return nil, errors.New("targets: empty list; want at least one target")
+	if err := checkTargets(cfg, targets); err != nil {
+		return nil, err
 	}
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
@@ -59,19 +61,8 @@ func NewMonitor(cfg Config, targets []Target, onTransition func(report.HealthTra
 	}
 	m := &Monitor{list: make([]monitored, 0, len(targets))}
 	budget := checking.NewBudget(0, 0)
-	seen := make(map[string]int, len(targets))
-	for i, t := range targets {
-		if t.Name == "" {
-			return nil, fmt.Errorf("targets[%d].name: empty; want a unique name", i)
-		}
-		if j, ok := seen[t.Name]; ok {
-			return nil, fmt.Errorf("targets[%d].name %q: the name of targets[%d] already; want a unique name", i, t.Name, j)
-		}
-		seen[t.Name] = i
-		if t.Probes.Check == nil {
-			return nil, fmt.Errorf("targets[%d] %q: no Check probe; want one", i, t.Name)
-		}
-		checker := checking.New(t.Name, cfg.Settings(), checking.Options{Budget: budget, OnTransition: onTransition})
+	for _, t := range targets {
+		checker := checking.New(t.Name, cfg.Settings(), checking.Options{Budget: budget, OnTransition: told(onTransition)})
 		m.list = append(m.list, monitored{target: t, checker: checker})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -80,6 +71,32 @@ func NewMonitor(cfg Config, targets []Target, onTransition func(report.HealthTra
 		m.wg.Go(func() { e.checker.Run(ctx, e.target.Probes.checking(), nil) })
 	}
 	return m, nil
+}
+
+func checkTargets(cfg Config, targets []Target) error {
+	var faults fault.List
+	faults.Add(cfg.check())
+	if len(targets) == 0 {
+		faults.Add(&configerr.Error{Field: "targets", Problem: "empty list", Want: "at least one target"})
+	}
+	seen := make(map[string]int, len(targets))
+	for i, t := range targets {
+		field := fmt.Sprintf("targets[%d]", i)
+		const wantName = "a unique name"
+		if j, taken := seen[t.Name]; taken {
+			faults.AddIn(field, &configerr.Error{
+				Field: "name", Value: fault.Quote(t.Name), Problem: fmt.Sprintf("the name of targets[%d] already", j), Want: wantName,
+			})
+		} else if t.Name == "" {
+			faults.AddIn(field, &configerr.Error{Field: "name", Problem: "empty", Want: wantName})
+		} else {
+			seen[t.Name] = i
+		}
+		if t.Probes.Check == nil {
+			faults.AddIn(field, &configerr.Error{Value: fault.Quote(t.Name), Problem: "no Check probe", Want: "one"})
+		}
+	}
+	return faults.Err()
 }
 
 // Status gives a snapshot of every target, in the order of the list.
@@ -124,4 +141,11 @@ func (m *Monitor) Close() error {
 		}
 	})
 	return errors.Join(errs...)
+}
+
+func told(f func(report.HealthTransition)) func(checking.Transition) {
+	if f == nil {
+		return nil
+	}
+	return func(t checking.Transition) { f(t.HealthTransition) }
 }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -127,12 +128,12 @@ func check(token *oauth2.Token) error {
 	if !token.Valid() {
 		return errors.New("the token source gave a token that is empty or has expired")
 	}
-	var fault *resolver.ConfigError
-	if errors.As(resolver.CheckToken(token.AccessToken), &fault) {
-		return fmt.Errorf("the token source gave a token that cannot be sent: %s", fault.Problem)
+	var bad *configerr.Error
+	if errors.As(resolver.CheckToken(token.AccessToken), &bad) {
+		return fmt.Errorf("the token source gave a token that cannot be sent: %s", bad.Problem)
 	}
-	if errors.As(resolver.CheckToken(token.Type()), &fault) {
-		return fmt.Errorf("the token source gave a token of a type that cannot be sent: %s", fault.Problem)
+	if errors.As(resolver.CheckToken(token.Type()), &bad) {
+		return fmt.Errorf("the token source gave a token of a type that cannot be sent: %s", bad.Problem)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/statuspage"
@@ -37,7 +38,7 @@ func serve(t *testing.T, options ...func(*cantonlb.Client) statuspage.Option) se
 	client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: list}, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, client.Close()) })
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	require.NoError(t, client.WaitHealthy(ctx, 3))
 
@@ -153,7 +154,7 @@ func TestTheKeyboardDrainsAnEndpointAndKeepsItsPlace(t *testing.T) {
 	b.do(command{Do: "press", Key: "Enter"})
 	b.wait(state("seq2") + ` === "drained"`)
 	b.wait(live)
-	require.Eventually(t, func() bool { return s.client.Status().Endpoints[1].Drained }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return s.client.Status().Endpoints[1].Drained }, testkit.Patience, time.Millisecond)
 
 	tabTo("Undrain seq2")
 	require.NoError(t, s.client.Undrain("seq2")) // by somebody else

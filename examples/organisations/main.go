@@ -22,6 +22,7 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
+	"github.com/cantonlb/cantonlb/internal/view"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -128,7 +129,7 @@ func show(ctx context.Context, client *cantonlb.Client, s settings, orgs *all) e
 		if !cli.Wait(ctx, s.pause) {
 			return nil
 		}
-		fmt.Print(cli.Table(client.Status(), time.Now()))
+		fmt.Print(view.Text(client.Status(), time.Now(), nil))
 	}
 	return nil
 }
@@ -147,5 +148,5 @@ func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration, 
 			return nil
 		}
 	}
-	return fmt.Errorf("it never came to that: %w\n%s", ctx.Err(), cli.Table(client.Status(), time.Now()))
+	return fmt.Errorf("it never came to that: %w\n%s", ctx.Err(), view.Text(client.Status(), time.Now(), nil))
 }

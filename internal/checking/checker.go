@@ -71,9 +71,9 @@ type Settings struct {
 type Options struct {
 	// Budget is shared by all probes of one client. Nil: no limit.
 	Budget *Budget
-	// OnTransition is told of every change of State, in order, while the Checker
-	// is locked: it must be quick and must not call the Checker.
-	OnTransition func(report.HealthTransition)
+	// OnTransition is told of every change of State but those of Take, in order and one
+	// at a time. It is called without a lock of the Checker.
+	OnTransition func(Transition)
 	// OnVerdict is told of every verdict, pushed ones too, after it has been taken
 	// in: of which kind it is and how long the endpoint took to answer, 0 if it was
 	// pushed or did not answer. It may be called from several goroutines at once.
@@ -81,6 +81,15 @@ type Options struct {
 	OnVerdict func(report.ProbeKind, report.Verdict, time.Duration)
 	// Rand gives numbers from 0 up to 1 for the jitter. Default rand.Float64.
 	Rand func() float64
+}
+
+// Transition is a change of State with its place in the order of all.
+type Transition struct {
+	report.HealthTransition
+
+	// Number counts the transitions of one Checker, from 1. One that is delivered after
+	// another with a greater number was taken has become history.
+	Number uint64
 }
 
 // Checker keeps the health of one endpoint: it makes the probes when they are
@@ -94,9 +103,13 @@ type Checker struct {
 	running  chan struct{} // capacity 1: held by the Run under way
 	answered atomic.Int64  // when the endpoint last answered a probe, in ns
 
-	// mu guards what follows. It is held while OnTransition runs, so it comes
-	// before any lock which that takes.
+	// mu guards what follows. No other lock is taken under it.
 	mu     sync.Mutex
+	number uint64       // of the newest transition
+	fifo   []Transition // that are to be delivered
+	// delivering: a goroutine delivers, and goes on until there is nothing left.
+	delivering bool
+
 	health Health
 	since  time.Time
 	due    time.Time          // when the next Check is to start
@@ -111,7 +124,7 @@ func New(name string, settings Settings, opts Options) *Checker {
 		opts.Rand = rand.Float64
 	}
 	if opts.OnTransition == nil {
-		opts.OnTransition = func(report.HealthTransition) {}
+		opts.OnTransition = func(Transition) {}
 	}
 	if opts.OnVerdict == nil {
 		opts.OnVerdict = func(report.ProbeKind, report.Verdict, time.Duration) {}
@@ -151,6 +164,19 @@ func (c *Checker) Doubt(r report.Reason) {
 	c.apply(Event{Kind: EventDoubt, Reason: r}, report.KindNone)
 }
 
+// Take takes in a doubt or a reset, and leaves the transition to its caller: it is not
+// delivered. So what the caller decides under a lock of its own, and what follows from
+// it, are one step. changed is false if there is no transition; its number is that of
+// the newest one all the same, and all that are delivered later with no greater number
+// have become history.
+func (c *Checker) Take(e Event) (t Transition, changed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t, changed = c.stepLocked(e, report.KindNone, pushed)
+	t.Number = c.number
+	return t, changed
+}
+
 // ProbeNow has the endpoint probed at once rather than at the next interval, as
 // far as the budget allows. It changes nothing else.
 func (c *Checker) ProbeNow() {
@@ -174,8 +200,34 @@ func (c *Checker) Report(k report.ProbeKind, v report.Verdict) {
 
 func (c *Checker) apply(e Event, k report.ProbeKind) {
 	c.mu.Lock()
+	c.postLocked(c.stepLocked(e, k, pushed))
+	c.mu.Unlock()
+	c.deliver()
+}
+
+// postLocked has a transition delivered, if it is one.
+func (c *Checker) postLocked(t Transition, changed bool) {
+	if changed {
+		c.fifo = append(c.fifo, t)
+	}
+}
+
+// deliver delivers what there is, unless another goroutine does: that one goes on.
+func (c *Checker) deliver() {
+	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.applyLocked(e, k, pushed)
+	if c.delivering {
+		return
+	}
+	c.delivering = true
+	for len(c.fifo) > 0 {
+		t := c.fifo[0]
+		c.fifo = c.fifo[1:]
+		c.mu.Unlock()
+		c.opts.OnTransition(t)
+		c.mu.Lock()
+	}
+	c.fifo, c.delivering = nil, false
 }
 
 // applyIf is apply for a run: once ctx has ended, the run's connection is gone
@@ -186,6 +238,7 @@ func (c *Checker) applyIf(ctx context.Context, v report.Verdict, k report.ProbeK
 	if !c.tryApply(ctx, v, k, rtt) {
 		return
 	}
+	c.deliver()
 	if rtt == pushed || v.Outcome != report.Serving && v.Outcome != report.NotServing {
 		rtt = 0
 	}
@@ -198,14 +251,14 @@ func (c *Checker) tryApply(ctx context.Context, v report.Verdict, k report.Probe
 	if ctx.Err() != nil {
 		return false
 	}
-	c.applyLocked(Event{Kind: EventVerdict, Verdict: v}, k, rtt)
+	c.postLocked(c.stepLocked(Event{Kind: EventVerdict, Verdict: v}, k, rtt))
 	return true
 }
 
 // pushed stands for the round trip of a verdict that nobody asked for.
 const pushed time.Duration = -1
 
-func (c *Checker) applyLocked(e Event, k report.ProbeKind, rtt time.Duration) {
+func (c *Checker) stepLocked(e Event, k report.ProbeKind, rtt time.Duration) (Transition, bool) {
 	now := time.Now()
 	if e.Kind == EventVerdict {
 		c.noteLocked(e.Verdict, k, rtt, now)
@@ -218,14 +271,16 @@ func (c *Checker) applyLocked(e Event, k report.ProbeKind, rtt time.Duration) {
 	} else if next.State != before.State || next.Passes != before.Passes {
 		c.dueLocked(now.Add(c.settings.delay(next, c.opts.Rand())))
 	}
-	if effects.Changed {
-		t := report.HealthTransition{
-			Target: c.name, From: before.State, To: next.State, Reason: next.Reason, Detail: next.Detail,
-			Kind: k, At: now, Held: now.Sub(c.since),
-		}
-		c.since = now
-		c.opts.OnTransition(t)
+	if !effects.Changed {
+		return Transition{}, false
 	}
+	c.number++
+	t := Transition{Number: c.number, HealthTransition: report.HealthTransition{
+		Target: c.name, From: before.State, To: next.State, Reason: next.Reason, Detail: next.Detail,
+		Kind: k, At: now, Held: now.Sub(c.since),
+	}}
+	c.since = now
+	return t, true
 }
 
 func (c *Checker) noteLocked(v report.Verdict, k report.ProbeKind, rtt time.Duration, now time.Time) {

@@ -124,10 +124,10 @@ func start(t *testing.T, settings Settings, p Probes) *rig {
 	r := new(rig)
 	r.Checker = New("seq1", complete(settings), Options{
 		Rand: func() float64 { return 0.5 }, // no jitter
-		OnTransition: func(tr report.HealthTransition) {
+		OnTransition: func(tr Transition) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			r.history = append(r.history, tr)
+			r.history = append(r.history, tr.HealthTransition)
 		},
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -412,7 +412,7 @@ func TestCheckerRunsOneAfterTheOther(t *testing.T) {
 
 func TestCheckerReportsWhatWasLearntElsewhere(t *testing.T) {
 	var got []report.HealthTransition
-	c := New("seq1", complete(Settings{}), Options{OnTransition: func(tr report.HealthTransition) { got = append(got, tr) }})
+	c := New("seq1", complete(Settings{}), Options{OnTransition: func(tr Transition) { got = append(got, tr.HealthTransition) }})
 	assert.Zero(t, c.Answered())
 	c.Report(report.KindConnectivity, report.Verdict{Outcome: report.Serving, Reason: report.ReasonConnected})
 	require.Len(t, got, 1)
@@ -438,4 +438,67 @@ func TestWhatAnyProbeReturnsIsCleanedAndBounded(t *testing.T) {
 		assert.Len(t, s.Probe.Detail, cleantext.MaxDetail)
 		assert.NotContains(t, s.Probe.Detail, "\x1b")
 	})
+}
+
+func report1(c *Checker, o report.Outcome) {
+	c.Report(report.KindGRPCCheck, report.Verdict{Outcome: o, Reason: report.ReasonServing})
+}
+
+func TestATransitionThatIsTakenIsNotDelivered(t *testing.T) {
+	var got []uint64
+	c := New("seq1", complete(Settings{}), Options{OnTransition: func(tr Transition) { got = append(got, tr.Number) }})
+	_, changed := c.Take(Event{Kind: EventDoubt, Reason: report.ReasonSilence})
+	assert.False(t, changed, "only a healthy endpoint can be doubted")
+	report1(c, report.Serving)
+	tr, changed := c.Take(Event{Kind: EventDoubt, Reason: report.ReasonSilence})
+	assert.True(t, changed)
+	assert.Equal(t, uint64(2), tr.Number)
+	assert.Equal(t, report.Suspect, tr.To)
+	tr, changed = c.Take(Event{Kind: EventReset, Reason: report.ReasonConnectionLost})
+	assert.True(t, changed)
+	assert.Equal(t, report.HealthUnknown, tr.To)
+	tr, changed = c.Take(Event{Kind: EventReset, Reason: report.ReasonConnectionLost})
+	assert.False(t, changed)
+	assert.Equal(t, uint64(3), tr.Number, "all up to here is history")
+	report1(c, report.Serving)
+	assert.Equal(t, []uint64{1, 4}, got)
+}
+
+// Whoever is told may ask, and even make the next transition, which comes after.
+func TestOnTransitionMayCallTheChecker(t *testing.T) {
+	var c *Checker
+	var got []report.HealthState
+	c = New("seq1", complete(Settings{}), Options{OnTransition: func(tr Transition) {
+		got = append(got, tr.To)
+		assert.Equal(t, tr.To, c.Status().Health)
+		if tr.To == report.Healthy {
+			c.Doubt(report.ReasonSilence)
+			assert.Len(t, got, 1, "one at a time")
+		}
+	}})
+	report1(c, report.Serving)
+	assert.Equal(t, []report.HealthState{report.Healthy, report.Suspect}, got)
+}
+
+// However many goroutines step the Checker, each transition is delivered once, in
+// order, and by one goroutine at a time.
+func TestTransitionsAreDeliveredInOrder(t *testing.T) {
+	var got []Transition // no lock: one at a time
+	c := New("seq1", complete(Settings{}), Options{OnTransition: func(tr Transition) { got = append(got, tr) }})
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for n := range 500 {
+				report1(c, []report.Outcome{report.Serving, report.NotServing}[(i+n)%2])
+			}
+		})
+	}
+	wg.Wait()
+	c.deliver() // what another one delivers may not be there yet
+	for i, tr := range got {
+		require.Equal(t, uint64(i+1), tr.Number)
+		if i > 0 {
+			require.Equal(t, got[i-1].To, tr.From)
+		}
+	}
 }

@@ -134,18 +134,23 @@ const (
 func follow(events io.Reader, all results, kill func()) (running current, end ending) {
 	expired := make(chan struct{})
 	limit := time.AfterFunc(testLimit, func() { close(expired); kill() })
+	failed := current{}
 	lines := bufio.NewScanner(events)
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {
 		var e event
-		if end == testFailed || json.Unmarshal(lines.Bytes(), &e) != nil {
+		if json.Unmarshal(lines.Bytes(), &e) != nil {
 			continue
 		}
 		name := counted(e.Test)
 		switch {
+		case e.Action == "output" && end == testFailed: // a panic's, which follows the result
+			failed.output = append(failed.output, strings.TrimRight(e.Output, "\n"))
 		case e.Action == "output":
 			running.output = append(running.output, strings.TrimRight(e.Output, "\n"))
 		case name == "" || e.Test != name: // of the program, of the suite of methods, or deeper
+		case end == testFailed:
+			kill()
 		case e.Action == "run":
 			limit.Reset(testLimit)
 			running = current{name: name}
@@ -155,12 +160,16 @@ func follow(events io.Reader, all results, kill func()) (running current, end en
 			running = current{}
 		case e.Action == "fail":
 			limit.Reset(testLimit)
-			all[name] = result{failed: true, output: telling(running.output)}
-			running, end = current{}, testFailed
-			kill()
+			failed, running, end = current{name: name, output: running.output}, current{}, testFailed
+			if len(telling(failed.output)) > 0 {
+				kill()
+			}
 		}
 	}
 	limit.Stop()
+	if end == testFailed {
+		all[failed.name] = result{failed: true, output: telling(failed.output)}
+	}
 	select {
 	case <-expired:
 		if running.name != "" {

@@ -38,9 +38,25 @@ func TestAFailureEndsTheProcessAndSaysWhy(t *testing.T) {
 {"Action":"run","Test":"Test/B"}
 `), all, func() { killed++ })
 	assert.Equal(t, testFailed, end)
-	assert.Equal(t, 1, killed)
+	assert.Positive(t, killed)
 	assert.Equal(t, results{"Test/A": {failed: true, output: []string{"a_test.go:8: got 1, want 2"}}}, all)
 	assert.Empty(t, running, "B has not run: it gets a process of its own")
+}
+
+func TestAPanicIsReadToItsEnd(t *testing.T) {
+	all, killed := results{}, 0
+	_, end := follow(strings.NewReader(`
+{"Action":"run","Test":"TestA"}
+{"Action":"fail","Test":"TestA"}
+{"Action":"output","Test":"TestA","Output":"panic: oh\n"}
+{"Action":"output","Test":"TestA","Output":"github.com/cantonlb/cantonlb/internal/attempt.From(...)\n"}
+{"Action":"run","Test":"TestB"}
+`), all, func() { killed++ })
+	assert.Equal(t, testFailed, end)
+	assert.Equal(t, 1, killed, "when another test begins, if there is one")
+	assert.Equal(t, results{
+		"TestA": {failed: true, output: []string{"panic: oh", "github.com/cantonlb/cantonlb/internal/attempt.From(...)"}},
+	}, all)
 }
 
 func TestAPatternIsOfExactlyTheseTests(t *testing.T) {

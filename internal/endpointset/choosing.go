@@ -10,6 +10,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -31,14 +32,10 @@ type choice struct {
 // NewActivePassive makes the set of a policy that picks one endpoint at a time.
 func NewActivePassive(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	s := New(policy, cc, opts)
-	s.cfg = DefaultActivePassive()
+	s.cfg = settings.DefaultActivePassive()
 	s.choice = &choice{search: newSearch(), moving: make(moving), reasons: make(map[report.Reason]uint64)}
-	s.choice.state = selector.NewChooser(s.cfg.Failover.selector(), setLock{s}, s.chosenLocked)
+	s.choice.state = selector.NewChooser(s.cfg.Failover.Selector(), setLock{s}, s.chosenLocked)
 	return s
-}
-
-func (f *Failover) selector() selector.Config {
-	return selector.Config{FailBack: f.FailBack, HoldDown: f.HoldDown}
 }
 
 // pickableLocked tells whether a call would find somebody.
@@ -210,9 +207,9 @@ func (s *Set) reconfigureLocked() {
 		return
 	}
 	if s.cfg.Failover == nil { // of a parent policy that knows no better
-		s.cfg.Failover = DefaultActivePassive().Failover
+		s.cfg.Failover = settings.DefaultActivePassive().Failover
 	}
-	_ = s.chooseLocked(selector.Event{Kind: selector.EventConfig, Config: s.cfg.Failover.selector()}) // is no command
+	_ = s.chooseLocked(selector.Event{Kind: selector.EventConfig, Config: s.cfg.Failover.Selector()}) // is no command
 }
 
 // untoldLocked gives the switches that the snapshot being made is the first to
@@ -224,18 +221,6 @@ func (s *Set) untoldLocked() []report.Event {
 	untold := s.choice.untold
 	s.choice.untold = nil
 	return untold
-}
-
-// tell makes switches known, now that no call is given to who was active before.
-func (s *Set) tell(switches []report.Event) {
-	if len(switches) == 0 {
-		return
-	}
-	s.mu.Lock()
-	defer s.unlock()
-	for _, e := range switches {
-		s.emitLocked(e)
-	}
 }
 
 // likeliest gives of several connections the one to pick although nobody is

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -170,7 +171,7 @@ func TestWhenTheActiveIsInDoubtEveryoneIsAskedAtOnce(t *testing.T) {
 }
 
 // slowChecks leaves nothing to chance: what is asked within an hour was asked for.
-func slowChecks(c *Config) {
+func slowChecks(c *settings.Config) {
 	c.HealthCheck.Interval = time.Hour
 	c.HealthCheck.Timeout = time.Second
 	c.HealthCheck.NoWatch = true

@@ -78,7 +78,7 @@ func (s *Set) answerSpeaksAgainst(c *conn, why report.Reason) {
 	health := s.cfg.HealthCheck
 	c.passive, doubt = c.passive.next(time.Now(), health.SuspectInterval, health.Interval)
 	if doubt {
-		s.after = append(s.after, func() { e.checker.Doubt(why) })
+		e.doubtLocked(why)
 	}
 }
 
@@ -89,19 +89,35 @@ func (e *endpoint) dialLocked() {
 	e.tries++
 	c := &conn{endpoint: e, address: e.want.addrs[e.link.addr]}
 	c.Init(s.room, c, e.name, c.address.Addr, e.want.identity.HasToken())
+	e.conn = c
+	e.armLocked(connectTimeout)
+	s.calls.Do(func() { s.connect(c) })
+}
+
+// connect makes the SubConn of c and has it connect. It runs in the queue of calls.
+func (s *Set) connect(c *conn) {
 	//lint:ignore SA1019 the function stays; what goes is more than one address for a SubConn
 	sc, err := s.cc.NewSubConn([]resolver.Address{transport.With(c.address, &c.holder)}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
 		StateListener: func(state balancer.SubConnState) { s.connChanged(c, state) },
 	})
-	if err != nil {
-		// grpc refuses only when the channel is being closed; Close follows.
-		e.linkWhy = judge.Why{Reason: report.ReasonConnectFailed, Detail: cleantext.Detail(err.Error())}
+	if err != nil { // grpc refuses only when the channel is being closed; Close follows
+		s.mu.Lock()
+		defer s.unlock()
+		if e := c.endpoint; !s.closed && e.conn == c {
+			e.linkWhy = judge.Why{Reason: report.ReasonConnectFailed, Detail: cleantext.Detail(err.Error())}
+			e.applyLocked()
+		}
 		return
 	}
 	c.Use(sc)
-	e.conn = c
-	e.armLocked(connectTimeout)
-	s.after = append(s.after, sc.Connect)
+	sc.Connect()
+}
+
+// shutDown ends the SubConn of c, if it was made. It runs in the queue of calls.
+func (c *conn) shutDown() {
+	if sc := c.SubConn(); sc != nil {
+		sc.Shutdown()
+	}
 }
 
 // retireLocked gives up the endpoint's conn. Calls on it may finish: Shutdown
@@ -130,7 +146,7 @@ func (e *endpoint) retireLocked() {
 		e.set.retired[c] = struct{}{}
 	}
 	e.foldLocked()
-	e.set.after = append(e.set.after, c.SubConn().Shutdown)
+	e.set.calls.Do(c.shutDown)
 }
 
 // foldLocked adds up the accounts of retired conns on which nothing is in
@@ -177,7 +193,7 @@ func (s *Set) connChanged(c *conn, state balancer.SubConnState) {
 		e.channel, e.channelDetail = judge.Unheard, ""
 		e.stepLocked(linkUp, nil)
 		e.validateLocked(c, askedFor)
-		s.after = append(s.after, func() {
+		s.calls.Do(func() {
 			c.SubConn().RegisterHealthListener(func(h balancer.SubConnState) { s.channelHealth(c, h) })
 		})
 	case connectivity.TransientFailure, connectivity.Idle:

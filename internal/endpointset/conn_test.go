@@ -228,6 +228,7 @@ func TestNewsOfARetiredConnectionIsIgnored(t *testing.T) {
 		old := f.conn("a")
 		health := old.health
 		old.become(connectivity.Idle, nil)
+		synctest.Wait()
 		assert.Equal(t, "SHUTDOWN", old.history()[len(old.history())-1], "the last that it is told")
 		made := len(f.all())
 		for _, s := range []connectivity.State{connectivity.Ready, connectivity.TransientFailure, connectivity.Idle, connectivity.Shutdown} {
@@ -411,7 +412,7 @@ func TestCloseWaitsForAPublicationUnderWay(t *testing.T) {
 		require.NoError(t, f.push("a"))
 		f.up("a")
 		f.set.mu.Lock()
-		f.set.flushing = true // the flusher is said to rest: the user's call publishes
+		f.set.due = true // a publication is said to wait
 		f.set.mu.Unlock()
 		entered, release := make(chan struct{}), make(chan struct{})
 		f.onUpdate(func(balancer.State) {

@@ -64,7 +64,7 @@ func (e *endpoint) ejectLocked(event ejectionEvent) (changed bool) {
 	}
 	if e.ejection.phase == ejected {
 		e.ejections++
-		s.after = append(s.after, func() { s.metrics.ejection(e.name) })
+		s.teller.Ejection(e.name)
 	}
 	if e.ejection.phase != admitted {
 		s.ejections[e] = struct{}{}

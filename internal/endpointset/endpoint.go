@@ -12,6 +12,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -32,6 +33,7 @@ type endpoint struct {
 	link          link
 	linkWhy       judge.Why // why there is no connection; kept until the next one is heard of
 	health        judge.Health
+	heardOf       uint64        // the number of the checker's transition that health is of
 	channel       judge.Channel // what grpc's own health check says, where there is one
 	channelDetail string
 	drained       bool
@@ -106,7 +108,7 @@ func (e *endpoint) stepLocked(event linkEvent, err error) {
 	before := e.link
 	next, effects := before.next(event, len(e.want.addrs))
 	e.link = next
-	if (before.phase == ready) != (next.phase == ready) && e.set.cfg.NoneEligible == FailOpen {
+	if (before.phase == ready) != (next.phase == ready) && e.set.cfg.NoneEligible == settings.FailOpen {
 		e.set.dirtyLocked() // the connected are what counts then
 	}
 	if effects.retire {
@@ -143,7 +145,8 @@ func (e *endpoint) lostLocked(err error) {
 		e.health = judge.Health{State: report.HealthUnknown, Why: judge.Why{Reason: report.ReasonConnectionLost}}
 	}
 	if e.checker != nil {
-		e.set.after = append(e.set.after, func() { e.checker.Reset(report.ReasonConnectionLost) })
+		t, _ := e.checker.Take(checking.Event{Kind: checking.EventReset, Reason: report.ReasonConnectionLost})
+		e.heardOf = t.Number // what was found before is history, delivered or not
 	}
 }
 
@@ -194,13 +197,26 @@ func (e *endpoint) addressText() string {
 }
 
 // transition hears of a change of the endpoint's health, from its checker.
-func (e *endpoint) transition(t report.HealthTransition) {
+func (e *endpoint) transition(t checking.Transition) {
 	s := e.set
 	s.mu.Lock()
 	defer s.unlock()
-	if s.closed || e.link.phase == closed {
+	if s.closed || e.link.phase == closed || t.Number <= e.heardOf {
 		return
 	}
+	e.takeLocked(t)
+}
+
+// doubtLocked has a healthy endpoint suspected, and probed at once.
+func (e *endpoint) doubtLocked(why report.Reason) {
+	if t, changed := e.checker.Take(checking.Event{Kind: checking.EventDoubt, Reason: why}); changed {
+		e.takeLocked(t)
+	}
+}
+
+// takeLocked takes in a change of the endpoint's health.
+func (e *endpoint) takeLocked(t checking.Transition) {
+	e.heardOf = t.Number
 	e.health = judge.Health{State: t.To, Why: judge.Why{Reason: t.Reason, Detail: t.Detail}}
 	if t.To == report.Healthy {
 		e.validateLocked(e.conn, nowHealthy)

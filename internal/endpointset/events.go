@@ -3,19 +3,20 @@ package endpointset
 import (
 	"time"
 
+	"google.golang.org/grpc/grpclog"
+
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// keptEvents is how many events a set remembers.
-const keptEvents = 1024
+var logger = grpclog.Component("cantonlb")
 
 // Events gives the newest events, oldest first.
-func (s *Set) Events() []report.Event { return s.events.Events() }
+func (s *Set) Events() []report.Event { return s.teller.Events() }
 
 // Follow makes a reader of the events to come.
-func (s *Set) Follow() *event.Reader[report.Event] { return s.events.Reader() }
+func (s *Set) Follow() *event.Reader[report.Event] { return s.teller.Follow() }
 
 // ListRefused makes an event of a list that was refused before it came here.
 func (s *Set) ListRefused(err error) {
@@ -34,11 +35,6 @@ func (s *Set) emitLocked(e report.Event) {
 	if s.closed {
 		return
 	}
-	if s.reporter == nil {
-		s.startReporterLocked()
-	}
-	s.emitted++
-	e.Number = s.emitted
-	s.countLocked(e)
-	s.events.Append(e)
+	s.count(e)
+	s.teller.Event(e)
 }

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	grpcresolver "google.golang.org/grpc/resolver"
 
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -151,7 +152,7 @@ func TestAfterWaitEligibleAndSetDrainedTheSnapshotIsUpToDate(t *testing.T) {
 			return r.SubConn.(*fakeSubConn).address.Addr
 		}
 		f.set.mu.Lock()
-		f.set.flushing = true // the flusher is said to rest, for ever
+		f.set.due = true // a publication is said to wait
 		f.set.mu.Unlock()
 		f.conn("b").become(connectivity.Ready, nil)
 		_, err := f.set.WaitEligible(t.Context(), 2)
@@ -229,13 +230,13 @@ func TestStatusShowsEachEndpoint(t *testing.T) {
 }
 
 func TestStatusSaysWhatIsProbed(t *testing.T) {
-	for want, change := range map[string]func(*Config){
+	for want, change := range map[string]func(*settings.Config){
 		"connectivity only":                                  withoutChecks,
-		"HTTP GET http://a:8080/health":                      func(c *Config) { c.HealthCheck.HTTP = "http://{host}:8080/health" },
-		`gRPC service "x" on port 5000`:                      func(c *Config) { c.HealthCheck.Service, c.HealthCheck.GRPCPort = "x", 5000 },
-		`gRPC service "orders" on the calls' own connection`: func(c *Config) { c.HealthCheck.Service = "orders" },
+		"HTTP GET http://a:8080/health":                      func(c *settings.Config) { c.HealthCheck.HTTP = "http://{host}:8080/health" },
+		`gRPC service "x" on port 5000`:                      func(c *settings.Config) { c.HealthCheck.Service, c.HealthCheck.GRPCPort = "x", 5000 },
+		`gRPC service "orders" on the calls' own connection`: func(c *settings.Config) { c.HealthCheck.Service = "orders" },
 	} {
-		cfg := DefaultConfig()
+		cfg := settings.DefaultConfig()
 		change(&cfg)
 		e := &endpoint{asked: asked{healthCheck: cfg.HealthCheck}, want: wanted{addrs: []grpcresolver.Address{{Addr: "a"}}}}
 		e.target, e.service = e.want.newTarget(cfg.HealthCheck)

@@ -17,6 +17,7 @@ import (
 	grpcresolver "google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -24,7 +25,7 @@ import (
 type fixture struct {
 	*fakeChannel
 
-	cfg     Config
+	cfg     settings.Config
 	knocked atomic.Int64 // connections made otherwise than by SubConns
 }
 
@@ -32,7 +33,7 @@ func (f *fixture) dials() int { return int(f.knocked.Load()) }
 
 // inBubble runs a test in fake time with a set that is closed at the end. Each
 // option changes the configuration.
-func inBubble(t *testing.T, test func(t *testing.T, f *fixture), options ...func(*Config)) {
+func inBubble(t *testing.T, test func(t *testing.T, f *fixture), options ...func(*settings.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, options...)
@@ -41,8 +42,8 @@ func inBubble(t *testing.T, test func(t *testing.T, f *fixture), options ...func
 	})
 }
 
-func newFixture(t testingT, options ...func(*Config)) *fixture {
-	cfg := DefaultConfig()
+func newFixture(t testingT, options ...func(*settings.Config)) *fixture {
+	cfg := settings.DefaultConfig()
 	for _, o := range options {
 		o(&cfg)
 	}
@@ -74,12 +75,14 @@ func (f *fixture) close() {
 }
 
 // withoutChecks turns health checking off: a connection is enough.
-func withoutChecks(c *Config) { c.HealthCheck.Disabled = true }
+func withoutChecks(c *settings.Config) { c.HealthCheck.Disabled = true }
 
 // activePassive makes the set one that picks one endpoint at a time.
-func activePassive(c *Config) { c.Failover = new(Failover) }
+func activePassive(c *settings.Config) { c.Failover = new(settings.Failover) }
 
-func withPolicy(p NoneEligible) func(*Config) { return func(c *Config) { c.NoneEligible = p } }
+func withPolicy(p settings.NoneEligible) func(*settings.Config) {
+	return func(c *settings.Config) { c.NoneEligible = p }
+}
 
 func endpointsOf(addrs ...string) []grpcresolver.Endpoint {
 	list := make([]grpcresolver.Endpoint, 0, len(addrs))
@@ -221,3 +224,6 @@ func (f *fixture) status(name string) report.EndpointStatus {
 	f.t.Errorf("no endpoint %q", name)
 	return report.EndpointStatus{}
 }
+
+// defaultConsecutiveFailures is a part of the settings' defaults.
+const defaultConsecutiveFailures = 5

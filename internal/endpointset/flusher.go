@@ -9,24 +9,46 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
+
+// publishing is when snapshots are published. Only the queue of calls does it, so that
+// they arrive in order, and grpc is never called from two goroutines at once.
+type publishing struct {
+	dirty  bool        // the published snapshot is out of date
+	inline bool        // an update is under way, and publishes at its end
+	due    bool        // a publication is queued, under way, or waits for the timer
+	rested time.Time   // not before then, unless something waits for it
+	timer  *time.Timer // ends the rest; nil if there is none
+}
 
 // dirtyLocked has a new snapshot published, soon and once for all changes until
 // then.
 func (s *Set) dirtyLocked() {
 	s.dirty = true
-	if s.inline || s.flushing || s.closed {
+	if s.inline || s.due || s.closed {
 		return
 	}
-	s.flushing = true
-	s.wg.Go(s.flusher)
+	s.due = true
+	if rest := time.Until(s.rested); rest > 0 {
+		s.armLocked(&s.timer, rest, s.restedLocked)
+	} else {
+		s.calls.Do(s.publication)
+	}
 }
 
-// After a publication the flusher rests: many times as long as that has taken,
+// restedLocked ends the rest.
+func (s *Set) restedLocked() {
+	s.timer.Stop()
+	s.timer = nil
+	s.calls.Do(s.publication)
+}
+
+// After a publication there is a rest: many times as long as that has taken,
 // and at least restPerHundred for each hundred endpoints while some of them are
 // on their way, but at most maxRest. So when thousands of endpoints start up
-// together, they are not copied thousands of times. It rests no longer once the
+// together, they are not copied thousands of times. It ends when the
 // last of them is decided. Nothing waits for it but calls that nobody could take
 // before: an endpoint that goes bad is skipped at once.
 const (
@@ -35,54 +57,45 @@ const (
 	maxRest        = 20 * time.Millisecond
 )
 
-// flusher publishes until there is nothing new.
-func (s *Set) flusher() {
-	for {
-		start := time.Now()
-		hundreds := s.publish()
-		rest := max(restPerWork*time.Since(start), restPerHundred*time.Duration(hundreds))
-		timer := time.NewTimer(min(rest, maxRest))
-		select {
-		case <-timer.C:
-		case <-s.decided:
-			timer.Stop()
-		case <-s.ctx.Done():
-			timer.Stop()
-		}
-		s.mu.Lock()
-		if !s.dirty || s.closed {
-			s.flushing = false
-			s.unlock()
-			return
-		}
-		s.unlock()
-	}
-}
-
-// publish gives grpc the present snapshot, if the last one is out of date. It
-// returns how many hundred endpoints there are if some of them are on their way,
-// and 0 if not.
-func (s *Set) publish() int {
-	s.flush.Lock()
-	defer s.flush.Unlock()
+// publication gives grpc the present snapshot, if the last one is out of date. It runs
+// in the queue of calls.
+func (s *Set) publication() {
+	start := time.Now()
 	s.mu.Lock()
-	n := 0
-	if s.counts[judge.Undecided] > 0 {
-		n = len(s.list) / 100
-	}
-	if !s.dirty || s.closed {
+	defer func() {
+		s.due = s.timer != nil
+		if s.dirty {
+			s.dirtyLocked()
+		}
 		s.unlock()
-		return n
+	}()
+	if !s.dirty || s.closed {
+		return
 	}
 	s.dirty = false
-	next := s.snapshotLocked()
-	untold := s.untoldLocked()
-	s.wg.Add(1) // Close waits, so that nothing is published after it
+	hundreds := 0
+	if s.counts[judge.Undecided] > 0 {
+		hundreds = len(s.list) / 100
+	}
+	next, untold := s.snapshotLocked(), s.untoldLocked()
+	s.due = true
 	s.unlock()
-	defer s.wg.Done()
 	s.cc.UpdateState(next.state(s.room))
-	s.tell(untold)
-	return n
+	s.mu.Lock()
+	for _, e := range untold { // now no call is sent to the endpoint that was active before
+		s.emitLocked(e)
+	}
+	now := time.Now()
+	s.rested = now.Add(min(max(restPerWork*now.Sub(start), restPerHundred*time.Duration(hundreds)), maxRest))
+}
+
+// publish has the present snapshot published, and waits until grpc has it. It must not
+// be called in the queue of calls, where nothing of the program's own runs.
+func (s *Set) publish() {
+	done := make(chan struct{})
+	if s.calls.Do(func() { s.publication(); close(done) }) {
+		<-done
+	}
 }
 
 // draft is what the next snapshot is made of.
@@ -130,7 +143,7 @@ func (s *Set) snapshotLocked() draft {
 		row := pick.RowOf(pickable(conns))
 		return draft{connectivity: connectivity.Ready, conns: row, weights: s.weightsLocked(row), Snapshot: pick.Snapshot{Open: true}}
 	}
-	return s.refuse(connectivity.TransientFailure, pick.Refusal{Wait: s.cfg.NoneEligible == Wait})
+	return s.refuse(connectivity.TransientFailure, pick.Refusal{Wait: s.cfg.NoneEligible == settings.Wait})
 }
 
 func (s *Set) refuse(state connectivity.State, r pick.Refusal) draft {
@@ -183,7 +196,7 @@ func (s *Set) noneLocked(none bool) {
 
 // openLocked gives the connections that are picked although nobody is eligible.
 func (s *Set) openLocked() []*conn {
-	if s.cfg.NoneEligible != FailOpen || s.pickableLocked() || s.expectsLocked() {
+	if s.cfg.NoneEligible != settings.FailOpen || s.pickableLocked() || s.expectsLocked() {
 		return nil
 	}
 	return s.connectedLocked()

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -69,7 +70,7 @@ func TestAHungEndpointIsSuspectAndThenOut(t *testing.T) {
 		assert.True(t, sawSuspect)
 		assert.Equal(t, report.ReasonProbeTimeout, f.status("a").Reason)
 		assert.Equal(t, []string{"b"}, f.picked())
-	}, func(c *Config) { c.HealthCheck.Jitter = healthcheck.NoJitter })
+	}, func(c *settings.Config) { c.HealthCheck.Jitter = healthcheck.NoJitter })
 }
 
 func TestAllUnhealthyFailsFastAndRecovers(t *testing.T) {
@@ -163,7 +164,7 @@ func TestGrpcsHealthCheckAndOursOfAnotherServiceMustBothPass(t *testing.T) {
 		assert.Equal(t, []string{"a"}, f.picked())
 		f.server("a").says("orders", notServing())
 		assert.Contains(t, f.refusal(), "a unhealthy (not_serving")
-	}, func(c *Config) { c.HealthCheck.Service = "orders" })
+	}, func(c *settings.Config) { c.HealthCheck.Service = "orders" })
 }
 
 // With grpc's health check on a service of its choice, ours has only to see that
@@ -287,7 +288,7 @@ func TestAServerWithoutHealthService(t *testing.T) {
 			require.NoError(t, f.push("a"))
 			f.up("a")
 			assert.Contains(t, f.refusal(), "a unhealthy (unimplemented")
-		}, func(c *Config) { c.HealthCheck.OnUnimplemented = healthcheck.OnUnimplementedUnhealthy })
+		}, func(c *settings.Config) { c.HealthCheck.OnUnimplemented = healthcheck.OnUnimplementedUnhealthy })
 	})
 }
 

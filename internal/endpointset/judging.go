@@ -130,6 +130,6 @@ func (e *endpoint) changedLocked(from, to report.EndpointState, why judge.Why) {
 	if from != to {
 		e.since = event.At
 	}
-	e.countLocked(to, why.Reason)
+	e.count(to, why.Reason)
 	e.set.emitLocked(event)
 }

@@ -2,6 +2,7 @@ package endpointset
 
 import (
 	"errors"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -331,10 +332,10 @@ func TestAChangedPolicyForNoneEligibleKeepsTheConnections(t *testing.T) {
 		f.server("a").set(notServing())
 		f.up("a")
 		assert.Contains(t, f.refusal(), "not_serving")
-		f.cfg.NoneEligible = FailOpen
+		f.cfg.NoneEligible = settings.FailOpen
 		require.NoError(t, f.push("a"))
 		assert.Equal(t, []string{"a"}, f.picked())
-		f.cfg.NoneEligible = Wait
+		f.cfg.NoneEligible = settings.Wait
 		require.NoError(t, f.push("a"))
 		assert.True(t, f.waits())
 		assert.Len(t, f.all(), 1)
@@ -346,7 +347,7 @@ func TestAnUpdateWithoutAConfigurationKeepsTheOneInForce(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a"))
 		f.up("a")
-		for _, config := range []balancer.ClientConnState{{}, {BalancerConfig: (*Config)(nil)}} {
+		for _, config := range []balancer.ClientConnState{{}, {BalancerConfig: (*settings.Config)(nil)}} {
 			config.ResolverState.Endpoints = endpointsOf("a")
 			require.NoError(t, f.set.UpdateClientConnState(config))
 		}

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/telling"
 	"github.com/cantonlb/cantonlb/metric"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -151,6 +152,7 @@ func TestTheRecorderIsToldWhoIsTheActive(t *testing.T) {
 		time.Sleep(time.Second)
 		require.NoError(t, f.set.SwitchTo("a"))
 		require.NoError(t, f.set.SwitchTo("b"))
+		synctest.Wait()
 		assert.Equal(t, map[string]float64{
 			"cantonlb.switches{first_choice}": 1, "cantonlb.switches{not_serving}": 1, "cantonlb.switches{by_hand}": 2,
 		}, f.recorder.counts("cantonlb.switches"))
@@ -262,10 +264,10 @@ func TestPicksThatAreTakenBackDoNotMakeTheirCounterGoBack(t *testing.T) {
 		require.Equal(t, uint64(30), before.Picked)
 		f.server("a").set(notServing())
 		synctest.Wait()
-		look := func() (report.EndpointStatus, []endpointProgress) {
+		look := func() (report.EndpointStatus, []telling.EndpointProgress) {
 			f.set.mu.Lock()
 			defer f.set.unlock()
-			return f.set.byName["a"].statusLocked(), f.set.progressLocked(time.Now()).endpoints
+			return f.set.byName["a"].statusLocked(), f.set.progressLocked(time.Now()).Endpoints
 		}
 		look()
 

@@ -2,6 +2,7 @@ package endpointset
 
 import (
 	"context"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -52,7 +53,7 @@ func TestAStaleSnapshotSkipsALostConnection(t *testing.T) {
 // grpc: TestBlockingPickTransientWaitforready: a plain error fails a call that
 // does not wait, and lets one wait that does. A status error would end both.
 func TestPicksNeverGiveAStatusError(t *testing.T) {
-	for _, policy := range []NoneEligible{FailFast, Wait, FailOpen} {
+	for _, policy := range []settings.NoneEligible{settings.FailFast, settings.Wait, settings.FailOpen} {
 		inBubble(t, func(t *testing.T, f *fixture) {
 			check := func(what string) {
 				_, err := f.pick()
@@ -83,7 +84,7 @@ func TestFailFastFailsCallsWhileNobodyIsEligible(t *testing.T) {
 		assert.Equal(t, "no eligible endpoint of 1: a unhealthy (not_serving)", f.refusal())
 		time.Sleep(12 * time.Second)
 		assert.Equal(t, "no eligible endpoint of 1: a unhealthy (not_serving, 12s)", f.refusal())
-	}, withPolicy(FailFast))
+	}, withPolicy(settings.FailFast))
 }
 
 func TestWaitLetsCallsWaitWhileNobodyIsEligible(t *testing.T) {
@@ -96,7 +97,7 @@ func TestWaitLetsCallsWaitWhileNobodyIsEligible(t *testing.T) {
 		f.server("a").set(serving())
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{"a"}, f.picked())
-	}, withPolicy(Wait))
+	}, withPolicy(settings.Wait))
 }
 
 // failingOpen gives the endpoints that are picked although nobody is eligible.
@@ -130,7 +131,7 @@ func TestFailOpenPicksAmongTheConnectedWhileNobodyIsEligible(t *testing.T) {
 		assert.Equal(t, []string{"b"}, f.picked())
 		assert.Zero(t, f.set.Status().NoneEligibleSince)
 		assert.Empty(t, f.failingOpen())
-	}, withPolicy(FailOpen))
+	}, withPolicy(settings.FailOpen))
 }
 
 // The connected are what counts then, so they must be up to date.
@@ -153,7 +154,7 @@ func TestFailOpenFollowsConnectionsAndDrainsOfTheUnhealthy(t *testing.T) {
 		f.down(errRefused, "a", "b")
 		assert.Equal(t, connectivity.TransientFailure, f.state())
 		assert.Contains(t, f.refusal(), "no eligible endpoint of 2")
-	}, withPolicy(FailOpen))
+	}, withPolicy(settings.FailOpen))
 }
 
 func TestTheTurnSurvivesSnapshots(t *testing.T) {

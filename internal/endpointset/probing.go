@@ -31,7 +31,7 @@ func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	e.checker = checking.New(w.name, e.healthCheck.Settings(), checking.Options{
 		Budget: s.budget, OnTransition: e.transition,
 		OnVerdict: func(k report.ProbeKind, v report.Verdict, took time.Duration) {
-			s.metrics.verdict(w.name, k, v.Outcome, took)
+			s.teller.Verdict(w.name, k, v.Outcome, took)
 		},
 	})
 	return e

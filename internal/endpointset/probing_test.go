@@ -20,16 +20,17 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
 func TestSeparateProbesAskTheEndpointsHost(t *testing.T) {
-	http := func(c *Config) { c.HealthCheck.HTTP = "http://{host}:8080/health" }
-	port := func(c *Config) { c.HealthCheck.Service, c.HealthCheck.GRPCPort = "mediator", 5000 }
+	http := func(c *settings.Config) { c.HealthCheck.HTTP = "http://{host}:8080/health" }
+	port := func(c *settings.Config) { c.HealthCheck.Service, c.HealthCheck.GRPCPort = "mediator", 5000 }
 	for _, c := range []struct {
 		address string
-		change  func(*Config)
+		change  func(*settings.Config)
 		target  string
 	}{
 		{"10.0.0.1:5001", http, "http GET http://10.0.0.1:8080/health"},
@@ -76,7 +77,7 @@ func TestHealthOnAnotherPortDecidesWithTheConnection(t *testing.T) {
 		healthpb.RegisterHealthServer(srv, hs)
 		go srv.Serve(l)
 		defer srv.Stop()
-		f := newFixture(t, func(c *Config) { c.HealthCheck.GRPCPort = 5000 })
+		f := newFixture(t, func(c *settings.Config) { c.HealthCheck.GRPCPort = 5000 })
 		defer f.close()
 		dialed := make(chan string, 100)
 		f.set.build.Dialer = func(ctx context.Context, addr string) (net.Conn, error) {

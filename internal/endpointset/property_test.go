@@ -18,6 +18,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -107,7 +108,7 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	require.False(t, s.dirty)
-	require.False(t, s.flushing)
+	require.False(t, s.due)
 	state := f.last()
 	p, picks := pickerOf(state.Picker)
 	r, refuses := state.Picker.(*pick.Refusal)
@@ -131,13 +132,13 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 	case s.expectsLocked():
 		require.True(t, refuses && r.Wait)
 		require.Equal(t, connectivity.Connecting, state.ConnectivityState)
-	case s.cfg.NoneEligible == FailOpen && len(connected) > 0:
+	case s.cfg.NoneEligible == settings.FailOpen && len(connected) > 0:
 		require.True(t, picks && p.Open)
 		require.ElementsMatch(t, connected, checkWeights(t, p))
 		require.True(t, s.choice == nil || len(p.Conns()) == 1)
 	default:
 		require.True(t, refuses)
-		require.Equal(t, s.cfg.NoneEligible == Wait, r.Wait)
+		require.Equal(t, s.cfg.NoneEligible == settings.Wait, r.Wait)
 		require.Equal(t, connectivity.TransientFailure, state.ConnectivityState)
 	}
 }
@@ -279,10 +280,10 @@ func (m *machine) step() {
 	case "drain":
 		_ = f.set.SetDrained(m.addr(), rapid.Bool().Draw(t, "drained")) // of one in the list or not
 	case "config":
-		f.cfg.NoneEligible = rapid.SampledFrom([]NoneEligible{FailFast, Wait, FailOpen}).Draw(t, "policy")
+		f.cfg.NoneEligible = rapid.SampledFrom([]settings.NoneEligible{settings.FailFast, settings.Wait, settings.FailOpen}).Draw(t, "policy")
 		f.cfg.Zone = rapid.SampledFrom([]string{"", "x"}).Draw(t, "client's zone")
 		if f.cfg.Failover != nil {
-			f.cfg.Failover = &Failover{
+			f.cfg.Failover = &settings.Failover{
 				FailBack: rapid.SampledFrom([]selector.FailBack{selector.FailBackNever, selector.FailBackAfterHold}).Draw(t, "failBack"),
 				HoldDown: 2 * time.Second, Drain: time.Second,
 			}
@@ -362,7 +363,7 @@ func TestAnActivePassiveSetKeepsItsAccountsThroughAnyHistory(t *testing.T) {
 	testAccounts(t, activePassive)
 }
 
-func testAccounts(t *testing.T, options ...func(*Config)) {
+func testAccounts(t *testing.T, options ...func(*settings.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(bubbled{t}, func(t *rapid.T) {
@@ -396,7 +397,7 @@ func TestTheSetRecoversFromAnyHistory(t *testing.T) { testRecovery(t) }
 
 func TestAnActivePassiveSetRecoversFromAnyHistory(t *testing.T) { testRecovery(t, activePassive) }
 
-func testRecovery(t *testing.T, options ...func(*Config)) {
+func testRecovery(t *testing.T, options ...func(*settings.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(bubbled{t}, func(t *rapid.T) {

@@ -1,7 +1,6 @@
 package endpointset
 
 import (
-	"fmt"
 	"net"
 	"time"
 
@@ -61,7 +60,7 @@ func (s *Set) Renew(name string) {
 		defer s.unlock()
 		s.keepLocked(n)
 	})
-	s.logLaterLockedf("endpoint %q: its name has come to mean another address; connecting to that", name)
+	s.teller.Logf("endpoint %q: its name has come to mean another address; connecting to that", name)
 	n.startLocked()
 }
 
@@ -88,7 +87,7 @@ func (s *Set) renewedLocked(n *endpoint) {
 	e.closeLocked()
 	n.inheritLocked(e)
 	n.tellLocked(was)
-	s.logLaterLockedf("endpoint %q: renewed, and connected to %v", n.name, n.remoteLocked())
+	s.teller.Logf("endpoint %q: renewed, and connected to %v", n.name, n.remoteLocked())
 	s.dirtyLocked()
 }
 
@@ -125,7 +124,7 @@ func (s *Set) keepLocked(n *endpoint) {
 	if n.replaces == nil || s.closed {
 		return
 	}
-	s.logLaterLockedf("not renewed: %v", n.explainLocked(time.Now()))
+	s.teller.Logf("not renewed: %v", n.explainLocked(time.Now()))
 	s.endRenewalLocked(n)
 	n.closeLocked()
 }
@@ -141,10 +140,4 @@ func (s *Set) endRenewalLocked(n *endpoint) {
 	n.patience.Stop()
 	n.replaces, n.patience = nil, nil
 	delete(s.renewing, n.name)
-}
-
-// logLaterLockedf writes a line to the log once Set.mu is released.
-func (s *Set) logLaterLockedf(format string, args ...any) {
-	line := fmt.Sprintf(format, args...)
-	s.after = append(s.after, func() { logger.Infof("%s: %s", s.policy, line) })
 }

@@ -88,7 +88,7 @@ func (e *endpoint) sampleLocked(now time.Time) {
 		c.silence.since = s.quiet // what is in flight has begun since
 	}
 	if c.listenLocked(now, n, s.cfg.HealthCheck) && e.health.State == report.Healthy {
-		s.after = append(s.after, func() { e.checker.Doubt(report.ReasonSilence) })
+		e.doubtLocked(report.ReasonSilence)
 	}
 	if e.health.State == report.Unhealthy {
 		s.closeIfDeadLocked(c, now, e.health.Reason)

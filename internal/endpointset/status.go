@@ -19,7 +19,7 @@ func (s *Set) Status() report.Status {
 	now := time.Now()
 	s.mu.Lock()
 	out := report.Status{
-		At: now, Policy: s.policy, Target: s.metrics.target, NoneEligibleSince: s.none, Totals: s.totalsLocked(now),
+		At: now, Policy: s.policy, Target: s.build.Target.String(), NoneEligibleSince: s.none, Totals: s.totalsLocked(now),
 		Zone: s.cfg.Zone, Spilled: s.spilled, Endpoints: make([]report.EndpointStatus, 0, len(s.list)),
 		Failover: s.failoverLocked(),
 	}

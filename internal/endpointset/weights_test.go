@@ -1,6 +1,7 @@
 package endpointset
 
 import (
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,7 +113,7 @@ func TestFailOpenHeedsTheWeights(t *testing.T) {
 		f.server("b:1").set(notServing())
 		f.up("a:1", "b:1")
 		assert.Equal(t, map[string]int{"a:1": 6, "b:1": 2}, f.spread(t, 8))
-	}, withPolicy(FailOpen))
+	}, withPolicy(settings.FailOpen))
 }
 
 // Between an endpoint's fall and the next snapshot its turns go to whoever is

@@ -2,10 +2,6 @@ package endpointset
 
 import "github.com/cantonlb/cantonlb/internal/pick"
 
-// defaultSpillBelow is the least share of the zone's endpoints that must be
-// eligible for calls to stay in the zone.
-const defaultSpillBelow = 0.5
-
 // staysLocal tells whether calls stay in the client's zone, of whose endpoints
 // so many are in the list and so many eligible.
 func staysLocal(eligible, of int, spillBelow float64) bool {
@@ -44,8 +40,8 @@ func (s *Set) spilledLocked(spilled bool) {
 	}
 	s.spilled = spilled
 	if spilled {
-		s.logLaterLockedf("calls leave zone %q: less than %g of its %d endpoints are eligible", s.cfg.Zone, s.cfg.SpillBelow, s.local)
+		s.teller.Logf("calls leave zone %q: less than %g of its %d endpoints are eligible", s.cfg.Zone, s.cfg.SpillBelow, s.local)
 	} else {
-		s.logLaterLockedf("calls stay in zone %q again", s.cfg.Zone)
+		s.teller.Logf("calls stay in zone %q again", s.cfg.Zone)
 	}
 }

@@ -3,7 +3,6 @@ package faulttest
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -12,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 // wrongStream asks for another call's messages.
@@ -23,8 +23,7 @@ func (s wrongStream) SendMsg(any) error { return s.ClientStream.SendMsg(wrappers
 func sinner(t *testing.T, sin func(*cantonlb.Config), opts ...grpc.DialOption) *run {
 	t.Helper()
 	b := newBench(t, setUp{change: sin, dial: opts})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
+	ctx := testkit.Context(t)
 	require.NoError(t, b.Client.WaitHealthy(ctx, Servers))
 	return &run{bench: b}
 }

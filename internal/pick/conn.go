@@ -7,8 +7,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/cantonerr"
 	"github.com/cantonlb/cantonlb/internal/attempt"
-	"github.com/cantonlb/cantonlb/internal/cantonerr"
 	"github.com/cantonlb/cantonlb/report"
 )
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -70,9 +71,9 @@ func (f *files) token(path string) *reloading[string] {
 
 // tokenFault is resolver.CheckToken in words for a file.
 func tokenFault(token string) error {
-	var fault *resolver.ConfigError
-	if errors.As(resolver.CheckToken(token), &fault) {
-		return errors.New(fault.Problem)
+	var bad *configerr.Error
+	if errors.As(resolver.CheckToken(token), &bad) {
+		return errors.New(bad.Problem)
 	}
 	return nil
 }
