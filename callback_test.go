@@ -19,6 +19,8 @@ import (
 	"google.golang.org/grpc/stats"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -112,7 +114,7 @@ func calledBack(c *lbtest.Cluster) map[string]func(*cantonlb.Client) {
 			_ = client.Unpin()
 		},
 		"Update": func(client *cantonlb.Client) {
-			list := endpointsOf(c)
+			list := clientkit.Endpoints(c)
 			_ = client.Update(list[:2])
 			_ = client.Update(list)
 		},
@@ -147,7 +149,7 @@ func testCallingBack(t *testing.T, from, name string, policy cantonlb.Policy) {
 	go func() {
 		defer close(ended)
 		client, err := cantonlb.NewClient(cantonlb.Config{
-			Endpoints: endpointsOf(cluster), Policy: policy, Logger: slog.New(x), OnAttempt: x.observe, Validate: x.validate,
+			Endpoints: clientkit.Endpoints(cluster), Policy: policy, Logger: slog.New(x), OnAttempt: x.observe, Validate: x.validate,
 			Idempotent: echoIsIdempotent, TransportCredentials: intruding{insecure.NewCredentials(), x},
 		}, append(cluster.DialOptions(), grpc.WithStatsHandler(x), grpc.WithPerRPCCredentials(x),
 			grpc.WithTransportCredentials(intruding{insecure.NewCredentials(), x}))...)
@@ -162,7 +164,7 @@ func testCallingBack(t *testing.T, from, name string, policy cantonlb.Policy) {
 				x.at("subscriber")
 			}
 		})
-		for end := time.Now().Add(patience); x.calls.Load() == 0 && time.Now().Before(end); {
+		for end := time.Now().Add(testkit.Patience); x.calls.Load() == 0 && time.Now().Before(end); {
 			cluster.SetServing(0, "", false)
 			cluster.Disconnect(1)
 			for range 6 {
@@ -179,7 +181,7 @@ func testCallingBack(t *testing.T, from, name string, policy cantonlb.Policy) {
 	select {
 	case <-ended:
 		assert.Positive(t, x.calls.Load(), "it has called back")
-	case <-time.After(2 * patience):
+	case <-time.After(2 * testkit.Patience):
 		require.Fail(t, "deadlock")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/follow"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -64,7 +65,7 @@ func (f *follower) changed(data []byte, err error) {
 	s := &f.status
 	if err != nil {
 		s.Failures++
-		s.Error, s.FailedAt = bounded(err.Error()), time.Now()
+		s.Error, s.FailedAt = cleantext.Cut(err.Error(), maxFileError), time.Now()
 		return
 	}
 	s.Reloads++
@@ -104,10 +105,3 @@ func changedKeys(a, b cantonlb.Config) []string {
 // maxFileError bounds the text of an error about a file, in bytes. A list with
 // many bad entries has one line for each of the first few.
 const maxFileError = 4096
-
-func bounded(text string) string {
-	if len(text) <= maxFileError {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxFileError], "") + "…"
-}

@@ -7,7 +7,7 @@
 // answers before it can serve. Health checking that merely waits to be told
 // (the Watch of gRPC's health protocol) is blind to the first, and one that is
 // set up wrongly is blind to everything and says so nowhere. So this package
-// asks as well as listens, gives every verdict a [report.Reason], and keeps when and
+// asks as well as listens, attaches to every verdict a [report.Reason], and keeps when and
 // how it last heard from the endpoint.
 //
 // It knows nothing of load balancing and needs no gRPC channel: a [Monitor]

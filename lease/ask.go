@@ -1,0 +1,76 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/cantonlb/cantonlb/lease/internal/machine"
+	"github.com/cantonlb/cantonlb/lease/store"
+)
+
+// ask sends one request to the store, and hands its answer over.
+func (r *run) ask(request machine.Request) {
+	ctx, cancel := context.WithTimeout(r.requests, request.Deadline-request.Sent)
+	defer cancel()
+	a := answer{number: request.Number}
+	s, name := r.cfg.Store, r.cfg.Name
+	switch request.Kind {
+	case machine.Read:
+		a.record, a.err = s.Read(ctx, name)
+	case machine.Acquire:
+		a.record, a.err = s.Acquire(ctx, name, r.params.Holder, r.params.TTL, request.Record)
+	case machine.Renew:
+		a.record, a.err = s.Renew(ctx, name, request.Record)
+	case machine.Release:
+		a.err = s.Release(ctx, name, request.Record)
+	}
+	select {
+	case r.answers <- a:
+	case <-r.over:
+	}
+}
+
+// watch has the store tell of changes, again and again.
+func (r *run) watch(w store.Watcher) {
+	pause := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(r.params.Poll), backoff.WithMaxInterval(max(r.params.Poll, r.params.Renew)), backoff.WithMaxElapsedTime(0))
+	tell := func(news watched) {
+		select {
+		case r.watched <- news:
+		case <-r.watching.Done():
+		}
+	}
+	failing := false
+	for {
+		err := w.Watch(r.watching, r.cfg.Name, func() {
+			failing = false
+			pause.Reset()
+			tell(watched{})
+		})
+		if r.watching.Err() != nil || errors.Is(err, errors.ErrUnsupported) {
+			return
+		}
+		if !failing {
+			failing = true
+			tell(watched{err: fmt.Errorf("watching: %w", orEnded(err))})
+		}
+		timer := time.NewTimer(pause.NextBackOff())
+		select {
+		case <-timer.C:
+		case <-r.watching.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+func orEnded(err error) error {
+	if err == nil {
+		return errors.New("it ended")
+	}
+	return err
+}

@@ -1,0 +1,186 @@
+package machine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/cantonlb/cantonlb/lease/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const at = Instant(-1000 * time.Second) // clocks may show anything
+
+var params = Params{
+	Holder: "me", TTL: 10 * time.Second, Margin: time.Second, Renew: 3 * time.Second, Poll: time.Second,
+	Timeout: 2 * time.Second, Stuck: time.Second / 2,
+}
+
+// walk takes the steps, each of which says at what time after the start it happens.
+func walk(t *testing.T, s State, events ...Event) (State, Effects) {
+	t.Helper()
+	var f Effects
+	for _, e := range events {
+		e.At += at
+		if e.Kind == Answered && e.Number == 0 {
+			e.Number = s.number
+		}
+		s, f = s.Next(e)
+		require.True(t, f.Finish || f.Wake > e.At, "it wakes later")
+	}
+	return s, f
+}
+
+func answer(after time.Duration, o Outcome, r store.Record) Event {
+	return Event{Kind: Answered, At: after, Outcome: o, Record: r}
+}
+
+var (
+	free   = store.Record{Version: "1"}
+	mine   = store.Record{Holder: "me", Token: 1, Version: "2", TTL: 10 * time.Second}
+	others = store.Record{Holder: "other", Token: 1, Version: "2", TTL: 10 * time.Second}
+)
+
+// holding is a candidate that has the lease until 9 s after the start.
+func holding(t *testing.T) State {
+	t.Helper()
+	s, f := walk(t, New(params), Event{}, answer(0, OK, free), answer(time.Second, OK, mine))
+	require.True(t, f.Start)
+	until, held := s.Until()
+	require.True(t, held)
+	require.Equal(t, at+9*time.Second, until)
+	return s
+}
+
+func TestACandidateReadsAndAcquires(t *testing.T) {
+	s, f := walk(t, New(params), Event{})
+	assert.Equal(t, Read, f.Request.Kind)
+	assert.Equal(t, at+2*time.Second, f.Request.Deadline)
+	s, f = walk(t, s, answer(0, OK, free))
+	assert.Equal(t, Request{Number: 2, Kind: Acquire, Record: free, Sent: at, Deadline: at + 2*time.Second}, f.Request)
+	assert.Equal(t, Acquiring, s.Phase())
+}
+
+func TestALeaseEndsAtItsTimeEvenIfAnAnswerComesThen(t *testing.T) {
+	s, f := walk(t, holding(t), Event{At: 8 * time.Second})
+	require.Equal(t, Renew, f.Request.Kind)
+	s, f = walk(t, s, answer(9*time.Second, OK, mine))
+	assert.Equal(t, Lost, s.Phase())
+	assert.Equal(t, WhyNotRenewed, f.End)
+	_, held := s.Until()
+	assert.False(t, held)
+}
+
+func TestARenewalThatSaysAnotherTokenIsALoss(t *testing.T) {
+	s, _ := walk(t, holding(t), Event{At: 3 * time.Second})
+	other := mine
+	other.Token = 2
+	s, f := walk(t, s, answer(4*time.Second, OK, other))
+	assert.Equal(t, WhyTaken, f.End)
+	assert.Equal(t, []News{{Kind: NewsLost, Why: WhyTaken, Record: mine}}, f.News)
+	assert.Equal(t, Lost, s.Phase())
+}
+
+func TestAnAnswerThatIsNotAwaitedSaysNothing(t *testing.T) {
+	s, _ := walk(t, holding(t), Event{At: 3 * time.Second})
+	before, _ := s.Until()
+	s, _ = walk(t, s, Event{Kind: Answered, At: 4 * time.Second, Number: 1, Record: others})
+	after, held := s.Until()
+	assert.True(t, held)
+	assert.Equal(t, before, after)
+}
+
+func TestAnAcquireThatIsAnsweredAfterItsLeaseHasEndedIsMadeAgain(t *testing.T) {
+	slow := params
+	slow.Timeout = time.Hour
+	s, f := walk(t, New(slow), Event{}, answer(0, OK, free), answer(9*time.Second, OK, mine))
+	assert.False(t, f.Start)
+	assert.Contains(t, f.News, News{Kind: NewsRefused, Why: WhyLate, Record: mine})
+	s, f = walk(t, s, answer(9*time.Second, OK, mine))
+	assert.Equal(t, Acquire, f.Request.Kind, "the record is its own")
+	again := mine
+	again.Token = 2
+	_, f = walk(t, s, answer(9*time.Second, OK, again))
+	assert.True(t, f.Start)
+	assert.Contains(t, f.News, News{Kind: NewsAcquired, Why: WhyOwn, Record: again})
+}
+
+func TestARecordWithoutATTLIsWaitedForLikeOnesOwn(t *testing.T) {
+	broken := others
+	broken.TTL = 0
+	s, _ := walk(t, New(params), Event{}, answer(0, OK, broken))
+	s, f := walk(t, s, Event{At: 9 * time.Second}, answer(9*time.Second, OK, broken))
+	require.Equal(t, Following, s.Phase())
+	require.Equal(t, at+10*time.Second, f.Wake)
+	s, f = walk(t, s, Event{At: 10 * time.Second})
+	assert.Equal(t, Acquire, f.Request.Kind)
+	assert.Equal(t, Acquiring, s.Phase())
+}
+
+func TestOneThatStopsGivesUpWhatMayBeItsOwn(t *testing.T) {
+	unknown, _ := walk(t, New(params), Event{}, answer(0, OK, free), answer(0, Failed, store.Record{}))
+	unknown, f := walk(t, unknown, Event{Kind: Stop})
+	require.Equal(t, Read, f.Request.Kind)
+	for _, c := range []struct {
+		name   string
+		answer Event
+		phase  Phase
+	}{
+		{"it is", answer(time.Second, OK, mine), Releasing},
+		{"it is another's", answer(time.Second, OK, others), Done},
+		{"nobody knows", answer(time.Second, Failed, store.Record{}), Done},
+	} {
+		s, f := walk(t, unknown, c.answer)
+		assert.Equal(t, c.phase, s.Phase(), c.name)
+		assert.Equal(t, c.phase == Done, f.Finish, c.name)
+	}
+}
+
+func TestAReleaseIsTriedTwice(t *testing.T) {
+	s, f := walk(t, holding(t), Event{Kind: WorkReturned, At: 2 * time.Second})
+	require.Equal(t, Release, f.Request.Kind)
+	s, f = walk(t, s, answer(2*time.Second, Failed, store.Record{}))
+	require.Equal(t, Release, f.Request.Kind)
+	s, f = walk(t, s, answer(3*time.Second, Failed, store.Record{}))
+	assert.Contains(t, f.News, News{Kind: NewsNotReleased, Record: mine})
+	assert.True(t, f.Finish)
+	assert.Equal(t, Done, s.Phase())
+}
+
+func TestWhatIsOverStaysSo(t *testing.T) {
+	s, f := walk(t, New(params), Event{Kind: Stop})
+	require.True(t, f.Finish)
+	for kind := Tick; kind <= Stop; kind++ {
+		s, f = walk(t, s, Event{Kind: kind, At: time.Hour})
+		assert.True(t, f.Finish)
+		assert.Zero(t, f.Request)
+		assert.Equal(t, Done, s.Phase())
+	}
+}
+
+func TestAnEndOfWorkThatIsNotExpectedIsIgnored(t *testing.T) {
+	s, _ := walk(t, New(params), Event{}, Event{Kind: WorkReturned})
+	assert.Equal(t, Following, s.Phase())
+	assert.False(t, s.Failing())
+	assert.Zero(t, s.Seen())
+}
+
+func TestWorkThatWindsDownHasATTLBeforeItIsCalledStuck(t *testing.T) {
+	s, f := walk(t, holding(t), Event{Kind: Stop, At: 2 * time.Second})
+	require.Equal(t, WhyStopped, f.End)
+	for after := 3 * time.Second; after < 12*time.Second; after += time.Second {
+		s, f = walk(t, s, Event{At: after})
+		require.Empty(t, f.News)
+		s, f = walk(t, s, answer(after, OK, mine))
+		require.Empty(t, f.News)
+	}
+	s, f = walk(t, s, Event{At: 12 * time.Second})
+	assert.Equal(t, []News{{Kind: NewsStuck, Record: mine}}, f.News)
+	s, f = walk(t, s, Event{At: 12500 * time.Millisecond})
+	assert.Empty(t, f.News, "once")
+	assert.Equal(t, Draining, s.Phase())
+}

@@ -1,0 +1,196 @@
+package machine
+
+import (
+	"time"
+
+	"github.com/cantonlb/cantonlb/lease/store"
+)
+
+// releaseAttempts is how often a holder tries to give a lease up before it leaves
+// that to time.
+const releaseAttempts = 2
+
+// renewJitter is the part of a period by which it is shortened at random.
+const renewJitter = 0.2
+
+// State is a candidate. It is a value: Next returns another one.
+type State struct {
+	p        Params
+	phase    Phase
+	begun    bool // there was an event; a reading of the clock may be any number
+	stopping bool // the owner wants an end, or the work has returned by itself
+	yielding bool // the owner wants others to have the lease
+	watching bool // the store tells of changes
+	delay    time.Duration
+
+	request Request // the one whose answer is awaited
+	number  uint64  // of the last request
+	due     Instant // when to read or renew next
+	patient Instant // a hint of the store does not make that earlier than this
+
+	seen     store.Record // what was read last
+	seenAt   Instant      // since when it has been like that
+	known    bool         // whether seen is to be acted upon
+	heldBack bool         // an Acquire was sent whose outcome is not known
+	greatest uint64       // the greatest token seen
+
+	own      store.Record
+	until    Instant // when the lease ends by itself
+	endedAt  Instant // when the work was told to end
+	stuck    bool    // that has been told
+	releases int     // attempts
+	refused  bool    // it is given back unused
+	failing  bool    // the last request has failed
+}
+
+// New returns a candidate that has not asked anything yet.
+func New(p Params) State { return State{p: p, delay: p.Delay} }
+
+// Phase returns where the candidate stands.
+func (s State) Phase() Phase { return s.phase }
+
+// Seen returns the last record that was read.
+func (s State) Seen() store.Record { return s.seen }
+
+// Own returns the candidate's own record. It means something from Holding to
+// Releasing.
+func (s State) Own() store.Record { return s.own }
+
+// Until returns when the lease ends, unless it is renewed; ok is false if the
+// candidate has none.
+func (s State) Until() (until Instant, ok bool) {
+	return s.until, s.phase == Holding || s.phase == Draining
+}
+
+// Failing reports whether the last request to the store has failed.
+func (s State) Failing() bool { return s.failing }
+
+// Next takes one event in.
+func (s State) Next(e Event) (State, Effects) {
+	var f Effects
+	if s.phase == Done {
+		f.Finish = true
+		return s, f
+	}
+	if !s.begun {
+		s.begun, s.due, s.patient = true, e.At, e.At
+	}
+	// What time has done comes first: an answer that comes with or after the end of
+	// the lease does not bring it back.
+	s.expire(e.At, &f)
+	switch e.Kind {
+	case Tick:
+	case Answered:
+		s.answered(e, &f)
+	case Changed:
+		s.watching = true
+		if s.phase == Following {
+			s.due = min(s.due, max(e.At, s.patient))
+		}
+	case WatchEnded:
+		s.watching = false
+	case WorkReturned:
+		s.returned(e, &f)
+	case Stop:
+		s.stop(e, &f)
+	case Yield:
+		s.yield(e, &f)
+	case Defer:
+		s.delay = e.Delay
+	}
+	s.send(e, &f)
+	f.Wake = s.wake(e.At)
+	f.Finish = s.phase == Done
+	return s, f
+}
+
+// expire does what time alone does.
+func (s *State) expire(at Instant, f *Effects) {
+	if until, held := s.Until(); held && at >= until {
+		s.lose(at, WhyNotRenewed, f)
+	}
+	if s.request.Number != 0 && at >= s.request.Deadline {
+		s.answered(Event{At: at, Number: s.request.Number, Outcome: Failed}, f)
+	}
+	if limit, running := s.stuckAt(); running && !s.stuck && at >= limit {
+		s.stuck = true
+		f.News = append(f.News, News{Kind: NewsStuck, Record: s.own})
+	}
+}
+
+// stuckAt is when work that was told to end should have returned. Where the lease is
+// still renewed that is no danger, so that there is more time.
+func (s *State) stuckAt() (Instant, bool) {
+	switch s.phase {
+	case Lost:
+		return s.endedAt + s.p.Stuck, true
+	case Draining:
+		return s.endedAt + s.p.TTL, true
+	default:
+		return 0, false
+	}
+}
+
+// lose ends a lease that is not the candidate's any more.
+func (s *State) lose(at Instant, why Why, f *Effects) {
+	s.phase, s.request, s.endedAt, s.stuck, s.yielding = Lost, Request{}, at, false, false
+	f.End = why
+	f.News = append(f.News, News{Kind: NewsLost, Why: why, Record: s.own})
+}
+
+// stop is the owner's wish.
+func (s *State) stop(e Event, f *Effects) {
+	s.stopping = true
+	switch {
+	case s.phase == Holding:
+		s.phase, s.endedAt, s.stuck = Draining, e.At, false
+		f.End = WhyStopped
+	case s.phase == Following && !s.heldBack:
+		s.request = Request{} // what it would say does not matter any more
+	}
+}
+
+// yield is the owner's wish that others have the lease. It passes like an end, but the
+// candidate goes on.
+func (s *State) yield(e Event, f *Effects) {
+	if s.phase == Holding {
+		s.phase, s.endedAt, s.stuck, s.yielding = Draining, e.At, false, true
+		f.End = WhyYielded
+	}
+}
+
+// returned is the end of the work.
+func (s *State) returned(e Event, f *Effects) {
+	switch s.phase {
+	case Holding, Draining:
+		why := WhyReturned
+		switch {
+		case s.stopping:
+			why = WhyStopped
+		case s.yielding:
+			why = WhyYielded
+		}
+		s.stopping = s.stopping || !s.yielding
+		s.yielding = false
+		s.release(why, f)
+	case Lost:
+		s.follow(e.At)
+	default:
+	}
+}
+
+// release gives the lease up.
+func (s *State) release(why Why, f *Effects) {
+	s.phase, s.request, s.releases = Releasing, Request{}, 0
+	f.News = append(f.News, News{Kind: NewsReleased, Why: why, Record: s.own})
+}
+
+// follow begins anew, from what is read next.
+func (s *State) follow(due Instant) {
+	s.phase, s.request, s.known, s.due = Following, Request{}, false, due
+}
+
+// soon is a period from now, less some jitter.
+func soon(at Instant, period time.Duration, random float64) Instant {
+	return at + period - time.Duration(renewJitter*random*float64(period))
+}

@@ -1,0 +1,102 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// ErrLost is the cause of the context of work whose lease was lost; see
+// context.Cause. The cause says why, too.
+var ErrLost = errors.New("lease: lost")
+
+// ErrYielded is the cause of the context of work whose lease a Group leaves to another
+// process.
+var ErrYielded = errors.New("lease: left to a process that has fewer")
+
+// Lease is what a holder has. It is a small value that may be copied, and whose
+// methods are safe for concurrent use.
+type Lease struct {
+	// Name is the lease's.
+	Name string
+	// Holder is who has it: Config.Holder and random digits.
+	Holder string
+	// Token is the fencing token. It is greater than that of any holder before.
+	Token uint64
+
+	term *term
+}
+
+// Valid reports whether the lease is held for certain at the moment of the call. It
+// is false from Margin before the lease can pass on, from the first instruction
+// after a pause in which that was reached, and after work has returned. An action
+// that begins when it is true can still be overtaken by a pause: only a check of the
+// token where it writes stops that one.
+func (l Lease) Valid() bool { return l.Left() > 0 }
+
+// Left returns for how long the lease is still valid if it is not renewed; 0 or less
+// if it is not.
+func (l Lease) Left() time.Duration {
+	if l.term == nil {
+		return 0
+	}
+	now := l.term.clock()
+	return time.Duration(l.term.until.Load()) - now
+}
+
+// Until returns the moment at which Valid turns false if the lease is not renewed, by
+// the wall clock as it is now. It moves with each renewal.
+func (l Lease) Until() time.Time { return time.Now().Add(l.Left()) }
+
+// term is one time of holding a lease.
+type term struct {
+	clock Clock
+	until atomic.Int64 // a reading of clock
+}
+
+// longAgo is before any reading of a clock.
+const longAgo = math.MinInt64 / 2
+
+func (t *term) end() { t.until.Store(longAgo) }
+
+// leaseKey is the key of the Lease in the context of work.
+type leaseKey struct{}
+
+// FromContext returns the lease under which work runs, from its context or one that
+// is derived from that.
+func FromContext(ctx context.Context) (l Lease, ok bool) {
+	l, ok = ctx.Value(leaseKey{}).(Lease)
+	return l, ok
+}
+
+// workContext ends when the lease does, even if no timer could fire yet: its Err
+// looks at the clock.
+type workContext struct {
+	context.Context
+
+	lease  Lease
+	cancel context.CancelCauseFunc
+}
+
+func newWorkContext(parent context.Context, l Lease) *workContext {
+	ctx, cancel := context.WithCancelCause(parent)
+	return &workContext{Context: ctx, lease: l, cancel: cancel}
+}
+
+// Err is that of context.Context.
+func (c *workContext) Err() error {
+	if !c.lease.Valid() {
+		c.cancel(lost(ReasonNotRenewed))
+	}
+	return c.Context.Err()
+}
+
+// Value is that of context.Context.
+func (c *workContext) Value(key any) any {
+	if key == (leaseKey{}) {
+		return c.lease
+	}
+	return c.Context.Value(key)
+}

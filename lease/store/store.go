@@ -1,0 +1,65 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrConflict is the error of an Acquire or Renew that was refused because the
+// record is not the one that the caller has seen or holds. It says for certain that
+// nothing was written; every other error leaves that open.
+var ErrConflict = errors.New("the lease has another record")
+
+// Record is what a store holds for one name. The zero Record is that of a name that
+// nobody has ever held.
+type Record struct {
+	// Holder is who has the lease; "" if it is free.
+	Holder string
+	// Token is the fencing token: that of the present holder or, if the lease is
+	// free, of the last one. Each Acquire makes a greater one.
+	Token uint64
+	// Version is opaque. Every write makes another one, and none ever comes back.
+	// Where Expires is set, a renewal may leave it as it is, and all records that are
+	// free may have the same.
+	Version string
+	// TTL is how long the lease stands after a renewal, as its holder has claimed.
+	TTL time.Duration
+	// Expires says that the store itself removes the record when it was not renewed
+	// for its TTL, so that nobody else may.
+	Expires bool
+}
+
+// Free reports whether nobody holds the lease.
+func (r Record) Free() bool { return r.Holder == "" }
+
+// Store keeps a Record for each name. Its methods are safe for concurrent use, and
+// return soon after ctx has ended. A request whose ctx has ended may still take
+// effect later.
+type Store interface {
+	// Read returns the record of a name: the newest, at some moment between call and
+	// return. A name that was never held has the zero Record.
+	Read(ctx context.Context, name string) (Record, error)
+	// Acquire makes holder the holder, with a token greater than any before, if the
+	// record is still the one seen. Otherwise the error is ErrConflict. It returns
+	// the new record.
+	Acquire(ctx context.Context, name, holder string, ttl time.Duration, seen Record) (Record, error)
+	// Renew makes the lease stand for another TTL, if the holder and the token are
+	// still those of own, whatever renewals came between. Otherwise the error is
+	// ErrConflict. It returns the new record, with the same holder and token.
+	Renew(ctx context.Context, name string, own Record) (Record, error)
+	// Release makes the lease free, if the holder and the token are still those of
+	// own. If they are not, it does nothing and returns nil.
+	Release(ctx context.Context, name string, own Record) error
+}
+
+// Watcher is a Store that can tell of changes. Without it, candidates read the
+// record periodically.
+type Watcher interface {
+	Store
+	// Watch calls changed once when it has begun to watch, and after that whenever the
+	// lease may have got another holder, or none. Calls come one at a time. It returns when ctx has
+	// ended, or with the error that ended the watch; it is then called again, later.
+	// An error that is errors.ErrUnsupported means that it never works.
+	Watch(ctx context.Context, name string, changed func()) error
+}
