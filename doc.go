@@ -72,6 +72,7 @@
 //	failover       the policy active_passive, for plain channels too, and Group
 //	configfile     a client from a YAML file that is followed
 //	configerr      the error of a bad setting
+//	ledger         streams of updates that go on, submissions with one known outcome
 //	cantonerr      what a Canton node says about an error
 //	cantonid       who is at the other end of a connection, for Validate
 //	oauthtoken     an oauth2.TokenSource as the credentials of an endpoint

@@ -56,8 +56,8 @@ type level struct{ credentials.CommonAuthInfo }
 
 func (level) AuthType() string { return "test" }
 
-// ask makes a call on a secure connection want its token.
-func ask(ctx context.Context, c credentials.PerRPCCredentials) (string, error) {
+// get makes a call on a secure connection want its token.
+func get(ctx context.Context, c credentials.PerRPCCredentials) (string, error) {
 	info := level{credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}}
 	md, err := c.GetRequestMetadata(credentials.NewContextWithRequestInfo(ctx, credentials.RequestInfo{AuthInfo: info}))
 	return md["authorization"], err
@@ -69,14 +69,19 @@ func TestATokenIsUsedUntilItExpires(t *testing.T) {
 		c := New(i)
 		assert.Zero(t, i.asked.Load())
 		for range 10 {
-			header, err := ask(t.Context(), c)
+			header, err := get(t.Context(), c)
 			require.NoError(t, err)
 			assert.Equal(t, "Bearer hunter2", header)
 		}
 		assert.EqualValues(t, 1, i.asked.Load())
-		time.Sleep(51 * time.Second) // ten seconds before its end it is no longer used
-		_, err := ask(t.Context(), c)
+		time.Sleep(41 * time.Second)
+		_, err := get(t.Context(), c)
 		require.NoError(t, err)
+		assert.EqualValues(t, 1, i.asked.Load())
+		time.Sleep(8 * time.Second) // at 70 % to 80 % of its life it is replaced
+		_, err = get(t.Context(), c)
+		require.NoError(t, err)
+		synctest.Wait()
 		assert.EqualValues(t, 2, i.asked.Load())
 	})
 }
@@ -90,7 +95,7 @@ func TestCallsWaitForAHungIssuerOnlyAsLongAsTheyMay(t *testing.T) {
 			go func() {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				_, err := ask(ctx, c)
+				_, err := get(ctx, c)
 				failed <- err
 			}()
 		}
@@ -99,7 +104,7 @@ func TestCallsWaitForAHungIssuerOnlyAsLongAsTheyMay(t *testing.T) {
 		}
 		assert.EqualValues(t, 1, i.asked.Load(), "one question at a time")
 		close(i.gate)
-		header, err := ask(t.Context(), c)
+		header, err := get(t.Context(), c)
 		require.NoError(t, err)
 		assert.Equal(t, "Bearer hunter2", header)
 		assert.EqualValues(t, 1, i.asked.Load())
@@ -133,13 +138,13 @@ func TestAFailureCountsForASecond(t *testing.T) {
 		i := &issuer{say: func() (*oauth2.Token, error) { return nil, errors.New("away") }}
 		c := New(i)
 		for range 10 {
-			_, err := ask(t.Context(), c)
+			_, err := get(t.Context(), c)
 			require.EqualError(t, err, "away")
 		}
 		assert.EqualValues(t, 1, i.asked.Load())
 		time.Sleep(failureHolds)
 		i.say = lasting("hunter2", time.Minute)
-		_, err := ask(t.Context(), c)
+		_, err := get(t.Context(), c)
 		require.NoError(t, err)
 	})
 }
@@ -165,7 +170,7 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 			return &oauth2.Token{AccessToken: "hunter2", TokenType: strings.Repeat("x", 1<<20)}, nil
 		},
 	} {
-		_, err := ask(t.Context(), New(&issuer{say: say}))
+		_, err := get(t.Context(), New(&issuer{say: say}))
 		require.ErrorContains(t, err, want)
 		assert.NotContains(t, err.Error(), "hunter2")
 	}

@@ -20,6 +20,7 @@ const (
 
 	schemeHTTP  = "http"
 	schemeHTTPS = "https"
+	schemeDNS   = "dns"
 
 	wantAddress = "host:port"
 	wantPort    = "a number from 1 to 65535"
@@ -110,8 +111,12 @@ func parseAddress(raw string) (address, *configerr.Error) {
 			security = SecurityPlaintext
 		case schemeHTTPS:
 			security = SecurityTLS
+		case schemeDNS: // as a target of gRPC: a name, or an address, without a word about security
+			if rest, ok = strings.CutPrefix(after, "/"); !ok {
+				return address{}, bad(raw, "dns:///host:port", "names a name server")
+			}
 		default:
-			return address{}, bad(raw, "host:port, http://host:port or https://host:port", "unknown scheme")
+			return address{}, bad(raw, "host:port, dns:///host:port, http://host:port or https://host:port", "unknown scheme")
 		}
 		want = security.scheme() + wantAddress
 		rest = strings.TrimSuffix(rest, "/")

@@ -40,10 +40,11 @@ type Endpoint struct {
 	// identity: 1 to MaxNameLength bytes, printable, no space at its ends. If
 	// empty, the host and port of the address in normal form.
 	Name string
-	// Address is "host:port", "[IPv6]:port" or "[IPv6%zone]:port", or a URL
-	// "http://host:port" or "https://host:port". A port is required. A URL may end
-	// in "/", and has no other path, no user information, query or fragment. A
-	// URL writes the % of a zone as %25. At most MaxAddressLength bytes.
+	// Address is "host:port", "[IPv6]:port" or "[IPv6%zone]:port", the same after
+	// "dns:///", or a URL "http://host:port" or "https://host:port". A port is
+	// required. A URL may end in "/", and has no other path, no user information,
+	// query or fragment. A URL writes the % of a zone as %25. At most
+	// MaxAddressLength bytes.
 	Address string
 	// ServerName is the name that the server's certificate is verified against and
 	// that calls carry as their :authority: a host, or a host with a port. If

@@ -15,6 +15,7 @@ import (
 	"github.com/cantonlb/cantonlb/cantonerr"
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
 	pb "github.com/cantonlb/cantonlb/examples/internal/ledgerpb"
+	"github.com/cantonlb/cantonlb/examples/internal/participant"
 )
 
 // budget is how long a command may take, takeovers included.
@@ -188,7 +189,7 @@ func (w *work) stop() (sums, error) {
 }
 
 func (w *work) caughtUp() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), participant.StepLimit)
 	defer cancel()
 	for {
 		w.mu.Lock()

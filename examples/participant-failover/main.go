@@ -21,23 +21,20 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/cantonlb/cantonlb/examples/internal/participant"
 )
 
 func main() {
-	if name := os.Getenv(replicaEnv); name != "" { // this is one of the replicas
-		if err := runReplica(name, os.Getenv(addrEnv), os.Getenv(storeEnv)); err != nil {
-			exit(fmt.Errorf("replica %s: %w", name, err))
-		}
-		return
-	}
-	kind := flag.String("store", storeAuto, "what the replicas share: postgres, memory, or auto: postgres if it is installed")
+	participant.RunIfReplica() // this may be one of the replicas
+	kind := flag.String("store", participant.Auto, "what the replicas share: postgres, memory, or auto: postgres if it is installed")
 	rate := flag.Int("rate", 50, "commands a second, 1 to 1000")
 	pause := flag.Duration("pause", time.Second, "time between the steps")
 	flag.Parse()
 	switch {
 	case flag.NArg() > 0:
 		exit(fmt.Errorf("argument %q: want flags only", flag.Arg(0)))
-	case *kind != storeAuto && *kind != storePostgres && *kind != storeMemory:
+	case *kind != participant.Auto && *kind != participant.Postgres && *kind != participant.Memory:
 		exit(fmt.Errorf("-store %q: want postgres, memory or auto", *kind))
 	case *rate < 1 || *rate > 1000:
 		exit(fmt.Errorf("-rate %d: want 1 to 1000", *rate))
@@ -58,18 +55,18 @@ func exit(err error) {
 }
 
 func run(ctx context.Context, kind string, rate int, pause time.Duration) (err error) {
-	shared, err := openStore(ctx, kind)
+	shared, err := participant.OpenStore(ctx, kind)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, shared.close()) }()
-	replicas, err := startReplicas(ctx, shared.address())
+	defer func() { err = errors.Join(err, shared.Close()) }()
+	replicas, err := participant.StartReplicas(ctx, shared.Address())
 	if err != nil {
 		return err
 	}
-	defer replicas.close()
+	defer replicas.Close()
 
-	client, err := connect(replicas.endpoints())
+	client, err := connect(replicas.Endpoints())
 	if err != nil {
 		return err
 	}
@@ -78,7 +75,7 @@ func run(ctx context.Context, kind string, rate int, pause time.Duration) (err e
 	out := func(format string, args ...any) {
 		fmt.Printf("%6.2fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}
-	out("the replicas share %s", shared.describe())
+	out("the replicas share %s", shared.Describe())
 
 	work := startWork(ctx, client, rate, out)
 	script := &script{replicas: replicas, shared: shared, client: client, pause: pause, out: out}
@@ -94,8 +91,8 @@ func run(ctx context.Context, kind string, rate int, pause time.Duration) (err e
 }
 
 // report compares what the client has seen with what stands in the ledger.
-func report(ctx context.Context, shared store, s sums, switches int) error {
-	ledger, err := shared.all(ctx)
+func report(ctx context.Context, shared participant.Store, s sums, switches int) error {
+	ledger, err := shared.All(ctx)
 	if err != nil {
 		return err
 	}

@@ -7,11 +7,10 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
+	"github.com/cantonlb/cantonlb/examples/internal/participant"
 )
 
 const (
-	// stepLimit is how long a step may take until replicas and client have followed.
-	stepLimit = 30 * time.Second
 	// heldTime is how long it is watched that nobody takes over from a stopped
 	// replica.
 	heldTime = 3 * time.Second
@@ -19,8 +18,8 @@ const (
 
 // script is what happens to the replicas.
 type script struct {
-	replicas replicas
-	shared   store
+	replicas participant.Replicas
+	shared   participant.Store
 	client   *cantonlb.Client
 	pause    time.Duration
 	out      func(string, ...any)
@@ -34,7 +33,7 @@ func (s *script) play(ctx context.Context) error {
 		return err
 	}
 	p1, p2 := s.replicas[0], s.replicas[1]
-	s.out("%s is active, %s stands by", p1.name, p2.name)
+	s.out("%s is active, %s stands by", p1.Name, p2.Name)
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { return s.kill(ctx, p1, p2) },
 		func(ctx context.Context) error { return s.stepDown(ctx, p2, p1) },
@@ -53,24 +52,24 @@ func (s *script) play(ctx context.Context) error {
 
 // kill ends the active replica by SIGKILL. The kernel closes its connections, so
 // that the store frees the lock, and the other takes it.
-func (s *script) kill(ctx context.Context, active, standby *replica) error {
+func (s *script) kill(ctx context.Context, active, standby *participant.Replica) error {
 	began := time.Now()
-	s.out("%s is killed (SIGKILL): its session ends with it, and the lock is free", active.name)
-	if err := active.process.Kill(); err != nil {
+	s.out("%s is killed (SIGKILL): its session ends with it, and the lock is free", active.Name)
+	if err := active.Kill(); err != nil {
 		return err
 	}
 	if err := s.takeover(ctx, standby, began); err != nil {
 		return err
 	}
-	<-active.process.Ended()
-	return active.start()
+	<-active.Ended()
+	return active.Start()
 }
 
 // stepDown has the active replica give up, as before an upgrade.
-func (s *script) stepDown(ctx context.Context, active, standby *replica) error {
+func (s *script) stepDown(ctx context.Context, active, standby *participant.Replica) error {
 	began := time.Now()
-	s.out("%s steps down: it says NOT_SERVING, finishes its calls, and frees the lock", active.name)
-	if err := active.process.Tell(commandStepDown); err != nil {
+	s.out("%s steps down: it says NOT_SERVING, finishes its calls, and frees the lock", active.Name)
+	if err := active.StepDown(); err != nil {
 		return err
 	}
 	return s.takeover(ctx, standby, began)
@@ -78,13 +77,13 @@ func (s *script) stepDown(ctx context.Context, active, standby *replica) error {
 
 // stop stops the active replica with the lock in its hands, as a machine does that
 // swaps or whose virtual machine is moved.
-func (s *script) stop(ctx context.Context, active, standby *replica) error {
-	if !canStop {
+func (s *script) stop(ctx context.Context, active, standby *participant.Replica) error {
+	if !participant.CanStop {
 		s.out("a process cannot be stopped on this system: that step is left out")
 		return nil
 	}
-	s.out("%s is stopped (SIGSTOP): it serves no more, but its session lives, and so it keeps the lock", active.name)
-	if err := stopProcess(active.process); err != nil {
+	s.out("%s is stopped (SIGSTOP): it serves no more, but its session lives, and so it keeps the lock", active.Name)
+	if err := active.Stop(); err != nil {
 		return err
 	}
 	if !cli.Wait(ctx, heldTime) {
@@ -93,35 +92,35 @@ func (s *script) stop(ctx context.Context, active, standby *replica) error {
 	if now := s.client.Status().Failover.Active; now != "" {
 		return fmt.Errorf("%q is active for the client, while the lock is held by a replica that is stopped", now)
 	}
-	s.out("nobody has taken over after %v: that would not be safe, since %s could go on at any moment. Calls wait", heldTime, active.name)
+	s.out("nobody has taken over after %v: that would not be safe, since %s could go on at any moment. Calls wait", heldTime, active.Name)
 
 	began := time.Now()
-	s.out("an administrator ends the session: the lock is free, and %s cannot write any more", active.name)
-	if err := s.shared.endSession(ctx); err != nil {
+	s.out("an administrator ends the session: the lock is free, and %s cannot write any more", active.Name)
+	if err := s.shared.EndSession(ctx); err != nil {
 		return err
 	}
 	if err := s.takeover(ctx, standby, began); err != nil {
 		return err
 	}
 
-	s.out("%s goes on (SIGCONT), and believes itself active", active.name)
-	if err := resumeProcess(active.process); err != nil {
+	s.out("%s goes on (SIGCONT), and believes itself active", active.Name)
+	if err := active.Resume(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	ctx, cancel := context.WithTimeout(ctx, participant.StepLimit)
 	defer cancel()
-	if err := active.await(ctx, sayPassive); err != nil {
+	if err := active.Await(ctx, participant.Passive); err != nil {
 		return err
 	}
-	s.out("%s has found its session gone and is passive; late writes that were refused: %d", active.name, active.refused.Load())
+	s.out("%s has found its session gone and is passive; late writes that were refused: %d", active.Name, active.Refused())
 	return nil
 }
 
 // takeover waits until a replica is active and the client has switched to it.
-func (s *script) takeover(ctx context.Context, standby *replica, began time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+func (s *script) takeover(ctx context.Context, standby *participant.Replica, began time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, participant.StepLimit)
 	defer cancel()
-	if err := standby.await(ctx, sayActive); err != nil {
+	if err := standby.Await(ctx, participant.Active); err != nil {
 		return err
 	}
 	taken := time.Now()
@@ -129,19 +128,19 @@ func (s *script) takeover(ctx context.Context, standby *replica, began time.Time
 	if err := s.awaitActive(ctx, standby); err != nil {
 		return err
 	}
-	s.out("%s has taken over after %v; the client follows after %v more", standby.name,
+	s.out("%s has taken over after %v; the client follows after %v more", standby.Name,
 		taken.Sub(began).Round(time.Millisecond), time.Since(taken).Round(time.Millisecond))
 	return nil
 }
 
 // awaitActive waits until a replica is the client's active.
-func (s *script) awaitActive(ctx context.Context, r *replica) error {
-	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+func (s *script) awaitActive(ctx context.Context, r *participant.Replica) error {
+	ctx, cancel := context.WithTimeout(ctx, participant.StepLimit)
 	defer cancel()
 	for range s.client.Subscribe(ctx) {
-		if s.client.Status().Failover.Active == r.name {
+		if s.client.Status().Failover.Active == r.Name {
 			return nil
 		}
 	}
-	return fmt.Errorf("the client has not switched to %s: %+v", r.name, s.client.Status().Failover)
+	return fmt.Errorf("the client has not switched to %s: %+v", r.Name, s.client.Status().Failover)
 }

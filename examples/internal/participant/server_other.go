@@ -1,13 +1,15 @@
 //go:build !unix
 
-package main
+package participant
 
 import "context"
 
 // postgresServer is not to be had here.
 type postgresServer struct{}
 
-func startPostgresServer(context.Context) (*postgresServer, error) { return nil, errNotInstalled }
+func startPostgresServer(context.Context) (*postgresServer, error) { return nil, ErrNotInstalled }
 
 func (*postgresServer) connString() string { return "" }
 func (*postgresServer) close() error       { return nil }
+
+func postgresBinaries() (string, error) { return "", ErrNotInstalled }

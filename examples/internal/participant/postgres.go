@@ -1,4 +1,4 @@
-package main
+package participant
 
 import (
 	"context"
@@ -20,15 +20,21 @@ const lockID = 0x1ed9e4
 const queryLimit = 5 * time.Second
 
 const createTable = `CREATE TABLE updates (
-	"offset" bigint PRIMARY KEY, command_id text NOT NULL UNIQUE, "text" text NOT NULL, writer text NOT NULL)`
+	"offset" bigint PRIMARY KEY, command_id text NOT NULL UNIQUE, "text" text NOT NULL, writer text NOT NULL,
+	submission_id text NOT NULL)`
 
 // Only the holder of the lock writes, so that the greatest offset plus one is free;
 // if two ever did, the primary key would refuse one of them.
 const appendUpdate = `INSERT INTO updates
-	SELECT coalesce(max("offset"), 0) + 1, $1, $2, $3 FROM updates
+	SELECT coalesce(max("offset"), 0) + 1, $1, $2, $3, $4 FROM updates
 	ON CONFLICT (command_id) DO NOTHING RETURNING "offset"`
 
-const selectUpdates = `SELECT "offset", command_id, "text", writer FROM updates WHERE "offset" > $1 ORDER BY "offset" LIMIT $2`
+const columns = `SELECT "offset", command_id, "text", writer, submission_id FROM updates `
+
+const (
+	selectUpdates = columns + `WHERE "offset" > $1 ORDER BY "offset" LIMIT $2`
+	selectCommand = columns + `WHERE command_id = $1`
+)
 
 // mostUpdates bounds what is read at a time.
 const mostUpdates = 1000
@@ -59,26 +65,26 @@ func (s *postgresSession) do(ctx context.Context, f func(context.Context) error)
 	return f(ctx)
 }
 
-func (s *postgresSession) tryLock(ctx context.Context) (got bool, err error) {
+func (s *postgresSession) TryLock(ctx context.Context) (got bool, err error) {
 	err = s.do(ctx, func(ctx context.Context) error {
 		return s.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", lockID).Scan(&got)
 	})
 	return got, err
 }
 
-func (s *postgresSession) ping(ctx context.Context) error { return s.do(ctx, s.conn.Ping) }
+func (s *postgresSession) Ping(ctx context.Context) error { return s.do(ctx, s.conn.Ping) }
 
-func (s *postgresSession) append(ctx context.Context, u Update) (offset int64, err error) {
+func (s *postgresSession) Append(ctx context.Context, u Update) (offset int64, err error) {
 	err = s.do(ctx, func(ctx context.Context) error {
-		return s.conn.QueryRow(ctx, appendUpdate, u.CommandID, u.Text, u.Writer).Scan(&offset)
+		return s.conn.QueryRow(ctx, appendUpdate, u.CommandID, u.Text, u.Writer, u.SubmissionID).Scan(&offset)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, errDuplicate
+		return 0, ErrDuplicate
 	}
 	return offset, err
 }
 
-func (s *postgresSession) after(ctx context.Context, offset int64) (list []Update, err error) {
+func (s *postgresSession) After(ctx context.Context, offset int64) (list []Update, err error) {
 	err = s.do(ctx, func(ctx context.Context) error {
 		rows, err := s.conn.Query(ctx, selectUpdates, offset, mostUpdates)
 		if err != nil {
@@ -90,7 +96,28 @@ func (s *postgresSession) after(ctx context.Context, offset int64) (list []Updat
 	return list, err
 }
 
-func (s *postgresSession) close() {
+// End implements Session.
+func (s *postgresSession) End(ctx context.Context) (end int64, err error) {
+	err = s.do(ctx, func(ctx context.Context) error {
+		return s.conn.QueryRow(ctx, `SELECT coalesce(max("offset"), 0) FROM updates`).Scan(&end)
+	})
+	return end, err
+}
+
+// Find implements Session.
+func (s *postgresSession) Find(ctx context.Context, commandID string) (u Update, err error) {
+	err = s.do(ctx, func(ctx context.Context) error {
+		rows, err := s.conn.Query(ctx, selectCommand, commandID)
+		if err != nil {
+			return err
+		}
+		u, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Update])
+		return err
+	})
+	return u, err
+}
+
+func (s *postgresSession) Close() {
 	_ = s.do(context.Background(), s.conn.Close) // whatever it says, the server frees the lock
 }
 
@@ -100,7 +127,7 @@ type postgres struct {
 	session *postgresSession // the program's own
 }
 
-func startPostgres(ctx context.Context) (store, error) {
+func startPostgres(ctx context.Context) (Store, error) {
 	server, err := startPostgresServer(ctx)
 	if err != nil {
 		return nil, err
@@ -113,14 +140,14 @@ func startPostgres(ctx context.Context) (store, error) {
 		})
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("PostgreSQL: %w", err), p.close()) //nolint:contextcheck // whatever ctx says, it is closed
+		return nil, errors.Join(fmt.Errorf("PostgreSQL: %w", err), p.Close()) //nolint:contextcheck // whatever ctx says, it is closed
 	}
 	return p, nil
 }
 
 // await waits until the server takes connections.
 func (p *postgres) await(ctx context.Context) (*postgresSession, error) {
-	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	ctx, cancel := context.WithTimeout(ctx, StepLimit)
 	defer cancel()
 	for {
 		s, err := dialPostgres(ctx, p.server.connString())
@@ -130,13 +157,13 @@ func (p *postgres) await(ctx context.Context) (*postgresSession, error) {
 	}
 }
 
-func (p *postgres) address() string { return storePostgres + ":" + p.server.connString() }
+func (p *postgres) Address() string { return Postgres + ":" + p.server.connString() }
 
-func (p *postgres) describe() string {
+func (p *postgres) Describe() string {
 	return "a PostgreSQL database: who holds its advisory lock is active"
 }
 
-func (p *postgres) endSession(ctx context.Context) error {
+func (p *postgres) EndSession(ctx context.Context) error {
 	var ended bool
 	err := p.session.do(ctx, func(ctx context.Context) error {
 		return p.session.conn.QueryRow(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks
@@ -148,10 +175,10 @@ func (p *postgres) endSession(ctx context.Context) error {
 	return err
 }
 
-func (p *postgres) all(ctx context.Context) ([]Update, error) {
+func (p *postgres) All(ctx context.Context) ([]Update, error) {
 	var all []Update
 	for {
-		list, err := p.session.after(ctx, int64(len(all)))
+		list, err := p.session.After(ctx, int64(len(all)))
 		if err != nil || len(list) == 0 {
 			return all, err
 		}
@@ -159,9 +186,9 @@ func (p *postgres) all(ctx context.Context) ([]Update, error) {
 	}
 }
 
-func (p *postgres) close() error {
+func (p *postgres) Close() error {
 	if p.session != nil {
-		p.session.close()
+		p.session.Close()
 	}
 	return p.server.close()
 }

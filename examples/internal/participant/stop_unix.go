@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package participant
 
 import (
 	"syscall"
@@ -8,7 +8,8 @@ import (
 	"github.com/cantonlb/cantonlb/examples/internal/child"
 )
 
-const canStop = true
+// CanStop tells whether a process can be stopped on this system.
+const CanStop = true
 
 func stopProcess(p *child.Process) error   { return p.Signal(syscall.SIGSTOP) }
 func resumeProcess(p *child.Process) error { return p.Signal(syscall.SIGCONT) }

@@ -1,4 +1,4 @@
-package main
+package participant
 
 import (
 	"context"
@@ -46,12 +46,12 @@ func (m *memory) accept() {
 	}
 }
 
-func (m *memory) address() string { return storeMemory + ":" + m.listener.Addr().String() }
-func (m *memory) describe() string {
+func (m *memory) Address() string { return Memory + ":" + m.listener.Addr().String() }
+func (m *memory) Describe() string {
 	return "an in-memory ledger with a lock that belongs to a connection"
 }
 
-func (m *memory) endSession(context.Context) error {
+func (m *memory) EndSession(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.holder == nil {
@@ -61,7 +61,7 @@ func (m *memory) endSession(context.Context) error {
 	return nil
 }
 
-func (m *memory) all(context.Context) ([]Update, error) { return m.after(0), nil }
+func (m *memory) All(context.Context) ([]Update, error) { return m.after(0), nil }
 
 func (m *memory) after(offset int64) []Update {
 	m.mu.Lock()
@@ -70,7 +70,7 @@ func (m *memory) after(offset int64) []Update {
 	return append([]Update(nil), m.ledger[offset:]...)
 }
 
-func (m *memory) close() error {
+func (m *memory) Close() error {
 	err := m.listener.Close()
 	m.mu.Lock()
 	for s := range m.open {
@@ -81,7 +81,7 @@ func (m *memory) close() error {
 	return err
 }
 
-// memorySession is one replica's session, at the end of the store. Its exported
+// memorySession is one replica's Session, at the end of the store. Its exported
 // methods are what the replica calls.
 type memorySession struct {
 	store *memory
@@ -142,15 +142,35 @@ func (s *memorySession) Append(u Update, offset *int64) error {
 }
 
 // After gives the updates after an offset.
-func (s *memorySession) After(offset int64, list *[]Update) error { //nolint:unparam // net/rpc asks for an error
+func (s *memorySession) After(offset int64, list *[]Update) error {
 	*list = s.store.after(offset)
+	return nil
+}
+
+// End gives the last offset.
+func (s *memorySession) End(_ int, end *int64) error {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	*end = int64(len(s.store.ledger))
+	return nil
+}
+
+// Find gives the update of a command.
+func (s *memorySession) Find(commandID string, u *Update) error {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	offset := s.store.commands[commandID]
+	if offset == 0 {
+		return errors.New("no such command")
+	}
+	*u = s.store.ledger[offset-1]
 	return nil
 }
 
 // memoryClient is a session at the replica's end.
 type memoryClient struct{ client *rpc.Client }
 
-func dialMemory(ctx context.Context, address string) (session, error) {
+func dialMemory(ctx context.Context, address string) (Session, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
@@ -168,26 +188,26 @@ func (c memoryClient) call(ctx context.Context, method string, args, reply any) 
 	}
 }
 
-func (c memoryClient) tryLock(ctx context.Context) (bool, error) {
+func (c memoryClient) TryLock(ctx context.Context) (bool, error) {
 	got := new(bool)
 	err := c.call(ctx, "Lock", 0, got)
 	return err == nil && *got, err
 }
 
-func (c memoryClient) ping(ctx context.Context) error { return c.call(ctx, "Ping", 0, new(int)) }
+func (c memoryClient) Ping(ctx context.Context) error { return c.call(ctx, "Ping", 0, new(int)) }
 
-func (c memoryClient) append(ctx context.Context, u Update) (int64, error) {
+func (c memoryClient) Append(ctx context.Context, u Update) (int64, error) {
 	offset := new(int64)
 	if err := c.call(ctx, "Append", u, offset); err != nil {
 		return 0, err
 	}
 	if *offset == 0 {
-		return 0, errDuplicate
+		return 0, ErrDuplicate
 	}
 	return *offset, nil
 }
 
-func (c memoryClient) after(ctx context.Context, offset int64) ([]Update, error) {
+func (c memoryClient) After(ctx context.Context, offset int64) ([]Update, error) {
 	list := new([]Update)
 	if err := c.call(ctx, "After", offset, list); err != nil {
 		return nil, err
@@ -195,4 +215,18 @@ func (c memoryClient) after(ctx context.Context, offset int64) ([]Update, error)
 	return *list, nil
 }
 
-func (c memoryClient) close() { _ = c.client.Close() }
+func (c memoryClient) Close() { _ = c.client.Close() }
+
+// End implements Session.
+func (c memoryClient) End(ctx context.Context) (int64, error) {
+	end := new(int64)
+	err := c.call(ctx, "End", 0, end)
+	return *end, err
+}
+
+// Find implements Session.
+func (c memoryClient) Find(ctx context.Context, commandID string) (Update, error) {
+	u := new(Update)
+	err := c.call(ctx, "Find", commandID, u)
+	return *u, err
+}

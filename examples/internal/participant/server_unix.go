@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package participant
 
 import (
 	"context"
@@ -35,7 +35,7 @@ type postgresServer struct {
 }
 
 // startPostgresServer makes a database and starts the server of it. The error is
-// errNotInstalled if there are no binaries.
+// ErrNotInstalled if there are no binaries.
 func startPostgresServer(ctx context.Context) (*postgresServer, error) {
 	bin, err := postgresBinaries()
 	if err != nil {
@@ -62,7 +62,7 @@ func postgresBinaries() (string, error) {
 	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the pattern is right
 	if len(found) == 0 {
-		return "", errNotInstalled
+		return "", ErrNotInstalled
 	}
 	return filepath.Dir(slices.Max(found)), nil
 }

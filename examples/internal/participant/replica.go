@@ -1,4 +1,4 @@
-package main
+package participant
 
 import (
 	"bufio"
@@ -32,8 +32,9 @@ const (
 const (
 	commandStepDown = "step_down"
 
-	sayActive  = "active"
-	sayPassive = "passive"
+	// Active and Passive are what a replica says of itself.
+	Active     = "active"
+	Passive    = "passive"
 	sayRefused = "refused" // a write that came too late
 )
 
@@ -49,6 +50,20 @@ const (
 	streamPoll = 20 * time.Millisecond
 )
 
+// RunIfReplica runs the replica that this process is, if it is one, and then ends the
+// process. A program calls it first of all.
+func RunIfReplica() {
+	name := os.Getenv(replicaEnv)
+	if name == "" {
+		return
+	}
+	if err := runReplica(name, os.Getenv(addrEnv), os.Getenv(storeEnv)); err != nil {
+		fmt.Fprintf(os.Stderr, "replica %s: %v\n", name, err)
+		os.Exit(1) //nolint:revive // in place of main
+	}
+	os.Exit(0) //nolint:revive // in place of main
+}
+
 // runReplica is the whole life of a replica. It ends when its standard input does.
 func runReplica(name, addr, store string) error {
 	signal.Ignore(os.Interrupt) // Ctrl-C reaches all processes of a terminal; the parent decides
@@ -63,18 +78,18 @@ func runReplica(name, addr, store string) error {
 			}
 		}
 	}()
-	say(sayPassive)
+	say(Passive)
 	for {
 		s, err := standBy(ctx, store)
 		if err != nil {
 			return nil // the parent has closed the standard input
 		}
 		err = lead(ctx, name, addr, s, stepDown)
-		s.close()
+		s.Close()
 		if err != nil {
 			return err
 		}
-		say(sayPassive)
+		say(Passive)
 		if !cli.Wait(ctx, yieldTime) {
 			return nil
 		}
@@ -85,26 +100,26 @@ func runReplica(name, addr, store string) error {
 func say(line string) { fmt.Println(line) }
 
 // standBy waits for the lock, with a new session whenever the last one ends.
-func standBy(ctx context.Context, store string) (session, error) {
-	var s session
+func standBy(ctx context.Context, store string) (Session, error) {
+	var s Session
 	for {
 		var err error
 		if s == nil {
-			s, err = openSession(ctx, store)
+			s, err = OpenSession(ctx, store)
 		}
 		if err == nil {
 			var locked bool
-			if locked, err = s.tryLock(ctx); locked {
+			if locked, err = s.TryLock(ctx); locked {
 				return s, nil
 			}
 		}
 		if err != nil && s != nil {
-			s.close()
+			s.Close()
 			s = nil
 		}
 		if !cli.Wait(ctx, lockPoll) {
 			if s != nil {
-				s.close()
+				s.Close()
 			}
 			return nil, ctx.Err()
 		}
@@ -114,7 +129,7 @@ func standBy(ctx context.Context, store string) (session, error) {
 // lead serves the ledger for as long as the session lives. Nobody listens at the
 // address before and after, so that connections to a passive replica are refused,
 // as to the Ledger API of Canton's.
-func lead(ctx context.Context, name, addr string, s session, stepDown <-chan struct{}) error {
+func lead(ctx context.Context, name, addr string, s Session, stepDown <-chan struct{}) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
@@ -123,10 +138,11 @@ func lead(ctx context.Context, name, addr string, s session, stepDown <-chan str
 	server, state := grpc.NewServer(), health.NewServer()
 	l := &ledger{name: name, session: s, lost: lost}
 	pb.RegisterLedgerServer(server, l)
+	registerWire(server, l)
 	healthpb.RegisterHealthServer(server, state)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	say(sayActive)
+	say(Active)
 
 	ticker := time.NewTicker(lockPoll)
 	defer ticker.Stop()
@@ -139,7 +155,7 @@ func lead(ctx context.Context, name, addr string, s session, stepDown <-chan str
 		case <-lost:
 			leads = false
 		case <-ticker.C:
-			leads = s.ping(ctx) == nil
+			leads = s.Ping(ctx) == nil
 		}
 	}
 	state.Shutdown() // NOT_SERVING first, so that clients do not send more
@@ -157,34 +173,39 @@ type ledger struct {
 	pb.UnimplementedLedgerServer
 
 	name    string
-	session session
+	session Session
 	lost    chan<- struct{} // capacity 1: the session has ended
 }
 
 // Submit implements the service. A command that has been accepted is carried out
 // even if the caller has hung up meanwhile: the command id tells the caller later.
 func (l *ledger) Submit(ctx context.Context, request *pb.SubmitRequest) (*pb.SubmitReply, error) {
-	offset, err := l.session.append(context.WithoutCancel(ctx),
+	offset, err := l.session.Append(context.WithoutCancel(ctx),
 		Update{CommandID: request.GetCommandId(), Text: request.GetText(), Writer: l.name})
 	switch {
-	case errors.Is(err, errDuplicate):
+	case errors.Is(err, ErrDuplicate):
 		return nil, status.Error(codes.AlreadyExists, "DUPLICATE_COMMAND(10,0): "+err.Error())
 	case err != nil:
-		say(sayRefused)
-		select {
-		case l.lost <- struct{}{}:
-		default:
-		}
-		return nil, status.Error(codes.Unavailable, "SYNC_SERVICE_BECAME_PASSIVE(1,0): the session with the lock has ended")
+		return nil, l.refuse()
 	}
 	return &pb.SubmitReply{Offset: offset}, nil
+}
+
+// refuse is the error of a write that came too late.
+func (l *ledger) refuse() error {
+	say(sayRefused)
+	select {
+	case l.lost <- struct{}{}:
+	default:
+	}
+	return status.Error(codes.Unavailable, "SYNC_SERVICE_BECAME_PASSIVE(1,0): the session with the lock has ended")
 }
 
 // Updates implements the service.
 func (l *ledger) Updates(request *pb.UpdatesRequest, stream pb.Ledger_UpdatesServer) error {
 	ctx, last := stream.Context(), request.GetBeginExclusive()
 	for {
-		list, err := l.session.after(ctx, last)
+		list, err := l.session.After(ctx, last)
 		if err != nil {
 			return status.Error(codes.Unavailable, "SYNC_SERVICE_BECAME_PASSIVE(1,0): "+err.Error())
 		}

@@ -1,10 +1,11 @@
 //go:build !unix
 
-package main
+package participant
 
 import "github.com/cantonlb/cantonlb/examples/internal/child"
 
-const canStop = false
+// CanStop tells whether a process can be stopped on this system.
+const CanStop = false
 
 func stopProcess(*child.Process) error   { return nil }
 func resumeProcess(*child.Process) error { return nil }

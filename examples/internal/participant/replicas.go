@@ -1,0 +1,129 @@
+package participant
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync/atomic"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/examples/internal/child"
+)
+
+// Replica is one of the participant's replicas: a process, and after it another
+// one at the same address. It is for use by one goroutine, but for Refused.
+type Replica struct {
+	Name, Addr string
+
+	store string
+	// says gets Active and Passive whenever that changes.
+	says    chan string
+	refused atomic.Int64
+	process *child.Process
+}
+
+// Start starts a process; it is passive at first.
+func (r *Replica) Start() error {
+	p, err := child.Start([]string{replicaEnv + "=" + r.Name, addrEnv + "=" + r.Addr, storeEnv + "=" + r.store}, func(line string) {
+		switch line {
+		case Active, Passive:
+			r.says <- line
+		case sayRefused:
+			r.refused.Add(1)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("start %s: %w", r.Name, err)
+	}
+	r.process = p
+	return nil
+}
+
+// Await waits until the replica says this: Active or Passive.
+func (r *Replica) Await(ctx context.Context, what string) error {
+	for {
+		select {
+		case line := <-r.says:
+			if line == what {
+				return nil
+			}
+		case <-r.process.Ended():
+			return fmt.Errorf("%s has ended: %v", r.Name, r.process.State())
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not %s: %w", r.Name, what, ctx.Err())
+		}
+	}
+}
+
+// Refused counts the writes that the store did not take, because the session had ended.
+func (r *Replica) Refused() int64 { return r.refused.Load() }
+
+// Kill ends the process by SIGKILL.
+func (r *Replica) Kill() error { return r.process.Kill() }
+
+// Ended is closed when the process has ended.
+func (r *Replica) Ended() <-chan struct{} { return r.process.Ended() }
+
+// StepDown has the replica give up, as before an upgrade.
+func (r *Replica) StepDown() error { return r.process.Tell(commandStepDown) }
+
+// Stop stops the process, as a machine does that swaps; see CanStop.
+func (r *Replica) Stop() error { return stopProcess(r.process) }
+
+// Resume has it go on.
+func (r *Replica) Resume() error { return resumeProcess(r.process) }
+
+// Replicas are those of one participant.
+type Replicas []*Replica
+
+// StartReplicas starts two, p1 and p2, and waits until the first is active.
+func StartReplicas(ctx context.Context, store string) (Replicas, error) {
+	ctx, cancel := context.WithTimeout(ctx, StepLimit)
+	defer cancel()
+	var all Replicas
+	for _, name := range []string{"p1", "p2"} {
+		addr, err := freeAddr(ctx)
+		if err != nil {
+			all.Close()
+			return nil, err
+		}
+		r := &Replica{Name: name, Addr: addr, store: store, says: make(chan string, 100)}
+		err = r.Start()
+		if err == nil {
+			all = append(all, r)
+			err = r.Await(ctx, map[string]string{"p1": Active, "p2": Passive}[name])
+		}
+		if err != nil {
+			all.Close()
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// freeAddr returns a loopback address at which nobody listens. A replica listens there
+// only while it is active.
+func freeAddr(ctx context.Context) (string, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
+
+// Endpoints is the list for a client.
+func (all Replicas) Endpoints() []cantonlb.Endpoint {
+	list := make([]cantonlb.Endpoint, 0, len(all))
+	for _, r := range all {
+		list = append(list, cantonlb.Endpoint{Name: r.Name, Address: "http://" + r.Addr})
+	}
+	return list
+}
+
+// Close ends all of them, and waits for them.
+func (all Replicas) Close() {
+	for _, r := range all {
+		r.process.Close()
+	}
+}

@@ -1,0 +1,95 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// Node is what is asked of a participant besides its streams. Each function may be nil, and is then
+// not asked. They are called from several goroutines, with a context of at most ten seconds, and have to
+// end with it.
+type Node struct {
+	// LedgerEnd returns the current end of the ledger.
+	LedgerEnd func(ctx context.Context) (Offset, error)
+	// CheckpointDelay returns the longest time between an offset and the checkpoint that tells
+	// of it, max_offset_checkpoint_emission_delay. 75 s while it is not known.
+	CheckpointDelay func(ctx context.Context) (time.Duration, error)
+	// ParticipantID returns the participant's ID.
+	ParticipantID func(ctx context.Context) (string, error)
+}
+
+// The methods of Ledger API v2 that NodeOf calls.
+const (
+	methodLedgerEnd     = "/com.daml.ledger.api.v2.StateService/GetLedgerEnd"
+	methodVersion       = "/com.daml.ledger.api.v2.VersionService/GetLedgerApiVersion"
+	methodParticipantID = "/com.daml.ledger.api.v2.admin.PartyManagementService/GetParticipantId"
+)
+
+// NodeOf returns the Node that asks over a channel by Ledger API v2. The channel has to lead to the
+// replicas of one participant. The calls go out with opts.
+//
+// No generated copy of the API is needed, nor linked: the requests are empty, and of the answers
+// the documented field numbers are read.
+func NodeOf(conn grpc.ClientConnInterface, opts ...grpc.CallOption) Node {
+	return Node{
+		LedgerEnd: func(ctx context.Context) (Offset, error) {
+			var end wrapperspb.Int64Value // as GetLedgerEndResponse: 1 is the offset
+			err := conn.Invoke(ctx, methodLedgerEnd, &emptypb.Empty{}, &end, opts...)
+			return At(end.GetValue()), err
+		},
+		CheckpointDelay: func(ctx context.Context) (time.Duration, error) {
+			var version emptypb.Empty // keeps all fields as unknown ones
+			if err := conn.Invoke(ctx, methodVersion, &emptypb.Empty{}, &version, opts...); err != nil {
+				return 0, err
+			}
+			return checkpointDelay(version.ProtoReflect().GetUnknown()), nil
+		},
+		ParticipantID: func(ctx context.Context) (string, error) {
+			var id wrapperspb.StringValue // as GetParticipantIdResponse: 1 is the ID
+			err := conn.Invoke(ctx, methodParticipantID, &emptypb.Empty{}, &id, opts...)
+			return id.GetValue(), err
+		},
+	}
+}
+
+// checkpointDelay reads features.offset_checkpoint.max_offset_checkpoint_emission_delay, 0 if it is
+// not there.
+func checkpointDelay(version []byte) time.Duration {
+	duration := version
+	for _, number := range []protowire.Number{2, 4, 1} {
+		duration, _ = lastField(duration, number)
+	}
+	_, seconds := lastField(duration, 1)
+	_, nanos := lastField(duration, 2)
+	return time.Duration(min(seconds, maxSeconds))*time.Second + time.Duration(min(nanos, uint64(time.Second)))
+}
+
+// lastField returns the last field of that number in a message: its bytes, or its varint.
+func lastField(message []byte, number protowire.Number) (content []byte, varint uint64) {
+	for len(message) > 0 {
+		got, wire, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return nil, 0
+		}
+		size := protowire.ConsumeFieldValue(got, wire, message[n:])
+		if size < 0 {
+			return nil, 0
+		}
+		if got == number {
+			switch wire {
+			case protowire.BytesType:
+				content, _ = protowire.ConsumeBytes(message[n:])
+			case protowire.VarintType:
+				varint, _ = protowire.ConsumeVarint(message[n:])
+			default:
+			}
+		}
+		message = message[n+size:]
+	}
+	return content, varint
+}

@@ -1,0 +1,101 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// errNilMessage is the error of a stream that returns neither a message nor an error.
+var errNilMessage = errors.New("the stream has returned a nil message and no error")
+
+// reopener decides what comes after an error of a stream. It is used by one goroutine; the facts are
+// shared with the watch.
+type reopener struct {
+	node      Node
+	dropToken func() // may be nil
+	tell      func(Reopening)
+	retries   retries
+	proven    bool // the stream has brought a message, so that its method exists
+	facts     *facts
+}
+
+func newReopener(node Node, dropToken func(), tell func(Reopening)) reopener {
+	return reopener{node: node, dropToken: dropToken, tell: tell, retries: newRetries(), facts: new(facts)}
+}
+
+// progress tells that the stream has brought a message.
+func (r *reopener) progress() {
+	r.proven = true
+	r.retries.progress()
+}
+
+// again waits until the stream is to be opened again, after an error that ended it behind an offset.
+// It returns an error if it is not.
+func (r *reopener) again(ctx context.Context, at Offset, err error) error {
+	what := "the stream after offset " + at.shown()
+	if ended := interrupted(ctx, what, err); ended != nil {
+		return ended
+	}
+	reaction := react(err)
+	if reaction.cause == Unimplemented && r.proven { // by a passive replica
+		reaction.response = reopen
+	}
+	pause, again := r.retries.next(reaction, time.Now())
+	if !again {
+		if reaction.cause == AfterLedgerEnd {
+			return r.rewound(ctx, at, err)
+		}
+		return stopped(at, reaction.cause, err)
+	}
+	if reaction.cause == Unauthenticated && r.dropToken != nil {
+		r.dropToken()
+	}
+	r.tell(Reopening{Cause: reaction.cause, Err: err, Last: at, Try: r.retries.failed, Pause: pause})
+	wait(ctx, pause)
+	return interrupted(ctx, what, err)
+}
+
+// rewound makes the error of a ledger that has been too short for too long.
+func (r *reopener) rewound(ctx context.Context, at Offset, err error) error {
+	e := &RewoundError{Last: at, Was: r.facts.participant(), Err: err}
+	e.End, _ = r.ledgerEnd(ctx)
+	if ask := r.node.ParticipantID; ask != nil {
+		ctx, cancel := context.WithTimeout(ctx, askTimeout)
+		defer cancel()
+		if id, err := ask(ctx); err == nil {
+			e.Is = id
+		}
+	}
+	return e
+}
+
+// ledgerEnd asks for the end of the ledger, and tells whether there was an answer.
+func (r *reopener) ledgerEnd(ctx context.Context) (Offset, bool) {
+	if r.node.LedgerEnd == nil {
+		return Offset{}, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	end, err := r.node.LedgerEnd(ctx)
+	return end, err == nil
+}
+
+// receive opens a stream.
+func receive[M any](ctx context.Context, open Open[M], at Offset) (Receiver[M], error) {
+	receiver, err := open(ctx, at)
+	if err == nil && isNil(receiver) {
+		return nil, stopped(at, Misused, errors.New("open has returned a nil receiver and no error"))
+	}
+	return receiver, err
+}
+
+func stopped(at Offset, cause Cause, err error) error {
+	return &StoppedError{Last: at, Cause: cause, Err: err}
+}
+
+// isStopped tells whether an error says already that there is no going on.
+func isStopped(err error) bool {
+	var e *StoppedError
+	return errors.As(err, &e)
+}

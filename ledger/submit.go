@@ -1,0 +1,258 @@
+package ledger
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// SubmitOptions are what one submission may be told.
+type SubmitOptions[R proto.Message] struct {
+	// Fetch returns the reply of a command that was executed while its reply was lost, such as by
+	// GetUpdateByOffset or GetUpdateById. Nil means that the reply is nil then.
+	Fetch func(ctx context.Context, outcome Outcome) (R, error)
+	// AcceptEarlier takes it for a success if the command was executed before, by a submission that
+	// was none of this call's.
+	AcceptEarlier bool
+}
+
+// Submit runs a submission until its outcome is known, or ctx ends. call is the method of a generated
+// stub that submits request: SubmitAndWait and its kin, ExecuteSubmissionAndWait, or, with
+// Submitter.Completions, Submit and ExecuteSubmission, whose reply says nothing of the outcome.
+//
+// It makes attempts, all with the request's command ID, act_as and user_id, and each with a
+// submission_id of its own, which replaces that of the request. The request itself is not changed.
+// The node's own categories and delays say whether there is another attempt.
+//
+// The error is nil if the command was executed by this call. Otherwise it is a *[NotExecutedError], an
+// *[UnknownOutcomeError], a *[FetchError], a *[RequestError] if nothing was tried, or [ErrEarlier]. Outcome
+// is set as far as it is known.
+//
+// The promise: within the deduplication period of the request, which is the node's maximum unless it
+// sets one, the command is executed at most once, provided that the replicas share one store and that
+// store has lost nothing. Submit makes no attempt after that period which might be a second
+// execution. A reassignment is not deduplicated by the node; it is submitted once.
+func Submit[Q, R proto.Message](
+	ctx context.Context, s *Submitter, call func(ctx context.Context, request Q, opts ...grpc.CallOption) (R, error), request Q,
+	o SubmitOptions[R],
+) (reply R, outcome Outcome, err error) {
+	if s == nil || call == nil {
+		return reply, outcome, &RequestError{"Submit", "the Submitter or the call is nil: want both"}
+	}
+	x, err := s.begin(ctx, request)
+	if err != nil {
+		return reply, outcome, err
+	}
+	defer x.end()
+	x.do = func(ctx context.Context, request proto.Message) (proto.Message, error) {
+		r, err := call(ctx, request.(Q)) //nolint:forcetypeassert // a clone
+		if err == nil && isNil(r) {
+			return nil, errors.New("the call has returned a nil reply and no error")
+		}
+		if err == nil {
+			reply = r
+		}
+		return r, err
+	}
+	outcome, replied, err := x.run(ctx)
+	switch {
+	case err != nil:
+		return *new(R), outcome, err
+	case outcome.Earlier && !o.AcceptEarlier:
+		return *new(R), outcome, ErrEarlier
+	case replied:
+		return reply, outcome, nil
+	case o.Fetch == nil:
+		return *new(R), outcome, nil
+	}
+	fetched, err := o.Fetch(ctx, outcome)
+	if err != nil {
+		return fetched, outcome, &FetchError{Outcome: outcome, Err: err}
+	}
+	if m := reflected(fetched); m != nil {
+		outcome.learn(m)
+	}
+	return fetched, outcome, nil
+}
+
+// submission is one call of Submit under way.
+type submission struct {
+	s       *Submitter
+	pending Pending
+	shape   shape
+	request proto.Message // never changed, never sent
+	do      func(context.Context, proto.Message) (proto.Message, error)
+	window  time.Duration // in which it may be submitted again; 0: any time
+	started time.Time
+	ids     []string // of the attempts
+	doubted []string // those of them that may have been executed, or may yet be
+	earlier *verdict // of an attempt in doubt that was a duplicate of another's
+	tracker *tracker // nil until it is needed
+	retries retries
+}
+
+// begin checks a request and makes ready for its first attempt.
+func (s *Submitter) begin(ctx context.Context, request proto.Message) (*submission, error) {
+	pending, shape, err := pendingOf(request)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case s.UserIDRequired && pending.ChangeID.UserID == "":
+		return nil, &RequestError{shape.user, "is empty: want the user's ID, " +
+			"since an empty one means the user of the endpoint's token, and another change ID at another endpoint"}
+	case (shape.accepts || shape.reassignment) && s.Completions == nil:
+		return nil, &RequestError{"Submitter.Completions", fmt.Sprintf(
+			"is nil: want the completions, without which the outcome of a %s cannot be known", request.ProtoReflect().Descriptor().Name())}
+	}
+	x := &submission{s: s, pending: pending, shape: shape, request: proto.Clone(request), started: time.Now(), retries: newRetries()}
+	if window, set := shape.window(x.request.ProtoReflect()); set {
+		x.window = max(window, 1)
+	}
+	if x.pending.After, err = s.After(ctx); err != nil {
+		var request *RequestError
+		if errors.As(err, &request) {
+			return nil, err
+		}
+		return nil, x.notExecuted(err)
+	}
+	if shape.accepts {
+		x.track(ctx)
+	}
+	return x, nil
+}
+
+// end stops what has been started.
+func (x *submission) end() {
+	if x.tracker != nil {
+		x.tracker.stop()
+	}
+}
+
+func (x *submission) track(ctx context.Context) {
+	if x.tracker == nil {
+		x.tracker = track(ctx, x.s.Completions, x.pending, x.s.reading(), x.ids...)
+	}
+}
+
+// run makes attempts until the outcome is known. It tells whether there was a reply that says it.
+func (x *submission) run(ctx context.Context) (outcome Outcome, replied bool, err error) {
+	for {
+		outcome, v, err := x.attempt(ctx)
+		if err == nil {
+			return outcome, true, nil
+		}
+		if v.doubt {
+			x.doubted = append(x.doubted, x.last())
+		}
+		if v.duplicate {
+			return x.duplicate(ctx, v), false, nil
+		}
+		if ended := interrupted(ctx, "the submission", err); ended != nil {
+			return x.outcome(), false, x.ended(ended)
+		}
+		pause, again := x.retries.next(v.reaction, time.Now())
+		if !again || x.shape.reassignment || !x.mayRepeat(pause) {
+			outcome, err := x.settle(ctx, err)
+			return outcome, false, err
+		}
+		if codeOf(err) == codes.Unauthenticated && x.s.DropToken != nil {
+			x.s.DropToken()
+		}
+		if x.s.OnRetry != nil {
+			x.s.OnRetry(Retry{ChangeID: x.pending.ChangeID, Attempt: len(x.ids), Err: err, Pause: pause})
+		}
+		wait(ctx, pause)
+		if ended := interrupted(ctx, "the submission", err); ended != nil {
+			return x.outcome(), false, x.ended(ended)
+		}
+	}
+}
+
+// attempt submits once.
+func (x *submission) attempt(ctx context.Context) (Outcome, verdict, error) {
+	ctx, cancel := context.WithTimeout(ctx, x.s.attemptTimeout())
+	defer cancel()
+	id := rand.Text()
+	x.ids = append(x.ids, id)
+	if x.shape.reassignment {
+		x.pending.SubmissionID = id
+	}
+	if x.tracker != nil {
+		x.tracker.expect(id)
+	}
+	request := proto.Clone(x.request)
+	setText(request.ProtoReflect(), x.shape.submission, id)
+	reply, err := x.do(ctx, request)
+	switch {
+	case err != nil:
+		return Outcome{}, judge(err), err
+	case x.shape.accepts:
+		return x.complete(ctx, id)
+	}
+	outcome := x.outcome()
+	outcome.learn(reply.ProtoReflect())
+	x.learned(outcome)
+	return outcome, verdict{}, nil
+}
+
+func (x *submission) last() string { return x.ids[len(x.ids)-1] }
+
+// mayRepeat tells whether another attempt, after a pause, is sure not to be a second execution.
+func (x *submission) mayRepeat(pause time.Duration) bool {
+	return len(x.doubted) == 0 || x.window == 0 || time.Since(x.started)+pause < x.window
+}
+
+// ended is the error of a submission that is not made again.
+func (x *submission) ended(why error) error {
+	if len(x.doubted) > 0 {
+		return x.unknown(why)
+	}
+	return x.notExecuted(why)
+}
+
+func (x *submission) outcome() Outcome { return Outcome{Attempts: len(x.ids)} }
+
+func (x *submission) completed(c completion) Outcome {
+	outcome := x.outcome()
+	outcome.UpdateID, outcome.CompletionOffset = c.updateID, c.offset
+	x.learned(outcome)
+	return outcome
+}
+
+func (x *submission) notExecuted(err error) error {
+	return &NotExecutedError{ChangeID: x.pending.ChangeID, Attempts: len(x.ids), Err: err}
+}
+
+func (x *submission) unknown(err error) error {
+	return &UnknownOutcomeError{Pending: x.pending, Attempts: len(x.ids), Err: err}
+}
+
+// learned remembers how far the ledger is, so that later submissions have fewer completions to read.
+func (x *submission) learned(outcome Outcome) {
+	x.s.mu.Lock()
+	defer x.s.mu.Unlock()
+	if outcome.CompletionOffset.Compare(x.s.end) > 0 {
+		x.s.end = outcome.CompletionOffset
+	}
+}
+
+// learn reads what a reply says of the outcome.
+func (o *Outcome) learn(reply protoreflect.Message) {
+	for _, path := range []string{"update_id", "transaction_id", "transaction.update_id", "transaction.transaction_id", "reassignment.update_id"} {
+		if id := textAt(reply, path); id != "" {
+			o.UpdateID = id
+			break
+		}
+	}
+	if offset := offsetAt(reply, "completion_offset"); !offset.IsZero() {
+		o.CompletionOffset = offset
+	}
+}

@@ -1,0 +1,283 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"reflect"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Receiver is a stream that a server sends, such as a grpc.ServerStreamingClient.
+type Receiver[M any] interface {
+	// Recv returns the next message, and io.EOF after the last one.
+	Recv() (M, error)
+}
+
+// Open opens a stream of what comes after an offset. The stream has to end when ctx does, as
+// those of gRPC do.
+type Open[M any] func(ctx context.Context, beginExclusive Offset) (Receiver[M], error)
+
+// Update is one message of a stream.
+type Update[M any] struct {
+	// Msg is the message, which is the loop body's to keep.
+	Msg M
+	// Offset is where the stream goes on after it: to be stored with what the body has done,
+	// in the same transaction.
+	Offset Offset
+	// Checkpoint tells that the message holds no update, only an offset.
+	Checkpoint bool
+}
+
+// Options are what a stream may be told. The zero value is ready for use; it does without what only
+// Node can tell.
+type Options[M any] struct {
+	// Request is the request that Open sends, but for its offset. It is only looked at: one with
+	// descending_order is refused, and its end_inclusive is the End. May be nil.
+	Request proto.Message
+	// End is the last offset of the range, which the request asks for as well. The zero value is a
+	// stream without an end.
+	End Offset
+	// OnCheckpoint is called with the offset of each checkpoint, after the loop body has returned
+	// for it, in the loop's own goroutine. An error ends the stream with CheckpointFailed. May be
+	// nil.
+	OnCheckpoint func(ctx context.Context, offset Offset) error
+	// Node is asked for the ledger end when the stream is silent, and about a ledger that was
+	// rewound. Without Node.LedgerEnd silence is not noticed.
+	Node Node
+	// DropToken makes the next call use a fresh token. It is called after UNAUTHENTICATED, before
+	// the one try that is made then. May be nil, for credentials that notice by themselves.
+	DropToken func()
+	// Position returns the offset of a message and whether it is a checkpoint, for messages that
+	// are not of the Ledger API. Nil means the documented fields of the Ledger API's messages.
+	Position func(M) (offset Offset, checkpoint bool, err error)
+	// OnReopen is told of each reopening, before the pause that precedes it. May be nil.
+	OnReopen func(Reopening)
+	// Monitor keeps the state of the stream for others to see. May be nil.
+	Monitor *Monitor
+}
+
+// Updates returns the updates after an offset, from the stream that open opens and opens again. It
+// never skips an update and never repeats one: see the package's documentation for what that takes
+// across restarts of the process.
+//
+// An error is the last element: a *[StoppedError], a *[BackwardsError], a *[RewoundError], or one
+// that unwraps to the error of ctx. After the last update of a range with an end there is no error.
+//
+// A second loop over the same sequence goes on where the first one stopped. An update whose body
+// has panicked is delivered again. Two loops at the same time are Misused.
+func Updates[M any](ctx context.Context, begin Offset, open Open[M], o Options[M]) iter.Seq2[Update[M], error] {
+	s := newStream(ctx, begin, open, o)
+	return s.loop
+}
+
+// stream is what a sequence of updates remembers.
+type stream[M any] struct {
+	ctx      context.Context //nolint:containedctx // the caller's, for each loop over the sequence
+	open     Open[M]
+	o        Options[M]
+	busy     chan struct{} // holds a token while a loop runs
+	at       Offset        // everything up to it has been delivered
+	reopener reopener
+	silence  bool  // whether silence is looked for
+	empty    int   // how often in a row a range with an end was closed without a message
+	fault    error // a mistake in what the caller has given
+}
+
+func newStream[M any](ctx context.Context, begin Offset, open Open[M], o Options[M]) *stream[M] {
+	s := &stream[M]{ctx: ctx, open: open, o: o, at: begin, busy: make(chan struct{}, 1)}
+	s.reopener = newReopener(o.Node, o.DropToken, func(r Reopening) {
+		o.Monitor.reopening(r)
+		if o.OnReopen != nil {
+			o.OnReopen(r)
+		}
+	})
+	s.fault = s.check()
+	s.silence = s.fault == nil && o.Node.LedgerEnd != nil && s.mayHaveCheckpoints()
+	return s
+}
+
+// check looks for mistakes in what the caller has given, and for the end in the request.
+func (s *stream[M]) check() error {
+	if s.open == nil {
+		return errors.New("open is nil: want a function that opens the stream")
+	}
+	if s.o.Position == nil && !reflect.TypeFor[M]().Implements(reflect.TypeFor[proto.Message]()) {
+		return fmt.Errorf("messages of type %v are no protobuf messages: set Options.Position", reflect.TypeFor[M]())
+	}
+	request := reflected(s.o.Request)
+	if request == nil {
+		return nil
+	}
+	if fd := request.Descriptor().Fields().ByName("descending_order"); fd != nil && request.Get(fd).Interface() == true {
+		return fmt.Errorf("descending_order is set in %s: want an ascending stream, which can go on after its last offset",
+			request.Descriptor().FullName())
+	}
+	for _, path := range []string{"end_inclusive", "end.absolute"} {
+		if s.o.End.IsZero() {
+			s.o.End = offsetAt(request, path)
+		}
+	}
+	return nil
+}
+
+// mayHaveCheckpoints is false for the streams of v1 that have none, on which silence says nothing.
+func (s *stream[M]) mayHaveCheckpoints() bool {
+	if s.o.Position != nil {
+		return true
+	}
+	name, known := nameOf[M]()
+	return !known || hasCheckpoints(name)
+}
+
+// nameOf returns the full name of the messages of a generated type, of which there is none yet.
+func nameOf[M any]() (name protoreflect.FullName, known bool) {
+	defer func() { // a message by descriptor has no name without a value
+		if recover() != nil {
+			known = false
+		}
+	}()
+	m, ok := any(*new(M)).(proto.Message)
+	if !ok {
+		return "", false
+	}
+	return m.ProtoReflect().Descriptor().FullName(), true
+}
+
+// loop is the sequence.
+func (s *stream[M]) loop(yield func(Update[M], error) bool) {
+	select {
+	case s.busy <- struct{}{}:
+		defer func() { <-s.busy }()
+	default:
+		yield(Update[M]{}, &StoppedError{Cause: Misused, Err: errors.New("another loop over this sequence is running")})
+		return
+	}
+	s.o.Monitor.opened(s.at)
+	defer s.o.Monitor.closed()
+	if err := s.run(yield); err != nil {
+		yield(Update[M]{}, err)
+	}
+}
+
+// run opens the stream again and again. It returns nil if the loop body has stopped, or at the end of
+// the range.
+func (s *stream[M]) run(yield func(Update[M], error) bool) error {
+	if s.fault != nil {
+		return stopped(s.at, Misused, s.fault)
+	}
+	for !s.rangeRead() {
+		done, err := s.once(yield)
+		switch {
+		case done:
+			return err
+		case errors.Is(err, io.EOF) && s.rangeEnded():
+			return nil
+		}
+		if err := s.reopener.again(s.ctx, s.at, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// once opens the stream once and delivers what it brings. It is done if it is not to be opened again.
+func (s *stream[M]) once(yield func(Update[M], error) bool) (done bool, err error) {
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	watch := s.watch(ctx, cancel)
+	defer watch.stop()
+	defer cancel(nil)
+	receiver, err := receive(ctx, s.open, s.at)
+	if err != nil {
+		return isStopped(err), err
+	}
+	s.o.Monitor.connected()
+	for !s.rangeRead() {
+		watch.listen(s.at)
+		msg, err := receiver.Recv()
+		watch.pause()
+		if err != nil {
+			if cause := context.Cause(ctx); cause == errSilent { //nolint:errorlint // it is that very value
+				return false, cause
+			}
+			return false, err
+		}
+		if more, err := s.deliver(msg, watch, yield); !more {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+// deliver hands one message to the loop body, unless that has had it before. There are no more if the
+// body has stopped, or with an error.
+func (s *stream[M]) deliver(msg M, watch *watch, yield func(Update[M], error) bool) (more bool, err error) {
+	at, err := s.position(msg, watch)
+	if err != nil {
+		return false, stopped(s.at, BadMessage, err)
+	}
+	switch order := at.last.Compare(s.at); {
+	case at.empty:
+		at.first, at.last = s.at, s.at
+	case order < 0:
+		return false, &BackwardsError{Last: s.at, Got: at.last}
+	case order == 0 && !at.checkpoint:
+		s.o.Monitor.repeated()
+		return true, nil
+	case at.first != at.last && at.first.Compare(s.at) <= 0:
+		return false, &BackwardsError{Last: s.at, Got: at.first}
+	}
+	s.reopener.progress()
+	s.empty = 0
+	more = yield(Update[M]{Msg: msg, Offset: at.last, Checkpoint: at.checkpoint}, nil)
+	if more && at.checkpoint && s.o.OnCheckpoint != nil {
+		if err := s.o.OnCheckpoint(s.ctx, at.last); err != nil {
+			return false, stopped(s.at, CheckpointFailed, err)
+		}
+	}
+	s.at = at.last
+	s.o.Monitor.passed(at)
+	return more, nil
+}
+
+// position reads where a message is.
+func (s *stream[M]) position(msg M, watch *watch) (position, error) {
+	if isNil(msg) {
+		return position{}, errNilMessage
+	}
+	if s.o.Position != nil {
+		offset, checkpoint, err := s.o.Position(msg)
+		if err == nil && offset.IsZero() {
+			err = errors.New("Options.Position has returned no offset")
+		}
+		return position{first: offset, last: offset, checkpoint: checkpoint}, err
+	}
+	m := reflected(msg)
+	if s.silence && !hasCheckpoints(m.Descriptor().FullName()) {
+		s.silence = false
+		watch.off()
+	}
+	return locate(m)
+}
+
+// rangeRead tells whether there is an end, and everything up to it has been delivered.
+func (s *stream[M]) rangeRead() bool { return !s.o.End.IsZero() && s.at.Compare(s.o.End) >= 0 }
+
+// rangeEnded tells whether a stream that the server has closed, before its last offset, is the end of
+// the range nevertheless: the last update that passes the filter may be well before the end. It is if
+// the stream was closed twice in a row before it brought a message.
+func (s *stream[M]) rangeEnded() bool {
+	if s.o.End.IsZero() {
+		return false
+	}
+	s.empty++
+	if s.empty <= 2 {
+		return false
+	}
+	end, known := s.reopener.ledgerEnd(s.ctx)
+	return !known || end.Compare(s.o.End) >= 0
+}
