@@ -83,6 +83,9 @@ const (
 	// healthCheckConfig or by a parent policy, says that the endpoint is not
 	// usable.
 	ReasonChannelHealth Reason = "channel_health"
+	// ReasonLagging: the server answers, and is behind the others by more than
+	// healthcheck.Lag allows.
+	ReasonLagging Reason = "lagging"
 )
 
 // The reasons of failover: why another endpoint is the active one, or why a command

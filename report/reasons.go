@@ -34,6 +34,7 @@ var reasons = []Reason{
 	ReasonNotValidated,
 	ReasonValidating,
 	ReasonChannelHealth,
+	ReasonLagging,
 	ReasonFirstChoice,
 	ReasonFailBack,
 	ReasonByHand,

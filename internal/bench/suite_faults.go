@@ -44,6 +44,9 @@ func faultFlags(flags *flag.FlagSet) func(o *options, given map[string]bool) err
 			}
 		}
 		for _, name := range []string{"fault", "peer", "write"} {
+			if name == "write" && slices.ContainsFunc(o.suites, func(s suite) bool { return s.name == quorumName }) {
+				continue
+			}
 			if given[name] && len(asked) == 0 {
 				return fmt.Errorf("-%s: only the suites %s and %s have it; want one of them, too", name, faultsName, failoverName)
 			}

@@ -19,6 +19,7 @@ import (
 var onDemand = []suite{
 	{"soak", (*bench).soak},
 	{"probes", (*bench).probes},
+	{quorumName, (*bench).quorum},
 }
 
 // soakSizes say how long the soak lasts: until either bound is reached; 0 is none.

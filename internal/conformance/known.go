@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -22,7 +22,7 @@ const document = "docs/conformance.md"
 
 // readDifferences reads the document.
 func readDifferences(library string) (differences, error) {
-	text, err := os.ReadFile(filepath.Join(library, filepath.FromSlash(document)))
+	text, err := fs.ReadFile(os.DirFS(library), document)
 	if err != nil {
 		return nil, err
 	}

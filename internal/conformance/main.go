@@ -68,8 +68,9 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	r := report{out: out, otherVersion: o.grpc != "", verbose: o.verbose}
 	if o.keep {
-		fmt.Fprintln(out, "the copy:", dir)
+		r.sayf("the copy: %s\n", dir)
 	} else {
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
@@ -77,7 +78,6 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	r := report{out: out, otherVersion: o.grpc != "", verbose: o.verbose}
 	r.begin(grpc.Version)
 	for outcome := range w.checkAll(ctx, selected, o.race, expected) {
 		if outcome.err != nil {
@@ -153,7 +153,11 @@ func (w *workspace) check(ctx context.Context, s suite, path string, expected ma
 		if err != nil {
 			return nil, err
 		}
-		return program{path: path, dir: dir, env: env}.run(ctx, names)
+		p := program{path: path, dir: dir, env: env}
+		if !control {
+			p.expected = expected
+		}
+		return p.run(ctx, names)
 	}
 	ours, err := side(false, names)
 	if err != nil {

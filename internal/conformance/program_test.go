@@ -22,7 +22,7 @@ func TestResultsAreThoseOfMethodsAndFunctions(t *testing.T) {
 {"Action":"skip","Test":"TestB"}
 {"Action":"run","Test":"TestC"}
 {"Action":"output","Test":"TestC","Output":"panic: oh\n"}
-`), all, func() { t.Error("nothing fails") })
+`), all, program{}.limit, func() { t.Error("nothing fails") })
 	assert.Equal(t, processEnded, end)
 	assert.Equal(t, results{"Test/A": {}, "TestB": {skipped: true}}, all)
 	assert.Equal(t, current{name: "TestC", output: []string{"panic: oh"}}, running, "the process ended in it")
@@ -36,7 +36,7 @@ func TestAFailureEndsTheProcessAndSaysWhy(t *testing.T) {
 {"Action":"output","Test":"Test/A/deeper","Output":"    a_test.go:8: got 1, want 2\n"}
 {"Action":"fail","Test":"Test/A"}
 {"Action":"run","Test":"Test/B"}
-`), all, func() { killed++ })
+`), all, program{}.limit, func() { killed++ })
 	assert.Equal(t, testFailed, end)
 	assert.Positive(t, killed)
 	assert.Equal(t, results{"Test/A": {failed: true, output: []string{"a_test.go:8: got 1, want 2"}}}, all)
@@ -51,7 +51,7 @@ func TestAPanicIsReadToItsEnd(t *testing.T) {
 {"Action":"output","Test":"TestA","Output":"panic: oh\n"}
 {"Action":"output","Test":"TestA","Output":"github.com/cantonlb/cantonlb/internal/attempt.From(...)\n"}
 {"Action":"run","Test":"TestB"}
-`), all, func() { killed++ })
+`), all, program{}.limit, func() { killed++ })
 	assert.Equal(t, testFailed, end)
 	assert.Equal(t, 1, killed, "when another test begins, if there is one")
 	assert.Equal(t, results{
@@ -68,7 +68,7 @@ func TestAPatternIsOfExactlyTheseTests(t *testing.T) {
 func TestSuitesAreChosenByNameAndMode(t *testing.T) {
 	all, err := chosen(nil, false)
 	require.NoError(t, err)
-	assert.Equal(t, len(suites), len(all))
+	assert.Len(t, all, len(suites))
 	short, err := chosen(nil, true)
 	require.NoError(t, err)
 	assert.Less(t, len(short), len(all))

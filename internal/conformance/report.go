@@ -18,14 +18,16 @@ type report struct {
 
 const row = "%-22s %-20s %6v %6v %6v %9v %9v %6v %7v %7v\n"
 
+func (r *report) sayf(format string, args ...any) { _, _ = fmt.Fprintf(r.out, format, args...) }
+
 func (r *report) begin(version string) {
-	fmt.Fprintf(r.out, "grpc %s with the policies of this library\n\n", version)
-	fmt.Fprintf(r.out, row, "suite", "policy", "tests", "pass", "known", "not ours", "unsteady", "new", "stale", "time")
+	r.sayf("grpc %s with the policies of this library\n\n", version)
+	r.sayf(row, "suite", "policy", "tests", "pass", "known", "not ours", "unsteady", "new", "stale", "time")
 }
 
 func (r *report) suite(s suite, v verdict, took time.Duration) {
 	stale := len(v.of[passesNow]) + len(v.of[isGone])
-	fmt.Fprintf(r.out, row, s.name, s.policy, len(v.ours), v.passed, len(v.of[known]), len(v.of[notOurs]),
+	r.sayf(row, s.name, s.policy, len(v.ours), v.passed, len(v.of[known]), len(v.of[notOurs]),
 		len(v.of[unsteady]), len(v.of[failsNew]), stale, took.Round(time.Second))
 	if r.otherVersion {
 		r.broken = r.broken || len(v.of[failsNew]) > 0
@@ -63,11 +65,11 @@ func (r *report) tests(s suite, v verdict, is standing, title string, why bool) 
 
 // end writes the rest and returns errDiffers if the check fails.
 func (r *report) end() error {
-	fmt.Fprint(r.out, r.details.String())
+	r.sayf("%s", r.details.String())
 	if r.broken {
-		fmt.Fprintf(r.out, "\nFAILED: this is not what %s says\n", document)
+		r.sayf("\nFAILED: this is not what %s says\n", document)
 		return errDiffers
 	}
-	fmt.Fprintf(r.out, "\npassed: every difference from round_robin stands in %s\n", document)
+	r.sayf("\npassed: every difference from round_robin stands in %s\n", document)
 	return nil
 }

@@ -44,9 +44,8 @@ type workspace struct {
 
 // module is what `go list -m -json` and `go mod download -json` say of one.
 type module struct {
-	Dir     string
-	Version string
-	Error   any
+	Dir     string `json:"Dir"`
+	Version string `json:"Version"`
 }
 
 // findLibrary returns the root of the checkout.
@@ -89,7 +88,7 @@ func goModule(ctx context.Context, dir string, args ...string) (module, error) {
 
 // goCommand runs the go command in dir and returns its standard output.
 func goCommand(ctx context.Context, dir string, env []string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // of this program's own making
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -116,10 +115,10 @@ func newWorkspace(ctx context.Context, dir, library string, grpc module, chosen 
 	if err := w.replace(defaultPolicyFile, defaultPolicyOld, defaultPolicyNew); err != nil {
 		return nil, err
 	}
-	if err := w.add("default_policy.go", defaultSource); err != nil {
+	if err := w.write("default_policy.go", defaultSource); err != nil {
 		return nil, err
 	}
-	if err := w.add("internal/cantonlbsubstitute/substitute.go", substituteSource); err != nil {
+	if err := w.write("internal/cantonlbsubstitute/substitute.go", substituteSource); err != nil {
 		return nil, err
 	}
 	for _, s := range chosen {
@@ -136,19 +135,18 @@ var sumFiles = []string{"go.sum", "go.work.sum", "internal/conformance/go.sum"}
 // requireLibrary has the copy's go.mod ask for the library, and its go.sum know what
 // that needs.
 func (w *workspace) requireLibrary(ctx context.Context) error {
-	sums := filepath.Join(w.dir, "go.sum")
-	all, err := os.ReadFile(sums)
+	all, err := fs.ReadFile(os.DirFS(w.dir), "go.sum")
 	if err != nil {
 		return err
 	}
 	for _, file := range sumFiles {
-		more, err := os.ReadFile(filepath.Join(w.library, filepath.FromSlash(file)))
+		more, err := fs.ReadFile(os.DirFS(w.library), file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // there need not be a go.work
 			return err
 		}
 		all = append(all, more...)
 	}
-	if err := os.WriteFile(sums, all, 0o600); err != nil {
+	if err := w.write("go.sum", all); err != nil {
 		return err
 	}
 	_, err = goCommand(ctx, w.dir, inCopy, "mod", "edit",
@@ -158,24 +156,23 @@ func (w *workspace) requireLibrary(ctx context.Context) error {
 
 // replace changes the first place in a file that has this text.
 func (w *workspace) replace(file, text, by string) error {
-	path := filepath.Join(w.dir, filepath.FromSlash(file))
-	source, err := os.ReadFile(path)
+	source, err := fs.ReadFile(os.DirFS(w.dir), file)
 	if err != nil {
 		return err
 	}
 	if !bytes.Contains(source, []byte(text)) {
 		return fmt.Errorf("%s of grpc %s has no %q: the patch must be brought up to date", file, w.version, text)
 	}
-	return os.WriteFile(path, bytes.Replace(source, []byte(text), []byte(by), 1), 0o600)
+	return w.write(file, bytes.Replace(source, []byte(text), []byte(by), 1))
 }
 
-// add writes a file that the module does not have.
-func (w *workspace) add(file string, source []byte) error {
+// write writes a file of the copy, in a folder that there need not be.
+func (w *workspace) write(file string, source []byte) error {
 	path := filepath.Join(w.dir, filepath.FromSlash(file))
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return err
 	}
-	return os.WriteFile(path, source, 0o600)
+	return os.WriteFile(path, source, 0o600) //nolint:gosec // of this program's own making
 }
 
 var packageClause = regexp.MustCompile(`(?m)^package \w+`)
@@ -190,11 +187,11 @@ func (w *workspace) callSubstitute(dir string) error {
 	if len(files) == 0 {
 		return fmt.Errorf("grpc %s has no tests in %s", w.version, dir)
 	}
-	source, err := os.ReadFile(filepath.Join(w.dir, filepath.FromSlash(files[0])))
+	source, err := fs.ReadFile(os.DirFS(w.dir), files[0])
 	if err != nil {
 		return err
 	}
-	return w.add(dir+"/a_cantonlb_substitute_test.go", fmt.Appendf(nil,
+	return w.write(dir+"/a_cantonlb_substitute_test.go", fmt.Appendf(nil,
 		"%s\n\nimport %q\n\nvar _ = cantonlbsubstitute.Register()\n",
 		packageClause.Find(source), grpcModule+"/internal/cantonlbsubstitute"))
 }

@@ -136,3 +136,39 @@ func TestFormatDurationIsReadBackExactly(t *testing.T) {
 		}
 	})
 }
+
+func TestArrayDecodesEachElementAndReportsEveryBadOne(t *testing.T) {
+	var got []string
+	read := strictjson.Array(4, func(_ int, value json.RawMessage) error {
+		var s string
+		err := strictjson.String(&s, 3)(value)
+		got = append(got, s)
+		return err
+	})
+	require.NoError(t, read(json.RawMessage(`["a", "b"]`)))
+	assert.Equal(t, []string{"a", "b"}, got)
+	for text, want := range map[string]string{
+		`["a", 1, null, "long"]`: "[1] 1: want a string of at most 3 bytes of valid Unicode\n[2] null: want a value\n" +
+			`[3] "long": want a string of at most 3 bytes of valid Unicode`,
+		`[1,2,3,4,5]`: `[...]: want an array of at most 4 elements`,
+		`{}`:          `{...}: want an array of at most 4 elements`,
+	} {
+		assert.EqualError(t, read(json.RawMessage(text)), want)
+	}
+}
+
+func TestNumbersAreReadWithinTheirBounds(t *testing.T) {
+	var f float64
+	require.NoError(t, strictjson.Number(&f, 0, 2)(json.RawMessage(`2`)))
+	assert.InDelta(t, 2, f, 0)
+	assert.EqualError(t, strictjson.Number(&f, 0, 2)(json.RawMessage(`2.1`)), "2.1: want a number from 0 to 2")
+	require.NoError(t, strictjson.Share(&f)(json.RawMessage(`1`)))
+	assert.EqualError(t, strictjson.Share(&f)(json.RawMessage(`0`)), "0: want a number above 0 and at most 1")
+	assert.InDelta(t, 1, f, 0, "a bad value changes nothing")
+}
+
+func TestABadWordIsSetAllTheSame(t *testing.T) {
+	var m mode
+	assert.EqualError(t, strictjson.Enum(&m, "fast", "slow")(json.RawMessage(`"odd"`)), `"odd": want "fast" or "slow"`)
+	assert.Equal(t, mode("odd"), m)
+}

@@ -1,0 +1,83 @@
+package quorum
+
+// usable returns the members that streams may use, the best first.
+func (m *Members) usable() []Member {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	list, _ := m.candidatesLocked(now)
+	out := make([]Member, 0, len(list))
+	for _, c := range list {
+		if !c.record.dissents(now) || !c.record.excluded {
+			out = append(out, c.member)
+		}
+	}
+	return out
+}
+
+// exclude remembers that a member contradicted a stream, and returns the events to tell.
+func (m *Members) exclude(name string, r Reason, detail string) []Event {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	x := m.findLocked(name)
+	if x == nil {
+		return nil
+	}
+	x.counts.Dissented++
+	if !x.contradicted(m.now(), m.dissentFor(), true, r, detail) {
+		return nil
+	}
+	return m.eventLocked(Event{Kind: EventDissent, Member: name, Reason: r, Detail: detail})
+}
+
+// lose notes that a stream cannot go on, and returns the events to tell.
+func (m *Members) lose(err error) []Event {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.lost {
+		return nil
+	}
+	m.lost = true
+	return m.eventLocked(Event{Kind: EventAgreementLost, Reason: ReasonThreshold, Detail: err.Error()})
+}
+
+// note makes an event, and returns it to be told.
+func (m *Members) note(e Event) []Event {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.eventLocked(e)
+}
+
+// failed remembers why a member's stream ended. It is not asked last for it: a stream
+// may end for many reasons.
+func (m *Members) failed(name string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if x := m.findLocked(name); x != nil {
+		x.lastError = detailOf(err)
+	}
+}
+
+// changes returns a channel that is closed at the next change of the list, or of who may
+// be used.
+func (m *Members) changes() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.changed
+}
+
+// streamVerdict tells of the members as a stream sees them.
+func (m *Members) streamVerdict(agree int) Verdict {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	v := Verdict{Agree: agree, Of: len(m.list), Freshness: FreshnessStalePossible}
+	for _, r := range m.list {
+		a := Answer{Member: r.Name, Outcome: OutcomePending, Reason: ReasonNoAnswer, Detail: r.lastError}
+		if r.dissents(now) && r.excluded {
+			a.Outcome, a.Reason, a.Detail = OutcomeDissenting, r.reason, r.detail
+		}
+		v.Answers = append(v.Answers, a)
+	}
+	return v
+}

@@ -1,0 +1,240 @@
+package quorum
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Entry is a member as a list of the network names it.
+type Entry struct {
+	// Name is its name, and Address where it is: what FollowConfig.Make makes a Member
+	// of. Both have 1 to 256 bytes.
+	Name, Address string
+}
+
+// FollowConfig says how the list of members is followed.
+type FollowConfig struct {
+	Options
+	// Config is how the list is read: Agree is f + 1 of the members so far by default.
+	Config Config
+	// Make makes a Member of an entry. Its name is the entry's, whatever Make says. A
+	// Conn that implements io.Closer is closed when the member has left.
+	Make func(Entry) (Member, error)
+	// Interval is how often the list is read, with a jitter of a quarter either way.
+	// Default 1 min, at least 1 s. While the members are on their way to a new list, it is
+	// read six times as often.
+	Interval time.Duration
+}
+
+const defaultFollowInterval = time.Minute
+
+// Follow makes Members that follow the network's own list of its members. The list is
+// read from the members by quorum: read asks one of them. seeds are pinned: they are
+// members for good, whatever a list says, and the members at first.
+//
+// A list is only taken as a goal. Each step needs f + 1 members so far that agree on the
+// goal, replaces f members at most, or one where f is 0, and is followed by a pause: so
+// f liars cannot bring in more of their kind at once, and it can be noticed. ctx ends the
+// following; Members.Close does too, and closes what Make has made.
+func Follow(ctx context.Context, seeds []Member, read func(context.Context, Member) ([]Entry, error), cfg FollowConfig) (*Members, error) {
+	switch {
+	case read == nil || cfg.Make == nil:
+		return nil, errors.New("quorum: read or make: nil; want both")
+	case cfg.Interval < 0 || cfg.Interval > 0 && cfg.Interval < time.Second:
+		return nil, fmt.Errorf("quorum: interval %v: want 1s or more, or 0 for %v", cfg.Interval, defaultFollowInterval)
+	}
+	m, err := NewMembers(seeds, cfg.Options)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := cfg.Config.thresholds(len(seeds)); err != nil {
+		return nil, err
+	}
+	cfg.Interval = cmp.Or(cfg.Interval, defaultFollowInterval)
+	f := &follower{members: m, cfg: cfg, read: read, addresses: make(map[string]string), made: make(map[string]Member)}
+	for _, s := range seeds {
+		f.seeds = append(f.seeds, s.Name)
+	}
+	ctx, f.cancel = context.WithCancel(ctx)
+	f.wg.Go(func() { f.run(ctx) })
+	m.owned = append(m.owned, f)
+	return m, nil
+}
+
+// follower follows the list of members. Its fields are for its goroutine.
+type follower struct {
+	members   *Members
+	cfg       FollowConfig
+	read      func(context.Context, Member) ([]Entry, error)
+	seeds     []string
+	addresses map[string]string // of the members that Make made
+	made      map[string]Member
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup
+}
+
+func (f *follower) run(ctx context.Context) {
+	for {
+		arrived := f.once(ctx)
+		pause := f.cfg.Interval
+		if !arrived {
+			pause /= 6
+		}
+		timer := time.NewTimer(pause*3/4 + rand.N(pause/2))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// once reads the list and makes one step towards it. It returns false if there are more
+// to make.
+func (f *follower) once(ctx context.Context) bool {
+	goal, _, err := Read(ctx, f.members, f.cfg.Config, func(ctx context.Context, m Member) ([]Entry, error) {
+		list, err := f.read(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		return sorted(list)
+	}, func(list []Entry) string { return fmt.Sprintf("%q", list) })
+	if err != nil {
+		return true // the members so far stay; the event agreement_lost tells of it
+	}
+	next, arrived := stepTo(f.entries(), f.seeds, goal)
+	if err := f.take(next); err != nil {
+		f.members.told(f.members.note(Event{Kind: EventMembers, Reason: ReasonList, Detail: "refused: " + err.Error()}))
+		return true
+	}
+	return arrived
+}
+
+// sorted returns a member's list in order, or an error if no sound member has it.
+func sorted(list []Entry) ([]Entry, error) {
+	if len(list) == 0 || len(list) > MaxMembers {
+		return nil, Invalid(fmt.Errorf("a list of %d members", len(list)))
+	}
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
+	for i, e := range list {
+		if e.Name == "" || len(e.Name) > 256 || e.Address == "" || len(e.Address) > 256 || i > 0 && e.Name == list[i-1].Name {
+			return nil, Invalid(errors.New("a list with an entry that has no name, no address, or the name of another"))
+		}
+	}
+	return list, nil
+}
+
+// entries are the members so far.
+func (f *follower) entries() []Entry {
+	var out []Entry
+	for _, m := range f.members.List() {
+		out = append(out, Entry{Name: m.Name, Address: f.addresses[m.Name]})
+	}
+	return out
+}
+
+// take puts a list in force, and closes the connections of those that have left.
+func (f *follower) take(list []Entry) error {
+	now := f.members.List()
+	var next []Member
+	made := make(map[string]Member)
+	for _, e := range list {
+		i := slices.IndexFunc(now, func(m Member) bool { return m.Name == e.Name })
+		if i >= 0 && f.addresses[e.Name] == e.Address {
+			next = append(next, now[i])
+			continue
+		}
+		m, err := f.cfg.Make(e)
+		if err != nil {
+			closeAll(made)
+			return fmt.Errorf("member %q: %w", e.Name, err)
+		}
+		m.Name = e.Name
+		made[e.Name] = m
+		next = append(next, m)
+	}
+	if err := f.members.Update(next); err != nil {
+		closeAll(made)
+		return err
+	}
+	gone := make(map[string]Member)
+	for name, m := range f.made {
+		_, again := made[name]
+		if again || !slices.ContainsFunc(list, func(e Entry) bool { return e.Name == name }) {
+			gone[name] = m
+			delete(f.made, name)
+			delete(f.addresses, name)
+		}
+	}
+	for _, e := range list {
+		if m, ok := made[e.Name]; ok {
+			f.made[e.Name], f.addresses[e.Name] = m, e.Address
+		}
+	}
+	closeAll(gone)
+	return nil
+}
+
+func closeAll(members map[string]Member) {
+	for _, m := range members {
+		if c, ok := m.Conn.(io.Closer); ok {
+			_ = c.Close()
+		}
+	}
+}
+
+// Close ends the following.
+func (f *follower) Close() error {
+	f.cancel()
+	f.wg.Wait()
+	closeAll(f.made)
+	return nil
+}
+
+// stepTo returns the list after one step from now to goal, in which seeds stay, and
+// whether that is the goal. A step removes f members at most and adds f at most, of the
+// members so far, or one each where f is 0. A member whose address changes is removed and
+// added.
+func stepTo(now []Entry, seeds []string, goal []Entry) (next []Entry, arrived bool) {
+	most := max(1, Faulty(len(now)))
+	removed, added := 0, 0
+	arrived = true
+	find := func(list []Entry, name string) int {
+		return slices.IndexFunc(list, func(e Entry) bool { return e.Name == name })
+	}
+	for _, e := range now {
+		i := find(goal, e.Name)
+		switch {
+		case slices.Contains(seeds, e.Name) || i >= 0 && goal[i] == e:
+			next = append(next, e)
+		case i >= 0 && removed < most && added < most:
+			removed, added = removed+1, added+1
+			next = append(next, goal[i])
+		case i < 0 && removed < most:
+			removed++
+		default:
+			next, arrived = append(next, e), false
+		}
+	}
+	for _, e := range goal {
+		switch {
+		case find(now, e.Name) >= 0:
+		case added < most && len(next) < MaxMembers:
+			added++
+			next = append(next, e)
+		default:
+			arrived = false
+		}
+	}
+	return next, arrived
+}

@@ -1,0 +1,295 @@
+package quorum
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/event"
+)
+
+// Member is one of those whose answers are compared. It stands for whoever could lie
+// as one: several endpoints of the same organisation are one Client and one Member.
+type Member struct {
+	// Name is unique among the members: printable, of 1 to 256 bytes.
+	Name string
+	// Conn is how the member is called by gRPC, such as a *cantonlb.Client. nil if it
+	// is not.
+	Conn grpc.ClientConnInterface
+	// URL is the base URL of its HTTP API, such as "https://scan.example.com/api".
+	// Transport makes the requests; nil for that of a Transport's Base. Both are empty
+	// if the member has no HTTP API.
+	URL       string
+	Transport http.RoundTripper
+	// Healthy, if not nil, tells whether the member is well as far as is known: one that
+	// is not is asked after the others. It must be quick and safe for concurrent use.
+	Healthy func() bool
+}
+
+// Options say how Members remember. The zero value means the defaults.
+type Options struct {
+	// DissentFor is how long a member that contradicted others is remembered as
+	// dissenting. Default 10 minutes; negative: until ClearDissent.
+	DissentFor time.Duration
+	// Logger gets a line for each event. Default slog.Default().
+	Logger *slog.Logger
+	// OnRead, if not nil, is told of each read that has ended, for metrics: with its
+	// verdict, and its error or nil. It is called with no lock held, before the read
+	// returns, and must be safe for concurrent use.
+	OnRead func(Verdict, error)
+}
+
+// Members are those that are asked, and what is remembered of them: how fast and how
+// reliable they are, and which of them contradicted others. Share one Members between
+// the reads and streams of a program. Its methods are safe for concurrent use.
+type Members struct {
+	opts   Options
+	source func() []Member // nil if the list is fixed or set by Update
+	events *event.Log[Event]
+	now    func() time.Time
+
+	// mu guards what follows. Under it only the lock of events is taken.
+	mu      sync.Mutex
+	list    []*record
+	refused string // why the newest list is not in force
+	lost    bool   // no agreement since the last one
+	totals  Totals
+	number  uint64
+	owned   []io.Closer
+	changed chan struct{} // closed when the list or a dissent has changed
+}
+
+// record is a member with its standing. Members.mu guards it.
+type record struct {
+	Member
+	standing
+	counts Counts
+}
+
+// NewMembers makes Members of a list. Every error names the member, the value and
+// what would be right.
+func NewMembers(list []Member, opts Options) (*Members, error) {
+	m := &Members{opts: opts, events: newEvents(), now: time.Now, changed: make(chan struct{})}
+	if err := checkList(list); err != nil {
+		return nil, err
+	}
+	m.setLocked(list)
+	return m, nil
+}
+
+// MembersFunc makes Members of a function that returns the current list, which each
+// read calls. The function must be quick and safe for concurrent use. A bad list is
+// refused with an event, and the list before it stays in force; the first list must be
+// good.
+func MembersFunc(list func() []Member, opts Options) (*Members, error) {
+	m, err := NewMembers(list(), opts)
+	if err != nil {
+		return nil, err
+	}
+	m.source = list
+	return m, nil
+}
+
+// Update puts another list in force. What is remembered of a member is kept by its
+// name. A bad list is an error, and changes nothing.
+func (m *Members) Update(list []Member) error {
+	if m.source != nil {
+		return errors.New("quorum: update: the list comes from a function; want Members made by NewMembers")
+	}
+	if err := checkList(list); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	changed := m.setLocked(list)
+	m.mu.Unlock()
+	m.told(changed)
+	return nil
+}
+
+// setLocked puts a list in force, and returns the event that tells of it.
+func (m *Members) setLocked(list []Member) []Event {
+	was := make(map[string]*record, len(m.list))
+	for _, r := range m.list {
+		was[r.Name] = r
+	}
+	next := make([]*record, 0, len(list))
+	added := 0
+	for _, x := range list {
+		r := was[x.Name]
+		if r == nil {
+			r, added = new(record), added+1
+		}
+		delete(was, x.Name)
+		r.Member = x
+		next = append(next, r)
+	}
+	first := m.list == nil
+	m.list, m.refused = next, ""
+	if first || added == 0 && len(was) == 0 {
+		return nil
+	}
+	m.wakeLocked()
+	return m.eventLocked(Event{
+		Kind: EventMembers, Reason: ReasonList, Detail: fmt.Sprintf("%d members: %d joined, %d left", len(next), added, len(was)),
+	})
+}
+
+func (m *Members) wakeLocked() {
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+// refresh asks the source for the list.
+func (m *Members) refresh() {
+	if m.source == nil {
+		return
+	}
+	list := m.source()
+	err := checkList(list)
+	m.mu.Lock()
+	var told []Event
+	switch {
+	case err == nil:
+		told = m.setLocked(list)
+	case m.refused != err.Error():
+		m.refused = err.Error()
+		told = m.eventLocked(Event{Kind: EventMembers, Reason: ReasonList, Detail: "refused: " + m.refused})
+	}
+	m.mu.Unlock()
+	m.told(told)
+}
+
+// List returns the members that are in force.
+func (m *Members) List() []Member {
+	m.refresh()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := make([]Member, 0, len(m.list))
+	for _, r := range m.list {
+		out = append(out, r.Member)
+	}
+	return out
+}
+
+// candidate is a member as a read sees it.
+type candidate struct {
+	record *record
+	member Member
+	hedge  time.Duration
+}
+
+// candidates returns the members in the order in which to ask them, and how many of
+// the first are known to be well.
+func (m *Members) candidates() (list []candidate, well int) {
+	ill := make(map[string]bool)
+	for _, x := range m.List() {
+		if x.Healthy != nil && !x.Healthy() {
+			ill[x.Name] = true
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.list {
+		r.ill = ill[r.Name]
+	}
+	return m.candidatesLocked(m.now())
+}
+
+func (m *Members) candidatesLocked(now time.Time) (list []candidate, well int) {
+	type place struct {
+		rank   rank
+		bucket int
+	}
+	places := make(map[*record]place, len(m.list))
+	order := slices.Clone(m.list)
+	rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	for _, r := range order {
+		places[r] = place{r.rank(now), r.bucket()}
+	}
+	slices.SortStableFunc(order, func(a, b *record) int {
+		x, y := places[a], places[b]
+		return cmp.Or(cmp.Compare(x.rank, y.rank), cmp.Compare(x.bucket, y.bucket))
+	})
+	counting := true
+	for _, r := range order {
+		counting = counting && r.known(now)
+		if counting {
+			well++
+		}
+		list = append(list, candidate{record: r, member: r.Member, hedge: r.hedge()})
+	}
+	return list, well
+}
+
+// ClearDissent forgets that a member contradicted others, so that it is asked again as
+// any other. A name that is not in the list is an error.
+func (m *Members) ClearDissent(name string) error {
+	m.mu.Lock()
+	r := m.findLocked(name)
+	var told []Event
+	if r != nil && r.clear() {
+		m.wakeLocked()
+		told = m.eventLocked(Event{Kind: EventDissentCleared, Member: name, Reason: ReasonByHand})
+	}
+	m.mu.Unlock()
+	if r == nil {
+		return fmt.Errorf("quorum: no member %q in the list", cleantext.Detail(name))
+	}
+	m.told(told)
+	return nil
+}
+
+func (m *Members) findLocked(name string) *record {
+	i := slices.IndexFunc(m.list, func(r *record) bool { return r.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return m.list[i]
+}
+
+// eventLocked numbers an event and keeps it for told.
+func (m *Members) eventLocked(e Event) []Event {
+	m.number++
+	e.Number, e.At, e.Detail = m.number, m.now(), cleantext.Detail(e.Detail)
+	m.events.Append(e)
+	return []Event{e}
+}
+
+// told logs events, with no lock held.
+func (m *Members) told(events []Event) {
+	logger := cmp.Or(m.opts.Logger, slog.Default())
+	for _, e := range events {
+		level := slog.LevelInfo
+		if e.Kind == EventDissent || e.Kind == EventAgreementLost {
+			level = slog.LevelWarn
+		}
+		logger.LogAttrs(context.Background(), level, "quorum", slog.String("event", string(e.Kind)), slog.String("member", e.Member),
+			slog.String("reason", string(e.Reason)), slog.String("detail", e.Detail))
+	}
+}
+
+// Close ends subscriptions, and closes the connections that Dial or Follow made. It may
+// be called more than once.
+func (m *Members) Close() error {
+	m.mu.Lock()
+	owned := m.owned
+	m.owned = nil
+	m.mu.Unlock()
+	m.events.Close()
+	var errs []error
+	for _, c := range owned {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}

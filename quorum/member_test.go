@@ -1,0 +1,157 @@
+package quorum
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestABadListOfMembersIsRefused(t *testing.T) {
+	for want, list := range map[string][]Member{
+		"0 in the list; want 1 to 256":             nil,
+		"257 in the list":                          names(257),
+		`members[1].name "org1": the name of`:      {{Name: "org1"}, {Name: "org1"}},
+		`members[0].name "": want a printable`:     {{}},
+		`members[0].name "a?b": want a printable`:  {{Name: "a\x00b"}},
+		`members[0].name "xxx`:                     {{Name: strings.Repeat("x", 257)}},
+		`members[0] "a": url: no http:// or https`: {{Name: "a", URL: "ftp://x"}},
+		`members[0] "a": url: not a URL`:           {{Name: "a", URL: "http://x\x00:secret"}},
+		`members[0] "a": url: user, query or frag`: {{Name: "a", URL: "https://u:secret@x"}},
+	} {
+		_, err := NewMembers(list, Options{})
+		require.ErrorContains(t, err, want)
+		assert.NotContains(t, err.Error(), "secret")
+	}
+}
+
+func TestALaterBadListChangesNothing(t *testing.T) {
+	m := newMembers(t, 4)
+	require.Error(t, m.Update(nil))
+	assert.Len(t, m.List(), 4)
+	assert.Empty(t, m.Events())
+}
+
+func TestWhatIsKnownOfAMemberIsKeptByItsName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMembers(t, 4)
+		_, _, err := Read(t.Context(), m, Config{Ask: 4, Agree: 3}, script("truth", map[string]manner{"org4": called("lies alone")}), identity)
+		require.NoError(t, err)
+		require.NoError(t, m.Update(append(names(4)[2:], Member{Name: "org9"}, Member{Name: "org8"})))
+		s := m.Status()
+		assert.Equal(t, "org4", s.Members[1].Name)
+		assert.True(t, s.Members[1].Dissenting)
+		events := m.Events()
+		assert.Equal(t, `members (list): 4 members: 2 joined, 2 left`, events[len(events)-1].String())
+		require.NoError(t, m.Update(m.List()))
+		assert.Len(t, m.Events(), len(events), "the same list is no event")
+	})
+}
+
+func TestMembersOfAFunctionFollowIt(t *testing.T) {
+	list := names(4)
+	m, err := MembersFunc(func() []Member { return list }, quiet())
+	require.NoError(t, err)
+	list = names(5)
+	assert.Len(t, m.List(), 5)
+	list = nil
+	assert.Len(t, m.List(), 5)
+	assert.Len(t, m.List(), 5)
+	assert.Contains(t, m.Status().Refused, "0 in the list")
+	require.Len(t, m.Events(), 2, "a list that is refused is told of once")
+	list = names(4)
+	assert.Empty(t, m.Status().Refused)
+	require.Error(t, m.Update(names(4)))
+	_, err = MembersFunc(func() []Member { return nil }, quiet())
+	require.Error(t, err)
+}
+
+func TestASubscriberHearsOfEachEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMembers(t, 4)
+		heard := make(chan Event, 8)
+		go func() {
+			defer close(heard)
+			for news := range m.Subscribe(t.Context()) {
+				for _, e := range news.Events {
+					heard <- e
+				}
+			}
+		}()
+		synctest.Wait()
+		require.NoError(t, m.Update(names(5)))
+		assert.Equal(t, EventMembers, (<-heard).Kind)
+		require.NoError(t, m.Close())
+		require.NoError(t, m.Close())
+		_, more := <-heard
+		assert.False(t, more)
+	})
+}
+
+func TestAFailingMemberIsAskedLastForAGrowingTime(t *testing.T) {
+	var s standing
+	now := time.Now()
+	for i, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		s.failed(now, 0, "why")
+		assert.Equal(t, rankFailing, s.rank(now.Add(want*time.Second-1)), i)
+		assert.Equal(t, rankWell, s.rank(now.Add(want*time.Second)), i)
+	}
+	s.answered(time.Millisecond)
+	assert.Equal(t, rankWell, s.rank(now))
+	assert.Empty(t, s.lastError)
+	s.failed(now, time.Second, "slow")
+	assert.Greater(t, s.latency, 100*time.Millisecond, "a slow answer counts as a latency")
+}
+
+func TestADissentUntilItIsClearedByHandLasts(t *testing.T) {
+	var s standing
+	now := time.Now()
+	assert.True(t, s.contradicted(now, -1, false, ReasonDiffers, ""))
+	assert.False(t, s.contradicted(now, -1, false, ReasonDiffers, ""), "known already")
+	assert.True(t, s.contradicted(now, -1, true, ReasonFork, ""), "streams exclude it from now on")
+	assert.True(t, s.dissents(now.Add(1000*time.Hour)))
+	assert.True(t, s.clear())
+	assert.False(t, s.clear())
+}
+
+func TestFasterMembersAreAskedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMembers(t, 4)
+		ask := func(ctx context.Context, x Member) (string, error) {
+			d := time.Millisecond
+			if x.Name <= "org2" {
+				d = 50 * time.Millisecond
+			}
+			return "truth", wait(ctx, d)
+		}
+		for range 3 {
+			_, _, err := Read(t.Context(), m, Config{Agree: 4}, ask, identity)
+			require.NoError(t, err)
+		}
+		for range 20 {
+			_, v, err := Read(t.Context(), m, Config{}, ask, identity)
+			require.NoError(t, err)
+			require.Equal(t, []string{"org3", "org4"}, outcomes(v, OutcomeAgreed))
+		}
+	})
+}
+
+// A member that hangs is known for it although nobody ever waits for it.
+func TestAMemberThatIsAlwaysPassedOverIsAskedLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMembers(t, 4)
+		ask := script("truth", map[string]manner{"org2": called("hangs")})
+		asked := 0
+		for range 100 {
+			_, v, err := Read(t.Context(), m, Config{}, ask, identity)
+			require.NoError(t, err)
+			asked += v.Asked
+		}
+		assert.Less(t, asked, 225, "two are enough for nearly all reads")
+		assert.True(t, m.Status().Members[1].Failing)
+	})
+}

@@ -1,0 +1,88 @@
+package quorum
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// ReadPosition asks members how far they are, and returns a position at which at least
+// one honest member stands: of 2 Agree - 1 answers the Agree-th highest. Members that
+// lie, up to Agree - 1, can move it neither beyond the furthest honest member nor below
+// the slowest honest member of those that were asked. So a read at that position, by
+// ReadAt, is at most as stale as the slowest honest member.
+//
+// Config.ErrorKey is not used. See Read for the rest.
+func ReadPosition[P cmp.Ordered](ctx context.Context, members *Members, cfg Config,
+	ask func(context.Context, Member) (P, error),
+) (P, Verdict, error) {
+	cfg.ErrorKey = nil
+	q := &question[P]{
+		members: members, cfg: cfg, ask: ask, key: func(P) string { return "" },
+		again: cfg.AskAgain, moving: true, positions: true, freshness: FreshnessStalePossible,
+	}
+	p, v, err := q.read(ctx)
+	if err != nil {
+		return p, v, err
+	}
+	slices.SortFunc(q.values, func(a, b P) int { return cmp.Compare(b, a) })
+	return q.values[v.Agree-1], v, nil
+}
+
+// ReadAt is Read of a value as it was at a position, such as one of ReadPosition. ask
+// asks a member for the value at that position, and returns a *BehindError if the member
+// has not yet reached it; see AtLeast. Members are asked again, after a pause, until
+// enough of them have reached the position and agree, or the deadline is over. The
+// verdict's freshness is FreshnessAtPosition.
+func ReadAt[T, P any](ctx context.Context, members *Members, cfg Config, at P,
+	ask func(context.Context, Member, P) (T, error), key func(T) string,
+) (T, Verdict, error) {
+	q := &question[T]{members: members, cfg: cfg, key: key, again: true, freshness: FreshnessAtPosition}
+	if ask != nil {
+		q.ask = func(ctx context.Context, m Member) (T, error) { return ask(ctx, m, at) }
+	}
+	return q.read(ctx)
+}
+
+// AtLeast makes an ask function which refuses answers from before a position, so that
+// reads do not go backwards from one member to another: such an answer is a
+// *BehindError. of returns the position that an answer was made at.
+func AtLeast[T any, P cmp.Ordered](at P, of func(T) P, ask func(context.Context, Member) (T, error)) func(context.Context, Member) (T, error) {
+	return func(ctx context.Context, m Member) (T, error) {
+		value, err := ask(ctx, m)
+		if err != nil {
+			return value, err
+		}
+		if p := of(value); cmp.Less(p, at) {
+			var zero T
+			return zero, &BehindError{Member: m.Name, At: fmt.Sprint(p), Want: fmt.Sprint(at)}
+		}
+		return value, nil
+	}
+}
+
+// HighWater remembers the highest position that a program has seen. Raise it by
+// positions that members have agreed on, or of ReadPosition, never by the word of one
+// member, or that member can keep all others from answering. Its zero value stands at
+// P's zero value. It is safe for concurrent use.
+type HighWater[P cmp.Ordered] struct {
+	mu sync.Mutex
+	at P
+}
+
+// Raise moves it to p, if that is higher, and returns where it stands then.
+func (h *HighWater[P]) Raise(p P) P {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.at = max(h.at, p)
+	return h.at
+}
+
+// At returns where it stands.
+func (h *HighWater[P]) At() P {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.at
+}

@@ -1,0 +1,231 @@
+package quorum
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// subscription is one member's stream that is being read.
+type subscription struct {
+	cancel context.CancelFunc
+	room   chan struct{} // capacity 1: its queue may have room again
+}
+
+// backOff is how long a member is left alone after its stream has ended.
+type backOff struct {
+	fails int
+	until time.Time
+}
+
+const (
+	firstBackOff = 100 * time.Millisecond
+	maxBackOff   = 10 * time.Second
+	// spareFor is how long members more than wanted are kept.
+	spareFor = 10 * time.Second
+)
+
+// supervise keeps as many members subscribed as are wanted.
+func (s *Stream[T, P]) supervise() {
+	ticker := time.NewTicker(max(s.cfg.StallAfter/4, time.Millisecond))
+	defer ticker.Stop()
+	for {
+		s.plan()
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-s.adjust:
+		case <-ticker.C:
+		case <-s.members.changes():
+		}
+	}
+}
+
+// plan subscribes to more members, replaces those that lag, and drops those too many.
+func (s *Stream[T, P]) plan() {
+	list := s.members.List() // before mu: it may call the program's function
+	s.mu.Lock()
+	defer s.unlock()
+	if s.err != nil || s.ctx.Err() != nil {
+		return
+	}
+	now := time.Now()
+	s.followLocked(list)
+	joinable := s.joinableLocked(now)
+	spare := len(joinable)
+	for name := range s.subs {
+		if spare > 0 && s.seq.lagging(name, now, s.cfg.LagTime, s.cfg.LagCount) {
+			s.replaceLocked(name, now)
+			spare--
+		}
+	}
+	st := s.seq.count()
+	patient := s.seq.since.IsZero() || now.Sub(s.seq.since) < s.cfg.StallAfter
+	want := s.seq.wanted(st, s.margin, patient)
+	if len(s.subs) <= want {
+		s.full = now
+	}
+	for _, m := range joinable {
+		if len(s.subs) >= want {
+			break
+		}
+		s.subscribeLocked(m)
+	}
+	if len(s.subs) > want && now.Sub(s.full) > spareFor {
+		s.dropLocked(s.lastLocked())
+		s.full = now
+	}
+	if agreed, _ := s.stepLocked(); agreed != nil { // fewer may have to agree than before
+		wake(s.news)
+	}
+}
+
+// followLocked takes the list of members in.
+func (s *Stream[T, P]) followLocked(list []Member) {
+	for name := range s.subs {
+		if !slices.ContainsFunc(list, func(m Member) bool { return m.Name == name }) {
+			s.dropLocked(name)
+		}
+	}
+	if agree, err := agreeOf(len(list), s.cfg.Agree); err == nil {
+		s.seq.agree = agree
+		if s.cfg.Margin == 0 {
+			s.margin = Faulty(len(list))
+		}
+	}
+}
+
+// joinableLocked returns the members that are not subscribed to and may be, the best
+// first. With a zero time those count too that are left alone for a while.
+func (s *Stream[T, P]) joinableLocked(now time.Time) []Member {
+	list := s.members.usable()
+	return slices.DeleteFunc(list, func(m Member) bool {
+		pause := s.pauses[m.Name]
+		return s.subs[m.Name] != nil || pause != nil && now.Before(pause.until) && !now.IsZero()
+	})
+}
+
+// lastLocked returns the member that is furthest behind.
+func (s *Stream[T, P]) lastLocked() string {
+	last := ""
+	for name := range s.subs {
+		if last == "" || s.seq.voices[name].next < s.seq.voices[last].next {
+			last = name
+		}
+	}
+	return last
+}
+
+func (s *Stream[T, P]) replaceLocked(name string, now time.Time) {
+	behind := s.seq.next - s.seq.voices[name].next
+	s.dropLocked(name)
+	s.pauses[name] = &backOff{until: now.Add(s.cfg.LagTime)}
+	s.told = append(s.told, s.members.note(Event{
+		Kind: EventReplaced, Member: name, Reason: ReasonLagging, Detail: fmt.Sprintf("%d events behind", behind),
+	})...)
+}
+
+func (s *Stream[T, P]) dropLocked(name string) {
+	if sub := s.subs[name]; sub != nil {
+		sub.cancel()
+		delete(s.subs, name)
+		delete(s.seq.voices, name)
+	}
+}
+
+func (s *Stream[T, P]) subscribeLocked(m Member) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	sub := &subscription{cancel: cancel, room: make(chan struct{}, 1)}
+	s.subs[m.Name] = sub
+	from := s.seq.join(m.Name)
+	s.wg.Go(func() {
+		defer cancel()
+		s.ended(m.Name, sub, s.read(ctx, m, sub, from))
+	})
+}
+
+// read reads one member's stream until it ends, contradicts the others, or is called off.
+func (s *Stream[T, P]) read(ctx context.Context, m Member, sub *subscription, from *P) error {
+	r, err := s.cfg.Open(ctx, m, from)
+	if err != nil {
+		return err
+	}
+	for {
+		value, err := r.Recv()
+		c := claim[T, P]{end: true}
+		switch {
+		case err == io.EOF && s.cfg.Finite: //nolint:errorlint // a wrapped one may be a connection that was cut
+		case err != nil:
+			return err
+		case s.cfg.Local != nil && s.cfg.Local(value):
+			continue
+		default:
+			c = claim[T, P]{at: s.cfg.Position(value), key: sum('v', s.cfg.Key(value)), value: value}
+		}
+		for !s.claimed(m.Name, sub, c) {
+			select {
+			case <-sub.room:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if c.end {
+			<-ctx.Done()
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// claimed takes a member's claim. It returns false if there is no room for it.
+func (s *Stream[T, P]) claimed(name string, sub *subscription, c claim[T, P]) bool {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.subs[name] != sub {
+		return true // it is not wanted any more
+	}
+	if len(s.seq.voices[name].queue) >= s.cfg.Buffer {
+		return false
+	}
+	now := time.Now()
+	delete(s.pauses, name)
+	switch r := s.seq.claim(name, c, now); r {
+	case "":
+	case ReasonLagging: // it cannot be checked any more, and begins anew where the others are
+		s.dropLocked(name)
+		s.pauses[name] = &backOff{until: now.Add(firstBackOff)}
+	default:
+		s.dissentLocked(name, r, fmt.Sprintf("at %v", c.at))
+	}
+	switch agreed, disputed := s.stepLocked(); {
+	case agreed != nil:
+		wake(s.news)
+	case disputed:
+		wake(s.adjust)
+	}
+	return true
+}
+
+// ended notes that a member's stream has ended, so that it or another is opened.
+func (s *Stream[T, P]) ended(name string, sub *subscription, err error) {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.subs[name] != sub {
+		return
+	}
+	s.dropLocked(name)
+	p := s.pauses[name]
+	if p == nil {
+		p = new(backOff)
+		s.pauses[name] = p
+	}
+	d := min(firstBackOff<<min(p.fails, 7), maxBackOff)
+	p.fails, p.until = p.fails+1, time.Now().Add(d/2+rand.N(d))
+	s.members.failed(name, err)
+	wake(s.adjust)
+	s.stepLocked()
+}
