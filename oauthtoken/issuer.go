@@ -21,7 +21,7 @@ const (
 	askTimeout = 30 * time.Second
 )
 
-// Issuer is one endpoint that gives out tokens.
+// Issuer is one token endpoint.
 type Issuer struct {
 	// Name is what errors call it. Empty means its place in the list, such as "issuer 1".
 	Name string
