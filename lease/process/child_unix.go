@@ -47,7 +47,7 @@ func startChild(cfg Config, l lease.Lease) (*child, error) {
 		return nil, errors.Join(err, commandsRead.Close(), commands.Close())
 	}
 	guard := exec.Command(self, cfg.Command...) //nolint:gosec,noctx // this program; it ends with the program
-	guard.Env = append(os.Environ(), guardKey+"=1", EnvName+"="+l.Name, EnvHolder+"="+l.Holder, fmt.Sprintf("%s=%d", EnvToken, l.Token))
+	guard.Env = append(os.Environ(), guardKey+"="+asGuard, EnvName+"="+l.Name, EnvHolder+"="+l.Holder, fmt.Sprintf("%s=%d", EnvToken, l.Token))
 	guard.Stdout, guard.Stderr = cfg.Stdout, cfg.Stderr
 	guard.ExtraFiles = []*os.File{commandsRead, reportsWrite}
 	guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process alone

@@ -19,13 +19,18 @@ import (
 	"github.com/cantonlb/cantonlb/lease"
 )
 
-// guardKey in the environment has a process be a guard.
-const guardKey = "CANTONLB_LEASE_GUARD"
+// guardKey in the environment has a process be a guard, or what becomes the program.
+const (
+	guardKey  = "CANTONLB_LEASE_GUARD"
+	asGuard   = "guard"
+	asProgram = "program"
+)
 
-// The pipes of a guard, after its standard ones.
+// The pipes of a guard, after its standard ones, and the one of what becomes the program.
 const (
 	commandsFd = 3 // "until READING" and "signal NUMBER" from the supervisor
 	reportsFd  = 4 // "started PID", "failed WHY" and "exited HOW" to it
+	goFd       = 3 // a byte from the guard
 )
 
 // look is how often a guard looks at its clock at least: timers may stand still where
@@ -35,11 +40,27 @@ const look = 50 * time.Millisecond
 // Guard is the guard of a program if this process was started as one by Run, and does
 // not return then. It must come before anything else that the program does.
 func Guard() {
-	if os.Getenv(guardKey) == "" {
-		return
+	switch os.Getenv(guardKey) {
+	case asGuard:
+		os.Exit(guard(os.Args[1:]))
+	case asProgram:
+		os.Exit(become(os.Args[1], os.Args[2:]))
+	default:
 	}
-	_ = os.Unsetenv(guardKey) // it is no matter of the program's
-	os.Exit(guard(os.Args[1:]))
+}
+
+// become waits until the guard says that the supervisor knows the process group, and
+// becomes the program. Otherwise, if both were killed in that moment, nobody would know
+// what to kill.
+func become(path string, command []string) int {
+	syscall.CloseOnExec(goFd)
+	if n, err := os.NewFile(goFd, "go").Read(make([]byte, 1)); n != 1 || err != nil {
+		return 1 // the guard has gone
+	}
+	_ = os.Unsetenv(guardKey)                        // it is no matter of the program's
+	err := syscall.Exec(path, command, os.Environ()) //nolint:gosec // what the user wants
+	_, _ = fmt.Fprintf(os.Stderr, "%s: %v\n", path, err)
+	return 126 // as shells say it
 }
 
 func guard(command []string) int {
@@ -57,12 +78,15 @@ func guard(command []string) int {
 	if !lines.Scan() || !take(lines.Text(), &until, 0) {
 		return 1 // the supervisor has gone already
 	}
-	pid, exited, err := start(command)
+	pid, exited, ready, err := start(command)
 	if err != nil {
 		_, _ = fmt.Fprintf(reports, "failed %q\n", err.Error())
 		return 1
 	}
-	_, _ = fmt.Fprintf(reports, "started %d\n", pid) // a supervisor that is gone ends the pipe below
+	if _, err := fmt.Fprintf(reports, "started %d\n", pid); err == nil { // or else the pipe has an end below
+		_, _ = ready.Write([]byte{1}) // if it is gone, exited says so
+	}
+	_ = ready.Close()
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -107,9 +131,25 @@ func take(line string, until *atomic.Int64, pid int) bool {
 	return true
 }
 
-// start starts the program in a process group of its own, from a thread that stays.
-func start(command []string) (pid int, exited <-chan string, err error) {
-	c := exec.Command(command[0], command[1:]...) //nolint:gosec,noctx // what the user wants; the guard ends it
+// start starts what becomes the program when a byte is written to ready, in a process
+// group of its own, from a thread that stays.
+func start(command []string) (pid int, exited <-chan string, ready *os.File, err error) {
+	path, err := exec.LookPath(command[0])
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	wait, ready, err := os.Pipe()
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	defer wait.Close()
+	c := exec.Command(self, append([]string{path}, command...)...) //nolint:gosec,noctx // this program; the guard ends it
+	c.Env = append(os.Environ(), guardKey+"="+asProgram)
+	c.ExtraFiles = []*os.File{wait}
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithParent(c.SysProcAttr)
@@ -124,9 +164,9 @@ func start(command []string) (pid int, exited <-chan string, err error) {
 		}
 	}()
 	if err := <-started; err != nil {
-		return 0, nil, err
+		return 0, nil, nil, errors.Join(err, ready.Close())
 	}
-	return c.Process.Pid, result, nil
+	return c.Process.Pid, result, ready, nil
 }
 
 // how is how a process has ended: its exit code, or its signal.

@@ -221,6 +221,8 @@ func TestALostLeaseKillsTheProgramBeforeItPassesOn(t *testing.T) {
 	link.Heal()
 	again, _ := started(t, folder, 2)
 	assert.NotEqual(t, pid, again)
+	link.Cut()
+	awaitGone(t, again)
 }
 
 func TestAGuardThatIsKilledTakesTheProgramWithIt(t *testing.T) {
