@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -24,7 +25,7 @@ const busyStreams = 4
 func busy(t *testing.T) (*lbtest.Cluster, *cantonlb.Client) {
 	t.Helper()
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithServerOptions(grpc.MaxConcurrentStreams(busyStreams)))
-	return cluster, connect(t, cluster, cantonlb.Config{}, 1)
+	return cluster, clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
 }
 
 // takeByCalls takes all streams by unary calls of this length, and has more of them

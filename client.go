@@ -11,7 +11,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/follow"
 	"github.com/cantonlb/cantonlb/internal/reresolve"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -25,7 +27,7 @@ type Client struct {
 	list  *resolver.Static
 	set   *endpointset.Set
 	creds *transport.Credentials
-	file  *follower // nil unless the list comes from a file
+	file  follow.Follower // nil unless the list comes from a file
 	// needsTarget: each endpoint has to have a health target, as the role wants it.
 	needsTarget bool
 	role        Role
@@ -46,12 +48,10 @@ var _ grpc.ClientConnInterface = (*Client)(nil)
 // credentials bundle no endpoint may ask for anything of its own. A service config
 // belongs into Config.ServiceConfig.
 //
-// An error names the field, the value and what would be right.
+// An error says everything that is wrong with cfg: each fault is a *configerr.Error,
+// which names the field, the value and what would be right, and all are joined.
 func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
-	if len(cfg.Endpoints) == 0 {
-		return nil, errors.New("cantonlb: endpoints: empty list; want at least one endpoint")
-	}
-	e, err := newEquipment(cfg)
+	e, err := newEquipment(cfg, true)
 	if err != nil {
 		return nil, fmt.Errorf("cantonlb: %w", err)
 	}
@@ -86,10 +86,13 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 			reresolve.Run(ctx, c.set, cmp.Or(cfg.DNS, net.DefaultResolver), cfg.ReresolveInterval)
 		})
 	}
+	if c.file = follow.Begin(followed{c}, opts); c.file != nil {
+		c.set.CountReloads(0, 0) // so that the metric begins at zero
+	}
 	return c, nil
 }
 
-// check tells what has gone wrong while the channel was set up.
+// check returns what has gone wrong while the channel was set up.
 func (e *equipment) check() error {
 	if err := e.buildErr.Load(); err != nil && *err != nil {
 		return *err
@@ -111,23 +114,28 @@ func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 	return c.conn.NewStream(ctx, desc, method, opts...)
 }
 
-// Conn gives the underlying channel, for libraries that want one. Do not close
+// Conn returns the underlying channel, for libraries that want one. Do not close
 // it.
 func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 
-// Status gives a snapshot of the client and its endpoints.
+// Status returns a snapshot of the client and its endpoints.
 func (c *Client) Status() Status {
-	file := c.file.snapshot() // first: the endpoints are at least as new
-	s := newStatus(c.conn.GetState(), c.set.Status())
+	var file *FileStatus
+	if c.file != nil {
+		f := c.file.Status() // first: the endpoints are at least as new
+		file = &f
+	}
+	s := c.set.Status()
+	s.State = c.conn.GetState()
 	s.Notes = append(s.Notes, fileNotes(c.creds, c.list.Endpoints())...)
-	s.addFile(file)
+	addFile(&s, file)
 	return s
 }
 
 // WaitHealthy waits until at least n endpoints are eligible: connected, healthy
 // and not drained; with ActivePassive also until one of them is the active. n
 // counts from 1: of Canton's active-passive nodes no more than one replica is
-// healthy. If ctx ends first, the error tells of each endpoint that is missing why,
+// healthy. If ctx ends first, the error says of each endpoint that is missing why,
 // and wraps the context's. More than the list has, and a client that is closed, are
 // errors at once.
 func (c *Client) WaitHealthy(ctx context.Context, n int) error {
@@ -178,7 +186,7 @@ func (c *Client) update(endpoints []Endpoint) error {
 		}
 	}
 	err := c.list.Update(endpoints)
-	if _, bad := errors.AsType[*resolver.ConfigError](err); bad { // the policy has not seen it
+	if len(configerr.All(err)) > 0 { // the policy has not seen it
 		c.set.ListRefused(err)
 	}
 	return err
@@ -190,7 +198,7 @@ func (c *Client) update(endpoints []Endpoint) error {
 func (c *Client) Close() error {
 	c.closing.Do(func() {
 		if c.file != nil {
-			c.file.close() // before the channel, which it may be giving a list
+			c.file.Close() // before the channel, which it may be giving a list
 		}
 		c.closeErr = c.conn.Close()
 	})

@@ -15,46 +15,49 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestClientSpreadsCallsEvenlyOverHealthyEndpoints(t *testing.T) {
 	for name, opts := range map[string][]lbtest.Option{"bufconn": nil, "TCP": {lbtest.OnTCP()}} {
 		t.Run(name, func(t *testing.T) {
 			cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, opts...)
-			client := connect(t, cluster, cantonlb.Config{}, 3)
-			assert.Equal(t, map[string]int{"server0": 30, "server1": 30, "server2": 30}, spread(t, client, 90))
+			client := clientkit.Connect(t, cluster, cantonlb.Config{}, 3)
+			assert.Equal(t, map[string]int{"server0": 30, "server1": 30, "server2": 30}, testkit.Spread(t, client, 90))
 		})
 	}
 }
 
 func TestClientLeavesOutAnEndpointThatSaysItDoesNotServe(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
-	client := connect(t, cluster, cantonlb.Config{}, 3)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 3)
 
 	cluster.SetServing(1, "", false)
-	s := await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 2 })
-	assert.Equal(t, healthcheck.Unhealthy, endpoint(s, "server1").Health)
-	assert.Equal(t, healthcheck.ReasonNotServing, endpoint(s, "server1").Reason)
-	assert.Equal(t, map[string]int{"server0": 10, "server2": 10}, spread(t, client, 20))
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 2 })
+	assert.Equal(t, report.Unhealthy, endpoint(s, "server1").Health)
+	assert.Equal(t, report.ReasonNotServing, endpoint(s, "server1").Reason)
+	assert.Equal(t, map[string]int{"server0": 10, "server2": 10}, testkit.Spread(t, client, 20))
 
 	cluster.SetServing(1, "", true)
-	await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 3 })
-	assert.Equal(t, map[string]int{"server0": 10, "server1": 10, "server2": 10}, spread(t, client, 30))
+	clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 3 })
+	assert.Equal(t, map[string]int{"server0": 10, "server1": 10, "server2": 10}, testkit.Spread(t, client, 30))
 }
 
 func TestClientLeavesOutAnEndpointThatHangsAndTakesItBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{}, 3)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 3)
 		cluster.Hang(0)
 		// Without calls: interval + timeout + suspect interval + timeout, and the jitter.
 		time.Sleep(2 * time.Second)
 		s := client.Status()
 		assert.Equal(t, 2, s.Eligible())
-		assert.Equal(t, healthcheck.ReasonProbeTimeout, endpoint(s, "server0").Reason)
+		assert.Equal(t, report.ReasonProbeTimeout, endpoint(s, "server0").Reason)
 		assert.Equal(t, connectivity.Ready, endpoint(s, "server0").Connection, "the connection is still there")
-		assert.Equal(t, map[string]int{"server1": 10, "server2": 10}, spread(t, client, 20))
+		assert.Equal(t, map[string]int{"server1": 10, "server2": 10}, testkit.Spread(t, client, 20))
 
 		cluster.Resume(0)
 		time.Sleep(3 * time.Second)
@@ -64,27 +67,27 @@ func TestClientLeavesOutAnEndpointThatHangsAndTakesItBack(t *testing.T) {
 
 func TestClientGoesOnWithoutAKilledEndpointAndTakesItBack(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, lbtest.OnTCP())
-	client := connect(t, cluster, cantonlb.Config{}, 2)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 2)
 	cluster.Kill(0)
-	s := await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server0").ConnectionError != "" })
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server0").ConnectionError != "" })
 	assert.Contains(t, endpoint(s, "server0").ConnectionError, "connection refused")
-	assert.Equal(t, map[string]int{"server1": 10}, spread(t, client, 10))
+	assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, client, 10))
 	cluster.Restart(0)
-	require.NoError(t, client.WaitHealthy(timeout(t), 2))
-	assert.Equal(t, map[string]int{"server0": 5, "server1": 5}, spread(t, client, 10))
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
+	assert.Equal(t, map[string]int{"server0": 5, "server1": 5}, testkit.Spread(t, client, 10))
 }
 
 func TestClientCallsWaitForTheFirstVerdict(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
-	client := connect(t, cluster, cantonlb.Config{}, 0)
-	_, err := lbtest.ServedBy(timeout(t), client) // fail-fast, and at once
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 0)
+	_, err := lbtest.ServedBy(testkit.Context(t), client) // fail-fast, and at once
 	assert.NoError(t, err)
 }
 
 func TestClientStatusTellsWhatIsProbedAndWhenItLastAnswered(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-	client := connect(t, cluster, cantonlb.Config{}, 2)
-	spread(t, client, 4)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 2)
+	testkit.Spread(t, client, 4)
 	s := client.Status()
 	assert.Equal(t, "healthy_round_robin", s.Policy)
 	assert.Equal(t, connectivity.Ready, s.State)
@@ -94,17 +97,17 @@ func TestClientStatusTellsWhatIsProbedAndWhenItLastAnswered(t *testing.T) {
 	for i, e := range s.Endpoints {
 		assert.Equal(t, cluster.Names()[i], e.Name)
 		assert.Equal(t, cluster.Addrs()[i], e.Address)
-		assert.Equal(t, healthcheck.Healthy, e.Health)
-		assert.Equal(t, healthcheck.ReasonServing, e.Reason)
+		assert.Equal(t, report.Healthy, e.Health)
+		assert.Equal(t, report.ReasonServing, e.Reason)
 		assert.Equal(t, connectivity.Ready, e.Connection)
 		assert.True(t, e.Eligible)
 		assert.True(t, e.Probe.On)
-		assert.Equal(t, healthcheck.KindGRPCWatch, e.Probe.Kind)
-		assert.Equal(t, healthcheck.WatchAlive, e.Probe.Watch)
-		assert.Equal(t, healthcheck.Serving, e.Probe.Outcome)
-		assert.WithinDuration(t, time.Now(), e.Probe.Answered, patience)
+		assert.Equal(t, report.KindGRPCWatch, e.Probe.Kind)
+		assert.Equal(t, report.WatchAlive, e.Probe.Watch)
+		assert.Equal(t, report.Serving, e.Probe.Outcome)
+		assert.WithinDuration(t, time.Now(), e.Probe.Answered, testkit.Patience)
 		assert.Contains(t, e.Probe.Target, "own connection")
-		assert.Equal(t, cantonlb.Calls{Picked: 2, Heard: 2}, e.Calls)
+		assert.Equal(t, cantonlb.CallStats{Picked: 2, Heard: 2}, e.Calls)
 	}
 	s.Endpoints[0].Name = "changed"
 	assert.Equal(t, "server0", client.Status().Endpoints[0].Name, "a status is a copy")
@@ -112,71 +115,71 @@ func TestClientStatusTellsWhatIsProbedAndWhenItLastAnswered(t *testing.T) {
 
 func TestClientStatusSaysWhenHealthCheckingIsOff(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-	client := connect(t, cluster, cantonlb.Config{HealthCheck: healthcheck.Config{Disabled: true}}, 1)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{HealthCheck: healthcheck.Config{Disabled: true}}, 1)
 	s := client.Status()
 	assert.Len(t, s.Notes, 1)
 	assert.Contains(t, s.Notes[0], "health checking is disabled")
 	assert.False(t, s.Endpoints[0].Probe.On)
-	assert.Equal(t, healthcheck.KindConnectivity, s.Endpoints[0].Probe.Kind)
+	assert.Equal(t, report.KindConnectivity, s.Endpoints[0].Probe.Kind)
 	assert.Equal(t, 0, cluster.HealthCalls(0)+cluster.HealthWatches(0))
 }
 
 func TestClientJudgesAServerWithoutHealthServiceByItsConnectionAndSaysSo(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithoutHealth())
-	client := connect(t, cluster, cantonlb.Config{}, 1)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
 	e := client.Status().Endpoints[0]
-	assert.Equal(t, healthcheck.ReasonUnimplemented, e.Reason)
-	assert.Equal(t, healthcheck.WatchUnimplemented, e.Probe.Watch)
+	assert.Equal(t, report.ReasonUnimplemented, e.Reason)
+	assert.Equal(t, report.WatchUnimplemented, e.Probe.Watch)
 
-	strict := connect(t, cluster, cantonlb.Config{
+	strict := clientkit.Connect(t, cluster, cantonlb.Config{
 		HealthCheck: healthcheck.Config{OnUnimplemented: healthcheck.OnUnimplementedUnhealthy},
 	}, 0)
-	_, err := lbtest.ServedBy(timeout(t), strict)
-	assert.Equal(t, healthcheck.ReasonUnimplemented, noneEligible(t, err).Endpoints[0].Reason)
+	_, err := lbtest.ServedBy(testkit.Context(t), strict)
+	assert.Equal(t, report.ReasonUnimplemented, noneEligible(t, err).Endpoints[0].Reason)
 }
 
 func TestClientSaysLoudlyThatTheServiceNameIsWrong(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-	client := connect(t, cluster, cantonlb.Config{HealthCheck: healthcheck.Config{Service: "no-such-service"}}, 0)
-	_, err := lbtest.ServedBy(timeout(t), client)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{HealthCheck: healthcheck.Config{Service: "no-such-service"}}, 0)
+	_, err := lbtest.ServedBy(testkit.Context(t), client)
 	none := noneEligible(t, err)
-	assert.Equal(t, healthcheck.ReasonUnknownService, none.Endpoints[0].Reason)
+	assert.Equal(t, report.ReasonUnknownService, none.Endpoints[0].Reason)
 	assert.Contains(t, err.Error(), "no-such-service")
 }
 
 func TestDrainedEndpointIsNotPickedButStaysConnectedAndProbed(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-	client := connect(t, cluster, cantonlb.Config{}, 2)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 2)
 	require.NoError(t, client.Drain("server0"))
-	assert.Equal(t, map[string]int{"server1": 10}, spread(t, client, 10))
+	assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, client, 10))
 	e := endpoint(client.Status(), "server0")
 	assert.True(t, e.Drained)
 	assert.False(t, e.Eligible)
-	assert.Equal(t, healthcheck.Healthy, e.Health)
+	assert.Equal(t, report.Healthy, e.Health)
 	assert.Equal(t, connectivity.Ready, e.Connection)
 
-	require.NoError(t, client.Update(endpointsOf(cluster)), "the same list again")
+	require.NoError(t, client.Update(clientkit.Endpoints(cluster)), "the same list again")
 	assert.True(t, endpoint(client.Status(), "server0").Drained)
 
 	require.NoError(t, client.Drain("server1"))
-	_, err := lbtest.ServedBy(timeout(t), client)
+	_, err := lbtest.ServedBy(testkit.Context(t), client)
 	assert.ErrorContains(t, err, "no eligible endpoint of 2: server0 drained, server1 drained")
 
 	require.NoError(t, client.Undrain("server0"))
-	assert.Equal(t, map[string]int{"server0": 10}, spread(t, client, 10))
+	assert.Equal(t, map[string]int{"server0": 10}, testkit.Spread(t, client, 10))
 	assert.ErrorContains(t, client.Drain("nobody"), `no endpoint "nobody" in the list`)
 }
 
 func TestUpdateKeepsWhatStaysAndDropsWhatLeaves(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 4, lbtest.RegisterEcho)
-	all := endpointsOf(cluster)
-	client := connect(t, cluster, cantonlb.Config{Endpoints: all[:3]}, 3)
+	all := clientkit.Endpoints(cluster)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: all[:3]}, 3)
 
 	require.NoError(t, client.Update(all[:3]))
 	require.NoError(t, client.Update(all[1:]))
-	await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 3 && endpoint(s, "server3").Eligible })
-	cluster.WaitConns(0, 0, patience)
-	assert.Equal(t, map[string]int{"server1": 10, "server2": 10, "server3": 10}, spread(t, client, 30))
+	clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 3 && endpoint(s, "server3").Eligible })
+	cluster.WaitConns(0, 0, testkit.Patience)
+	assert.Equal(t, map[string]int{"server1": 10, "server2": 10, "server3": 10}, testkit.Spread(t, client, 30))
 	for i := range 4 {
 		assert.Equal(t, 1, cluster.TotalConns(i), "server%d was connected once", i)
 	}
@@ -184,7 +187,7 @@ func TestUpdateKeepsWhatStaysAndDropsWhatLeaves(t *testing.T) {
 
 func TestUpdateWithABadListChangesNothing(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-	client := connect(t, cluster, cantonlb.Config{}, 2)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 2)
 	before := client.Status()
 	for _, bad := range [][]cantonlb.Endpoint{
 		nil,
@@ -204,8 +207,8 @@ func TestUpdateWithABadListChangesNothing(t *testing.T) {
 
 func TestUpdateLosesNoCallUnderLoad(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 6, lbtest.RegisterEcho)
-	all := endpointsOf(cluster)
-	client := connect(t, cluster, cantonlb.Config{Endpoints: all[:3]}, 3)
+	all := clientkit.Endpoints(cluster)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: all[:3]}, 3)
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error, 1)
 	go func() {
@@ -219,7 +222,7 @@ func TestUpdateLosesNoCallUnderLoad(t *testing.T) {
 	}()
 	for i := range 20 { // disjoint lists, back and forth
 		require.NoError(t, client.Update(all[3*(i%2):3*(i%2)+3]))
-		await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 3 })
+		clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 3 })
 	}
 	cancel()
 	assert.NoError(t, <-failed)
@@ -228,8 +231,8 @@ func TestUpdateLosesNoCallUnderLoad(t *testing.T) {
 func TestWaitHealthySaysWhoIsMissing(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 	cluster.SetServing(1, "", false)
-	client := connect(t, cluster, cantonlb.Config{}, 1)
-	await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").Health == healthcheck.Unhealthy })
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
+	clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").Health == report.Unhealthy })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	err := client.WaitHealthy(ctx, 2)
@@ -241,34 +244,34 @@ func TestWaitHealthySaysWhoIsMissing(t *testing.T) {
 
 func TestCloseMayBeCalledAgainAndEndsEverything(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-	client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: endpointsOf(cluster)}, cluster.DialOptions()...)
+	client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: clientkit.Endpoints(cluster)}, cluster.DialOptions()...)
 	require.NoError(t, err)
-	require.NoError(t, client.WaitHealthy(timeout(t), 2))
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
 	assert.NoError(t, client.Close())
 	assert.NoError(t, client.Close())
-	_, err = lbtest.ServedBy(timeout(t), client)
+	_, err = lbtest.ServedBy(testkit.Context(t), client)
 	assert.Equal(t, codes.Canceled, status.Code(err))
 	assert.ErrorContains(t, client.WaitHealthy(t.Context(), 1), "closed")
 	assert.ErrorContains(t, client.Drain("server0"), "closed")
-	assert.ErrorContains(t, client.Update(endpointsOf(cluster)), "closed")
+	assert.ErrorContains(t, client.Update(clientkit.Endpoints(cluster)), "closed")
 	assert.Empty(t, client.Status().Endpoints)
 }
 
 func TestClientTakesWhatAChannelTakes(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-	client := connect(t, cluster, cantonlb.Config{}, 2)
-	stream, err := lbtest.Ticks(timeout(t), client, time.Millisecond)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 2)
+	stream, err := lbtest.Ticks(testkit.Context(t), client, time.Millisecond)
 	require.NoError(t, err)
 	_, err = stream.Recv()
 	assert.NoError(t, err)
-	_, err = lbtest.Echo(timeout(t), client.Conn(), "hello")
+	_, err = lbtest.Echo(testkit.Context(t), client.Conn(), "hello")
 	assert.NoError(t, err)
 }
 
 func TestADrainedEndpointLetsItsStreamsGoOn(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-	client := connect(t, cluster, cantonlb.Config{}, 1)
-	ctx, cancel := context.WithCancel(timeout(t))
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
+	ctx, cancel := context.WithCancel(testkit.Context(t))
 	defer cancel()
 	stream, err := lbtest.Ticks(ctx, client, time.Millisecond)
 	require.NoError(t, err)
@@ -283,7 +286,7 @@ func TestPlainChannelWithDialOptionsHasTheSameEquipment(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
 	for name, cfg := range map[string]cantonlb.Config{
 		"the target brings the list": {},
-		"the config brings the list": {Endpoints: endpointsOf(cluster)},
+		"the config brings the list": {Endpoints: clientkit.Endpoints(cluster)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			opts, err := cantonlb.DialOptions(cfg)
@@ -297,18 +300,18 @@ func TestPlainChannelWithDialOptionsHasTheSameEquipment(t *testing.T) {
 			defer conn.Close()
 			seen := map[string]int{}
 			require.Eventually(t, func() bool {
-				who, err := lbtest.ServedBy(timeout(t), conn)
+				who, err := lbtest.ServedBy(testkit.Context(t), conn)
 				require.NoError(t, err)
 				seen[who]++
 				return len(seen) == 3
-			}, patience, time.Millisecond)
+			}, testkit.Patience, time.Millisecond)
 			for i := range 3 {
 				cluster.SetServing(i, "", false)
 			}
 			require.Eventually(t, func() bool {
-				_, err := lbtest.ServedBy(timeout(t), conn)
+				_, err := lbtest.ServedBy(testkit.Context(t), conn)
 				return err != nil && len(noneEligible(t, err).Endpoints) == 3
-			}, patience, time.Millisecond)
+			}, testkit.Patience, time.Millisecond)
 			for i := range 3 {
 				cluster.SetServing(i, "", true)
 			}

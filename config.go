@@ -1,45 +1,14 @@
 package cantonlb
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
-	"math"
 	"net"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-
-	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/attempt"
-	"github.com/cantonlb/cantonlb/internal/endpointset"
-	"github.com/cantonlb/cantonlb/internal/strictjson"
-	"github.com/cantonlb/cantonlb/resolver"
 )
-
-// What an endpoint is made of; see package resolver.
-type (
-	// Endpoint is one server of the list: a name, an address and what else is
-	// known of it.
-	Endpoint = resolver.Endpoint
-	// TLS says how the TLS of one endpoint differs from the default.
-	TLS = resolver.TLS
-	// HealthTarget says where one endpoint is asked about its health.
-	HealthTarget = resolver.HealthTarget
-	// Secret is a text that must not be seen; make one with NewSecret.
-	Secret = resolver.Secret
-)
-
-// WholeServer as HealthTarget.Service asks for the server as a whole.
-const WholeServer = resolver.WholeServer
-
-// NewSecret makes a Secret, such as Endpoint.Token, of a text.
-func NewSecret(text string) Secret { return resolver.NewSecret(text) }
 
 // Config says which endpoints there are and how they are treated. The zero
 // value of every field but Endpoints means the default that stands beside it.
@@ -67,9 +36,9 @@ type Config struct {
 	// error to set any.
 	Failover Failover
 
-	// HealthCheck says how the endpoints are probed; the defaults are those of
-	// the role, then those of package healthcheck.
-	HealthCheck healthcheck.Config
+	// HealthCheck is how the endpoints are probed. The role sets the default of its
+	// Service; the other defaults stand at HealthCheck.
+	HealthCheck HealthCheck
 
 	// Ejection says when an endpoint whose calls fail is taken out although its
 	// probes pass: never the last that is eligible, and never more than half of
@@ -134,8 +103,8 @@ type Config struct {
 	// answered UNAUTHENTICATED. Any other call is sent at most once, unless a
 	// retryPolicy in ServiceConfig says otherwise. Default none.
 	Idempotent []string
-	// IdempotentFunc says of a full method name whether it is idempotent. It is
-	// called for every call and from many goroutines. Default nil.
+	// IdempotentFunc reports whether the method with this full name is idempotent. It
+	// is called for every call and from many goroutines. Default nil.
 	IdempotentFunc func(fullMethod string) bool
 
 	// MaxAttempts bounds on how many endpoints one call is tried, counting those
@@ -153,220 +122,20 @@ type Config struct {
 	// are set and differ, both have to pass. Default empty.
 	ServiceConfig string
 
-	// Logger gets one line for each change of an endpoint, of having nobody
-	// eligible, of the list and of the active (see Event), with the attributes
-	// policy, target, number, switch, endpoint, from, to, reason, detail, held and
-	// omitted: warnings for what an operator may want to look at, debugging for a
-	// suspicion that comes and goes and for a new endpoint that begins to connect,
-	// and information for the rest. An endpoint that flaps gets ten lines at once and
-	// then one each ten seconds, which tells how many changes before it were omitted.
-	// Nothing is logged for each call or probe. It is called from one goroutine, and
-	// may be slow. Default: grpc's own logger.
+	// Logger gets one line for each event: an endpoint changes, no endpoint is
+	// eligible or one is again, the list or the active endpoint changes (see Event).
+	// Its attributes are policy, target, number, switch, endpoint, from, to, reason,
+	// detail, held and omitted. The level is warning for what an operator may want to
+	// look at, debug for a suspicion that comes and goes and for a new endpoint that
+	// begins to connect, and info for the rest. An endpoint that flaps gets ten lines
+	// at once and then one each ten seconds, which says how many changes before it
+	// were omitted. No call and no probe is logged. The handler is called from one
+	// goroutine, and may be slow. Default: grpc's own logger.
 	Logger *slog.Logger
 
-	// OnAttempt, if not nil, is told of each attempt of each call: when it begins,
-	// when it ends, and when a call is rescued. It is called from many goroutines,
-	// on the way of the call, so it must be quick and must not block. It is what
-	// package oteltrace hooks into. Default nil, which costs nothing.
+	// OnAttempt, if not nil, is called for each attempt of each call: when it begins,
+	// when it ends, and when a call is rescued. It is called from many goroutines, as
+	// part of the call, so it must be quick and must not block. Package oteltrace uses
+	// it. Default nil, which costs nothing.
 	OnAttempt func(context.Context, AttemptEvent)
-}
-
-// Ejection says when an endpoint is ejected because its calls fail.
-type Ejection struct {
-	// ConsecutiveFailures is how many calls in a row must fail. Default 5, at most
-	// 1,000,000.
-	ConsecutiveFailures int
-	// BaseTime is how long the first ejection lasts, default 1 s. Each one that
-	// follows closely lasts longer, up to MaxTime, default 60 s, or BaseTime if that
-	// is longer. At most 24 h.
-	BaseTime, MaxTime time.Duration
-}
-
-// RetryBudget bounds retries over the last ten seconds.
-type RetryBudget struct {
-	// Share is which share of the calls may be made again, at most 1. Default 0.2;
-	// negative means none.
-	Share float64
-	// PerSecond is how many may be besides, each second. Default 10; negative
-	// means none.
-	PerSecond float64
-}
-
-// NoneEligible says what calls get while no endpoint is eligible.
-type NoneEligible string
-
-// The policies for having no eligible endpoint. In all of them calls wait while
-// an endpoint is still on its way: connecting for the first time or after a
-// good connection was closed, or connected and not judged yet.
-const (
-	// FailFast: calls fail at once with a *NoEligibleError that tells each
-	// endpoint's reason, unless they wait for ready. The default.
-	FailFast = NoneEligible(endpointset.FailFast)
-	// Wait: calls wait for an endpoint, up to their deadlines.
-	Wait = NoneEligible(endpointset.Wait)
-	// FailOpen: calls go in turn to the endpoints that are connected, whatever
-	// their health; without one of those, as FailFast.
-	FailOpen = NoneEligible(endpointset.FailOpen)
-)
-
-// nameLimit bounds the name of a client, in bytes.
-const nameLimit = 64
-
-// target gives the target of the client's channel.
-func (c Config) target() (string, error) {
-	name := cmp.Or(c.Name, string(c.Role), "endpoints")
-	fits := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
-	}
-	if len(name) > nameLimit || strings.ContainsFunc(name, func(r rune) bool { return !fits(r) }) {
-		return "", &strictjson.Error{
-			Field: "name", Value: strconv.Quote(healthcheck.CleanDetail(name)),
-			Want: fmt.Sprintf("at most %d letters, digits, dots, dashes and underscores", nameLimit),
-		}
-	}
-	return resolver.Scheme + ":///" + name, nil
-}
-
-// Validation is what Config.Validate has found out.
-type Validation struct {
-	Result ValidationResult
-	// Detail is for people, such as the identity that was found and the one that
-	// should be. It stands in errors, status and events: no secret, and of more than
-	// 200 bytes the rest is cut off.
-	Detail string
-}
-
-// ValidationResult says whether a server is the one that it should be. Any value
-// but those below is as good as ValidationRetry, the empty one too.
-type ValidationResult string
-
-// The results of a validation.
-const (
-	// ValidationOK: it is.
-	ValidationOK = ValidationResult(endpointset.ValidationOK)
-	// ValidationMismatch: it is another one.
-	ValidationMismatch = ValidationResult(endpointset.ValidationMismatch)
-	// ValidationRetry: it could not be found out.
-	ValidationRetry ValidationResult = "retry"
-)
-
-// validator is Validate as the policy takes it.
-func (c Config) validator() endpointset.Validator {
-	if c.Validate == nil {
-		return nil
-	}
-	return func(ctx context.Context, cc grpc.ClientConnInterface, e Endpoint) (endpointset.ValidationResult, string) {
-		v := c.Validate(ctx, cc, e)
-		return endpointset.ValidationResult(v.Result), v.Detail
-	}
-}
-
-// The bounds of ReresolveInterval.
-const (
-	minReresolve = time.Second
-	maxReresolve = 24 * time.Hour
-)
-
-func (c Config) checkReresolve() error {
-	if d := c.ReresolveInterval; d != 0 && (d < minReresolve || d > maxReresolve) {
-		return &strictjson.Error{
-			Field: "reresolveInterval", Value: strconv.Quote(d.String()),
-			Want: fmt.Sprintf("a duration from %v to %v; none for never", minReresolve, maxReresolve),
-		}
-	}
-	return nil
-}
-
-// policy gives the name and the configuration of the load-balancing policy.
-func (c Config) policy() (string, endpointset.Config, error) {
-	health, err := c.Role.apply(c.HealthCheck, c.Endpoints)
-	if err != nil {
-		return "", endpointset.Config{}, err
-	}
-	policy, settings, err := c.choosing()
-	if err != nil {
-		return "", endpointset.Config{}, err
-	}
-	cfg, err := endpointset.Config{
-		HealthCheck:  health,
-		Ejection:     endpointset.Ejection(c.Ejection),
-		NoneEligible: endpointset.NoneEligible(c.NoneEligible),
-		DeadAfter:    c.DeadAfter,
-		Zone:         c.Zone,
-		SpillBelow:   c.SpillBelow,
-		Failover:     settings,
-	}.Validate()
-	return string(policy), cfg, err
-}
-
-// choosing gives the policy, and the settings that it alone has.
-func (c Config) choosing() (Policy, *endpointset.Failover, error) {
-	policy := cmp.Or(c.Policy, presets[c.Role].policy)
-	switch policy {
-	case ActivePassive:
-		if c.Zone != "" || c.SpillBelow != 0 {
-			return "", nil, notHeeded("zone", policy, HealthyRoundRobin)
-		}
-		f := endpointset.Failover(c.Failover)
-		return policy, &f, nil
-	case HealthyRoundRobin:
-		if c.Failover != (Failover{}) {
-			return "", nil, notHeeded("failover", policy, ActivePassive)
-		}
-		return policy, nil, nil
-	default:
-		return "", nil, &strictjson.Error{
-			Field: "policy", Value: strconv.Quote(strictjson.Echo(string(policy))), Want: strictjson.OneOf(HealthyRoundRobin, ActivePassive),
-		}
-	}
-}
-
-// notHeeded is the error of a field that another policy has.
-func notHeeded(field string, by, of Policy) error {
-	return &resolver.ConfigError{
-		Field: field, Problem: fmt.Sprintf("set, which the policy %s does not heed", by), Want: fmt.Sprintf("the policy %s", of),
-	}
-}
-
-// The defaults and bounds of making calls again.
-const (
-	defaultMaxAttempts = 3
-	mostAttempts       = 100
-	defaultShare       = 0.2
-	defaultPerSecond   = 10
-)
-
-// rescuer makes the interceptors.
-func (c Config) rescuer() (*rescuer, error) {
-	names := slices.Concat(c.Idempotent, alwaysReadOnly, readOnly[c.Role])
-	known, err := newIdempotency(names, c.IdempotentFunc)
-	if err != nil {
-		return nil, err
-	}
-	if c.MaxAttempts < 0 || c.MaxAttempts > mostAttempts {
-		return nil, fmt.Errorf("maxAttempts %d: want a whole number from 1 to %d", c.MaxAttempts, mostAttempts)
-	}
-	b := c.RetryBudget
-	if math.IsNaN(b.Share) || b.Share > 1 {
-		return nil, fmt.Errorf("retryBudget.share %v: want at most 1", b.Share)
-	}
-	if math.IsNaN(b.PerSecond) || math.IsInf(b.PerSecond, 0) {
-		return nil, fmt.Errorf("retryBudget.perSecond %v: want a number", b.PerSecond)
-	}
-	policy, _, err := c.choosing()
-	if err != nil {
-		return nil, err
-	}
-	attempt.Expect()
-	return &rescuer{
-		idempotent:  known,
-		moves:       policy == ActivePassive,
-		maxAttempts: cmp.Or(c.MaxAttempts, defaultMaxAttempts),
-		tally:       new(attempt.Tally),
-		observe:     c.OnAttempt,
-		budget: &retryBudget{
-			share:     max(0, cmp.Or(b.Share, defaultShare)),
-			perSecond: max(0, cmp.Or(b.PerSecond, defaultPerSecond)),
-		},
-	}, nil
 }

@@ -2,6 +2,7 @@ package cantonlb_test
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,9 +20,55 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
+
+func TestEveryFaultOfAConfigIsReportedAtOnce(t *testing.T) {
+	bad := cantonlb.Config{
+		Name: "a b", Role: "king", Policy: "fastest",
+		Endpoints:         []cantonlb.Endpoint{{Name: "x", Address: "seq1"}, {Name: "y", Address: "http://a:1", Weight: 200, Priority: -1}},
+		HealthCheck:       healthcheck.Config{Interval: -time.Second, Fall: -1},
+		Ejection:          cantonlb.Ejection{ConsecutiveFailures: -1, BaseTime: -1, MaxTime: 48 * time.Hour},
+		NoneEligible:      "panic",
+		DeadAfter:         -1,
+		Zone:              " eu",
+		SpillBelow:        2,
+		ReresolveInterval: time.Millisecond,
+		Idempotent:        []string{"/a/b", "Get", "Put"},
+		MaxAttempts:       101,
+		RetryBudget:       cantonlb.RetryBudget{Share: 2, PerSecond: math.Inf(1)},
+		ServiceConfig:     `{"metodConfig": []}`,
+	}
+	want := []string{
+		"role", "endpoints[0].address", "endpoints[1].weight", "endpoints[1].priority", "name", "policy",
+		"healthCheck.interval", "healthCheck.fall", "ejection.consecutiveFailures", "ejection.baseTime", "ejection.maxTime",
+		"deadAfter", "zone", "spillBelow", "noneEligible", "serviceConfig.metodConfig", "reresolveInterval",
+		"idempotent[1]", "idempotent[2]", "maxAttempts",
+	}
+	fields := func(err error) []string {
+		var found []string
+		for _, e := range configerr.All(err) {
+			found = append(found, e.Field)
+		}
+		return found
+	}
+	assert.Equal(t, want, fields(bad.Check()))
+	assert.ErrorContains(t, bad.Check(), "\nand 2 more", "those of the retry budget")
+	_, err := cantonlb.NewClient(bad)
+	assert.Equal(t, want, fields(err))
+	_, err = cantonlb.DialOptions(bad)
+	assert.Equal(t, want, fields(err))
+
+	empty := cantonlb.Config{Policy: cantonlb.ActivePassive, Role: cantonlb.Mediator, Failover: cantonlb.Failover{HoldDown: -1, Drain: -1, FailBack: "x"}}
+	assert.Equal(t, []string{"endpoints", "healthCheck.grpcPort", "failover.holdDown", "failover.drain", "failover.failBack"}, fields(empty.Check()))
+	good := cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Address: "http://a:1"}}}
+	assert.NoError(t, good.Check())
+}
 
 func TestNewClientRefusesABadConfigAndSaysWhatWouldBeRight(t *testing.T) {
 	list := []cantonlb.Endpoint{{Address: "127.0.0.1:1"}}
@@ -39,7 +86,7 @@ func TestNewClientRefusesABadConfigAndSaysWhatWouldBeRight(t *testing.T) {
 		"no port":             {cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Address: "seq1"}}}, nil, `endpoints[0].address "seq1": missing port`},
 		"a port out of range": {cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Address: "seq1:65536"}}}, nil, `endpoints[0].address "seq1:65536": `},
 		"too many endpoints":  {cantonlb.Config{Endpoints: many}, nil, `10000`},
-		"an unknown role":     {cantonlb.Config{Endpoints: list, Role: "king"}, nil, `role "king": want one of`},
+		"an unknown role":     {cantonlb.Config{Endpoints: list, Role: "king"}, nil, `role "king": want "" or "domain_manager" or`},
 		"a role without its health port": {cantonlb.Config{Endpoints: list, Role: cantonlb.Mediator}, nil,
 			`healthCheck.grpcPort 0: want the port of monitoring.grpc-health-server in it, or `},
 		"a negative interval": {cantonlb.Config{Endpoints: list, HealthCheck: healthcheck.Config{Interval: -time.Second}}, nil,
@@ -92,21 +139,21 @@ func TestURLsChooseTheCredentials(t *testing.T) {
 	client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Address: "http://" + cluster.Addrs()[0]}}})
 	require.NoError(t, err)
 	defer client.Close()
-	assert.Equal(t, map[string]int{"server0": 3}, spread(t, client, 3))
+	assert.Equal(t, map[string]int{"server0": 3}, testkit.Spread(t, client, 3))
 
 	secure, err := cantonlb.NewClient(cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Name: "seq1", Address: "https://" + cluster.Addrs()[0]}}})
 	require.NoError(t, err)
 	defer secure.Close()
-	_, err = lbtest.ServedBy(timeout(t), secure)
+	_, err = lbtest.ServedBy(testkit.Context(t), secure)
 	assert.Contains(t, noneEligible(t, err).Endpoints[0].Detail, "tls", "a plaintext server is not taken for one with TLS")
 }
 
 func TestTheSequencerRoleAsksForTheSequencersService(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithHealthServices("sequencer-health-check-service"))
-	client := connect(t, cluster, cantonlb.Config{Role: cantonlb.Sequencer}, 1)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Role: cantonlb.Sequencer}, 1)
 	assert.Contains(t, client.Status().Endpoints[0].Probe.Target, `"sequencer-health-check-service"`)
 	cluster.SetServing(0, "sequencer-health-check-service", false)
-	await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
+	clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
 }
 
 func TestTheMediatorRoleFollowsTheReplicaWhoseHealthPortSaysThatItIsActive(t *testing.T) {
@@ -118,16 +165,16 @@ func TestTheMediatorRoleFollowsTheReplicaWhoseHealthPortSaysThatItIsActive(t *te
 	require.NoError(t, err)
 
 	nodes.SetServing(0, "mediator", false)
-	client := connect(t, apis, cantonlb.Config{Role: cantonlb.Mediator, HealthCheck: healthcheck.Config{GRPCPort: n}}, 0)
-	_, err = lbtest.ServedBy(timeout(t), client)
-	assert.Equal(t, healthcheck.ReasonNotServing, noneEligible(t, err).Endpoints[0].Reason)
+	client := clientkit.Connect(t, apis, cantonlb.Config{Role: cantonlb.Mediator, HealthCheck: healthcheck.Config{GRPCPort: n}}, 0)
+	_, err = lbtest.ServedBy(testkit.Context(t), client)
+	assert.Equal(t, report.ReasonNotServing, noneEligible(t, err).Endpoints[0].Reason)
 	nodes.SetServing(0, "mediator", true)
-	assert.Equal(t, map[string]int{"server0": 3}, spread(t, client, 3))
+	assert.Equal(t, map[string]int{"server0": 3}, testkit.Spread(t, client, 3))
 	assert.Equal(t, 0, apis.HealthCalls(0)+apis.HealthWatches(0))
 
 	nodes.Hang(0)
-	s := await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
-	assert.Equal(t, healthcheck.ReasonProbeTimeout, s.Endpoints[0].Reason)
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
+	assert.Equal(t, report.ReasonProbeTimeout, s.Endpoints[0].Reason)
 }
 
 func TestHealthOverHTTP(t *testing.T) {
@@ -139,13 +186,13 @@ func TestHealthOverHTTP(t *testing.T) {
 	}))
 	defer page.Close()
 	url := strings.Replace(page.URL, "127.0.0.1", "{host}", 1) + "/health"
-	client := connect(t, cluster, cantonlb.Config{
+	client := clientkit.Connect(t, cluster, cantonlb.Config{
 		Role: cantonlb.ParticipantAdmin, HealthCheck: healthcheck.Config{HTTP: url},
 	}, 1)
-	assert.Equal(t, healthcheck.KindHTTP, client.Status().Endpoints[0].Probe.Kind)
+	assert.Equal(t, report.KindHTTP, client.Status().Endpoints[0].Probe.Kind)
 	code.Store(http.StatusServiceUnavailable)
-	s := await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
-	assert.Equal(t, healthcheck.ReasonNotServing, s.Endpoints[0].Reason)
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
+	assert.Equal(t, report.ReasonNotServing, s.Endpoints[0].Reason)
 	assert.Contains(t, s.Endpoints[0].Detail, "503")
 }
 
@@ -153,31 +200,31 @@ func TestTheUsersServiceConfigIsMergedWithThePolicy(t *testing.T) {
 	t.Run("methodConfig", func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 		cluster.FailCalls(0, codes.Unavailable, "not now")
-		client := connect(t, cluster, cantonlb.Config{ServiceConfig: `{"methodConfig":[{"name":[{}],"retryPolicy":{
+		client := clientkit.Connect(t, cluster, cantonlb.Config{ServiceConfig: `{"methodConfig":[{"name":[{}],"retryPolicy":{
 			"maxAttempts":4,"initialBackoff":"0.001s","maxBackoff":"0.01s","backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}]}`}, 2)
-		assert.Equal(t, map[string]int{"server1": 10}, spread(t, client, 10))
+		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, client, 10))
 		assert.Positive(t, cluster.Calls(0))
 	})
 	t.Run("the name in healthCheckConfig stands in for an unset service, and one Watch runs", func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithHealthServices("theirs"))
 		cluster.SetServing(0, "", false)
-		client := connect(t, cluster, cantonlb.Config{ServiceConfig: `{"healthCheckConfig":{"serviceName":"theirs"}}`}, 1)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{ServiceConfig: `{"healthCheckConfig":{"serviceName":"theirs"}}`}, 1)
 		assert.Equal(t, 1, cluster.HealthWatches(0))
 		cluster.SetServing(0, "theirs", false)
-		await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
+		clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
 	})
 	t.Run("with two names both have to pass", func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithHealthServices("ours", "theirs"))
-		client := connect(t, cluster, cantonlb.Config{
+		client := clientkit.Connect(t, cluster, cantonlb.Config{
 			HealthCheck:   healthcheck.Config{Service: "ours"},
 			ServiceConfig: `{"healthCheckConfig":{"serviceName":"theirs"}}`,
 		}, 1)
 		assert.Equal(t, 2, cluster.HealthWatches(0))
 		for _, name := range []string{"ours", "theirs"} {
 			cluster.SetServing(0, name, false)
-			await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
+			clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
 			cluster.SetServing(0, name, true)
-			require.NoError(t, client.WaitHealthy(timeout(t), 1))
+			require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
 		}
 	})
 }

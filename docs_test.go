@@ -6,6 +6,8 @@ import (
 	"go/token"
 	"math"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,7 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // firstColumn gives the first cell of each row of the table under a heading of
@@ -34,14 +36,14 @@ func firstColumn(t *testing.T, heading string) []string {
 
 func TestTheDocsExplainEveryReasonAndNoOther(t *testing.T) {
 	var want []string
-	for _, r := range healthcheck.Reasons() {
+	for _, r := range report.Reasons() {
 		want = append(want, string(r))
 	}
 	assert.ElementsMatch(t, want, firstColumn(t, "Reasons"))
 }
 
 func TestTheDocsExplainEveryStateAndNoOther(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "internal/endpointset/state.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "report/state.go", nil, 0)
 	require.NoError(t, err)
 	var want []string
 	ast.Inspect(file, func(n ast.Node) bool {
@@ -49,7 +51,7 @@ func TestTheDocsExplainEveryStateAndNoOther(t *testing.T) {
 		if !ok {
 			return true
 		}
-		if typ, ok := spec.Type.(*ast.Ident); ok && typ.Name == "State" {
+		if typ, ok := spec.Type.(*ast.Ident); ok && typ.Name == "EndpointState" && strings.HasPrefix(spec.Names[0].Name, "State") {
 			text := spec.Values[0].(*ast.BasicLit).Value
 			want = append(want, text[1:len(text)-1])
 		}
@@ -97,4 +99,16 @@ func TestTheOperatorsGuideTellsOfEveryAlert(t *testing.T) {
 	}
 	assert.NotEmpty(t, want)
 	assert.Equal(t, want, got)
+}
+
+// The program in the README is one that a newcomer copies: it has to compile.
+func TestTheReadmesProgramCompiles(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	program := regexp.MustCompile("(?s)```go\n(package main\n.*?)```").FindSubmatch(text)
+	require.NotNil(t, program, "the README has a whole program")
+	file := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(file, program[1], 0o600))
+	out, err := exec.CommandContext(t.Context(), "go", "vet", file).CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }

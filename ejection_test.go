@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -22,7 +24,7 @@ func load(t *testing.T, client *cantonlb.Client, perSecond int, d time.Duration)
 	var wg sync.WaitGroup
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Second / time.Duration(perSecond)) {
 		wg.Go(func() {
-			_, err := lbtest.ServedBy(timeout(t), client)
+			_, err := lbtest.ServedBy(testkit.Context(t), client)
 			mu.Lock()
 			defer mu.Unlock()
 			ends[status.Code(err)]++
@@ -37,7 +39,7 @@ func TestAnEndpointWhoseCallsFailAtOnceIsEjectedAndAttractsNoMoreCalls(t *testin
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cluster := lbtest.NewCluster(t, servers, lbtest.RegisterEcho)
-				client := connect(t, cluster, cantonlb.Config{}, servers)
+				client := clientkit.Connect(t, cluster, cantonlb.Config{}, servers)
 				cluster.FailCalls(0, codes.Unavailable, "half dead")
 				ends := load(t, client, 100, 2*time.Second)
 				assert.LessOrEqual(t, ends[codes.Unavailable], 7, "five in a row, and a trial or two")
@@ -59,7 +61,7 @@ func TestAnEndpointWhoseCallsFailAtOnceIsEjectedAndAttractsNoMoreCalls(t *testin
 func TestAnEndpointWhoseCallsTimeOutIsEjected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{}, 3)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 3)
 		cluster.FailCalls(1, codes.DeadlineExceeded, "too slow")
 		load(t, client, 100, 2*time.Second)
 		assert.True(t, endpoint(client.Status(), "server1").Ejected)
@@ -70,10 +72,10 @@ func TestAnswersOfAWorkingServerDoNotEjectIt(t *testing.T) {
 	for _, code := range []codes.Code{codes.NotFound, codes.InvalidArgument, codes.Internal, codes.ResourceExhausted, codes.Aborted, codes.PermissionDenied} {
 		t.Run(code.String(), func(t *testing.T) {
 			cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-			client := connect(t, cluster, cantonlb.Config{}, 2)
+			client := clientkit.Connect(t, cluster, cantonlb.Config{}, 2)
 			cluster.FailCalls(0, code, "no")
 			for range 40 {
-				_, _ = lbtest.ServedBy(timeout(t), client)
+				_, _ = lbtest.ServedBy(testkit.Context(t), client)
 			}
 			assert.Equal(t, 20, cluster.Calls(0))
 			assert.Equal(t, 2, client.Status().Eligible())
@@ -84,7 +86,7 @@ func TestAnswersOfAWorkingServerDoNotEjectIt(t *testing.T) {
 func TestTheLastEligibleEndpointIsNeverEjectedAndNoMoreThanHalfAre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 4, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{}, 4)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 4)
 		for i := range 4 {
 			cluster.FailCalls(i, codes.Unavailable, "all are half dead")
 		}
@@ -93,7 +95,7 @@ func TestTheLastEligibleEndpointIsNeverEjectedAndNoMoreThanHalfAre(t *testing.T)
 	})
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{}, 1)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
 		cluster.FailCalls(0, codes.Unavailable, "half dead")
 		load(t, client, 100, time.Second)
 		assert.True(t, endpoint(client.Status(), "server0").Eligible)
@@ -103,14 +105,14 @@ func TestTheLastEligibleEndpointIsNeverEjectedAndNoMoreThanHalfAre(t *testing.T)
 func TestAnEjectedEndpointIsLetInWhenTheOthersAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{}, 2)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 2)
 		cluster.FailCalls(0, codes.Unavailable, "half dead")
 		load(t, client, 100, 500*time.Millisecond)
 		assert.True(t, endpoint(client.Status(), "server0").Ejected)
 		cluster.FailCalls(0, codes.OK, "")
 		cluster.SetServing(1, "", false)
 		time.Sleep(10 * time.Millisecond)
-		who, err := lbtest.ServedBy(timeout(t), client)
+		who, err := lbtest.ServedBy(testkit.Context(t), client)
 		assert.NoError(t, err)
 		assert.Equal(t, "server0", who)
 	})
@@ -119,7 +121,7 @@ func TestAnEjectedEndpointIsLetInWhenTheOthersAreGone(t *testing.T) {
 func TestAnEndpointThatWasUnhealthyWhenItsEjectionEndedIsTriedOnceItServes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{}, 3)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 3)
 		cluster.FailCalls(0, codes.Unavailable, "half dead")
 		load(t, client, 100, 500*time.Millisecond)
 		cluster.SetServing(0, "", false)
@@ -135,7 +137,7 @@ func TestAnEndpointThatWasUnhealthyWhenItsEjectionEndedIsTriedOnceItServes(t *te
 func TestAnEndpointOnTrialThatDoesNotServeGetsNoCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{}, 3)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 3)
 		cluster.FailCalls(0, codes.Unavailable, "half dead")
 		load(t, client, 100, 500*time.Millisecond)
 		time.Sleep(3 * time.Second) // on trial, and no calls

@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // NoEligibleError is what a call gets that found no eligible endpoint: at once,
@@ -30,19 +32,10 @@ type NoEligibleError struct {
 	message string
 }
 
-// IneligibleEndpoint is why one endpoint may not be picked.
-type IneligibleEndpoint struct {
-	Name string
-	// State is a word such as "unhealthy", "unknown", "connecting" or "drained".
-	State string
-	// Reason is why, if it is about the endpoint's health.
-	Reason healthcheck.Reason
-	// Detail is for people: a bounded text, such as that of a connection error.
-	Detail string
-	// For is how long it has been so, and NextTry the time until the next
-	// attempt to connect; 0 where that does not apply.
-	For, NextTry time.Duration
-}
+// IneligibleEndpoint is why one endpoint may not be picked: its Name, its State, the
+// Reason, and a Detail for people. For is how long it has been so, and NextTry the
+// time until the next attempt to connect; 0 where that does not apply.
+type IneligibleEndpoint = report.IneligibleEndpoint
 
 // Error gives one line of bounded length that names the first endpoints with
 // their reasons.
@@ -103,15 +96,16 @@ func (e *AttemptsError) Unwrap() error { return e.err }
 // last that happened to it was that there was nothing to pick, an *AttemptsError
 // if it was tried more than once.
 func typed(err error, record *attempt.Record) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // grpc has no other way to tell
+		return err // whatever it waited for, the client is closing
 	}
-	none, refused := errors.AsType[*endpointset.NoEligibleError](record.Err())
+	var none *endpointset.NoEligibleError
+	refused := errors.As(record.Err(), &none)
 	if refused && len(none.Endpoints) > 0 && !record.Sent() {
 		return noneEligible(err, none)
 	}
 	tried := record.Attempts()
-	spent := endpointset.IsSpent(err)
+	spent := pick.IsSpent(err)
 	if len(tried) == 0 || len(tried) == 1 && !refused && !spent {
 		return err
 	}
@@ -132,7 +126,7 @@ func typed(err error, record *attempt.Record) error {
 // noneEligible makes the typed error of a call that ended with err because of
 // none.
 func noneEligible(err error, none *endpointset.NoEligibleError) error {
-	e := &NoEligibleError{Of: none.Of, code: status.Code(err), message: none.Error()}
+	e := &NoEligibleError{Of: none.Of, Endpoints: slices.Clone(none.Endpoints), code: status.Code(err), message: none.Error()}
 	switch e.code {
 	case codes.Unavailable:
 	case codes.DeadlineExceeded:
@@ -141,9 +135,6 @@ func noneEligible(err error, none *endpointset.NoEligibleError) error {
 		e.message = "canceled while waiting: " + e.message
 	default:
 		return err
-	}
-	for _, x := range none.Endpoints {
-		e.Endpoints = append(e.Endpoints, IneligibleEndpoint(x))
 	}
 	return e
 }

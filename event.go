@@ -3,152 +3,112 @@ package cantonlb
 import (
 	"context"
 	"iter"
-	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // State is what an endpoint is, in one word: its connection, its health, and what
 // has been decided about it, whichever matters most. The same word stands in
-// errors, log lines, events and status.
-type State string
+// errors, log lines, metric labels, events and status.
+type State = report.EndpointState
 
-// The states of an endpoint. Calls are given to healthy and suspect ones only,
+// The states of an endpoint. Calls are sent to healthy and suspect ones only,
 // unless NoneEligible is FailOpen.
 const (
 	// StateConnecting: there is no connection yet; one is being made, has only just
 	// been made, or the next attempt is waited for.
-	StateConnecting = State(endpointset.StateConnecting)
+	StateConnecting = report.StateConnecting
 	// StateUnknown: connected, and not judged yet.
-	StateUnknown = State(endpointset.StateUnknown)
+	StateUnknown = report.StateUnknown
 	// StateHealthy: it serves.
-	StateHealthy = State(endpointset.StateHealthy)
-	// StateSuspect: it served, and something speaks against it, but not yet
-	// enough.
-	StateSuspect = State(endpointset.StateSuspect)
+	StateHealthy = report.StateHealthy
+	// StateSuspect: it served, and something speaks against it, but not yet enough.
+	StateSuspect = report.StateSuspect
 	// StateUnhealthy: it does not serve.
-	StateUnhealthy = State(endpointset.StateUnhealthy)
+	StateUnhealthy = report.StateUnhealthy
 	// StateEjected: its calls failed in a row although its probes pass, so that it
 	// is out for a while.
-	StateEjected = State(endpointset.StateEjected)
+	StateEjected = report.StateEjected
 	// StateDrained: Client.Drain has taken it out.
-	StateDrained = State(endpointset.StateDrained)
+	StateDrained = report.StateDrained
 	// StateRemoved: it has left the list.
-	StateRemoved = State(endpointset.StateRemoved)
+	StateRemoved = report.StateRemoved
 )
 
+// Reason is why an endpoint is in its state, why the active endpoint changed, or
+// what a probe found. The set is closed: package report has the constants, such as
+// report.ReasonNotServing. The same word stands in errors, log lines, metric
+// labels, events and status; docs/reasons.md explains each.
+type Reason = report.Reason
+
 // EventKind says what an Event is about.
-type EventKind string
+type EventKind = report.EventKind
 
 // The kinds of events.
 const (
 	// EventEndpoint: an endpoint's state has changed or, while it is connecting, the
-	// reason why the last attempt has failed. From is empty for one that
-	// has joined the list, and To is StateRemoved for one that has left it.
-	EventEndpoint = EventKind(endpointset.EventEndpoint)
+	// reason why the last attempt has failed. From is empty for one that has joined
+	// the list, and To is StateRemoved for one that has left it.
+	EventEndpoint = report.EventEndpoint
 	// EventNoneEligible: To is "none_eligible" if no endpoint is eligible from now
 	// on, and "eligible" if one is again.
-	EventNoneEligible = EventKind(endpointset.EventNoneEligible)
+	EventNoneEligible = report.EventNoneEligible
 	// EventList: a list of endpoints has been taken in (To is "accepted") or was
 	// "refused".
-	EventList = EventKind(endpointset.EventList)
-	// EventSwitch: another endpoint is the active; Event.Switch says more. No call
-	// made after it is given to the one before.
-	EventSwitch = EventKind(endpointset.EventSwitch)
-	// EventPin: the active is "pinned" to the endpoint from now on, or "unpinned".
-	EventPin = EventKind(endpointset.EventPin)
+	EventList = report.EventList
+	// EventSwitch: another endpoint is the active one; Event.Switch says more. No
+	// call made after it is sent to the one before.
+	EventSwitch = report.EventSwitch
+	// EventPin: the active endpoint is "pinned" from now on, or "unpinned".
+	EventPin = report.EventPin
 	// EventMultipleActive: To is "multiple_active" if several endpoints say that
 	// they serve, of which one at a time should; Detail names them. It is
-	// "one_active" once they have ceased to.
-	EventMultipleActive = EventKind(endpointset.EventMultipleActive)
+	// "one_active" once that has ended.
+	EventMultipleActive = report.EventMultipleActive
 )
 
-// Switch says who took over from whom. Reason and At stand in the event.
-type Switch struct {
-	// Number counts the client's switches, from 1. It is no fencing token: other
-	// clients count for themselves.
-	Number uint64
-	// From and To are names; From is empty if nobody was active before.
-	From, To string
-}
+// Event is one change in a Client: its Number, counted from 1, when it happened
+// (At), its Kind, the Endpoint it is about, the states From and To, and why: Reason,
+// and Detail for people, which may hold words of a server, printable ones of
+// bounded length. Held is how long the state before had lasted, 0 if that is not
+// known; Switch is set for an EventSwitch. It prints as one line and marshals to
+// JSON with words, RFC 3339 times and seconds.
+type Event = report.Event
 
-// Event is one change in a Client.
-type Event struct {
-	// Number counts the client's events, from 1.
-	Number uint64
-	At     time.Time
-	Kind   EventKind
-	// Endpoint is its name, where the event is about one endpoint.
-	Endpoint string
-	From, To State
-	// Reason is why, and Detail the same for people: bounded, printable, and
-	// without secrets, but it may hold words of a server.
-	Reason healthcheck.Reason
-	Detail string
-	// Held is how long the state before had lasted, 0 if that is not known.
-	Held time.Duration
-	// Switch is zero unless the event is one.
-	Switch Switch
-}
+// Switch is one change of the active endpoint: its Number, counted from 1, the
+// names From and To, the Reason, and when it was (At). From is empty at the first
+// choice. The Number is no fencing token: other clients count for themselves.
+type Switch = report.Switch
 
-// String gives the event in one line, such as
-// `endpoint "seq1": healthy -> unhealthy (not_serving) after 12s`.
-func (e Event) String() string { return e.inner().String() }
+// EventBatch is what a subscriber receives at one time: the Events since the last
+// batch, in order, and how many it Missed before these because it was too slow. Of
+// the newest 1,024 events none is ever missed.
+type EventBatch = report.EventBatch
 
-func (e Event) inner() endpointset.Event {
-	return endpointset.Event{
-		Number: e.Number, At: e.At, Kind: endpointset.EventKind(e.Kind), Endpoint: e.Endpoint,
-		From: endpointset.State(e.From), To: endpointset.State(e.To), Reason: e.Reason, Detail: e.Detail, Held: e.Held,
-		Switch: endpointset.Switch(e.Switch),
-	}
-}
-
-func newEvents(events []endpointset.Event) []Event {
-	out := make([]Event, 0, len(events))
-	for _, e := range events {
-		out = append(out, Event{
-			Number: e.Number, At: e.At, Kind: EventKind(e.Kind), Endpoint: e.Endpoint,
-			From: State(e.From), To: State(e.To), Reason: e.Reason, Detail: e.Detail, Held: e.Held,
-			Switch: Switch(e.Switch),
-		})
-	}
-	return out
-}
-
-// News is what a subscriber is told at one time.
-type News struct {
-	// Events are those since the last time, in order.
-	Events []Event
-	// Missed is how many came before these and are gone, because the subscriber
-	// was too slow: of the newest 1,024 none is ever missed.
-	Missed uint64
-}
-
-// Events gives the newest events, up to 1,024, oldest first.
-func (c *Client) Events() []Event { return newEvents(c.set.Events()) }
+// Events returns the newest events, up to 1,024, oldest first.
+func (c *Client) Events() []Event { return c.set.Events() }
 
 // Subscribe follows the client's events, from now on:
 //
-//	for news := range client.Subscribe(ctx) {
-//		for _, e := range news.Events {
+//	for batch := range client.Subscribe(ctx) {
+//		for _, e := range batch.Events {
 //			log.Print(e)
 //		}
 //	}
 //
-// The first news has no events and comes at once: whoever looks at Status then,
-// and follows what comes, knows all. The loop ends with ctx, with Close, or by
-// break. A subscriber that is slow holds up nobody, and gets what has come
-// meanwhile together.
-func (c *Client) Subscribe(ctx context.Context) iter.Seq[News] {
+// The first batch is empty and comes at once: a program that reads Status then, and
+// follows what comes, misses nothing. The loop ends with ctx, with Close, or by
+// break. A slow subscriber holds up nothing, and receives what has come meanwhile
+// together.
+func (c *Client) Subscribe(ctx context.Context) iter.Seq[EventBatch] {
 	reader := c.set.Follow()
-	return func(yield func(News) bool) {
-		for news := (News{}); yield(news); {
+	return func(yield func(EventBatch) bool) {
+		for batch := (EventBatch{}); yield(batch); {
 			events, missed, err := reader.Next(ctx)
 			if err != nil {
 				return
 			}
-			news = News{Events: newEvents(events), Missed: missed}
+			batch = EventBatch{Events: events, Missed: missed}
 		}
 	}
 }

@@ -9,23 +9,24 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
 func TestASubscriberFollowsEachChangeAndTheLoopEndsWithTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-		client := connect(t, c, cantonlb.Config{}, 1)
+		client := clientkit.Connect(t, c, cantonlb.Config{}, 1)
 		synctest.Wait()
 		before := len(client.Events())
 		ended := make(chan []string)
 		go func() {
 			var lines []string
-			for news := range client.Subscribe(t.Context()) {
-				for _, e := range news.Events {
+			for batch := range client.Subscribe(t.Context()) {
+				for _, e := range batch.Events {
 					lines = append(lines, fmt.Sprintf("%s %s -> %s (%s)", e.Kind, e.From, e.To, e.Reason))
 				}
-				if news.Events == nil && lines == nil {
+				if batch.Events == nil && lines == nil {
 					lines = []string{}
 					c.SetServing(0, "", false)
 				}
@@ -43,7 +44,7 @@ func TestASubscriberFollowsEachChangeAndTheLoopEndsWithTheClient(t *testing.T) {
 func TestASubscriptionEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-		client := connect(t, c, cantonlb.Config{}, 1)
+		client := clientkit.Connect(t, c, cantonlb.Config{}, 1)
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()

@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/cantonlb/cantonlb"
-	_ "github.com/cantonlb/cantonlb/balancer" // registers healthy_round_robin
 	"github.com/cantonlb/cantonlb/healthcheck"
 	_ "github.com/cantonlb/cantonlb/resolver" // registers static:///
 )
@@ -38,7 +37,8 @@ func ExampleNewClient() {
 	}
 	stub := grpc_health_v1.NewHealthClient(client) // or that of your service
 	_, err = stub.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
-	if none, ok := errors.AsType[*cantonlb.NoEligibleError](err); ok {
+	var none *cantonlb.NoEligibleError
+	if errors.As(err, &none) {
 		for _, e := range none.Endpoints {
 			log.Printf("%s is %s: %s %s", e.Name, e.State, e.Reason, e.Detail)
 		}

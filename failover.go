@@ -7,7 +7,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/balancer"
 	"github.com/cantonlb/cantonlb/failover"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
 // Policy is how calls are spread over the endpoints that are eligible.
@@ -54,29 +54,6 @@ type Failover struct {
 // RefusedError is why Switch, Pin or Drain was refused. Nothing has changed then.
 type RefusedError = failover.RefusedError
 
-// FailoverStatus tells of the active endpoint of a client with ActivePassive.
-type FailoverStatus struct {
-	// Active is its name, "" if nobody is active; Since is since when that is so.
-	Active string
-	Since  time.Time
-	// Lost is why nobody is active; healthcheck.ReasonNone if somebody is, or
-	// nobody ever was.
-	Lost healthcheck.Reason
-	// Last is who was active last, who may be so still; "" before the first choice.
-	Last string
-	// Switches counts the switches so far, the first choice included, and Reasons
-	// those for each reason; one that is none of healthcheck.Reasons counts as
-	// healthcheck.ReasonOther. Switches is no fencing token: another client may be
-	// at another number.
-	Switches uint64
-	Reasons  map[healthcheck.Reason]uint64
-	// Pinned is the name that the active is pinned to, "" for none.
-	Pinned string
-	// Multiple are the names of those who say that they serve, if that is more
-	// than one: two replicas that are active at once, or that a takeover overlaps.
-	Multiple []string
-}
-
 // Switch makes the endpoint with this name the active one. Calls made after it has
 // returned go there. With FailBackAfterHold a preferred endpoint takes over again
 // after its hold-down; to prevent that, use Pin.
@@ -88,7 +65,7 @@ type FailoverStatus struct {
 // passive one that is switched to is not eligible.
 func (c *Client) Switch(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("cantonlb: switch %q: %w", healthcheck.CleanDetail(name), err)
+		return fmt.Errorf("cantonlb: switch %q: %w", cleantext.Detail(name), err)
 	}
 	return wrapped(c.set.SwitchTo(name)) //nolint:contextcheck // what it starts belongs to the set, not to the caller
 }

@@ -13,24 +13,27 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestAHangIsFoundByTheSilenceOfCallsWhateverTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{
+		client := clientkit.Connect(t, cluster, cantonlb.Config{
 			HealthCheck: healthcheck.Config{Interval: time.Hour}, Idempotent: echoIsIdempotent,
 		}, 3)
-		spread(t, client, 3)
+		testkit.Spread(t, client, 3)
 		cluster.Hang(0)
 		start := time.Now()
 		for range 3 {
-			go func() { _, _ = lbtest.ServedBy(timeout(t), client) }()
+			go func() { _, _ = lbtest.ServedBy(testkit.Context(t), client) }()
 		}
 		time.Sleep(1100 * time.Millisecond)
 		e := endpoint(client.Status(), "server0")
-		assert.Equal(t, healthcheck.Unhealthy, e.Health)
+		assert.Equal(t, report.Unhealthy, e.Health)
 		assert.LessOrEqual(t, e.Since.Sub(start), 1100*time.Millisecond, "silence + timeout + suspect interval + timeout")
 	})
 }
@@ -38,7 +41,7 @@ func TestAHangIsFoundByTheSilenceOfCallsWhateverTheInterval(t *testing.T) {
 func TestQuietStreamsAndLongCallsDoNotMakeAnEndpointUnhealthy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{}, 1)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
 		stream, err := lbtest.Ticks(t.Context(), client, time.Hour)
 		require.NoError(t, err)
 		_, err = stream.Recv() // the first comes at once
@@ -62,14 +65,14 @@ func TestQuietStreamsAndLongCallsDoNotMakeAnEndpointUnhealthy(t *testing.T) {
 func TestAServerThatPausesShortlyIsNotCalledDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{}, 2)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 2)
 		for range 20 {
 			cluster.Hang(0)
 			for range 4 {
-				go func() { _, _ = lbtest.ServedBy(timeout(t), client) }()
+				go func() { _, _ = lbtest.ServedBy(testkit.Context(t), client) }()
 			}
 			time.Sleep(400 * time.Millisecond) // a garbage collection
-			assert.NotEqual(t, healthcheck.Unhealthy, endpoint(client.Status(), "server0").Health)
+			assert.NotEqual(t, report.Unhealthy, endpoint(client.Status(), "server0").Health)
 			cluster.Resume(0)
 			time.Sleep(1700 * time.Millisecond)
 		}
@@ -81,7 +84,7 @@ func TestAFarServerIsNotCalledDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
 		cluster.SetHealthLatency(0, 250*time.Millisecond)
-		client := connect(t, cluster, cantonlb.Config{}, 1)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
 		for range 60 {
 			time.Sleep(time.Second)
 			assert.True(t, endpoint(client.Status(), "server0").Eligible)
@@ -92,7 +95,7 @@ func TestAFarServerIsNotCalledDead(t *testing.T) {
 func TestAConnectionWithoutASignOfLifeIsClosedAndItsStreamsEndWithTheReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{}, 1)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
 		stream, err := lbtest.Ticks(t.Context(), client, time.Hour)
 		require.NoError(t, err)
 		_, err = stream.Recv()
@@ -106,14 +109,14 @@ func TestAConnectionWithoutASignOfLifeIsClosedAndItsStreamsEndWithTheReason(t *t
 		assert.Less(t, time.Since(start), 5*time.Second)
 
 		cluster.Resume(0)
-		require.NoError(t, client.WaitHealthy(timeout(t), 1))
+		require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
 	})
 }
 
 func TestAServerThatAnswersProbesIsNeverCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{}, 1)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
 		stream, err := lbtest.Ticks(t.Context(), client, time.Minute)
 		require.NoError(t, err)
 		_, err = stream.Recv()
@@ -127,7 +130,7 @@ func TestAServerThatAnswersProbesIsNeverCut(t *testing.T) {
 func TestABusyServerWithAllItsStreamsTakenIsNotCalledDeadAndOneThatThenHangsIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithServerOptions(grpc.MaxConcurrentStreams(3)))
-		client := connect(t, cluster, cantonlb.Config{}, 1)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
 		for range 2 { // and the health Watch
 			stream, err := lbtest.Ticks(t.Context(), client, time.Hour)
 			require.NoError(t, err)
@@ -149,7 +152,7 @@ func TestAnEndpointIsBackSoonAfterItsServerHoweverLongItWasDown(t *testing.T) {
 		t.Run(outage.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-				client := connect(t, cluster, cantonlb.Config{}, 2)
+				client := clientkit.Connect(t, cluster, cantonlb.Config{}, 2)
 				cluster.Kill(0)
 				time.Sleep(outage)
 				assert.Equal(t, 1, client.Status().Eligible())
@@ -166,7 +169,7 @@ func TestAServerWhoseStreamsAreAliveIsNotCutBecauseItsProbesFail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-				client := connect(t, cluster, cantonlb.Config{}, 1)
+				client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
 				stream, err := lbtest.Ticks(t.Context(), client, 100*time.Millisecond)
 				require.NoError(t, err)
 				cluster.FailHealthCalls(0, code, "the health service is out of order")
@@ -182,13 +185,13 @@ func TestAServerWhoseStreamsAreAliveIsNotCutBecauseItsProbesFail(t *testing.T) {
 func TestCallsAfterAQuietTimeRaiseNoSuspicion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{HealthCheck: healthcheck.Config{Interval: time.Hour}}, 1)
-		spread(t, client, 3)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{HealthCheck: healthcheck.Config{Interval: time.Hour}}, 1)
+		testkit.Spread(t, client, 3)
 		cluster.SetLatency(0, 100*time.Millisecond)
 		before := cluster.HealthCalls(0)
 		for range 20 {
 			time.Sleep(5 * time.Second)
-			_, err := lbtest.ServedBy(timeout(t), client)
+			_, err := lbtest.ServedBy(testkit.Context(t), client)
 			require.NoError(t, err)
 		}
 		assert.Equal(t, before, cluster.HealthCalls(0))

@@ -11,7 +11,10 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func portOf(t *testing.T, address string) string {
@@ -64,7 +67,7 @@ func TestEachEndpointCanTellItsHealthElsewhere(t *testing.T) {
 			list := deployed(cluster)
 			s := cluster.Server(1)
 			list[1].Health = c.health(s)
-			client := connect(t, cluster, cantonlb.Config{
+			client := clientkit.Connect(t, cluster, cantonlb.Config{
 				Endpoints: list, HealthCheck: healthcheck.Config{Interval: 100 * time.Millisecond},
 			}, 2)
 			shown := endpoint(client.Status(), "server1").Probe
@@ -73,14 +76,14 @@ func TestEachEndpointCanTellItsHealthElsewhere(t *testing.T) {
 			assert.Equal(t, `gRPC service "" on the calls' own connection`, endpoint(client.Status(), "server0").Probe.Target)
 
 			s.SetServing("", false)
-			st := await(t, client, func(s cantonlb.Status) bool { return !endpoint(s, "server1").Eligible })
-			assert.Equal(t, healthcheck.ReasonNotServing, endpoint(st, "server1").Reason)
-			assert.Equal(t, map[string]int{"server0": 3}, spread(t, client, 3))
+			st := clientkit.Await(t, client, func(s cantonlb.Status) bool { return !endpoint(s, "server1").Eligible })
+			assert.Equal(t, report.ReasonNotServing, endpoint(st, "server1").Reason)
+			assert.Equal(t, map[string]int{"server0": 3}, testkit.Spread(t, client, 3))
 			s.SetServing("", true)
-			require.NoError(t, client.WaitHealthy(timeout(t), 2))
+			require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
 			s.Hang()
-			st = await(t, client, func(s cantonlb.Status) bool { return !endpoint(s, "server1").Eligible })
-			assert.Equal(t, healthcheck.ReasonProbeTimeout, endpoint(st, "server1").Reason)
+			st = clientkit.Await(t, client, func(s cantonlb.Status) bool { return !endpoint(s, "server1").Eligible })
+			assert.Equal(t, report.ReasonProbeTimeout, endpoint(st, "server1").Reason)
 		})
 	}
 }
@@ -89,12 +92,12 @@ func TestATCPTargetTellsOnlyThatSomebodyListens(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithHealthPort())
 	list := deployed(cluster)
 	list[0].Health.TCP = "{host}:" + portOf(t, cluster.Server(0).HealthAddr())
-	client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 1)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 1)
 	assert.Equal(t, "TCP connect to "+cluster.Server(0).HealthAddr(), client.Status().Endpoints[0].Probe.Target)
 	cluster.SetServing(0, "", false)
-	require.NoError(t, call(timeout(t), client))
+	require.NoError(t, call(testkit.Context(t), client))
 	cluster.Kill(0)
-	await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
+	clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
 }
 
 func TestAHealthTargetThatIsNotTrustedIsExplained(t *testing.T) {
@@ -103,12 +106,12 @@ func TestAHealthTargetThatIsNotTrustedIsExplained(t *testing.T) {
 	wrong := cantonlb.TLS{RootCAPEM: lbtest.NewCA(t, "x").PEM()}
 	list[0].Health = cantonlb.HealthTarget{GRPCPort: 2, TLS: wrong}
 	list[1].Health = cantonlb.HealthTarget{HTTP: cluster.Server(1).HealthPageURL(), TLS: wrong}
-	client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 0)
-	s := await(t, client, func(s cantonlb.Status) bool {
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 0)
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool {
 		return s.Endpoints[0].State == cantonlb.StateUnhealthy && s.Endpoints[1].State == cantonlb.StateUnhealthy
 	})
 	for _, e := range s.Endpoints {
-		assert.Equal(t, healthcheck.ReasonConnectFailed, e.Reason)
+		assert.Equal(t, report.ReasonConnectFailed, e.Reason)
 		assert.Contains(t, e.Detail, "certificate signed by unknown authority")
 	}
 }
@@ -118,9 +121,9 @@ func TestAWrongServiceNameOfOneEndpointIsReportedWithTheName(t *testing.T) {
 	list := deployed(cluster)
 	list[1].Health.Service = "wrong"
 	list[2].Health.Service = cantonlb.WholeServer
-	client := connect(t, cluster, cantonlb.Config{Endpoints: list, HealthCheck: healthcheck.Config{Service: "right"}}, 2)
-	s := await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").State == cantonlb.StateUnhealthy })
-	assert.Equal(t, healthcheck.ReasonUnknownService, endpoint(s, "server1").Reason)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list, HealthCheck: healthcheck.Config{Service: "right"}}, 2)
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").State == cantonlb.StateUnhealthy })
+	assert.Equal(t, report.ReasonUnknownService, endpoint(s, "server1").Reason)
 	assert.Equal(t, `no health service named "wrong"`, endpoint(s, "server1").Detail)
 	assert.Contains(t, endpoint(s, "server2").Probe.Target, `service ""`)
 }
@@ -134,7 +137,7 @@ func TestTheTokenGoesToAHealthTargetOnlyIfAskedTo(t *testing.T) {
 		}
 		list[0].Health = cantonlb.HealthTarget{GRPCPort: 2, SendToken: send}
 		list[1].Health = cantonlb.HealthTarget{HTTP: cluster.Server(1).HealthPageURL(), SendToken: send}
-		connect(t, cluster, cantonlb.Config{Endpoints: list}, 2)
+		clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 2)
 		for i := range list {
 			var want []string
 			if send {
@@ -149,7 +152,7 @@ func TestARoleWithHealthElsewhereTakesItFromEachEndpoint(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithHealthPort(), lbtest.WithHealthServices("mediator"))
 	list := deployed(cluster)
 	list[0].Health.GRPCAddress = "http://{host}:2"
-	client := connect(t, cluster, cantonlb.Config{Role: cantonlb.Mediator, Endpoints: list}, 1)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Role: cantonlb.Mediator, Endpoints: list}, 1)
 	assert.Equal(t, `gRPC service "mediator" at server0.lbtest:2`, client.Status().Endpoints[0].Probe.Target)
 	err := client.Update(append(list, cantonlb.Endpoint{Address: "http://server1.lbtest:1"}))
 	require.ErrorContains(t, err, `role "mediator" tells its health on a port of its own`)

@@ -2,7 +2,6 @@ package cantonlb
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -10,8 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/strictjson"
+	"github.com/cantonlb/cantonlb/internal/fault"
 )
 
 // idempotency knows which methods may be executed more than once: those that
@@ -28,13 +26,13 @@ type idempotency struct {
 // newIdempotency reads names such as "/pkg.Service/Method" and "/pkg.Service/*".
 func newIdempotency(names []string, ask func(string) bool) (*idempotency, error) {
 	known := &idempotency{methods: make(map[string]bool), services: make(map[string]bool), ask: ask}
+	var faults fault.List
 	for i, name := range names {
 		service, method, ok := strings.Cut(strings.TrimPrefix(name, "/"), "/")
 		if !ok || name[0] != '/' || service == "" || method == "" || strings.Contains(method, "/") {
-			return nil, &strictjson.Error{
-				Field: fmt.Sprintf("idempotent[%d]", i), Value: strconv.Quote(healthcheck.CleanDetail(name)),
-				Want: `a full method name, such as "/pkg.Service/Method" or "/pkg.Service/*"`,
-			}
+			faults.Check(false, fmt.Sprintf("idempotent[%d]", i), fault.Quote(name),
+				`a full method name, such as "/pkg.Service/Method" or "/pkg.Service/*"`)
+			continue
 		}
 		if method == "*" {
 			known.services["/"+service+"/"] = true
@@ -42,7 +40,7 @@ func newIdempotency(names []string, ask func(string) bool) (*idempotency, error)
 			known.methods[name] = true
 		}
 	}
-	return known, nil
+	return known, faults.Err()
 }
 
 // has tells whether the method may be executed more than once.

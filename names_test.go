@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +19,8 @@ import (
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/nettest"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -47,7 +48,7 @@ func serveAt(t *testing.T, address string) (_ *grpc.Server, port string) {
 func answeredFrom(t *testing.T, client *cantonlb.Client) string {
 	t.Helper()
 	var p peer.Peer
-	_, err := lbtest.Echo(timeout(t), client, "hello", grpc.Peer(&p))
+	_, err := lbtest.Echo(testkit.Context(t), client, "hello", grpc.Peer(&p))
 	require.NoError(t, err)
 	host, _, err := net.SplitHostPort(p.Addr.String())
 	require.NoError(t, err)
@@ -72,14 +73,14 @@ func TestOneBadNameDisturbsNobody(t *testing.T) {
 	_, port := serveAt(t, "127.0.0.2:0")
 	dns.Set("good.example.test", "127.0.0.2")
 	client := byName(t, cantonlb.Config{DNS: dns.Resolver()}, "good.example.test:"+port, "bad.example.test:"+port)
-	require.NoError(t, client.WaitHealthy(timeout(t), 1))
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
 	assert.Equal(t, "127.0.0.2", answeredFrom(t, client))
-	s := await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "bad").ConnectionError != "" })
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "bad").ConnectionError != "" })
 	assert.Contains(t, endpoint(s, "bad").ConnectionError, "no such host")
 	assert.Empty(t, endpoint(s, "bad").Remote)
 
 	dns.Set("bad.example.test", "127.0.0.2") // it is given an address after all
-	require.NoError(t, client.WaitHealthy(timeout(t), 2))
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
 }
 
 func TestAnAddressOfAnotherFamilyIsTried(t *testing.T) {
@@ -87,7 +88,7 @@ func TestAnAddressOfAnotherFamilyIsTried(t *testing.T) {
 	_, port := serveAt(t, "127.0.0.2:0")
 	dns.Set("a.example.test", "::1", "127.0.0.2")
 	client := byName(t, cantonlb.Config{DNS: dns.Resolver()}, "a.example.test:"+port)
-	require.NoError(t, client.WaitHealthy(timeout(t), 1))
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
 	assert.Equal(t, "127.0.0.2:"+port, client.Status().Endpoints[0].Remote)
 }
 
@@ -97,12 +98,12 @@ func TestAChangedAnswerIsFollowedWhenTheConnectionIsLost(t *testing.T) {
 	serveAt(t, "127.0.0.3:"+port)
 	dns.Set("a.example.test", "127.0.0.2")
 	client := byName(t, cantonlb.Config{DNS: dns.Resolver()}, "a.example.test:"+port)
-	require.NoError(t, client.WaitHealthy(timeout(t), 1))
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
 	assert.Equal(t, "127.0.0.2", answeredFrom(t, client))
 	dns.Set("a.example.test", "127.0.0.3")
 	assert.Equal(t, "127.0.0.2", answeredFrom(t, client), "a good connection stays")
 	old.Stop()
-	await(t, client, func(s cantonlb.Status) bool { return s.Endpoints[0].Remote == "127.0.0.3:"+port && s.Eligible() == 1 })
+	clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Endpoints[0].Remote == "127.0.0.3:"+port && s.Eligible() == 1 })
 	assert.Equal(t, "127.0.0.3", answeredFrom(t, client))
 }
 
@@ -115,47 +116,20 @@ func TestAChangedAnswerIsFollowedGentlyIfNamesAreLookedUpAgain(t *testing.T) {
 	}
 	client := byName(t, cantonlb.Config{DNS: dns.Resolver(), ReresolveInterval: time.Second},
 		"a.example.test:"+port, "b.example.test:"+port)
-	require.NoError(t, client.WaitHealthy(timeout(t), 2))
-	calls := loadUntil(t, client)
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
+	calls := testkit.KeepCalling(t, client)
 	first := client.Status().Endpoints[0].Calls.Picked
 
 	dns.Set("a.example.test", "127.0.0.4") // where nobody is
 	asked := dns.Queries("a.example.test")
-	await(t, client, func(cantonlb.Status) bool { return dns.Queries("a.example.test") > asked+4 }) // more than one round and its dial
+	clientkit.Await(t, client, func(cantonlb.Status) bool { return dns.Queries("a.example.test") > asked+4 }) // more than one round and its dial
 	assert.Equal(t, "127.0.0.2:"+port, client.Status().Endpoints[0].Remote, "it stays where it is")
 
 	dns.Set("a.example.test", "127.0.0.3")
-	s := await(t, client, func(s cantonlb.Status) bool { return s.Endpoints[0].Remote == "127.0.0.3:"+port && s.Eligible() == 2 })
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Endpoints[0].Remote == "127.0.0.3:"+port && s.Eligible() == 2 })
 	assert.Equal(t, "127.0.0.2:"+port, endpoint(s, "b").Remote, "the other has not moved")
 	assert.Greater(t, endpoint(s, "a").Calls.Picked, first, "the accounts go on")
 	assert.Positive(t, calls())
-}
-
-// loadUntil makes calls, one after the other, until the function that it gives is
-// called: that asserts that none has failed and gives their number.
-func loadUntil(t *testing.T, client *cantonlb.Client) (stop func() int) {
-	t.Helper()
-	var stopping atomic.Bool
-	t.Cleanup(func() { stopping.Store(true) })
-	type result struct {
-		calls int
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		var r result
-		for !stopping.Load() && r.err == nil {
-			_, r.err = lbtest.Echo(t.Context(), client, "hello")
-			r.calls++
-		}
-		done <- r
-	}()
-	return func() int {
-		stopping.Store(true)
-		r := <-done
-		assert.NoError(t, r.err)
-		return r.calls
-	}
 }
 
 // proxied sets the environment up for one proxy.
@@ -183,19 +157,19 @@ func TestCallsProbesAndKnocksGoThroughTheProxyThatTheEnvironmentNames(t *testing
 		DNS:         nettest.NewDNS(t).Resolver(), // knows no name: the proxy resolves
 		HealthCheck: healthcheck.Config{GRPCPort: number},
 	}, api)
-	require.NoError(t, client.WaitHealthy(timeout(t), 1))
-	_, err = lbtest.Echo(timeout(t), client, "hello")
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
+	_, err = lbtest.Echo(testkit.Context(t), client, "hello")
 	require.NoError(t, err)
 	assert.Equal(t, api, client.Status().Endpoints[0].Remote)
 	assert.Equal(t, 1, proxy.Asked(api))
 	assert.Equal(t, 1, proxy.Asked(node), "the probe's")
 
 	server.Stop()
-	s := await(t, client, func(s cantonlb.Status) bool { return proxy.Asked(api) > 3 }) // attempts and knocks
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return proxy.Asked(api) > 3 }) // attempts and knocks
 	assert.Contains(t, s.Endpoints[0].ConnectionError, "the proxy answers 502 Bad Gateway")
 	assert.NotContains(t, s.Endpoints[0].ConnectionError, "hush")
 	serveAt(t, "127.0.0.2:"+port)
-	await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 1 })
+	clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 1 })
 }
 
 func TestHealthOverHTTPGoesThroughTheProxyToo(t *testing.T) {
@@ -210,7 +184,7 @@ func TestHealthOverHTTPGoesThroughTheProxyToo(t *testing.T) {
 		DNS:         nettest.NewDNS(t).Resolver(),
 		HealthCheck: healthcheck.Config{HTTP: "http://{host}:8080/health"},
 	}, "seq1.example.test:"+port)
-	s := await(t, client, func(s cantonlb.Status) bool { return s.Endpoints[0].Detail != "" })
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Endpoints[0].Detail != "" })
 	assert.Equal(t, "HTTP status 404", s.Endpoints[0].Detail)
 }
 
@@ -223,7 +197,7 @@ func TestNoProxyLeavesOneEndpointOut(t *testing.T) {
 	dns := nettest.NewDNS(t)
 	dns.Set("near.example.test", "127.0.0.2")
 	client := byName(t, cantonlb.Config{DNS: dns.Resolver()}, near, far)
-	require.NoError(t, client.WaitHealthy(timeout(t), 2))
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
 	assert.Equal(t, 1, proxy.Asked(far))
 	assert.Zero(t, proxy.Asked(near))
 }
@@ -232,8 +206,8 @@ func TestTheUsersDialerComesBeforeTheProxy(t *testing.T) {
 	proxy := nettest.NewProxy(t, false)
 	proxied(t, proxy, "")
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-	client := connect(t, cluster, cantonlb.Config{}, 1, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	_, err := lbtest.Echo(timeout(t), client, "hello")
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	_, err := lbtest.Echo(testkit.Context(t), client, "hello")
 	require.NoError(t, err)
 	assert.Zero(t, proxy.Asked(cluster.Addrs()[0]))
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -151,7 +152,7 @@ func TestAServerBehindAQuarterOfASecondOfNetworkIsNotCalledDead(t *testing.T) {
 				t.Run(watched, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-						client := connect(t, cluster, cantonlb.Config{HealthCheck: health}, 2, farAway(cluster, way))
+						client := clientkit.Connect(t, cluster, cantonlb.Config{HealthCheck: health}, 2, farAway(cluster, way))
 						for range 20 {
 							assert.Equal(t, map[codes.Code]int{codes.OK: 20}, load(t, client, 10, 2*time.Second), "two or three at a time")
 							time.Sleep(time.Second)

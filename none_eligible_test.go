@@ -14,8 +14,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // down makes a cluster of which nobody is eligible: one says so, one refuses
@@ -23,17 +25,17 @@ import (
 func down(t *testing.T, cfg cantonlb.Config) (*lbtest.Cluster, *cantonlb.Client) {
 	t.Helper()
 	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.OnTCP())
-	client := connect(t, cluster, cfg, 3)
+	client := clientkit.Connect(t, cluster, cfg, 3)
 	cluster.SetServing(0, "", false)
 	cluster.Kill(1)
 	cluster.Hang(2)
-	await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 && !s.NoneEligibleSince.IsZero() })
+	clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 && !s.NoneEligibleSince.IsZero() })
 	return cluster, client
 }
 
 func TestWithNobodyEligibleFailFastCallsNameEachEndpointAndItsReason(t *testing.T) {
 	_, client := down(t, cantonlb.Config{})
-	_, err := lbtest.ServedBy(timeout(t), client)
+	_, err := lbtest.ServedBy(testkit.Context(t), client)
 	none := noneEligible(t, err)
 	assert.Equal(t, codes.Unavailable, status.Code(err))
 	assert.Regexp(t, `^no eligible endpoint of 3: `+
@@ -42,11 +44,11 @@ func TestWithNobodyEligibleFailFastCallsNameEachEndpointAndItsReason(t *testing.
 		`server2 unhealthy \(probe_timeout, [0-9.]+m?s\)$`, err.Error())
 	assert.Equal(t, 3, none.Of)
 	require.Len(t, none.Endpoints, 3)
-	assert.Equal(t, healthcheck.ReasonNotServing, none.Endpoints[0].Reason)
-	assert.Equal(t, "connecting", none.Endpoints[1].State)
+	assert.Equal(t, report.ReasonNotServing, none.Endpoints[0].Reason)
+	assert.Equal(t, report.StateConnecting, none.Endpoints[1].State)
 	assert.NoError(t, errors.Unwrap(err))
 
-	stream, err := lbtest.Ticks(timeout(t), client, time.Second)
+	stream, err := lbtest.Ticks(testkit.Context(t), client, time.Second)
 	if err == nil {
 		_, err = stream.Recv()
 	}
@@ -80,22 +82,22 @@ func TestWithNobodyEligibleCallsWaitIfTheConfigSaysSo(t *testing.T) {
 	assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
 
 	time.AfterFunc(20*time.Millisecond, func() { cluster.SetServing(0, "", true) })
-	who, err := lbtest.ServedBy(timeout(t), client)
+	who, err := lbtest.ServedBy(testkit.Context(t), client)
 	assert.NoError(t, err)
 	assert.Equal(t, "server0", who)
-	await(t, client, func(s cantonlb.Status) bool { return s.NoneEligibleSince.IsZero() })
+	clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.NoneEligibleSince.IsZero() })
 }
 
 func TestWithNobodyEligibleCallsGoToTheConnectedIfTheConfigSaysSo(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.OnTCP())
-	client := connect(t, cluster, cantonlb.Config{NoneEligible: cantonlb.FailOpen}, 3)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{NoneEligible: cantonlb.FailOpen}, 3)
 	cluster.SetServing(0, "", false)
 	cluster.SetServing(1, "", false)
 	cluster.Kill(2)
-	await(t, client, func(s cantonlb.Status) bool { return !s.NoneEligibleSince.IsZero() })
+	clientkit.Await(t, client, func(s cantonlb.Status) bool { return !s.NoneEligibleSince.IsZero() })
 	seen := map[string]int{}
 	for range 20 {
-		who, err := lbtest.ServedBy(timeout(t), client)
+		who, err := lbtest.ServedBy(testkit.Context(t), client)
 		require.NoError(t, err)
 		seen[who]++
 	}
@@ -104,10 +106,11 @@ func TestWithNobodyEligibleCallsGoToTheConnectedIfTheConfigSaysSo(t *testing.T) 
 	cluster.Kill(0)
 	cluster.Kill(1)
 	require.Eventually(t, func() bool {
-		_, err := lbtest.ServedBy(timeout(t), client)
-		none, ok := errors.AsType[*cantonlb.NoEligibleError](err) // or a call that was caught by the kill
+		_, err := lbtest.ServedBy(testkit.Context(t), client)
+		var none *cantonlb.NoEligibleError
+		ok := errors.As(err, &none) // or a call that was caught by the kill
 		return ok && len(none.Endpoints) == 3
-	}, patience, time.Millisecond)
+	}, testkit.Patience, time.Millisecond)
 }
 
 func TestNoEligibleErrorIsBoundedForLongListsAndHostileTexts(t *testing.T) {
@@ -116,8 +119,8 @@ func TestNoEligibleErrorIsBoundedForLongListsAndHostileTexts(t *testing.T) {
 		cluster.FailHealthCalls(i, codes.Internal, strings.Repeat("\x1b[31mgotcha\n", 1_000))
 		cluster.FailHealthWatches(i, codes.Unimplemented, "")
 	}
-	client := connect(t, cluster, cantonlb.Config{}, 0)
-	_, err := lbtest.ServedBy(timeout(t), client)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 0)
+	_, err := lbtest.ServedBy(testkit.Context(t), client)
 	none := noneEligible(t, err)
 	assert.Equal(t, 100, none.Of)
 	assert.Less(t, len(err.Error()), 4096)
@@ -128,22 +131,20 @@ func TestNoEligibleErrorIsBoundedForLongListsAndHostileTexts(t *testing.T) {
 
 func TestAServersOwnUnavailableIsNotMistakenForNobodyEligible(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-	client := connect(t, cluster, cantonlb.Config{}, 1)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
 	cluster.FailCalls(0, codes.Unavailable, "no eligible endpoint of 7: nice try")
-	_, err := lbtest.ServedBy(timeout(t), client)
+	_, err := lbtest.ServedBy(testkit.Context(t), client)
 	assert.Equal(t, codes.Unavailable, status.Code(err))
-	_, ok := errors.AsType[*cantonlb.NoEligibleError](err)
-	assert.False(t, ok)
+	require.NotErrorAs(t, err, new(*cantonlb.NoEligibleError))
 }
 
 func TestADeadlineOnAnEndpointIsNotMistakenForNobodyEligible(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-	client := connect(t, cluster, cantonlb.Config{}, 0) // so that the call waits first, and then is sent
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 0) // so that the call waits first, and then is sent
 	cluster.SetLatency(0, time.Minute)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	_, err := lbtest.ServedBy(ctx, client)
 	assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
-	_, ok := errors.AsType[*cantonlb.NoEligibleError](err)
-	assert.False(t, ok)
+	require.NotErrorAs(t, err, new(*cantonlb.NoEligibleError))
 }

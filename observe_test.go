@@ -19,6 +19,8 @@ import (
 	"google.golang.org/grpc/stats"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -56,7 +58,7 @@ func TestTheLoggerGetsALineForEachEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 		lines := new(logLines)
-		client := connect(t, cluster, cantonlb.Config{Name: "orders", Logger: lines.logger(slog.LevelDebug)}, 2)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{Name: "orders", Logger: lines.logger(slog.LevelDebug)}, 2)
 		cluster.Hang(0)
 		time.Sleep(5 * time.Second)
 		cluster.Resume(0)
@@ -78,7 +80,7 @@ func TestTheLoggerGetsALineForEachEvent(t *testing.T) {
 func TestAPlainChannelHasTheLoggerToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		for name, endpoints := range map[string][]cantonlb.Endpoint{"a list in the target": nil, "a list in the config": endpointsOf(cluster)} {
+		for name, endpoints := range map[string][]cantonlb.Endpoint{"a list in the target": nil, "a list in the config": clientkit.Endpoints(cluster)} {
 			lines := new(logLines)
 			opts, err := cantonlb.DialOptions(cantonlb.Config{Endpoints: endpoints, Logger: lines.logger(slog.LevelInfo)})
 			require.NoError(t, err)
@@ -99,7 +101,7 @@ func TestANameThatIsNoneIsRefused(t *testing.T) {
 	for name, want := range map[string]string{
 		"a/b":                   `name "a/b": want at most 64 letters, digits, dots, dashes and underscores`,
 		"a b":                   `name "a b": want`,
-		"a\nb":                  `name "a b": want`,
+		"a\nb":                  `name "a\nb": want`,
 		strings.Repeat("x", 65): "want at most 64 letters",
 	} {
 		_, err := cantonlb.NewClient(cantonlb.Config{Name: name, Endpoints: []cantonlb.Endpoint{{Address: "http://a:1"}}})
@@ -114,7 +116,7 @@ func TestTheTargetIsTheNameOrTheRole(t *testing.T) {
 		"static:///sequencer": {Role: cantonlb.Sequencer},
 		"static:///endpoints": {},
 	} {
-		client := connect(t, cluster, cfg, 0)
+		client := clientkit.Connect(t, cluster, cfg, 0)
 		assert.Equal(t, want, client.Status().Target)
 		assert.Equal(t, want, client.Conn().CanonicalTarget())
 	}
@@ -159,8 +161,8 @@ func (tagger) HandleConn(context.Context, stats.ConnStats) {}
 func TestEachAttemptIsToldWithItsOwnContext(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
 	var a attempts
-	client := connect(t, cluster, cantonlb.Config{OnAttempt: a.observe}, 1, grpc.WithStatsHandler(tagger{}))
-	spread(t, client, 1)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{OnAttempt: a.observe}, 1, grpc.WithStatsHandler(tagger{}))
+	testkit.Spread(t, client, 1)
 	at := "server0 (" + cluster.Addrs()[0] + ")"
 	got := a.take()
 	require.Len(t, got, 2)
@@ -173,7 +175,7 @@ func TestARescueIsToldBetweenTheAttemptsAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 		var a attempts
-		client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent, OnAttempt: a.observe}, 2)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent, OnAttempt: a.observe}, 2)
 		cluster.Hang(0)
 		var wg sync.WaitGroup
 		for range 2 {
@@ -204,11 +206,11 @@ func TestARetryThatTheBudgetDoesNotAllowIsCounted(t *testing.T) {
 		{cantonlb.RetryBudget{Share: -1, PerSecond: -1}, cantonlb.Totals{RetriesRefused: 1, ListsAccepted: 1}},
 	} {
 		cluster := lbtest.NewCluster(t, 4, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent, RetryBudget: c.budget}, 4)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent, RetryBudget: c.budget}, 4)
 		for i := range 4 {
 			cluster.FailCalls(i, codes.Unavailable, "no")
 		}
-		_, err := lbtest.ServedBy(timeout(t), client)
+		_, err := lbtest.ServedBy(testkit.Context(t), client)
 		assert.Error(t, err)
 		assert.Equal(t, c.want, client.Status().Totals)
 	}
@@ -218,7 +220,7 @@ func TestABadListIsAnEventAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
 		lines := new(logLines)
-		client := connect(t, cluster, cantonlb.Config{Logger: lines.logger(slog.LevelInfo)}, 1)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{Logger: lines.logger(slog.LevelInfo)}, 1)
 		assert.Error(t, client.Update([]cantonlb.Endpoint{{Name: "a", Address: "host-without-port"}}))
 		synctest.Wait()
 		events, log := client.Events(), lines.all(t)
@@ -234,7 +236,7 @@ func TestABadListIsAnEventAndCounted(t *testing.T) {
 func TestStatusCountsTransitionsAndVerdicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{}, 2)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 2)
 		for range 3 {
 			cluster.SetServing(0, "", false)
 			time.Sleep(5 * time.Second)

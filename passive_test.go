@@ -11,7 +11,10 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 const passiveAnswer = "SYNC_SERVICE_PASSIVE_REPLICA(1,1a2b3c4d): Cannot process submitted command. This participant is the passive replica."
@@ -24,37 +27,37 @@ func rarelyProbed() cantonlb.Config {
 func TestOneAnswerOfAPassiveReplicaHasItProbedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, cluster, rarelyProbed(), 2)
+		client := clientkit.Connect(t, cluster, rarelyProbed(), 2)
 		cluster.FailCalls(0, codes.Unavailable, passiveAnswer)
 		cluster.SetServing(0, "", false) // which nobody pushes
 		for range 2 {
-			_, _ = lbtest.ServedBy(timeout(t), client)
+			_, _ = lbtest.ServedBy(testkit.Context(t), client)
 		}
 		synctest.Wait()
 		e := endpoint(client.Status(), "server0")
-		assert.Equal(t, healthcheck.Unhealthy, e.Health)
-		assert.Equal(t, healthcheck.ReasonNotServing, e.Reason)
-		assert.Equal(t, map[string]int{"server1": 10}, spread(t, client, 10))
+		assert.Equal(t, report.Unhealthy, e.Health)
+		assert.Equal(t, report.ReasonNotServing, e.Reason)
+		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, client, 10))
 	})
 }
 
 func TestAPassiveReplicaIsSuspectForThatReasonUntilItsProbeIsAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, cluster, rarelyProbed(), 2)
+		client := clientkit.Connect(t, cluster, rarelyProbed(), 2)
 		cluster.FailCalls(0, codes.Unavailable, "Node is passive")
 		cluster.SetHealthLatency(0, 100*time.Millisecond)
 		for range 2 {
-			_, _ = lbtest.ServedBy(timeout(t), client)
+			_, _ = lbtest.ServedBy(testkit.Context(t), client)
 		}
 		synctest.Wait()
 		e := endpoint(client.Status(), "server0")
-		assert.Equal(t, healthcheck.Suspect, e.Health)
-		assert.Equal(t, healthcheck.ReasonPassiveReplica, e.Reason)
+		assert.Equal(t, report.Suspect, e.Health)
+		assert.Equal(t, report.ReasonPassiveReplica, e.Reason)
 		assert.True(t, e.Eligible, "a suspicion is no verdict")
 		time.Sleep(100 * time.Millisecond)
 		synctest.Wait()
-		assert.Equal(t, healthcheck.Healthy, endpoint(client.Status(), "server0").Health)
+		assert.Equal(t, report.Healthy, endpoint(client.Status(), "server0").Health)
 	})
 }
 
@@ -63,7 +66,7 @@ func TestAPassiveReplicaIsSuspectForThatReasonUntilItsProbeIsAnswered(t *testing
 func TestAnswersOfAPassiveReplicaThatItsHealthDeniesCostLessAndLess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{HealthCheck: healthcheck.Config{NoWatch: true}}, 1)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{HealthCheck: healthcheck.Config{NoWatch: true}}, 1)
 		cluster.FailCalls(0, codes.Unavailable, passiveAnswer) // the last is never ejected
 		before := cluster.HealthCalls(0)
 		ends := load(t, client, 100, 10*time.Second)
@@ -83,7 +86,7 @@ func TestOtherErrorsRaiseNoSuspicion(t *testing.T) {
 		t.Run(code.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
-				client := connect(t, cluster, rarelyProbed(), 1)
+				client := clientkit.Connect(t, cluster, rarelyProbed(), 1)
 				cluster.FailCalls(0, code, message)
 				before := cluster.HealthCalls(0)
 				load(t, client, 100, time.Second)

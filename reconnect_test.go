@@ -17,6 +17,7 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 // crowdedServer is a server that many clients connect to, as far as the setting up
@@ -102,7 +103,7 @@ func TestAThousandClientsDoNotReconnectInTheSameInstant(t *testing.T) {
 				grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return server.dial(i) }))
 			require.NoError(t, err)
 			t.Cleanup(func() { assert.NoError(t, client.Close()) })
-			require.NoError(t, client.WaitHealthy(timeout(t), 1))
+			require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
 		}
 		for _, outage := range []time.Duration{3 * time.Second, 20 * time.Second} {
 			server.stop()

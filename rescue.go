@@ -1,14 +1,15 @@
 package cantonlb
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/guard"
 )
 
 // rescuer makes calls again on another endpoint, where that is safe: an
@@ -46,7 +47,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 		err := invokeRound(ctx, record, func(ctx context.Context) error {
 			return invoke(ctx, method, req, reply, cc, opts...)
 		})
-		if !r.again(ctx, record, err) {
+		if ctx.Err() != nil || !record.Again(err) {
 			err = typed(err, record)
 			finished(err)
 			return err
@@ -71,10 +72,11 @@ func (r *rescuer) count(ctx context.Context, method string, record *attempt.Reco
 		return
 	}
 	r.tally.Rescued()
-	if r.observe != nil {
-		last := record.Newest()
-		r.observe(ctx, AttemptEvent{
-			Kind: CallRescued, Method: method, Endpoint: last.Endpoint, Address: last.Address, Number: last.Number, Code: codes.Canceled,
+	if last := record.Newest(); r.observe != nil && last.Number > 0 { // not one that was called off before it was made
+		guard.Call("the observer of attempts", func() {
+			r.observe(ctx, AttemptEvent{
+				Kind: CallRescued, Method: method, Endpoint: last.Endpoint, Address: last.Address, Number: last.Number, Code: codes.Canceled,
+			})
 		})
 	}
 }
@@ -85,19 +87,6 @@ func invokeRound(ctx context.Context, record *attempt.Record, invoke func(contex
 	defer cancel()
 	record.Begin(cancel)
 	return invoke(ctx)
-}
-
-// again tells whether another round of the call is safe, worth while and within
-// the bounds.
-func (r *rescuer) again(ctx context.Context, record *attempt.Record, err error) bool {
-	if err == nil || ctx.Err() != nil || record.Spent() || record.Fresh() || record.Err() != nil {
-		return false // without an attempt it was refused, and would be again
-	}
-	if record.Rescued() {
-		return true // and paid for
-	}
-	failed := status.Code(err) == codes.Unavailable || record.Denied()
-	return failed && (record.Rescuable || !record.Sent()) && record.Allow()
 }
 
 // stream is the interceptor of streams, which are never made again: whoever
@@ -136,5 +125,27 @@ func onceFinished(opts []grpc.CallOption) ([]grpc.CallOption, func(error)) {
 		for _, f := range finish {
 			f(err)
 		}
+	}
+}
+
+// The defaults of making calls again.
+const (
+	defaultMaxAttempts = 3
+	defaultShare       = 0.2
+	defaultPerSecond   = 10
+)
+
+// newRescuer makes the interceptors of a Config that has been checked.
+func newRescuer(c Config, s settled) *rescuer {
+	return &rescuer{
+		idempotent:  s.idempotent,
+		moves:       s.policy == ActivePassive,
+		maxAttempts: cmp.Or(c.MaxAttempts, defaultMaxAttempts),
+		tally:       new(attempt.Tally),
+		observe:     c.OnAttempt,
+		budget: &retryBudget{
+			share:     max(0, cmp.Or(c.RetryBudget.Share, defaultShare)),
+			perSecond: max(0, cmp.Or(c.RetryBudget.PerSecond, defaultPerSecond)),
+		},
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -25,7 +27,7 @@ var echoIsIdempotent = []string{"/lbtest.Echo/*"}
 func TestIdempotentCallsInFlightOnAnEndpointThatHangsAreAnsweredByAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 3)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 3)
 		cluster.Hang(0)
 		var wg sync.WaitGroup
 		for range 30 {
@@ -44,7 +46,7 @@ func TestIdempotentCallsInFlightOnAnEndpointThatHangsAreAnsweredByAnother(t *tes
 func TestOtherCallsInFlightOnAnEndpointThatHangsAreLeftAloneAndAnsweredIfItComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{}, 2)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 2)
 		cluster.Hang(0)
 		var wg sync.WaitGroup
 		var mu sync.Mutex
@@ -74,7 +76,7 @@ func TestWithNobodyElseEligibleACallIsLeftAloneUntilSomebodyIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 		cluster.SetServing(1, "", false)
-		client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 1)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 1)
 		cluster.Hang(0)
 		type answer struct {
 			who string
@@ -82,7 +84,7 @@ func TestWithNobodyElseEligibleACallIsLeftAloneUntilSomebodyIs(t *testing.T) {
 		}
 		got := make(chan answer, 1)
 		go func() {
-			who, err := lbtest.ServedBy(timeout(t), client)
+			who, err := lbtest.ServedBy(testkit.Context(t), client)
 			got <- answer{who, err}
 		}()
 		time.Sleep(2500 * time.Millisecond) // found to hang, and not yet given up for dead
@@ -96,11 +98,11 @@ func TestAnIdempotentCallThatFailsUnavailableIsTriedOnEachOtherEndpointOnce(t *t
 	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
 	cluster.FailCalls(0, codes.Unavailable, "not now")
 	cluster.FailCalls(1, codes.Unavailable, "nor here")
-	client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 3)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 3)
 	for range 6 {
 		var p peer.Peer
 		finished := 0
-		_, err := lbtest.Echo(timeout(t), client, "hello", grpc.Peer(&p), grpc.OnFinish(func(err error) {
+		_, err := lbtest.Echo(testkit.Context(t), client, "hello", grpc.Peer(&p), grpc.OnFinish(func(err error) {
 			assert.NoError(t, err)
 			finished++
 		}))
@@ -115,10 +117,10 @@ func TestACallThatHasHadItsAttemptsKeepsItsErrorAndNamesThem(t *testing.T) {
 	for i := range 4 {
 		cluster.FailCalls(i, codes.Unavailable, "not now")
 	}
-	client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 4)
-	_, err := lbtest.ServedBy(timeout(t), client)
-	attempts, ok := errors.AsType[*cantonlb.AttemptsError](err)
-	require.True(t, ok, "%v", err)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 4)
+	_, err := lbtest.ServedBy(testkit.Context(t), client)
+	var attempts *cantonlb.AttemptsError
+	require.ErrorAs(t, err, &attempts)
 	assert.Len(t, attempts.Attempts, 3)
 	names := map[string]bool{}
 	for _, a := range attempts.Attempts {
@@ -135,8 +137,8 @@ func TestOtherCallsThatFailUnavailableAreSentOnce(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 	cluster.FailCalls(0, codes.Unavailable, "not now")
 	cluster.FailCalls(1, codes.Unavailable, "not now")
-	client := connect(t, cluster, cantonlb.Config{}, 2)
-	_, err := lbtest.ServedBy(timeout(t), client)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 2)
+	_, err := lbtest.ServedBy(testkit.Context(t), client)
 	assert.Equal(t, codes.Unavailable, status.Code(err))
 	assert.Equal(t, 1, cluster.Calls(0)+cluster.Calls(1))
 }
@@ -148,15 +150,15 @@ func TestRetriesOfGRPCsOwnGoElsewhereAndAreBoundedToo(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
 		cluster.FailCalls(0, codes.Unavailable, "not now")
 		cluster.FailCalls(1, codes.Unavailable, "not now")
-		client := connect(t, cluster, cantonlb.Config{ServiceConfig: policy}, 3)
-		assert.Equal(t, map[string]int{"server2": 6}, spread(t, client, 6))
+		client := clientkit.Connect(t, cluster, cantonlb.Config{ServiceConfig: policy}, 3)
+		assert.Equal(t, map[string]int{"server2": 6}, testkit.Spread(t, client, 6))
 	})
 	t.Run("bounded", func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 		cluster.FailCalls(0, codes.Unavailable, "not now")
 		cluster.FailCalls(1, codes.Unavailable, "not now")
-		client := connect(t, cluster, cantonlb.Config{ServiceConfig: policy, Idempotent: echoIsIdempotent}, 2)
-		_, err := lbtest.ServedBy(timeout(t), client)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{ServiceConfig: policy, Idempotent: echoIsIdempotent}, 2)
+		_, err := lbtest.ServedBy(testkit.Context(t), client)
 		assert.Equal(t, codes.Unavailable, status.Code(err))
 		assert.ErrorContains(t, err, "not now (tried server")
 		assert.Equal(t, 3, cluster.Calls(0)+cluster.Calls(1), "both layers together")
@@ -167,12 +169,12 @@ func TestTheBudgetBoundsWhatIsMadeAgain(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 	cluster.FailCalls(0, codes.Unavailable, "not now")
 	cluster.FailCalls(1, codes.Unavailable, "not now")
-	client := connect(t, cluster, cantonlb.Config{
+	client := clientkit.Connect(t, cluster, cantonlb.Config{
 		Idempotent:  echoIsIdempotent,
 		RetryBudget: cantonlb.RetryBudget{Share: 0.1, PerSecond: -1},
 	}, 2)
 	for range 100 {
-		_, err := lbtest.ServedBy(timeout(t), client)
+		_, err := lbtest.ServedBy(testkit.Context(t), client)
 		assert.Equal(t, codes.Unavailable, status.Code(err))
 	}
 	calls := cluster.Calls(0) + cluster.Calls(1)
@@ -189,24 +191,24 @@ func TestMethodsAreIdempotentByNameByServiceByFunctionAndByTheirDescriptor(t *te
 		"by function": {IdempotentFunc: func(m string) bool { return m == lbtest.EchoMethod }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := connect(t, cluster, cfg, 2)
-			assert.Equal(t, map[string]int{"server1": 4}, spread(t, client, 4))
+			client := clientkit.Connect(t, cluster, cfg, 2)
+			assert.Equal(t, map[string]int{"server1": 4}, testkit.Spread(t, client, 4))
 		})
 	}
 	for _, bad := range []string{"", "Echo", "/", "/lbtest.Echo", "/lbtest.Echo/", "//Echo", "/a/b/c", "lbtest.Echo/Echo"} {
-		_, err := cantonlb.NewClient(cantonlb.Config{Endpoints: endpointsOf(cluster), Idempotent: []string{bad}})
+		_, err := cantonlb.NewClient(cantonlb.Config{Endpoints: clientkit.Endpoints(cluster), Idempotent: []string{bad}})
 		assert.ErrorContains(t, err, "want a full method name", bad)
 	}
 }
 
 func TestAServersOtherErrorsAreItsAnswer(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-	client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 2)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 2)
 	for _, code := range []codes.Code{codes.NotFound, codes.Internal, codes.DeadlineExceeded, codes.Aborted, codes.ResourceExhausted} {
 		cluster.ResetCounts()
 		cluster.FailCalls(0, code, "so it is")
 		cluster.FailCalls(1, code, "so it is")
-		_, err := lbtest.ServedBy(timeout(t), client)
+		_, err := lbtest.ServedBy(testkit.Context(t), client)
 		assert.Equal(t, code, status.Code(err))
 		assert.Equal(t, 1, cluster.Calls(0)+cluster.Calls(1))
 	}
@@ -216,14 +218,14 @@ func TestInterceptorsOfTheApplicationSeeOneCall(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 	cluster.FailCalls(0, codes.Unavailable, "not now")
 	var seen atomic.Int64
-	client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 2,
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 2,
 		grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
 			invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
 		) error {
 			seen.Add(1)
 			return invoke(ctx, method, req, reply, cc, opts...)
 		}))
-	spread(t, client, 4)
+	testkit.Spread(t, client, 4)
 	assert.EqualValues(t, 4, seen.Load())
 	assert.Positive(t, cluster.Calls(0))
 }
@@ -233,7 +235,7 @@ func TestInterceptorsOfTheApplicationSeeOneCall(t *testing.T) {
 func TestCallsOnAnEndpointThatIsEjectedBeforeItIsFoundToHangAreRescuedToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 3)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 3)
 		cluster.Hang(0)
 		var wg sync.WaitGroup
 		for i := range 60 {
@@ -257,7 +259,7 @@ func TestCallsOnAnEndpointThatIsEjectedBeforeItIsFoundToHangAreRescuedToo(t *tes
 func TestCallsOnAnEndpointThatIsDrainedBeforeItIsFoundToHangAreRescuedToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 3)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 3)
 		cluster.Hang(0)
 		var wg sync.WaitGroup
 		for range 6 {
@@ -277,9 +279,9 @@ func TestCallsOnAnEndpointThatIsDrainedBeforeItIsFoundToHangAreRescuedToo(t *tes
 func TestWithOneAttemptTheServersErrorIsKept(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
 	cluster.FailCalls(0, codes.Unavailable, "the real reason")
-	client := connect(t, cluster, cantonlb.Config{MaxAttempts: 1, ServiceConfig: `{"methodConfig":[{"name":[{}],"retryPolicy":{
+	client := clientkit.Connect(t, cluster, cantonlb.Config{MaxAttempts: 1, ServiceConfig: `{"methodConfig":[{"name":[{}],"retryPolicy":{
 		"maxAttempts":3,"initialBackoff":"0.001s","maxBackoff":"0.001s","backoffMultiplier":1,"retryableStatusCodes":["UNAVAILABLE"]}}]}`}, 1)
-	_, err := lbtest.ServedBy(timeout(t), client)
+	_, err := lbtest.ServedBy(testkit.Context(t), client)
 	assert.ErrorContains(t, err, "the real reason")
 	assert.Equal(t, 1, cluster.Calls(0))
 }
@@ -287,7 +289,7 @@ func TestWithOneAttemptTheServersErrorIsKept(t *testing.T) {
 func TestTheTimeoutOfTheServiceConfigHoldsForAllRoundsTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{
+		client := clientkit.Connect(t, cluster, cantonlb.Config{
 			Idempotent: echoIsIdempotent, ServiceConfig: `{"methodConfig":[{"name":[{}],"timeout":"1.5s"}]}`,
 		}, 2)
 		cluster.Hang(0)

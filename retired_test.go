@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -32,7 +33,7 @@ func onServer0(t *testing.T, client *cantonlb.Client, every time.Duration) grpc.
 func TestCallsOnAnEndpointThatWasRemovedAndThenHangsAreRescuedAndItsStreamsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 2)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 2)
 		stream := onServer0(t, client, time.Hour)
 		require.NoError(t, client.Drain("server1"))
 		cluster.SetLatency(0, 10*time.Second)
@@ -44,7 +45,7 @@ func TestCallsOnAnEndpointThatWasRemovedAndThenHangsAreRescuedAndItsStreamsEnd(t
 		}()
 		time.Sleep(100 * time.Millisecond)
 		require.NoError(t, client.Undrain("server1"))
-		require.NoError(t, client.Update(endpointsOf(cluster)[1:]))
+		require.NoError(t, client.Update(clientkit.Endpoints(cluster)[1:]))
 
 		cluster.Hang(0)
 		start := time.Now()
@@ -59,10 +60,10 @@ func TestCallsOnAnEndpointThatWasRemovedAndThenHangsAreRescuedAndItsStreamsEnd(t
 func TestQuietStreamsOnAnEndpointThatWasRemovedAreLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{}, 2)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 2)
 		stream := onServer0(t, client, time.Minute)
 		before := cluster.HealthCalls(0)
-		require.NoError(t, client.Update(endpointsOf(cluster)[1:]))
+		require.NoError(t, client.Update(clientkit.Endpoints(cluster)[1:]))
 		for range 5 {
 			_, err := stream.Recv()
 			require.NoError(t, err)
@@ -77,7 +78,7 @@ func TestQuietStreamsOnAnEndpointThatWasRemovedAreLeftAlone(t *testing.T) {
 func TestTheLastCallsOfAServerThatStopsInGoodOrderAreLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-		client := connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 2)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: echoIsIdempotent}, 2)
 		require.NoError(t, client.Drain("server1"))
 		cluster.SetLatency(0, 30*time.Second)
 		answer := make(chan string, 1)
@@ -97,7 +98,7 @@ func TestAServerThatSaysGoAwayAndThenHangsKeepsNoStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, lbtest.WithServerOptions(
 			grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: 10 * time.Second})))
-		client := connect(t, cluster, cantonlb.Config{}, 2)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 2)
 		stream := onServer0(t, client, time.Hour)
 		time.Sleep(15 * time.Second)
 		require.GreaterOrEqual(t, cluster.TotalConns(0), 2, "the first connection was given up")

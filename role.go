@@ -3,9 +3,12 @@ package cantonlb
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
@@ -59,17 +62,12 @@ var presets = map[Role]preset{
 // apply fills what the settings leave open with what the role means. list is the
 // endpoints, whose own health targets come first.
 func (r Role) apply(c healthcheck.Config, list []Endpoint) (healthcheck.Config, error) {
-	p, ok := presets[r]
-	if !ok {
-		return c, fmt.Errorf("role %q: want one of %q", healthcheck.CleanDetail(string(r)), roles())
-	}
+	var err error
 	if r.needsTarget(c) {
-		if err := r.checkTargets(list); err != nil {
-			return c, err
-		}
+		err = r.checkTargets(list)
 	}
-	c.Service = cmp.Or(c.Service, p.service)
-	return c, nil
+	c.Service = cmp.Or(c.Service, presets[r].service)
+	return c, err
 }
 
 // needsTarget tells whether each endpoint has to say where its health is told,
@@ -84,7 +82,7 @@ func (r Role) checkTargets(list []Endpoint) error {
 	if len(list) > 0 && !slices.ContainsFunc(list, func(e Endpoint) bool { return !e.Health.IsSet() }) {
 		return nil
 	}
-	return &strictjson.Error{
+	return &configerr.Error{
 		Field: "healthCheck.grpcPort", Value: "0",
 		Want: fmt.Sprintf("the port of monitoring.grpc-health-server in it, or the URL of monitoring.http-health-server in http, "+
 			"such as \"http://{host}:8080/health\", here or in the health target of each endpoint, "+
@@ -92,12 +90,10 @@ func (r Role) checkTargets(list []Endpoint) error {
 	}
 }
 
-// roles gives the names of all roles, in order.
-func roles() []string {
-	names := make([]string, 0, len(presets))
-	for r := range presets {
-		names = append(names, string(r))
+// check returns an error unless the role is known.
+func (r Role) check() error {
+	if _, ok := presets[r]; ok {
+		return nil
 	}
-	slices.Sort(names)
-	return names
+	return &configerr.Error{Field: "role", Value: fault.Quote(r), Want: strictjson.OneOf(slices.Sorted(maps.Keys(presets))...)}
 }

@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -55,9 +57,9 @@ func TestCertificatesAreRotatedOnDiskUnderLoad(t *testing.T) {
 			RootCAFile: put(t, "ca.pem", s.CA().PEM()), CertFile: put(t, "cert.pem", pair.CertPEM), KeyFile: put(t, "key.pem", pair.KeyPEM),
 		}
 	}
-	client := connect(t, cluster, cantonlb.Config{Endpoints: list, Idempotent: []string{"/lbtest.Echo/*"}}, 3)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list, Idempotent: []string{"/lbtest.Echo/*"}}, 3)
 	const rounds = 3
-	failed, calls := underLoad(timeout(t), 4, func(ctx context.Context) error { return call(ctx, client) }, func() {
+	failed, calls := underLoad(testkit.Context(t), 4, func(ctx context.Context) error { return call(ctx, client) }, func() {
 		for round := range rounds {
 			for i := range list {
 				s := cluster.Server(i)
@@ -68,8 +70,8 @@ func TestCertificatesAreRotatedOnDiskUnderLoad(t *testing.T) {
 				put(t, list[i].TLS.RootCAFile, s.CA().PEM())
 				s.Stop()
 				s.Restart()
-				require.Eventually(t, func() bool { return s.TotalConns() == round+2 }, patience, time.Millisecond)
-				require.NoError(t, client.WaitHealthy(timeout(t), 3), "only the new certificates fit")
+				require.Eventually(t, func() bool { return s.TotalConns() == round+2 }, testkit.Patience, time.Millisecond)
+				require.NoError(t, client.WaitHealthy(testkit.Context(t), 3), "only the new certificates fit")
 			}
 		}
 	})

@@ -18,8 +18,10 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // deployed names the servers of a cluster as endpoints with what they ask for: the
@@ -53,25 +55,25 @@ func put(t *testing.T, path, content string) string {
 
 func TestOneListMixesAuthoritiesAndPlaintext(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.WithTLS(0, 1))
-	client := connect(t, cluster, cantonlb.Config{Endpoints: deployed(cluster)}, 3)
-	assert.Equal(t, map[string]int{"server0": 3, "server1": 3, "server2": 3}, spread(t, client, 9))
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: deployed(cluster)}, 3)
+	assert.Equal(t, map[string]int{"server0": 3, "server1": 3, "server2": 3}, testkit.Spread(t, client, 9))
 }
 
 func TestAnEndpointWithTheWrongAuthorityIsOutAndTheOthersGoOn(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.WithTLS())
 	list := deployed(cluster)
 	list[1].TLS.RootCAPEM = list[0].TLS.RootCAPEM
-	client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 2)
-	assert.Equal(t, []string{"server0", "server2"}, slices.Sorted(maps.Keys(spread(t, client, 10))))
-	s := await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").ConnectionError != "" })
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 2)
+	assert.Equal(t, []string{"server0", "server2"}, slices.Sorted(maps.Keys(testkit.Spread(t, client, 10))))
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").ConnectionError != "" })
 	bad := endpoint(s, "server1")
 	assert.Equal(t, cantonlb.StateConnecting, bad.State)
-	assert.Equal(t, healthcheck.ReasonHandshakeFailed, bad.Reason)
+	assert.Equal(t, report.ReasonHandshakeFailed, bad.Reason)
 	assert.Equal(t, "handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority", bad.ConnectionError)
 	assert.False(t, bad.Eligible)
 	var told []string
 	for _, e := range client.Events() {
-		if e.Endpoint == "server1" && e.Reason != healthcheck.ReasonNone {
+		if e.Endpoint == "server1" && e.Reason != report.ReasonNone {
 			told = append(told, e.String())
 		}
 	}
@@ -80,7 +82,7 @@ func TestAnEndpointWithTheWrongAuthorityIsOutAndTheOthersGoOn(t *testing.T) {
 
 	list[1].TLS.RootCAPEM = cluster.Server(1).CA().PEM()
 	require.NoError(t, client.Update(list))
-	require.NoError(t, client.WaitHealthy(timeout(t), 3))
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 3))
 }
 
 func TestClientCertificatesAreTheEndpointsOwn(t *testing.T) {
@@ -90,14 +92,14 @@ func TestClientCertificatesAreTheEndpointsOwn(t *testing.T) {
 		pair := cluster.Server(i).ClientCert()
 		list[i].TLS.CertFile, list[i].TLS.KeyFile = put(t, "cert.pem", pair.CertPEM), put(t, "key.pem", pair.KeyPEM)
 	}
-	client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 2)
-	assert.Equal(t, map[string]int{"server0": 2, "server1": 2}, spread(t, client, 4))
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 2)
+	assert.Equal(t, map[string]int{"server0": 2, "server1": 2}, testkit.Spread(t, client, 4))
 
 	list[1].TLS.CertFile, list[1].TLS.KeyFile = list[0].TLS.CertFile, list[0].TLS.KeyFile
-	other := connect(t, cluster, cantonlb.Config{Endpoints: list}, 1)
-	s := await(t, other, func(s cantonlb.Status) bool { return endpoint(s, "server1").ConnectionError != "" })
+	other := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 1)
+	s := clientkit.Await(t, other, func(s cantonlb.Status) bool { return endpoint(s, "server1").ConnectionError != "" })
 	assert.Contains(t, endpoint(s, "server1").ConnectionError, "remote error: tls: ", "the server's alert")
-	assert.Equal(t, healthcheck.ReasonHandshakeFailed, endpoint(s, "server1").Reason)
+	assert.Equal(t, report.ReasonHandshakeFailed, endpoint(s, "server1").Reason)
 }
 
 func TestTwoEndpointsOfOneAddressWithDifferentServerNamesStayTwo(t *testing.T) {
@@ -108,20 +110,20 @@ func TestTwoEndpointsOfOneAddressWithDifferentServerNamesStayTwo(t *testing.T) {
 	two.Name, two.ServerName = "two", "server0.lbtest"
 	bad := one
 	bad.Name, bad.ServerName = "bad", "elsewhere.example"
-	client := connect(t, cluster, cantonlb.Config{Endpoints: []cantonlb.Endpoint{one, two, bad}}, 2)
-	s := await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "bad").ConnectionError != "" })
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: []cantonlb.Endpoint{one, two, bad}}, 2)
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "bad").ConnectionError != "" })
 	assert.Contains(t, endpoint(s, "bad").ConnectionError, "not elsewhere.example")
-	spread(t, client, 4)
-	s = await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "two").Calls.Picked >= 2 })
+	testkit.Spread(t, client, 4)
+	s = clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "two").Calls.Picked >= 2 })
 	assert.EqualValues(t, 2, endpoint(s, "server0").Calls.Picked)
-	cluster.WaitConns(0, 2, patience)
+	cluster.WaitConns(0, 2, testkit.Patience)
 }
 
 func TestTheEndpointOfACallAndItsHandshakeAreToBeHad(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithTLS())
-	client := connect(t, cluster, cantonlb.Config{Endpoints: deployed(cluster)}, 1)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: deployed(cluster)}, 1)
 	var p peer.Peer
-	_, err := lbtest.Echo(timeout(t), client, "x", grpc.Peer(&p))
+	_, err := lbtest.Echo(testkit.Context(t), client, "x", grpc.Peer(&p))
 	require.NoError(t, err)
 	name, ok := cantonlb.EndpointOf(&p)
 	assert.True(t, ok)
@@ -149,14 +151,14 @@ func TestAChannelWhoseCredentialsKnowNoEndpointRefusesAListThatNeedsThem(t *test
 	conn, err := grpc.NewClient("static:///all", append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	require.NoError(t, err)
 	defer conn.Close()
-	_, err = lbtest.Echo(timeout(t), conn, "x")
+	_, err = lbtest.Echo(testkit.Context(t), conn, "x")
 	require.ErrorContains(t, err, "secure all endpoints alike")
 	assert.Zero(t, cluster.TotalConns(0))
 
 	plain, err := grpc.NewClient("static:///all", opts...)
 	require.NoError(t, err)
 	defer plain.Close()
-	_, err = lbtest.Echo(timeout(t), plain, "x", grpc.WaitForReady(true))
+	_, err = lbtest.Echo(testkit.Context(t), plain, "x", grpc.WaitForReady(true))
 	require.NoError(t, err, "a plain channel with the credentials that DialOptions gives")
 }
 
@@ -166,9 +168,9 @@ func TestTheChannelsCredentialsAreForThoseThatSayNothing(t *testing.T) {
 	require.True(t, roots.AppendCertsFromPEM([]byte(cluster.Server(0).CA().PEM())))
 	list := deployed(cluster)
 	list[0].Address, list[0].TLS = cluster.Addrs()[0], cantonlb.TLS{}
-	client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 2,
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 2,
 		grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})))
-	assert.Equal(t, map[string]int{"server0": 2, "server1": 2}, spread(t, client, 4))
+	assert.Equal(t, map[string]int{"server0": 2, "server1": 2}, testkit.Spread(t, client, 4))
 }
 
 func TestABundleSecuresAListThatAsksForNothing(t *testing.T) {
@@ -178,7 +180,7 @@ func TestABundleSecuresAListThatAsksForNothing(t *testing.T) {
 		append(cluster.DialOptions(), grpc.WithCredentialsBundle(insecure.NewBundle()))...)
 	require.NoError(t, err)
 	defer client.Close()
-	assert.Equal(t, map[string]int{"server1": 2}, spread(t, client, 2))
+	assert.Equal(t, map[string]int{"server1": 2}, testkit.Spread(t, client, 2))
 }
 
 func TestABadFileIsAnErrorAndABadChangeOfItANote(t *testing.T) {
@@ -190,14 +192,14 @@ func TestABadFileIsAnErrorAndABadChangeOfItANote(t *testing.T) {
 		`": no certificate in it; want a file with at least one certificate in PEM`)
 
 	put(t, list[0].TLS.RootCAFile, cluster.Server(0).CA().PEM())
-	client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 1)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 1)
 	assert.Empty(t, client.Status().Notes)
 	put(t, list[0].TLS.RootCAFile, "nothing")
 	cluster.Disconnect(0)
-	s := await(t, client, func(s cantonlb.Status) bool { return len(s.Notes) > 0 })
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return len(s.Notes) > 0 })
 	assert.Equal(t, []string{`endpoint "server0": what its files held before is still in force: ` +
 		list[0].TLS.RootCAFile + `: no certificate in it`}, s.Notes)
-	require.NoError(t, client.WaitHealthy(timeout(t), 1))
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
 }
 
 // call makes one call and gives its error.

@@ -4,39 +4,47 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/fault"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
 // maxServiceConfig bounds the user's service config, in bytes.
 const maxServiceConfig = 1 << 20
 
-// serviceConfig makes the channel's service config out of the policy and the
-// user's own, which has no say in load balancing. cfg is changed if the user
-// names the service to be asked for there.
-func serviceConfig(policy string, cfg *endpointset.Config, user string) (string, error) {
-	out := make(map[string]any)
-	if user != "" {
-		if err := mergeUser(out, cfg, user); err != nil {
-			return "", err
-		}
-	}
-	out["loadBalancingConfig"] = []any{map[string]any{policy: cfg}}
-	text, err := json.Marshal(out)
+// userConfig is what the user's service config adds to the channel's, by key.
+type userConfig map[string]any
+
+// with returns the channel's service config, as JSON: the user's and the policy.
+func (u userConfig) with(policy Policy, cfg settings.Config) (string, error) {
+	u["loadBalancingConfig"] = []any{map[Policy]any{policy: cfg}}
+	text, err := json.Marshal(u)
 	return string(text), err
 }
 
-func mergeUser(out map[string]any, cfg *endpointset.Config, user string) error {
-	if len(user) > maxServiceConfig {
-		return &strictjson.Error{Field: "serviceConfig", Want: fmt.Sprintf("at most %d bytes", maxServiceConfig)}
+// readServiceConfig reads the user's service config, which may not choose the load
+// balancing. health is changed if the user names there the service to ask for.
+func readServiceConfig(text string, health *healthcheck.Config) (userConfig, error) {
+	user := make(userConfig)
+	if text == "" {
+		return user, nil
+	}
+	if len(text) > maxServiceConfig {
+		return nil, &configerr.Error{Field: "serviceConfig", Want: fmt.Sprintf("at most %d bytes", maxServiceConfig)}
 	}
 	keep := func(key string) func(json.RawMessage) error {
-		return func(raw json.RawMessage) error { out[key] = raw; return nil }
+		return func(raw json.RawMessage) error { user[key] = raw; return nil }
 	}
 	ours := func(json.RawMessage) error {
-		return &strictjson.Error{Want: "no load balancing: it is set by the other fields of Config"}
+		return &configerr.Error{Want: "no load balancing: it is set by the other fields of Config"}
 	}
-	err := strictjson.Object([]byte(user), map[string]func(json.RawMessage) error{
+	err := strictjson.Object([]byte(text), map[string]func(json.RawMessage) error{
 		"methodConfig":        keep("methodConfig"),
 		"retryThrottling":     keep("retryThrottling"),
 		"loadBalancingConfig": ours,
@@ -44,23 +52,34 @@ func mergeUser(out map[string]any, cfg *endpointset.Config, user string) error {
 		"healthCheckConfig": func(raw json.RawMessage) error {
 			var service string
 			err := strictjson.Object(raw, map[string]func(json.RawMessage) error{
-				"serviceName": strictjson.String(&service, healthServiceLimit),
+				"serviceName": strictjson.String(&service, healthcheck.MaxService),
 			})
 			switch {
 			case err != nil:
 				return err
-			case cfg.HealthCheck.Disabled, cfg.HealthCheck.HTTP != "", cfg.HealthCheck.GRPCPort != 0:
-				out["healthCheckConfig"] = raw // grpc's own Watch, besides what we do
-			case cfg.HealthCheck.Service == "":
-				cfg.HealthCheck.Service = service
-			case cfg.HealthCheck.Service != service:
-				out["healthCheckConfig"] = raw // both have to pass
+			case health.Disabled, health.HTTP != "", health.GRPCPort != 0:
+				user["healthCheckConfig"] = raw // grpc's own Watch, besides what we do
+			case health.Service == "":
+				health.Service = service
+			case health.Service != service:
+				user["healthCheckConfig"] = raw // both have to pass
 			}
 			return nil
 		},
 	})
-	return strictjson.Prefix("serviceConfig", err)
+	if err == nil {
+		err = askGRPC(text)
+	}
+	return user, fault.Prefix("serviceConfig", err)
 }
 
-// healthServiceLimit bounds the name of a health service, in bytes.
-const healthServiceLimit = 512
+// askGRPC finds out what grpc says of a service config, by making a channel that
+// connects to nothing.
+func askGRPC(serviceConfig string) error {
+	conn, err := grpc.NewClient("passthrough:///unused", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultServiceConfig(serviceConfig))
+	if err != nil {
+		return &configerr.Error{Problem: cleantext.Detail(err.Error()), Want: "one that grpc takes"}
+	}
+	return conn.Close()
+}

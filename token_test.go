@@ -13,8 +13,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // assertOwnTokens asserts that no server has been shown another's token.
@@ -29,9 +31,9 @@ func TestEachServerGetsItsOwnTokenByCallsAndProbes(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.WithTLS(0, 1), lbtest.WithTokens())
 	list := deployed(cluster)
 	list[1].TokenFile, list[1].Token = put(t, "token", list[1].Token.Reveal()+"\n"), cantonlb.Secret{}
-	client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 3)
-	assert.Equal(t, map[string]int{"server0": 3, "server1": 3, "server2": 3}, spread(t, client, 9))
-	stream, err := lbtest.Ticks(timeout(t), client, time.Second)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 3)
+	assert.Equal(t, map[string]int{"server0": 3, "server1": 3, "server2": 3}, testkit.Spread(t, client, 9))
+	stream, err := lbtest.Ticks(testkit.Context(t), client, time.Second)
 	require.NoError(t, err)
 	_, err = stream.Recv()
 	require.NoError(t, err)
@@ -46,21 +48,21 @@ func TestAnEndpointWithTheWrongTokenIsOutAndTheOthersGoOn(t *testing.T) {
 	list := deployed(cluster)
 	path := put(t, "token", "expired")
 	list[1].TokenFile, list[1].Token = path, cantonlb.Secret{}
-	client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 1)
-	assert.Equal(t, map[string]int{"server0": 5}, spread(t, client, 5))
-	s := await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").State == cantonlb.StateUnhealthy })
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 1)
+	assert.Equal(t, map[string]int{"server0": 5}, testkit.Spread(t, client, 5))
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").State == cantonlb.StateUnhealthy })
 	bad := endpoint(s, "server1")
-	assert.Equal(t, healthcheck.ReasonProbeDenied, bad.Reason)
+	assert.Equal(t, report.ReasonProbeDenied, bad.Reason)
 	assert.Equal(t, "UNAUTHENTICATED: lbtest: wrong token", bad.Detail)
 
 	put(t, path, cluster.Server(1).Token()) // it is read again
-	require.NoError(t, client.WaitHealthy(timeout(t), 2))
-	assert.Equal(t, map[string]int{"server0": 2, "server1": 2}, spread(t, client, 4))
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
+	assert.Equal(t, map[string]int{"server0": 2, "server1": 2}, testkit.Spread(t, client, 4))
 }
 
 func TestACallThatIsMadeAgainElsewhereCarriesTheTokenOfThere(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.WithTLS(), lbtest.WithTokens())
-	client := connect(t, cluster, cantonlb.Config{
+	client := clientkit.Connect(t, cluster, cantonlb.Config{
 		Endpoints: deployed(cluster), Idempotent: []string{"/lbtest.Echo/*"},
 		RetryBudget: cantonlb.RetryBudget{PerSecond: 1000},
 	}, 3)
@@ -68,9 +70,9 @@ func TestACallThatIsMadeAgainElsewhereCarriesTheTokenOfThere(t *testing.T) {
 	cluster.SetLatency(1, time.Hour)
 	answered := make(chan error, 30)
 	for range cap(answered) {
-		go func() { answered <- call(timeout(t), client) }()
+		go func() { answered <- call(testkit.Context(t), client) }()
 	}
-	cluster.WaitCalls(1, 5, patience)
+	cluster.WaitCalls(1, 5, testkit.Patience)
 	cluster.SetServing(1, "", false) // those are rescued
 	for range cap(answered) {
 		require.NoError(t, <-answered)
@@ -95,19 +97,19 @@ func TestCallsOnAnEndpointWithoutItsTokenGoElsewhereAndItTellsWhy(t *testing.T) 
 	own := new(fickle)
 	own.say(nil)
 	list[1].Credentials = own
-	client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 2)
-	assert.Equal(t, map[string]int{"server0": 2, "server1": 2}, spread(t, client, 4))
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 2)
+	assert.Equal(t, map[string]int{"server0": 2, "server1": 2}, testkit.Spread(t, client, 4))
 	assert.Equal(t, []string{"mine"}, cluster.Server(1).TokensSeen())
 
 	own.say(errors.New("the issuer is away"))
 	for range 10 {
-		require.NoError(t, call(timeout(t), client), "nothing was sent, so any call can be made again")
+		require.NoError(t, call(testkit.Context(t), client), "nothing was sent, so any call can be made again")
 	}
-	s := await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").State == cantonlb.StateUnhealthy })
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").State == cantonlb.StateUnhealthy })
 	assert.Contains(t, endpoint(s, "server1").Detail, `endpoint "server1": no token: the issuer is away`)
 	own.say(nil)
-	await(t, client, func(s cantonlb.Status) bool {
-		require.NoError(t, call(timeout(t), client)) // if it was ejected meanwhile, a call has to try it
+	clientkit.Await(t, client, func(s cantonlb.Status) bool {
+		require.NoError(t, call(testkit.Context(t), client)) // if it was ejected meanwhile, a call has to try it
 		return s.Eligible() == 2
 	})
 }
@@ -124,8 +126,8 @@ func TestATokenIsNotSentInPlaintextUnlessThatIsAllowed(t *testing.T) {
 	assert.Empty(t, cluster.Server(0).TokensSeen())
 
 	list[0].AllowInsecureTokens = true
-	client := connect(t, cluster, cantonlb.Config{Endpoints: list}, 1)
-	require.NoError(t, call(timeout(t), client))
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 1)
+	require.NoError(t, call(testkit.Context(t), client))
 	assertOwnTokens(t, cluster)
 }
 
@@ -140,16 +142,16 @@ func TestATokenThatExpiresUnderLoadTakesTheEndpointOutAndNoIdempotentCallFails(t
 			path := put(t, "token", list[1].Token.Reveal())
 			list[1].TokenFile, list[1].Token = path, cantonlb.Secret{}
 			list[1].Health.HTTP = cluster.Server(1).HealthPageURL()
-			client := connect(t, cluster, cantonlb.Config{
+			client := clientkit.Connect(t, cluster, cantonlb.Config{
 				Endpoints: list, Idempotent: []string{"/lbtest.Echo/*"}, RetryBudget: cantonlb.RetryBudget{PerSecond: 10_000},
 			}, 3)
-			failed, _ := underLoad(timeout(t), 4, func(ctx context.Context) error { return call(ctx, client) }, func() {
+			failed, _ := underLoad(testkit.Context(t), 4, func(ctx context.Context) error { return call(ctx, client) }, func() {
 				cluster.Server(1).SetToken("renewed")
 				secret("renewed")
-				s := await(t, client, func(s cantonlb.Status) bool { return !endpoint(s, "server1").Eligible })
-				assert.Contains(t, []healthcheck.Reason{healthcheck.ReasonProbeDenied, healthcheck.ReasonCallsFailing}, endpoint(s, "server1").Reason)
+				s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return !endpoint(s, "server1").Eligible })
+				assert.Contains(t, []report.Reason{report.ReasonProbeDenied, report.ReasonCallsFailing}, endpoint(s, "server1").Reason)
 				put(t, path, "renewed")
-				await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 3 })
+				clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 3 })
 			})
 			assert.Empty(t, failed)
 		})
@@ -158,7 +160,7 @@ func TestATokenThatExpiresUnderLoadTakesTheEndpointOutAndNoIdempotentCallFails(t
 
 func TestACallOfTheServersOwnDenialIsTheCallers(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithTLS())
-	client := connect(t, cluster, cantonlb.Config{Endpoints: deployed(cluster)}, 1)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: deployed(cluster)}, 1)
 	cluster.Server(0).SetToken("needed")
-	assert.Equal(t, codes.Unauthenticated, status.Code(call(timeout(t), client)))
+	assert.Equal(t, codes.Unauthenticated, status.Code(call(testkit.Context(t), client)))
 }

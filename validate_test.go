@@ -2,7 +2,6 @@ package cantonlb_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -16,8 +15,10 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // identities is a hook that asks each connection for its server's name, and says
@@ -70,28 +71,28 @@ func TestEachConnectionIsValidatedOnItselfBeforeItIsPicked(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
 	ids := newIdentities()
 	ids.set("server1", cantonlb.Validation{Result: cantonlb.ValidationMismatch, Detail: "sequencer B; want sequencer A"})
-	client := connect(t, cluster, cantonlb.Config{Validate: ids.validate}, 2)
-	s := await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").State == cantonlb.StateUnhealthy })
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Validate: ids.validate}, 2)
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").State == cantonlb.StateUnhealthy })
 	bad := endpoint(s, "server1")
-	assert.Equal(t, healthcheck.ReasonIdentityMismatch, bad.Reason)
+	assert.Equal(t, report.ReasonIdentityMismatch, bad.Reason)
 	assert.Equal(t, "sequencer B; want sequencer A", bad.Detail)
-	assert.Equal(t, healthcheck.Healthy, bad.Health, "its probes pass")
-	assert.Equal(t, map[string]int{"server0": 5, "server2": 5}, spread(t, client, 10))
+	assert.Equal(t, report.Healthy, bad.Health, "its probes pass")
+	assert.Equal(t, map[string]int{"server0": 5, "server2": 5}, testkit.Spread(t, client, 10))
 	for _, name := range cluster.Names() {
 		assert.Equal(t, 1, ids.times(name))
 		assert.Equal(t, name, ids.by[name], "on its own connection")
 	}
 	var shown []cantonlb.Event
 	for _, e := range client.Events() {
-		if e.Endpoint == "server1" && e.Reason == healthcheck.ReasonIdentityMismatch {
+		if e.Endpoint == "server1" && e.Reason == report.ReasonIdentityMismatch {
 			shown = append(shown, e)
 		}
 	}
 	assert.Len(t, shown, 1, "one event, and one line in the log")
 
 	cluster.Disconnect(0)
-	await(t, client, func(cantonlb.Status) bool { return ids.times("server0") == 2 })
-	require.NoError(t, client.WaitHealthy(timeout(t), 2))
+	clientkit.Await(t, client, func(cantonlb.Status) bool { return ids.times("server0") == 2 })
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
 }
 
 func TestAMismatchIsLookedIntoAgainSlowly(t *testing.T) {
@@ -100,14 +101,14 @@ func TestAMismatchIsLookedIntoAgainSlowly(t *testing.T) {
 		ids := newIdentities()
 		ids.set("server0", cantonlb.Validation{Result: cantonlb.ValidationMismatch, Detail: "B"})
 		client, err := cantonlb.NewClient(cantonlb.Config{
-			Endpoints: endpointsOf(cluster), Validate: ids.validate, NoneEligible: cantonlb.FailOpen,
+			Endpoints: clientkit.Endpoints(cluster), Validate: ids.validate, NoneEligible: cantonlb.FailOpen,
 		}, cluster.DialOptions()...)
 		require.NoError(t, err)
 		defer client.Close()
 		synctest.Wait()
 		_, err = lbtest.ServedBy(t.Context(), client)
 		none := noneEligible(t, err)
-		assert.Equal(t, healthcheck.ReasonIdentityMismatch, none.Endpoints[0].Reason)
+		assert.Equal(t, report.ReasonIdentityMismatch, none.Endpoints[0].Reason)
 		assert.Contains(t, err.Error(), "server0 unhealthy (identity_mismatch", "not even FailOpen trusts it")
 		time.Sleep(5 * time.Minute)
 		n := ids.times("server0")
@@ -126,11 +127,11 @@ func TestAServerThatCannotSayWhoItIsIsAskedAgainOnceItIsHealthy(t *testing.T) {
 		cluster.SetServing(0, "", false)
 		ids := newIdentities()
 		ids.set("server0", cantonlb.Validation{Detail: "it starts up"})
-		client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: endpointsOf(cluster), Validate: ids.validate}, cluster.DialOptions()...)
+		client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: clientkit.Endpoints(cluster), Validate: ids.validate}, cluster.DialOptions()...)
 		require.NoError(t, err)
 		defer client.Close()
 		time.Sleep(time.Minute)
-		assert.Equal(t, healthcheck.ReasonNotServing, client.Status().Endpoints[0].Reason)
+		assert.Equal(t, report.ReasonNotServing, client.Status().Endpoints[0].Reason)
 		before := ids.times("server0")
 		ids.set("server0", cantonlb.Validation{Result: cantonlb.ValidationOK})
 		cluster.SetServing(0, "", true)
@@ -144,7 +145,7 @@ func TestAServerThatDoesNotSayWhoItIsIsNotPicked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
 		client, err := cantonlb.NewClient(cantonlb.Config{
-			Endpoints: endpointsOf(cluster),
+			Endpoints: clientkit.Endpoints(cluster),
 			Validate: func(ctx context.Context, _ grpc.ClientConnInterface, _ cantonlb.Endpoint) cantonlb.Validation {
 				<-ctx.Done()
 				return cantonlb.Validation{}
@@ -155,20 +156,19 @@ func TestAServerThatDoesNotSayWhoItIsIsNotPicked(t *testing.T) {
 		time.Sleep(time.Second)
 		e := client.Status().Endpoints[0]
 		assert.Equal(t, cantonlb.StateUnknown, e.State)
-		assert.Equal(t, healthcheck.ReasonValidating, e.Reason)
+		assert.Equal(t, report.ReasonValidating, e.Reason)
 		early, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		err = call(early, client)
 		require.ErrorIs(t, err, context.DeadlineExceeded, "calls wait for what is being found out")
-		assert.Equal(t, healthcheck.ReasonValidating, noneEligible(t, err).Endpoints[0].Reason)
+		assert.Equal(t, report.ReasonValidating, noneEligible(t, err).Endpoints[0].Reason)
 
 		time.Sleep(5 * time.Second)
 		e = client.Status().Endpoints[0]
 		assert.Equal(t, cantonlb.StateUnhealthy, e.State)
-		assert.Equal(t, healthcheck.ReasonNotValidated, e.Reason)
+		assert.Equal(t, report.ReasonNotValidated, e.Reason)
 		assert.Equal(t, "no answer within 5s", e.Detail)
-		_, ok := errors.AsType[*cantonlb.NoEligibleError](call(t.Context(), client))
-		assert.True(t, ok)
+		_ = noneEligible(t, call(t.Context(), client))
 	})
 }
 
@@ -179,7 +179,7 @@ func TestAValidationCarriesTheEndpointsToken(t *testing.T) {
 	for i := range list { // so that no probe carries it
 		list[i].Health = cantonlb.HealthTarget{HTTP: cluster.Server(i).HealthPageURL()}
 	}
-	connect(t, cluster, cantonlb.Config{Endpoints: list, Validate: ids.validate}, 2)
+	clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list, Validate: ids.validate}, 2)
 	assertOwnTokens(t, cluster)
 	assert.Equal(t, 2, ids.times("server0")+ids.times("server1"))
 }
@@ -189,7 +189,7 @@ func TestAPlainChannelValidatesWhereverItsListIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ids := newIdentities()
 			cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-			list, target := endpointsOf(cluster), "static:///all"
+			list, target := clientkit.Endpoints(cluster), "static:///all"
 			if !inConfig {
 				list, target = nil, cluster.Target()
 			}
@@ -204,7 +204,7 @@ func TestAPlainChannelValidatesWhereverItsListIs(t *testing.T) {
 			require.NoError(t, err)
 			defer conn.Close()
 			for range 5 {
-				by, err := lbtest.ServedBy(timeout(t), conn, grpc.WaitForReady(true))
+				by, err := lbtest.ServedBy(testkit.Context(t), conn, grpc.WaitForReady(true))
 				require.NoError(t, err)
 				assert.Equal(t, "server0", by)
 			}

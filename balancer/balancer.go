@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/serviceconfig"
 
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/settings"
 )
 
 // Name is the policy's name in a service config.
@@ -25,5 +26,5 @@ func (builder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balance
 
 // ParseConfig implements grpc's balancer.ConfigParser.
 func (builder) ParseConfig(data json.RawMessage) (serviceconfig.LoadBalancingConfig, error) {
-	return endpointset.ParseConfig(data)
+	return settings.ParseConfig(data)
 }

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	lb "github.com/cantonlb/cantonlb/balancer"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -38,10 +39,10 @@ func TestCallsAreSpreadEvenlyOverAPlainChannel(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
 		conn := dial(t, c, policy(`{}`))
-		_, err := lbtest.Echo(within(t, patience), conn, "the first call waits for a connection")
+		_, err := lbtest.Echo(testkit.Context(t), conn, "the first call waits for a connection")
 		require.NoError(t, err)
 		settled(t, conn)
-		assert.Equal(t, map[string]int{"server0": 20, "server1": 20, "server2": 20}, spread(t, conn, 60))
+		assert.Equal(t, map[string]int{"server0": 20, "server1": 20, "server2": 20}, testkit.Spread(t, conn, 60))
 		for i := range 3 {
 			assert.Equal(t, 1, c.TotalConns(i), "the probes use the calls' connection")
 			assert.Positive(t, c.HealthWatches(i))
@@ -57,10 +58,10 @@ func TestAKilledServerIsSkippedAndComesBackAfterRestart(t *testing.T) {
 		settled(t, conn)
 		c.Kill(1)
 		synctest.Wait()
-		assert.Equal(t, map[string]int{"server0": 10, "server2": 10}, spread(t, conn, 20))
+		assert.Equal(t, map[string]int{"server0": 10, "server2": 10}, testkit.Spread(t, conn, 20))
 		c.Restart(1)
-		time.Sleep(patience)
-		assert.Len(t, spread(t, conn, 30), 3)
+		time.Sleep(testkit.Patience)
+		assert.Len(t, testkit.Spread(t, conn, 30), 3)
 	})
 }
 
@@ -81,7 +82,7 @@ func TestWithAllServersDownCallsFailFastOrWait(t *testing.T) {
 
 		done := make(chan error, 1)
 		go func() {
-			_, err := lbtest.Echo(within(t, time.Minute), conn, "x", grpc.WaitForReady(true))
+			_, err := lbtest.Echo(testkit.Within(t, time.Minute), conn, "x", grpc.WaitForReady(true))
 			done <- err
 		}()
 		synctest.Wait()
@@ -98,13 +99,13 @@ func TestNotServingTakesAServerOutAndServingBringsItBack(t *testing.T) {
 		settled(t, conn)
 		c.SetServing(0, "", false)
 		synctest.Wait()
-		assert.Equal(t, map[string]int{"server1": 10}, spread(t, conn, 10))
+		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, conn, 10))
 		c.SetServing(1, "", false)
 		synctest.Wait()
 		assert.ErrorContains(t, refusal(t, conn), "server0.lbtest:1 unhealthy (not_serving")
 		c.SetServing(0, "", true)
 		time.Sleep(5 * time.Second)
-		assert.Equal(t, map[string]int{"server0": 10}, spread(t, conn, 10))
+		assert.Equal(t, map[string]int{"server0": 10}, testkit.Spread(t, conn, 10))
 		assert.Equal(t, 1, c.TotalConns(0), "the connection was kept all the time")
 	})
 }
@@ -116,10 +117,10 @@ func TestAHungServerIsFoundThoughItsConnectionStaysOpen(t *testing.T) {
 		settled(t, conn)
 		c.Hang(0)
 		time.Sleep(2 * time.Second)
-		assert.Equal(t, map[string]int{"server1": 10}, spread(t, conn, 10))
+		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, conn, 10))
 		c.Resume(0)
-		time.Sleep(patience)
-		assert.Len(t, spread(t, conn, 10), 2)
+		time.Sleep(testkit.Patience)
+		assert.Len(t, testkit.Spread(t, conn, 10), 2)
 	})
 }
 
@@ -160,7 +161,7 @@ func TestAGracefulStopLosesNoCall(t *testing.T) {
 		c.Stop(0)
 		time.Sleep(time.Second)
 		c.Restart(0)
-		time.Sleep(patience)
+		time.Sleep(testkit.Patience)
 		c.Stop(1)
 		time.Sleep(time.Second)
 		for _, stop := range stops {
@@ -185,24 +186,24 @@ func TestAForeignResolverWorks(t *testing.T) {
 		r.InitialState(foreignList(c.Addrs()[0], c.Addrs()[1], c.Addrs()[0]))
 		conn := dialTarget(t, "foreign:///x", policy(`{}`), append(c.DialOptions(), grpc.WithResolvers(r))...)
 		settled(t, conn)
-		assert.Equal(t, map[string]int{"server0": 10, "server1": 10}, spread(t, conn, 20), "duplicates merge")
+		assert.Equal(t, map[string]int{"server0": 10, "server1": 10}, testkit.Spread(t, conn, 20), "duplicates merge")
 
 		stop := calling(t, conn, time.Millisecond)
 		r.UpdateState(foreignList(c.Addrs()[1], c.Addrs()[2]))
 		time.Sleep(time.Second)
 		_, err := stop()
 		assert.NoError(t, err, "a change of the list loses no call")
-		assert.Equal(t, map[string]int{"server1": 10, "server2": 10}, spread(t, conn, 20))
+		assert.Equal(t, map[string]int{"server1": 10, "server2": 10}, testkit.Spread(t, conn, 20))
 		assert.Equal(t, 1, c.TotalConns(1))
 		assert.Zero(t, c.Conns(0))
 
 		r.CC().ReportError(errors.New("resolver out of order"))
-		assert.Len(t, spread(t, conn, 10), 2)
+		assert.Len(t, testkit.Spread(t, conn, 10), 2)
 		r.UpdateState(grpcresolver.State{})
 		synctest.Wait()
 		assert.ErrorContains(t, refusal(t, conn), "the resolver gave an empty list")
 		r.UpdateState(foreignList(c.Addrs()[0]))
-		assert.Equal(t, map[string]int{"server0": 10}, spread(t, conn, 10))
+		assert.Equal(t, map[string]int{"server0": 10}, testkit.Spread(t, conn, 10))
 	})
 }
 
@@ -218,7 +219,7 @@ func TestAResolverErrorBeforeAnyListReachesTheCalls(t *testing.T) {
 		assert.Equal(t, codes.Unavailable, status.Code(err))
 		assert.ErrorContains(t, err, "no such host")
 		r.UpdateState(foreignList(c.Addrs()[0]))
-		_, err = lbtest.Echo(within(t, patience), conn, "x", grpc.WaitForReady(true))
+		_, err = lbtest.Echo(testkit.Context(t), conn, "x", grpc.WaitForReady(true))
 		assert.NoError(t, err)
 	})
 }
@@ -247,13 +248,13 @@ func TestABadPolicyConfigFromAResolverChangesNothing(t *testing.T) {
 		conn := dialTarget(t, "foreign:///x", policy(`{"healthCheck":{"disabled":true}}`), append(c.DialOptions(), grpc.WithResolvers(r))...)
 		r.InitialState(foreignList(c.Addrs()[0]))
 		settled(t, conn)
-		spread(t, conn, 3)
+		testkit.Spread(t, conn, 3)
 		bad := foreignList(c.Addrs()[0])
 		bad.ServiceConfig = r.CC().ParseServiceConfig(policy(`{"fall":1}`))
 		require.Error(t, bad.ServiceConfig.Err)
 		r.UpdateState(bad)
 		synctest.Wait()
-		spread(t, conn, 3)
+		testkit.Spread(t, conn, 3)
 		assert.Equal(t, 1, c.TotalConns(0))
 		assert.Zero(t, c.HealthWatches(0), "health checking is still off")
 	})
@@ -265,16 +266,16 @@ func TestAChannelThatWasIdleWorksAgain(t *testing.T) {
 		c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 		conn := dial(t, c, policy(`{}`), grpc.WithIdleTimeout(10*time.Second))
 		settled(t, conn)
-		spread(t, conn, 4)
+		testkit.Spread(t, conn, 4)
 		for range 2 {
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			require.Equal(t, connectivity.Idle, conn.GetState(), "probes are no activity")
 			assert.Zero(t, c.Conns(0)+c.Conns(1))
-			_, err := lbtest.Echo(within(t, patience), conn, "x")
+			_, err := lbtest.Echo(testkit.Context(t), conn, "x")
 			require.NoError(t, err)
 			time.Sleep(time.Second)
-			assert.Len(t, spread(t, conn, 4), 2)
+			assert.Len(t, testkit.Spread(t, conn, 4), 2)
 		}
 	})
 }
@@ -294,7 +295,7 @@ func TestSwitchingToThePolicyAndAwayFromItLosesNoCall(t *testing.T) {
 				s.ServiceConfig = r.CC().ParseServiceConfig(config)
 				r.UpdateState(s)
 				time.Sleep(time.Second)
-				assert.Len(t, spread(t, conn, 10), 2)
+				assert.Len(t, testkit.Spread(t, conn, 10), 2)
 			}
 		}
 		_, err := stop()
@@ -323,11 +324,11 @@ func TestCloseDuringUpdatesAndChangesEndsCleanly(t *testing.T) {
 		}
 		racing(func(i int) { r.UpdateState(foreignList(c.Addrs()[i%3:]...)) })
 		racing(func(i int) { c.SetServing(i%3, "", i%2 == 0) })
-		racing(func(int) { _, _ = lbtest.Echo(within(t, patience), conn, "x") }) // may fail: the channel is being closed
+		racing(func(int) { _, _ = lbtest.Echo(testkit.Context(t), conn, "x") }) // may fail: the channel is being closed
 		racing(func(int) { conn.Connect() })
 		wg.Go(func() {
 			<-start
-			_, _ = lbtest.Echo(within(t, patience), conn, "x") // the same
+			_, _ = lbtest.Echo(testkit.Context(t), conn, "x") // the same
 			assert.NoError(t, conn.Close())
 		})
 		close(start)
@@ -362,7 +363,7 @@ func TestEachServerSeesItsOwnAuthority(t *testing.T) {
 			})))
 		conn := dial(t, c, policy(`{}`))
 		settled(t, conn)
-		spread(t, conn, 10)
+		testkit.Spread(t, conn, 10)
 		both := map[string]bool{"server0.lbtest:1": true, "server1.lbtest:1": true}
 		mu.Lock()
 		defer mu.Unlock()

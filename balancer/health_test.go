@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -27,17 +28,17 @@ func TestAChannelsHealthCheckConfigIsHonoured(t *testing.T) {
 		c.SetServing(1, "", false) // nobody asks for it
 		conn := dial(t, c, `{"loadBalancingConfig":[{"healthy_round_robin":{}}],"healthCheckConfig":{"serviceName":"orders"}}`)
 		settled(t, conn)
-		assert.Len(t, spread(t, conn, 10), 2)
+		assert.Len(t, testkit.Spread(t, conn, 10), 2)
 		assert.Equal(t, 1, c.HealthWatches(0), "grpc's Watch, and none of ours")
 		c.SetServing(0, "orders", false)
 		synctest.Wait()
-		assert.Equal(t, map[string]int{"server1": 10}, spread(t, conn, 10))
+		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, conn, 10))
 		c.SetServing(1, "orders", false)
 		synctest.Wait()
 		assert.ErrorContains(t, refusal(t, conn), "server0.lbtest:1 unhealthy (channel_health: connection active but health check failed. status=NOT_SERVING)")
 		c.SetServing(0, "orders", true)
 		synctest.Wait()
-		assert.Equal(t, map[string]int{"server0": 10}, spread(t, conn, 10))
+		assert.Equal(t, map[string]int{"server0": 10}, testkit.Spread(t, conn, 10))
 		c.Hang(0)
 		time.Sleep(3 * time.Second)
 		assert.ErrorContains(t, refusal(t, conn), "probe_timeout", "what grpc's own check does not find")
@@ -50,14 +51,14 @@ func TestAHealthCheckConfigAndAServiceOfOursMustBothPass(t *testing.T) {
 		conn := dial(t, c, `{"loadBalancingConfig":[{"healthy_round_robin":{"healthCheck":{"service":"ledger"}}}],`+
 			`"healthCheckConfig":{"serviceName":"orders"}}`)
 		settled(t, conn)
-		assert.Len(t, spread(t, conn, 10), 2)
+		assert.Len(t, testkit.Spread(t, conn, 10), 2)
 		c.SetServing(0, "orders", false)
 		synctest.Wait()
-		assert.Equal(t, map[string]int{"server1": 10}, spread(t, conn, 10))
+		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, conn, 10))
 		c.SetServing(0, "orders", true)
 		c.SetServing(1, "ledger", false)
 		synctest.Wait()
-		assert.Equal(t, map[string]int{"server0": 10}, spread(t, conn, 10))
+		assert.Equal(t, map[string]int{"server0": 10}, testkit.Spread(t, conn, 10))
 	})
 }
 
@@ -68,10 +69,10 @@ func TestServersWithoutAHealthService(t *testing.T) {
 			c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, lbtest.WithoutHealth())
 			conn := dial(t, c, policy(`{}`))
 			settled(t, conn)
-			assert.Len(t, spread(t, conn, 10), 2)
+			assert.Len(t, testkit.Spread(t, conn, 10), 2)
 			c.Kill(0)
 			synctest.Wait()
-			assert.Equal(t, map[string]int{"server1": 10}, spread(t, conn, 10))
+			assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, conn, 10))
 		})
 	})
 	t.Run("are refused if so configured", func(t *testing.T) {
@@ -87,7 +88,7 @@ func TestServersWithoutAHealthService(t *testing.T) {
 			c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithoutHealth())
 			conn := dial(t, c, `{"loadBalancingConfig":[{"healthy_round_robin":{}}],"healthCheckConfig":{"serviceName":"orders"}}`)
 			settled(t, conn)
-			assert.Len(t, spread(t, conn, 3), 1)
+			assert.Len(t, testkit.Spread(t, conn, 3), 1)
 		})
 	})
 }
@@ -99,7 +100,7 @@ func TestADisabledHealthCheckAsksNothing(t *testing.T) {
 		c.SetServing(0, "", false)
 		conn := dial(t, c, policy(`{"healthCheck":{"disabled":true}}`))
 		settled(t, conn)
-		assert.Len(t, spread(t, conn, 10), 2)
+		assert.Len(t, testkit.Spread(t, conn, 10), 2)
 		assert.Zero(t, c.HealthCalls(0)+c.HealthWatches(0))
 	})
 }
@@ -124,7 +125,7 @@ func TestPoliciesForNoneEligible(t *testing.T) {
 		`{"noneEligible":"wait"}`: func(t *testing.T, c *lbtest.Cluster, conn *grpc.ClientConn) {
 			done := make(chan error, 1)
 			go func() {
-				_, err := lbtest.Echo(within(t, patience), conn, "x")
+				_, err := lbtest.Echo(testkit.Context(t), conn, "x")
 				done <- err
 			}()
 			synctest.Wait()
@@ -133,13 +134,13 @@ func TestPoliciesForNoneEligible(t *testing.T) {
 			assert.NoError(t, <-done)
 		},
 		`{"noneEligible":"failOpen"}`: func(t *testing.T, c *lbtest.Cluster, conn *grpc.ClientConn) {
-			assert.Equal(t, map[string]int{"server0": 5, "server1": 5}, spread(t, conn, 10))
+			assert.Equal(t, map[string]int{"server0": 5, "server1": 5}, testkit.Spread(t, conn, 10))
 			c.Disconnect(0)
 			synctest.Wait()
-			spread(t, conn, 10) // no call waits on the dead connection
+			testkit.Spread(t, conn, 10) // no call waits on the dead connection
 			c.SetServing(0, "", true)
 			time.Sleep(5 * time.Second)
-			assert.Equal(t, map[string]int{"server0": 10}, spread(t, conn, 10))
+			assert.Equal(t, map[string]int{"server0": 10}, testkit.Spread(t, conn, 10))
 		},
 	} {
 		t.Run(config, func(t *testing.T) {
@@ -195,7 +196,7 @@ func TestHealthOnAnotherPort(t *testing.T) {
 
 	conn := dial(t, c, policy(`{"healthCheck":{"interval":"0.05s","suspectInterval":"0.01s","service":"mediator","grpcPort":`+port+`}}`))
 	awaitState(t, conn, connectivity.Ready)
-	assert.Len(t, spread(t, conn, 3), 1)
+	assert.Len(t, testkit.Spread(t, conn, 3), 1)
 	assert.Zero(t, c.HealthCalls(0)+c.HealthWatches(0), "the calls' connection is not asked")
 	hs.SetServingStatus("mediator", healthpb.HealthCheckResponse_NOT_SERVING)
 	awaitState(t, conn, connectivity.TransientFailure)
@@ -224,7 +225,7 @@ func TestHealthOnAWebPage(t *testing.T) {
 
 	conn := dial(t, c, policy(`{"healthCheck":{"interval":"0.05s","suspectInterval":"0.01s","http":"http://{host}:`+u.Port()+`/health"}}`))
 	awaitState(t, conn, connectivity.Ready)
-	assert.Len(t, spread(t, conn, 3), 1)
+	assert.Len(t, testkit.Spread(t, conn, 3), 1)
 	code.Store(http.StatusServiceUnavailable)
 	awaitState(t, conn, connectivity.TransientFailure)
 	assert.ErrorContains(t, refusal(t, conn), "unhealthy (not_serving")

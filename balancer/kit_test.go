@@ -14,15 +14,12 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 
-	_ "github.com/cantonlb/cantonlb/balancer"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 	_ "github.com/cantonlb/cantonlb/resolver"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// patience bounds every wait. In a bubble it passes in no time.
-const patience = 20 * time.Second
 
 // policy is a service config that selects the policy with this JSON.
 func policy(config string) string {
@@ -51,32 +48,14 @@ func inBubble(t *testing.T, test func(t *testing.T)) {
 	synctest.Test(t, test)
 }
 
-func within(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // awaitState waits until the channel's state is this one.
 func awaitState(t *testing.T, conn *grpc.ClientConn, want connectivity.State) {
 	t.Helper()
 	conn.Connect()
-	ctx := within(t, patience)
+	ctx := testkit.Context(t)
 	for s := conn.GetState(); s != want; s = conn.GetState() {
 		require.True(t, conn.WaitForStateChange(ctx, s), "the channel stays %v, want %v", s, want)
 	}
-}
-
-// spread makes n calls that must succeed, and gives how many each server took.
-func spread(t *testing.T, conn *grpc.ClientConn, n int) map[string]int {
-	t.Helper()
-	seen := make(map[string]int)
-	for range n {
-		name, err := lbtest.ServedBy(within(t, patience), conn)
-		require.NoError(t, err)
-		seen[name]++
-	}
-	return seen
 }
 
 // settled waits until every endpoint of a bubble is what it will be.
@@ -90,7 +69,7 @@ func settled(t *testing.T, conn *grpc.ClientConn) {
 // refusal makes a call that must fail at once, and gives its error.
 func refusal(t *testing.T, conn *grpc.ClientConn) error {
 	t.Helper()
-	_, err := lbtest.Echo(within(t, patience), conn, "x")
+	_, err := lbtest.Echo(testkit.Context(t), conn, "x")
 	require.Error(t, err)
 	return err
 }

@@ -1,7 +1,6 @@
 package cantonid
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"strconv"
@@ -17,11 +16,11 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
-
-const patience = 20 * time.Second
 
 // cluster starts nodes, and gives them with the endpoints that they are.
 func cluster(t *testing.T, nodes ...*node) (*lbtest.Cluster, []cantonlb.Endpoint) {
@@ -33,31 +32,19 @@ func cluster(t *testing.T, nodes ...*node) (*lbtest.Cluster, []cantonlb.Endpoint
 		next++
 		lbtest.RegisterEcho(srv)
 	})
-	var list []cantonlb.Endpoint
-	for i, name := range c.Names() {
-		list = append(list, cantonlb.Endpoint{Name: name, Address: c.Addrs()[i]})
-	}
-	return c, list
+	return c, clientkit.Endpoints(c)
 }
 
 func connect(t *testing.T, c *lbtest.Cluster, list []cantonlb.Endpoint, hook Hook, healthy int) *cantonlb.Client {
 	t.Helper()
-	client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: list, Validate: hook}, c.DialOptions()...)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, client.Close()) })
-	if healthy > 0 {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
-		require.NoError(t, client.WaitHealthy(ctx, healthy))
-	}
-	return client
+	return clientkit.Connect(t, c, cantonlb.Config{Endpoints: list, Validate: hook}, healthy)
 }
 
 // out waits until an endpoint is out for this reason, and gives the detail.
-func out(t *testing.T, client *cantonlb.Client, i int, reason healthcheck.Reason) string {
+func out(t *testing.T, client *cantonlb.Client, i int, reason report.Reason) string {
 	t.Helper()
 	var e cantonlb.EndpointStatus
-	require.Eventually(t, func() bool { e = client.Status().Endpoints[i]; return e.Reason == reason }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { e = client.Status().Endpoints[i]; return e.Reason == reason }, testkit.Patience, time.Millisecond)
 	assert.False(t, e.Eligible)
 	return e.Detail
 }
@@ -69,7 +56,7 @@ func TestReplicasOfAnotherParticipantAreKeptOut(t *testing.T) {
 	bob.says("bob::1220bb")
 	c, list := cluster(t, alice, old, bob)
 	client := connect(t, c, list, Participant("alice::1220aa"), 2)
-	assert.Equal(t, `participant id "bob::1220bb"; want "alice::1220aa", as configured`, out(t, client, 2, healthcheck.ReasonIdentityMismatch))
+	assert.Equal(t, `participant id "bob::1220bb"; want "alice::1220aa", as configured`, out(t, client, 2, report.ReasonIdentityMismatch))
 }
 
 func TestTheFirstReplicaDecidesIfNothingIsSaidBeforehand(t *testing.T) {
@@ -81,7 +68,7 @@ func TestTheFirstReplicaDecidesIfNothingIsSaidBeforehand(t *testing.T) {
 	connect(t, c, list[:1], hook, 1)
 	client := connect(t, c, list, hook, 1)
 	assert.Equal(t, `participant id "bob::1220bb"; want "alice::1220aa", as endpoint "server0" said first`,
-		out(t, client, 1, healthcheck.ReasonIdentityMismatch))
+		out(t, client, 1, report.ReasonIdentityMismatch))
 }
 
 func TestASequencerOfAnotherSynchronizerOrAnotherNameIsKeptOut(t *testing.T) {
@@ -95,8 +82,8 @@ func TestASequencerOfAnotherSynchronizerOrAnotherNameIsKeptOut(t *testing.T) {
 		SynchronizerID: "da::1220dd", // the protocol version and the serial may be any
 		SequencerIDs:   map[string]string{"server0": "seq0::1220aa", "server3": "seq3::1220dd"},
 	}), 2)
-	assert.Equal(t, `synchronizer id "xx::1220dd::34-0"; want "da::1220dd", as configured`, out(t, client, 2, healthcheck.ReasonIdentityMismatch))
-	assert.Equal(t, `sequencer id "seq9::1220ff"; want "seq3::1220dd", as configured`, out(t, client, 3, healthcheck.ReasonIdentityMismatch))
+	assert.Equal(t, `synchronizer id "xx::1220dd::34-0"; want "da::1220dd", as configured`, out(t, client, 2, report.ReasonIdentityMismatch))
+	assert.Equal(t, `sequencer id "seq9::1220ff"; want "seq3::1220dd", as configured`, out(t, client, 3, report.ReasonIdentityMismatch))
 }
 
 func TestASequencerThatComesBackAsAnotherIsKeptOutAndMayComeBackAsItself(t *testing.T) {
@@ -109,13 +96,13 @@ func TestASequencerThatComesBackAsAnotherIsKeptOutAndMayComeBackAsItself(t *test
 	nodes[1].says("da::1220dd::34-0", "seq1::1220ff")
 	c.Disconnect(1)
 	assert.Equal(t, `sequencer id "seq1::1220ff"; want "seq1::1220bb", as endpoint "server1" said first`,
-		out(t, client, 1, healthcheck.ReasonIdentityMismatch))
+		out(t, client, 1, report.ReasonIdentityMismatch))
 	nodes[1].says("da::1220dd::34-0", "seq1::1220bb")
 	c.Disconnect(1)
-	require.Eventually(t, func() bool { return client.Status().Eligible() == 2 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return client.Status().Eligible() == 2 }, testkit.Patience, time.Millisecond)
 	nodes[1].says("yy::1220dd::34-0", "seq1::1220bb")
 	c.Disconnect(1)
-	assert.Contains(t, out(t, client, 1, healthcheck.ReasonIdentityMismatch), `synchronizer id "yy::1220dd::34-0"`)
+	assert.Contains(t, out(t, client, 1, report.ReasonIdentityMismatch), `synchronizer id "yy::1220dd::34-0"`)
 }
 
 func TestANodeThatDoesNotSayWhoItIsIsAskedAgain(t *testing.T) {
@@ -138,10 +125,10 @@ func TestANodeThatDoesNotSayWhoItIsIsAskedAgain(t *testing.T) {
 			x.prepare(n)
 			c, list := cluster(t, n)
 			client := connect(t, c, list, x.hook, 0)
-			assert.Contains(t, out(t, client, 0, healthcheck.ReasonNotValidated), x.detail)
+			assert.Contains(t, out(t, client, 0, report.ReasonNotValidated), x.detail)
 			n.failure.Store(nil)
 			n.says("x", "y")
-			require.Eventually(t, func() bool { return client.Status().Eligible() == 1 }, patience, time.Millisecond)
+			require.Eventually(t, func() bool { return client.Status().Eligible() == 1 }, testkit.Patience, time.Millisecond)
 		})
 	}
 }
@@ -171,7 +158,7 @@ func TestAnIDWithoutItsFingerprintIsNobodys(t *testing.T) {
 	mallory.says("alice::1220ff")
 	c, list := cluster(t, mallory)
 	client := connect(t, c, list, Participant("alice"), 0)
-	assert.Equal(t, `participant id "alice::1220ff"; want "alice", as configured`, out(t, client, 0, healthcheck.ReasonIdentityMismatch))
+	assert.Equal(t, `participant id "alice::1220ff"; want "alice", as configured`, out(t, client, 0, report.ReasonIdentityMismatch))
 
 	mallory.says("da::1220ff::34-0", "seq0::1220ff")
 	for _, want := range []Expected{
@@ -179,7 +166,7 @@ func TestAnIDWithoutItsFingerprintIsNobodys(t *testing.T) {
 		{SequencerIDs: map[string]string{list[0].Name: "seq0"}},
 	} {
 		client := connect(t, c, list, Sequencers(want), 0)
-		assert.Contains(t, out(t, client, 0, healthcheck.ReasonIdentityMismatch), "as configured")
+		assert.Contains(t, out(t, client, 0, report.ReasonIdentityMismatch), "as configured")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -18,10 +19,10 @@ import (
 
 // answers makes a message with text fields, numbered from 1.
 func answers(name string, fields ...string) *descriptorpb.DescriptorProto {
-	m := &descriptorpb.DescriptorProto{Name: new(name)}
+	m := &descriptorpb.DescriptorProto{Name: proto.String(name)}
 	for i, field := range fields {
 		m.Field = append(m.Field, &descriptorpb.FieldDescriptorProto{
-			Name: new(field), Number: new(int32(i + 1)),
+			Name: proto.String(field), Number: proto.Int32(int32(i + 1)),
 			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(), Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(),
 		})
 	}
@@ -33,7 +34,7 @@ func answers(name string, fields ...string) *descriptorpb.DescriptorProto {
 func canton() []*descriptorpb.FileDescriptorProto {
 	file := func(path, pkg string, messages ...*descriptorpb.DescriptorProto) *descriptorpb.FileDescriptorProto {
 		return &descriptorpb.FileDescriptorProto{
-			Name: new(path), Package: new(pkg), Syntax: new("proto3"), MessageType: messages,
+			Name: proto.String(path), Package: proto.String(pkg), Syntax: proto.String("proto3"), MessageType: messages,
 		}
 	}
 	return []*descriptorpb.FileDescriptorProto{
@@ -42,7 +43,7 @@ func canton() []*descriptorpb.FileDescriptorProto {
 		file("com/daml/ledger/api/v1/admin/party_management_service.proto", "com.daml.ledger.api.v1.admin",
 			answers("GetParticipantIdRequest"), answers("GetParticipantIdResponse", "participant_id")),
 		file("com/digitalasset/canton/sequencer/api/v30/sequencer_connect_service.proto", "com.digitalasset.canton.sequencer.api.v30",
-			&descriptorpb.DescriptorProto{Name: new("SequencerConnect"), NestedType: []*descriptorpb.DescriptorProto{
+			&descriptorpb.DescriptorProto{Name: proto.String("SequencerConnect"), NestedType: []*descriptorpb.DescriptorProto{
 				answers("GetSynchronizerIdRequest"),
 				answers("GetSynchronizerIdResponse", "physical_synchronizer_id", "sequencer_uid"),
 			}}),

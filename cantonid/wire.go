@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
 const (
@@ -65,7 +65,7 @@ func (a answer) id(field protowire.Number, what string) (string, error) {
 		return "", fmt.Errorf("the answer has no %s", what)
 	case len(id) > maxID:
 		return "", fmt.Errorf("the answer has a %s of %d bytes; want at most %d", what, len(id), maxID)
-	case strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }):
+	case !cleantext.Printable(id):
 		return "", fmt.Errorf("the answer has a %s with a character that cannot be printed", what)
 	}
 	return id, nil

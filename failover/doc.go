@@ -1,72 +1,76 @@
-// Package failover picks one of several replicas, the active, and follows when
-// another one takes over.
+// Package failover chooses one active endpoint among several replicas, and
+// follows when another replica takes over.
 //
 // # Why
 //
-// Of the replicas of a Canton participant, mediator or domain manager one is
-// active: it holds a lock in their shared database. The others refuse connections,
-// or answer that they are passive. A client that goes round all of them fails most
-// of its calls; one that dials a single address stands still when that replica
-// does; and one that goes to whoever is healthy at the moment goes back and forth
-// between two that both say so. This package holds on to one replica while it is
-// well, keeps the others connected and probed, and changes over in the moment in
-// which the one is known to be gone and another to serve.
+// One replica of a Canton participant, mediator or domain manager is active: it
+// holds a lock in the database that all replicas share. The others refuse
+// connections, or answer that they are passive. A client that spreads its calls
+// over all replicas fails most of them. A client that dials a single address
+// fails when that replica does. A client that always uses the replica that is
+// healthy at the moment alternates between two that both report so. This package
+// stays with one replica while it is healthy, keeps the others connected and
+// probed, and switches once the active replica is known to be lost and another
+// one is known to serve.
 //
-// It is a load-balancing policy of gRPC, active_passive, which cantonlb.NewClient
-// uses for the roles of active-passive nodes, and a [Group] for what is no gRPC
-// channel: the base URLs of an HTTP service, or the addresses of a database.
+// The package provides the gRPC load-balancing policy active_passive, which
+// cantonlb.NewClient uses for the roles of active-passive nodes, and a [Group],
+// which makes the same choice for anything that is not a gRPC channel, such as
+// the base URLs of an HTTP service or the addresses of a database.
 //
-// # How the active is chosen
+// # How the active endpoint is chosen
 //
-// The active stays while it is eligible: healthy or merely suspect, not drained,
-// and, of the policy, connected; while its connection is made anew it has a second.
-// Otherwise the best that is eligible follows: one that nothing speaks against
-// before one in doubt, a steady one before one that has relapsed within its
-// hold-down, then the lowest Priority number, then the order of the list. Without
-// one, nobody is active, and everybody is asked again and again, after 0.1 s at
-// first and every second in the end, until somebody serves; at doors that are
-// closed somebody knocks several times a second. The very first choice
-// waits up to a second for a preferred endpoint that is still connecting.
+// The active endpoint stays active while it is eligible: healthy or suspect, not
+// drained, and, in the policy, connected. A lost connection has one second to be
+// re-established. After that, the best eligible endpoint becomes active. The
+// order of preference is: healthy before suspect, then an endpoint that was
+// steady before one that relapsed within its hold-down, then the lowest Priority
+// number, then the order of the list. If no endpoint is eligible, there is no
+// active endpoint. All endpoints are then probed repeatedly, with pauses that
+// grow from 0.1 s to 1 s, and ports that refuse connections are tried several
+// times a second. The first choice waits up to one second for a preferred
+// endpoint that is still connecting.
 //
-// With failBack "afterHold" the active gives way to a preferred endpoint that has
-// been eligible for its hold-down, counted from its recovery, or from the last
-// switch if that came later. Each relapse begins it anew, and doubles it if the
-// endpoint has not been eligible for twice as long, up to 16 times.
+// With failBack "afterHold" the active endpoint gives way to a preferred endpoint
+// that has been eligible for its hold-down, counted from its recovery, or from the
+// last switch if that came later. A relapse restarts the hold-down, and doubles
+// it, up to 16 times, unless the endpoint was eligible for twice as long before.
 //
-// Whatever makes the active suspect, a lost connection, a failed probe, the answer
-// of a passive replica or silence, has all endpoints probed at once. Two that both
-// say SERVING change nothing: the active stays, and multiple_active is reported.
+// Anything that makes the active endpoint suspect causes all endpoints to be
+// probed at once: a lost connection, a failed probe, the answer of a passive
+// replica, or silence. Two endpoints that both report SERVING cause no switch: the
+// active endpoint stays, and multiple_active is reported.
 //
-// # The bound
+// # The bound on switches
 //
 // Every switch has one cause: a command, a change of the list, a relapse of the
-// active, or a fail-back. A relapse causes at most one, and fail-backs are at most
-// 1 + T/holdDown in a time T. An active relapses at most once each suspectInterval,
-// since it takes two good probes to recover. And if one of n replicas stays well,
-// any number of others that flap faster than the hold-down cause no more than n-1
-// switches in all, because a replica that has relapsed is chosen only if there is
-// no steady one.
+// active endpoint, or a fail-back. A relapse causes at most one switch, and
+// fail-backs are at most 1 + T/holdDown in a time T. An active endpoint relapses
+// at most once each suspectInterval, since it takes two successful probes to
+// recover. If one of n replicas stays healthy, any number of others that flap
+// faster than the hold-down cause at most n-1 switches in total, because a
+// replica that has relapsed is chosen only if no steady one is eligible.
 //
 // # What happens to calls
 //
-// A call made after the event of a switch is never given to the endpoint that was
-// active before. Unary calls under way there may finish. Streams may go on for the
-// drain window and end UNAVAILABLE with a *cantonlb.MovedError then, so that
-// subscribers come to the new active, unless their endpoint is the active again. On
-// an endpoint that is dead, idempotent calls are made again on the new active, and
-// the connection is closed after deadAfter.
+// A call made after a switch is never sent to the endpoint that was active
+// before. Unary calls in flight there may finish. Streams may continue for the
+// drain window and then end UNAVAILABLE with a *cantonlb.MovedError, so that
+// subscribers reconnect to the new active endpoint, unless their endpoint is
+// active again. On an endpoint that is dead, idempotent calls are reissued on the
+// new active endpoint, and the connection is closed after deadAfter.
 //
-// # What a switch is not
+// # What a switch does not do
 //
-// The choice is this process's own. Another client may have another active, or be
-// at another switch number: the number only grows within one process, and is no
-// fencing token for others. What keeps two replicas from writing at once is the
-// lock in their database, not this package.
+// The choice is local to this process. Another client may have another active
+// endpoint or another switch number. The number grows within one process only,
+// and is not a fencing token. The lock in the replicas' database prevents two of
+// them from writing at once, not this package.
 //
 // # Use
 //
 // Most programs get the policy from cantonlb.NewClient. A plain channel names it in
-// its service config, and imports this package for its effect:
+// its service config, and imports this package for its side effect:
 //
 //	import (
 //		_ "github.com/cantonlb/cantonlb/failover"
@@ -78,14 +82,14 @@
 //		grpc.WithIdleTimeout(0), grpc.WithNoProxy(), creds)
 //
 // Such a channel lacks what cantonlb.NewClient adds. It has no Switch, Pin, Drain,
-// Status or events. Its streams stay on an endpoint that is not the active any more
-// until the server ends them, and no call is made again elsewhere. Without
-// WithIdleTimeout(0) it forgets who is active after half an hour without calls.
+// Status or events. Its streams stay on an endpoint that is no longer active until
+// the server ends them, and no call is reissued on another endpoint. Without
+// WithIdleTimeout(0) it forgets the active endpoint after 30 minutes without calls.
 //
 // # Defaults
 //
-// The policy's JSON is that of package balancer, without zones, and these keys, with
-// the defaults as values:
+// The policy's JSON is that of package balancer, without zones, and with these
+// keys, shown with their defaults:
 //
 //	{"failBack": "never", "holdDown": "10s", "drain": "5s"}
 package failover

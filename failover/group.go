@@ -5,16 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/internal/strictjson"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Config says how a Group probes its members and chooses among them. The zero
@@ -53,7 +55,7 @@ type Group struct {
 	first   time.Duration  // the first pause of a search
 	events  *event.Log[change]
 	active  atomic.Pointer[string] // its name; nil while nobody is active
-	wanted  chan struct{}          // capacity 1: ask everybody now
+	wanted  selector.Bell          // ask everybody now
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // the searcher
@@ -61,8 +63,7 @@ type Group struct {
 	// mu guards what follows. A Checker's lock comes before it; under it none but
 	// that of events is taken.
 	mu      sync.Mutex
-	state   selector.State
-	wake    *time.Timer
+	state   *selector.Chooser
 	claims  map[int]bool  // whether a member's last word was that it serves
 	changed chan struct{} // closed and replaced when another member is active
 	closed  bool
@@ -71,43 +72,34 @@ type Group struct {
 // The bounds of a Group.
 const (
 	maxName     = 256
-	maxHoldDown = 24 * time.Hour
 	keptChanges = 1024
 )
 
 var errClosed = errors.New("failover: the group is closed")
 
 // NewGroup starts to probe the members, and goes on until Close. It does not wait
-// for any of them; Await does. The errors name what is wrong with cfg or members;
-// with one, nothing has been started, and the probes have not been closed.
+// for any of them; Await does. An error tells all that is wrong with cfg and members:
+// a *configerr.Error, or several joined. Then nothing has been started, and the
+// probes have not been closed.
 func NewGroup(cfg Config, members []Member) (*Group, error) {
-	chooser, err := cfg.selector()
-	if err != nil {
-		return nil, err
-	}
-	health, err := cfg.HealthCheck.WithDefaults()
+	health, err := checkGroup(cfg, members)
 	if err != nil {
 		return nil, fmt.Errorf("failover: %w", err)
 	}
 	g := &Group{
 		members: append([]Member(nil), members...), ids: make(map[string]int), first: health.SuspectInterval,
-		events: event.NewLog[change](keptChanges), wanted: make(chan struct{}, 1),
-		state: selector.New(chooser), claims: make(map[int]bool), changed: make(chan struct{}),
+		events: event.NewLog[change](keptChanges), wanted: selector.NewBell(),
+		claims: make(map[int]bool), changed: make(chan struct{}),
 	}
-	if len(members) == 0 {
-		return nil, errors.New("failover: members: empty list; want at least one member")
-	}
+	g.state = selector.NewChooser(selector.Config{FailBack: cfg.FailBack, HoldDown: cfg.HoldDown}, &g.mu, g.chosenLocked)
 	targets := make([]healthcheck.Target, 0, len(members))
 	list := make([]selector.Member, 0, len(members))
 	for i, m := range g.members {
-		if err := g.checkMember(i, m); err != nil {
-			return nil, err
-		}
 		targets = append(targets, healthcheck.Target{Name: m.Name, Probes: m.Probes})
 		list = append(list, selector.Member{ID: i + 1, Name: m.Name, Priority: m.Priority})
 		g.ids[m.Name] = i + 1
 	}
-	g.state, _ = g.state.Next(selector.Event{Kind: selector.EventMembers, At: time.Now(), Members: list})
+	_ = g.state.Choose(selector.Event{Kind: selector.EventMembers, Members: list}) // is no command
 	g.monitor, err = healthcheck.NewMonitor(health, targets, g.transition)
 	if err != nil {
 		return nil, fmt.Errorf("failover: %w", err)
@@ -118,114 +110,91 @@ func NewGroup(cfg Config, members []Member) (*Group, error) {
 	return g, nil
 }
 
-// checkMember refuses a member that does not fit those before it.
-func (g *Group) checkMember(i int, m Member) error {
-	shown := healthcheck.CleanDetail(m.Name)
-	notPrintable := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
-	switch {
-	case m.Name == "" || len(m.Name) > maxName || strings.ContainsFunc(m.Name, notPrintable):
-		return fmt.Errorf("failover: members[%d].name %q: want 1 to %d bytes of printable text", i, shown, maxName)
-	case g.ids[m.Name] != 0:
-		return fmt.Errorf("failover: members[%d].name %q: the name of members[%d] already; want a unique name", i, shown, g.ids[m.Name]-1)
-	case m.Probes.Check == nil:
-		return fmt.Errorf("failover: members[%d] %q: no Check probe; want one", i, shown)
-	}
-	return nil
-}
-
-func (c Config) selector() (selector.Config, error) {
-	switch c.FailBack {
+// checkGroup finds all that is wrong with the settings of a group, and returns those
+// of its health checks with their defaults.
+func checkGroup(cfg Config, members []Member) (healthcheck.Config, error) {
+	var faults fault.List
+	switch cfg.FailBack {
 	case "", FailBackNever, FailBackAfterHold:
 	default:
-		return selector.Config{}, fmt.Errorf("failover: failBack %q: want %q or %q",
-			healthcheck.CleanDetail(string(c.FailBack)), FailBackNever, FailBackAfterHold)
+		faults.Check(false, "failBack", fault.Quote(cfg.FailBack), strictjson.OneOf(FailBackNever, FailBackAfterHold))
 	}
-	if c.HoldDown < 0 || c.HoldDown > maxHoldDown {
-		return selector.Config{}, fmt.Errorf("failover: holdDown %q: want a duration above zero and of at most %v", c.HoldDown, maxHoldDown)
+	faults.Check(cfg.HoldDown >= 0 && cfg.HoldDown <= healthcheck.MaxSetting, "holdDown", fmt.Sprintf("%q", cfg.HoldDown),
+		fmt.Sprintf("a duration above zero and of at most %v", healthcheck.MaxSetting))
+	health, err := cfg.HealthCheck.WithDefaults()
+	faults.AddIn("healthCheck", err)
+	if len(members) == 0 {
+		faults.Add(&configerr.Error{Field: "members", Problem: "empty list", Want: "at least one member"})
 	}
-	return selector.Config{FailBack: c.FailBack, HoldDown: c.HoldDown}, nil
+	seen := make(map[string]int, len(members))
+	for i, m := range members {
+		field := fmt.Sprintf("members[%d]", i)
+		name := m.Name != "" && len(m.Name) <= maxName && cleantext.Printable(m.Name)
+		faults.Check(name, field+".name", fault.Quote(m.Name), fmt.Sprintf("1 to %d bytes of printable text", maxName))
+		if j, taken := seen[m.Name]; taken && name {
+			faults.AddIn(field, &configerr.Error{
+				Field: "name", Value: fault.Quote(m.Name), Problem: fmt.Sprintf("the name of members[%d] already", j), Want: "a unique name",
+			})
+		} else {
+			seen[m.Name] = i
+		}
+		if m.Probes.Check == nil {
+			faults.AddIn(field, &configerr.Error{Value: fault.Quote(m.Name), Problem: "no Check probe", Want: "one"})
+		}
+	}
+	return health, faults.Err()
 }
 
 // transition hears of a change of a member's health, from its checker.
-func (g *Group) transition(t healthcheck.Transition) {
+func (g *Group) transition(t report.HealthTransition) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	id := g.ids[t.Target]
 	condition := selector.Condition{Reason: t.Reason}
 	switch t.To {
-	case healthcheck.Healthy:
+	case report.Healthy:
 		condition.Standing = selector.Fit
-		g.claims[id] = t.Reason == healthcheck.ReasonServing
-	case healthcheck.Suspect:
+		g.claims[id] = t.Reason == report.ReasonServing
+	case report.Suspect:
 		condition.Standing = selector.Suspect // its last word stands
-	case healthcheck.Unhealthy:
+	case report.Unhealthy:
 		condition.Standing = selector.Out
 		g.claims[id] = false
 	default:
 		condition.Standing = selector.Undecided
 	}
 	condition.Claims = g.claims[id]
-	if active, found := g.state.Active(); found && active.ID == id && t.From == healthcheck.Healthy {
-		g.ask() // in doubt about the active, ask everybody
+	if active, found := g.state.Active(); found && active.ID == id && t.From == report.Healthy {
+		g.wanted.Ring() // in doubt about the active, ask everybody
 	}
 	_ = g.chooseLocked(selector.Event{Kind: selector.EventCondition, ID: id, Condition: condition}) // is no command
 }
 
-// chooseLocked lets something happen, and does what follows. The error is nil
-// unless a command was refused.
+// chooseLocked takes in an event. The error is nil unless a command was refused.
 func (g *Group) chooseLocked(e selector.Event) error {
 	if g.closed {
 		return errClosed
 	}
-	e.At = time.Now()
-	before := g.state
-	next, effects := before.Next(e)
-	if effects.Refused != nil {
-		return fmt.Errorf("failover: %w", effects.Refused)
-	}
-	g.state = next
-	g.armLocked(effects.Wake, e.At)
-	if effects.Changed {
-		g.active.Store(nil)
-		if active, found := next.Active(); found {
-			g.active.Store(&active.Name)
-		} else {
-			g.ask()
-		}
-		close(g.changed)
-		g.changed = make(chan struct{})
-	}
-	if effects.Changed || effects.Multiple || before.Pinned() != next.Pinned() {
-		g.events.Append(change{state: stateOf(next), taken: switchOf(effects.Switch)})
+	if err := g.state.Choose(e); err != nil {
+		return fmt.Errorf("failover: %w", err)
 	}
 	return nil
 }
 
-// armLocked has the choice woken when its time comes.
-func (g *Group) armLocked(at, now time.Time) {
-	if g.wake != nil {
-		g.wake.Stop()
-		g.wake = nil
-	}
-	if at.IsZero() {
-		return
-	}
-	var t *time.Timer
-	t = time.AfterFunc(at.Sub(now), func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if g.wake == t {
-			_ = g.chooseLocked(selector.Event{Kind: selector.EventTime}) // is no command
+// chosenLocked does what follows from an event.
+func (g *Group) chosenLocked(before selector.State, effects selector.Effects) {
+	if effects.Changed {
+		g.active.Store(nil)
+		if active, found := g.state.Active(); found {
+			g.active.Store(&active.Name)
+		} else {
+			g.wanted.Ring()
 		}
-	})
-	g.wake = t
-}
-
-// ask has everybody asked, soon and once.
-func (g *Group) ask() {
-	select {
-	case g.wanted <- struct{}{}:
-	default:
+		close(g.changed)
+		g.changed = make(chan struct{})
+	}
+	if effects.Changed || effects.Multiple || before.Pinned() != g.state.Pinned() {
+		g.events.Append(change{state: g.state.Status(), taken: effects.Switch.Report()})
 	}
 }
 
@@ -258,7 +227,7 @@ func (g *Group) Close() error {
 	g.mu.Lock()
 	g.closed = true
 	g.active.Store(nil)
-	g.armLocked(time.Time{}, time.Time{})
+	g.state.Stop()
 	select {
 	case <-g.changed:
 	default:

@@ -15,8 +15,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/failover"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // service is replicas whose health is the test's to set.
@@ -48,14 +51,14 @@ func (s *service) probed(name string) int {
 
 func (s *service) member(name string) failover.Member {
 	return failover.Member{Name: name, Probes: healthcheck.Probes{
-		Check: healthcheck.Func(name, func(context.Context) healthcheck.Verdict {
+		Check: healthcheck.Func(name, func(context.Context) report.Verdict {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.probes[name]++
 			if s.healthy[name] {
-				return healthcheck.Verdict{Outcome: healthcheck.Serving}
+				return report.Verdict{Outcome: report.Serving}
 			}
-			return healthcheck.Verdict{Outcome: healthcheck.NotServing}
+			return report.Verdict{Outcome: report.NotServing}
 		}),
 	}}
 }
@@ -87,7 +90,7 @@ func TestAGroupHoldsOnToItsActiveAndFollowsWhenAnotherTakesOver(t *testing.T) {
 		_, ok := g.Active()
 		assert.False(t, ok)
 		state := g.State()
-		assert.Equal(t, failover.State{Since: state.Since, Lost: healthcheck.ReasonNotServing, Last: "a", Switches: 1}, state)
+		assert.Equal(t, failover.State{Since: state.Since, Lost: report.ReasonNotServing, Last: "a", Switches: 1}, state)
 
 		time.AfterFunc(30*time.Second, func() { s.set("b", true) })
 		began := time.Now()
@@ -104,7 +107,7 @@ func TestAGroupHoldsOnToItsActiveAndFollowsWhenAnotherTakesOver(t *testing.T) {
 		require.Len(t, members, 2)
 		assert.False(t, members[0].Active)
 		assert.True(t, members[1].Active)
-		assert.Equal(t, healthcheck.Healthy, members[0].Health.State)
+		assert.Equal(t, report.Healthy, members[0].Health)
 	})
 }
 
@@ -114,34 +117,34 @@ func TestASubscriberOfAGroupGetsTheStateAndEachSwitch(t *testing.T) {
 		g := s.group(t, failover.Config{})
 		_, err := g.Await(t.Context())
 		require.NoError(t, err)
-		synctest.Wait() // for b, whose word that it serves is news too
+		synctest.Wait() // for b, whose word that it serves is an event too
 		type told struct {
 			active   string
 			switches []string
 		}
-		news := make(chan told, 100)
+		batches := make(chan told, 100)
 		go func() {
-			defer close(news)
+			defer close(batches)
 			for n := range g.Subscribe(t.Context()) {
 				x := told{active: n.State.Active}
 				for _, sw := range n.Switches {
 					x.switches = append(x.switches, sw.String())
 				}
-				news <- x
+				batches <- x
 			}
 		}()
 		synctest.Wait()
-		assert.Equal(t, told{active: "a"}, <-news, "the state of now comes at once")
+		assert.Equal(t, told{active: "a"}, <-batches, "the state of now comes at once")
 		require.NoError(t, g.Switch(t.Context(), "b"))
-		assert.Equal(t, told{"b", []string{`switch 2: "a" -> "b" (by_hand)`}}, <-news)
+		assert.Equal(t, told{"b", []string{`switch 2: "a" -> "b" (by_hand)`}}, <-batches)
 		require.NoError(t, g.Pin("b"))
-		assert.Equal(t, told{active: "b"}, <-news)
+		assert.Equal(t, told{active: "b"}, <-batches)
 		s.set("b", false)
-		assert.Equal(t, told{}, <-news)
+		assert.Equal(t, told{}, <-batches)
 		require.NoError(t, g.Unpin())
-		assert.Equal(t, told{"a", []string{`switch 3: "b" -> "a" (not_serving)`}}, <-news)
+		assert.Equal(t, told{"a", []string{`switch 3: "b" -> "a" (not_serving)`}}, <-batches)
 		require.NoError(t, g.Close())
-		for range news { // whatever came, the loop has ended
+		for range batches { // whatever came, the loop has ended
 		}
 	})
 }
@@ -176,16 +179,16 @@ func TestCommandsOfAGroupAreRefusedIfTheyWouldLeaveNoActive(t *testing.T) {
 		_, err := g.Await(t.Context())
 		require.NoError(t, err)
 		synctest.Wait()
-		refused := func(err error, text string, reason healthcheck.Reason) {
+		refused := func(err error, text string, reason report.Reason) {
 			t.Helper()
-			r, ok := errors.AsType[*failover.RefusedError](err)
-			require.True(t, ok, "%v", err)
+			var r *failover.RefusedError
+			require.ErrorAs(t, err, &r)
 			assert.EqualError(t, err, "failover: "+text)
 			assert.Equal(t, reason, r.Reason)
 		}
-		refused(g.Switch(t.Context(), "b"), `switch "b" refused: it is not eligible (not_serving)`, healthcheck.ReasonNotServing)
-		refused(g.Pin("c"), `pin "c" refused: no such endpoint in the list`, healthcheck.ReasonNone)
-		refused(g.Drain("a"), `drain "a" refused: no other endpoint could be active (no_standby)`, healthcheck.ReasonNoStandby)
+		refused(g.Switch(t.Context(), "b"), `switch "b" refused: it is not eligible (not_serving)`, report.ReasonNotServing)
+		refused(g.Pin("c"), `pin "c" refused: no such endpoint in the list`, report.ReasonNone)
+		refused(g.Drain("a"), `drain "a" refused: no other endpoint could be active (no_standby)`, report.ReasonNoStandby)
 		s.set("b", true)
 		time.Sleep(2 * time.Second)
 		require.NoError(t, g.Drain("a"))
@@ -296,23 +299,34 @@ func TestAGroupFailsBackAfterTheHoldDown(t *testing.T) {
 func TestBadGroupsAreRefusedWithWhatWouldBeRight(t *testing.T) {
 	s := newService()
 	noCheck := failover.Member{Name: "a"}
+	good := []failover.Member{s.member("a")}
 	for want, c := range map[string]struct {
 		cfg     failover.Config
 		members []failover.Member
 	}{
-		"members: empty list; want at least one member":                                                         {},
-		`members[0].name "": want 1 to 256 bytes of printable text`:                                             {members: []failover.Member{s.member("")}},
-		`members[0].name "a b": want 1 to 256 bytes of printable text`:                                          {members: []failover.Member{s.member("a\nb")}},
-		`members[1].name "a": the name of members[0] already; want a unique name`:                               {members: []failover.Member{s.member("a"), s.member("a")}},
-		`members[0] "a": no Check probe; want one`:                                                              {members: []failover.Member{noCheck}},
-		`failBack "always": want "never" or "afterHold"`:                                                        {cfg: failover.Config{FailBack: "always"}},
-		`holdDown "-1s": want a duration above zero and of at most 24h0m0s`:                                     {cfg: failover.Config{HoldDown: -time.Second}},
-		`interval "-1s": want a duration above zero, such as "1s"`:                                              {cfg: failover.Config{HealthCheck: healthcheck.Config{Interval: -time.Second}}},
-		fmt.Sprintf(`members[0].name "%s...": want 1 to 256 bytes of printable text`, strings.Repeat("x", 197)): {members: []failover.Member{s.member(strings.Repeat("x", 300))}},
+		"members: empty list; want at least one member":                                                        {},
+		`members[0].name "": want 1 to 256 bytes of printable text`:                                            {members: []failover.Member{s.member("")}},
+		`members[0].name "a\nb": want 1 to 256 bytes of printable text`:                                        {members: []failover.Member{s.member("a\nb")}},
+		`members[1].name "a": the name of members[0] already; want a unique name`:                              {members: []failover.Member{s.member("a"), s.member("a")}},
+		`members[0] "a": no Check probe; want one`:                                                             {members: []failover.Member{noCheck}},
+		`failBack "always": want "never" or "afterHold"`:                                                       {failover.Config{FailBack: "always"}, good},
+		`holdDown "-1s": want a duration above zero and of at most 24h0m0s`:                                    {failover.Config{HoldDown: -time.Second}, good},
+		`healthCheck.interval "-1s": want a duration above zero, such as "1s"`:                                 {failover.Config{HealthCheck: healthcheck.Config{Interval: -time.Second}}, good},
+		fmt.Sprintf(`members[0].name "%s...": want 1 to 256 bytes of printable text`, strings.Repeat("x", 97)): {members: []failover.Member{s.member(strings.Repeat("x", 300))}},
 	} {
 		_, err := failover.NewGroup(c.cfg, c.members)
 		assert.EqualError(t, err, "failover: "+want)
 	}
+	_, err := failover.NewGroup(failover.Config{
+		FailBack: "always", HoldDown: -1, HealthCheck: healthcheck.Config{Interval: -1, Fall: -1},
+	}, []failover.Member{s.member("a"), s.member("a"), noCheck})
+	var fields []string
+	for _, e := range configerr.All(err) {
+		fields = append(fields, e.Field)
+	}
+	assert.Equal(t, []string{
+		"failBack", "holdDown", "healthCheck.interval", "healthCheck.fall", "members[1].name", "members[2].name", "members[2]",
+	}, fields)
 }
 
 // canton: LoadBalancedHA, where the health page follows who is active.
@@ -338,8 +352,7 @@ func TestAGroupFollowsTheHealthPagesOfReplicas(t *testing.T) {
 	g, err := failover.NewGroup(failover.Config{HealthCheck: healthcheck.Config{Interval: 10 * time.Millisecond}}, members)
 	require.NoError(t, err)
 	defer g.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
+	ctx := testkit.Context(t)
 	for n := range g.Subscribe(ctx) {
 		switch n.State.Active {
 		case "a":

@@ -1,7 +1,6 @@
 package failover_test
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,18 +16,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/failover"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 	_ "github.com/cantonlb/cantonlb/resolver"
 )
-
-const patience = 20 * time.Second
-
-func within(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
 
 // dial makes a plain channel with the policy, as a program would.
 func dial(t *testing.T, target string, opts ...grpc.DialOption) *grpc.ClientConn {
@@ -38,17 +29,6 @@ func dial(t *testing.T, target string, opts ...grpc.DialOption) *grpc.ClientConn
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, conn.Close()) })
 	return conn
-}
-
-func spread(t *testing.T, conn *grpc.ClientConn, n int) map[string]int {
-	t.Helper()
-	seen := map[string]int{}
-	for range n {
-		name, err := lbtest.ServedBy(within(t, patience), conn)
-		require.NoError(t, err)
-		seen[name]++
-	}
-	return seen
 }
 
 func TestThePolicyIsRegisteredUnderItsName(t *testing.T) {
@@ -65,14 +45,14 @@ func TestOnAPlainChannelCallsGoToTheActive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
 		conn := dial(t, c.Target(), c.DialOptions()...)
-		assert.Equal(t, map[string]int{"server0": 20}, spread(t, conn, 20))
+		assert.Equal(t, map[string]int{"server0": 20}, testkit.Spread(t, conn, 20))
 		synctest.Wait()
 		c.Kill(0)
 		synctest.Wait()
-		assert.Equal(t, map[string]int{"server1": 20}, spread(t, conn, 20))
+		assert.Equal(t, map[string]int{"server1": 20}, testkit.Spread(t, conn, 20))
 		c.Restart(0)
 		time.Sleep(time.Minute)
-		assert.Equal(t, map[string]int{"server1": 20}, spread(t, conn, 20))
+		assert.Equal(t, map[string]int{"server1": 20}, testkit.Spread(t, conn, 20))
 	})
 }
 
@@ -84,15 +64,15 @@ func TestThreeCrashesAreRiddenThroughByCallsThatWait(t *testing.T) {
 		c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 		c.Kill(1)
 		conn := dial(t, c.Target(), c.DialOptions()...)
-		assert.Equal(t, map[string]int{"server0": 5}, spread(t, conn, 5))
+		assert.Equal(t, map[string]int{"server0": 5}, testkit.Spread(t, conn, 5))
 		for crash := range 3 {
 			old, next := crash%2, (crash+1)%2
 			c.Kill(old)
 			time.AfterFunc(15*time.Second, func() { c.Restart(next) })
 			time.Sleep(time.Second)
-			_, err := lbtest.ServedBy(within(t, patience), conn)
+			_, err := lbtest.ServedBy(testkit.Context(t), conn)
 			assert.Equal(t, codes.Unavailable, status.Code(err), "a call that does not wait")
-			name, err := lbtest.ServedBy(within(t, time.Minute), conn, grpc.WaitForReady(true))
+			name, err := lbtest.ServedBy(testkit.Within(t, time.Minute), conn, grpc.WaitForReady(true))
 			require.NoError(t, err)
 			assert.Equal(t, c.Names()[next], name)
 		}
@@ -105,7 +85,7 @@ func TestUnderAForeignResolverTheOrderOfTheListCounts(t *testing.T) {
 		r := manual.NewBuilderWithScheme("manual")
 		r.InitialState(grpcresolver.State{Addresses: []grpcresolver.Address{{Addr: c.Addrs()[1]}, {Addr: c.Addrs()[0]}}})
 		conn := dial(t, "manual:///replicas", append(c.DialOptions(), grpc.WithResolvers(r))...)
-		assert.Equal(t, map[string]int{"server1": 20}, spread(t, conn, 20))
+		assert.Equal(t, map[string]int{"server1": 20}, testkit.Spread(t, conn, 20))
 		assert.Equal(t, connectivity.Ready, conn.GetState())
 	})
 }
@@ -122,6 +102,6 @@ func TestAStreamOnAPlainChannelStaysWhereItIs(t *testing.T) {
 			_, err := stream.Recv()
 			require.NoError(t, err)
 		}
-		assert.Equal(t, map[string]int{"server1": 5}, spread(t, conn, 5))
+		assert.Equal(t, map[string]int{"server1": 5}, testkit.Spread(t, conn, 5))
 	})
 }

@@ -16,5 +16,5 @@ const (
 
 // RefusedError is why a command was refused; nothing has changed then. Command is
 // "switch", "pin" or "drain", Name whom it was about, and Reason why, which is
-// healthcheck.ReasonNone if there is nobody of that name.
+// report.ReasonNone if there is nobody of that name.
 type RefusedError = selector.RefusedError

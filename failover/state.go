@@ -4,77 +4,30 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/report"
 )
 
-// State is who is active in a Group.
-type State struct {
-	// Active is a member's name, "" if nobody is active; Since is since when that
-	// is so, zero if nobody ever was.
-	Active string
-	Since  time.Time
-	// Lost is why nobody is active; healthcheck.ReasonNone if somebody is, or
-	// nobody ever was.
-	Lost healthcheck.Reason
-	// Last is who was active last, who may be so still; "" before the first choice.
-	Last string
-	// Switches counts the switches so far. It only grows, and is no fencing token
-	// for other processes: each counts for itself.
-	Switches uint64
-	// Pinned is the name that the active is pinned to, "" for none.
-	Pinned string
-	// Multiple are the names of those who say that they serve, if that is more
-	// than one.
-	Multiple []string
-}
+// State is who is active in a Group. Its Reasons are not counted.
+type State = report.FailoverStatus
 
-func stateOf(s selector.State) State {
-	active, _ := s.Active()
-	return State{
-		Active: active.Name, Since: s.Since(), Lost: s.Lost(), Last: s.Last().Name,
-		Switches: s.Number(), Pinned: s.Pinned(), Multiple: s.Multiple(),
-	}
-}
-
-// Switch is one change of the active.
-type Switch struct {
-	// Number counts the switches of the Group, from 1.
-	Number uint64
-	// From and To are names; From is empty if nobody was active before. A member
-	// that is active again after nobody was has not been switched to.
-	From, To string
-	// Reason is why From is not the active any more, or why To is.
-	Reason healthcheck.Reason
-	At     time.Time
-}
-
-// String gives the switch in one line, such as
-// `switch 2: "a" -> "b" (not_serving)`.
-func (s Switch) String() string {
-	if s.From == "" {
-		return fmt.Sprintf("switch %d: %q is the active (%s)", s.Number, s.To, s.Reason)
-	}
-	return fmt.Sprintf("switch %d: %q -> %q (%s)", s.Number, s.From, s.To, s.Reason)
-}
-
-func switchOf(s selector.Switch) Switch {
-	return Switch{Number: s.Number, From: s.From.Name, To: s.To.Name, Reason: s.Reason, At: s.At}
-}
+// Switch is one change of the active member of a Group: its Number, from 1, the
+// names From and To, the Reason, and when it was.
+type Switch = report.Switch
 
 // change is one change of a Group's state.
 type change struct {
 	state State
-	taken Switch // zero if nobody took over
+	taken Switch // zero if no member took over
 }
 
-// News is what a subscriber of a Group is told at one time.
-type News struct {
+// SwitchBatch is what a subscriber of a Group receives at one time.
+type SwitchBatch struct {
 	// State is the newest.
 	State State
-	// Switches are those since the last time, in order.
+	// Switches are those since the last batch, in order.
 	Switches []Switch
 	// Missed is how many changes came before these and are gone, because the
 	// subscriber was too slow: of the newest 1,024 none is ever missed.
@@ -83,16 +36,17 @@ type News struct {
 
 // MemberStatus is a snapshot of one member.
 type MemberStatus struct {
-	Name            string
-	Priority        int
-	Active, Drained bool
-	// CheckerStatus is what its probes have found.
-	healthcheck.CheckerStatus
+	Name     string `json:"name"`
+	Priority int    `json:"priority,omitempty"`
+	Active   bool   `json:"active"`
+	Drained  bool   `json:"drained"`
+	// HealthStatus is what its probes have found.
+	report.HealthStatus
 }
 
-// Active gives the name of the active member; false while nobody is. It takes no
-// lock and may be asked for each call. After the news of a switch it never gives
-// the member that was active before.
+// Active returns the name of the active member, and false while none is. It takes no
+// lock and may be called for each call. After a subscriber has received a switch it
+// never returns the member that was active before.
 func (g *Group) Active() (name string, ok bool) {
 	if active := g.active.Load(); active != nil {
 		return *active, true
@@ -125,7 +79,7 @@ func (g *Group) Await(ctx context.Context) (name string, err error) {
 func (g *Group) State() State {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return stateOf(g.state)
+	return g.state.Status()
 }
 
 // Members gives a snapshot of each member, in the order of the list.
@@ -138,7 +92,7 @@ func (g *Group) Members() []MemberStatus {
 	for i, t := range targets {
 		out[i] = MemberStatus{
 			Name: t.Name, Priority: g.members[i].Priority, Active: active.ID == i+1,
-			Drained: g.state.Drained(i + 1), CheckerStatus: t.CheckerStatus,
+			Drained: g.state.Drained(i + 1), HealthStatus: t.HealthStatus,
 		}
 	}
 	return out
@@ -146,27 +100,27 @@ func (g *Group) Members() []MemberStatus {
 
 // Subscribe follows the Group from now on:
 //
-//	for news := range group.Subscribe(ctx) {
-//		use(news.State.Active)
+//	for batch := range group.Subscribe(ctx) {
+//		use(batch.State.Active)
 //	}
 //
-// The first news comes at once, with the state of now. The loop ends with ctx, with
-// Close, or by break. A subscriber that is slow holds up nobody: it gets what has
-// come meanwhile together, and always the newest state.
-func (g *Group) Subscribe(ctx context.Context) iter.Seq[News] {
+// The first batch comes at once, with the state of now. The loop ends with ctx, with
+// Close, or by break. A slow subscriber holds up nothing: it receives what has come
+// meanwhile together, and always the newest state.
+func (g *Group) Subscribe(ctx context.Context) iter.Seq[SwitchBatch] {
 	g.mu.Lock()
-	reader, now := g.events.Reader(), stateOf(g.state)
+	reader, now := g.events.Reader(), g.state.Status()
 	g.mu.Unlock()
-	return func(yield func(News) bool) {
-		for news := (News{State: now}); yield(news); {
+	return func(yield func(SwitchBatch) bool) {
+		for batch := (SwitchBatch{State: now}); yield(batch); {
 			changes, missed, err := reader.Next(ctx)
 			if err != nil {
 				return
 			}
-			news = News{State: changes[len(changes)-1].state, Missed: missed}
+			batch = SwitchBatch{State: changes[len(changes)-1].state, Missed: missed}
 			for _, c := range changes {
 				if c.taken.Number != 0 {
-					news.Switches = append(news.Switches, c.taken)
+					batch.Switches = append(batch.Switches, c.taken)
 				}
 			}
 		}
@@ -179,7 +133,7 @@ func (g *Group) Subscribe(ctx context.Context) iter.Seq[News] {
 // prevent that, use Pin.
 func (g *Group) Switch(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("failover: switch %q: %w", healthcheck.CleanDetail(name), err)
+		return fmt.Errorf("failover: switch %q: %w", cleantext.Detail(name), err)
 	}
 	return g.command(selector.EventSwitch, name)
 }
@@ -213,10 +167,10 @@ func (g *Group) command(kind selector.Kind, name string) error {
 // not in the Group is an error.
 func (g *Group) Report(name string, err error) error {
 	if g.ids[name] == 0 {
-		return fmt.Errorf("failover: report: no member %q", healthcheck.CleanDetail(name))
+		return fmt.Errorf("failover: report: no member %q", cleantext.Detail(name))
 	}
 	if err == nil {
 		return nil
 	}
-	return g.monitor.Doubt(name, healthcheck.ReasonReported)
+	return g.monitor.Doubt(name, report.ReasonReported)
 }

@@ -2,27 +2,28 @@ package healthcheck
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/fault"
+	"github.com/cantonlb/cantonlb/internal/limits"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
 // The defaults of Config.
 const (
-	DefaultInterval        = time.Second
-	DefaultSuspectInterval = 100 * time.Millisecond
-	DefaultSilence         = 300 * time.Millisecond
-	DefaultFall            = 2
-	DefaultRise            = 2
-	DefaultJitter          = 0.2
+	defaultInterval        = time.Second
+	defaultSuspectInterval = 100 * time.Millisecond
+	defaultSilence         = 300 * time.Millisecond
+	defaultFall            = 2
+	defaultRise            = 2
+	defaultJitter          = 0.2
 )
 
 // NoJitter is the Config.Jitter that turns jitter off.
@@ -32,12 +33,13 @@ const NoJitter = -1
 const (
 	// MaxSetting bounds every duration.
 	MaxSetting = 24 * time.Hour
-	// MaxThreshold bounds Fall and Rise.
-	MaxThreshold = 1000
 	// MaxService bounds Service, in bytes.
-	MaxService = 512
-	// MaxHTTP bounds HTTP, in bytes.
-	MaxHTTP = 2048
+	MaxService = limits.MaxHealthService
+)
+
+const (
+	maxThreshold = 1000 // of Fall and Rise
+	maxHTTP      = 2048 // bytes
 )
 
 // OnUnimplemented says what it means that a server has no health service.
@@ -64,7 +66,7 @@ type Config struct {
 	// Interval is the time from one probe to the next. Default 1s.
 	Interval time.Duration
 	// Timeout is a probe's deadline, at most Interval. Default 0: the deadline
-	// follows the measured round trips, see RTT.
+	// follows the measured round trips after RFC 6298, between 0.3s and 1s.
 	Timeout time.Duration
 	// SuspectInterval takes the place of Interval while a change of state is
 	// being decided; it is at most Interval. Default 0.1s, or Interval if that
@@ -73,7 +75,10 @@ type Config struct {
 	// Silence is how long calls may be in flight on a connection with nothing
 	// heard on it, before the endpoint is probed at once. Default 0.3s.
 	Silence time.Duration
-	// Fall and Rise are the Thresholds, at most MaxThreshold. Default 2 each.
+	// Fall is how many failures in a row make an endpoint unhealthy. Rise is how
+	// many successes in a row make it healthy again; the first verdict of all, and
+	// the first on a new connection of an endpoint that was not unhealthy, needs
+	// just one. Both are at most 1000. Default 2 each.
 	Fall, Rise int
 	// Jitter is the share by which each interval is made shorter or longer at
 	// random, above 0 and below 1. Default 0.2; NoJitter for none.
@@ -86,78 +91,76 @@ type Config struct {
 	OnUnimplemented OnUnimplemented
 	// HTTP, if not empty, is the template of an http or https URL to GET in
 	// place of the gRPC health check. "{host}" in it stands for the endpoint's
-	// host. It holds no user name or password. At most MaxHTTP bytes.
+	// host. It holds no user name or password. At most 2048 bytes.
 	HTTP string
 	// GRPCPort, if not 0, is another port of the endpoint's host, where the gRPC
 	// health service is. It excludes HTTP.
 	GRPCPort int
 }
 
-// ConfigError is an error in a Config: its fields are Field, the JSON key, such
-// as "interval", or a path of keys where the Config is part of something larger
-// ("healthCheck.interval"); Value, the bad value in JSON's notation; and Want,
-// what would be right. Its text is
-//
-//	healthCheck.interval "-1s": want a duration above zero, such as "1s"
-type ConfigError = strictjson.Error
-
-// WithDefaults fills in the defaults and checks every field, also where
-// Disabled is set. Its error is one *ConfigError, or several of them joined.
+// WithDefaults fills in the defaults and checks every field, also where Disabled is
+// set. Its error is a *configerr.Error, or several of them joined.
 func (c Config) WithDefaults() (Config, error) {
-	if err := c.validate(); err != nil {
+	if err := c.check(); err != nil {
 		return Config{}, err
 	}
-	c.Interval = cmp.Or(c.Interval, DefaultInterval)
-	c.SuspectInterval = cmp.Or(c.SuspectInterval, min(DefaultSuspectInterval, c.Interval))
-	c.Silence = cmp.Or(c.Silence, DefaultSilence)
-	t := c.Thresholds()
-	c.Fall, c.Rise = t.Fall, t.Rise
-	c.Jitter = cmp.Or(c.Jitter, DefaultJitter)
+	c.Interval = cmp.Or(c.Interval, defaultInterval)
+	c.SuspectInterval = cmp.Or(c.SuspectInterval, min(defaultSuspectInterval, c.Interval))
+	c.Silence = cmp.Or(c.Silence, defaultSilence)
+	c.Fall, c.Rise = cmp.Or(c.Fall, defaultFall), cmp.Or(c.Rise, defaultRise)
+	c.Jitter = cmp.Or(c.Jitter, defaultJitter)
 	c.OnUnimplemented = cmp.Or(c.OnUnimplemented, OnUnimplementedConnectivity)
-
-	var f faults
-	upTo := " up to the interval of " + strictjson.FormatDuration(c.Interval)
-	f.check(c.Timeout <= c.Interval, "timeout", quoteDuration(c.Timeout), `"auto" or a duration`+upTo)
-	f.check(c.SuspectInterval <= c.Interval, "suspectInterval", quoteDuration(c.SuspectInterval), "a duration"+upTo)
-	if err := f.err(); err != nil {
-		return Config{}, err
-	}
 	return c, nil
 }
 
-// validate checks each field for itself; zero values are right.
-func (c Config) validate() error {
-	var f faults
-	f.check(len(c.Service) <= MaxService && printable(c.Service), "service", strconv.Quote(c.Service), wantService)
-	f.duration("interval", c.Interval, strictjson.WantDuration)
-	f.duration("timeout", c.Timeout, wantTimeout)
-	f.duration("suspectInterval", c.SuspectInterval, strictjson.WantDuration)
-	f.duration("silence", c.Silence, strictjson.WantDuration)
-	f.number("fall", c.Fall, 1, MaxThreshold)
-	f.number("rise", c.Rise, 1, MaxThreshold)
-	f.check(c.Jitter == NoJitter || (c.Jitter >= 0 && c.Jitter < 1), "jitter",
+// check finds all that is wrong; zero values are right.
+func (c Config) check() error {
+	var f fault.List
+	f.Check(len(c.Service) <= MaxService && cleantext.Printable(c.Service), "service", fault.Quote(c.Service), wantService)
+	rightInterval := checkDuration(&f, "interval", c.Interval, strictjson.WantDuration)
+	shorter := []struct {
+		field, want string
+		d           time.Duration
+	}{{"timeout", wantTimeout, c.Timeout}, {"suspectInterval", strictjson.WantDuration, c.SuspectInterval}}
+	for _, s := range shorter {
+		if checkDuration(&f, s.field, s.d, s.want) && rightInterval {
+			interval := cmp.Or(c.Interval, defaultInterval)
+			f.Check(s.d <= interval, s.field, quoteDuration(s.d),
+				strings.TrimSuffix(s.want, strictjson.WantDuration)+"a duration up to the interval of "+strictjson.FormatDuration(interval))
+		}
+	}
+	checkDuration(&f, "silence", c.Silence, strictjson.WantDuration)
+	checkNumber(&f, "fall", c.Fall, maxThreshold)
+	checkNumber(&f, "rise", c.Rise, maxThreshold)
+	f.Check(c.Jitter == NoJitter || (c.Jitter >= 0 && c.Jitter < 1), "jitter",
 		strconv.FormatFloat(c.Jitter, 'g', -1, 64), "a number above 0 and below 1, or NoJitter")
 	switch c.OnUnimplemented {
 	case "", OnUnimplementedConnectivity, OnUnimplementedUnhealthy:
 	default:
-		f.check(false, "onUnimplemented", strconv.Quote(string(c.OnUnimplemented)),
+		f.Check(false, "onUnimplemented", fault.Quote(c.OnUnimplemented),
 			strictjson.OneOf(OnUnimplementedConnectivity, OnUnimplementedUnhealthy))
 	}
-	f.check(c.HTTP == "" || validTemplate(c), "http", strconv.Quote(redactURL(c.HTTP)), wantHTTP)
-	f.number("grpcPort", c.GRPCPort, 1, math.MaxUint16)
-	f.check(c.HTTP == "" || c.GRPCPort == 0, "grpcPort", strconv.Itoa(c.GRPCPort), "0, since http is set: the health target is one or the other")
-	return f.err()
+	f.Check(c.HTTP == "" || validTemplate(c), "http", fault.Quote(redactURL(c.HTTP)), wantHTTP)
+	if checkNumber(&f, "grpcPort", c.GRPCPort, math.MaxUint16) {
+		f.Check(c.HTTP == "" || c.GRPCPort == 0, "grpcPort", strconv.Itoa(c.GRPCPort),
+			"0, since http is set: the health target is one or the other")
+	}
+	return f.Err()
 }
 
 var (
 	wantTimeout = `"auto" or ` + strictjson.WantDuration
 	wantService = fmt.Sprintf("at most %d bytes of printable characters", MaxService)
-	wantHTTP    = fmt.Sprintf(`a URL of at most %d bytes, such as "http://{host}:8080/health", without user name or password`, MaxHTTP)
+	wantHTTP    = fmt.Sprintf(`a URL of at most %d bytes, such as "http://{host}:8080/health", without user name or password`, maxHTTP)
 )
 
-// Thresholds gives Fall and Rise, or their defaults where they are 0.
-func (c Config) Thresholds() Thresholds {
-	return Thresholds{Fall: cmp.Or(c.Fall, DefaultFall), Rise: cmp.Or(c.Rise, DefaultRise)}
+// Settings returns the part of c that schedules probes, for the policies of this
+// module. c is one that WithDefaults returned.
+func (c Config) Settings() checking.Settings {
+	return checking.Settings{
+		Thresholds: checking.Thresholds{Fall: c.Fall, Rise: c.Rise},
+		Interval:   c.Interval, SuspectInterval: c.SuspectInterval, Jitter: max(c.Jitter, 0), Timeout: c.Timeout, NoWatch: c.NoWatch,
+	}
 }
 
 // HTTPURL gives the URL to GET for an endpoint at host, which is an IP address
@@ -173,7 +176,7 @@ func (c Config) HTTPURL(host string) string {
 
 func validTemplate(c Config) bool {
 	u, err := url.Parse(c.HTTPURL("127.0.0.1"))
-	if err != nil || len(c.HTTP) > MaxHTTP || !printable(c.HTTP) || u.User != nil || u.Hostname() == "" {
+	if err != nil || len(c.HTTP) > maxHTTP || !cleantext.Printable(c.HTTP) || u.User != nil || u.Hostname() == "" {
 		return false
 	}
 	if u.Port() != "" {
@@ -203,36 +206,14 @@ func redactURL(s string) string {
 	return s
 }
 
-// printable leaves out the replacement character, too: in JSON it could not be
-// told from what it replaces.
-func printable(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) })
-}
-
 func quoteDuration(d time.Duration) string { return strconv.Quote(d.String()) }
 
-// faults collects the errors of a Config.
-type faults []error
-
-func (f *faults) check(ok bool, field, value, want string) {
-	if !ok {
-		*f = append(*f, &ConfigError{Field: field, Value: value, Want: want})
-	}
+func checkDuration(f *fault.List, field string, d time.Duration, want string) bool {
+	return f.Check(d >= 0, field, quoteDuration(d), want) &&
+		f.Check(d <= MaxSetting, field, quoteDuration(d), "a duration of at most "+MaxSetting.String())
 }
 
-func (f *faults) duration(field string, d time.Duration, want string) {
-	f.check(d >= 0, field, quoteDuration(d), want)
-	f.check(d <= MaxSetting, field, quoteDuration(d), "a duration of at most "+MaxSetting.String())
-}
-
-// number checks a setting that is 0 for its default.
-func (f *faults) number(field string, n, low, high int) {
-	f.check(n == 0 || (n >= low && n <= high), field, strconv.Itoa(n), fmt.Sprintf("a whole number from %d to %d", low, high))
-}
-
-func (f faults) err() error {
-	if len(f) == 1 {
-		return f[0]
-	}
-	return errors.Join(f...)
+// checkNumber checks a setting from 1 to high that is 0 for its default.
+func checkNumber(f *fault.List, field string, n, high int) bool {
+	return f.Check(n >= 0 && n <= high, field, strconv.Itoa(n), fmt.Sprintf("a whole number from 1 to %d", high))
 }

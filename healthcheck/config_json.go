@@ -5,6 +5,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
@@ -20,39 +22,45 @@ const autoTimeout = "auto"
 //	 "onUnimplemented": "connectivity", "http": "", "grpcPort": 0, "disabled": false}
 //
 // Unknown keys, keys given twice, nulls, and durations and counts of zero are
-// errors. An error is a *ConfigError, or several of them joined, and leaves c as
+// errors. An error is a *configerr.Error, or several of them joined, and leaves c as
 // it was. "jitter": 0 is NoJitter.
 func (c *Config) UnmarshalJSON(data []byte) error {
 	var n Config
-	watch, jitter := true, float64(DefaultJitter)
-	err := strictjson.Object(data, map[string]func(json.RawMessage) error{
+	watch, jitter := true, float64(defaultJitter)
+	var faults fault.List
+	faults.Add(strictjson.Object(data, map[string]func(json.RawMessage) error{
 		"service":         strictjson.String(&n.Service, MaxService),
 		"interval":        strictjson.Duration(&n.Interval, MaxSetting),
 		"timeout":         decodeTimeout(&n.Timeout),
 		"suspectInterval": strictjson.Duration(&n.SuspectInterval, MaxSetting),
 		"silence":         strictjson.Duration(&n.Silence, MaxSetting),
-		"fall":            strictjson.Int(&n.Fall, 1, MaxThreshold),
-		"rise":            strictjson.Int(&n.Rise, 1, MaxThreshold),
+		"fall":            strictjson.Int(&n.Fall, 1, maxThreshold),
+		"rise":            strictjson.Int(&n.Rise, 1, maxThreshold),
 		"jitter":          strictjson.Float(&jitter, 0, 1),
 		"watch":           strictjson.Bool(&watch),
 		"onUnimplemented": strictjson.Enum(&n.OnUnimplemented, OnUnimplementedConnectivity, OnUnimplementedUnhealthy),
 		"http":            decodeHTTP(&n.HTTP),
 		"grpcPort":        strictjson.Int(&n.GRPCPort, 0, math.MaxUint16),
 		"disabled":        strictjson.Bool(&n.Disabled),
-	})
-	if err != nil {
-		return err
-	}
+	}))
 	n.NoWatch = !watch
 	n.Jitter = jitter
 	if jitter == 0 {
 		n.Jitter = NoJitter
 	}
-	if n, err = n.WithDefaults(); err != nil {
+	checked := n
+	if faults.Has("interval") { // what has to be shorter is not judged by the default
+		checked.Interval = MaxSetting
+	}
+	faults.AddOthers(checked.check())
+	if err := faults.Err(); err != nil {
 		return err
 	}
-	*c = n
-	return nil
+	n, err := n.WithDefaults()
+	if err == nil {
+		*c = n
+	}
+	return err
 }
 
 func decodeTimeout(dst *time.Duration) func(json.RawMessage) error {
@@ -63,7 +71,7 @@ func decodeTimeout(dst *time.Duration) func(json.RawMessage) error {
 			return nil
 		}
 		err := duration(value)
-		if e, ok := err.(*ConfigError); ok && e.Want == strictjson.WantDuration { //nolint:errorlint // made just above
+		if e, ok := err.(*configerr.Error); ok && e.Want == strictjson.WantDuration { //nolint:errorlint // made just above
 			e.Want = wantTimeout
 		}
 		return err
@@ -75,7 +83,7 @@ func decodeTimeout(dst *time.Duration) func(json.RawMessage) error {
 func decodeHTTP(dst *string) func(json.RawMessage) error {
 	return func(value json.RawMessage) error {
 		if json.Unmarshal(value, dst) != nil {
-			return &ConfigError{Want: wantHTTP}
+			return &configerr.Error{Want: wantHTTP}
 		}
 		return nil
 	}

@@ -11,6 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/checking"
 )
 
 const defaultJSON = `{"service":"","interval":"1s","timeout":"auto","suspectInterval":"0.1s","silence":"0.3s",` +
@@ -29,8 +32,6 @@ func TestTheZeroConfigMeansTheDefaults(t *testing.T) {
 	got, err := Config{}.WithDefaults()
 	require.NoError(t, err)
 	assert.Equal(t, defaults(func(*Config) {}), got)
-	assert.Equal(t, Thresholds{Fall: 2, Rise: 2}, Config{}.Thresholds())
-	assert.Equal(t, Thresholds{Fall: 3, Rise: 1}, Config{Fall: 3, Rise: 1}.Thresholds())
 }
 
 func TestTheSuspectIntervalIsNeverAboveTheIntervalByDefault(t *testing.T) {
@@ -42,7 +43,7 @@ func TestTheSuspectIntervalIsNeverAboveTheIntervalByDefault(t *testing.T) {
 func TestWithDefaultsKeepsWhatIsSetAndIsDoneOnceForAll(t *testing.T) {
 	in := Config{
 		Disabled: true, Service: "mediator", Interval: 2 * time.Second, Timeout: 2 * time.Second,
-		SuspectInterval: 2 * time.Second, Silence: time.Minute, Fall: 1, Rise: MaxThreshold, Jitter: NoJitter,
+		SuspectInterval: 2 * time.Second, Silence: time.Minute, Fall: 1, Rise: maxThreshold, Jitter: NoJitter,
 		NoWatch: true, OnUnimplemented: OnUnimplementedUnhealthy, GRPCPort: 65535,
 	}
 	got, err := in.WithDefaults()
@@ -78,7 +79,7 @@ func TestABadConfigNamesEachFieldValueAndWhatWouldBeRight(t *testing.T) {
 		got, err := c.WithDefaults()
 		require.EqualError(t, err, want)
 		assert.Zero(t, got)
-		var e *ConfigError
+		var e *configerr.Error
 		require.ErrorAs(t, err, &e)
 		assert.True(t, strings.HasPrefix(want, e.Field+" "), e.Field)
 	}
@@ -115,7 +116,7 @@ func TestTheHTTPTemplateMustBecomeAnAbsoluteURLWithoutSecretsInTheError(t *testi
 		require.Error(t, err, bad)
 		assert.Equal(t, "http "+shown+": want "+wantHTTP, err.Error())
 	}
-	_, err := Config{HTTP: "http://{host}/" + strings.Repeat("x", MaxHTTP)}.WithDefaults()
+	_, err := Config{HTTP: "http://{host}/" + strings.Repeat("x", maxHTTP)}.WithDefaults()
 	require.Error(t, err)
 	assert.Less(t, len(err.Error()), 250)
 }
@@ -241,7 +242,7 @@ func FuzzConfigJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var c Config
 		if err := c.UnmarshalJSON(data); err != nil {
-			var e *ConfigError
+			var e *configerr.Error
 			if len(err.Error()) > 4096 || !errors.As(err, &e) {
 				t.Fatalf("%d bytes of error: %v", len(err.Error()), err)
 			}
@@ -259,4 +260,21 @@ func FuzzConfigJSON(f *testing.F) {
 			t.Fatalf("%s gave %+v, want %+v: %v", text, back, c, err)
 		}
 	})
+}
+
+func TestSettingsAreThoseOfTheConfig(t *testing.T) {
+	c, err := Config{Fall: 3, Rise: 4, Timeout: time.Second, Jitter: NoJitter, NoWatch: true}.WithDefaults()
+	require.NoError(t, err)
+	assert.Equal(t, checking.Settings{
+		Thresholds: checking.Thresholds{Fall: 3, Rise: 4},
+		Interval:   time.Second, SuspectInterval: 100 * time.Millisecond, Timeout: time.Second, NoWatch: true,
+	}, c.Settings())
+	assert.InDelta(t, defaultJitter, mustDefault(t).Settings().Jitter, 0)
+}
+
+func mustDefault(t *testing.T) Config {
+	t.Helper()
+	c, err := Config{}.WithDefaults()
+	require.NoError(t, err)
+	return c
 }

@@ -7,7 +7,7 @@
 // answers before it can serve. Health checking that merely waits to be told
 // (the Watch of gRPC's health protocol) is blind to the first, and one that is
 // set up wrongly is blind to everything and says so nowhere. So this package
-// asks as well as listens, gives every verdict a [Reason], and keeps when and
+// asks as well as listens, attaches to every verdict a [report.Reason], and keeps when and
 // how it last heard from the endpoint.
 //
 // It knows nothing of load balancing and needs no gRPC channel: a [Monitor]
@@ -16,10 +16,21 @@
 //
 // # How
 //
-// A [Probe] makes one attempt and gives a [Verdict]; a [Watcher] pushes
-// verdicts. A [Checker] schedules them for one endpoint and feeds [Health], a
-// pure state machine with the states unknown, healthy, suspect and unhealthy.
-// All probes of one client share a [Budget].
+// A [Probe] makes one attempt and returns a [report.Verdict]; a [Watcher] pushes
+// verdicts. They are scheduled, and feed a state machine with the states unknown,
+// healthy, suspect and unhealthy ([report.HealthState]). All probes of one client,
+// or of one Monitor, share a budget of 1000 a second.
+//
+// From one state to the next:
+//
+//	unknown    serving            -> healthy
+//	unknown    not serving/failed -> unhealthy
+//	healthy    failed             -> suspect   (unhealthy if Fall is 1)
+//	suspect    serving            -> healthy
+//	suspect    failed             -> unhealthy after Fall in a row
+//	any        not serving        -> unhealthy
+//	unhealthy  serving            -> healthy after Rise in a row
+//	any        inconclusive       -> as it was
 //
 // # Defaults
 //

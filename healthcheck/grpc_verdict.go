@@ -12,36 +12,39 @@ import (
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // judge turns the server's answer into a verdict.
-func (p grpcHealth) judge(s healthpb.HealthCheckResponse_ServingStatus) Verdict {
+func (p grpcHealth) judge(s healthpb.HealthCheckResponse_ServingStatus) report.Verdict {
 	switch s {
 	case healthpb.HealthCheckResponse_SERVING:
-		return NewVerdict(Serving, ReasonServing, "")
+		return checking.NewVerdict(report.Serving, report.ReasonServing, "")
 	case healthpb.HealthCheckResponse_NOT_SERVING:
-		return NewVerdict(NotServing, ReasonNotServing, "")
+		return checking.NewVerdict(report.NotServing, report.ReasonNotServing, "")
 	case healthpb.HealthCheckResponse_SERVICE_UNKNOWN:
 		return p.unknownService()
 	default:
-		return NewVerdict(NotServing, ReasonStatusUnknown, "health status "+s.String())
+		return checking.NewVerdict(report.NotServing, report.ReasonStatusUnknown, "health status "+s.String())
 	}
 }
 
-func (p grpcHealth) unknownService() Verdict {
-	return NewVerdict(NotServing, ReasonUnknownService, fmt.Sprintf("no health service named %q", p.service))
+func (p grpcHealth) unknownService() report.Verdict {
+	return checking.NewVerdict(report.NotServing, report.ReasonUnknownService, fmt.Sprintf("no health service named %q", p.service))
 }
 
 // refused is the verdict of a Check that got no stream.
-func (p grpcHealth) refused(ctx context.Context, err error) Verdict {
+func (p grpcHealth) refused(ctx context.Context, err error) report.Verdict {
 	v := p.failed(ctx, err)
 	switch {
-	case v.Reason == ReasonProbeTimeout && p.o.OwnConn:
+	case v.Reason == report.ReasonProbeTimeout && p.o.OwnConn:
 		v.Detail = "no connection before the deadline"
-	case v.Reason == ReasonProbeTimeout:
-		v = NewVerdict(Inconclusive, ReasonNoStream, "")
-	case p.o.OwnConn && statusOf(err).Code() == codes.Unavailable && v.Reason == ReasonProbeError:
-		v = NewVerdict(Failed, ReasonConnectFailed, connectError(statusOf(err).Message()))
+	case v.Reason == report.ReasonProbeTimeout:
+		v = checking.NewVerdict(report.Inconclusive, report.ReasonNoStream, "")
+	case p.o.OwnConn && statusOf(err).Code() == codes.Unavailable && v.Reason == report.ReasonProbeError:
+		v = checking.NewVerdict(report.Failed, report.ReasonConnectFailed, connectError(statusOf(err).Message()))
 	}
 	return v
 }
@@ -57,50 +60,50 @@ func connectError(message string) string {
 }
 
 // failed is the verdict of a Check that came back with an error.
-func (p grpcHealth) failed(ctx context.Context, err error) Verdict {
+func (p grpcHealth) failed(ctx context.Context, err error) report.Verdict {
 	s := statusOf(err)
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return NewVerdict(Inconclusive, ReasonCanceled, "")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "")
 	}
 	switch s.Code() {
 	case codes.DeadlineExceeded:
-		return NewVerdict(Failed, ReasonProbeTimeout, "")
+		return checking.NewVerdict(report.Failed, report.ReasonProbeTimeout, "")
 	case codes.Canceled:
 		if ctx.Err() != nil { // the server gave up at the same deadline
-			return NewVerdict(Failed, ReasonProbeTimeout, "")
+			return checking.NewVerdict(report.Failed, report.ReasonProbeTimeout, "")
 		}
 	case codes.NotFound:
 		return p.unknownService()
 	case codes.Unimplemented:
 		if p.o.OnUnimplemented == OnUnimplementedUnhealthy {
-			return NewVerdict(NotServing, ReasonUnimplemented, "")
+			return checking.NewVerdict(report.NotServing, report.ReasonUnimplemented, "")
 		}
-		return NewVerdict(Serving, ReasonUnimplemented, "")
+		return checking.NewVerdict(report.Serving, report.ReasonUnimplemented, "")
 	case codes.Unauthenticated, codes.PermissionDenied:
-		return NewVerdict(Failed, ReasonProbeDenied, describe(s))
+		return checking.NewVerdict(report.Failed, report.ReasonProbeDenied, describe(s))
 	}
-	return NewVerdict(Failed, ReasonProbeError, describe(s))
+	return checking.NewVerdict(report.Failed, report.ReasonProbeError, describe(s))
 }
 
 // ended is the verdict of a Watch that has ended. Only what the server said of
 // the health itself counts; that a stream broke is for a Check to look into.
-func (p grpcHealth) ended(ctx context.Context, err error) Verdict {
+func (p grpcHealth) ended(ctx context.Context, err error) report.Verdict {
 	if ctx.Err() != nil {
-		return NewVerdict(Inconclusive, ReasonCanceled, "")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "")
 	}
 	if errors.Is(err, io.EOF) {
-		return NewVerdict(Inconclusive, ReasonProbeError, "the server ended the watch")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonProbeError, "the server ended the watch")
 	}
 	s := statusOf(err)
 	switch s.Code() {
 	case codes.Unimplemented:
-		return NewVerdict(Inconclusive, ReasonUnimplemented, "")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonUnimplemented, "")
 	case codes.NotFound:
 		return p.unknownService()
 	case codes.Unauthenticated, codes.PermissionDenied:
-		return NewVerdict(Failed, ReasonProbeDenied, describe(s))
+		return checking.NewVerdict(report.Failed, report.ReasonProbeDenied, describe(s))
 	default:
-		return NewVerdict(Inconclusive, ReasonProbeError, describe(s))
+		return checking.NewVerdict(report.Inconclusive, report.ReasonProbeError, describe(s))
 	}
 }
 

@@ -4,8 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
+
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/fault"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Target is one endpoint for a Monitor.
@@ -19,8 +24,9 @@ type Target struct {
 
 // TargetStatus is a snapshot of one target of a Monitor.
 type TargetStatus struct {
-	Name string
-	CheckerStatus
+	Name string `json:"name"`
+	// HealthStatus is what its probes have found.
+	report.HealthStatus
 }
 
 // Monitor watches the health of any list of targets, with no gRPC channel in
@@ -35,53 +41,70 @@ type Monitor struct {
 
 type monitored struct {
 	target  Target
-	checker *Checker
+	checker *checking.Checker
 }
 
 // NewMonitor starts to watch targets and goes on until Close. onTransition, if
 // not nil, is told of each change of a target's State; the transitions of one
 // target come one at a time and in order, those of several may come at once. It
-// must be quick and must not call the Monitor.
+// should be quick, and may call any method of the Monitor but Close.
 //
-// The errors name what is wrong with cfg or targets; with one, nothing has been
-// started, and the probes have not been closed.
-func NewMonitor(cfg Config, targets []Target, onTransition func(Transition)) (*Monitor, error) {
-	if len(targets) == 0 {
-		return nil, errors.New("targets: empty list; want at least one target")
+// An error tells all that is wrong with cfg and targets: a *configerr.Error, or
+// several joined. Then nothing has been started, and the probes have not been closed.
+func NewMonitor(cfg Config, targets []Target, onTransition func(report.HealthTransition)) (*Monitor, error) {
+	if err := checkTargets(cfg, targets); err != nil {
+		return nil, err
+	}
+	cfg, err := cfg.WithDefaults()
+	if err != nil {
+		return nil, err
 	}
 	m := &Monitor{list: make([]monitored, 0, len(targets))}
-	budget := NewBudget(0, 0)
-	seen := make(map[string]int, len(targets))
-	for i, t := range targets {
-		if t.Name == "" {
-			return nil, fmt.Errorf("targets[%d].name: empty; want a unique name", i)
-		}
-		if j, ok := seen[t.Name]; ok {
-			return nil, fmt.Errorf("targets[%d].name %q: the name of targets[%d] already; want a unique name", i, t.Name, j)
-		}
-		seen[t.Name] = i
-		if t.Probes.Check == nil {
-			return nil, fmt.Errorf("targets[%d] %q: no Check probe; want one", i, t.Name)
-		}
-		checker, err := NewChecker(t.Name, cfg, CheckerOptions{Budget: budget, OnTransition: onTransition})
-		if err != nil {
-			return nil, err
-		}
+	budget := checking.NewBudget(0, 0)
+	for _, t := range targets {
+		checker := checking.New(t.Name, cfg.Settings(), checking.Options{Budget: budget, OnTransition: told(onTransition)})
 		m.list = append(m.list, monitored{target: t, checker: checker})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel = cancel
 	for _, e := range m.list {
-		m.wg.Go(func() { e.checker.Run(ctx, e.target.Probes, nil) })
+		m.wg.Go(func() { e.checker.Run(ctx, e.target.Probes.checking(), nil) })
 	}
 	return m, nil
+}
+
+func checkTargets(cfg Config, targets []Target) error {
+	var faults fault.List
+	faults.Add(cfg.check())
+	if len(targets) == 0 {
+		faults.Add(&configerr.Error{Field: "targets", Problem: "empty list", Want: "at least one target"})
+	}
+	seen := make(map[string]int, len(targets))
+	for i, t := range targets {
+		field := fmt.Sprintf("targets[%d]", i)
+		const wantName = "a unique name"
+		if j, taken := seen[t.Name]; taken {
+			faults.AddIn(field, &configerr.Error{
+				Field: "name", Value: fault.Quote(t.Name), Problem: fmt.Sprintf("the name of targets[%d] already", j), Want: wantName,
+			})
+		} else if t.Name == "" {
+			faults.AddIn(field, &configerr.Error{Field: "name", Problem: "empty", Want: wantName})
+		} else {
+			seen[t.Name] = i
+		}
+		if t.Probes.Check == nil {
+			faults.AddIn(field, &configerr.Error{Value: fault.Quote(t.Name), Problem: "no Check probe", Want: "one"})
+		}
+	}
+	return faults.Err()
 }
 
 // Status gives a snapshot of every target, in the order of the list.
 func (m *Monitor) Status() []TargetStatus {
 	out := make([]TargetStatus, len(m.list))
 	for i, e := range m.list {
-		out[i] = TargetStatus{Name: e.target.Name, CheckerStatus: e.checker.Status()}
+		out[i] = TargetStatus{Name: e.target.Name, HealthStatus: e.checker.Status()}
+		out[i].Probe.Target = e.target.Probes.Check.Target()
 	}
 	return out
 }
@@ -96,14 +119,14 @@ func (m *Monitor) ProbeNow() {
 
 // Doubt makes a healthy target suspect, and has it probed at once. A name that is
 // not in the list is an error.
-func (m *Monitor) Doubt(name string, r Reason) error {
+func (m *Monitor) Doubt(name string, r report.Reason) error {
 	for _, e := range m.list {
 		if e.target.Name == name {
 			e.checker.Doubt(r)
 			return nil
 		}
 	}
-	return fmt.Errorf("no target %q in the list", CleanDetail(name))
+	return fmt.Errorf("no target %q in the list", cleantext.Detail(name))
 }
 
 // Close stops all probes, waits for them and closes them. It may be called more
@@ -114,20 +137,15 @@ func (m *Monitor) Close() error {
 		m.cancel()
 		m.wg.Wait()
 		for _, e := range m.list {
-			errs = append(errs, e.target.Probes.Close())
+			errs = append(errs, e.target.Probes.checking().Close())
 		}
 	})
 	return errors.Join(errs...)
 }
 
-// Close closes those of the probes that hold something of their own, such as a
-// connection. Nobody may be using them any more.
-func (p Probes) Close() error {
-	var errs []error
-	for _, x := range []any{p.Check, p.Watch, p.Fallback} {
-		if c, ok := x.(io.Closer); ok {
-			errs = append(errs, c.Close())
-		}
+func told(f func(report.HealthTransition)) func(checking.Transition) {
+	if f == nil {
+		return nil
 	}
-	return errors.Join(errs...)
+	return func(t checking.Transition) { f(t.HealthTransition) }
 }

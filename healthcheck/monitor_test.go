@@ -10,7 +10,35 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/cantonlb/cantonlb/report"
 )
+
+var (
+	yes = report.Verdict{Outcome: report.Serving, Reason: report.ReasonServing}
+	no  = report.Verdict{Outcome: report.NotServing, Reason: report.ReasonNotServing}
+)
+
+// script is a Probe that answers what it is told to.
+type script struct {
+	mu      sync.Mutex
+	verdict report.Verdict
+}
+
+func (s *script) set(v report.Verdict) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.verdict = v
+}
+
+func (s *script) Probe(context.Context) report.Verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.verdict
+}
+
+func (*script) Kind() report.ProbeKind { return report.KindFunc }
+func (*script) Target() string         { return "script" }
 
 func TestMonitorWatchesTargetsThatKnowNothingOfGRPC(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -20,10 +48,10 @@ func TestMonitorWatchesTargetsThatKnowNothingOfGRPC(t *testing.T) {
 		m, err := NewMonitor(Config{}, []Target{
 			{Name: "database", Probes: Probes{Check: up}},
 			{Name: "ledger", Probes: Probes{Check: down}},
-		}, func(tr Transition) {
+		}, func(tr report.HealthTransition) {
 			mu.Lock()
 			defer mu.Unlock()
-			seen = append(seen, tr.Target+" "+tr.To.String())
+			seen = append(seen, tr.Target+" "+string(tr.To))
 		})
 		require.NoError(t, err)
 		defer func() { assert.NoError(t, m.Close()) }()
@@ -31,8 +59,9 @@ func TestMonitorWatchesTargetsThatKnowNothingOfGRPC(t *testing.T) {
 		s := m.Status()
 		require.Len(t, s, 2)
 		assert.Equal(t, "database", s[0].Name)
-		assert.Equal(t, Healthy, s[0].Health.State)
-		assert.Equal(t, Unhealthy, s[1].Health.State)
+		assert.Equal(t, report.Healthy, s[0].Health)
+		assert.Equal(t, "script", s[0].Probe.Target)
+		assert.Equal(t, report.Unhealthy, s[1].Health)
 
 		up.set(no)
 		down.set(yes)
@@ -65,9 +94,9 @@ func TestMonitorClosesItsProbesOnce(t *testing.T) {
 }
 
 func TestMonitorRefusesBadTargetsAndStartsNothing(t *testing.T) {
-	p := Probes{Check: Func("x", func(context.Context) Verdict {
+	p := Probes{Check: Func("x", func(context.Context) report.Verdict {
 		t.Error("a probe was made")
-		return Verdict{}
+		return report.Verdict{}
 	})}
 	for want, targets := range map[string][]Target{
 		"targets: empty list":              nil,

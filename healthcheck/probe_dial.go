@@ -7,6 +7,9 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
+
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // DialGRPC makes the Probe that calls Check of the gRPC health service at
@@ -55,33 +58,33 @@ type dialedCheck struct {
 	closed bool
 }
 
-func (p *dialedCheck) Kind() Kind { return KindGRPCCheck }
+func (p *dialedCheck) Kind() report.ProbeKind { return report.KindGRPCCheck }
 
 func (p *dialedCheck) Target() string { return GRPCCheck(nil, p.service, p.o).Target() }
 
-func (p *dialedCheck) Probe(ctx context.Context) Verdict {
+func (p *dialedCheck) Probe(ctx context.Context) report.Verdict {
 	conn, err := p.connection()
 	if err != nil {
-		return NewVerdict(Failed, ReasonConnectFailed, err.Error())
+		return checking.NewVerdict(report.Failed, report.ReasonConnectFailed, err.Error())
 	}
 	if conn == nil {
-		return NewVerdict(Inconclusive, ReasonCanceled, "the probe is closed")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "the probe is closed")
 	}
 	v := GRPCCheck(conn, p.service, p.o).Probe(ctx)
-	if v.Outcome == Failed && p.giveUp(conn) {
-		return NewVerdict(Inconclusive, ReasonCanceled, "the probe is closed")
+	if v.Outcome == report.Failed && p.giveUp(conn) {
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "the probe is closed")
 	}
 	return v
 }
 
 // Watch watches on the connection. It ends when a Check gives that up.
-func (p *dialedCheck) Watch(ctx context.Context, push func(Verdict)) Verdict {
+func (p *dialedCheck) Watch(ctx context.Context, push func(report.Verdict)) report.Verdict {
 	conn, err := p.connection()
 	switch {
 	case err != nil:
-		return NewVerdict(Inconclusive, ReasonConnectFailed, err.Error())
+		return checking.NewVerdict(report.Inconclusive, report.ReasonConnectFailed, err.Error())
 	case conn == nil:
-		return NewVerdict(Inconclusive, ReasonCanceled, "the probe is closed")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "the probe is closed")
 	default:
 		return GRPCWatch(conn, p.service, p.o).Watch(ctx, push)
 	}

@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 var plain = grpc.WithTransportCredentials(insecure.NewCredentials())
@@ -59,22 +61,22 @@ func listen(t *testing.T, address string) (string, *health.Server, func()) {
 func TestADialledProbeFollowsAServerThroughARestart(t *testing.T) {
 	address, h, stop := listen(t, "127.0.0.1:0")
 	p := dial(t, address, "")
-	assert.Equal(t, KindGRPCCheck, p.Kind())
+	assert.Equal(t, report.KindGRPCCheck, p.Kind())
 	assert.Equal(t, `grpc service "" at `+address, p.Target())
 	ctx := bounded(t)
-	assert.Equal(t, Verdict{Serving, ReasonServing, ""}, p.Probe(ctx))
+	assert.Equal(t, report.Verdict{Outcome: report.Serving, Reason: report.ReasonServing, Detail: ""}, p.Probe(ctx))
 	h.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
-	assert.Equal(t, Verdict{NotServing, ReasonNotServing, ""}, p.Probe(ctx))
-	assert.Equal(t, ReasonUnknownService, dial(t, address, "nobody").Probe(ctx).Reason)
+	assert.Equal(t, report.Verdict{Outcome: report.NotServing, Reason: report.ReasonNotServing, Detail: ""}, p.Probe(ctx))
+	assert.Equal(t, report.ReasonUnknownService, dial(t, address, "nobody").Probe(ctx).Reason)
 
 	stop()
-	var v Verdict
-	require.Eventually(t, func() bool { v = p.Probe(ctx); return v.Reason == ReasonConnectFailed }, 10*time.Second, time.Millisecond)
-	assert.Equal(t, Failed, v.Outcome)
+	var v report.Verdict
+	require.Eventually(t, func() bool { v = p.Probe(ctx); return v.Reason == report.ReasonConnectFailed }, 10*time.Second, time.Millisecond)
+	assert.Equal(t, report.Failed, v.Outcome)
 	assert.Contains(t, v.Detail, "refused")
 
 	listen(t, address)
-	assert.Equal(t, Verdict{Serving, ReasonServing, ""}, p.Probe(ctx), "the first probe after the restart finds it")
+	assert.Equal(t, report.Verdict{Outcome: report.Serving, Reason: report.ReasonServing, Detail: ""}, p.Probe(ctx), "the first probe after the restart finds it")
 }
 
 func TestADialledProbeMakesANewConnectionAfterATimeout(t *testing.T) {
@@ -100,7 +102,7 @@ func TestADialledProbeMakesANewConnectionAfterATimeout(t *testing.T) {
 		p := dial(t, "bufconn", "", dialer)
 		for i := range int32(3) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			assert.Equal(t, Verdict{Failed, ReasonProbeTimeout, "no connection before the deadline"}, p.Probe(ctx))
+			assert.Equal(t, report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeTimeout, Detail: "no connection before the deadline"}, p.Probe(ctx))
 			cancel()
 			assert.Equal(t, i+1, dials.Load(), "one connection a probe, none in between")
 			synctest.Wait()
@@ -117,10 +119,10 @@ func TestADialledProbeKeepsItsConnectionWhileItIsAnswered(t *testing.T) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", a)
 	}))
 	for range 5 {
-		require.Equal(t, Serving, p.Probe(bounded(t)).Outcome)
+		require.Equal(t, report.Serving, p.Probe(bounded(t)).Outcome)
 	}
 	h.Shutdown()
-	require.Equal(t, NotServing, p.Probe(bounded(t)).Outcome)
+	require.Equal(t, report.NotServing, p.Probe(bounded(t)).Outcome)
 	assert.EqualValues(t, 1, dials.Load())
 }
 
@@ -131,12 +133,12 @@ func TestAClosedDialledProbeSaysNothing(t *testing.T) {
 		p := dial(t, "bufconn", "", grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 			return lis.DialContext(ctx) // nobody accepts: it hangs until ctx ends
 		}))
-		got := make(chan Verdict, 1)
+		got := make(chan report.Verdict, 1)
 		go func() { got <- p.Probe(t.Context()) }()
 		synctest.Wait()
 		closeProbe(t, p)
 		closeProbe(t, p) // twice is fine
-		want := Verdict{Inconclusive, ReasonCanceled, "the probe is closed"}
+		want := report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonCanceled, Detail: "the probe is closed"}
 		assert.Equal(t, want, <-got)
 		assert.Equal(t, want, p.Probe(t.Context()))
 	})
@@ -156,14 +158,14 @@ func TestADialledProbeWatchesOnItsConnection(t *testing.T) {
 	require.True(t, ok)
 	ctx, cancel := context.WithCancel(bounded(t))
 	defer cancel()
-	pushes, end := make(chan Verdict, 10), make(chan Verdict, 1)
-	go func() { end <- w.Watch(ctx, func(v Verdict) { pushes <- v }) }()
-	assert.Equal(t, Serving, (<-pushes).Outcome)
+	pushes, end := make(chan report.Verdict, 10), make(chan report.Verdict, 1)
+	go func() { end <- w.Watch(ctx, func(v report.Verdict) { pushes <- v }) }()
+	assert.Equal(t, report.Serving, (<-pushes).Outcome)
 	h.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
-	assert.Equal(t, NotServing, (<-pushes).Outcome)
+	assert.Equal(t, report.NotServing, (<-pushes).Outcome)
 	stop()
-	assert.Equal(t, Inconclusive, (<-end).Outcome)
+	assert.Equal(t, report.Inconclusive, (<-end).Outcome)
 
 	closeProbe(t, p)
-	assert.Equal(t, ReasonCanceled, w.Watch(ctx, nil).Reason)
+	assert.Equal(t, report.ReasonCanceled, w.Watch(ctx, nil).Reason)
 }

@@ -12,6 +12,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func unmarshal(b []byte, m any) error {
@@ -21,10 +24,10 @@ func unmarshal(b []byte, m any) error {
 	return errors.New("not a message")
 }
 
-var probeReasons = map[Reason]bool{
-	ReasonServing: true, ReasonNotServing: true, ReasonStatusUnknown: true, ReasonUnknownService: true,
-	ReasonUnimplemented: true, ReasonProbeTimeout: true, ReasonProbeError: true, ReasonProbeDenied: true,
-	ReasonConnectFailed: true,
+var probeReasons = map[report.Reason]bool{
+	report.ReasonServing: true, report.ReasonNotServing: true, report.ReasonStatusUnknown: true, report.ReasonUnknownService: true,
+	report.ReasonUnimplemented: true, report.ReasonProbeTimeout: true, report.ReasonProbeError: true, report.ReasonProbeDenied: true,
+	report.ReasonConnectFailed: true,
 }
 
 func FuzzHealthAnswer(f *testing.F) {
@@ -41,20 +44,20 @@ func FuzzHealthAnswer(f *testing.F) {
 			return fakeConn{s}
 		}
 		v := GRPCCheck(conn(), service, o).Probe(t.Context())
-		if v.Outcome == Inconclusive {
+		if v.Outcome == report.Inconclusive {
 			t.Errorf("nothing was given up, yet %+v", v)
 		}
 		inspect(t, v)
-		inspect(t, GRPCWatch(conn(), service, o).Watch(t.Context(), func(v Verdict) { inspect(t, v) }))
+		inspect(t, GRPCWatch(conn(), service, o).Watch(t.Context(), func(v report.Verdict) { inspect(t, v) }))
 	})
 }
 
-func inspect(t *testing.T, v Verdict) {
+func inspect(t *testing.T, v report.Verdict) {
 	t.Helper()
 	if !probeReasons[v.Reason] {
 		t.Errorf("reason %q", v.Reason)
 	}
-	if len(v.Detail) > MaxDetail || !utf8.ValidString(v.Detail) {
+	if len(v.Detail) > cleantext.MaxDetail || !utf8.ValidString(v.Detail) {
 		t.Errorf("%d bytes of detail: %q", len(v.Detail), v.Detail)
 	}
 	for _, r := range v.Detail {

@@ -9,6 +9,9 @@ import (
 
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 const (
@@ -58,13 +61,13 @@ type grpcHealth struct {
 
 type grpcCheck struct{ grpcHealth }
 
-func (grpcCheck) Kind() Kind { return KindGRPCCheck }
+func (grpcCheck) Kind() report.ProbeKind { return report.KindGRPCCheck }
 
 func (p grpcCheck) Target() string {
 	return fmt.Sprintf("grpc service %q at %s", p.service, p.o.Target)
 }
 
-func (p grpcCheck) Probe(ctx context.Context) Verdict {
+func (p grpcCheck) Probe(ctx context.Context) report.Verdict {
 	// A stream that is not read to its end lives as long as its context.
 	streamCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -102,7 +105,7 @@ func (p grpcHealth) ask(stream grpc.ClientStream) error {
 
 type grpcWatch struct{ grpcHealth }
 
-func (p grpcWatch) Watch(ctx context.Context, push func(Verdict)) Verdict {
+func (p grpcWatch) Watch(ctx context.Context, push func(report.Verdict)) report.Verdict {
 	streamCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := p.open(streamCtx, &grpc.StreamDesc{StreamName: "Watch", ServerStreams: true}, healthpb.Health_Watch_FullMethodName)
@@ -123,7 +126,7 @@ func (p grpcWatch) Watch(ctx context.Context, push func(Verdict)) Verdict {
 			continue
 		}
 		if time.Since(began) < time.Second {
-			return NewVerdict(Inconclusive, ReasonProbeError, fmt.Sprintf("more than %d health messages in one second", maxPushes))
+			return checking.NewVerdict(report.Inconclusive, report.ReasonProbeError, fmt.Sprintf("more than %d health messages in one second", maxPushes))
 		}
 		began, pushes = time.Now(), 0
 	}

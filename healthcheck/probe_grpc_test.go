@@ -17,6 +17,8 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // scripted is a health server that answers as it is told.
@@ -80,49 +82,49 @@ func hangs() *scripted {
 var answerTable = map[string]struct {
 	status healthpb.HealthCheckResponse_ServingStatus
 	err    error
-	check  Verdict
+	check  report.Verdict
 	// watch is the end of a Watch that got err and nothing else.
-	watch Verdict
+	watch report.Verdict
 }{
-	"SERVING":         {status: healthpb.HealthCheckResponse_SERVING, check: Verdict{Serving, ReasonServing, ""}},
-	"NOT_SERVING":     {status: healthpb.HealthCheckResponse_NOT_SERVING, check: Verdict{NotServing, ReasonNotServing, ""}},
-	"UNKNOWN":         {status: healthpb.HealthCheckResponse_UNKNOWN, check: Verdict{NotServing, ReasonStatusUnknown, "health status UNKNOWN"}},
-	"an undefined 7":  {status: 7, check: Verdict{NotServing, ReasonStatusUnknown, "health status 7"}},
-	"SERVICE_UNKNOWN": {status: healthpb.HealthCheckResponse_SERVICE_UNKNOWN, check: Verdict{NotServing, ReasonUnknownService, `no health service named "mediator"`}},
+	"SERVING":         {status: healthpb.HealthCheckResponse_SERVING, check: report.Verdict{Outcome: report.Serving, Reason: report.ReasonServing, Detail: ""}},
+	"NOT_SERVING":     {status: healthpb.HealthCheckResponse_NOT_SERVING, check: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonNotServing, Detail: ""}},
+	"UNKNOWN":         {status: healthpb.HealthCheckResponse_UNKNOWN, check: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonStatusUnknown, Detail: "health status UNKNOWN"}},
+	"an undefined 7":  {status: 7, check: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonStatusUnknown, Detail: "health status 7"}},
+	"SERVICE_UNKNOWN": {status: healthpb.HealthCheckResponse_SERVICE_UNKNOWN, check: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonUnknownService, Detail: `no health service named "mediator"`}},
 	"NOT_FOUND": {
 		err:   status.Error(codes.NotFound, "?"),
-		check: Verdict{NotServing, ReasonUnknownService, `no health service named "mediator"`},
-		watch: Verdict{NotServing, ReasonUnknownService, `no health service named "mediator"`},
+		check: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonUnknownService, Detail: `no health service named "mediator"`},
+		watch: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonUnknownService, Detail: `no health service named "mediator"`},
 	},
 	"UNIMPLEMENTED": {
 		err:   status.Error(codes.Unimplemented, "?"),
-		check: Verdict{Serving, ReasonUnimplemented, ""}, watch: Verdict{Inconclusive, ReasonUnimplemented, ""},
+		check: report.Verdict{Outcome: report.Serving, Reason: report.ReasonUnimplemented, Detail: ""}, watch: report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonUnimplemented, Detail: ""},
 	},
 	"UNAUTHENTICATED": {
 		err:   status.Error(codes.Unauthenticated, "no token"),
-		check: Verdict{Failed, ReasonProbeDenied, "UNAUTHENTICATED: no token"},
-		watch: Verdict{Failed, ReasonProbeDenied, "UNAUTHENTICATED: no token"},
+		check: report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeDenied, Detail: "UNAUTHENTICATED: no token"},
+		watch: report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeDenied, Detail: "UNAUTHENTICATED: no token"},
 	},
 	"PERMISSION_DENIED": {
 		err:   status.Error(codes.PermissionDenied, ""),
-		check: Verdict{Failed, ReasonProbeDenied, "PERMISSION_DENIED"}, watch: Verdict{Failed, ReasonProbeDenied, "PERMISSION_DENIED"},
+		check: report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeDenied, Detail: "PERMISSION_DENIED"}, watch: report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeDenied, Detail: "PERMISSION_DENIED"},
 	},
 	"DEADLINE_EXCEEDED of the server's own": {
 		err:   status.Error(codes.DeadlineExceeded, "slow"),
-		check: Verdict{Failed, ReasonProbeTimeout, ""}, watch: Verdict{Inconclusive, ReasonProbeError, "DEADLINE_EXCEEDED: slow"},
+		check: report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeTimeout, Detail: ""}, watch: report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonProbeError, Detail: "DEADLINE_EXCEEDED: slow"},
 	},
 	"CANCELLED of the server's own": {
 		err:   status.Error(codes.Canceled, "gone"),
-		check: Verdict{Failed, ReasonProbeError, "CANCELLED: gone"}, watch: Verdict{Inconclusive, ReasonProbeError, "CANCELLED: gone"},
+		check: report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeError, Detail: "CANCELLED: gone"}, watch: report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonProbeError, Detail: "CANCELLED: gone"},
 	},
 	"UNAVAILABLE": {
 		err:   status.Error(codes.Unavailable, "connection\nreset"),
-		check: Verdict{Failed, ReasonProbeError, "UNAVAILABLE: connection reset"},
-		watch: Verdict{Inconclusive, ReasonProbeError, "UNAVAILABLE: connection reset"},
+		check: report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeError, Detail: "UNAVAILABLE: connection reset"},
+		watch: report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonProbeError, Detail: "UNAVAILABLE: connection reset"},
 	},
 	"an undefined code": {
 		err:   status.Error(99, "?"),
-		check: Verdict{Failed, ReasonProbeError, "CODE(99): ?"}, watch: Verdict{Inconclusive, ReasonProbeError, "CODE(99): ?"},
+		check: report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeError, Detail: "CODE(99): ?"}, watch: report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonProbeError, Detail: "CODE(99): ?"},
 	},
 }
 
@@ -139,15 +141,15 @@ func TestEachAnswerToAWatchHasItsOwnVerdict(t *testing.T) {
 	for name, c := range answerTable {
 		t.Run(name, func(t *testing.T) {
 			s := answers(c.status, nil)
-			want, wantEnd := []Verdict{c.check}, Verdict{Inconclusive, ReasonProbeError, "the server ended the watch"}
+			want, wantEnd := []report.Verdict{c.check}, report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonProbeError, Detail: "the server ended the watch"}
 			if c.err != nil {
 				want, wantEnd = nil, c.watch
 				s.watch = func(*healthpb.HealthCheckRequest, grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
 					return c.err
 				}
 			}
-			var got []Verdict
-			end := GRPCWatch(serve(t, s), "mediator", GRPCOptions{}).Watch(t.Context(), func(v Verdict) { got = append(got, v) })
+			var got []report.Verdict
+			end := GRPCWatch(serve(t, s), "mediator", GRPCOptions{}).Watch(t.Context(), func(v report.Verdict) { got = append(got, v) })
 			assert.Equal(t, want, got)
 			assert.Equal(t, wantEnd, end)
 		})
@@ -156,11 +158,11 @@ func TestEachAnswerToAWatchHasItsOwnVerdict(t *testing.T) {
 
 func TestAServerWithoutTheHealthServiceIsWhatOnUnimplementedSays(t *testing.T) {
 	conn := serve(t, nil)
-	assert.Equal(t, Verdict{Serving, ReasonUnimplemented, ""}, GRPCCheck(conn, "", GRPCOptions{}).Probe(t.Context()))
+	assert.Equal(t, report.Verdict{Outcome: report.Serving, Reason: report.ReasonUnimplemented, Detail: ""}, GRPCCheck(conn, "", GRPCOptions{}).Probe(t.Context()))
 	o := GRPCOptions{OnUnimplemented: OnUnimplementedUnhealthy}
-	assert.Equal(t, Verdict{NotServing, ReasonUnimplemented, ""}, GRPCCheck(conn, "", o).Probe(t.Context()))
-	end := GRPCWatch(conn, "", o).Watch(t.Context(), func(Verdict) { t.Error("nothing to push") })
-	assert.Equal(t, Verdict{Inconclusive, ReasonUnimplemented, ""}, end)
+	assert.Equal(t, report.Verdict{Outcome: report.NotServing, Reason: report.ReasonUnimplemented, Detail: ""}, GRPCCheck(conn, "", o).Probe(t.Context()))
+	end := GRPCWatch(conn, "", o).Watch(t.Context(), func(report.Verdict) { t.Error("nothing to push") })
+	assert.Equal(t, report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonUnimplemented, Detail: ""}, end)
 }
 
 func TestACheckAsksForItsServiceAndNamesItsTarget(t *testing.T) {
@@ -171,9 +173,9 @@ func TestACheckAsksForItsServiceAndNamesItsTarget(t *testing.T) {
 		return &healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_SERVING}, nil
 	}
 	p := GRPCCheck(serve(t, s), "mediator", GRPCOptions{Target: "10.0.0.1:10043"})
-	assert.Equal(t, Serving, p.Probe(t.Context()).Outcome)
+	assert.Equal(t, report.Serving, p.Probe(t.Context()).Outcome)
 	assert.Equal(t, "mediator", <-asked)
-	assert.Equal(t, KindGRPCCheck, p.Kind())
+	assert.Equal(t, report.KindGRPCCheck, p.Kind())
 	assert.Equal(t, `grpc service "mediator" at 10.0.0.1:10043`, p.Target())
 }
 
@@ -182,7 +184,7 @@ func TestACheckThatIsSentAndNotAnsweredTimesOut(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		p := GRPCCheck(serve(t, hangs()), "", GRPCOptions{})
-		assert.Equal(t, Verdict{Failed, ReasonProbeTimeout, ""}, p.Probe(ctx))
+		assert.Equal(t, report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeTimeout, Detail: ""}, p.Probe(ctx))
 	})
 }
 
@@ -190,7 +192,7 @@ func TestAServerThatGivesUpAtTheSameDeadlineIsATimeoutToo(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
 	got := grpcHealth{}.failed(ctx, status.Error(codes.Canceled, "server side"))
-	assert.Equal(t, Verdict{Failed, ReasonProbeTimeout, ""}, got)
+	assert.Equal(t, report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeTimeout, Detail: ""}, got)
 }
 
 func TestAProbeThatIsGivenUpIsInconclusive(t *testing.T) {
@@ -198,9 +200,9 @@ func TestAProbeThatIsGivenUpIsInconclusive(t *testing.T) {
 		conn := serve(t, hangs())
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		assert.Equal(t, Verdict{Inconclusive, ReasonCanceled, ""}, GRPCCheck(conn, "", GRPCOptions{}).Probe(ctx))
-		assert.Equal(t, Verdict{Inconclusive, ReasonCanceled, ""},
-			GRPCWatch(conn, "", GRPCOptions{}).Watch(ctx, func(Verdict) { t.Error("nothing to push") }))
+		assert.Equal(t, report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonCanceled, Detail: ""}, GRPCCheck(conn, "", GRPCOptions{}).Probe(ctx))
+		assert.Equal(t, report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonCanceled, Detail: ""},
+			GRPCWatch(conn, "", GRPCOptions{}).Watch(ctx, func(report.Verdict) { t.Error("nothing to push") }))
 	})
 }
 
@@ -211,21 +213,21 @@ func TestACheckThatGetsNoStreamSaysNothingOfTheEndpoint(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			GRPCWatch(conn, "", GRPCOptions{}).Watch(busy, func(Verdict) {})
+			GRPCWatch(conn, "", GRPCOptions{}).Watch(busy, func(report.Verdict) {})
 		}()
 		synctest.Wait() // the only stream is taken
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		assert.Equal(t, Verdict{Inconclusive, ReasonNoStream, ""}, GRPCCheck(conn, "", GRPCOptions{}).Probe(ctx))
-		assert.Equal(t, Verdict{Inconclusive, ReasonCanceled, ""}, GRPCWatch(conn, "", GRPCOptions{}).Watch(ctx, func(Verdict) {}))
+		assert.Equal(t, report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonNoStream, Detail: ""}, GRPCCheck(conn, "", GRPCOptions{}).Probe(ctx))
+		assert.Equal(t, report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonCanceled, Detail: ""}, GRPCWatch(conn, "", GRPCOptions{}).Watch(ctx, func(report.Verdict) {}))
 		stop()
 		<-done
 
 		// The stream is free again: the same probe is sent now.
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		assert.Equal(t, Verdict{Failed, ReasonProbeTimeout, ""}, GRPCCheck(conn, "", GRPCOptions{}).Probe(ctx))
+		assert.Equal(t, report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeTimeout, Detail: ""}, GRPCCheck(conn, "", GRPCOptions{}).Probe(ctx))
 	})
 }
 
@@ -234,8 +236,8 @@ func TestAProbeLeavesNoStreamBehind(t *testing.T) {
 	conn := serve(t, s, grpc.MaxConcurrentStreams(1))
 	for range 20 { // a second stream would wait for ever
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		require.Equal(t, Serving, GRPCCheck(conn, "", GRPCOptions{}).Probe(ctx).Outcome)
-		end := GRPCWatch(conn, "", GRPCOptions{}).Watch(ctx, func(Verdict) {})
+		require.Equal(t, report.Serving, GRPCCheck(conn, "", GRPCOptions{}).Probe(ctx).Outcome)
+		end := GRPCWatch(conn, "", GRPCOptions{}).Watch(ctx, func(report.Verdict) {})
 		require.Equal(t, "the server ended the watch", end.Detail)
 		cancel()
 	}
@@ -252,8 +254,8 @@ func TestAServerThatFloodsTheWatchIsCutOff(t *testing.T) {
 			}
 		}
 		pushes := 0
-		end := GRPCWatch(serve(t, s), "", GRPCOptions{}).Watch(t.Context(), func(Verdict) { pushes++ })
-		assert.Equal(t, Verdict{Inconclusive, ReasonProbeError, "more than 1000 health messages in one second"}, end)
+		end := GRPCWatch(serve(t, s), "", GRPCOptions{}).Watch(t.Context(), func(report.Verdict) { pushes++ })
+		assert.Equal(t, report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonProbeError, Detail: "more than 1000 health messages in one second"}, end)
 		assert.Equal(t, maxPushes, pushes)
 	})
 }
@@ -269,7 +271,7 @@ func TestAWatchMayPushMuchOverALongTime(t *testing.T) {
 			return nil
 		}
 		pushes := 0
-		end := GRPCWatch(serve(t, s), "", GRPCOptions{}).Watch(t.Context(), func(Verdict) { pushes++ })
+		end := GRPCWatch(serve(t, s), "", GRPCOptions{}).Watch(t.Context(), func(report.Verdict) { pushes++ })
 		assert.Equal(t, "the server ended the watch", end.Detail)
 		assert.Equal(t, 3*maxPushes, pushes)
 	})
@@ -283,25 +285,25 @@ func TestAnAnswerThatIsTooLargeIsAnError(t *testing.T) {
 		return r, nil
 	}
 	v := GRPCCheck(serve(t, s), "", GRPCOptions{}).Probe(t.Context())
-	assert.Equal(t, Failed, v.Outcome)
-	assert.Equal(t, ReasonProbeError, v.Reason)
+	assert.Equal(t, report.Failed, v.Outcome)
+	assert.Equal(t, report.ReasonProbeError, v.Reason)
 	assert.Contains(t, v.Detail, "RESOURCE_EXHAUSTED")
 }
 
 func TestABadServiceNameOrConnectionIsAFailureNotAPanic(t *testing.T) {
 	conn := serve(t, hangs())
 	v := GRPCCheck(conn, "\xff", GRPCOptions{}).Probe(t.Context())
-	assert.Equal(t, ReasonProbeError, v.Reason)
-	end := GRPCWatch(conn, "\xff", GRPCOptions{}).Watch(t.Context(), func(Verdict) {})
-	assert.Equal(t, Inconclusive, end.Outcome)
+	assert.Equal(t, report.ReasonProbeError, v.Reason)
+	end := GRPCWatch(conn, "\xff", GRPCOptions{}).Watch(t.Context(), func(report.Verdict) {})
+	assert.Equal(t, report.Inconclusive, end.Outcome)
 	v = GRPCCheck(nil, "", GRPCOptions{}).Probe(t.Context())
-	assert.Equal(t, Verdict{Failed, ReasonProbeError, "UNKNOWN: no connection to probe on; want one that is not nil"}, v)
+	assert.Equal(t, report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeError, Detail: "UNKNOWN: no connection to probe on; want one that is not nil"}, v)
 }
 
 func TestAStreamThatEndsBeforeTheRequestIsSentGivesItsStatus(t *testing.T) {
 	conn := fakeConn{&fakeStream{sendErr: io.EOF, recvErr: status.Error(codes.NotFound, "")}}
-	assert.Equal(t, ReasonUnknownService, GRPCCheck(conn, "x", GRPCOptions{}).Probe(t.Context()).Reason)
-	assert.Equal(t, ReasonUnknownService, GRPCWatch(conn, "x", GRPCOptions{}).Watch(t.Context(), nil).Reason)
+	assert.Equal(t, report.ReasonUnknownService, GRPCCheck(conn, "x", GRPCOptions{}).Probe(t.Context()).Reason)
+	assert.Equal(t, report.ReasonUnknownService, GRPCWatch(conn, "x", GRPCOptions{}).Watch(t.Context(), nil).Reason)
 }
 
 func TestCodesAreSpelledAsInTheSpecification(t *testing.T) {

@@ -11,6 +11,10 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 const (
@@ -53,7 +57,7 @@ func HTTPGet(client *http.Client, pageURL string, o HTTPOptions) Probe {
 	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" {
 		p.url, p.shown = pageURL, (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
 	} else {
-		p.shown = CleanDetail(redactURL(pageURL))
+		p.shown = cleantext.Detail(redactURL(pageURL))
 	}
 	return p
 }
@@ -84,8 +88,8 @@ type httpGet struct {
 	expect []int
 }
 
-func (p *httpGet) Kind() Kind     { return KindHTTP }
-func (p *httpGet) Target() string { return "http GET " + p.shown }
+func (p *httpGet) Kind() report.ProbeKind { return report.KindHTTP }
+func (p *httpGet) Target() string         { return "http GET " + p.shown }
 
 // Close lets go of idle connections.
 func (p *httpGet) Close() error {
@@ -95,13 +99,13 @@ func (p *httpGet) Close() error {
 	return nil
 }
 
-func (p *httpGet) Probe(ctx context.Context) Verdict {
+func (p *httpGet) Probe(ctx context.Context) report.Verdict {
 	if p.url == "" {
-		return NewVerdict(Failed, ReasonProbeError, fmt.Sprintf("URL %q: want an absolute http or https URL", p.shown))
+		return checking.NewVerdict(report.Failed, report.ReasonProbeError, fmt.Sprintf("URL %q: want an absolute http or https URL", p.shown))
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
 	if err != nil { // url.Parse has taken the URL: only ctx could be nil
-		return NewVerdict(Failed, ReasonProbeError, "no request could be made")
+		return checking.NewVerdict(report.Failed, report.ReasonProbeError, "no request could be made")
 	}
 	req.Header.Set("User-Agent", "cantonlb-healthcheck")
 	resp, err := p.client.Do(req)
@@ -113,18 +117,19 @@ func (p *httpGet) Probe(ctx context.Context) Verdict {
 	detail := fmt.Sprintf("HTTP status %d", resp.StatusCode)
 	switch code := resp.StatusCode; {
 	case slices.Contains(p.expect, code):
-		return NewVerdict(Serving, ReasonServing, "")
+		return checking.NewVerdict(report.Serving, report.ReasonServing, "")
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		return NewVerdict(Failed, ReasonProbeDenied, detail)
+		return checking.NewVerdict(report.Failed, report.ReasonProbeDenied, detail)
 	default:
-		return NewVerdict(NotServing, ReasonNotServing, detail)
+		return checking.NewVerdict(report.NotServing, report.ReasonNotServing, detail)
 	}
 }
 
 // ioFailure is the verdict of a probe over a plain connection that came back
 // with an error.
-func ioFailure(ctx context.Context, err error) Verdict {
-	if shown, ok := errors.AsType[*url.Error](err); ok {
+func ioFailure(ctx context.Context, err error) report.Verdict {
+	var shown *url.Error
+	if errors.As(err, &shown) {
 		err = shown.Err // without the URL, which may hold a secret
 	}
 	var timeout net.Error
@@ -132,12 +137,12 @@ func ioFailure(ctx context.Context, err error) Verdict {
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return NewVerdict(Inconclusive, ReasonCanceled, "")
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "")
 	case ctx.Err() != nil || (errors.As(err, &timeout) && timeout.Timeout()):
-		return NewVerdict(Failed, ReasonProbeTimeout, "")
+		return checking.NewVerdict(report.Failed, report.ReasonProbeTimeout, "")
 	case errors.As(err, &op) && op.Op == "dial", errors.As(err, &untrusted):
-		return NewVerdict(Failed, ReasonConnectFailed, err.Error())
+		return checking.NewVerdict(report.Failed, report.ReasonConnectFailed, err.Error())
 	default:
-		return NewVerdict(Failed, ReasonProbeError, err.Error())
+		return checking.NewVerdict(report.Failed, report.ReasonProbeError, err.Error())
 	}
 }

@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func httpProbe(t *testing.T, client *http.Client, url string, o HTTPOptions) Probe {
@@ -35,20 +37,20 @@ func TestEachHTTPStatusHasItsOwnVerdict(t *testing.T) {
 	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
-	for code, want := range map[int]Verdict{
-		200: {Serving, ReasonServing, ""},
-		204: {NotServing, ReasonNotServing, "HTTP status 204"},
-		302: {NotServing, ReasonNotServing, "HTTP status 302"},
-		401: {Failed, ReasonProbeDenied, "HTTP status 401"},
-		403: {Failed, ReasonProbeDenied, "HTTP status 403"},
-		404: {NotServing, ReasonNotServing, "HTTP status 404"},
-		500: {NotServing, ReasonNotServing, "HTTP status 500"},
-		503: {NotServing, ReasonNotServing, "HTTP status 503"},
+	for code, want := range map[int]report.Verdict{
+		200: {Outcome: report.Serving, Reason: report.ReasonServing, Detail: ""},
+		204: {Outcome: report.NotServing, Reason: report.ReasonNotServing, Detail: "HTTP status 204"},
+		302: {Outcome: report.NotServing, Reason: report.ReasonNotServing, Detail: "HTTP status 302"},
+		401: {Outcome: report.Failed, Reason: report.ReasonProbeDenied, Detail: "HTTP status 401"},
+		403: {Outcome: report.Failed, Reason: report.ReasonProbeDenied, Detail: "HTTP status 403"},
+		404: {Outcome: report.NotServing, Reason: report.ReasonNotServing, Detail: "HTTP status 404"},
+		500: {Outcome: report.NotServing, Reason: report.ReasonNotServing, Detail: "HTTP status 500"},
+		503: {Outcome: report.NotServing, Reason: report.ReasonNotServing, Detail: "HTTP status 503"},
 	} {
 		url := fmt.Sprintf("%s/%d", server.URL, code)
 		assert.Equal(t, want, httpProbe(t, nil, url, HTTPOptions{}).Probe(t.Context()))
 		expected := httpProbe(t, server.Client(), url, HTTPOptions{Expect: []int{code}})
-		assert.Equal(t, Verdict{Serving, ReasonServing, ""}, expected.Probe(t.Context()))
+		assert.Equal(t, report.Verdict{Outcome: report.Serving, Reason: report.ReasonServing, Detail: ""}, expected.Probe(t.Context()))
 	}
 }
 
@@ -74,10 +76,10 @@ func TestAnHTTPProbeUsesItsConnectionAgainAndReadsLittle(t *testing.T) {
 	defer server.Close()
 	p := httpProbe(t, nil, server.URL+"/short", HTTPOptions{})
 	for range 5 {
-		require.Equal(t, Serving, p.Probe(t.Context()).Outcome)
+		require.Equal(t, report.Serving, p.Probe(t.Context()).Outcome)
 	}
 	assert.EqualValues(t, 1, conns.Load())
-	assert.Equal(t, Serving, httpProbe(t, nil, server.URL+"/endless", HTTPOptions{}).Probe(t.Context()).Outcome)
+	assert.Equal(t, report.Serving, httpProbe(t, nil, server.URL+"/endless", HTTPOptions{}).Probe(t.Context()).Outcome)
 }
 
 func TestAnHTTPProbeThatCannotConnectOrIsRefusedAPage(t *testing.T) {
@@ -92,14 +94,14 @@ func TestAnHTTPProbeThatCannotConnectOrIsRefusedAPage(t *testing.T) {
 		}
 	}))
 	v := httpProbe(t, nil, server.URL+"/?token=hunter2", HTTPOptions{}).Probe(t.Context())
-	assert.Equal(t, ReasonProbeError, v.Reason)
+	assert.Equal(t, report.ReasonProbeError, v.Reason)
 	assert.NotContains(t, v.Detail, "hunter2")
 	v = httpProbe(t, nil, server.URL+"/large", HTTPOptions{}).Probe(t.Context())
-	assert.Equal(t, ReasonProbeError, v.Reason, "headers are bounded")
+	assert.Equal(t, report.ReasonProbeError, v.Reason, "headers are bounded")
 	server.Close()
 	v = httpProbe(t, nil, server.URL+"/?token=hunter2", HTTPOptions{}).Probe(t.Context())
-	assert.Equal(t, Failed, v.Outcome)
-	assert.Equal(t, ReasonConnectFailed, v.Reason)
+	assert.Equal(t, report.Failed, v.Outcome)
+	assert.Equal(t, report.ReasonConnectFailed, v.Reason)
 	assert.Contains(t, v.Detail, "refused")
 	assert.NotContains(t, v.Detail, "hunter2")
 }
@@ -110,7 +112,7 @@ func TestAnHTTPSServerThatIsNotTrustedIsNotConnectedTo(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	v := httpProbe(t, nil, server.URL, HTTPOptions{}).Probe(t.Context())
-	assert.Equal(t, ReasonConnectFailed, v.Reason)
+	assert.Equal(t, report.ReasonConnectFailed, v.Reason)
 	assert.Contains(t, v.Detail, "certificate")
 }
 
@@ -124,24 +126,24 @@ func TestAnHTTPProbeThatIsNotAnsweredTimesOutAndOneThatIsGivenUpIsInconclusive(t
 		p := httpProbe(t, client, "http://seq1:8080/health", HTTPOptions{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		assert.Equal(t, Verdict{Failed, ReasonProbeTimeout, ""}, p.Probe(ctx))
+		assert.Equal(t, report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeTimeout, Detail: ""}, p.Probe(ctx))
 		ctx, cancel = context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		assert.Equal(t, Verdict{Inconclusive, ReasonCanceled, ""}, p.Probe(ctx))
+		assert.Equal(t, report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonCanceled, Detail: ""}, p.Probe(ctx))
 	})
 }
 
 func TestAnHTTPProbeShowsNeitherUserNorQuery(t *testing.T) {
 	p := httpProbe(t, nil, "https://user:hunter2@seq1:8080/he%2Falth?token=hunter2", HTTPOptions{})
 	assert.Equal(t, "http GET https://seq1:8080/he%2Falth", p.Target())
-	assert.Equal(t, KindHTTP, p.Kind())
+	assert.Equal(t, report.KindHTTP, p.Kind())
 	for bad, shown := range map[string]string{
 		"":                             `URL "": want an absolute http or https URL`,
 		"seq1:8080":                    `URL "seq1:8080": want an absolute http or https URL`,
 		"http://u:hunter2@[x/?hunter2": `URL "http://...@[x/?...": want an absolute http or https URL`,
 	} {
 		p := httpProbe(t, nil, bad, HTTPOptions{})
-		assert.Equal(t, Verdict{Failed, ReasonProbeError, shown}, p.Probe(t.Context()))
+		assert.Equal(t, report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeError, Detail: shown}, p.Probe(t.Context()))
 		assert.NotContains(t, p.Target(), "hunter2")
 	}
 }
@@ -151,15 +153,15 @@ func TestATCPProbeTellsWhetherSomebodyListens(t *testing.T) {
 	require.NoError(t, err)
 	address := lis.Addr().String()
 	p := TCPConnect(address, nil)
-	assert.Equal(t, KindTCP, p.Kind())
+	assert.Equal(t, report.KindTCP, p.Kind())
 	assert.Equal(t, "tcp "+address, p.Target())
-	assert.Equal(t, Verdict{Serving, ReasonServing, ""}, p.Probe(t.Context()))
+	assert.Equal(t, report.Verdict{Outcome: report.Serving, Reason: report.ReasonServing, Detail: ""}, p.Probe(t.Context()))
 	require.NoError(t, lis.Close())
 	v := p.Probe(t.Context())
-	assert.Equal(t, Failed, v.Outcome)
-	assert.Equal(t, ReasonConnectFailed, v.Reason)
+	assert.Equal(t, report.Failed, v.Outcome)
+	assert.Equal(t, report.ReasonConnectFailed, v.Reason)
 	assert.Contains(t, v.Detail, "refused")
-	assert.Equal(t, ReasonConnectFailed, TCPConnect("no port", nil).Probe(t.Context()).Reason)
+	assert.Equal(t, report.ReasonConnectFailed, TCPConnect("no port", nil).Probe(t.Context()).Reason)
 }
 
 func TestATCPProbeThatIsNotAnsweredTimesOut(t *testing.T) {
@@ -167,12 +169,12 @@ func TestATCPProbeThatIsNotAnsweredTimesOut(t *testing.T) {
 		hang := func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		assert.Equal(t, Verdict{Failed, ReasonProbeTimeout, ""}, TCPConnect("seq1:1", hang).Probe(ctx))
+		assert.Equal(t, report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeTimeout, Detail: ""}, TCPConnect("seq1:1", hang).Probe(ctx))
 		ctx, cancel = context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		assert.Equal(t, Verdict{Inconclusive, ReasonCanceled, ""}, TCPConnect("seq1:1", hang).Probe(ctx))
+		assert.Equal(t, report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonCanceled, Detail: ""}, TCPConnect("seq1:1", hang).Probe(ctx))
 		broken := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") }
-		assert.Equal(t, Verdict{Failed, ReasonConnectFailed, "no route"}, TCPConnect("seq1:1", broken).Probe(t.Context()))
+		assert.Equal(t, report.Verdict{Outcome: report.Failed, Reason: report.ReasonConnectFailed, Detail: "no route"}, TCPConnect("seq1:1", broken).Probe(t.Context()))
 	})
 }
 
@@ -183,23 +185,23 @@ func TestAFuncProbeAlwaysHasAReasonAndACleanDetail(t *testing.T) {
 	defer cancel()
 	for name, c := range map[string]struct {
 		ctx       context.Context
-		say, want Verdict
+		say, want report.Verdict
 	}{
-		"serving":              {t.Context(), Verdict{Outcome: Serving}, Verdict{Serving, ReasonServing, ""}},
-		"not serving":          {t.Context(), Verdict{Outcome: NotServing}, Verdict{NotServing, ReasonNotServing, ""}},
-		"failed":               {t.Context(), Verdict{Outcome: Failed, Detail: "a\nb\x00"}, Verdict{Failed, ReasonProbeError, "a b?"}},
-		"failed at a deadline": {late, Verdict{Outcome: Failed}, Verdict{Failed, ReasonProbeTimeout, ""}},
-		"failed, cancelled":    {canceled, Verdict{Outcome: Failed, Detail: "x"}, Verdict{Inconclusive, ReasonCanceled, "x"}},
-		"serving, cancelled":   {canceled, Verdict{Outcome: Serving}, Verdict{Serving, ReasonServing, ""}},
-		"nothing at all":       {t.Context(), Verdict{}, Verdict{Inconclusive, ReasonProbeError, ""}},
-		"a reason of its own":  {t.Context(), Verdict{Failed, ReasonConnectFailed, ""}, Verdict{Failed, ReasonConnectFailed, ""}},
+		"serving":              {t.Context(), report.Verdict{Outcome: report.Serving}, report.Verdict{Outcome: report.Serving, Reason: report.ReasonServing, Detail: ""}},
+		"not serving":          {t.Context(), report.Verdict{Outcome: report.NotServing}, report.Verdict{Outcome: report.NotServing, Reason: report.ReasonNotServing, Detail: ""}},
+		"failed":               {t.Context(), report.Verdict{Outcome: report.Failed, Detail: "a\nb\x00"}, report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeError, Detail: "a b?"}},
+		"failed at a deadline": {late, report.Verdict{Outcome: report.Failed}, report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeTimeout, Detail: ""}},
+		"failed, cancelled":    {canceled, report.Verdict{Outcome: report.Failed, Detail: "x"}, report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonCanceled, Detail: "x"}},
+		"serving, cancelled":   {canceled, report.Verdict{Outcome: report.Serving}, report.Verdict{Outcome: report.Serving, Reason: report.ReasonServing, Detail: ""}},
+		"nothing at all":       {t.Context(), report.Verdict{}, report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonProbeError, Detail: ""}},
+		"a reason of its own":  {t.Context(), report.Verdict{Outcome: report.Failed, Reason: report.ReasonConnectFailed, Detail: ""}, report.Verdict{Outcome: report.Failed, Reason: report.ReasonConnectFailed, Detail: ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := Func("database", func(ctx context.Context) Verdict { assert.Equal(t, c.ctx, ctx); return c.say })
+			p := Func("database", func(ctx context.Context) report.Verdict { assert.Equal(t, c.ctx, ctx); return c.say })
 			assert.Equal(t, c.want, p.Probe(c.ctx))
-			assert.Equal(t, KindFunc, p.Kind())
+			assert.Equal(t, report.KindFunc, p.Kind())
 			assert.Equal(t, "database", p.Target())
 		})
 	}
-	assert.Equal(t, Failed, Func("nothing", nil).Probe(t.Context()).Outcome)
+	assert.Equal(t, report.Failed, Func("nothing", nil).Probe(t.Context()).Outcome)
 }

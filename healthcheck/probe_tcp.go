@@ -3,6 +3,9 @@ package healthcheck
 import (
 	"context"
 	"net"
+
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // DialFunc makes a connection, as (*net.Dialer).DialContext does.
@@ -27,18 +30,18 @@ type tcpConnect struct {
 	dial    DialFunc
 }
 
-func (tcpConnect) Kind() Kind       { return KindTCP }
-func (p tcpConnect) Target() string { return "tcp " + p.address }
+func (tcpConnect) Kind() report.ProbeKind { return report.KindTCP }
+func (p tcpConnect) Target() string       { return "tcp " + p.address }
 
-func (p tcpConnect) Probe(ctx context.Context) Verdict {
+func (p tcpConnect) Probe(ctx context.Context) report.Verdict {
 	conn, err := p.dial(ctx, "tcp", p.address)
 	if err != nil {
 		v := ioFailure(ctx, err)
-		if v.Reason == ReasonProbeError { // whatever went wrong, it was connecting
-			v.Reason = ReasonConnectFailed
+		if v.Reason == report.ReasonProbeError { // whatever went wrong, it was connecting
+			v.Reason = report.ReasonConnectFailed
 		}
 		return v
 	}
 	_ = conn.Close() // the connection was all that was asked for
-	return NewVerdict(Serving, ReasonServing, "")
+	return checking.NewVerdict(report.Serving, report.ReasonServing, "")
 }

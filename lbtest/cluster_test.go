@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -47,7 +48,7 @@ func TestEachServerAnswersUnderItsOwnNameAndAddress(t *testing.T) {
 		for i, name := range c.Names() {
 			var from peer.Peer
 			conn := dial(t, c, i)
-			got, err := lbtest.ServedBy(within(t, patience), conn, grpc.Peer(&from))
+			got, err := lbtest.ServedBy(testkit.Context(t), conn, grpc.Peer(&from))
 			require.NoError(t, err)
 			assert.Equal(t, name, got)
 			assert.Equal(t, c.Addrs()[i], from.Addr.String())
@@ -67,11 +68,11 @@ func TestHealthServiceKnowsTheNamesItWasGiven(t *testing.T) {
 	conn := dial(t, c, 0)
 
 	for _, service := range []string{"", "a", "b"} {
-		got, err := check(within(t, patience), conn, service)
+		got, err := check(testkit.Context(t), conn, service)
 		require.NoError(t, err)
 		assert.Equal(t, healthpb.HealthCheckResponse_SERVING, got)
 	}
-	_, err := check(within(t, patience), conn, "c")
+	_, err := check(testkit.Context(t), conn, "c")
 	assert.Equal(t, codes.NotFound, status.Code(err))
 }
 
@@ -79,9 +80,9 @@ func TestWithoutHealthAnswersUnimplementedAndCounts(t *testing.T) {
 	c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithoutHealth())
 	conn := dial(t, c, 0)
 
-	_, err := check(within(t, patience), conn, "")
+	_, err := check(testkit.Context(t), conn, "")
 	assert.Equal(t, codes.Unimplemented, status.Code(err))
-	watch, err := healthpb.NewHealthClient(conn).Watch(within(t, patience), &healthpb.HealthCheckRequest{})
+	watch, err := healthpb.NewHealthClient(conn).Watch(testkit.Context(t), &healthpb.HealthCheckRequest{})
 	require.NoError(t, err)
 	_, err = watch.Recv()
 	assert.Equal(t, codes.Unimplemented, status.Code(err))
@@ -97,7 +98,7 @@ func TestServerOptionsReachTheServer(t *testing.T) {
 	}
 	c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithServerOptions(grpc.ChainUnaryInterceptor(refuse)))
 
-	_, err := lbtest.Echo(within(t, patience), dial(t, c, 0), "hello")
+	_, err := lbtest.Echo(testkit.Context(t), dial(t, c, 0), "hello")
 	assert.Equal(t, codes.PermissionDenied, status.Code(err))
 	assert.Equal(t, 1, c.Calls(0))
 }
@@ -115,9 +116,9 @@ func TestDialerOnTCPReachesOtherAddresses(t *testing.T) {
 
 	conn, err := c.Dialer()(t.Context(), other.Addrs()[0])
 	require.NoError(t, err)
-	other.WaitConns(0, 1, patience)
+	other.WaitConns(0, 1, testkit.Patience)
 	require.NoError(t, conn.Close())
-	other.WaitConns(0, 0, patience)
+	other.WaitConns(0, 0, testkit.Patience)
 }
 
 func TestMistakesOfATestAreReportedWithWhatWouldBeRight(t *testing.T) {

@@ -11,13 +11,14 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
 func TestEchoReturnsTheMessage(t *testing.T) {
 	c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
 
-	got, err := lbtest.Echo(within(t, patience), dial(t, c, 0), "Grüezi")
+	got, err := lbtest.Echo(testkit.Context(t), dial(t, c, 0), "Grüezi")
 	require.NoError(t, err)
 	assert.Equal(t, "Grüezi", got)
 }
@@ -25,7 +26,7 @@ func TestEchoReturnsTheMessage(t *testing.T) {
 func TestTicksCountsFromZeroAndNamesItsServer(t *testing.T) {
 	c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
 	var header metadata.MD
-	ticks, err := lbtest.Ticks(within(t, patience), dial(t, c, 0), time.Millisecond, grpc.Header(&header))
+	ticks, err := lbtest.Ticks(testkit.Context(t), dial(t, c, 0), time.Millisecond, grpc.Header(&header))
 	require.NoError(t, err)
 
 	for want := range uint64(3) {
@@ -41,7 +42,7 @@ func TestTicksCountsFromZeroAndNamesItsServer(t *testing.T) {
 func TestTicksRejectsAnIntervalThatIsTooShort(t *testing.T) {
 	c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
 	var trailer metadata.MD
-	ticks, err := lbtest.Ticks(within(t, patience), dial(t, c, 0), 0, grpc.Trailer(&trailer))
+	ticks, err := lbtest.Ticks(testkit.Context(t), dial(t, c, 0), 0, grpc.Trailer(&trailer))
 	require.NoError(t, err)
 
 	_, err = ticks.Recv()
@@ -55,9 +56,9 @@ func TestCallsOfAServerThatIsDownReturnTheirError(t *testing.T) {
 	c.Kill(0)
 	conn := dial(t, c, 0)
 
-	_, err := lbtest.ServedBy(within(t, patience), conn)
+	_, err := lbtest.ServedBy(testkit.Context(t), conn)
 	assert.Equal(t, codes.Unavailable, status.Code(err))
 	assert.ErrorContains(t, err, "connection refused")
-	_, err = lbtest.Ticks(within(t, patience), conn, time.Second)
+	_, err = lbtest.Ticks(testkit.Context(t), conn, time.Second)
 	assert.Equal(t, codes.Unavailable, status.Code(err))
 }

@@ -13,6 +13,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -28,9 +29,9 @@ func TestHangKeepsConnectionsOpenAndAnswersNothing(t *testing.T) {
 		c.Hang(0)
 		c.Hang(0) // stays hung
 
-		_, err := lbtest.Echo(within(t, short), conn, "hello")
+		_, err := lbtest.Echo(testkit.Within(t, short), conn, "hello")
 		assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
-		_, err = check(within(t, short), conn, "")
+		_, err = check(testkit.Within(t, short), conn, "")
 		assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
 		assert.Equal(t, 1, c.Conns(0))
 		assert.Equal(t, 1, c.Calls(0))
@@ -45,12 +46,12 @@ func TestResumeAnswersWhatArrivedMeanwhile(t *testing.T) {
 		conn := dial(t, c, 0)
 		echo(t, conn)
 		c.Hang(0)
-		call := background(func() (string, error) { return lbtest.Echo(within(t, patience), conn, "late") })
+		call := background(func() (string, error) { return lbtest.Echo(testkit.Context(t), conn, "late") })
 
 		c.Resume(0)
 		c.Resume(0) // does nothing
 
-		got := receive(t, call)
+		got := testkit.Receive(t, call)
 		require.NoError(t, got.err)
 		assert.Equal(t, "late", got.value)
 		assert.Equal(t, 1, c.TotalConns(0))
@@ -64,15 +65,15 @@ func TestAHungServerAcceptsConnectionsAndServesThemAfterResume(t *testing.T) {
 		var calls []<-chan result[string]
 		for range 3 {
 			conn := dial(t, c, 0)
-			calls = append(calls, background(func() (string, error) { return lbtest.Echo(within(t, patience), conn, "late") }))
+			calls = append(calls, background(func() (string, error) { return lbtest.Echo(testkit.Context(t), conn, "late") }))
 		}
-		c.WaitConns(0, 3, patience)
+		c.WaitConns(0, 3, testkit.Patience)
 		assert.Equal(t, 0, c.Calls(0))
 
 		c.Resume(0)
 
 		for _, call := range calls {
-			require.NoError(t, receive(t, call).err)
+			require.NoError(t, testkit.Receive(t, call).err)
 		}
 	})
 }
@@ -80,7 +81,7 @@ func TestAHungServerAcceptsConnectionsAndServesThemAfterResume(t *testing.T) {
 func TestAStreamPausesWhileItsServerHangs(t *testing.T) {
 	onBoth(t, func(t *testing.T, listen lbtest.Option) {
 		c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, listen)
-		ticks, err := lbtest.Ticks(within(t, patience), dial(t, c, 0), time.Millisecond)
+		ticks, err := lbtest.Ticks(testkit.Context(t), dial(t, c, 0), time.Millisecond)
 		require.NoError(t, err)
 		_, err = ticks.Recv()
 		require.NoError(t, err)
@@ -112,7 +113,7 @@ func TestAStreamPausesWhileItsServerHangs(t *testing.T) {
 
 		c.Resume(0)
 
-		receive(t, next)
+		testkit.Receive(t, next)
 		c.Kill(0)
 		reader.Wait()
 	})
@@ -126,15 +127,15 @@ func TestPartitionKeepsDialsAndCallsWaitingUntilHeal(t *testing.T) {
 
 		c.Partition(0)
 
-		_, err := lbtest.Echo(within(t, short), conn, "hello")
+		_, err := lbtest.Echo(testkit.Within(t, short), conn, "hello")
 		assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
-		_, err = c.Dialer()(within(t, short), c.Addrs()[0])
+		_, err = c.Dialer()(testkit.Within(t, short), c.Addrs()[0])
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		call := background(func() (string, error) { return lbtest.Echo(within(t, patience), conn, "late") })
+		call := background(func() (string, error) { return lbtest.Echo(testkit.Context(t), conn, "late") })
 
 		c.Heal(0)
 
-		require.NoError(t, receive(t, call).err)
+		require.NoError(t, testkit.Receive(t, call).err)
 		assert.Equal(t, 1, c.TotalConns(0))
 	})
 }
@@ -142,7 +143,7 @@ func TestPartitionKeepsDialsAndCallsWaitingUntilHeal(t *testing.T) {
 func TestAKillBehindAPartitionIsNoticedOnlyAfterHeal(t *testing.T) {
 	onBoth(t, func(t *testing.T, listen lbtest.Option) {
 		c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, listen)
-		ticks, err := lbtest.Ticks(within(t, patience), dial(t, c, 0), time.Hour)
+		ticks, err := lbtest.Ticks(testkit.Context(t), dial(t, c, 0), time.Hour)
 		require.NoError(t, err)
 		_, err = ticks.Recv()
 		require.NoError(t, err)
@@ -158,7 +159,7 @@ func TestAKillBehindAPartitionIsNoticedOnlyAfterHeal(t *testing.T) {
 		case <-time.After(short):
 		}
 		c.Heal(0)
-		assert.Equal(t, codes.Unavailable, status.Code(receive(t, noticed).err))
+		assert.Equal(t, codes.Unavailable, status.Code(testkit.Receive(t, noticed).err))
 	})
 }
 
@@ -166,7 +167,7 @@ func TestHealthStatusesReachCheckAndWatch(t *testing.T) {
 	onBoth(t, func(t *testing.T, listen lbtest.Option) {
 		c := lbtest.NewCluster(t, 1, nil, listen)
 		conn := dial(t, c, 0)
-		ctx := within(t, patience)
+		ctx := testkit.Context(t)
 		watch, err := healthpb.NewHealthClient(conn).Watch(ctx, &healthpb.HealthCheckRequest{Service: "a"})
 		require.NoError(t, err)
 		expect := func(want healthpb.HealthCheckResponse_ServingStatus) {
@@ -197,13 +198,13 @@ func TestFailCallsFailsApplicationCallsOnly(t *testing.T) {
 		c.SetLatency(0, time.Hour) // not waited for
 		c.FailCalls(0, codes.ResourceExhausted, "full")
 
-		_, err := lbtest.Echo(within(t, patience), conn, "hello")
+		_, err := lbtest.Echo(testkit.Context(t), conn, "hello")
 		assert.Equal(t, status.Error(codes.ResourceExhausted, "full").Error(), err.Error())
-		ticks, err := lbtest.Ticks(within(t, patience), conn, time.Hour)
+		ticks, err := lbtest.Ticks(testkit.Context(t), conn, time.Hour)
 		require.NoError(t, err)
 		_, err = ticks.Recv()
 		assert.Equal(t, codes.ResourceExhausted, status.Code(err))
-		_, err = check(within(t, patience), conn, "")
+		_, err = check(testkit.Context(t), conn, "")
 		require.NoError(t, err)
 		assert.Equal(t, 2, c.Calls(0))
 
@@ -220,11 +221,11 @@ func TestAFailedCallCanBeRetried(t *testing.T) {
 		"maxAttempts": 3, "initialBackoff": "0.001s", "maxBackoff": "0.001s", "backoffMultiplier": 1,
 		"retryableStatusCodes": ["UNAVAILABLE"]}}]}`))
 
-	_, err := lbtest.Echo(within(t, patience), conn, "hello")
+	_, err := lbtest.Echo(testkit.Context(t), conn, "hello")
 	assert.Equal(t, codes.Unavailable, status.Code(err))
 	assert.Equal(t, 3, c.Calls(0))
 
-	ticks, err := lbtest.Ticks(within(t, patience), conn, time.Hour)
+	ticks, err := lbtest.Ticks(testkit.Context(t), conn, time.Hour)
 	require.NoError(t, err)
 	_, err = ticks.Recv()
 	assert.Error(t, err) // not always UNAVAILABLE: grpc may replace it by the EOF of a repeated send
@@ -237,9 +238,9 @@ func TestHealthFaultsLeaveApplicationCallsAlone(t *testing.T) {
 	c.FailHealthCalls(0, codes.Internal, "broken")
 	c.FailHealthWatches(0, codes.Unimplemented, "no such thing")
 
-	_, err := check(within(t, patience), conn, "")
+	_, err := check(testkit.Context(t), conn, "")
 	assert.Equal(t, codes.Internal, status.Code(err))
-	watch, err := healthpb.NewHealthClient(conn).Watch(within(t, patience), &healthpb.HealthCheckRequest{})
+	watch, err := healthpb.NewHealthClient(conn).Watch(testkit.Context(t), &healthpb.HealthCheckRequest{})
 	require.NoError(t, err)
 	_, err = watch.Recv()
 	assert.Equal(t, codes.Unimplemented, status.Code(err))
@@ -247,7 +248,7 @@ func TestHealthFaultsLeaveApplicationCallsAlone(t *testing.T) {
 
 	c.FailHealthCalls(0, codes.OK, "")
 	c.SetHealthLatency(0, time.Hour)
-	_, err = check(within(t, short), conn, "")
+	_, err = check(testkit.Within(t, short), conn, "")
 	assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
 	echo(t, conn)
 }
@@ -259,17 +260,17 @@ func TestCountsTellTheKindsOfCallsApart(t *testing.T) {
 		assert.Zero(t, c.LastCallAt(0))
 		before := time.Now()
 		echo(t, conn)
-		_, err := lbtest.Ticks(within(t, patience), conn, time.Hour)
+		_, err := lbtest.Ticks(testkit.Context(t), conn, time.Hour)
 		require.NoError(t, err)
-		c.WaitCalls(0, 2, patience)
-		require.Equal(t, codes.Unimplemented, status.Code(conn.Invoke(within(t, patience), "/no.Such/Method", &healthpb.HealthCheckRequest{}, &healthpb.HealthCheckResponse{})))
-		_, err = check(within(t, patience), conn, "")
+		c.WaitCalls(0, 2, testkit.Patience)
+		require.Equal(t, codes.Unimplemented, status.Code(conn.Invoke(testkit.Context(t), "/no.Such/Method", &healthpb.HealthCheckRequest{}, &healthpb.HealthCheckResponse{})))
+		_, err = check(testkit.Context(t), conn, "")
 		require.NoError(t, err)
-		c.WaitHealthCalls(0, 1, patience)
-		_, err = healthpb.NewHealthClient(conn).Watch(within(t, patience), &healthpb.HealthCheckRequest{})
+		c.WaitHealthCalls(0, 1, testkit.Patience)
+		_, err = healthpb.NewHealthClient(conn).Watch(testkit.Context(t), &healthpb.HealthCheckRequest{})
 		require.NoError(t, err)
-		c.WaitHealthWatches(0, 1, patience)
-		_, err = healthpb.NewHealthClient(conn).List(within(t, patience), &healthpb.HealthListRequest{})
+		c.WaitHealthWatches(0, 1, testkit.Patience)
+		_, err = healthpb.NewHealthClient(conn).List(testkit.Context(t), &healthpb.HealthListRequest{})
 		require.NoError(t, err)
 
 		assert.Equal(t, 3, c.Calls(0))

@@ -18,8 +18,9 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestTheSameClientCodeWorksWithGRPCJS(t *testing.T) {
@@ -27,7 +28,7 @@ func TestTheSameClientCodeWorksWithGRPCJS(t *testing.T) {
 	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", js.port), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	defer conn.Close()
-	ctx := within(t, patience)
+	ctx := testkit.Context(t)
 
 	reply, err := lbtest.Echo(ctx, conn, "hello", grpc.WaitForReady(true))
 	require.NoError(t, err)
@@ -72,21 +73,21 @@ func TestCantonlbFollowsTheHealthOfAGRPCJSServer(t *testing.T) {
 	defer client.Close()
 	servedBy := func(healthy int) map[string]int {
 		t.Helper()
-		require.Eventually(t, func() bool { return client.Status().Eligible() == healthy }, patience, time.Millisecond)
-		require.NoError(t, client.WaitHealthy(within(t, patience), healthy))
+		require.Eventually(t, func() bool { return client.Status().Eligible() == healthy }, testkit.Patience, time.Millisecond)
+		require.NoError(t, client.WaitHealthy(testkit.Context(t), healthy))
 		seen := map[string]int{}
 		for range 10 {
-			name, err := lbtest.ServedBy(within(t, patience), client)
+			name, err := lbtest.ServedBy(testkit.Context(t), client)
 			require.NoError(t, err)
 			seen[name]++
 		}
 		return seen
 	}
 	assert.Equal(t, map[string]int{"grpcjs": 5, "server0": 5}, servedBy(2))
-	assert.Equal(t, healthcheck.WatchAlive, client.Status().Endpoints[0].Probe.Watch)
+	assert.Equal(t, report.WatchAlive, client.Status().Endpoints[0].Probe.Watch)
 	js.say("not_serving")
 	assert.Equal(t, map[string]int{"server0": 10}, servedBy(1))
-	assert.Equal(t, healthcheck.ReasonNotServing, client.Status().Endpoints[0].Reason)
+	assert.Equal(t, report.ReasonNotServing, client.Status().Endpoints[0].Reason)
 	js.say("serving")
 	assert.Equal(t, map[string]int{"grpcjs": 5, "server0": 5}, servedBy(2))
 }

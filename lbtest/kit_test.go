@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,11 +14,9 @@ import (
 	"google.golang.org/grpc/connectivity"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
-
-// patience bounds every wait in real time.
-const patience = 20 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -41,23 +38,13 @@ func dial(t *testing.T, c *lbtest.Cluster, i int, opts ...grpc.DialOption) *grpc
 	return conn
 }
 
-// within returns a context that ends after d, or with the test.
-func within(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-
-	return ctx
-}
-
 // echo makes a call that must succeed, waiting for a connection. When it returns,
 // the client's state is READY, which grpc sets a moment after the first call may
 // already be on its way.
 func echo(t *testing.T, conn *grpc.ClientConn) {
 	t.Helper()
 
-	ctx := within(t, patience)
+	ctx := testkit.Context(t)
 	_, err := lbtest.Echo(ctx, conn, "hello", grpc.WaitForReady(true))
 	require.NoError(t, err)
 	for state := conn.GetState(); state != connectivity.Ready; state = conn.GetState() {
@@ -69,7 +56,7 @@ func echo(t *testing.T, conn *grpc.ClientConn) {
 func noticed(t *testing.T, conn *grpc.ClientConn) {
 	t.Helper()
 
-	ctx := within(t, patience)
+	ctx := testkit.Context(t)
 	for conn.GetState() == connectivity.Ready {
 		require.True(t, conn.WaitForStateChange(ctx, connectivity.Ready), "the client noticed nothing")
 	}
@@ -95,22 +82,6 @@ func background[T any](f func() (T, error)) <-chan result[T] {
 type result[T any] struct {
 	value T
 	err   error
-}
-
-// receive waits for a value with patience.
-func receive[T any](t *testing.T, from <-chan T) T {
-	t.Helper()
-
-	select {
-	case value := <-from:
-		return value
-	case <-time.After(patience):
-		require.FailNow(t, "nothing came")
-	}
-
-	var none T
-
-	return none
 }
 
 // recorder is a testing.TB that notes what the kit reports.
@@ -153,7 +124,7 @@ func reports(t *testing.T, f func(tb testing.TB)) []string {
 		}()
 		f(r)
 	}()
-	receive(t, done)
+	testkit.Receive(t, done)
 
 	return r.messages
 }

@@ -18,6 +18,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -26,12 +27,12 @@ func TestKillBreaksCallsInFlightAndRefusesNewConnections(t *testing.T) {
 		c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, listen)
 		c.SetLatency(0, time.Hour)
 		conn := dial(t, c, 0)
-		call := background(func() (string, error) { return lbtest.Echo(within(t, patience), conn, "hello") })
-		c.WaitCalls(0, 1, patience)
+		call := background(func() (string, error) { return lbtest.Echo(testkit.Context(t), conn, "hello") })
+		c.WaitCalls(0, 1, testkit.Patience)
 
 		c.Kill(0)
 
-		assert.Equal(t, codes.Unavailable, status.Code(receive(t, call).err))
+		assert.Equal(t, codes.Unavailable, status.Code(testkit.Receive(t, call).err))
 		assert.Equal(t, 0, c.Conns(0))
 		assert.False(t, c.Up(0))
 		_, err := c.Dialer()(t.Context(), c.Addrs()[0])
@@ -45,11 +46,11 @@ func TestKillOnTCPResetsTheConnection(t *testing.T) {
 	conn, err := c.Dialer()(t.Context(), c.Addrs()[0])
 	require.NoError(t, err)
 	defer conn.Close()
-	c.WaitConns(0, 1, patience)
+	c.WaitConns(0, 1, testkit.Patience)
 
 	c.Kill(0)
 
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(testkit.Patience)))
 	_, err = io.ReadAll(conn)
 	assert.ErrorIs(t, err, syscall.ECONNRESET)
 }
@@ -79,7 +80,7 @@ func TestRestartListensAtTheSameAddressAndKeepsWhatWasSet(t *testing.T) {
 			"a": healthpb.HealthCheckResponse_NOT_SERVING,
 			"b": healthpb.HealthCheckResponse_SERVING,
 		} {
-			got, err := check(within(t, patience), conn, service)
+			got, err := check(testkit.Context(t), conn, service)
 			require.NoError(t, err)
 			assert.Equal(t, want, got, service)
 		}
@@ -90,7 +91,7 @@ func TestRestartEndsTheProcessThatRuns(t *testing.T) {
 	onBoth(t, func(t *testing.T, listen lbtest.Option) {
 		c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, listen)
 		conn := dial(t, c, 0)
-		ticks, err := lbtest.Ticks(within(t, patience), conn, time.Hour)
+		ticks, err := lbtest.Ticks(testkit.Context(t), conn, time.Hour)
 		require.NoError(t, err)
 		_, err = ticks.Recv()
 		require.NoError(t, err)
@@ -110,8 +111,8 @@ func TestStopLetsCallsInFlightFinish(t *testing.T) {
 		release := make(chan struct{})
 		c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, listen, lbtest.WithServerOptions(holdUnary(release)))
 		conn := dial(t, c, 0)
-		call := background(func() (string, error) { return lbtest.Echo(within(t, patience), conn, "hello") })
-		c.WaitCalls(0, 1, patience)
+		call := background(func() (string, error) { return lbtest.Echo(testkit.Context(t), conn, "hello") })
+		c.WaitCalls(0, 1, testkit.Patience)
 
 		stopped := background(func() (any, error) { c.Stop(0); return nil, nil })
 		for {
@@ -130,10 +131,10 @@ func TestStopLetsCallsInFlightFinish(t *testing.T) {
 		}
 		close(release)
 
-		got := receive(t, call)
+		got := testkit.Receive(t, call)
 		require.NoError(t, got.err)
 		assert.Equal(t, "hello", got.value)
-		receive(t, stopped)
+		testkit.Receive(t, stopped)
 		assert.False(t, c.Up(0))
 		assert.Equal(t, 0, c.Conns(0))
 		c.Stop(0) // down stays down
@@ -156,7 +157,7 @@ func holdUnary(release <-chan struct{}) grpc.ServerOption {
 func TestKillCutsAStopShort(t *testing.T) {
 	onBoth(t, func(t *testing.T, listen lbtest.Option) {
 		c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, listen)
-		ticks, err := lbtest.Ticks(within(t, patience), dial(t, c, 0), time.Hour)
+		ticks, err := lbtest.Ticks(testkit.Context(t), dial(t, c, 0), time.Hour)
 		require.NoError(t, err)
 		_, err = ticks.Recv()
 		require.NoError(t, err)
@@ -165,7 +166,7 @@ func TestKillCutsAStopShort(t *testing.T) {
 
 		c.Kill(0)
 
-		receive(t, stopped)
+		testkit.Receive(t, stopped)
 		assert.False(t, c.Up(0))
 	})
 }
@@ -174,7 +175,7 @@ func TestDisconnectBreaksConnectionsAndGoesOnListening(t *testing.T) {
 	onBoth(t, func(t *testing.T, listen lbtest.Option) {
 		c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, listen)
 		conn := dial(t, c, 0)
-		ticks, err := lbtest.Ticks(within(t, patience), conn, time.Hour)
+		ticks, err := lbtest.Ticks(testkit.Context(t), conn, time.Hour)
 		require.NoError(t, err)
 		_, err = ticks.Recv()
 		require.NoError(t, err)
@@ -203,7 +204,7 @@ func TestAHandlerThatIgnoresItsContextIsReported(t *testing.T) {
 			c := lbtest.NewCluster(tb, 1, lbtest.RegisterEcho, lbtest.WithServerOptions(deaf))
 			conn := dial(t, c, 0)
 			go func() { _, _ = lbtest.Echo(t.Context(), conn, "hello") }()
-			c.WaitCalls(0, 1, patience)
+			c.WaitCalls(0, 1, testkit.Patience)
 		})
 		close(release)
 

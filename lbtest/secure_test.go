@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -52,7 +53,7 @@ func try(t *testing.T, c *lbtest.Cluster, i int, opts ...grpc.DialOption) error 
 	conn, err := grpc.NewClient("passthrough:///"+c.Addrs()[i], append(c.DialOptions(), opts...)...)
 	require.NoError(t, err)
 	defer conn.Close()
-	_, err = lbtest.Echo(within(t, patience), conn, "hello")
+	_, err = lbtest.Echo(testkit.Context(t), conn, "hello")
 
 	return err
 }
@@ -89,7 +90,7 @@ func TestCallsNeedTheTokenOfTheirServer(t *testing.T) {
 	c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, lbtest.WithTokens())
 	conn := dial(t, c, 0)
 	with := func(token string) context.Context {
-		return metadata.AppendToOutgoingContext(within(t, patience), "authorization", "Bearer "+token)
+		return metadata.AppendToOutgoingContext(testkit.Context(t), "authorization", "Bearer "+token)
 	}
 	token := c.Server(0).Token()
 	assert.NotEqual(t, token, c.Server(1).Token())
@@ -97,7 +98,7 @@ func TestCallsNeedTheTokenOfTheirServer(t *testing.T) {
 	require.NoError(t, err)
 	_, err = healthpb.NewHealthClient(conn).Check(with(token), &healthpb.HealthCheckRequest{})
 	require.NoError(t, err)
-	for _, ctx := range []context.Context{within(t, patience), with("another")} {
+	for _, ctx := range []context.Context{testkit.Context(t), with("another")} {
 		_, err = lbtest.Echo(ctx, conn, "hello")
 		assert.Equal(t, codes.Unauthenticated, status.Code(err))
 		_, err = check(ctx, conn, "")
@@ -120,7 +121,7 @@ func TestHealthCanHavePortsOfItsOwn(t *testing.T) {
 		s := c.Server(0)
 		conn := dial(t, c, 0)
 		echo(t, conn)
-		_, err := check(within(t, patience), conn, "")
+		_, err := check(testkit.Context(t), conn, "")
 		assert.Equal(t, codes.Unimplemented, status.Code(err))
 
 		health, err := grpc.NewClient("passthrough:///"+s.HealthAddr(), c.DialOptions()...)
@@ -138,25 +139,25 @@ func TestHealthCanHavePortsOfItsOwn(t *testing.T) {
 			return resp.StatusCode
 		}
 		for range 2 {
-			got, err := check(within(t, patience), health, "")
+			got, err := check(testkit.Context(t), health, "")
 			require.NoError(t, err)
 			assert.Equal(t, healthpb.HealthCheckResponse_SERVING, got)
 			assert.Equal(t, http.StatusOK, page())
 			s.SetServing("", false)
-			got, err = check(within(t, patience), health, "")
+			got, err = check(testkit.Context(t), health, "")
 			require.NoError(t, err)
 			assert.Equal(t, healthpb.HealthCheckResponse_NOT_SERVING, got)
 			assert.Equal(t, http.StatusServiceUnavailable, page())
-			_, err = lbtest.Echo(within(t, patience), health, "hello")
+			_, err = lbtest.Echo(testkit.Context(t), health, "hello")
 			assert.Equal(t, codes.Unimplemented, status.Code(err))
 
 			s.SetServing("", true)
 			s.Restart()
 			require.Eventually(t, func() bool {
-				_, err := check(within(t, patience), health, "")
+				_, err := check(testkit.Context(t), health, "")
 
 				return err == nil
-			}, patience, time.Millisecond)
+			}, testkit.Patience, time.Millisecond)
 		}
 		assert.Equal(t, 1, c.TotalConns(0), "connections for health are not counted")
 		assert.Equal(t, 4, s.HealthPages())
@@ -171,13 +172,13 @@ func TestAHungServerHangsOnEveryPort(t *testing.T) {
 		conn, err := grpc.NewClient("passthrough:///"+c.Server(0).HealthAddr(), append(c.DialOptions(), trusting(t, c.Server(0).CA()))...)
 		require.NoError(t, err)
 		defer conn.Close()
-		_, err = check(within(t, time.Minute), conn, "")
+		_, err = check(testkit.Within(t, time.Minute), conn, "")
 		require.NoError(t, err)
 		c.Hang(0)
-		_, err = check(within(t, time.Minute), conn, "")
+		_, err = check(testkit.Within(t, time.Minute), conn, "")
 		assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
 		c.Resume(0)
-		_, err = check(within(t, time.Minute), conn, "")
+		_, err = check(testkit.Within(t, time.Minute), conn, "")
 		assert.NoError(t, err)
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
@@ -24,12 +25,12 @@ func TestLatencyTakesFakeTime(t *testing.T) {
 		c.SetHealthLatency(0, 5*time.Second)
 
 		start := time.Now()
-		_, err := lbtest.Echo(within(t, time.Minute), conn, "hello")
+		_, err := lbtest.Echo(testkit.Within(t, time.Minute), conn, "hello")
 		require.NoError(t, err)
 		assert.Equal(t, 3*time.Second, time.Since(start))
 
 		start = time.Now()
-		_, err = check(within(t, time.Minute), conn, "")
+		_, err = check(testkit.Within(t, time.Minute), conn, "")
 		require.NoError(t, err)
 		assert.Equal(t, 5*time.Second, time.Since(start))
 	})
@@ -63,7 +64,7 @@ func TestEveryFaultWorksInFakeTime(t *testing.T) {
 		fails := func(want codes.Code) {
 			t.Helper()
 			start := time.Now()
-			_, err := lbtest.Echo(within(t, time.Second), conn, "hello")
+			_, err := lbtest.Echo(testkit.Within(t, time.Second), conn, "hello")
 			assert.Equal(t, want, status.Code(err))
 			if want == codes.DeadlineExceeded {
 				assert.Equal(t, time.Second, time.Since(start))
@@ -71,7 +72,7 @@ func TestEveryFaultWorksInFakeTime(t *testing.T) {
 		}
 		works := func() {
 			t.Helper()
-			_, err := lbtest.Echo(within(t, 10*time.Minute), conn, "hello", grpc.WaitForReady(true))
+			_, err := lbtest.Echo(testkit.Within(t, 10*time.Minute), conn, "hello", grpc.WaitForReady(true))
 			require.NoError(t, err)
 		}
 		works()
@@ -109,7 +110,7 @@ func TestTheBacklogOfAHungServerIsBounded(t *testing.T) {
 		c.Hang(0)
 		var conns []net.Conn
 		for {
-			conn, err := c.Dialer()(within(t, time.Second), c.Addrs()[0])
+			conn, err := c.Dialer()(testkit.Within(t, time.Second), c.Addrs()[0])
 			if err != nil {
 				assert.ErrorContains(t, err, "dial bufconn server0.lbtest:1: context deadline exceeded")
 
@@ -136,7 +137,7 @@ func TestAHungAndPartitionedClusterEndsInsideItsBubble(t *testing.T) {
 			}
 			go func() { _, _ = lbtest.Echo(t.Context(), conn, "hello") }()
 		}
-		c.WaitCalls(3, 1, patience)
+		c.WaitCalls(3, 1, testkit.Patience)
 		c.Hang(0)
 		c.Partition(1)
 		c.Hang(2)

@@ -11,7 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/lease/internal/machine"
 	"github.com/cantonlb/cantonlb/lease/store"
 )
@@ -74,10 +74,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("lease: Store is nil; want one, such as that of package pglease")
 	}
 	if c.Name == "" || !printable(c.Name) {
-		return c, fmt.Errorf("lease: Name %q: want 1 to %d bytes of printable text", healthcheck.CleanDetail(c.Name), maxName)
+		return c, fmt.Errorf("lease: Name %q: want 1 to %d bytes of printable text", cleantext.Detail(c.Name), maxName)
 	}
 	if !printable(c.Holder) {
-		return c, fmt.Errorf("lease: Holder %q: want at most %d bytes of printable text", healthcheck.CleanDetail(c.Holder), maxName)
+		return c, fmt.Errorf("lease: Holder %q: want at most %d bytes of printable text", cleantext.Detail(c.Holder), maxName)
 	}
 	if c.Holder == "" {
 		host, _ := os.Hostname() // without one, the process's number and the random digits do

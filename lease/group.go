@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/lease/internal/machine"
 	"github.com/cantonlb/cantonlb/lease/internal/share"
@@ -71,7 +71,7 @@ func NewGroup(cfg GroupConfig) (*Group, error) {
 	}
 	for i, name := range cfg.Names {
 		if slices.Contains(cfg.Names[:i], name) || name == own.Name {
-			return nil, fmt.Errorf("lease: Names[%d] %q: want a name that no other lease has", i, healthcheck.CleanDetail(name))
+			return nil, fmt.Errorf("lease: Names[%d] %q: want a name that no other lease has", i, cleantext.Detail(name))
 		}
 		one := cfg.Config
 		one.Name, one.Observe = name, g.observe

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/lease/internal/machine"
 )
 
@@ -115,4 +115,4 @@ func (r *run) exitStuck(e Event) {
 }
 
 // detail is an error for people, bounded.
-func detail(err error) string { return healthcheck.CleanDetail(err.Error()) }
+func detail(err error) string { return cleantext.Detail(err.Error()) }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -127,18 +128,20 @@ func check(token *oauth2.Token) error {
 	if !token.Valid() {
 		return errors.New("the token source gave a token that is empty or has expired")
 	}
-	if fault, ok := errors.AsType[*resolver.ConfigError](resolver.CheckToken(token.AccessToken)); ok {
-		return fmt.Errorf("the token source gave a token that cannot be sent: %s", fault.Problem)
+	var bad *configerr.Error
+	if errors.As(resolver.CheckToken(token.AccessToken), &bad) {
+		return fmt.Errorf("the token source gave a token that cannot be sent: %s", bad.Problem)
 	}
-	if fault, ok := errors.AsType[*resolver.ConfigError](resolver.CheckToken(token.Type())); ok {
-		return fmt.Errorf("the token source gave a token of a type that cannot be sent: %s", fault.Problem)
+	if errors.As(resolver.CheckToken(token.Type()), &bad) {
+		return fmt.Errorf("the token source gave a token of a type that cannot be sent: %s", bad.Problem)
 	}
 	return nil
 }
 
 // withoutSecrets leaves out of an error what the issuer said and where it is.
 func withoutSecrets(err error) error {
-	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) {
 		status := "no status"
 		if refused.Response != nil {
 			status = fmt.Sprintf("HTTP status %d", refused.Response.StatusCode)
@@ -148,7 +151,8 @@ func withoutSecrets(err error) error {
 		}
 		return fmt.Errorf("the issuer refuses: %s", status)
 	}
-	if failed, ok := errors.AsType[*url.Error](err); ok {
+	var failed *url.Error
+	if errors.As(err, &failed) {
 		return fmt.Errorf("the issuer cannot be asked: %w", failed.Err)
 	}
 	return err

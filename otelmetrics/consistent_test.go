@@ -18,17 +18,18 @@ import (
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/lbtest"
 	"github.com/cantonlb/cantonlb/otelmetrics"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // counts is how often each endpoint came into which state for which reason, how
 // often it became the active, how often nobody was eligible, and so on.
 type counts map[string]float64
 
-func (c counts) add(kind cantonlb.EventKind, endpoint, to, reason string) {
+func (c counts) add(kind report.EventKind, endpoint, to, reason string) {
 	switch kind {
-	case cantonlb.EventEndpoint:
+	case report.EventEndpoint:
 		c[fmt.Sprintf("%s -> %s (%s)", endpoint, to, reason)]++
-	case cantonlb.EventSwitch:
+	case report.EventSwitch:
 		c[fmt.Sprintf("switch (%s)", reason)]++
 	default:
 		c[to]++
@@ -52,7 +53,7 @@ func (c counts) without(endpoint string) counts {
 	return out
 }
 
-func inEvents(events []cantonlb.Event) counts {
+func inEvents(events []report.Event) counts {
 	out := counts{}
 	for _, e := range events {
 		out.add(e.Kind, e.Endpoint, string(e.To), string(e.Reason))
@@ -75,12 +76,12 @@ func inLog(t *testing.T, text string) (out counts, numbers []uint64) {
 		require.NoError(t, json.Unmarshal([]byte(line), &l))
 		require.Zero(t, l.Omitted)
 		numbers = append(numbers, l.Number)
-		kind := cantonlb.EventKind("other")
+		kind := report.EventKind("other")
 		switch {
 		case l.Switch > 0:
-			kind = cantonlb.EventSwitch
+			kind = report.EventSwitch
 		case l.Endpoint != "" && !strings.HasSuffix(l.To, "pinned"):
-			kind = cantonlb.EventEndpoint
+			kind = report.EventEndpoint
 		}
 		out.add(kind, l.Endpoint, l.To, l.Reason)
 	}
@@ -107,7 +108,7 @@ func inMetrics(series map[string]float64) counts {
 	return out
 }
 
-func inStatus(s cantonlb.Status) counts {
+func inStatus(s report.Status) counts {
 	out := counts{"accepted": float64(s.Totals.ListsAccepted), "none_eligible": float64(s.Totals.NoneEligible)}
 	for _, e := range s.Endpoints {
 		for _, x := range e.Transitions {
@@ -182,9 +183,9 @@ func (w *watched) agree(t *testing.T) counts {
 	assert.Equal(t, events.counted(), inMetrics(w.recorded.collect(t)))
 	assert.Equal(t, events.counted().without("server3"), inMetrics(w.observed.collect(t)))
 	assert.Equal(t, events.counted().without("server3"), inStatus(w.Status()))
-	last := map[string]cantonlb.Event{}
+	last := map[string]report.Event{}
 	for _, e := range w.Events() {
-		if e.Kind == cantonlb.EventEndpoint {
+		if e.Kind == report.EventEndpoint {
 			last[e.Endpoint] = e
 		}
 	}
@@ -278,9 +279,9 @@ func TestATakeoverIsTheSameInLogMetricsEventsAndStatus(t *testing.T) {
 			assert.InDelta(t, 2, series["cantonlb.endpoints.multiple_active{}"], 0)
 			assert.InDelta(t, 2, series["cantonlb.endpoints.eligible{}"], 0)
 		}
-		var switches []cantonlb.Event
+		var switches []report.Event
 		for _, e := range w.Events() {
-			if e.Kind == cantonlb.EventSwitch {
+			if e.Kind == report.EventSwitch {
 				switches = append(switches, e)
 				assert.EqualValues(t, len(switches), e.Switch.Number)
 			}

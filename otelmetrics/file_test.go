@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/configfile"
 	"github.com/cantonlb/cantonlb/lbtest"
 	"github.com/cantonlb/cantonlb/otelmetrics"
 )
@@ -37,7 +37,7 @@ func TestReloadsOfTheConfigFileAreCountedBothWays(t *testing.T) {
 	listing := func(server int) string { return fmt.Sprintf("endpoints: [{address: %q}]\n", cluster.Addrs()[server]) }
 	write(listing(0))
 	recorded, observed := newCollector(), newCollector()
-	client, err := cantonlb.NewClientFromFile(path, append(cluster.DialOptions(), recorded.plugin())...)
+	client, err := configfile.NewClient(path, append(cluster.DialOptions(), recorded.plugin())...)
 	require.NoError(t, err)
 	defer client.Close()
 	stop, err := otelmetrics.Observe(client, otelmetrics.WithMeterProvider(observed))

@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	otelmetric "go.opentelemetry.io/otel/metric"
 
-	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/internal/metric"
+	"github.com/cantonlb/cantonlb/metric"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // ScopeName is the name of the instrumentation scope.
@@ -19,7 +19,7 @@ const ScopeName = "github.com/cantonlb/cantonlb/otelmetrics"
 
 // Source is what is observed: a *cantonlb.Client.
 type Source interface {
-	Status() cantonlb.Status
+	Status() report.Status
 }
 
 // Option changes how Observe works.

@@ -12,43 +12,42 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
-	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/otelmetrics"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // source is a client whose status is what the test says.
-type source struct{ now cantonlb.Status }
+type source struct{ now report.Status }
 
-func (s *source) Status() cantonlb.Status { return s.now }
+func (s *source) Status() report.Status { return s.now }
 
 // full is a status in which there is something of everything.
-func full() cantonlb.Status {
-	return cantonlb.Status{
+func full() report.Status {
+	return report.Status{
 		Target: "static:///test",
-		Endpoints: []cantonlb.EndpointStatus{
+		Endpoints: []report.EndpointStatus{
 			{
-				Name: "seq1", State: cantonlb.StateHealthy, Reason: healthcheck.ReasonServing, Eligible: true, Active: true,
-				Calls: cantonlb.Calls{Picked: 7, InFlight: 2, Heard: 5, Failed: 1}, Ejections: 3, Heard: time.Now().Add(-time.Hour),
-				Transitions: []cantonlb.TransitionCount{
-					{To: cantonlb.StateConnecting, Count: 1}, {To: cantonlb.StateHealthy, Reason: healthcheck.ReasonServing, Count: 4},
+				Name: "seq1", State: report.StateHealthy, Reason: report.ReasonServing, Eligible: true, Active: true,
+				Calls: report.CallStats{Picked: 7, InFlight: 2, Heard: 5, Failed: 1}, Ejections: 3, Heard: time.Now().Add(-time.Hour),
+				Transitions: []report.TransitionCount{
+					{To: report.StateConnecting, Count: 1}, {To: report.StateHealthy, Reason: report.ReasonServing, Count: 4},
 				},
-				Probe: cantonlb.ProbeStatus{
-					Kind: healthcheck.KindGRPCCheck, RoundTrip: 1500 * time.Microsecond,
-					Verdicts: []healthcheck.VerdictCount{
-						{Kind: healthcheck.KindGRPCWatch, Outcome: healthcheck.Serving, Count: 1},
-						{Kind: healthcheck.KindGRPCCheck, Outcome: healthcheck.Failed, Count: 9},
+				Probe: report.ProbeStatus{
+					Kind: report.KindGRPCCheck, RoundTrip: 1500 * time.Microsecond,
+					Verdicts: []report.VerdictCount{
+						{Kind: report.KindGRPCWatch, Outcome: report.Serving, Count: 1},
+						{Kind: report.KindGRPCCheck, Outcome: report.Failed, Count: 9},
 					},
 				},
 			},
-			{Name: "seq2", State: cantonlb.StateUnhealthy, Reason: "what a func said"},
+			{Name: "seq2", State: report.StateUnhealthy, Reason: "what a func said"},
 		},
-		File: &cantonlb.FileStatus{Reloads: 7, Failures: 8},
-		Failover: &cantonlb.FailoverStatus{
+		File: &report.FileStatus{Reloads: 7, Failures: 8},
+		Failover: &report.FailoverStatus{
 			Active: "seq1", Multiple: []string{"seq1", "seq2"}, Switches: 5,
-			Reasons: map[healthcheck.Reason]uint64{healthcheck.ReasonFirstChoice: 1, healthcheck.ReasonNotServing: 4},
+			Reasons: map[report.Reason]uint64{report.ReasonFirstChoice: 1, report.ReasonNotServing: 4},
 		},
-		Totals: cantonlb.Totals{
+		Totals: report.Totals{
 			Rescued: 1, Retried: 2, RetriesRefused: 3, NoneEligible: 4, NoneEligibleTime: 2500 * time.Millisecond,
 			ListsAccepted: 5, ListsRefused: 6,
 		},

@@ -4,8 +4,8 @@ import (
 	"iter"
 	"time"
 
-	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/internal/metric"
+	"github.com/cantonlb/cantonlb/metric"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // sample is the value of one series.
@@ -16,7 +16,7 @@ type sample struct {
 }
 
 // samples gives what there is to measure in a status, as of now.
-func samples(s cantonlb.Status, now time.Time) iter.Seq[sample] {
+func samples(s report.Status, now time.Time) iter.Seq[sample] {
 	return func(yield func(sample) bool) {
 		emit := func(d metric.Desc, value float64, labels ...string) bool {
 			return yield(sample{metric: d, value: value, labels: labels})
@@ -48,7 +48,7 @@ func samples(s cantonlb.Status, now time.Time) iter.Seq[sample] {
 // emitter takes a sample, and tells whether it wants more.
 type emitter func(d metric.Desc, value float64, labels ...string) bool
 
-func endpointSamples(e cantonlb.EndpointStatus, now time.Time, emit emitter) bool {
+func endpointSamples(e report.EndpointStatus, now time.Time, emit emitter) bool {
 	more := emit(metric.EndpointState, 1, e.Name, string(e.State), string(e.Reason.Bounded())) &&
 		emit(metric.EndpointEligible, oneIf(e.Eligible), e.Name) &&
 		emit(metric.EndpointInFlight, float64(e.Calls.InFlight), e.Name) &&
@@ -59,7 +59,7 @@ func endpointSamples(e cantonlb.EndpointStatus, now time.Time, emit emitter) boo
 		more = more && emit(metric.EndpointTransitions, float64(t.Count), e.Name, string(t.To), string(t.Reason))
 	}
 	for _, v := range e.Probe.Verdicts {
-		more = more && emit(metric.Probes, float64(v.Count), e.Name, string(v.Kind), v.Outcome.String())
+		more = more && emit(metric.Probes, float64(v.Count), e.Name, string(v.Kind), string(v.Outcome))
 	}
 	if at := e.Heard; !at.IsZero() {
 		more = more && emit(metric.EndpointAnswerAge, float64(max(0, now.Sub(at).Milliseconds())), e.Name)
@@ -72,7 +72,7 @@ func endpointSamples(e cantonlb.EndpointStatus, now time.Time, emit emitter) boo
 
 // failoverSamples gives what there is besides where one endpoint at a time is
 // picked.
-func failoverSamples(s cantonlb.Status, emit emitter) bool {
+func failoverSamples(s report.Status, emit emitter) bool {
 	more := emit(metric.MultipleActive, float64(len(s.Failover.Multiple)))
 	for _, e := range s.Endpoints {
 		more = more && emit(metric.EndpointActive, oneIf(e.Active), e.Name)
@@ -83,7 +83,7 @@ func failoverSamples(s cantonlb.Status, emit emitter) bool {
 	return more
 }
 
-func fileSamples(f cantonlb.FileStatus, emit emitter) bool {
+func fileSamples(f report.FileStatus, emit emitter) bool {
 	return emit(metric.ConfigReloads, float64(f.Reloads), "accepted") &&
 		emit(metric.ConfigReloads, float64(f.Failures), "refused")
 }

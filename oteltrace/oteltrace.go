@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
@@ -21,6 +20,17 @@ const (
 	EndpointKey = attribute.Key("cantonlb.endpoint")
 	// AttemptKey is which attempt of the call it is, an int from 1.
 	AttemptKey = attribute.Key("cantonlb.attempt")
+)
+
+// Attributes of the semantic conventions, version 1.43.0. They are written out
+// here because the package that has them would raise the version of OpenTelemetry
+// in a program that imports this one.
+const (
+	rpcSystemName         = attribute.Key("rpc.system.name")
+	rpcMethod             = attribute.Key("rpc.method")
+	rpcResponseStatusCode = attribute.Key("rpc.response.status_code")
+	serverAddress         = attribute.Key("server.address")
+	serverPort            = attribute.Key("server.port")
 )
 
 // The names of the events.
@@ -48,10 +58,10 @@ func OnAttempt(ctx context.Context, e cantonlb.AttemptEvent) {
 		if e.Number > 1 {
 			span.AddEvent(EventAttempt, trace.WithAttributes(attributes...))
 		}
-		span.SetAttributes(append(attributes, semconv.RPCSystemNameGRPC, semconv.RPCMethod(strings.TrimPrefix(e.Method, "/")))...)
+		span.SetAttributes(append(attributes, rpcSystemName.String("grpc"), rpcMethod.String(strings.TrimPrefix(e.Method, "/")))...)
 	case cantonlb.AttemptEnded:
 		if e.Code != codes.OK {
-			attributes := append(where(e), semconv.RPCResponseStatusCode(code.Code(e.Code).String()))
+			attributes := append(where(e), rpcResponseStatusCode.String(code.Code(e.Code).String()))
 			span.AddEvent(EventAttemptFailed, trace.WithAttributes(attributes...))
 		}
 	case cantonlb.CallRescued:
@@ -68,11 +78,11 @@ func where(e cantonlb.AttemptEvent) []attribute.KeyValue {
 	attributes = append(attributes, EndpointKey.String(e.Endpoint), AttemptKey.Int(e.Number))
 	host, port, err := net.SplitHostPort(e.Address)
 	if err != nil { // a unix socket, say
-		return append(attributes, semconv.ServerAddress(e.Address))
+		return append(attributes, serverAddress.String(e.Address))
 	}
-	attributes = append(attributes, semconv.ServerAddress(host))
+	attributes = append(attributes, serverAddress.String(host))
 	if n, err := strconv.Atoi(port); err == nil {
-		attributes = append(attributes, semconv.ServerPort(n))
+		attributes = append(attributes, serverPort.Int(n))
 	}
 	return attributes
 }

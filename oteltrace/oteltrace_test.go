@@ -3,6 +3,7 @@ package oteltrace_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -39,11 +40,12 @@ func newRecorder() recorder {
 	return recorder{sdk.NewTracerProvider(sdk.WithSpanProcessor(spans)), spans}
 }
 
-// named gives the spans of a name, with what they tell as text.
+// named returns the spans whose name begins so, with what they tell as text. Some
+// releases of grpc leave the method out of the name of an attempt.
 func (r recorder) named(name string) []span {
 	var out []span
 	for _, s := range r.spans.Ended() {
-		if s.Name() != name {
+		if !strings.HasPrefix(s.Name(), name) {
 			continue
 		}
 		one := span{attributes: texts(s.Attributes())}
@@ -65,7 +67,7 @@ type span struct {
 func texts(attributes []attribute.KeyValue) map[string]string {
 	out := map[string]string{}
 	for _, kv := range attributes {
-		out[string(kv.Key)] = kv.Value.String()
+		out[string(kv.Key)] = fmt.Sprint(kv.Value.AsInterface())
 	}
 	return out
 }
@@ -129,7 +131,9 @@ func TestARescueIsSeenInTheTrace(t *testing.T) {
 		}
 		assert.Equal(t, []string{"cantonlb.rescue " + where}, rescues)
 
-		attempts := r.named("Attempt.lbtest.Echo.Echo")
+		attempts := slices.DeleteFunc(r.named("Attempt."), func(s span) bool {
+			return s.attributes["cantonlb.endpoint"] == "" // a probe
+		})
 		assert.Len(t, attempts, 3)
 		byEndpoint := map[string]int{}
 		for _, s := range attempts {

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/cantonlb/cantonlb/configerr"
 )
 
 // MaxAddressLength is the greatest length of an endpoint's address, in bytes.
@@ -90,17 +92,12 @@ func (a address) String() string {
 	return a.security.scheme() + a.hostPort()
 }
 
-// bad makes the error about a value. Its field is the caller's to fill in.
-func bad(value, want, problem string, args ...any) *ConfigError {
-	return &ConfigError{Value: shown(value), Problem: fmt.Sprintf(problem, args...), Want: want}
-}
-
 // parseAddress reads host:port, [IPv6]:port, http://host:port or
 // https://host:port. The error has no field.
-func parseAddress(raw string) (address, *ConfigError) {
+func parseAddress(raw string) (address, *configerr.Error) {
 	want := wantAddress
 	if raw == "" {
-		return address{}, bad(raw, want, "empty")
+		return address{}, wrong(want, "empty")
 	}
 	if err := checkText(raw, MaxAddressLength, want); err != nil {
 		return address{}, err
@@ -138,7 +135,7 @@ func parseAddress(raw string) (address, *ConfigError) {
 }
 
 // checkText refuses what can stand in no address and in no server name.
-func checkText(raw string, limit int, want string) *ConfigError {
+func checkText(raw string, limit int, want string) *configerr.Error {
 	if len(raw) > limit {
 		return bad(raw, fmt.Sprintf("at most %d", limit), "is %d bytes long", len(raw))
 	}
@@ -160,7 +157,7 @@ func checkText(raw string, limit int, want string) *ConfigError {
 
 // splitHostPort cuts text in two; an IPv6 address keeps its brackets. raw is the
 // value to show.
-func splitHostPort(raw, text, want string) (host, port string, err *ConfigError) {
+func splitHostPort(raw, text, want string) (host, port string, err *configerr.Error) {
 	missing := bad(raw, want, "missing port")
 	after := text
 	if strings.HasPrefix(text, "[") {
@@ -182,7 +179,7 @@ func splitHostPort(raw, text, want string) (host, port string, err *ConfigError)
 	return host + before, port, nil
 }
 
-func parsePort(raw, port string) (string, *ConfigError) {
+func parsePort(raw, port string) (string, *configerr.Error) {
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
 		return "", bad(raw, wantPort, "bad port %q", port)
@@ -191,7 +188,7 @@ func parsePort(raw, port string) (string, *ConfigError) {
 }
 
 // parseHost reads a host name, an IPv4 address or an IPv6 address in brackets.
-func parseHost(raw, host, want string, isURL bool) (name, zone string, err *ConfigError) {
+func parseHost(raw, host, want string, isURL bool) (name, zone string, err *configerr.Error) {
 	if inside, ok := strings.CutPrefix(host, "["); ok {
 		return parseIPv6(raw, strings.TrimSuffix(inside, "]"), isURL)
 	}
@@ -221,7 +218,7 @@ func parseHost(raw, host, want string, isURL bool) (name, zone string, err *Conf
 }
 
 // parseIPv6 reads what stands between the brackets.
-func parseIPv6(raw, text string, isURL bool) (name, zone string, err *ConfigError) {
+func parseIPv6(raw, text string, isURL bool) (name, zone string, err *configerr.Error) {
 	text, zone, zoned := strings.Cut(text, "%")
 	ip, parseErr := netip.ParseAddr(text)
 	if parseErr != nil || !ip.Is6() {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/cantonlb/cantonlb/configerr"
 )
 
 func TestGoodAddressesGetANormalForm(t *testing.T) {
@@ -81,10 +83,10 @@ func TestBadAddressesAreErrorsThatSayWhatWouldBeRight(t *testing.T) {
 		"fragment":                 {"https://a:1#x", at + `"https://a:1#x": has a fragment; want https://host:port`},
 		"path without scheme":      {"a:1/x", at + `"a:1/x": has a path; want host:port`},
 		"slash without scheme":     {"a:1/", at + `"a:1/": has a path; want host:port`},
-		"user information":         {"https://joe:secret@a:1", at + `"[hidden]": has user information (what stands before an @); want host:port`},
-		"user without scheme":      {"joe:secret@a:1", at + `"[hidden]": has user information (what stands before an @); want host:port`},
-		"encoded @":                {"https://joe:secret%40a:1", at + `"[hidden]": has user information (what stands before an @); want host:port`},
-		"secret and space":         {"https://joe:sec ret@a:1", at + `"[hidden]": has a space; want host:port`},
+		"user information":         {"https://joe:secret@a:1", at + `[hidden]: has user information (what stands before an @); want host:port`},
+		"user without scheme":      {"joe:secret@a:1", at + `[hidden]: has user information (what stands before an @); want host:port`},
+		"encoded @":                {"https://joe:secret%40a:1", at + `[hidden]: has user information (what stands before an @); want host:port`},
+		"secret and space":         {"https://joe:sec ret@a:1", at + `[hidden]: has a space; want host:port`},
 		"IPv6 without brackets":    {"::1:5001", at + `"::1:5001": has more than one colon; want an IPv6 address in brackets, [address]:port`},
 		"no closing bracket":       {"[::1:5001", at + `"[::1:5001": has [ without ]; want [address]:port`},
 		"text after bracket":       {"[::1]x:1", at + `"[::1]x:1": has "x:1" after the ]; want [address]:port`},
@@ -101,15 +103,15 @@ func TestBadAddressesAreErrorsThatSayWhatWouldBeRight(t *testing.T) {
 		"long label":               {long + ":1", at + `"` + long + `:1": bad host; want 1 to 63 characters between the dots`},
 		"bad character":            {"a!b:1", at + `"a!b:1": bad character in the host; want letters, digits, dots, - and _`},
 		"per cent":                 {"a%20b:1", at + `"a%20b:1": bad character in the host; want letters, digits, dots, - and _`},
-		"long host":                {strings.Repeat("abc.", 70) + ":1", at + `"` + strings.Repeat("abc.", 25) + `…": the host is 279 bytes long; want at most 253`},
-		"long address":             {strings.Repeat("a", 513), at + `"` + strings.Repeat("a", 100) + `…": is 513 bytes long; want at most 512`},
+		"long host":                {strings.Repeat("abc.", 70) + ":1", at + `"` + strings.Repeat("abc.", 24) + `a...": the host is 279 bytes long; want at most 253`},
+		"long address":             {strings.Repeat("a", 513), at + `"` + strings.Repeat("a", 97) + `...": is 513 bytes long; want at most 512`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := Endpoint{Address: c.in}
 			list, err := Normalize([]Endpoint{e})
 			require.EqualError(t, err, c.want)
 			assert.Nil(t, list)
-			var typed *ConfigError
+			var typed *configerr.Error
 			require.ErrorAs(t, err, &typed)
 			assert.Equal(t, "endpoints[0].address", typed.Field)
 			assert.Empty(t, e.HostPort(), "an address that is not valid has no host and port")

@@ -3,13 +3,14 @@ package resolver
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/credentials"
 	grpcresolver "google.golang.org/grpc/resolver"
 
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/turns"
 )
 
@@ -179,7 +180,7 @@ func FromAttributes(a *attributes.Attributes) (Endpoint, bool) {
 
 // checkName refuses names that would spoil a log line or a metric label. The
 // error has no field.
-func checkName(name string, limit int) *ConfigError {
+func checkName(name string, limit int) *configerr.Error {
 	const want = "printable text with no space at its ends"
 	switch {
 	case len(name) > limit:
@@ -188,21 +189,21 @@ func checkName(name string, limit int) *ConfigError {
 		return bad(name, want, "is not valid UTF-8")
 	case strings.TrimSpace(name) != name:
 		return bad(name, want, "begins or ends with a space")
-	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+	case !cleantext.Printable(name):
 		return bad(name, want, "has a character that cannot be printed")
 	}
 	return nil
 }
 
 // parseServerName returns a server name in normal form. The error has no field.
-func parseServerName(raw string) (string, *ConfigError) {
+func parseServerName(raw string) (string, *configerr.Error) {
 	const want = "a host, or host:port"
 	if err := checkText(raw, maxServerNameLength, want); err != nil {
 		return "", err
 	}
 	host, port := raw, ""
 	if bracketed := strings.HasSuffix(raw, "]"); !bracketed && strings.Contains(raw, ":") {
-		var err *ConfigError
+		var err *configerr.Error
 		if host, port, err = splitHostPort(raw, raw, want); err != nil {
 			return "", err
 		}

@@ -32,7 +32,7 @@ func TestBadServerNamesAreErrors(t *testing.T) {
 		"https://a":    at + `"https://a": bad port "//a"; want a number from 1 to 65535`,
 		"a b":          at + `"a b": has a space; want a host, or host:port`,
 		"a\r\nx:1":     at + `"a\r\nx:1": has a control character; want a host, or host:port`,
-		"joe:pw@a":     at + `"[hidden]": has user information (what stands before an @); want a host, or host:port`,
+		"joe:pw@a":     at + `[hidden]: has user information (what stands before an @); want a host, or host:port`,
 		"::1":          at + `"::1": has more than one colon; want an IPv6 address in brackets, [address]:port`,
 		"a:":           at + `"a:": missing port; want a host, or host:port`,
 		":1":           at + `":1": empty host; want a host, or host:port`,
@@ -51,7 +51,7 @@ func TestBadServerNamesAreErrors(t *testing.T) {
 func TestBadPrioritiesAreErrors(t *testing.T) {
 	for _, priority := range []int{-1, 1001} {
 		_, err := Normalize([]Endpoint{{Address: "a:1", Priority: priority}})
-		require.EqualError(t, err, fmt.Sprintf(`endpoints[0].priority "%d": out of range; want a whole number from 0 to 1000`, priority))
+		require.EqualError(t, err, fmt.Sprintf(`endpoints[0].priority %d: out of range; want a whole number from 0 to 1000`, priority))
 	}
 	_, err := Normalize([]Endpoint{{Address: "a:1", Priority: MaxPriority}})
 	require.NoError(t, err)
@@ -59,8 +59,8 @@ func TestBadPrioritiesAreErrors(t *testing.T) {
 
 func TestBadWeightsAndZonesAreErrors(t *testing.T) {
 	for want, e := range map[string]Endpoint{
-		`endpoints[0].weight "-1": out of range; want a whole number from 1 to 100`:                                       {Weight: -1},
-		`endpoints[0].weight "101": out of range; want a whole number from 1 to 100`:                                      {Weight: 101},
+		`endpoints[0].weight -1: out of range; want a whole number from 1 to 100`:                                         {Weight: -1},
+		`endpoints[0].weight 101: out of range; want a whole number from 1 to 100`:                                        {Weight: 101},
 		`endpoints[0].zone "eu ": begins or ends with a space; want printable text with no space at its ends`:             {Zone: "eu "},
 		`endpoints[0].zone "` + strings.Repeat("z", 65) + `": is 65 bytes long; want at most 64`:                          {Zone: strings.Repeat("z", 65)},
 		`endpoints[0].zone "e\nu": has a character that cannot be printed; want printable text with no space at its ends`: {Zone: "e\nu"},
@@ -114,7 +114,7 @@ func TestBadNamesAreErrors(t *testing.T) {
 		require.EqualError(t, err, problem)
 	}
 	_, err := Normalize([]Endpoint{{Name: strings.Repeat("é", 129), Address: "a:1"}})
-	require.EqualError(t, err, at+`"`+strings.Repeat("é", 50)+`…": is 258 bytes long; want at most 256`)
+	require.EqualError(t, err, at+`"`+strings.Repeat("é", 48)+`...": is 258 bytes long; want at most 256`)
 
 	list, err := Normalize([]Endpoint{{Name: "Folgerechner 1 (Zürich)", Address: "a:1"}})
 	require.NoError(t, err)

@@ -1,92 +1,48 @@
 package resolver
 
 import (
-	"errors"
 	"fmt"
-	"strconv"
 	"strings"
+
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/fault"
 )
 
-const (
-	// maxShownErrors bounds how many errors of one list are listed.
-	maxShownErrors = 10
-	// maxShownValue bounds how much of a bad value an error shows, in bytes.
-	maxShownValue = 100
-	// hidden stands for a value that may hold a password.
-	hidden = "[hidden]"
-)
-
-// ConfigError says what is wrong with one value in a list of endpoints or in a
-// target, and what would be right. Find it with errors.As. An error about several
-// values joins one ConfigError for each, at most ten, and says how many more
-// there are.
-type ConfigError struct {
-	// Field is where the value stands, counted from 0: "endpoints[2].address",
-	// "target[0]".
-	Field string
-	// Value is the bad value, shortened if long, and "[hidden]" if it may hold a
-	// password (whatever has an @). Empty if there is no value to show.
-	Value string
-	// Problem is what is wrong with it.
-	Problem string
-	// Want is what would be right.
-	Want string
+// bad makes the error about a value: a string, or a number. The caller fills in its
+// field.
+func bad[V string | int](value V, want, problem string, args ...any) *configerr.Error {
+	return &configerr.Error{Value: shown(value), Problem: fmt.Sprintf(problem, args...), Want: want}
 }
 
-// Error gives the field, the value, the problem and what would be right, in one
-// line of bounded length.
-func (e *ConfigError) Error() string {
-	var b strings.Builder
-	b.WriteString(e.Field)
-	if e.Value != "" {
-		b.WriteString(" ")
-		b.WriteString(strconv.Quote(e.Value))
-	}
-	b.WriteString(": ")
-	b.WriteString(e.Problem)
-	if e.Want != "" {
-		b.WriteString("; want ")
-		b.WriteString(e.Want)
-	}
-	return b.String()
+// wrong is bad where there is no value to show.
+func wrong(want, problem string, args ...any) *configerr.Error {
+	return &configerr.Error{Problem: fmt.Sprintf(problem, args...), Want: want}
 }
 
 // shown makes a value fit for an error: no secret, and not too long.
-func shown(value string) string {
-	if mayHoldSecret(value) {
-		return hidden
+func shown(value any) string {
+	text, ok := value.(string)
+	switch {
+	case !ok:
+		return fmt.Sprint(value)
+	case mayHoldSecret(text):
+		return fault.Hidden
+	default:
+		return fault.Quote(text)
 	}
-	if len(value) > maxShownValue {
-		return value[:maxShownValue] + "…"
-	}
-	return value
 }
 
-// mayHoldSecret tells whether text has user information in it, or a part of it:
+// mayHoldSecret reports whether text has user information in it, or a part of it:
 // a password may hold any of the characters that separate the parts of a URL or
 // of a list, so only the absence of an @ proves that there is none.
 func mayHoldSecret(text string) bool {
 	return strings.Contains(text, "@") || strings.Contains(text, "%40")
 }
 
-// failures collects errors, and keeps only as many as are shown.
-type failures struct {
-	kept []error
-	more int
-}
+// report takes the fault of a field, relative to an endpoint. A nil error is none.
+type report func(field string, err *configerr.Error) (failed bool)
 
-func (f *failures) add(err error) {
-	if len(f.kept) < maxShownErrors {
-		f.kept = append(f.kept, err)
-		return
-	}
-	f.more++
-}
-
-// err joins what was collected; nil if nothing was.
-func (f *failures) err() error {
-	if f.more > 0 {
-		return errors.Join(append(f.kept, fmt.Errorf("and %d more", f.more))...)
-	}
-	return errors.Join(f.kept...)
+// in is the report of the parts of a field.
+func (r report) in(field string) report {
+	return func(part string, err *configerr.Error) bool { return r(fault.Join(field, part), err) }
 }

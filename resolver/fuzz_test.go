@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/configerr"
 )
 
 // maxErrorLength is more than eleven errors can have.
@@ -18,7 +20,7 @@ const maxErrorLength = 50_000
 // requireGoodError checks what holds for each error of this package.
 func requireGoodError(t *testing.T, err error) {
 	t.Helper()
-	var typed *ConfigError
+	var typed *configerr.Error
 	require.ErrorAs(t, err, &typed)
 	assert.NotEmpty(t, typed.Field)
 	assert.NotEmpty(t, typed.Problem)

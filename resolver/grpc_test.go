@@ -19,6 +19,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 func TestAPlainTargetReachesEveryServerOfItsListUnderItsOwnAuthority(t *testing.T) {
@@ -65,12 +67,12 @@ func TestGrpcsWithAuthorityHoldsForEveryEndpoint(t *testing.T) {
 func TestABadTargetFailsCallsWithItsReason(t *testing.T) {
 	net := newServers(t)
 	conn := net.connect(t, "static:///a:1,b")
-	_, err := healthpb.NewHealthClient(conn).Check(testContext(t), &healthpb.HealthCheckRequest{})
+	_, err := healthpb.NewHealthClient(conn).Check(testkit.Context(t), &healthpb.HealthCheckRequest{})
 	assert.Equal(t, codes.Unavailable, status.Code(err))
 	require.ErrorContains(t, err, `target[1] "b": missing port; want host:port`)
 
 	conn = net.connect(t, "static:///a:1,https://b:1")
-	_, err = healthpb.NewHealthClient(conn).Check(testContext(t), &healthpb.HealthCheckRequest{})
+	_, err = healthpb.NewHealthClient(conn).Check(testkit.Context(t), &healthpb.HealthCheckRequest{})
 	require.ErrorContains(t, err, `target[1] "https://b:1": endpoint "b:1" asks for TLS while the channel's credentials are "insecure"`)
 }
 
@@ -94,7 +96,7 @@ func TestAnUpdateKeepsTheConnectionsOfWhatStays(t *testing.T) {
 	net.callUntil(t, other, "b:1", "c:1")
 	before := net.called("a:1")
 	for range 6 {
-		require.NoError(t, call(testContext(t), conn))
+		require.NoError(t, call(testkit.Context(t), conn))
 	}
 	assert.Equal(t, before, net.called("a:1"), "what left the list is called no more")
 	assert.Equal(t, 2, net.dialled("b:1"), "what stays keeps its connection")
@@ -105,7 +107,7 @@ func TestCallsGoOnWhileTheListChanges(t *testing.T) {
 	list := newStaticOf(t, named("a", "b"))
 	conn := net.connect(t, list.Target(), grpc.WithResolvers(list))
 	net.callUntil(t, conn, "a:1", "b:1")
-	ctx, stop := context.WithCancel(testContext(t))
+	ctx, stop := context.WithCancel(testkit.Context(t))
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
@@ -181,7 +183,7 @@ func TestThePolicyOfARealChannelHandsItsHandleToTheOwnerOfTheList(t *testing.T) 
 	}))
 	conn := net.connect(t, list.Target(), grpc.WithResolvers(list), withPolicy(claimingPolicy))
 	net.callUntil(t, conn, "claimed:1")
-	assert.IsType(t, &hooked{}, within(t, told))
+	assert.IsType(t, &hooked{}, testkit.Receive(t, told))
 	require.NoError(t, list.Update(named("claimed", "claimed-too")))
 	net.callUntil(t, conn, "claimed-too:1")
 	assert.Empty(t, told, "the same handle is not told again")
@@ -194,7 +196,7 @@ func TestARealChannelWithoutAPolicyOfOursIsWarnedAbout(t *testing.T) {
 	net := newServers(t, "unclaimed:1")
 	conn := net.connect(t, "static:///unclaimed:1")
 	net.callUntil(t, conn, "unclaimed:1")
-	require.Eventually(t, func() bool { return warnings.about(about) == before+1 }, patience, patience/10_000)
+	require.Eventually(t, func() bool { return warnings.about(about) == before+1 }, testkit.Patience, testkit.Patience/10_000)
 }
 
 func TestUpdateReturnsWhatAPolicyOfARealChannelSays(t *testing.T) {
@@ -231,16 +233,16 @@ func TestARealChannelClosesWhileAnUpdateIsUnderWay(t *testing.T) {
 	hooks.Store(blockingPolicy, func(_ *hooked, state balancer.ClientConnState) error { return second.pass(state.ResolverState) })
 	defer second.release()
 	updated := inBackground(func() error { return list.Update(named("a", "b")) })
-	within(t, second.entered)
+	testkit.Receive(t, second.entered)
 	closed := inBackground(conn.Close)
 	require.Eventually(t, func() bool {
 		list.mu.Lock()
 		defer list.mu.Unlock()
 		return len(list.channels) == 0
-	}, patience, patience/10_000, "grpc closes the resolver while its policy is busy")
+	}, testkit.Patience, testkit.Patience/10_000, "grpc closes the resolver while its policy is busy")
 	second.release()
-	require.NoError(t, within(t, closed))
-	require.NoError(t, within(t, updated))
+	require.NoError(t, testkit.Receive(t, closed))
+	require.NoError(t, testkit.Receive(t, updated))
 	require.NoError(t, list.Update(named("c")), "a list without channels can be changed")
 }
 

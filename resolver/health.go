@@ -8,7 +8,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"unicode"
+
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/limits"
 )
 
 const (
@@ -16,8 +19,7 @@ const (
 	// the client's settings name a service.
 	WholeServer = "*"
 
-	maxHealthService = 512
-	maxHealthURL     = 2048
+	maxHealthURL = 2048
 
 	hostPlaceholder = "{host}"
 )
@@ -110,7 +112,7 @@ func (a address) fill(template string, isURL bool) string {
 
 // healthEndpoint is HealthEndpoint, or the field that is not valid and an error
 // without a field.
-func (e Endpoint) healthEndpoint() (_ Endpoint, field string, _ *ConfigError) {
+func (e Endpoint) healthEndpoint() (_ Endpoint, field string, _ *configerr.Error) {
 	own, err := parseAddress(e.Address)
 	if err != nil {
 		return Endpoint{}, "address", err
@@ -142,7 +144,7 @@ func (e Endpoint) healthEndpoint() (_ Endpoint, field string, _ *ConfigError) {
 	}
 	if at.security == SecurityPlaintext && !h.TLS.IsZero() {
 		if field != "grpcPort" {
-			return Endpoint{}, "tls", bad("", "an https:// target, or no TLS settings", "the target is http://")
+			return Endpoint{}, "tls", wrong("an https:// target, or no TLS settings", "the target is http://")
 		}
 		at.security = SecurityTLS // the port has no scheme of its own to contradict
 	}
@@ -162,9 +164,12 @@ func (e Endpoint) healthEndpoint() (_ Endpoint, field string, _ *ConfigError) {
 
 // parseHealthURL gives the address in a URL. The error shows neither user
 // information nor a query.
-func parseHealthURL(raw string) (address, *ConfigError) {
+func parseHealthURL(raw string) (address, *configerr.Error) {
 	const want = "a URL such as \"http://{host}:10004/health\", without user name or password"
-	shownURL, _, _ := strings.Cut(raw, "?")
+	shownURL := raw // which is hidden if it may hold a password
+	if !mayHoldSecret(raw) {
+		shownURL, _, _ = strings.Cut(raw, "?")
+	}
 	u, err := url.Parse(raw)
 	switch {
 	case len(raw) > maxHealthURL:
@@ -172,13 +177,13 @@ func parseHealthURL(raw string) (address, *ConfigError) {
 	case err != nil || u.Scheme != schemeHTTP && u.Scheme != schemeHTTPS || u.Hostname() == "":
 		return address{}, bad(shownURL, want, "not an http or https URL")
 	case u.User != nil:
-		return address{}, bad(hidden, want, "has user information")
+		return address{}, bad(shownURL, want, "has user information")
 	}
 	port := cmp.Or(u.Port(), map[string]string{schemeHTTP: "80", schemeHTTPS: "443"}[u.Scheme])
-	a, wrong := parseAddress(net.JoinHostPort(u.Hostname(), port))
-	if wrong != nil {
-		wrong.Value = shown(shownURL)
-		return address{}, wrong
+	a, bad := parseAddress(net.JoinHostPort(u.Hostname(), port))
+	if bad != nil {
+		bad.Value = shown(shownURL)
+		return address{}, bad
 	}
 	a.security = SecurityPlaintext
 	if u.Scheme == schemeHTTPS {
@@ -187,60 +192,57 @@ func parseHealthURL(raw string) (address, *ConfigError) {
 	return a, nil
 }
 
-// check gives the field that is not valid, relative, and an error without a field.
-func (h HealthTarget) check(e Endpoint) (field string, _ *ConfigError) {
+// check checks the target of an endpoint whose address is valid.
+func (h HealthTarget) check(e Endpoint, fail report) {
 	if field, other := conflict([]setting{
 		{"sameConnection", h.SameConnection}, {"grpcPort", h.GRPCPort != 0}, {"grpcAddress", h.GRPCAddress != ""},
 		{"http", h.HTTP != ""}, {"tcp", h.TCP != ""},
 	}); field != "" {
-		return field, bad("", "one of sameConnection, grpcPort, grpcAddress, http and tcp", "%s is set, too", other)
+		fail(field, wrong("one of sameConnection, grpcPort, grpcAddress, http and tcp", "%s is set, too", other))
+		return
 	}
+	h.checkDetails(fail)
 	if h.GRPCPort < 0 || h.GRPCPort > 65535 {
-		return "grpcPort", bad(strconv.Itoa(h.GRPCPort), wantPort, "out of range")
-	}
-	if field, err := h.checkDetails(); err != nil {
-		return field, err
+		fail("grpcPort", bad(h.GRPCPort, wantPort, "out of range"))
+		return
 	}
 	if !h.isElsewhere() {
-		return "", nil
+		return
 	}
 	target, field, err := e.healthEndpoint()
 	if err == nil && target.HasToken() && target.Security() == SecurityPlaintext && !e.AllowInsecureTokens {
-		field, err = "sendToken", bad("", "TLS there, or allowInsecureTokens", "the token would be sent over plaintext")
+		field, err = "sendToken", wrong("TLS there, or allowInsecureTokens", "the token would be sent over plaintext")
 	}
-	return field, err
+	fail(field, err)
 }
 
 // checkDetails checks what goes with a target.
-func (h HealthTarget) checkDetails() (field string, _ *ConfigError) {
-	if len(h.Service) > maxHealthService || strings.ContainsFunc(h.Service, func(r rune) bool {
-		return r == unicode.ReplacementChar || !unicode.IsPrint(r)
-	}) {
-		return "service", bad(h.Service, fmt.Sprintf("at most %d bytes of printable characters", maxHealthService), "no name of a service")
-	}
-	if h.ExpectedStatus != 0 && (h.ExpectedStatus < http.StatusOK || h.ExpectedStatus > 599) {
-		return "expectedStatus", bad(strconv.Itoa(h.ExpectedStatus), "a number from 200 to 599", "no final HTTP status")
-	}
-	if h.ServerName != "" {
-		if _, err := parseServerName(h.ServerName); err != nil {
-			return "serverName", err
-		}
-	}
-	if field, err := h.TLS.check(); err != nil {
-		return "tls." + field, err
-	}
+func (h HealthTarget) checkDetails(fail report) {
 	elsewhere := h.isElsewhere() && h.TCP == ""
 	switch {
-	case h.ExpectedStatus != 0 && h.HTTP == "":
-		return "expectedStatus", bad(strconv.Itoa(h.ExpectedStatus), "http beside it", "there is no http")
+	case len(h.Service) > limits.MaxHealthService || !cleantext.Printable(h.Service):
+		fail("service", bad(h.Service, fmt.Sprintf("at most %d bytes of printable characters", limits.MaxHealthService), "no name of a service"))
 	case h.Service != "" && (h.HTTP != "" || h.TCP != ""):
-		return "service", bad(h.Service, "a gRPC target beside it", "the target is not gRPC")
-	case !elsewhere && !h.TLS.IsZero():
-		return "tls", bad("", "grpcPort, grpcAddress or an https URL beside it", "there is no target that it is for")
-	case !elsewhere && h.ServerName != "":
-		return "serverName", bad(h.ServerName, "grpcPort, grpcAddress or an https URL beside it", "there is no target that it is for")
-	case !elsewhere && h.SendToken:
-		return "sendToken", bad("", "grpcPort, grpcAddress or http beside it", "there is no target that it is for")
+		fail("service", bad(h.Service, "a gRPC target beside it", "the target is not gRPC"))
 	}
-	return "", nil
+	switch {
+	case h.ExpectedStatus != 0 && (h.ExpectedStatus < http.StatusOK || h.ExpectedStatus > 599):
+		fail("expectedStatus", bad(h.ExpectedStatus, "a number from 200 to 599", "no final HTTP status"))
+	case h.ExpectedStatus != 0 && h.HTTP == "":
+		fail("expectedStatus", bad(h.ExpectedStatus, "http beside it", "there is no http"))
+	}
+	if h.ServerName != "" {
+		_, err := parseServerName(h.ServerName)
+		if err == nil && !elsewhere {
+			err = bad(h.ServerName, "grpcPort, grpcAddress or an https URL beside it", "there is no target that it is for")
+		}
+		fail("serverName", err)
+	}
+	h.TLS.check(fail.in("tls"))
+	if !elsewhere && !h.TLS.IsZero() {
+		fail("tls", wrong("grpcPort, grpcAddress or an https URL beside it", "there is no target that it is for"))
+	}
+	if !elsewhere && h.SendToken {
+		fail("sendToken", wrong("grpcPort, grpcAddress or http beside it", "there is no target that it is for"))
+	}
 }

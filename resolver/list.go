@@ -1,10 +1,12 @@
 package resolver
 
 import (
+	"cmp"
 	"fmt"
-	"strconv"
 	"strings"
 
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/turns"
 )
 
@@ -30,12 +32,23 @@ func (s source) field(i int, part string) string {
 	return s.entry(i) + "." + part
 }
 
+// place returns an error about a part of the i-th endpoint with its whole field.
+func (s source) place(i int, err error) error {
+	e, ok := err.(*configerr.Error) //nolint:errorlint // only the outermost error is looked at
+	if !ok {
+		return fmt.Errorf("%s: %w", s.entry(i), err)
+	}
+	c := *e
+	c.Field = s.field(i, e.Field)
+	return &c
+}
+
 func (s source) checkCount(n int) error {
 	switch {
 	case n == 0:
-		return &ConfigError{Field: string(s), Problem: "empty list", Want: "at least one endpoint"}
+		return &configerr.Error{Field: string(s), Problem: "empty list", Want: "at least one endpoint"}
 	case n > MaxEndpoints:
-		return &ConfigError{
+		return &configerr.Error{
 			Field:   string(s),
 			Problem: fmt.Sprintf("%d endpoints", n),
 			Want:    fmt.Sprintf("at most %d", MaxEndpoints),
@@ -48,10 +61,10 @@ func (s source) checkCount(n int) error {
 // in; addresses and server names in lower case, IPv6 addresses shortened. The
 // order stays. Of a copy in normal form it returns an equal one.
 //
-// It looks at no file. It is an error, joined of at most ten *ConfigError, if the list is empty or has
-// more than MaxEndpoints, if a field is not valid, if two endpoints have the same
-// name, if two have the same host, port and authority, or if the weights make
-// more than MaxTurns.
+// It looks at no file. It is an error if the list is empty or has more than
+// MaxEndpoints, if a field is not valid, if two endpoints have the same name, if two
+// have the same host, port and authority, or if the weights make more than MaxTurns.
+// Each fault is a *configerr.Error, and all are joined.
 func Normalize(endpoints []Endpoint) ([]Endpoint, error) {
 	return normalize(endpoints, fromEndpoints, false)
 }
@@ -65,7 +78,7 @@ func ParseTarget(list string) ([]Endpoint, error) {
 		return nil, fromTarget.checkCount(0)
 	}
 	if limit := MaxEndpoints * (MaxAddressLength + 1); len(list) > limit {
-		return nil, &ConfigError{
+		return nil, &configerr.Error{
 			Field:   string(fromTarget),
 			Problem: fmt.Sprintf("is %d bytes long", len(list)),
 			Want:    fmt.Sprintf("at most %d bytes and %d endpoints", limit, MaxEndpoints),
@@ -87,53 +100,82 @@ func ParseTarget(list string) ([]Endpoint, error) {
 // place is what no two endpoints may share beside the name.
 type place struct{ hostPort, authority string }
 
-// normalize is Normalize for a list from anywhere. If secret, no error shows a
+// normalizer collects the faults of a list from anywhere. If secret, none shows a
 // value.
+type normalizer struct {
+	from   source
+	secret bool
+	faults fault.List
+}
+
+// normalize is Normalize for a list from anywhere.
 func normalize(endpoints []Endpoint, from source, secret bool) ([]Endpoint, error) {
 	if err := from.checkCount(len(endpoints)); err != nil {
 		return nil, err
 	}
-	var failed failures
-	fail := func(i int, part string, err *ConfigError) {
-		err.Field = from.field(i, part)
-		if secret {
-			hideValue(err)
-		}
-		failed.add(err)
-	}
+	n := normalizer{from: from, secret: secret}
 	out := make([]Endpoint, 0, len(endpoints))
 	names := make(map[string]int, len(endpoints))
 	places := make(map[place]int, len(endpoints))
-	for i, e := range endpoints {
-		e, part, err := normalizeOne(e)
+	for i := range endpoints {
+		e, hasPlace, hasName := n.one(i, endpoints[i])
 		out = append(out, e) // also a bad one, so that indexes hold
-		if err != nil {
-			if from == fromTarget && endpoints[i].Address == "" {
-				err.Want += " on both sides of every comma, and no comma at the end"
+		if at := (place{e.HostPort(), e.Authority()}); hasPlace {
+			if j, taken := places[at]; taken {
+				n.add(i, "address", bad(endpoints[i].Address, "each address once",
+					"the same address and server name as %s, named %s", from.entry(j), shown(out[j].Name)))
+				continue // by default the names are the same, too
 			}
-			fail(i, part, err)
-			continue
+			places[at] = i
 		}
-		at := place{e.HostPort(), e.Authority()}
-		if j, taken := places[at]; taken {
-			fail(i, "address", bad(endpoints[i].Address, "each address once",
-				"the same address and server name as %s, named %q", from.entry(j), shown(out[j].Name)))
-			continue
+		if hasName {
+			if j, taken := names[e.Name]; taken {
+				n.add(i, "name", bad(e.Name, "each name once", "also the name of %s, at %q", from.entry(j), out[j].HostPort()))
+				continue
+			}
+			names[e.Name] = i
 		}
-		places[at] = i
-		if j, taken := names[e.Name]; taken {
-			fail(i, "name", bad(e.Name, "each name once", "also the name of %s, at %q", from.entry(j), out[j].HostPort()))
-			continue
-		}
-		names[e.Name] = i
 	}
-	if err := failed.err(); err != nil {
+	if err := n.faults.Err(); err != nil {
 		return nil, err
 	}
 	if err := checkTurns(out, from); err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// one returns the i-th endpoint in normal form, as far as it is valid, and whether it
+// has a place and a name that no other may have.
+func (n *normalizer) one(i int, given Endpoint) (e Endpoint, hasPlace, hasName bool) {
+	hasPlace, hasName = true, true
+	e = normalizeOne(given, func(part string, err *configerr.Error) bool {
+		if err == nil {
+			return false
+		}
+		switch part {
+		case "address":
+			hasPlace, hasName = false, false
+		case "serverName":
+			hasPlace = false
+		case "name":
+			hasName = false
+		}
+		if n.from == fromTarget && given.Address == "" {
+			err.Want += " on both sides of every comma, and no comma at the end"
+		}
+		n.add(i, part, err)
+		return true
+	})
+	return e, hasPlace, hasName
+}
+
+func (n *normalizer) add(i int, part string, err *configerr.Error) {
+	err.Field = n.from.field(i, part)
+	if n.secret {
+		hideValue(err)
+	}
+	n.faults.Add(err)
 }
 
 // checkTurns refuses weights with which it would take too many calls until each
@@ -147,7 +189,7 @@ func checkTurns(list []Endpoint, from source) error {
 	if n <= MaxTurns {
 		return nil
 	}
-	return &ConfigError{
+	return &configerr.Error{
 		Field:   string(from),
 		Problem: fmt.Sprintf("the weights, divided by their greatest common divisor, add up to %d", n),
 		Want:    fmt.Sprintf("at most %d: coarser weights", MaxTurns),
@@ -155,45 +197,40 @@ func checkTurns(list []Endpoint, from source) error {
 }
 
 // hideValue takes out of an error all that it quotes of the value.
-func hideValue(err *ConfigError) {
+func hideValue(err *configerr.Error) {
 	if err.Value != "" {
-		err.Value = hidden
+		err.Value = fault.Hidden
 	}
 	if before, _, quotes := strings.Cut(err.Problem, " \""); quotes {
 		err.Problem = before
 	}
 }
 
-// normalizeOne returns an endpoint in normal form, or the part of it that is not
-// valid and an error without a field.
-func normalizeOne(e Endpoint) (_ Endpoint, part string, _ *ConfigError) {
+// normalizeOne returns an endpoint in normal form, and reports each field that is
+// not valid.
+func normalizeOne(e Endpoint, fail report) Endpoint {
 	a, err := parseAddress(e.Address)
-	if err != nil {
-		return e, "address", err
+	wrongAddress := fail("address", err)
+	if !wrongAddress {
+		e.Address = a.String()
+		e.Name = cmp.Or(e.Name, a.hostPort())
 	}
-	e.Address = a.String()
-	if e.Name == "" {
-		e.Name = a.hostPort()
-	}
-	if err := checkName(e.Name, MaxNameLength); err != nil {
-		return e, "name", err
-	}
+	fail("name", checkName(e.Name, MaxNameLength))
 	if e.Weight < 0 || e.Weight > MaxWeight {
-		return e, "weight", bad(strconv.Itoa(e.Weight), fmt.Sprintf("a whole number from 1 to %d", MaxWeight), "out of range")
+		fail("weight", bad(e.Weight, fmt.Sprintf("a whole number from 1 to %d", MaxWeight), "out of range"))
 	}
-	if err := checkName(e.Zone, MaxZone); err != nil {
-		return e, "zone", err
-	}
+	fail("zone", checkName(e.Zone, MaxZone))
 	if e.Priority < 0 || e.Priority > MaxPriority {
-		return e, "priority", bad(strconv.Itoa(e.Priority), fmt.Sprintf("a whole number from 0 to %d", MaxPriority), "out of range")
+		fail("priority", bad(e.Priority, fmt.Sprintf("a whole number from 0 to %d", MaxPriority), "out of range"))
 	}
 	if e.ServerName != "" {
-		if e.ServerName, err = parseServerName(e.ServerName); err != nil {
-			return e, "serverName", err
+		name, err := parseServerName(e.ServerName)
+		if !fail("serverName", err) {
+			e.ServerName = name
 		}
 	}
-	if field, err := e.checkSettings(); err != nil {
-		return e, field, err
+	if !wrongAddress { // what it asks for depends on the address
+		e.checkSettings(fail)
 	}
-	return e, "", nil
+	return e
 }

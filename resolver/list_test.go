@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/cantonlb/cantonlb/configerr"
 )
 
 func TestATargetIsAListOfAddresses(t *testing.T) {
@@ -41,7 +43,7 @@ func TestBadTargetsAreErrors(t *testing.T) {
 			list, err := ParseTarget(c.in)
 			require.EqualError(t, err, c.want)
 			assert.Nil(t, list)
-			var typed *ConfigError
+			var typed *configerr.Error
 			require.ErrorAs(t, err, &typed)
 		})
 	}
@@ -57,7 +59,7 @@ func TestAPasswordInATargetIsNeverShownEvenIfACommaCutsIt(t *testing.T) {
 		assert.NotContains(t, err.Error(), "hush", in)
 	}
 	_, err := New([]Endpoint{{Name: "joe:hush@a", Address: "a:1"}, {Name: "joe:hush@a", Address: "b:1"}})
-	require.EqualError(t, err, `endpoints[1].name "[hidden]": also the name of endpoints[0], at "a:1"; want each name once`)
+	require.EqualError(t, err, `endpoints[1].name [hidden]: also the name of endpoints[0], at "a:1"; want each name once`)
 }
 
 func TestTheNumberOfEndpointsIsLimited(t *testing.T) {
@@ -128,9 +130,9 @@ func TestOnlyTheFirstErrorsAreListed(t *testing.T) {
 	_, err := ParseTarget(strings.Repeat("bad,", 999) + "bad")
 	require.Error(t, err)
 	lines := strings.Split(err.Error(), "\n")
-	require.Len(t, lines, 11)
-	assert.Equal(t, `target[9] "bad": missing port; want host:port`, lines[9])
-	assert.Equal(t, "and 990 more", lines[10])
+	require.Len(t, lines, 21)
+	assert.Equal(t, `target[19] "bad": missing port; want host:port`, lines[19])
+	assert.Equal(t, "and 980 more", lines[20])
 }
 
 func TestNormalizeCopies(t *testing.T) {
@@ -141,4 +143,23 @@ func TestNormalizeCopies(t *testing.T) {
 	again, err := Normalize(out)
 	require.NoError(t, err)
 	assert.Equal(t, out, again)
+}
+
+func TestEveryFaultOfAListIsReported(t *testing.T) {
+	_, err := Normalize([]Endpoint{
+		{Name: "a ", Address: "a", Weight: 200},
+		{Name: "b", Address: "http://b:1", Priority: -1, Zone: " ", TLS: TLS{CertFile: "c", RootCAPEM: "none"}, Token: NewSecret("x")},
+		{Name: "b", Address: "https://c:1", Weight: -1, Health: HealthTarget{HTTP: "ftp://x", ExpectedStatus: 1, ServerName: "a b"}},
+	})
+	var fields []string
+	for _, f := range configerr.All(err) {
+		fields = append(fields, f.Field)
+	}
+	assert.Equal(t, []string{
+		"endpoints[0].address", "endpoints[0].name", "endpoints[0].weight",
+		"endpoints[1].zone", "endpoints[1].priority", "endpoints[1].tls.keyFile", "endpoints[1].tls.rootCAPEM", "endpoints[1].tls",
+		"endpoints[1].token",
+		"endpoints[2].weight", "endpoints[2].health.expectedStatus", "endpoints[2].health.serverName", "endpoints[2].health.http",
+		"endpoints[2].name",
+	}, fields)
 }

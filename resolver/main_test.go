@@ -2,20 +2,15 @@ package resolver
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/grpclog"
 	grpcresolver "google.golang.org/grpc/resolver"
 )
-
-// patience bounds every wait for an event.
-const patience = 20 * time.Second
 
 // warnings is what grpc's log got at the level of a warning or above.
 var warnings = &syncBuffer{}
@@ -41,24 +36,6 @@ func (b *syncBuffer) about(text string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return bytes.Count(b.buf.Bytes(), []byte(text))
-}
-
-func testContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// within returns what comes out of the channel, and fails if nothing does.
-func within[T any](t testing.TB, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(patience):
-		require.FailNow(t, "nothing came in time")
-		panic("not reached")
-	}
 }
 
 // fakeChannel stands for grpc's side of a resolver.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"unique"
+
+	"github.com/cantonlb/cantonlb/configerr"
 )
 
 // MaxToken is the greatest length of a token, in bytes.
@@ -71,20 +73,20 @@ func CheckToken(token string) error {
 }
 
 // checkToken is CheckToken with an error that has no field yet.
-func checkToken(token string) *ConfigError {
+func checkToken(token string) *configerr.Error {
 	const want = "the token alone, in printable ASCII"
 	switch {
 	case token == "":
-		return bad("", want, "empty")
+		return wrong(want, "empty")
 	case len(token) > MaxToken:
-		return bad("", fmt.Sprintf("at most %d", MaxToken), "is %d bytes long", len(token))
+		return wrong(fmt.Sprintf("at most %d", MaxToken), "is %d bytes long", len(token))
 	}
 	for i := range len(token) {
 		switch c := token[i]; {
 		case c == ' ':
-			return bad("", want+", without \"Bearer\" before it", "has a space")
+			return wrong(want+", without \"Bearer\" before it", "has a space")
 		case c < ' ' || c > '~':
-			return bad("", want, "has a character that no header can carry")
+			return wrong(want, "has a character that no header can carry")
 		}
 	}
 	return nil

@@ -3,6 +3,8 @@ package resolver
 import (
 	"google.golang.org/grpc/credentials"
 	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/internal/fault"
 )
 
 // EndpointCredentials are transport credentials that secure the connection of
@@ -11,10 +13,10 @@ import (
 type EndpointCredentials interface {
 	credentials.TransportCredentials
 
-	// CheckEndpoint gives an error if a connection to the endpoint cannot be
-	// secured as it asks; its Field is relative to the endpoint ("tls.certFile").
-	// It may look at files.
-	CheckEndpoint(e Endpoint) *ConfigError
+	// CheckEndpoint returns an error if a connection to the endpoint cannot be
+	// secured as it asks: a *configerr.Error whose Field is relative to the endpoint
+	// ("tls.certFile"), or several joined. It may look at files.
+	CheckEndpoint(e Endpoint) error
 }
 
 // insecureProtocol is what grpc's plaintext credentials call themselves.
@@ -34,42 +36,38 @@ func checkSecurity(list []Endpoint, from source, creds credentials.TransportCred
 	if creds == nil {
 		return nil
 	}
-	check := func(e Endpoint) *ConfigError { return checkAlike(e, creds.Info().SecurityProtocol) }
+	check := func(e Endpoint) error { return checkAlike(e, creds.Info().SecurityProtocol) }
 	if c, ok := creds.(EndpointCredentials); ok {
 		check = c.CheckEndpoint
 	}
-	var failed failures
+	var faults fault.List
 	for i, e := range list {
-		if err := check(e); err != nil {
-			err.Field = from.field(i, err.Field)
-			failed.add(err)
-		}
+		faults.Add(fault.Map(check(e), func(err error) error { return from.place(i, err) }))
 	}
-	return failed.err()
+	return faults.Err()
 }
 
 // checkAlike is for credentials that secure all endpoints alike, by this protocol.
-func checkAlike(e Endpoint, protocol string) *ConfigError {
-	const want = "cantonlb.NewClient without a credentials bundle, or the credentials that cantonlb.DialOptions gives"
-	wrong := func(field, want, problem string, args ...any) *ConfigError {
-		err := bad("", want, problem, args...)
-		err.Field = field
+func checkAlike(e Endpoint, protocol string) error {
+	const want = "cantonlb.NewClient without a credentials bundle, or the credentials of cantonlb.DialOptions"
+	var faults fault.List
+	if !e.TLS.IsZero() || !e.Health.TLS.IsZero() {
+		faults.AddIn("tls", wrong(want, "the channel's credentials secure all endpoints alike"))
+	}
+	if e.HasToken() {
+		faults.AddIn(e.tokenField(), wrong(want, "the channel's credentials do not tell which endpoint a call goes to"))
+	}
+	if err := faults.Err(); err != nil {
 		return err
 	}
-	switch {
-	case !e.TLS.IsZero() || !e.Health.TLS.IsZero():
-		return wrong("tls", want, "the channel's credentials secure all endpoints alike")
-	case e.HasToken():
-		return wrong(e.tokenField(), want, "the channel's credentials do not tell which endpoint a call goes to")
-	default:
-		return CheckScheme(e, protocol)
-	}
+	return CheckScheme(e, protocol)
 }
 
-// CheckScheme gives an error if the scheme of an endpoint's address contradicts
+// CheckScheme returns an error if the scheme of an endpoint's address contradicts
 // the security protocol of the channel's credentials, such as "tls" or "insecure";
-// "" is one that is not known. The error's Field is relative to the endpoint.
-func CheckScheme(e Endpoint, protocol string) *ConfigError {
+// "" is one that is not known. It is a *configerr.Error, whose Field is relative to
+// the endpoint.
+func CheckScheme(e Endpoint, protocol string) error {
 	asks := e.Security()
 	insecure := protocol == insecureProtocol
 	if protocol == "" || asks == SecurityUnset || insecure == (asks == SecurityPlaintext) {
@@ -79,7 +77,7 @@ func CheckScheme(e Endpoint, protocol string) *ConfigError {
 	if asks == SecurityPlaintext {
 		want = "plaintext credentials for the channel, or an address without http://"
 	}
-	err := bad(e.Address, want, "endpoint %q asks for %s while the channel's credentials are %q", shown(e.Name), asks, protocol)
+	err := bad(e.Address, want, "endpoint %s asks for %s while the channel's credentials are %q", shown(e.Name), asks, protocol)
 	err.Field = "address"
 	return err
 }

@@ -20,6 +20,8 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 // servers is a network of real gRPC servers in memory, one for each address.
@@ -121,7 +123,7 @@ func call(ctx context.Context, conn *grpc.ClientConn) error {
 // callUntil makes calls until each address has had one.
 func (s *servers) callUntil(t *testing.T, conn *grpc.ClientConn, addresses ...string) {
 	t.Helper()
-	ctx := testContext(t)
+	ctx := testkit.Context(t)
 	before := map[string]int{}
 	for _, a := range addresses {
 		before[a] = s.called(a)

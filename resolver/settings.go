@@ -1,28 +1,23 @@
 package resolver
 
-import "reflect"
+import (
+	"reflect"
+)
 
 // HasToken tells whether the endpoint has credentials of its own for each call.
 func (e Endpoint) HasToken() bool {
 	return !e.Token.IsZero() || e.TokenFile != "" || e.Credentials != nil
 }
 
-// checkSettings checks what an endpoint has beside its name and address. It gives
-// the field that is not valid and an error without a field.
-func (e Endpoint) checkSettings() (field string, _ *ConfigError) {
-	if field, err := e.TLS.check(); err != nil {
-		return "tls." + field, err
-	}
+// checkSettings checks what an endpoint has beside its name and address, which must
+// be valid.
+func (e Endpoint) checkSettings(fail report) {
+	e.TLS.check(fail.in("tls"))
 	if a, err := parseAddress(e.Address); err == nil && a.security == SecurityPlaintext && !e.TLS.IsZero() {
-		return "tls", bad("", "an https:// address, or no TLS settings", "the address is http://")
+		fail("tls", wrong("an https:// address, or no TLS settings", "the address is http://"))
 	}
-	if field, err := e.checkTokens(); err != nil {
-		return field, err
-	}
-	if field, err := e.Health.check(e); err != nil {
-		return "health." + field, err
-	}
-	return "", nil
+	e.checkTokens(fail)
+	e.Health.check(e, fail.in("health"))
 }
 
 // tokenField is the field that holds the endpoint's credentials, "" if none does.
@@ -39,32 +34,29 @@ func (e Endpoint) tokenField() string {
 	}
 }
 
-func (e Endpoint) checkTokens() (field string, _ *ConfigError) {
+func (e Endpoint) checkTokens(fail report) {
 	if field, other := conflict([]setting{
 		{"token", !e.Token.IsZero()}, {"tokenFile", e.TokenFile != ""}, {"credentials", e.Credentials != nil},
 	}); field != "" {
-		return field, bad("", "one of token, tokenFile and credentials", "%s is set, too", other)
+		fail(field, wrong("one of token, tokenFile and credentials", "%s is set, too", other))
+		return
 	}
+	failed := false
 	switch field := e.tokenField(); field {
 	case "token":
-		if err := checkToken(e.Token.Reveal()); err != nil {
-			return field, err
-		}
+		failed = fail(field, checkToken(e.Token.Reveal()))
 	case "tokenFile":
-		if err := checkPath(e.TokenFile); err != nil {
-			return field, err
-		}
+		failed = fail(field, checkPath(e.TokenFile))
 	case "credentials":
 		if !reflect.ValueOf(e.Credentials).Comparable() {
-			return field, bad(reflect.TypeOf(e.Credentials).String(), "a pointer, or another type that can be compared", "cannot be compared")
+			failed = fail(field, bad(reflect.TypeOf(e.Credentials).String(), "a pointer, or another type that can be compared", "cannot be compared"))
 		}
 	default:
-		return "", nil
+		return
 	}
-	if e.Security() == SecurityPlaintext && !e.AllowInsecureTokens {
-		return e.tokenField(), bad("", "an https:// address, or allowInsecureTokens", "would be sent over plaintext")
+	if !failed && e.Security() == SecurityPlaintext && !e.AllowInsecureTokens {
+		fail(e.tokenField(), wrong("an https:// address, or allowInsecureTokens", "would be sent over plaintext"))
 	}
-	return "", nil
 }
 
 // setting is a field that may not be set beside certain others.

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/credentials"
 	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/configerr"
 )
 
 // byPointer and byValue are call credentials, of which one cannot be compared.
@@ -41,7 +43,7 @@ func TestABadSettingOfAnEndpointIsNamed(t *testing.T) {
 			`tls.rootCAPEM: is 1048577 bytes long; want at most 1048576`},
 		"a certificate without its key": {Endpoint{TLS: TLS{CertFile: "c.pem"}}, `tls.keyFile: missing; want the key of certFile`},
 		"a key without its certificate": {Endpoint{TLS: TLS{KeyFile: "k.pem"}}, `tls.certFile: missing; want the certificate of keyFile`},
-		"a long path":                   {Endpoint{TLS: TLS{RootCAFile: long}}, `…": is 5000 bytes long; want at most 4096`},
+		"a long path":                   {Endpoint{TLS: TLS{RootCAFile: long}}, `...": is 5000 bytes long; want at most 4096`},
 		"a path with a NUL":             {Endpoint{TokenFile: "a\x00b"}, `tokenFile "a\x00b": has a NUL; want the path of a file`},
 		"TLS settings without TLS": {Endpoint{Address: "http://seq1:1", TLS: TLS{RootCAFile: "ca.pem"}},
 			`tls: the address is http://; want an https:// address, or no TLS settings`},
@@ -58,21 +60,21 @@ func TestABadSettingOfAnEndpointIsNamed(t *testing.T) {
 
 		"two health targets": {Endpoint{Health: HealthTarget{GRPCPort: 1, HTTP: "http://{host}:1/"}},
 			`health.http: grpcPort is set, too; want one of sameConnection, grpcPort, grpcAddress, http and tcp`},
-		"a health port":    {Endpoint{Health: HealthTarget{GRPCPort: 65536}}, `health.grpcPort "65536": out of range; want a number from 1 to 65535`},
+		"a health port":    {Endpoint{Health: HealthTarget{GRPCPort: 65536}}, `health.grpcPort 65536: out of range; want a number from 1 to 65535`},
 		"a health address": {Endpoint{Health: HealthTarget{GRPCAddress: "{host}"}}, `health.grpcAddress "seq1": missing port; want host:port`},
 		"a health URL": {Endpoint{Health: HealthTarget{HTTP: "ftp://{host}/?hunter2"}},
 			`health.http "ftp://seq1/": not an http or https URL; want a URL such as "http://{host}:10004/health"`},
 		"a password in the health URL": {Endpoint{Health: HealthTarget{HTTP: "http://joe:hunter2@{host}/"}},
-			`health.http "[hidden]": has user information`},
+			`health.http [hidden]: has user information`},
 		"a port of the health URL": {Endpoint{Health: HealthTarget{HTTP: "http://{host}:0/x?hunter2"}}, `health.http "http://seq1:0/x": bad port "0"`},
 		"a long health URL":        {Endpoint{Health: HealthTarget{HTTP: "http://{host}/" + long}}, `bytes long; want at most 2048`},
 		"a scheme before TCP":      {Endpoint{Health: HealthTarget{TCP: "http://{host}:1"}}, `health.tcp "http://{host}:1": has a scheme; want host:port`},
 		"a service's name":         {Endpoint{Health: HealthTarget{Service: "a\nb"}}, `health.service "a\nb": no name of a service`},
 		"a service of a page": {Endpoint{Health: HealthTarget{HTTP: "http://{host}/", Service: "x"}},
 			`health.service "x": the target is not gRPC; want a gRPC target beside it`},
-		"a status without a page": {Endpoint{Health: HealthTarget{ExpectedStatus: 200}}, `health.expectedStatus "200": there is no http; want http beside it`},
+		"a status without a page": {Endpoint{Health: HealthTarget{ExpectedStatus: 200}}, `health.expectedStatus 200: there is no http; want http beside it`},
 		"a status that is none": {Endpoint{Health: HealthTarget{HTTP: "http://{host}/", ExpectedStatus: 100}},
-			`health.expectedStatus "100": no final HTTP status; want a number from 200 to 599`},
+			`health.expectedStatus 100: no final HTTP status; want a number from 200 to 599`},
 		"TLS for no target":    {Endpoint{Health: HealthTarget{TLS: TLS{RootCAFile: "x"}}}, `health.tls: there is no target that it is for`},
 		"TLS for plaintext":    {Endpoint{Health: HealthTarget{HTTP: "http://{host}/", TLS: TLS{RootCAFile: "x"}}}, `health.tls: the target is http://`},
 		"bad TLS for a target": {Endpoint{Health: HealthTarget{GRPCPort: 1, TLS: TLS{KeyFile: "x"}}}, `health.tls.certFile: missing`},
@@ -207,9 +209,9 @@ func TestAListThatAsksForMoreThanTheCredentialsCanDoIsRefused(t *testing.T) {
 // choosy are credentials that know single endpoints.
 type choosy struct{ alike }
 
-func (choosy) CheckEndpoint(e Endpoint) *ConfigError {
+func (choosy) CheckEndpoint(e Endpoint) error {
 	if e.TLS.RootCAFile == "bad" {
-		return &ConfigError{Field: "tls.rootCAFile", Value: "bad", Problem: "empty", Want: "a certificate"}
+		return &configerr.Error{Field: "tls.rootCAFile", Value: `"bad"`, Problem: "empty", Want: "a certificate"}
 	}
 	return nil
 }

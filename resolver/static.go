@@ -7,6 +7,8 @@ import (
 
 	"google.golang.org/grpc/attributes"
 	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/internal/fault"
 )
 
 // Scheme is the scheme of targets that hold a list of endpoints.
@@ -93,7 +95,7 @@ func (s *Static) Endpoints() []Endpoint {
 //
 // A list that is not valid (see Normalize), or that the credentials of an open
 // channel do not fit (see Build), changes nothing at all: the error is a
-// *ConfigError, or several joined. Any other error is that of a channel's policy
+// *configerr.Error, or several joined. Any other error is that of a channel's policy
 // which refused the list: the list is in force nevertheless, other channels and
 // later ones use it, and the policy decides what it does with its calls.
 //
@@ -110,13 +112,13 @@ func (s *Static) Update(endpoints []Endpoint) error {
 	if err != nil {
 		return err
 	}
-	var failed failures
+	var failed fault.List
 	for i, c := range channels {
 		if err := c.push(); err != nil {
-			failed.add(fmt.Errorf("channel %d of %d refused the new list: %w", i+1, len(channels), err))
+			failed.Add(fmt.Errorf("channel %d of %d refused the new list: %w", i+1, len(channels), err))
 		}
 	}
-	return failed.err()
+	return failed.Err()
 }
 
 // replace puts a list in force if it suits every open channel, and returns these.
@@ -147,7 +149,7 @@ func (s *Static) Target() string { return Scheme + ":///endpoints" }
 func (s *Static) OverrideAuthority(grpcresolver.Target) string { return s.authority }
 
 // Build attaches a channel, for grpc, and gives it the list in force; later
-// updates follow until grpc closes the resolver. It is a *ConfigError if an
+// updates follow until grpc closes the resolver. It is a *configerr.Error if an
 // endpoint cannot have the security that it asks for: under EndpointCredentials
 // these decide; under others, if its URL asks for TLS and they are plaintext or the
 // other way round, or if it has TLS settings or a token of its own. What the policy

@@ -13,6 +13,9 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/credentials/local"
 	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 func TestAStateHasOneAddressPerEndpointAndCarriesItsIdentity(t *testing.T) {
@@ -102,7 +105,7 @@ func TestABadListChangesNothing(t *testing.T) {
 	cc := &fakeChannel{}
 	build(t, s, cc, grpcresolver.BuildOptions{})
 	for _, bad := range [][]Endpoint{nil, {{Address: "b"}}, {{Address: "b:1"}, {Address: "b:1"}}} {
-		var typed *ConfigError
+		var typed *configerr.Error
 		require.ErrorAs(t, s.Update(bad), &typed)
 	}
 	assert.Equal(t, named("a"), s.Endpoints())
@@ -191,7 +194,7 @@ func TestUpdateTellsThatAPolicyRefusedTheListWhichIsInForceElsewhere(t *testing.
 	err := s.Update(named("b"))
 	require.ErrorIs(t, err, balancer.ErrBadResolverState)
 	require.ErrorContains(t, err, "channel 1 of 2 refused the new list")
-	var typed *ConfigError
+	var typed *configerr.Error
 	assert.NotErrorAs(t, err, &typed)
 	assert.Equal(t, named("b"), s.Endpoints())
 	assert.Equal(t, []string{"b"}, takes.lastNames(t))
@@ -230,14 +233,14 @@ func TestABuildDuringAnUpdateEndsWithTheNewestList(t *testing.T) {
 	slow.take = g.pass
 	updated := inBackground(func() error { return s.Update(named("new")) })
 	defer g.release()
-	within(t, g.entered)
+	testkit.Receive(t, g.entered)
 
 	other := &fakeChannel{}
 	build(t, s, other, grpcresolver.BuildOptions{}) // does not wait for the slow channel
 	assert.Equal(t, []string{"new"}, other.lastNames(t))
 
 	g.release()
-	require.NoError(t, within(t, updated))
+	require.NoError(t, testkit.Receive(t, updated))
 	assert.Equal(t, []string{"new"}, slow.lastNames(t))
 }
 
@@ -251,14 +254,14 @@ func TestAnUpdateDuringABuildEndsWithTheNewestList(t *testing.T) {
 		return r
 	})
 	defer g.release()
-	within(t, g.entered)
+	testkit.Receive(t, g.entered)
 	updated := inBackground(func() error { return s.Update(named("new")) })
-	require.Eventually(t, func() bool { return s.Endpoints()[0].Name == "new" }, patience, patience/10_000)
+	require.Eventually(t, func() bool { return s.Endpoints()[0].Name == "new" }, testkit.Patience, testkit.Patience/10_000)
 	assert.Equal(t, []string{"old"}, cc.lastNames(t), "the push of the new list waits for that of the old one")
 	g.release()
-	r := within(t, built)
+	r := testkit.Receive(t, built)
 	defer r.Close()
-	require.NoError(t, within(t, updated))
+	require.NoError(t, testkit.Receive(t, updated))
 	assert.Equal(t, []string{"new"}, cc.lastNames(t))
 }
 
@@ -270,10 +273,10 @@ func TestCloseDuringAnUpdateDoesNotWaitForIt(t *testing.T) {
 	cc.take = g.pass
 	updated := inBackground(func() error { return s.Update(named("new")) })
 	defer g.release()
-	within(t, g.entered)
-	within(t, inBackground(func() bool { r.Close(); return true }))
+	testkit.Receive(t, g.entered)
+	testkit.Receive(t, inBackground(func() bool { r.Close(); return true }))
 	g.release()
-	require.NoError(t, within(t, updated))
+	require.NoError(t, testkit.Receive(t, updated))
 	require.NoError(t, s.Update(named("newer")))
 	assert.Equal(t, []string{"new"}, cc.lastNames(t))
 }

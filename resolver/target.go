@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/configerr"
 )
 
 func init() { grpcresolver.Register(targetBuilder{}) }
@@ -58,5 +60,5 @@ func checkURL(target grpcresolver.Target) error {
 	default:
 		return nil
 	}
-	return &ConfigError{Field: string(fromTarget), Problem: problem, Want: Scheme + ":///host:port,host:port"}
+	return &configerr.Error{Field: string(fromTarget), Problem: problem, Want: Scheme + ":///host:port,host:port"}
 }

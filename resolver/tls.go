@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"strings"
+
+	"github.com/cantonlb/cantonlb/configerr"
 )
 
 const (
@@ -41,33 +43,29 @@ type TLS struct {
 // IsZero tells whether nothing differs from the default.
 func (t TLS) IsZero() bool { return t == TLS{} }
 
-// check looks at everything but the files. The field that it gives is relative,
-// and the error has none.
-func (t TLS) check() (string, *ConfigError) {
-	for _, f := range []struct{ field, path string }{
-		{"rootCAFile", t.RootCAFile}, {"certFile", t.CertFile}, {"keyFile", t.KeyFile},
-	} {
-		if err := checkPath(f.path); err != nil {
-			return f.field, err
-		}
+// check looks at everything but the files.
+func (t TLS) check(fail report) {
+	fail("rootCAFile", checkPath(t.RootCAFile))
+	fail("certFile", checkPath(t.CertFile))
+	fail("keyFile", checkPath(t.KeyFile))
+	switch {
+	case t.CertFile != "" && t.KeyFile == "":
+		fail("keyFile", wrong("the key of certFile", "missing"))
+	case t.KeyFile != "" && t.CertFile == "":
+		fail("certFile", wrong("the certificate of keyFile", "missing"))
 	}
 	switch {
 	case t.RootCAFile != "" && t.RootCAPEM != "":
-		return "rootCAPEM", bad("", "one of them", "rootCAFile is set, too")
-	case t.CertFile != "" && t.KeyFile == "":
-		return "keyFile", bad("", "the key of certFile", "missing")
-	case t.KeyFile != "" && t.CertFile == "":
-		return "certFile", bad("", "the certificate of keyFile", "missing")
+		fail("rootCAPEM", wrong("one of them", "rootCAFile is set, too"))
 	case len(t.RootCAPEM) > MaxPEM:
-		return "rootCAPEM", bad("", fmt.Sprintf("at most %d", MaxPEM), "is %d bytes long", len(t.RootCAPEM))
+		fail("rootCAPEM", wrong(fmt.Sprintf("at most %d", MaxPEM), "is %d bytes long", len(t.RootCAPEM)))
 	case t.RootCAPEM != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(t.RootCAPEM)):
-		return "rootCAPEM", bad("", "at least one block of BEGIN CERTIFICATE", "no certificate in it")
+		fail("rootCAPEM", wrong("at least one block of BEGIN CERTIFICATE", "no certificate in it"))
 	}
-	return "", nil
 }
 
 // checkPath refuses what can be no file's path; an empty one is right.
-func checkPath(path string) *ConfigError {
+func checkPath(path string) *configerr.Error {
 	switch {
 	case len(path) > MaxPath:
 		return bad(path, fmt.Sprintf("at most %d", MaxPath), "is %d bytes long", len(path))

@@ -11,8 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/statuspage"
 )
 
@@ -37,7 +36,7 @@ func BenchmarkPage(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if bench.change {
-					f.change(func(s *cantonlb.Status) {
+					f.change(func(s *report.Status) {
 						for i := range s.Endpoints {
 							s.Endpoints[i].Calls.Failed++
 						}
@@ -57,11 +56,11 @@ func TestFiveThousandEndpointsFitInto50MiB(t *testing.T) {
 		page := statuspage.Handler(f)
 		defer page.Close()
 		for round := range 70 { // each flaps, for as long as is remembered of it
-			f.change(func(s *cantonlb.Status) {
+			f.change(func(s *report.Status) {
 				for i := range s.Endpoints {
 					e := &s.Endpoints[i]
-					e.State = []cantonlb.State{cantonlb.StateUnhealthy, cantonlb.StateHealthy}[round%2]
-					e.Since, e.Reason = time.Now(), healthcheck.ReasonNotServing
+					e.State = []report.EndpointState{report.StateUnhealthy, report.StateHealthy}[round%2]
+					e.Since, e.Reason = time.Now(), report.ReasonNotServing
 					p := &e.Probe
 					p.At, p.Answered, p.RoundTrip = time.Now(), time.Now(), time.Duration(i+round)*time.Microsecond
 				}

@@ -4,13 +4,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/history"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // board is the client as the page shows it. Page.mu guards it.
 type board struct {
-	status cantonlb.Status
+	status report.Status
 	// looked is when the status was taken, and took how long that lasted.
 	looked time.Time
 	took   time.Duration
@@ -23,11 +23,11 @@ type board struct {
 	byName map[string]*row
 	named  int // how many rows there have been
 
-	events []cantonlb.Event // the newest, oldest first
+	events []report.Event // the newest, oldest first
 }
 
 // learn takes in events, each once however often it is told.
-func (b *board) learn(events []cantonlb.Event, now time.Time) {
+func (b *board) learn(events []report.Event, now time.Time) {
 	newest := uint64(0)
 	if n := len(b.events); n > 0 {
 		newest = b.events[n-1].Number
@@ -38,10 +38,10 @@ func (b *board) learn(events []cantonlb.Event, now time.Time) {
 		}
 		b.events = append(b.events, e)
 		switch e.Kind {
-		case cantonlb.EventEndpoint:
+		case report.EventEndpoint:
 			r := b.row(e.Endpoint)
 			r.spans = r.spans.Add(history.Span{From: e.At, State: e.To, Reason: e.Reason}, now)
-		case cantonlb.EventSwitch:
+		case report.EventSwitch:
 			b.use(e.Switch.From, history.Span{From: e.At, State: useStandby}, now)
 			b.use(e.Switch.To, history.Span{From: e.At, State: useActive}, now)
 		default: // the list of events has them all

@@ -15,9 +15,9 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/view"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/statuspage"
 )
 
@@ -38,7 +38,7 @@ func serve(t *testing.T, options ...func(*cantonlb.Client) statuspage.Option) se
 	client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: list}, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, client.Close()) })
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	require.NoError(t, client.WaitHealthy(ctx, 3))
 
@@ -108,11 +108,11 @@ func TestABrowserSeesAnEndpointTurnRedWithoutReloading(t *testing.T) {
 	colour := `getComputedStyle([...document.querySelectorAll("#rows tr")][1].querySelector(".state")).color`
 	assert.Equal(t, "rgb(179, 22, 29)", b.text(colour), "it is red")
 
-	var document view.Document
+	var document report.Status
 	getJSON(t, s.url+"?format=json", &document)
-	assert.Equal(t, 2, document.Eligible)
-	assert.Equal(t, "unhealthy", document.Endpoints[1].State)
-	assert.Equal(t, "not_serving", document.Endpoints[1].Reason)
+	assert.Equal(t, 2, document.Eligible())
+	assert.Equal(t, report.StateUnhealthy, document.Endpoints[1].State)
+	assert.Equal(t, report.ReasonNotServing, document.Endpoints[1].Reason)
 	b.accessible()
 	b.shoot("light")
 
@@ -154,7 +154,7 @@ func TestTheKeyboardDrainsAnEndpointAndKeepsItsPlace(t *testing.T) {
 	b.do(command{Do: "press", Key: "Enter"})
 	b.wait(state("seq2") + ` === "drained"`)
 	b.wait(live)
-	require.Eventually(t, func() bool { return s.client.Status().Endpoints[1].Drained }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return s.client.Status().Endpoints[1].Drained }, testkit.Patience, time.Millisecond)
 
 	tabTo("Undrain seq2")
 	require.NoError(t, s.client.Undrain("seq2")) // by somebody else
@@ -198,14 +198,14 @@ func getJSON(t *testing.T, url string, into any) {
 func TestAPageWithAllThatItCanShowIsAccessible(t *testing.T) {
 	b := startBrowser(t)
 	f := replicas(0, names(12)...)
-	f.turn(1, cantonlb.StateUnhealthy, healthcheck.ReasonNotServing, "<script>a server's words</script>")
-	f.turn(2, cantonlb.StateEjected, healthcheck.ReasonCallsFailing, "")
-	f.turn(3, cantonlb.StateDrained, healthcheck.ReasonDrained, "")
-	f.turn(4, cantonlb.StateConnecting, healthcheck.ReasonConnectFailed, "refused")
-	f.turn(5, cantonlb.StateSuspect, healthcheck.ReasonSilence, "")
-	f.turn(6, cantonlb.StateUnknown, "", "")
-	f.switchTo(7, healthcheck.ReasonByHand)
-	f.change(func(s *cantonlb.Status) {
+	f.turn(1, report.StateUnhealthy, report.ReasonNotServing, "<script>a server's words</script>")
+	f.turn(2, report.StateEjected, report.ReasonCallsFailing, "")
+	f.turn(3, report.StateDrained, report.ReasonDrained, "")
+	f.turn(4, report.StateConnecting, report.ReasonConnectFailed, "refused")
+	f.turn(5, report.StateSuspect, report.ReasonSilence, "")
+	f.turn(6, report.StateUnknown, "", "")
+	f.switchTo(7, report.ReasonByHand)
+	f.change(func(s *report.Status) {
 		s.Notes = []string{"a note"}
 		s.NoneEligibleSince = time.Now()
 		s.Failover.Pinned = "e7"

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 // browser is a headless Chromium, driven by testdata/browser. Its script ends with
@@ -99,7 +101,7 @@ func (b *browser) open(url string, c command) {
 // wait waits until an expression of JavaScript is true.
 func (b *browser) wait(script string) {
 	b.t.Helper()
-	b.do(command{Do: "wait", Script: script, Timeout: int(patience.Milliseconds())})
+	b.do(command{Do: "wait", Script: script, Timeout: int(testkit.Patience.Milliseconds())})
 }
 
 // text gives what an expression of JavaScript is, which must be a string.

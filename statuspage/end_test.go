@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // ending is a client that ends when it is told to, and notes at each look whether
@@ -19,17 +19,17 @@ type ending struct {
 	ended []bool
 }
 
-func (e *ending) Status() cantonlb.Status {
+func (e *ending) Status() report.Status {
 	if e.page != nil {
 		e.ended = append(e.ended, e.page.ended())
 	}
-	return cantonlb.Status{}
+	return report.Status{}
 }
 
-func (*ending) Events() []cantonlb.Event { return nil }
+func (*ending) Events() []report.Event { return nil }
 
-func (e *ending) Subscribe(context.Context) iter.Seq[cantonlb.News] {
-	return func(func(cantonlb.News) bool) { <-e.end }
+func (e *ending) Subscribe(context.Context) iter.Seq[report.EventBatch] {
+	return func(func(report.EventBatch) bool) { <-e.end }
 }
 
 // A viewer goes as soon as the page has ended, so what it sees last has to be there

@@ -12,15 +12,14 @@ import (
 
 	"google.golang.org/grpc/connectivity"
 
-	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // fake is a client that a test makes up.
 type fake struct {
 	mu     sync.Mutex
-	status cantonlb.Status
-	events []cantonlb.Event
+	status report.Status
+	events []report.Event
 	news   chan struct{} // closed when there are more, then made anew
 	ended  bool
 	looks  int
@@ -30,21 +29,21 @@ func newFake(names ...string) *fake {
 	f := &fake{news: make(chan struct{})}
 	f.status.Policy, f.status.State = "healthy_round_robin", connectivity.Ready
 	for i, name := range names {
-		f.status.Endpoints = append(f.status.Endpoints, cantonlb.EndpointStatus{
+		f.status.Endpoints = append(f.status.Endpoints, report.EndpointStatus{
 			Name: name, Address: fmt.Sprintf("10.0.%d.%d:5001", i/250, i%250+1),
-			Eligible: true, State: cantonlb.StateHealthy, Reason: healthcheck.ReasonServing, Since: time.Now(),
-			Health: healthcheck.Healthy, Connection: connectivity.Ready,
-			Probe: cantonlb.ProbeStatus{
-				On: true, Target: `gRPC service "" on the calls' own connection`, Kind: healthcheck.KindGRPCCheck,
-				Outcome: healthcheck.Serving, Reason: healthcheck.ReasonServing, At: time.Now(), Answered: time.Now(),
-				RoundTrip: time.Millisecond, Watch: healthcheck.WatchAlive, Timeout: 300 * time.Millisecond,
+			Eligible: true, State: report.StateHealthy, Reason: report.ReasonServing, Since: time.Now(),
+			Health: report.Healthy, Connection: connectivity.Ready,
+			Probe: report.ProbeStatus{
+				On: true, Target: `gRPC service "" on the calls' own connection`, Kind: report.KindGRPCCheck,
+				Outcome: report.Serving, Reason: report.ReasonServing, At: time.Now(), Answered: time.Now(),
+				RoundTrip: time.Millisecond, Watch: report.WatchAlive, Timeout: 300 * time.Millisecond,
 			},
 		})
 	}
 	return f
 }
 
-func (f *fake) Status() cantonlb.Status {
+func (f *fake) Status() report.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.looks++
@@ -53,25 +52,25 @@ func (f *fake) Status() cantonlb.Status {
 	return s
 }
 
-func (f *fake) Events() []cantonlb.Event {
+func (f *fake) Events() []report.Event {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.events)
 }
 
-func (f *fake) Subscribe(ctx context.Context) iter.Seq[cantonlb.News] {
+func (f *fake) Subscribe(ctx context.Context) iter.Seq[report.EventBatch] {
 	f.mu.Lock()
 	read := len(f.events)
 	f.mu.Unlock()
-	return func(yield func(cantonlb.News) bool) {
-		for more := yield(cantonlb.News{}); more; {
+	return func(yield func(report.EventBatch) bool) {
+		for more := yield(report.EventBatch{}); more; {
 			f.mu.Lock()
 			events, changed, ended := slices.Clone(f.events[read:]), f.news, f.ended
 			read = len(f.events)
 			f.mu.Unlock()
 			switch {
 			case len(events) > 0:
-				more = yield(cantonlb.News{Events: events})
+				more = yield(report.EventBatch{Events: events})
 				continue
 			case ended:
 				return
@@ -86,35 +85,35 @@ func (f *fake) Subscribe(ctx context.Context) iter.Seq[cantonlb.News] {
 }
 
 // change changes the status.
-func (f *fake) change(how func(*cantonlb.Status)) {
+func (f *fake) change(how func(*report.Status)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	how(&f.status)
 }
 
 // turn puts an endpoint into a state, and makes the event of it.
-func (f *fake) turn(i int, to cantonlb.State, reason healthcheck.Reason, detail string) {
-	f.change(func(s *cantonlb.Status) {
+func (f *fake) turn(i int, to report.EndpointState, reason report.Reason, detail string) {
+	f.change(func(s *report.Status) {
 		e := &s.Endpoints[i]
-		f.emitLocked(cantonlb.Event{
-			Kind: cantonlb.EventEndpoint, Endpoint: e.Name, From: e.State, To: to, Reason: reason, Detail: detail, Held: time.Since(e.Since),
+		f.emitLocked(report.Event{
+			Kind: report.EventEndpoint, Endpoint: e.Name, From: e.State, To: to, Reason: reason, Detail: detail, Held: time.Since(e.Since),
 		})
 		e.State, e.Reason, e.Detail, e.Since = to, reason, detail, time.Now()
-		e.Eligible = to == cantonlb.StateHealthy || to == cantonlb.StateSuspect
-		e.Drained, e.Ejected = to == cantonlb.StateDrained, to == cantonlb.StateEjected
+		e.Eligible = to == report.StateHealthy || to == report.StateSuspect
+		e.Drained, e.Ejected = to == report.StateDrained, to == report.StateEjected
 		e.Connection = connectivity.Ready
 		switch to {
-		case cantonlb.StateUnhealthy:
-			e.Health = healthcheck.Unhealthy
-		case cantonlb.StateConnecting:
-			e.Connection, e.Health = connectivity.TransientFailure, healthcheck.Unknown
+		case report.StateUnhealthy:
+			e.Health = report.Unhealthy
+		case report.StateConnecting:
+			e.Connection, e.Health = connectivity.TransientFailure, report.HealthUnknown
 		default:
-			e.Health = healthcheck.Healthy
+			e.Health = report.Healthy
 		}
 	})
 }
 
-func (f *fake) emitLocked(e cantonlb.Event) {
+func (f *fake) emitLocked(e report.Event) {
 	e.Number, e.At = uint64(len(f.events)+1), time.Now()
 	f.events = append(f.events, e)
 	close(f.news)
@@ -123,7 +122,7 @@ func (f *fake) emitLocked(e cantonlb.Event) {
 
 // probe makes a probe of an endpoint succeed just now, in a time.
 func (f *fake) probe(i int, took time.Duration) {
-	f.change(func(s *cantonlb.Status) {
+	f.change(func(s *report.Status) {
 		p := &s.Endpoints[i].Probe
 		p.At, p.Answered, p.RoundTrip = time.Now(), time.Now(), took
 	})
@@ -131,7 +130,7 @@ func (f *fake) probe(i int, took time.Duration) {
 
 // call counts calls of an endpoint.
 func (f *fake) call(i, n int) {
-	f.change(func(s *cantonlb.Status) { s.Endpoints[i].Calls.Picked += uint64(n) })
+	f.change(func(s *report.Status) { s.Endpoints[i].Calls.Picked += uint64(n) })
 }
 
 // end does what the client's Close does.
@@ -162,14 +161,14 @@ func names(n int) []string {
 func replicas(active int, names ...string) *fake {
 	f := newFake(names...)
 	f.status.Policy = "active_passive"
-	f.status.Failover = &cantonlb.FailoverStatus{}
-	f.switchTo(active, healthcheck.ReasonFirstChoice)
+	f.status.Failover = &report.FailoverStatus{}
+	f.switchTo(active, report.ReasonFirstChoice)
 	return f
 }
 
 // switchTo makes an endpoint the active, and the event of it.
-func (f *fake) switchTo(i int, why healthcheck.Reason) {
-	f.change(func(s *cantonlb.Status) {
+func (f *fake) switchTo(i int, why report.Reason) {
+	f.change(func(s *report.Status) {
 		fo := *s.Failover
 		from := fo.Active
 		fo.Active, fo.Since, fo.Switches = s.Endpoints[i].Name, time.Now(), fo.Switches+1
@@ -178,9 +177,9 @@ func (f *fake) switchTo(i int, why healthcheck.Reason) {
 		for k := range s.Endpoints {
 			s.Endpoints[k].Active = k == i
 		}
-		f.emitLocked(cantonlb.Event{
-			Kind: cantonlb.EventSwitch, Endpoint: fo.Active, Reason: why,
-			Switch: cantonlb.Switch{Number: fo.Switches, From: from, To: fo.Active},
+		f.emitLocked(report.Event{
+			Kind: report.EventSwitch, Endpoint: fo.Active, Reason: why,
+			Switch: report.Switch{Number: fo.Switches, From: from, To: fo.Active},
 		})
 	})
 }

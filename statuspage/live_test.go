@@ -16,8 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/statuspage"
 )
 
@@ -131,7 +130,7 @@ func TestAViewerIsSentEachChangeWithinASecond(t *testing.T) {
 			time.Sleep(10*time.Second + 30*time.Millisecond)
 			v.newest()
 			changed := time.Now()
-			f.turn(1, cantonlb.StateUnhealthy, healthcheck.ReasonNotServing, "")
+			f.turn(1, report.StateUnhealthy, report.ReasonNotServing, "")
 			time.Sleep(time.Second)
 			frames := v.newest()
 			require.NotEmpty(t, frames)
@@ -153,7 +152,7 @@ func TestAViewerThatComesBackIsSentOnlyWhatItHasNot(t *testing.T) {
 			time.Sleep(2 * time.Second) // the calls per second are known then
 			v.cancel()
 			<-v.done
-			f.turn(1, cantonlb.StateUnhealthy, healthcheck.ReasonNotServing, "")
+			f.turn(1, report.StateUnhealthy, report.ReasonNotServing, "")
 			time.Sleep(time.Second)
 
 			back := follow(t, page, "&since="+v.id)
@@ -178,12 +177,12 @@ func TestAViewOfOneStateFollowsWhoIsInIt(t *testing.T) {
 			v := follow(t, page, "&show=unhealthy")
 			synctest.Wait()
 			assert.Empty(t, v.newest()[0].Order)
-			f.turn(1, cantonlb.StateUnhealthy, healthcheck.ReasonNotServing, "")
+			f.turn(1, report.StateUnhealthy, report.ReasonNotServing, "")
 			time.Sleep(time.Second)
 			came := v.newest()[0]
 			assert.Equal(t, []string{"r1"}, came.Order)
 			assert.Contains(t, came.HTML, "r1")
-			f.turn(1, cantonlb.StateHealthy, healthcheck.ReasonServing, "")
+			f.turn(1, report.StateHealthy, report.ReasonServing, "")
 			time.Sleep(time.Second)
 			went := v.newest()[0]
 			assert.NotNil(t, went.Order)
@@ -199,7 +198,7 @@ func TestAnEndpointThatLeavesTheListLeavesThePage(t *testing.T) {
 			v := follow(t, page, "")
 			synctest.Wait()
 			v.newest()
-			f.change(func(s *cantonlb.Status) { s.Endpoints = append(s.Endpoints[:1:1], s.Endpoints[2]) })
+			f.change(func(s *report.Status) { s.Endpoints = append(s.Endpoints[:1:1], s.Endpoints[2]) })
 			time.Sleep(2 * time.Second)
 			assert.Equal(t, []string{"r0", "r2"}, v.newest()[0].Order)
 		})
@@ -250,7 +249,7 @@ func TestAViewerWhoDoesNotReadIsLetGoAndHoldsUpNobody(t *testing.T) {
 			slow.stuck = true
 			slow.mu.Unlock()
 			stuck := time.Now()
-			f.turn(0, cantonlb.StateUnhealthy, healthcheck.ReasonNotServing, "")
+			f.turn(0, report.StateUnhealthy, report.ReasonNotServing, "")
 			time.Sleep(time.Second)
 			assert.NotEmpty(t, good.newest())
 			<-slow.done

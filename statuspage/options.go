@@ -5,16 +5,17 @@ import (
 	"iter"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Source is what the page shows. A *cantonlb.Client is one.
 type Source interface {
 	// Status gives a snapshot.
-	Status() cantonlb.Status
+	Status() report.Status
 	// Events gives the newest events, oldest first.
-	Events() []cantonlb.Event
+	Events() []report.Event
 	// Subscribe follows the events to come, until ctx or the client ends.
-	Subscribe(ctx context.Context) iter.Seq[cantonlb.News]
+	Subscribe(ctx context.Context) iter.Seq[report.EventBatch]
 }
 
 // Actions is what the buttons of WithActions do. A *cantonlb.Client is one.

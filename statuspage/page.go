@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 const (
@@ -86,11 +86,11 @@ func (p *Page) follow() {
 		p.cancel()
 	}()
 	first := true
-	for news := range p.source.Subscribe(p.ctx) {
+	for batch := range p.source.Subscribe(p.ctx) {
 		if first { // from here on none is missed, so these are all there were
-			news.Events, first = p.source.Events(), false
+			batch.Events, first = p.source.Events(), false
 		}
-		p.learn(news.Events)
+		p.learn(batch.Events)
 		select {
 		case p.poke <- struct{}{}:
 		default:
@@ -98,7 +98,7 @@ func (p *Page) follow() {
 	}
 }
 
-func (p *Page) learn(events []cantonlb.Event) {
+func (p *Page) learn(events []report.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.board.learn(events, time.Now())

@@ -14,9 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/view"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/statuspage"
 )
 
@@ -30,7 +29,7 @@ func open(t *testing.T, f *fake, options ...statuspage.Option) *statuspage.Page 
 
 func TestThePageTellsOfEachEndpoint(t *testing.T) {
 	f := newFake("seq1", "seq2")
-	f.turn(1, cantonlb.StateUnhealthy, healthcheck.ReasonNotServing, "")
+	f.turn(1, report.StateUnhealthy, report.ReasonNotServing, "")
 	body := get(open(t, f, statuspage.WithTitle("Our <sequencers>")), "").Body.String()
 	has(t, body,
 		"<title>Our &lt;sequencers&gt;: 1 of 2 endpoints eligible</title>", "<strong>seq1</strong>", "<code>not_serving</code>",
@@ -64,12 +63,12 @@ func TestNothingIsLoadedFromElsewhereAndNothingIsInline(t *testing.T) {
 func TestWhatAServerSaysIsTextAndNeverHTML(t *testing.T) {
 	const evil = `<script>alert(1)</script><img src=x onerror=alert(2)>"'&`
 	f := newFake("seq1", `<b onclick="x">`)
-	f.turn(0, cantonlb.StateUnhealthy, healthcheck.ReasonProbeError, evil)
-	f.turn(1, cantonlb.StateConnecting, healthcheck.ReasonConnectionLost, evil)
-	f.change(func(s *cantonlb.Status) {
+	f.turn(0, report.StateUnhealthy, report.ReasonProbeError, evil)
+	f.turn(1, report.StateConnecting, report.ReasonConnectionLost, evil)
+	f.change(func(s *report.Status) {
 		s.Policy, s.Notes = evil, []string{evil}
 		s.Endpoints[0].Probe.Detail, s.Endpoints[0].Probe.Target, s.Endpoints[0].Address = evil, evil, evil
-		s.Endpoints[1].ConnectionError, s.Endpoints[1].State = evil+"!", cantonlb.State(evil)
+		s.Endpoints[1].ConnectionError, s.Endpoints[1].State = evil+"!", report.EndpointState(evil)
 	})
 	page := open(t, f, statuspage.WithTitle(evil), statuspage.WithActions(new(deeds)))
 	for _, query := range []string{"", "?explain=seq1", "?explain=" + url.QueryEscape(`<b onclick="x">`), "?show=unhealthy"} {
@@ -95,23 +94,23 @@ func TestTheSameAsJSONAndAsText(t *testing.T) {
 			time.Sleep(time.Second)
 			f.call(0, 30)
 		}
-		f.turn(1, cantonlb.StateDrained, healthcheck.ReasonDrained, "")
+		f.turn(1, report.StateDrained, report.ReasonDrained, "")
 		time.Sleep(2 * time.Second)
 
-		var d view.Document
+		var d report.Document
 		answer := get(page, "?format=json")
 		assert.Equal(t, "application/json", answer.Header().Get("Content-Type"))
 		require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &d))
-		assert.Equal(t, 1, d.Eligible)
-		assert.Equal(t, 2, d.Total)
-		assert.Equal(t, "drained", d.Endpoints[1].State)
-		assert.Equal(t, uint64(600), d.Endpoints[0].Calls.Picked)
-		require.NotNil(t, d.Endpoints[0].Calls.PerSecond)
-		assert.InDelta(t, 25, *d.Endpoints[0].Calls.PerSecond, 10)
-		assert.Zero(t, *d.Endpoints[1].Calls.PerSecond)
+		assert.Equal(t, 1, d.Status.Eligible())
+		assert.Len(t, d.Status.Endpoints, 2)
+		assert.Equal(t, report.StateDrained, d.Status.Endpoints[1].State)
+		assert.Equal(t, uint64(600), d.Status.Endpoints[0].Calls.Picked)
+		require.NotNil(t, d.Status.Endpoints[0].Calls.PerSecond)
+		assert.InDelta(t, 25, *d.Status.Endpoints[0].Calls.PerSecond, 10)
+		assert.Zero(t, *d.Status.Endpoints[1].Calls.PerSecond)
 		require.Len(t, d.Events, 1)
-		assert.Equal(t, "drained", d.Events[0].To)
-		assert.InDelta(t, 20, d.Events[0].HeldSeconds, 0.001)
+		assert.Equal(t, report.StateDrained, d.Events[0].To)
+		assert.InDelta(t, 20, d.Events[0].Held.Seconds(), 0.001)
 
 		text := get(page, "?format=text").Body.String()
 		assert.True(t, strings.HasPrefix(text, "1 of 2 endpoints eligible, healthy_round_robin, channel READY\n"), text)
@@ -121,7 +120,7 @@ func TestTheSameAsJSONAndAsText(t *testing.T) {
 
 func TestAViewSaysWhyAnEndpointIsNotPicked(t *testing.T) {
 	f := newFake("seq1", "seq2")
-	f.turn(1, cantonlb.StateDrained, healthcheck.ReasonDrained, "")
+	f.turn(1, report.StateDrained, report.ReasonDrained, "")
 	page := open(t, f)
 	body := get(page, "?explain=seq2").Body.String()
 	assert.Contains(t, body, `<h2 id="explain-title">Why seq2 is not picked</h2>`)
@@ -139,8 +138,8 @@ func TestAViewSaysWhyAnEndpointIsNotPicked(t *testing.T) {
 
 func TestOfALongListThoseThatAreNotHealthyComeFirst(t *testing.T) {
 	f := newFake(names(300)...)
-	f.turn(299, cantonlb.StateUnhealthy, healthcheck.ReasonNotServing, "")
-	f.turn(298, cantonlb.StateDrained, healthcheck.ReasonDrained, "")
+	f.turn(299, report.StateUnhealthy, report.ReasonNotServing, "")
+	f.turn(298, report.StateDrained, report.ReasonDrained, "")
 	page := open(t, f)
 	shown := func(query string) []string {
 		var list []string
@@ -165,7 +164,7 @@ func TestARequestThatCannotBeMetSaysWhatWouldBe(t *testing.T) {
 		"?show=broken":                         `show "broken": want "all" or one of ["unhealthy"`,
 		"?format=xml":                          `format "xml": want html, json or text`,
 		"?asset=secrets":                       `asset "secrets": no such part of the page`,
-		"?format=" + strings.Repeat("x", 1000): `format "` + strings.Repeat("x", 64) + `...": want`,
+		"?format=" + strings.Repeat("x", 1000): `format "` + strings.Repeat("x", 61) + `...": want`,
 	} {
 		answer := get(page, query)
 		assert.GreaterOrEqual(t, answer.Code, 400, query)
@@ -173,7 +172,7 @@ func TestARequestThatCannotBeMetSaysWhatWouldBe(t *testing.T) {
 	}
 	long := httptest.NewRecorder()
 	page.ServeHTTP(long, httptest.NewRequest(strings.Repeat("X", 1000), "/page", nil))
-	assert.Contains(t, long.Body.String(), `method "`+strings.Repeat("X", 64)+`...": want`)
+	assert.Contains(t, long.Body.String(), `method "`+strings.Repeat("X", 61)+`...": want`)
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
 		answer := httptest.NewRecorder()
 		page.ServeHTTP(answer, httptest.NewRequest(method, "/page", nil))
@@ -184,8 +183,8 @@ func TestARequestThatCannotBeMetSaysWhatWouldBe(t *testing.T) {
 
 func TestNobodyEligibleIsSaidAloud(t *testing.T) {
 	f := newFake("seq1")
-	f.turn(0, cantonlb.StateUnhealthy, healthcheck.ReasonNotServing, "")
-	f.change(func(s *cantonlb.Status) { s.NoneEligibleSince = time.Now().Add(-12 * time.Second) })
+	f.turn(0, report.StateUnhealthy, report.ReasonNotServing, "")
+	f.change(func(s *report.Status) { s.NoneEligibleSince = time.Now().Add(-12 * time.Second) })
 	body := get(open(t, f), "").Body.String()
 	assert.Regexp(t, `No endpoint is eligible for <time [^>]*>12s</time>`, body)
 }
@@ -214,7 +213,7 @@ func TestAPageLooksOnceASecondAndSoonAfterAnEvent(t *testing.T) {
 		before := f.looked()
 		assert.InDelta(t, 60, before, 2)
 		for range 1000 { // a storm
-			f.turn(0, cantonlb.StateSuspect, healthcheck.ReasonSilence, "")
+			f.turn(0, report.StateSuspect, report.ReasonSilence, "")
 			time.Sleep(time.Millisecond)
 		}
 		assert.InDelta(t, before+10, f.looked(), 3)

@@ -10,25 +10,25 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/history"
 	"github.com/cantonlb/cantonlb/internal/view"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // The states, the worst first: the order in which the page counts them, and in
 // which it shows them where it cannot show all.
-var states = []cantonlb.State{
-	cantonlb.StateUnhealthy, cantonlb.StateEjected, cantonlb.StateConnecting, cantonlb.StateUnknown,
-	cantonlb.StateSuspect, cantonlb.StateDrained, cantonlb.StateHealthy,
+var states = []report.EndpointState{
+	report.StateUnhealthy, report.StateEjected, report.StateConnecting, report.StateUnknown,
+	report.StateSuspect, report.StateDrained, report.StateHealthy,
 }
 
 // word gives a state as a name for styles and symbols, "unknown" for one that the
 // page does not know.
-func word(s cantonlb.State) string {
-	if s == cantonlb.StateRemoved || slices.Contains(states, s) {
+func word(s report.EndpointState) string {
+	if s == report.StateRemoved || slices.Contains(states, s) {
 		return string(s)
 	}
-	return string(cantonlb.StateUnknown)
+	return string(report.StateUnknown)
 }
 
 // The strip is drawn in seconds by tenths of its height, below which there is a
@@ -44,12 +44,12 @@ const (
 )
 
 // bars says where the bar of a state begins, from the top, and how high it is.
-func bars(s cantonlb.State) (top, height int) {
+func bars(s report.EndpointState) (top, height int) {
 	switch s {
-	case cantonlb.StateHealthy:
+	case report.StateHealthy:
 		return 3, 4
-	case cantonlb.StateSuspect, cantonlb.StateDrained, cantonlb.StateConnecting, cantonlb.StateUnknown,
-		cantonlb.StateRemoved, statePassive:
+	case report.StateSuspect, report.StateDrained, report.StateConnecting, report.StateUnknown,
+		report.StateRemoved, statePassive:
 		return 2, 6
 	default:
 		return 0, stripHeight
@@ -67,14 +67,14 @@ func path(b []byte, from, width float64, top, height int) []byte {
 func (r *row) strip(now time.Time) []byte {
 	s := r.spans
 	stripHeight := stripHeight
-	paths := map[cantonlb.State][]byte{}
+	paths := map[report.EndpointState][]byte{}
 	for i, x := range s {
 		from, width, ok := bar(s, i, endOf(now))
 		if !ok {
 			continue
 		}
-		look := cantonlb.State(word(x.State))
-		if r.facts.Use != "" && x.State == cantonlb.StateUnhealthy && saysPassive(x.Reason) {
+		look := report.EndpointState(word(x.State))
+		if r.facts.Use != "" && x.State == report.StateUnhealthy && saysPassive(x.Reason) {
 			look = statePassive
 		}
 		top, height := bars(look)
@@ -90,7 +90,7 @@ func (r *row) strip(now time.Time) []byte {
 	}
 	b := fmt.Appendf(nil, `<svg class="strip" viewBox="0 0 %d %d" preserveAspectRatio="none" role="img"><title>%s</title>`,
 		stripWidth, stripHeight, html.EscapeString(r.story(now)))
-	for _, state := range slices.Backward(append(slices.Clip(states), cantonlb.StateRemoved, statePassive, useActive)) {
+	for _, state := range slices.Backward(append(slices.Clip(states), report.StateRemoved, statePassive, useActive)) {
 		if d := paths[state]; d != nil {
 			b = fmt.Appendf(b, `<path class="s-%s" d="%s"/>`, state, d)
 		}
@@ -123,7 +123,7 @@ func tenths(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10, 
 
 // statePassive is how the strip shows that an endpoint stood by and said so: it
 // does not serve, as it should not.
-const statePassive cantonlb.State = "passive"
+const statePassive report.EndpointState = "passive"
 
 // story says what the strip shows.
 func (r *row) story(now time.Time) string {
@@ -133,7 +133,7 @@ func (r *row) story(now time.Time) string {
 		parts = append(parts, fmt.Sprintf("active %s, %s in all", often(times), view.Span(lasted)))
 	}
 	for _, state := range states {
-		if state == cantonlb.StateHealthy {
+		if state == report.StateHealthy {
 			continue
 		}
 		if times, lasted := s.Total(state, now); times > 0 {

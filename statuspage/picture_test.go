@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"pgregory.net/rapid"
 
-	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/history"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestABarIsNeverTooNarrowToBeSeenNorOutsideOfTheStrip(t *testing.T) {
@@ -17,7 +17,7 @@ func TestABarIsNeverTooNarrowToBeSeenNorOutsideOfTheStrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s history.Spans
 		for range rapid.IntRange(1, 40).Draw(t, "spans") {
-			s = s.Add(history.Span{From: later(rapid.IntRange(-1000, 900).Draw(t, "from")), State: cantonlb.StateUnhealthy}, later(900))
+			s = s.Add(history.Span{From: later(rapid.IntRange(-1000, 900).Draw(t, "from")), State: report.StateUnhealthy}, later(900))
 		}
 		for i := range s {
 			if from, width, ok := bar(s, i, later(905)); ok {

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/view"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 //go:embed assets
@@ -25,9 +25,9 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"clock": func(t time.Time) string { return t.UTC().Format(time.TimeOnly) },
 	"met": func(met bool) string {
 		if met {
-			return word(cantonlb.StateHealthy)
+			return word(report.StateHealthy)
 		}
-		return word(cantonlb.StateUnhealthy)
+		return word(report.StateUnhealthy)
 	},
 }).ParseFS(assets, "assets/page.html"))
 
@@ -78,7 +78,7 @@ func (b *board) choose(q query) []*row {
 }
 
 // severity orders the states, the worst first.
-func severity(s cantonlb.State) int { return slices.Index(states, s) }
+func severity(s report.EndpointState) int { return slices.Index(states, s) }
 
 // pageView is what the other templates are given.
 type pageView struct {
@@ -97,7 +97,7 @@ type pageView struct {
 }
 
 type count struct {
-	State cantonlb.State
+	State report.EndpointState
 	N     int
 }
 
@@ -110,16 +110,16 @@ type eventView struct {
 
 // look gives the look of what an event goes to, where that is no state of an
 // endpoint.
-func look(e cantonlb.Event) string {
+func look(e report.Event) string {
 	switch e.To {
 	case "", "pinned", "unpinned": // a switch
 		return string(useActive)
 	case "none_eligible":
-		return word(cantonlb.StateUnhealthy)
+		return word(report.StateUnhealthy)
 	case "refused", "multiple_active":
-		return word(cantonlb.StateSuspect)
+		return word(report.StateSuspect)
 	case "eligible", "accepted", "one_active":
-		return word(cantonlb.StateHealthy)
+		return word(report.StateHealthy)
 	default:
 		return word(e.To)
 	}
@@ -152,7 +152,7 @@ func (p *Page) viewLocked(q query, shown int) pageView {
 }
 
 func (b *board) count() []count {
-	n := map[cantonlb.State]int{}
+	n := map[report.EndpointState]int{}
 	for _, r := range b.rows {
 		n[r.facts.State]++
 	}

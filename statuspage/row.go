@@ -5,10 +5,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/history"
 	"github.com/cantonlb/cantonlb/internal/view"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // row is one endpoint as the page shows it. Page.mu guards it.
@@ -30,14 +29,14 @@ type facts struct {
 	ID            string
 	Name, Address string
 
-	State          cantonlb.State
+	State          report.EndpointState
 	Reason, Detail string
 	Since          time.Time
 	Eligible       bool
 	Drained        bool
 	// Use is active or standby, empty unless one endpoint at a time is the active.
 	// Passive tells of one that stands by and says so itself.
-	Use     cantonlb.State
+	Use     report.EndpointState
 	Passive bool
 	Pinned  bool
 
@@ -62,7 +61,7 @@ type facts struct {
 func newRow(n int) *row { return &row{facts: facts{ID: "r" + strconv.Itoa(n)}} }
 
 // sample takes in what a status says and the events do not.
-func (r *row) sample(s *cantonlb.Status, e *cantonlb.EndpointStatus, now time.Time) {
+func (r *row) sample(s *report.Status, e *report.EndpointStatus, now time.Time) {
 	if f := s.Failover; f != nil && !f.Since.IsZero() {
 		r.use = r.use.Become(history.Span{From: f.Since, State: useOf(s, e)}, now)
 	}
@@ -75,11 +74,11 @@ func (r *row) sample(s *cantonlb.Status, e *cantonlb.EndpointStatus, now time.Ti
 
 // The uses of an endpoint where one at a time is the active.
 const (
-	useActive  cantonlb.State = "active"
-	useStandby cantonlb.State = "standby"
+	useActive  report.EndpointState = "active"
+	useStandby report.EndpointState = "standby"
 )
 
-func useOf(s *cantonlb.Status, e *cantonlb.EndpointStatus) cantonlb.State {
+func useOf(s *report.Status, e *report.EndpointStatus) report.EndpointState {
 	switch {
 	case s.Failover == nil:
 		return ""
@@ -92,12 +91,12 @@ func useOf(s *cantonlb.Status, e *cantonlb.EndpointStatus) cantonlb.State {
 
 // saysPassive tells whether a reason is what a replica gives that stands by, as it
 // should.
-func saysPassive(r healthcheck.Reason) bool {
-	return r == healthcheck.ReasonNotServing || r == healthcheck.ReasonPassiveReplica
+func saysPassive(r report.Reason) bool {
+	return r == report.ReasonNotServing || r == report.ReasonPassiveReplica
 }
 
 // show takes over what a status says now.
-func (r *row) show(s *cantonlb.Status, e *cantonlb.EndpointStatus, now time.Time, version uint64) {
+func (r *row) show(s *report.Status, e *report.EndpointStatus, now time.Time, version uint64) {
 	p := &e.Probe
 	f := facts{
 		ID: r.facts.ID, Name: e.Name, Address: e.Address,
@@ -108,7 +107,7 @@ func (r *row) show(s *cantonlb.Status, e *cantonlb.EndpointStatus, now time.Time
 		end: endOf(now), spans: len(r.spans),
 	}
 	if !p.At.IsZero() {
-		f.Outcome, f.ProbeReason = p.Outcome.String(), string(p.Reason)
+		f.Outcome, f.ProbeReason = string(p.Outcome), string(p.Reason)
 	}
 	if s.Failover != nil {
 		f.Use, f.Pinned = useOf(s, e), s.Failover.Pinned == e.Name

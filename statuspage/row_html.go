@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/view"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // markup is HTML under construction. The rows are made by it and not by a template,
@@ -53,7 +53,7 @@ func (m *markup) ago(then, now time.Time) {
 }
 
 // state writes a state with its symbol and colour.
-func (m *markup) state(s cantonlb.State) {
+func (m *markup) state(s report.EndpointState) {
 	w := word(s)
 	m.raw(`<span class="state s-`, w, `"><svg class="icon" aria-hidden="true"><use href="#i-`, w, `"/></svg>`)
 	m.text(string(s))

@@ -8,10 +8,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/view"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // showAll asks for all endpoints, however many.
@@ -83,7 +83,7 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 
 // check refuses what cannot be shown.
 func (q query) check() error {
-	if q.show == "" || q.show == showAll || slices.Contains(states, cantonlb.State(q.show)) {
+	if q.show == "" || q.show == showAll || slices.Contains(states, report.EndpointState(q.show)) {
 		return nil
 	}
 	return fmt.Errorf("show %q: want %q or one of %q", clip(q.show), showAll, states)
@@ -92,10 +92,7 @@ func (q query) check() error {
 // clip bounds what an answer quotes.
 func clip(s string) string {
 	const most = 64
-	if len(s) > most {
-		return s[:most] + "..."
-	}
-	return s
+	return cleantext.Cut(s, most)
 }
 
 func (p *Page) html(w http.ResponseWriter, q query) {
@@ -131,23 +128,28 @@ func (p *Page) rowToken() string {
 	return p.token
 }
 
-// snapshot gives the newest status, the events, and how often endpoints are called.
-func (p *Page) snapshot() (view.Document, cantonlb.Status, time.Time) {
+// snapshot returns the newest status, with the rates of calls, and the events.
+func (p *Page) snapshot() report.Document {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.glanceLocked()
 	b := &p.board
-	d := view.NewDocument(b.status, b.events, b.looked, func(name string) (float64, bool) {
-		return b.byName[name].rate.PerSecond()
-	})
-	return d, b.status, b.looked
+	d := report.Document{Status: b.status, Events: slices.Clone(b.events)}
+	d.Status.At, d.Status.Endpoints = b.looked, slices.Clone(b.status.Endpoints)
+	for i := range d.Status.Endpoints {
+		e := &d.Status.Endpoints[i]
+		if rate, ok := b.byName[e.Name].rate.PerSecond(); ok {
+			e.Calls.PerSecond = &rate
+		}
+	}
+	return d
 }
 
 func (p *Page) json(w http.ResponseWriter, q query) {
-	d, status, now := p.snapshot()
+	d := p.snapshot()
 	var out any = d
 	if q.explain != "" {
-		e, ok := view.Explain(status, q.explain, now)
+		e, ok := view.Explain(d.Status, q.explain, d.Status.At)
 		if !ok {
 			refuse(w, http.StatusNotFound, noSuch(q.explain))
 			return
@@ -165,10 +167,10 @@ func noSuch(name string) string {
 }
 
 func (p *Page) text(w http.ResponseWriter, q query) {
-	_, status, now := p.snapshot()
-	text := view.Text(status, now, nil)
+	s := p.snapshot().Status
+	text := view.Text(s, s.At, nil)
 	if q.explain != "" {
-		e, ok := view.Explain(status, q.explain, now)
+		e, ok := view.Explain(s, q.explain, s.At)
 		if !ok {
 			refuse(w, http.StatusNotFound, noSuch(q.explain))
 			return

@@ -14,8 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/statuspage"
 )
 
@@ -35,29 +34,29 @@ func story(t *testing.T) string {
 	defer page.Close()
 	random := rand.New(rand.NewPCG(1, 2))
 	script := map[int]func(){
-		120: func() { f.turn(1, cantonlb.StateSuspect, healthcheck.ReasonSilence, "") },
+		120: func() { f.turn(1, report.StateSuspect, report.ReasonSilence, "") },
 		121: func() {
-			f.turn(1, cantonlb.StateUnhealthy, healthcheck.ReasonProbeTimeout, "no answer within 300ms")
+			f.turn(1, report.StateUnhealthy, report.ReasonProbeTimeout, "no answer within 300ms")
 		},
-		200: func() { f.turn(1, cantonlb.StateHealthy, healthcheck.ReasonServing, "") },
-		300: func() { f.turn(3, cantonlb.StateDrained, healthcheck.ReasonDrained, "") },
-		420: func() { f.turn(4, cantonlb.StateEjected, healthcheck.ReasonCallsFailing, "") },
-		430: func() { f.turn(4, cantonlb.StateHealthy, healthcheck.ReasonServing, "") },
-		500: func() { f.turn(4, cantonlb.StateEjected, healthcheck.ReasonCallsFailing, "") },
-		520: func() { f.turn(4, cantonlb.StateHealthy, healthcheck.ReasonServing, "") },
-		890: func() { f.turn(4, cantonlb.StateEjected, healthcheck.ReasonCallsFailing, "") },
+		200: func() { f.turn(1, report.StateHealthy, report.ReasonServing, "") },
+		300: func() { f.turn(3, report.StateDrained, report.ReasonDrained, "") },
+		420: func() { f.turn(4, report.StateEjected, report.ReasonCallsFailing, "") },
+		430: func() { f.turn(4, report.StateHealthy, report.ReasonServing, "") },
+		500: func() { f.turn(4, report.StateEjected, report.ReasonCallsFailing, "") },
+		520: func() { f.turn(4, report.StateHealthy, report.ReasonServing, "") },
+		890: func() { f.turn(4, report.StateEjected, report.ReasonCallsFailing, "") },
 		780: func() {
-			f.turn(2, cantonlb.StateUnhealthy, healthcheck.ReasonNotServing, `<script>alert("server")</script> maintenance of the database, back at noon`)
+			f.turn(2, report.StateUnhealthy, report.ReasonNotServing, `<script>alert("server")</script> maintenance of the database, back at noon`)
 		},
 		600: func() {
-			f.turn(5, cantonlb.StateConnecting, healthcheck.ReasonConnectionLost, "dial tcp 10.0.0.6:5001: connect: connection refused")
-			f.change(func(s *cantonlb.Status) {
+			f.turn(5, report.StateConnecting, report.ReasonConnectionLost, "dial tcp 10.0.0.6:5001: connect: connection refused")
+			f.change(func(s *report.Status) {
 				s.Endpoints[5].NextTry = time.Now().Add(305 * time.Second)
 				s.Endpoints[5].ConnectionError = "dial tcp 10.0.0.6:5001: connect: connection refused"
 				s.Notes = []string{"the probes exceed their budget: they are made less often than configured"}
 			})
 		},
-		905: func() { f.turn(6, cantonlb.StateSuspect, healthcheck.ReasonProbeTimeout, "") },
+		905: func() { f.turn(6, report.StateSuspect, report.ReasonProbeTimeout, "") },
 	}
 	for second := range 907 {
 		if act := script[second]; act != nil {
@@ -94,18 +93,18 @@ func (d *deeds) Undrain(name string) error { d.done = append(d.done, "undrain "+
 func takeovers(t *testing.T) string {
 	t.Helper()
 	f := replicas(0, "p1", "p2", "p3")
-	passive := func(i int) { f.turn(i, cantonlb.StateUnhealthy, healthcheck.ReasonNotServing, "") }
+	passive := func(i int) { f.turn(i, report.StateUnhealthy, report.ReasonNotServing, "") }
 	passive(1)
 	passive(2)
 	page := statuspage.Handler(f, statuspage.WithTitle("Participant"), statuspage.WithActions(&deeds{}))
 	defer page.Close()
 	time.Sleep(300 * time.Second)
-	f.turn(0, cantonlb.StateConnecting, healthcheck.ReasonConnectionLost, "dial tcp 10.0.0.1:5001: connect: connection refused")
+	f.turn(0, report.StateConnecting, report.ReasonConnectionLost, "dial tcp 10.0.0.1:5001: connect: connection refused")
 	time.Sleep(12 * time.Second)
-	f.turn(1, cantonlb.StateHealthy, healthcheck.ReasonServing, "")
-	f.switchTo(1, healthcheck.ReasonConnectionLost)
+	f.turn(1, report.StateHealthy, report.ReasonServing, "")
+	f.switchTo(1, report.ReasonConnectionLost)
 	time.Sleep(300 * time.Second)
-	f.turn(0, cantonlb.StateHealthy, healthcheck.ReasonServing, "")
+	f.turn(0, report.StateHealthy, report.ReasonServing, "")
 	time.Sleep(2 * time.Second)
 	synctest.Wait()
 	return get(page, "").Body.String()
@@ -177,9 +176,9 @@ func TestAnOutageWhoseReasonChangesIsOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake("seq1")
 		inTime(t, f, func(t *testing.T, page *statuspage.Page) {
-			for _, why := range []healthcheck.Reason{healthcheck.ReasonConnectionLost, healthcheck.ReasonConnectFailed, healthcheck.ReasonHandshakeFailed} {
+			for _, why := range []report.Reason{report.ReasonConnectionLost, report.ReasonConnectFailed, report.ReasonHandshakeFailed} {
 				time.Sleep(10 * time.Second)
-				f.turn(0, cantonlb.StateConnecting, why, "")
+				f.turn(0, report.StateConnecting, why, "")
 			}
 			time.Sleep(10 * time.Second)
 			assert.Contains(t, get(page, "").Body.String(), "<title>connecting once, 30s in all</title>")

@@ -62,7 +62,7 @@ func newCheck(environ []string) *cobra.Command {
 			if asJSON {
 				encoder := json.NewEncoder(cmd.OutOrStdout())
 				encoder.SetIndent("", "  ")
-				err = encoder.Encode(view.NewDocument(status, nil, time.Now(), nil))
+				err = encoder.Encode(status)
 			} else {
 				_, err = fmt.Fprint(coloured(cmd, environ), view.Text(status, time.Now(), painter))
 			}

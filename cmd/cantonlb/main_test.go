@@ -19,14 +19,13 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/view"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
 
 // result is what came of the command.
 type result struct {
@@ -37,7 +36,7 @@ type result struct {
 // command runs the command as with these arguments.
 func command(t *testing.T, args ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
 	var out, errs bytes.Buffer
 	code := run(ctx, args, strings.NewReader(""), &out, &errs, nil)
@@ -110,11 +109,11 @@ func TestCheckAsJSON(t *testing.T) {
 	c.SetServing(1, "", false)
 	r := command(t, "check", "--json", "--plaintext", c.Target())
 	assert.Equal(t, codeSome, r.code)
-	var d view.Document
+	var d report.Status
 	require.NoError(t, json.Unmarshal([]byte(r.out), &d))
-	assert.Equal(t, 1, d.Eligible)
-	assert.Equal(t, "not_serving", d.Endpoints[1].Reason)
-	assert.Positive(t, d.Endpoints[0].Probe.RoundTripSeconds)
+	assert.Equal(t, 1, d.Eligible())
+	assert.Equal(t, report.ReasonNotServing, d.Endpoints[1].Reason)
+	assert.Positive(t, d.Endpoints[0].Probe.RoundTrip)
 }
 
 func TestCheckOverTLS(t *testing.T) {
@@ -213,10 +212,10 @@ func TestWrongUseHasACodeOfItsOwnAndSaysWhatWouldBeRight(t *testing.T) {
 		"asks for TLS while":                                   {"check", "--plaintext", "a:1,https://b:2"},
 		"--timeout 0s: want a duration above zero":             {"explain", "--timeout", "0s", "a:1"},
 		"--min 3: want 1 to 2":                                 {"check", "--min", "3", "--plaintext", "127.0.0.1:1,127.0.0.1:2"},
-		`role "sequencers": want one of`:                       {"check", "--role", "sequencers", "--plaintext", "a:1"},
+		`role "sequencers": want`:                              {"check", "--role", "sequencers", "--plaintext", "a:1"},
 		"--service and --health-http: want one or the other":   {"check", "--service", "mine", "--health-http", "http://{host}:1/", "--plaintext", "a:1"},
 		"--role and --config: want it in the file":             {"check", "--config", config, "--role", "sequencer"},
-		`lb.yaml:1:`: {"check", "--config", config},
+		`lb.yaml:1:`:                                           {"check", "--config", config},
 		`endpoint "x": want the name of one in the list, such as "127.0.0.1:1"`: {"explain", "--plaintext", "127.0.0.1:1", "x"},
 		"static:///%zz":                {"check", "static:///%zz"},
 		"missing port; want host:port": {"check", "static:///host"},
@@ -296,7 +295,7 @@ func TestWatchWritesALineForEachChangeWhereThereIsNoTerminal(t *testing.T) {
 		}()
 		await := func(text string, times int) {
 			t.Helper()
-			require.Eventually(t, func() bool { return strings.Count(out.String(), text) == times }, patience, time.Millisecond, out.String())
+			require.Eventually(t, func() bool { return strings.Count(out.String(), text) == times }, testkit.Patience, time.Millisecond, out.String())
 		}
 		await(test.lines[0], 2)
 		c.SetServing(1, "", false)

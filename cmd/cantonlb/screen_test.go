@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -28,7 +28,7 @@ func drawn(n, width, height int) []string {
 		})
 	}
 	last := &status.Endpoints[n-1]
-	last.Eligible, last.State, last.Reason, last.Since = false, cantonlb.StateUnhealthy, healthcheck.ReasonProbeTimeout, noon
+	last.Eligible, last.State, last.Reason, last.Since = false, cantonlb.StateUnhealthy, report.ReasonProbeTimeout, noon
 	s := newScreen(func() cantonlb.Status { return status }, func() time.Time { return noon.Add(time.Second) })
 	s.Update(tea.WindowSizeMsg{Width: width, Height: height})
 	s.Update(newsMsg{

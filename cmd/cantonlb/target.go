@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/configfile"
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -128,7 +129,7 @@ func (t *target) fromFile(cmd *cobra.Command) (*cantonlb.Client, error) {
 			return nil, fmt.Errorf("--%s and --config: want it in the file", flag)
 		}
 	}
-	config, err := cantonlb.LoadConfig(t.config)
+	config, err := configfile.Load(t.config)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +137,7 @@ func (t *target) fromFile(cmd *cobra.Command) (*cantonlb.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cantonlb.NewClientFromFile(t.config, trust...)
+	return configfile.NewClient(t.config, trust...)
 }
 
 // trust gives the channel's credentials, unless every endpoint says itself how it is

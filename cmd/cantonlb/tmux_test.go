@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 // terminal is a terminal of tmux in which a program runs.
@@ -48,7 +50,7 @@ func (term *terminal) tmux(args ...string) string {
 func (term *terminal) await(what string, ok func(screen string) bool) string {
 	term.t.Helper()
 	var screen string
-	for late := time.After(patience); ; {
+	for late := time.After(testkit.Patience); ; {
 		if screen = term.tmux("capture-pane", "-p"); ok(screen) {
 			return screen
 		}

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/internal/view"
 )
 
 func newWatch(environ []string) *cobra.Command {
@@ -41,7 +40,7 @@ func newWatch(environ []string) *cobra.Command {
 			switch {
 			case asJSON:
 				encoder := json.NewEncoder(out)
-				return lines(cmd.Context(), client, func(e cantonlb.Event) error { return encoder.Encode(view.NewEvent(e)) })
+				return lines(cmd.Context(), client, func(e cantonlb.Event) error { return encoder.Encode(e) })
 			case isTerminal(in) && isTerminal(out):
 				return show(cmd.Context(), client, in, out, environ)
 			default:
@@ -66,17 +65,17 @@ func isTerminal(stream any) bool {
 func follow(ctx context.Context, client *cantonlb.Client, each func([]cantonlb.Event) error) error {
 	known := uint64(0)
 	first := true
-	for news := range client.Subscribe(ctx) {
+	for batch := range client.Subscribe(ctx) {
 		if first {
-			news.Events, first = client.Events(), false
+			batch.Events, first = client.Events(), false
 		}
-		for len(news.Events) > 0 && news.Events[0].Number <= known {
-			news.Events = news.Events[1:]
+		for len(batch.Events) > 0 && batch.Events[0].Number <= known {
+			batch.Events = batch.Events[1:]
 		}
-		if n := len(news.Events); n > 0 {
-			known = news.Events[n-1].Number
+		if n := len(batch.Events); n > 0 {
+			known = batch.Events[n-1].Number
 		}
-		if err := each(news.Events); err != nil {
+		if err := each(batch.Events); err != nil {
 			return err
 		}
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/view"
 )
 
 func main() { os.Exit(cli.Main(run)) }
@@ -121,7 +122,7 @@ func run(ctx context.Context, args []string) error {
 	counts := follow(ctx, client, s)
 	tellNoMore()
 	teller.Wait()
-	fmt.Print(cli.Table(client.Status(), time.Now()))
+	fmt.Print(view.Text(client.Status(), time.Now(), nil))
 	fmt.Println(counts)
 	if counts.failed > 0 {
 		return fmt.Errorf("%d calls failed", counts.failed)
@@ -131,8 +132,8 @@ func run(ctx context.Context, args []string) error {
 
 // tell prints each switch, and when several replicas claim to be active.
 func tell(ctx context.Context, client *cantonlb.Client) {
-	for news := range client.Subscribe(ctx) {
-		for _, e := range news.Events {
+	for batch := range client.Subscribe(ctx) {
+		for _, e := range batch.Events {
 			if e.Kind == cantonlb.EventSwitch || e.Kind == cantonlb.EventMultipleActive {
 				fmt.Printf("%s %v\n", clock(), e)
 			}
@@ -184,7 +185,8 @@ func call(ctx context.Context, client *cantonlb.Client, s settings) (by string, 
 	if status.Code(err) == codes.Unimplemented {
 		err = nil // answered: only that a node has its health service elsewhere
 	}
-	return cli.NameOf(s.endpoints, server), err
+	by, _ = cantonlb.EndpointOf(&server)
+	return by, err
 }
 
 // clock gives the time of day, for the lines that are printed.

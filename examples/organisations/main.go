@@ -22,7 +22,8 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/view"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func main() { os.Exit(cli.Main(run)) }
@@ -90,7 +91,7 @@ func show(ctx context.Context, client *cantonlb.Client, s settings, orgs *all) e
 	for _, act := range []struct {
 		title string
 		begin func() error
-		until map[string]healthcheck.Reason // why somebody is not eligible then
+		until map[string]report.Reason // why somebody is not eligible then
 	}{
 		{
 			"each organisation with its own authority and token",
@@ -100,7 +101,7 @@ func show(ctx context.Context, client *cantonlb.Client, s settings, orgs *all) e
 		{
 			"north's endpoint has the certificate authority of south",
 			func() error { return client.Update(mistaken) }, //nolint:contextcheck // what it starts belongs to the client
-			map[string]healthcheck.Reason{"north": healthcheck.ReasonHandshakeFailed},
+			map[string]report.Reason{"north": report.ReasonHandshakeFailed},
 		},
 		{
 			"north's endpoint is put right",
@@ -110,7 +111,7 @@ func show(ctx context.Context, client *cantonlb.Client, s settings, orgs *all) e
 		{
 			"west's token has expired, and its file has not been renewed yet",
 			func() error { west.expireToken(); return nil },
-			map[string]healthcheck.Reason{"west": healthcheck.ReasonProbeDenied},
+			map[string]report.Reason{"west": report.ReasonProbeDenied},
 		},
 		{
 			"west's token is renewed in its file; south hands out another, too",
@@ -128,17 +129,17 @@ func show(ctx context.Context, client *cantonlb.Client, s settings, orgs *all) e
 		if !cli.Wait(ctx, s.pause) {
 			return nil
 		}
-		fmt.Print(cli.Table(client.Status(), time.Now()))
+		fmt.Print(view.Text(client.Status(), time.Now(), nil))
 	}
 	return nil
 }
 
 // await waits until these endpoints are not eligible, for these reasons, and all
 // others are.
-func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration, out map[string]healthcheck.Reason) error {
+func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration, out map[string]report.Reason) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	for range client.Subscribe(ctx) { // the first news comes at once, each later one with a change
+	for range client.Subscribe(ctx) { // the first batch comes at once, each later one with a change
 		status := client.Status()
 		if !slices.ContainsFunc(status.Endpoints, func(e cantonlb.EndpointStatus) bool {
 			reason, isOut := out[e.Name]
@@ -147,5 +148,5 @@ func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration, 
 			return nil
 		}
 	}
-	return fmt.Errorf("it never came to that: %w\n%s", ctx.Err(), cli.Table(client.Status(), time.Now()))
+	return fmt.Errorf("it never came to that: %w\n%s", ctx.Err(), view.Text(client.Status(), time.Now(), nil))
 }

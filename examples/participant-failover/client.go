@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/cantonerr"
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
 	pb "github.com/cantonlb/cantonlb/examples/internal/ledgerpb"
 )
@@ -43,7 +44,7 @@ func submit(ctx context.Context, client *cantonlb.Client, id string) (again int,
 		switch {
 		case err == nil:
 			return again, false, nil
-		case cantonlb.AlreadyDone(err):
+		case cantonerr.AlreadyDone(err):
 			return again, true, nil
 		case ctx.Err() != nil || status.Code(err) != codes.Unavailable:
 			return again, false, err
@@ -159,8 +160,8 @@ func (w *work) seen(u *pb.Update) {
 
 // watch tells of each switch.
 func (w *work) watch(ctx context.Context) {
-	for news := range w.client.Subscribe(ctx) {
-		for _, e := range news.Events {
+	for batch := range w.client.Subscribe(ctx) {
+		for _, e := range batch.Events {
 			if e.Kind != cantonlb.EventSwitch || e.Switch.From == "" {
 				continue
 			}

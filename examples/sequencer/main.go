@@ -25,6 +25,7 @@ import (
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/view"
 )
 
 func main() { os.Exit(cli.Main(run)) }
@@ -94,12 +95,12 @@ func run(ctx context.Context, args []string) error {
 		if ctx.Err() != nil {
 			return nil // Ctrl-C
 		}
-		fmt.Print(cli.Table(client.Status(), time.Now()))
+		fmt.Print(view.Text(client.Status(), time.Now(), nil))
 		return err
 	}
 	if s.once {
 		err := call(ctx, client, s, logger)
-		fmt.Print(cli.Table(client.Status(), time.Now()))
+		fmt.Print(view.Text(client.Status(), time.Now(), nil))
 		return err
 	}
 	watch(ctx, client, s, logger)
@@ -125,7 +126,7 @@ func watch(ctx context.Context, client *cantonlb.Client, s settings, logger *slo
 		status := client.Status()
 		if changes := cli.Changes(status); !slices.Equal(changes, shown) {
 			shown = changes
-			fmt.Print(cli.Table(status, time.Now()))
+			fmt.Print(view.Text(status, time.Now(), nil))
 		}
 		select {
 		case <-ctx.Done():
@@ -151,7 +152,8 @@ func call(ctx context.Context, client *cantonlb.Client, s settings, logger *slog
 	if err != nil {
 		return err
 	}
-	logger.Info("answered", "by", cli.NameOf(s.endpoints, server), "says", reply.GetStatus(), "took", time.Since(start))
+	by, _ := cantonlb.EndpointOf(&server)
+	logger.Info("answered", "by", by, "says", reply.GetStatus(), "took", time.Since(start))
 	return nil
 }
 

@@ -59,7 +59,7 @@ func TestASequencerThatDoesNotServeIsExplained(t *testing.T) {
 	result := exampletest.Run(t, binary, "-once", "-timeout", "3s", "-endpoints", "south=http://"+passive.Addr())
 	assert.Equal(t, 1, result.Code)
 	assert.Contains(t, result.Stderr, "south unhealthy (not_serving")
-	assert.NotEmpty(t, result.Line("0 of 1 endpoints eligible"))
+	assert.NotEmpty(t, result.Line("0 of 1 endpoint eligible"))
 
 	passive.SetServing(true)
 	result = exampletest.Run(t, binary, "-once", "-timeout", "3s", "-service-name", "another", "-plaintext", "-endpoints", passive.Addr())

@@ -11,23 +11,32 @@
 // into the call's context: the picker notes there whom it picked or why nobody,
 // avoids whom the call has tried, and leaves word where a call that may be made
 // again can be called off.
+//
+// # The two questions
+//
+// The picker asks before each attempt whether there may be one ([Record.MayTry]) and
+// where not ([Record.Tried]). The interceptor asks after each round whether there is
+// to be another ([Record.Again]). Everything else is notes.
 package attempt
 
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 
 	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/internal/guard"
 )
 
 // Record is one call's notes. Its zero value is ready for use and knows no bound
 // to the attempts; a nil *Record takes notes of nothing. It is safe for
 // concurrent use.
 type Record struct {
-	// Max is how many attempts there may be, 0 for any number. Rescuable tells
-	// that the call may be called off and made again, and Allow, asked each time,
-	// whether there is a retry to spare; nil is yes. Movable tells that it is a
+	// Max is how many attempts may leave this client, 0 for any number. Rescuable
+	// tells that the call may be called off and made again, and Allow, asked each
+	// time, whether there is a retry to spare; nil is yes. Movable tells that it is a
 	// stream that may be ended, to be opened elsewhere. All are set before the
 	// call begins.
 	Max       int
@@ -35,7 +44,7 @@ type Record struct {
 	Allow     func() bool
 	Movable   bool
 	// Observe, if not nil, is told when an attempt begins and when it ends, with the
-	// attempt's context. It is called without the lock, and set as above.
+	// attempt's context. It is called without the lock, guarded, and set as above.
 	Observe func(context.Context, Observed)
 
 	// mu guards what follows. No other lock is taken under it, but for what Allow
@@ -46,12 +55,18 @@ type Record struct {
 	few     [3]Attempt // where tried begins, so that it need not be allocated
 	open    bool       // the newest attempt has not ended
 	cancel  context.CancelFunc
-	rescued bool
+	off     bool  // Rescue has called off the present round
 	ended   error // why End has ended the call; nil if it has not
-	denied  bool  // the newest attempt's
+	newest  end   // of the newest attempt
 
 	address string          // of the newest attempt, if there is an Observe
 	ctx     context.Context //nolint:containedctx // likewise, until its end
+}
+
+// end is how the newest attempt ended, as far as the next one depends on it.
+type end struct {
+	answered bool // the server answered, and not only because the call was called off
+	denied   bool // it did not take the token that is the endpoint's own
 }
 
 // Observed is what there is to tell of one attempt.
@@ -79,25 +94,17 @@ type Attempt struct {
 
 type key struct{}
 
-// expected is whether Expect was called.
-var expected atomic.Bool
-
-// Expect says that calls of this program will have records. Whoever gives them to
-// the calls of a channel says so before there is the channel.
-func Expect() { expected.Store(true) }
-
-// Expected tells whether calls may have records. Where none has, as in a program
-// that uses the policies without the front door, a picker need not search for one
-// in the context of each call.
-func Expected() bool { return expected.Load() }
-
 // NewContext returns a context that carries r.
 func NewContext(ctx context.Context, r *Record) context.Context {
 	return context.WithValue(ctx, key{}, r)
 }
 
-// From gives the record in ctx, nil if there is none.
+// From gives the record in ctx, nil if there is none. A nil ctx has none: a policy
+// above ours may ask our picker on behalf of no call.
 func From(ctx context.Context) *Record {
+	if ctx == nil {
+		return nil
+	}
 	r, _ := ctx.Value(key{}).(*Record)
 	return r
 }
@@ -106,7 +113,7 @@ func From(ctx context.Context) *Record {
 func (r *Record) Begin(cancel context.CancelFunc) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cancel, r.rescued = cancel, false
+	r.cancel, r.off = cancel, false
 }
 
 // Refused notes that the newest pick found no eligible endpoint. explain tells
@@ -135,11 +142,73 @@ func (r *Record) Err() error {
 	return explain() // without the lock: it takes others
 }
 
-// Spent tells whether the call has had all its attempts.
-func (r *Record) Spent() bool {
+// Verdict is whether there may be another attempt.
+type Verdict uint8
+
+// The verdicts of MayTry.
+const (
+	// Try: there may be one.
+	Try Verdict = iota
+	// Spent: the call has had all its attempts.
+	Spent
+	// CalledOff: the present round has been called off, and the next one has not
+	// begun. An attempt now would only be cancelled.
+	CalledOff
+)
+
+// MayTry tells the picker whether there may be another attempt now.
+func (r *Record) MayTry() Verdict {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.Max > 0 && len(r.tried) >= r.Max
+	switch {
+	case r.off:
+		return CalledOff
+	case r.spentLocked():
+		return Spent
+	default:
+		return Try
+	}
+}
+
+// mostUnsent bounds the attempts of one call that never left, in addition to Max:
+// their connections ended in the moment in which they were picked.
+const mostUnsent = 16
+
+// spentLocked tells that the call has had all its attempts. One that never left was
+// none of the server's, and does not count unless there are many.
+func (r *Record) spentLocked() bool {
+	if r.Max == 0 || len(r.tried) < r.Max {
+		return false
+	}
+	sent := 0
+	for i := range r.tried {
+		if r.tried[i].Sent {
+			sent++
+		}
+	}
+	return sent >= r.Max || len(r.tried) >= r.Max+mostUnsent
+}
+
+// Again tells the interceptor whether another round of the call is safe and within
+// the bounds, after one that ended with err. The context of the call itself must
+// still be valid: then nobody but Rescue has cancelled the round.
+func (r *Record) Again(err error) bool {
+	if err == nil {
+		return false
+	}
+	r.mu.Lock()
+	calledOff := r.off && !r.newest.answered
+	failed := (status.Code(err) == codes.Unavailable || r.newest.denied) && (r.Rescuable || !r.sentLocked())
+	may := failed && len(r.tried) > 0 && r.explain == nil && !r.spentLocked() // untried, it was refused and would be again
+	r.mu.Unlock()
+	switch {
+	case calledOff:
+		return true // Rescue has paid for it
+	case may:
+		return r.Allow == nil || r.Allow()
+	default:
+		return false
+	}
 }
 
 // Tried tells whether the call has been tried on the endpoint with this name.
@@ -165,6 +234,10 @@ func (r *Record) Fresh() bool {
 func (r *Record) Sent() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.sentLocked()
+}
+
+func (r *Record) sentLocked() bool {
 	for i := range r.tried {
 		if r.tried[i].Sent {
 			return true
@@ -173,29 +246,34 @@ func (r *Record) Sent() bool {
 	return false
 }
 
-// Picked notes that the newest pick found the endpoint with this name.
-func (r *Record) Picked(endpoint string) {
+// Picked notes that the newest pick found the endpoint with this name, connected to
+// this address, and tells the observer, if there is one. ctx is the attempt's.
+func (r *Record) Picked(ctx context.Context, endpoint, address string) {
+	o := r.picked(ctx, endpoint, address)
+	if r.Observe != nil {
+		r.tell(ctx, o)
+	}
+}
+
+func (r *Record) picked(ctx context.Context, endpoint, address string) Observed {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.explain, r.denied = nil, false
+	r.explain, r.newest = nil, end{}
 	if r.tried == nil {
 		r.tried = r.few[:0]
 	}
 	r.tried = append(r.tried, Attempt{Endpoint: endpoint, Sent: true})
 	r.open = true
+	if r.Observe == nil {
+		return Observed{}
+	}
+	r.ctx, r.address = ctx, address
+	return r.newestLocked()
 }
 
-// Begun tells the observer, if there is one, of the attempt that was just noted:
-// that it goes to this address, and has this context.
-func (r *Record) Begun(ctx context.Context, address string) {
-	if r.Observe == nil {
-		return
-	}
-	r.mu.Lock()
-	r.ctx, r.address = ctx, address
-	o := r.newestLocked()
-	r.mu.Unlock()
-	r.Observe(ctx, o)
+// tell tells the observer, which is the program's own.
+func (r *Record) tell(ctx context.Context, o Observed) {
+	guard.Call("the observer of attempts", func() { r.Observe(ctx, o) })
 }
 
 // Newest tells of the newest attempt, the zero value if there was none.
@@ -213,16 +291,18 @@ func (r *Record) newestLocked() Observed {
 	return Observed{Endpoint: last.Endpoint, Address: r.address, Number: len(r.tried), Ended: !r.open, Err: last.Err}
 }
 
-// Done notes how the newest attempt ended, and tells the observer. A pick that
-// grpc could not use is not an attempt, and has no end.
-func (r *Record) Done(info balancer.DoneInfo) {
-	if ctx, o := r.done(info); ctx != nil {
-		r.Observe(ctx, o)
+// Done notes how the newest attempt ended, and tells the observer. denied is
+// whether the server did not take the token that is its endpoint's own, so that the
+// call may do better elsewhere. A pick that grpc could not use is not an attempt, and
+// has no end.
+func (r *Record) Done(info balancer.DoneInfo, denied bool) {
+	if ctx, o := r.done(info, denied); ctx != nil {
+		r.tell(ctx, o)
 	}
 }
 
-// done gives what the observer is to be told, and a nil context if nothing.
-func (r *Record) done(info balancer.DoneInfo) (context.Context, Observed) {
+// done returns what the observer is to be told, and a nil context if nothing.
+func (r *Record) done(info balancer.DoneInfo, denied bool) (context.Context, Observed) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.open {
@@ -237,22 +317,8 @@ func (r *Record) done(info balancer.DoneInfo) (context.Context, Observed) {
 		return nil, Observed{}
 	}
 	r.tried[last].Err, r.tried[last].Sent = info.Err, info.BytesSent
+	r.newest = end{answered: info.BytesReceived && status.Code(info.Err) != codes.Canceled, denied: denied}
 	return ctx, r.newestLocked()
-}
-
-// Deny notes that the server of the newest attempt did not take the token that is
-// its endpoint's own, so that the call may do better elsewhere.
-func (r *Record) Deny() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.denied = true
-}
-
-// Denied tells whether Deny was the word on the newest attempt.
-func (r *Record) Denied() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.denied
 }
 
 // Attempts gives the attempts so far, in order.
@@ -275,16 +341,16 @@ func (r *Record) rescue(endpoint string) context.CancelFunc {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case !r.Rescuable || !r.open || r.rescued || r.cancel == nil:
+	case !r.Rescuable || !r.open || r.off || r.cancel == nil:
 		return nil
 	case r.tried[len(r.tried)-1].Endpoint != endpoint:
 		return nil
-	case r.Max > 0 && len(r.tried) >= r.Max:
+	case r.spentLocked():
 		return nil
 	case r.Allow != nil && !r.Allow():
 		return nil
 	}
-	r.rescued = true
+	r.off = true
 	r.tried[len(r.tried)-1].CalledOff = true
 	return r.cancel
 }
@@ -318,5 +384,5 @@ func (r *Record) Ended() error {
 func (r *Record) Rescued() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.rescued
+	return r.off
 }

@@ -6,8 +6,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -21,7 +24,7 @@ func TestRecordTellsWhyTheNewestPickFoundNobody(t *testing.T) {
 	From(ctx).Refused(func() error { return why })
 	assert.Equal(t, why, r.Err())
 
-	From(ctx).Picked("seq1")
+	From(ctx).Picked(ctx, "seq1", "")
 	assert.NoError(t, r.Err(), "what came before the newest pick is history")
 }
 
@@ -32,39 +35,44 @@ func TestACallWithoutARecordTakesNoNotes(t *testing.T) {
 	assert.NoError(t, r.Err())
 }
 
+func TestAPickForNoCallHasNoRecord(t *testing.T) {
+	var none context.Context // as of balancer.PickInfo{}, which tests of other policies pick with
+	assert.Nil(t, From(none))
+}
+
 func TestRecordListsTheAttempts(t *testing.T) {
 	gone := errors.New("gone")
 	r := &Record{Max: 2}
 	assert.True(t, r.Fresh())
-	r.Picked("seq1")
-	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true})
-	r.Done(balancer.DoneInfo{}) // late, and of no attempt
+	r.Picked(context.Background(), "seq1", "")
+	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true}, false)
+	r.Done(balancer.DoneInfo{}, false) // late, and of no attempt
 	assert.False(t, r.Fresh())
 	assert.True(t, r.Tried("seq1"))
 	assert.False(t, r.Tried("seq2"))
-	assert.False(t, r.Spent())
+	assert.NotEqual(t, Spent, r.MayTry())
 	assert.True(t, r.Sent())
-	r.Picked("seq2")
-	assert.True(t, r.Spent())
-	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true})
+	r.Picked(context.Background(), "seq2", "")
+	assert.Equal(t, Spent, r.MayTry())
+	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true}, false)
 	assert.Equal(t, []Attempt{{Endpoint: "seq1", Err: gone, Sent: true}, {Endpoint: "seq2", Sent: true}}, r.Attempts())
 }
 
 func TestAPickThatGRPCCouldNotUseIsNoAttempt(t *testing.T) {
 	r := &Record{Max: 1}
-	r.Picked("seq1")
-	r.Done(balancer.DoneInfo{})
+	r.Picked(context.Background(), "seq1", "")
+	r.Done(balancer.DoneInfo{}, false)
 	assert.True(t, r.Fresh())
-	assert.False(t, r.Spent())
+	assert.NotEqual(t, Spent, r.MayTry())
 	assert.False(t, r.Sent())
 }
 
 func TestRecordWithoutABoundIsNeverSpent(t *testing.T) {
 	r := new(Record)
 	for range 10 {
-		r.Picked("seq1")
+		r.Picked(context.Background(), "seq1", "")
 	}
-	assert.False(t, r.Spent())
+	assert.NotEqual(t, Spent, r.MayTry())
 }
 
 func TestRescueLeavesACallAloneThatCannotBeMadeAgain(t *testing.T) {
@@ -75,7 +83,7 @@ func TestRescueLeavesACallAloneThatCannotBeMadeAgain(t *testing.T) {
 	} {
 		ctx, cancel := context.WithCancel(context.Background())
 		r.Begin(cancel)
-		r.Picked("seq1")
+		r.Picked(context.Background(), "seq1", "")
 		r.Rescue("seq1")
 		assert.NoError(t, ctx.Err(), name)
 		assert.False(t, r.Rescued(), name)
@@ -89,7 +97,7 @@ func TestEndEndsAMovableStreamOnThatEndpointOnly(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		r.Begin(cancel)
 		r.End("seq1", why)
-		r.Picked("seq1")
+		r.Picked(context.Background(), "seq1", "")
 		r.End("seq2", why)
 		assert.NoError(t, ctx.Err(), name)
 		assert.NoError(t, r.Ended(), name)
@@ -100,8 +108,8 @@ func TestEndEndsAMovableStreamOnThatEndpointOnly(t *testing.T) {
 	}
 	r := &Record{Movable: true}
 	r.Begin(func() { assert.Fail(t, "it has ended by itself") })
-	r.Picked("seq1")
-	r.Done(balancer.DoneInfo{BytesSent: true})
+	r.Picked(context.Background(), "seq1", "")
+	r.Done(balancer.DoneInfo{BytesSent: true}, false)
 	r.End("seq1", why)
 	assert.NoError(t, r.Ended())
 }
@@ -114,7 +122,7 @@ func TestRescueCallsOffTheAttemptUnderWayOnThatEndpointOnly(t *testing.T) {
 	r.Begin(cancel)
 	r.Rescue("seq1")
 	assert.False(t, r.Rescued(), "nothing is under way")
-	r.Picked("seq1")
+	r.Picked(context.Background(), "seq1", "")
 	r.Rescue("seq2")
 	assert.NoError(t, ctx.Err())
 	r.Rescue("seq1")
@@ -123,7 +131,7 @@ func TestRescueCallsOffTheAttemptUnderWayOnThatEndpointOnly(t *testing.T) {
 	assert.Error(t, ctx.Err())
 	assert.True(t, r.Rescued())
 
-	r.Done(balancer.DoneInfo{Err: ctx.Err(), BytesSent: true})
+	r.Done(balancer.DoneInfo{Err: ctx.Err(), BytesSent: true}, false)
 	r.Begin(cancel)
 	assert.False(t, r.Rescued(), "another round")
 	r.Rescue("seq1")
@@ -140,16 +148,13 @@ func TestAnObserverHearsOfEachAttemptAndItsEnd(t *testing.T) {
 	first, second := t.Context(), context.WithValue(t.Context(), key{}, r)
 	gone := errors.New("gone")
 
-	r.Picked("seq1")
-	r.Begun(first, "a:1")
-	r.Done(balancer.DoneInfo{}) // of no use to grpc: no attempt
-	r.Picked("seq1")
-	r.Begun(first, "a:1")
-	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true})
-	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true}) // late
-	r.Picked("seq2")
-	r.Begun(second, "b:2")
-	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true})
+	r.Picked(first, "seq1", "a:1")
+	r.Done(balancer.DoneInfo{}, false) // of no use to grpc: no attempt
+	r.Picked(first, "seq1", "a:1")
+	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true}, false)
+	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true}, false) // late
+	r.Picked(second, "seq2", "b:2")
+	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true}, false)
 
 	started := Observed{Endpoint: "seq1", Address: "a:1", Number: 1}
 	assert.Equal(t, []told{
@@ -176,4 +181,94 @@ func TestATallyCounts(t *testing.T) {
 	tally.Retried()
 	tally.Refused()
 	assert.Equal(t, Totals{Rescued: 1, Retried: 2, Refused: 1}, tally.Totals())
+}
+
+// A call that was called off on a connection that grpc then could not use was never
+// tried. It is made again all the same, since nobody but us has cancelled it.
+func TestACallThatWasCalledOffIsMadeAgainWhateverBecameOfThePick(t *testing.T) {
+	canceled := status.Error(codes.Canceled, "context canceled while waiting for connections to become ready")
+	for name, c := range map[string]struct {
+		after func(*Record)
+		err   error
+		again bool
+	}{
+		"lost pick":                 {func(r *Record) { r.Done(balancer.DoneInfo{}, false) }, canceled, true},
+		"refused since":             {func(r *Record) { r.Done(balancer.DoneInfo{}, false); r.Refused(nil) }, canceled, true},
+		"never left":                {func(r *Record) { r.Done(balancer.DoneInfo{Err: canceled}, false) }, canceled, true},
+		"sent":                      {func(r *Record) { r.Done(balancer.DoneInfo{Err: canceled, BytesSent: true}, false) }, canceled, true},
+		"credentials gave up":       {func(r *Record) { r.Done(balancer.DoneInfo{}, false) }, status.Error(codes.Unauthenticated, "context canceled"), true},
+		"the server said CANCELLED": {func(r *Record) { r.Done(balancer.DoneInfo{Err: canceled, BytesSent: true, BytesReceived: true}, false) }, canceled, true},
+		"it was answered in time":   {func(r *Record) { r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true}, false) }, nil, false},
+		"the server's error came in": {func(r *Record) {
+			r.Done(balancer.DoneInfo{Err: status.Error(codes.NotFound, "no"), BytesSent: true, BytesReceived: true}, false)
+		}, status.Error(codes.NotFound, "no"), false},
+	} {
+		r := &Record{Max: 2, Rescuable: true}
+		ctx, cancel := context.WithCancel(t.Context())
+		r.Begin(cancel)
+		r.Picked(ctx, "seq1", "")
+		r.Rescue("seq1")
+		require.True(t, r.Rescued(), name)
+		assert.Equal(t, CalledOff, r.MayTry(), "%s: no attempt begins whose context has ended", name)
+		c.after(r)
+		assert.Equal(t, c.again, r.Again(c.err), name)
+		r.Begin(cancel)
+		assert.Equal(t, Try, r.MayTry(), name)
+	}
+}
+
+// An attempt that never left does not use up one of those that may, but there is an
+// end to them.
+func TestAttemptsThatNeverLeftDoNotCount(t *testing.T) {
+	gone := status.Error(codes.Unavailable, "the connection is draining")
+	for _, rescuable := range []bool{true, false} {
+		r := &Record{Max: 2, Rescuable: rescuable}
+		for range r.Max + mostUnsent - 1 {
+			r.Picked(t.Context(), "seq1", "")
+			r.Done(balancer.DoneInfo{Err: gone}, false)
+			assert.True(t, r.Again(gone))
+			assert.Equal(t, Try, r.MayTry())
+		}
+		assert.False(t, r.Sent())
+		r.Picked(t.Context(), "seq1", "")
+		r.Done(balancer.DoneInfo{Err: gone}, false)
+		assert.Equal(t, Spent, r.MayTry())
+		assert.False(t, r.Again(gone))
+	}
+}
+
+func TestAnotherRoundIsForWhatIsSafeAndWithinTheBounds(t *testing.T) {
+	unavailable, denied := status.Error(codes.Unavailable, "gone"), status.Error(codes.Unauthenticated, "expired")
+	sent := func(err error) balancer.DoneInfo { return balancer.DoneInfo{Err: err, BytesSent: true} }
+	for name, c := range map[string]struct {
+		record *Record
+		info   balancer.DoneInfo
+		denied bool
+		want   bool
+	}{
+		"idempotent, unavailable":      {&Record{Rescuable: true}, sent(unavailable), false, true},
+		"not idempotent, unavailable":  {&Record{}, sent(unavailable), false, false},
+		"not idempotent, never sent":   {&Record{}, balancer.DoneInfo{Err: unavailable}, false, true},
+		"idempotent, another error":    {&Record{Rescuable: true}, sent(denied), false, false},
+		"idempotent, its token denied": {&Record{Rescuable: true}, sent(denied), true, true},
+		"spent":                        {&Record{Rescuable: true, Max: 1}, sent(unavailable), false, false},
+		"no retry to spare":            {&Record{Rescuable: true, Allow: func() bool { return false }}, sent(unavailable), false, false},
+		"a retry to spare":             {&Record{Rescuable: true, Allow: func() bool { return true }}, sent(unavailable), false, true},
+	} {
+		r := c.record
+		assert.False(t, r.Again(unavailable), "%s: it was not tried", name)
+		r.Picked(t.Context(), "seq1", "")
+		r.Done(c.info, c.denied)
+		assert.False(t, r.Again(nil), name)
+		assert.Equal(t, c.want, r.Again(c.info.Err), name)
+		r.Refused(func() error { return nil })
+		assert.False(t, r.Again(c.info.Err), "%s: it would be refused again", name)
+	}
+}
+
+func TestAnObserverThatPanicsCostsNothing(t *testing.T) {
+	r := &Record{Observe: func(context.Context, Observed) { panic("on purpose") }}
+	r.Picked(t.Context(), "seq1", "a:1")
+	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true}, false)
+	assert.Equal(t, []Attempt{{Endpoint: "seq1", Sent: true}}, r.Attempts())
 }

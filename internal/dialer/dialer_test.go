@@ -16,16 +16,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb/internal/nettest"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func soon(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
 
 // greeter accepts connections, says hello and echoes lines.
 func greeter(t *testing.T, network, address string) string {
@@ -86,12 +80,12 @@ func TestANameIsResolvedAtEachDial(t *testing.T) {
 	for _, at := range []string{first, second} {
 		host, _, _ := net.SplitHostPort(at)
 		dns.Set("a.example.test", host)
-		conn, err := d.Dial(soon(t), "a.example.test:"+port(first))
+		conn, err := d.Dial(testkit.Context(t), "a.example.test:"+port(first))
 		require.NoError(t, err)
 		assert.Equal(t, at, conn.RemoteAddr().String())
 		talk(t, conn)
 	}
-	_, err := d.Dial(soon(t), "b.example.test:1")
+	_, err := d.Dial(testkit.Context(t), "b.example.test:1")
 	assert.ErrorContains(t, err, "no such host")
 }
 
@@ -101,7 +95,7 @@ func TestTheOtherFamilyIsTriedToo(t *testing.T) {
 	dns := nettest.NewDNS(t)
 	at := greeter(t, "tcp4", "127.0.0.2:0")
 	dns.Set("a.example.test", "::1", "127.0.0.2")
-	conn, err := (&Dialer{Resolver: dns.Resolver()}).Dial(soon(t), "a.example.test:"+port(at))
+	conn, err := (&Dialer{Resolver: dns.Resolver()}).Dial(testkit.Context(t), "a.example.test:"+port(at))
 	require.NoError(t, err)
 	assert.Equal(t, at, conn.RemoteAddr().String())
 	talk(t, conn)
@@ -117,7 +111,7 @@ func TestATunnelLeadsThroughTheProxyWhichResolvesTheName(t *testing.T) {
 			if secure {
 				d.ProxyTLS = proxy.Roots()
 			}
-			conn, err := d.Dial(soon(t), "a.example.test:5001")
+			conn, err := d.Dial(testkit.Context(t), "a.example.test:5001")
 			require.NoError(t, err)
 			assert.Equal(t, "a.example.test:5001", conn.RemoteAddr().String())
 			assert.Equal(t, "tcp", conn.RemoteAddr().Network())
@@ -130,7 +124,7 @@ func TestATunnelLeadsThroughTheProxyWhichResolvesTheName(t *testing.T) {
 func TestAProxyWithAnUntrustedCertificateGetsNoPassword(t *testing.T) {
 	proxy := nettest.NewProxy(t, true)
 	proxy.Demand("joe", "hush")
-	_, err := (&Dialer{Proxies: NewProxies(proxy.URL(), "")}).Dial(soon(t), "a.example.test:5001")
+	_, err := (&Dialer{Proxies: NewProxies(proxy.URL(), "")}).Dial(testkit.Context(t), "a.example.test:5001")
 	require.ErrorContains(t, err, "certificate")
 	assert.NotContains(t, err.Error(), "hush")
 	assert.Zero(t, proxy.Asked("a.example.test:5001"))
@@ -172,7 +166,7 @@ func TestTheEnvironmentNamesTheProxy(t *testing.T) {
 func TestABadProxyIsTheErrorOfTheDialsThatItMattersTo(t *testing.T) {
 	for _, bad := range []string{"http://", "socks5://joe:hush@proxy:1080", "http://joe:hush@pro xy:1", "://hush", "http://[hush"} {
 		p := NewProxies(bad, "b.example.test")
-		_, err := (&Dialer{Proxies: p}).Dial(soon(t), "a.example.test:5001")
+		_, err := (&Dialer{Proxies: p}).Dial(testkit.Context(t), "a.example.test:5001")
 		require.EqualError(t, err, "HTTPS_PROXY: not the URL of a proxy; want http://host:port or https://host:port", bad)
 		proxy, err := p.For("b.example.test:5001")
 		require.NoError(t, err)
@@ -218,7 +212,7 @@ func TestWhatGoesWrongWithAProxyIsToldWithoutItsPassword(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := &Dialer{Proxies: NewProxies("http://joe:hush@"+c.at, "")}
-			conn, err := d.Dial(soon(t), "a.example.test:5001")
+			conn, err := d.Dial(testkit.Context(t), "a.example.test:5001")
 			require.EqualError(t, err, fmt.Sprintf(c.want, c.at))
 			assert.Nil(t, conn)
 		})
@@ -243,7 +237,7 @@ func TestNothingThatFollowsTheProxysAnswerIsLost(t *testing.T) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nhello\n")
 		_, _ = io.Copy(io.Discard, conn)
 	})
-	conn, err := (&Dialer{Proxies: NewProxies("http://"+at, "")}).Dial(soon(t), "a.example.test:5001")
+	conn, err := (&Dialer{Proxies: NewProxies("http://"+at, "")}).Dial(testkit.Context(t), "a.example.test:5001")
 	require.NoError(t, err)
 	defer conn.Close()
 	line, err := bufio.NewReader(conn).ReadString('\n')

@@ -7,22 +7,24 @@ import (
 
 	"google.golang.org/grpc/balancer"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // choice is what a set has besides of which one endpoint at a time is picked.
 // Set.mu guards it.
 type choice struct {
-	state  selector.State
+	state  *selector.Chooser
 	active *endpoint         // nil: nobody
 	last   *endpoint         // who was active last, even if it has left the list
 	byID   map[int]*endpoint // the list and those that leave it
 	lastID int
-	wake   *time.Timer // nil: nothing happens by itself
 	// untold are switches that grpc has no snapshot of yet.
-	untold  []Event
-	reasons map[healthcheck.Reason]uint64 // switches so far, by a reason of healthcheck.Reasons
+	untold  []report.Event
+	reasons map[report.Reason]uint64 // switches so far, by a reason of report.Reasons
 	search  search
 	moving  moving
 }
@@ -30,34 +32,30 @@ type choice struct {
 // NewActivePassive makes the set of a policy that picks one endpoint at a time.
 func NewActivePassive(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	s := New(policy, cc, opts)
-	s.cfg = DefaultActivePassive()
-	s.choice = &choice{search: newSearch(), moving: make(moving), reasons: make(map[healthcheck.Reason]uint64)}
-	s.choice.state = selector.New(s.cfg.Failover.selector())
+	s.cfg = settings.DefaultActivePassive()
+	s.choice = &choice{search: newSearch(), moving: make(moving), reasons: make(map[report.Reason]uint64)}
+	s.choice.state = selector.NewChooser(s.cfg.Failover.Selector(), setLock{s}, s.chosenLocked)
 	return s
-}
-
-func (f *Failover) selector() selector.Config {
-	return selector.Config{FailBack: f.FailBack, HoldDown: f.HoldDown}
 }
 
 // pickableLocked tells whether a call would find somebody.
 func (s *Set) pickableLocked() bool {
 	if s.choice == nil {
-		return s.eligible.len() > 0
+		return s.eligible.Len() > 0
 	}
-	return s.choice.active != nil && s.choice.active.class == eligible
+	return s.choice.active != nil && s.choice.active.was.Class == judge.Eligible
 }
 
 // expectsLocked tells, while nobody is pickable, whether that may yet change
 // without anything getting better: somebody is on their way.
 func (s *Set) expectsLocked() bool {
 	if s.choice == nil {
-		return s.counts[undecided] > 0
+		return s.counts[judge.Undecided] > 0
 	}
 	if pinned := s.byName[s.choice.state.Pinned()]; pinned != nil {
-		return pinned.class == undecided
+		return pinned.was.Class == judge.Undecided
 	}
-	return s.choice.state.Waiting() || s.counts[undecided] > 0
+	return s.choice.state.Waiting() || s.counts[judge.Undecided] > 0
 }
 
 // admitLocked opens the endpoint's connection to picks, or closes it to them.
@@ -66,8 +64,8 @@ func (e *endpoint) admitLocked() {
 		return
 	}
 	c := e.set.choice
-	e.conn.setEligible(e.class == eligible && (c == nil || c.active == e))
-	if doubted := c != nil && c.active == e && e.standingLocked() == selector.Suspect; e.conn.doubted.Swap(doubted) != doubted {
+	e.conn.SetEligible(e.was.Class == judge.Eligible && (c == nil || c.active == e))
+	if doubted := c != nil && c.active == e && e.was.Standing == judge.Suspect; e.conn.SetDoubted(doubted) != doubted {
 		e.set.dirtyLocked() // whoever waits for that picks again
 	}
 }
@@ -93,76 +91,45 @@ func (s *Set) membersLocked() {
 	_ = s.chooseLocked(selector.Event{Kind: selector.EventMembers, Members: members}) // is no command
 }
 
-// observeLocked tells the choice what has become of an endpoint.
-func (e *endpoint) observeLocked() {
-	c := e.set.choice
-	if c == nil || c.byID[e.id] != e {
+// observeLocked tells the choice what has become of an endpoint, if that is news.
+func (e *endpoint) observeLocked(was judge.Judgement) {
+	c, before, is := e.set.choice, condition(was), condition(e.was)
+	if c == nil || c.byID[e.id] != e || is == before {
 		return
 	}
-	was, is := e.told, e.conditionLocked()
-	if is == was {
-		return
-	}
-	e.told = is
-	if c.active == e && was.Standing == selector.Fit {
-		c.search.ask() // in doubt about the active, ask everybody
+	if c.active == e && before.Standing == selector.Fit {
+		c.search.wanted.Ring() // in doubt about the active, ask everybody
 	}
 	_ = e.set.chooseLocked(selector.Event{Kind: selector.EventCondition, ID: e.id, Condition: is}) // is no command
 }
 
-// conditionLocked is what the choice has to know of an endpoint. It does not heed
-// that it is drained, which the choice knows.
-func (e *endpoint) conditionLocked() selector.Condition {
-	c := selector.Condition{Standing: e.standingLocked(), Reason: e.describeLocked().reason}
-	c.Claims = e.health.reason == healthcheck.ReasonServing
-	if e.health.state == healthcheck.Suspect {
-		c.Claims = e.told.Claims // its last word stands
-	}
-	return c
-}
+// chooseLocked lets something happen to the choice. The error is nil unless a
+// command was refused, which then has changed nothing.
+func (s *Set) chooseLocked(event selector.Event) error { return s.choice.state.Choose(event) }
 
-// chooseLocked lets something happen to the choice, and does what follows. The
-// error is nil unless a command was refused, which then has changed nothing.
-func (s *Set) chooseLocked(event selector.Event) error {
+// setLock is Set.mu as its timers take it.
+type setLock struct{ *Set }
+
+func (l setLock) Lock()   { l.mu.Lock() }
+func (l setLock) Unlock() { l.unlock() }
+
+// chosenLocked does what follows from an event of the choice.
+func (s *Set) chosenLocked(before selector.State, effects selector.Effects) {
 	c := s.choice
-	event.At = time.Now()
-	before := c.state
-	next, effects := before.Next(event)
-	if effects.Refused != nil {
-		return effects.Refused
-	}
-	c.state = next
-	s.armChoiceLocked(effects.Wake, event.At)
 	if sw := effects.Switch; sw.Number != 0 {
 		s.switchLocked(sw)
 	}
 	if effects.Changed {
-		active, _ := next.Active()
+		active, _ := c.state.Active()
 		s.activeLocked(c.byID[active.ID])
 	}
 	if effects.Multiple {
 		s.multipleLocked()
 	}
-	if before.Pinned() != next.Pinned() {
-		s.pinnedLocked(before.Pinned(), next.Pinned())
+	if is := c.state.Pinned(); before.Pinned() != is {
+		s.pinnedLocked(before.Pinned(), is)
 	}
 	s.seekLocked()
-	return nil
-}
-
-// armChoiceLocked has the choice woken when its time comes.
-func (s *Set) armChoiceLocked(at, now time.Time) {
-	c := s.choice
-	if c.wake != nil {
-		c.wake.Stop()
-		c.wake = nil
-	}
-	if at.IsZero() {
-		return
-	}
-	s.armLocked(&c.wake, at.Sub(now), func() {
-		_ = s.chooseLocked(selector.Event{Kind: selector.EventTime}) // is no command
-	})
 }
 
 // activeLocked makes an endpoint the active, or nobody. The one before is closed
@@ -193,9 +160,8 @@ func (s *Set) activeLocked(e *endpoint) {
 // gives the streams on the endpoint that was active their time.
 func (s *Set) switchLocked(sw selector.Switch) {
 	s.choice.reasons[sw.Reason.Bounded()]++
-	s.choice.untold = append(s.choice.untold, Event{
-		Kind: EventSwitch, Endpoint: sw.To.Name, Reason: sw.Reason, At: sw.At,
-		Switch: Switch{Number: sw.Number, From: sw.From.Name, To: sw.To.Name},
+	s.choice.untold = append(s.choice.untold, report.Event{
+		Kind: report.EventSwitch, Endpoint: sw.To.Name, Reason: sw.Reason, At: sw.At, Switch: sw.Report(),
 	})
 	s.moveStreamsLocked(sw)
 }
@@ -203,13 +169,13 @@ func (s *Set) switchLocked(sw selector.Switch) {
 // multipleLocked makes an event of it that several endpoints say that they serve,
 // or that they have ceased to.
 func (s *Set) multipleLocked() {
-	event := Event{
-		Kind: EventMultipleActive, From: oneActive, To: multipleActive, At: time.Now(),
-		Reason: healthcheck.ReasonMultipleActive, Detail: healthcheck.CleanDetail(strings.Join(s.choice.state.Multiple(), ", ")),
+	event := report.Event{
+		Kind: report.EventMultipleActive, From: report.OneActive, To: report.MultipleActive, At: time.Now(),
+		Reason: report.ReasonMultipleActive, Detail: cleantext.Detail(strings.Join(s.choice.state.Multiple(), ", ")),
 	}
 	if s.choice.state.Multiple() == nil {
 		event.From, event.To = event.To, event.From
-		event.Reason, event.Detail = healthcheck.ReasonNone, ""
+		event.Reason, event.Detail = report.ReasonNone, ""
 	}
 	s.emitLocked(event)
 }
@@ -219,17 +185,17 @@ func (s *Set) multipleLocked() {
 func (s *Set) pinnedLocked(was, is string) {
 	s.dirtyLocked()
 	if was != "" {
-		s.emitLocked(Event{Kind: EventPin, Endpoint: was, From: pinned, To: unpinned, At: time.Now()})
+		s.emitLocked(report.Event{Kind: report.EventPin, Endpoint: was, From: report.Pinned, To: report.Unpinned, At: time.Now()})
 	}
 	if is != "" {
-		s.emitLocked(Event{Kind: EventPin, Endpoint: is, From: unpinned, To: pinned, At: time.Now()})
+		s.emitLocked(report.Event{Kind: report.EventPin, Endpoint: is, From: report.Unpinned, To: report.Pinned, At: time.Now()})
 	}
 }
 
 // stopChoosingLocked ends what happens by itself. Set.Close waits for the rest.
 func (s *Set) stopChoosingLocked() {
 	if c := s.choice; c != nil {
-		s.armChoiceLocked(time.Time{}, time.Time{})
+		c.state.Stop()
 		c.moving.stop()
 		c.active = nil
 	}
@@ -241,32 +207,20 @@ func (s *Set) reconfigureLocked() {
 		return
 	}
 	if s.cfg.Failover == nil { // of a parent policy that knows no better
-		s.cfg.Failover = DefaultActivePassive().Failover
+		s.cfg.Failover = settings.DefaultActivePassive().Failover
 	}
-	_ = s.chooseLocked(selector.Event{Kind: selector.EventConfig, Config: s.cfg.Failover.selector()}) // is no command
+	_ = s.chooseLocked(selector.Event{Kind: selector.EventConfig, Config: s.cfg.Failover.Selector()}) // is no command
 }
 
 // untoldLocked gives the switches that the snapshot being made is the first to
 // know of.
-func (s *Set) untoldLocked() []Event {
+func (s *Set) untoldLocked() []report.Event {
 	if s.choice == nil {
 		return nil
 	}
 	untold := s.choice.untold
 	s.choice.untold = nil
 	return untold
-}
-
-// tell makes switches known, now that no call is given to who was active before.
-func (s *Set) tell(switches []Event) {
-	if len(switches) == 0 {
-		return
-	}
-	s.mu.Lock()
-	defer s.unlock()
-	for _, e := range switches {
-		s.emitLocked(e)
-	}
 }
 
 // likeliest gives of several connections the one to pick although nobody is

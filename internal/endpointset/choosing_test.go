@@ -15,14 +15,21 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/report"
 )
 
-func (f *fixture) switches() []Switch {
-	var list []Switch
+// taken is one switch, without its reason and time.
+type taken struct {
+	number   uint64
+	from, to string
+}
+
+func (f *fixture) switches() []taken {
+	var list []taken
 	for _, e := range f.set.Events() {
-		if e.Kind == EventSwitch {
-			list = append(list, e.Switch)
+		if e.Kind == report.EventSwitch {
+			list = append(list, taken{e.Switch.Number, e.Switch.From, e.Switch.To})
 		}
 	}
 	return list
@@ -64,7 +71,7 @@ func TestTheActiveFollowsTheEndpointThatServes(t *testing.T) {
 		f.server("a").set(serving())
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{"c"}, f.picked(), "it stays, although a is preferred")
-		assert.Equal(t, []Switch{{1, "", "a"}, {2, "a", "b"}, {3, "b", "c"}}, f.switches())
+		assert.Equal(t, []taken{{1, "", "a"}, {2, "a", "b"}, {3, "b", "c"}}, f.switches())
 	}, activePassive)
 }
 
@@ -82,7 +89,7 @@ func TestAnActiveWhoseConnectionIsLostHasTheTimeToConnectAnew(t *testing.T) {
 		f.conn("a").become(connectivity.Idle, nil)
 		f.conn("a").become(connectivity.TransientFailure, errRefused)
 		assert.Equal(t, []string{"b"}, f.picked(), "refused is refused")
-		assert.Equal(t, []Switch{{1, "", "a"}, {2, "a", "b"}}, f.switches())
+		assert.Equal(t, []taken{{1, "", "a"}, {2, "a", "b"}}, f.switches())
 		f.conn("b").become(connectivity.Idle, nil)
 		f.awaitTry("a")
 		f.up("a")
@@ -154,7 +161,7 @@ func TestWhenTheActiveIsInDoubtEveryoneIsAskedAtOnce(t *testing.T) {
 		for _, name := range []string{"a", "b", "c"} {
 			before[name] = f.server(name).checkCalls("")
 		}
-		f.set.byName["a"].checker.Doubt(healthcheck.ReasonSilence)
+		f.set.byName["a"].checker.Doubt(report.ReasonSilence)
 		synctest.Wait()
 		for name, n := range before {
 			assert.Equal(t, n+1, f.server(name).checkCalls(""), name)
@@ -164,7 +171,7 @@ func TestWhenTheActiveIsInDoubtEveryoneIsAskedAtOnce(t *testing.T) {
 }
 
 // slowChecks leaves nothing to chance: what is asked within an hour was asked for.
-func slowChecks(c *Config) {
+func slowChecks(c *settings.Config) {
 	c.HealthCheck.Interval = time.Hour
 	c.HealthCheck.Timeout = time.Second
 	c.HealthCheck.NoWatch = true
@@ -176,7 +183,7 @@ func TestWhileNobodyIsActiveTheSearchGoesOnAtAGrowingPaceUpToASecond(t *testing.
 		f.server("b").set(notServing())
 		f.up("a", "b")
 		f.server("a").set(notServing())
-		f.set.byName["a"].checker.Doubt(healthcheck.ReasonSilence)
+		f.set.byName["a"].checker.Doubt(report.ReasonSilence)
 		synctest.Wait()
 		asked := func(d time.Duration) int {
 			before := f.server("b").checkCalls("")
@@ -223,14 +230,14 @@ func TestAnActiveWhoseCallsFailIsEjectedAndComesBackAsAStandbyWithoutATrial(t *t
 			r.Done(balancer.DoneInfo{Err: status.Error(codes.Unavailable, "no"), BytesSent: true})
 		}
 		assert.Equal(t, []string{"b"}, f.picked())
-		assert.Equal(t, StateEjected, f.status("a").State)
+		assert.Equal(t, report.StateEjected, f.status("a").State)
 		time.Sleep(2 * time.Second)
-		assert.Equal(t, StateHealthy, f.status("a").State)
+		assert.Equal(t, report.StateHealthy, f.status("a").State)
 		assert.Equal(t, []string{"b"}, f.picked())
 		events := f.set.Events()
 		for _, e := range events {
 			if e.Switch.To == "b" {
-				assert.Equal(t, healthcheck.ReasonCallsFailing, e.Reason)
+				assert.Equal(t, report.ReasonCallsFailing, e.Reason)
 			}
 		}
 	}, activePassive)
@@ -259,7 +266,7 @@ func TestPinsAreEvents(t *testing.T) {
 		require.NoError(t, f.push("b"))
 		var pins []string
 		for _, e := range f.set.Events() {
-			if e.Kind == EventPin {
+			if e.Kind == report.EventPin {
 				pins = append(pins, e.String())
 			}
 		}
@@ -317,7 +324,7 @@ func TestAClosedSetRefusesCommands(t *testing.T) {
 		assert.ErrorIs(t, f.set.SetDrained("b", true), ErrClosed)
 		f.set.mu.Lock()
 		defer f.set.unlock()
-		assert.Nil(t, f.set.choice.wake)
+		assert.False(t, f.set.choice.state.Waits())
 		assert.Empty(t, f.set.choice.moving)
 	}, activePassive)
 }

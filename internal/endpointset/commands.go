@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // command carries out a command. When it has returned, calls find what it has
@@ -57,35 +56,11 @@ func (s *Set) drainLocked(name string, drained bool) error {
 	return s.chooseLocked(selector.Event{Kind: kind, Name: name})
 }
 
-// FailoverStatus tells of the active of a set that picks one endpoint at a time.
-type FailoverStatus struct {
-	// Active is its name, "" if nobody is; Since is since when that is so.
-	Active string
-	Since  time.Time
-	// Lost is why nobody is active; healthcheck.ReasonNone if somebody is.
-	Lost healthcheck.Reason
-	// Last is who was active last, who may be so still; "" before the first choice.
-	Last string
-	// Switches counts the switches so far, and Reasons those for each reason, which
-	// is one of healthcheck.Reasons.
-	Switches uint64
-	Reasons  map[healthcheck.Reason]uint64
-	// Pinned is the name that the active is pinned to, "" for none.
-	Pinned string
-	// Multiple are the names of those who say that they serve, if that is more
-	// than one.
-	Multiple []string
-}
-
-func (s *Set) failoverLocked() *FailoverStatus {
+func (s *Set) failoverLocked() *report.FailoverStatus {
 	if s.choice == nil {
 		return nil
 	}
-	state := s.choice.state
-	active, _ := state.Active()
-	return &FailoverStatus{
-		Active: active.Name, Since: state.Since(), Lost: state.Lost(), Last: state.Last().Name,
-		Switches: state.Number(), Reasons: maps.Clone(s.choice.reasons),
-		Pinned: state.Pinned(), Multiple: state.Multiple(),
-	}
+	status := s.choice.state.Status()
+	status.Reasons = maps.Clone(s.choice.reasons)
+	return &status
 }

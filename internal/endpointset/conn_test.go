@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 	grpcresolver "google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // grpc: TestRoundRobin_OneServerDown.
@@ -226,6 +228,7 @@ func TestNewsOfARetiredConnectionIsIgnored(t *testing.T) {
 		old := f.conn("a")
 		health := old.health
 		old.become(connectivity.Idle, nil)
+		synctest.Wait()
 		assert.Equal(t, "SHUTDOWN", old.history()[len(old.history())-1], "the last that it is told")
 		made := len(f.all())
 		for _, s := range []connectivity.State{connectivity.Ready, connectivity.TransientFailure, connectivity.Idle, connectivity.Shutdown} {
@@ -273,9 +276,9 @@ func TestCallsOnARemovedEndpointFinishAndCount(t *testing.T) {
 		sc := f.conn("a")
 		sc.become(connectivity.Idle, nil) // GOAWAY: the call goes on
 		f.up("a")
-		assert.Equal(t, Counts{Picked: 1, InFlight: 1}, f.status("a").Counts)
+		assert.Equal(t, report.CallStats{Picked: 1, InFlight: 1}, f.status("a").Calls)
 		r.Done(balancer.DoneInfo{BytesReceived: true})
-		assert.Equal(t, Counts{Picked: 1, Heard: 1}, f.status("a").Counts)
+		assert.Equal(t, report.CallStats{Picked: 1, Heard: 1}, f.status("a").Calls)
 
 		r, err = f.last().Picker.Pick(pickInfo())
 		require.NoError(t, err)
@@ -299,7 +302,7 @@ func TestCountersSurviveSnapshotsAndReconnects(t *testing.T) {
 			f.conn("a").become(connectivity.Idle, nil)
 			f.up("a")
 		}
-		assert.Equal(t, Counts{Picked: 6, Heard: 6}, f.status("a").Counts)
+		assert.Equal(t, report.CallStats{Picked: 6, Heard: 6}, f.status("a").Calls)
 		e := f.set.list[0]
 		assert.Empty(t, e.retired, "connections without calls are let go")
 	})
@@ -309,18 +312,18 @@ func TestCountersSurviveSnapshotsAndReconnects(t *testing.T) {
 func TestDoneTellsWhatWasHeardAndWhatSpeaksAgainstTheEndpoint(t *testing.T) {
 	for name, c := range map[string]struct {
 		info balancer.DoneInfo
-		want Counts
+		want report.CallStats
 	}{
-		"an answer":               {balancer.DoneInfo{BytesSent: true, BytesReceived: true}, Counts{Picked: 1, Heard: 1}},
-		"a lost pick":             {balancer.DoneInfo{}, Counts{Picked: 1}},
-		"an error of the call":    {balancer.DoneInfo{Err: status.Error(codes.NotFound, ""), BytesReceived: true}, Counts{Picked: 1, Heard: 1}},
-		"a canceled call":         {balancer.DoneInfo{Err: status.Error(codes.Canceled, "")}, Counts{Picked: 1}},
-		"UNAVAILABLE":             {balancer.DoneInfo{Err: status.Error(codes.Unavailable, "")}, Counts{Picked: 1, Failed: 1}},
-		"UNAVAILABLE, answered":   {balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesReceived: true}, Counts{Picked: 1, Heard: 1, Failed: 1}},
-		"DEADLINE_EXCEEDED":       {balancer.DoneInfo{Err: status.Error(codes.DeadlineExceeded, "")}, Counts{Picked: 1, Failed: 1}},
-		"INTERNAL":                {balancer.DoneInfo{Err: status.Error(codes.Internal, "")}, Counts{Picked: 1, Failed: 1}},
-		"INTERNAL, answered":      {balancer.DoneInfo{Err: status.Error(codes.Internal, ""), BytesReceived: true}, Counts{Picked: 1, Heard: 1}},
-		"an error with no status": {balancer.DoneInfo{Err: errors.New("eof")}, Counts{Picked: 1, Failed: 1}},
+		"an answer":               {balancer.DoneInfo{BytesSent: true, BytesReceived: true}, report.CallStats{Picked: 1, Heard: 1}},
+		"a lost pick":             {balancer.DoneInfo{}, report.CallStats{Picked: 1}},
+		"an error of the call":    {balancer.DoneInfo{Err: status.Error(codes.NotFound, ""), BytesReceived: true}, report.CallStats{Picked: 1, Heard: 1}},
+		"a canceled call":         {balancer.DoneInfo{Err: status.Error(codes.Canceled, "")}, report.CallStats{Picked: 1}},
+		"UNAVAILABLE":             {balancer.DoneInfo{Err: status.Error(codes.Unavailable, "")}, report.CallStats{Picked: 1, Failed: 1}},
+		"UNAVAILABLE, answered":   {balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesReceived: true}, report.CallStats{Picked: 1, Heard: 1, Failed: 1}},
+		"DEADLINE_EXCEEDED":       {balancer.DoneInfo{Err: status.Error(codes.DeadlineExceeded, "")}, report.CallStats{Picked: 1, Failed: 1}},
+		"INTERNAL":                {balancer.DoneInfo{Err: status.Error(codes.Internal, "")}, report.CallStats{Picked: 1, Failed: 1}},
+		"INTERNAL, answered":      {balancer.DoneInfo{Err: status.Error(codes.Internal, ""), BytesReceived: true}, report.CallStats{Picked: 1, Heard: 1}},
+		"an error with no status": {balancer.DoneInfo{Err: errors.New("eof")}, report.CallStats{Picked: 1, Failed: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, f *fixture) {
@@ -328,33 +331,10 @@ func TestDoneTellsWhatWasHeardAndWhatSpeaksAgainstTheEndpoint(t *testing.T) {
 				f.up("a")
 				r, err := f.last().Picker.Pick(pickInfo())
 				require.NoError(t, err)
-				assert.Equal(t, Counts{Picked: 1, InFlight: 1}, f.status("a").Counts)
+				assert.Equal(t, report.CallStats{Picked: 1, InFlight: 1}, f.status("a").Calls)
 				r.Done(c.info)
-				assert.Equal(t, c.want, f.status("a").Counts)
+				assert.Equal(t, c.want, f.status("a").Calls)
 			})
-		})
-	}
-}
-
-func TestFailuresInARowEndWithAnAnswer(t *testing.T) {
-	for name, answer := range map[string]balancer.DoneInfo{
-		"that is good":           {BytesReceived: true},
-		"that is the call's own": {BytesReceived: true, Err: status.Error(codes.NotFound, "")},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := &conn{endpoint: &endpoint{set: New("p", newFakeChannel(t), balancer.BuildOptions{})}}
-			done := c.newDone()
-			failure := balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesReceived: true}
-			for range 3 {
-				done(failure)
-			}
-			done(balancer.DoneInfo{})                                      // a lost pick says nothing
-			done(balancer.DoneInfo{Err: status.Error(codes.Canceled, "")}) // nor does a call given up
-			done(failure)
-			assert.Equal(t, 4, c.streak.n)
-			done(answer)
-			done(failure)
-			assert.Equal(t, 1, c.streak.n)
 		})
 	}
 }
@@ -432,7 +412,7 @@ func TestCloseWaitsForAPublicationUnderWay(t *testing.T) {
 		require.NoError(t, f.push("a"))
 		f.up("a")
 		f.set.mu.Lock()
-		f.set.flushing = true // the flusher is said to rest: the user's call publishes
+		f.set.due = true // a publication is said to wait
 		f.set.mu.Unlock()
 		entered, release := make(chan struct{}), make(chan struct{})
 		f.onUpdate(func(balancer.State) {

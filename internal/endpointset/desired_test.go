@@ -12,7 +12,8 @@ import (
 	"google.golang.org/grpc/serviceconfig"
 	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -80,11 +81,11 @@ func TestAListThatHasLostItsIdentityIsRefusedAndTheOldOneStaysInForce(t *testing
 		f.up("a:1")
 		assert.Equal(t, balancer.ErrBadResolverState, update(lost))
 		assert.Equal(t, []string{"a:1"}, f.picked())
-		assert.ErrorIs(t, f.set.Status().ListError, errIdentityLost)
+		assert.Contains(t, f.set.Status().Notes, "the newest list is not in effect: "+errIdentityLost.Error())
 		events := f.set.Events()
 		last := events[len(events)-1]
-		assert.Equal(t, listRefused, last.To)
-		assert.Equal(t, healthcheck.CleanDetail(errIdentityLost.Error()), last.Detail)
+		assert.Equal(t, report.ListRefused, last.To)
+		assert.Equal(t, cleantext.Detail(errIdentityLost.Error()), last.Detail)
 		empty := state
 		empty.Endpoints = nil
 		assert.Equal(t, balancer.ErrBadResolverState, update(empty))

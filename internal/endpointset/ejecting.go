@@ -3,6 +3,8 @@ package endpointset
 import (
 	"math/rand/v2"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/judge"
 )
 
 // callsFail hears of a connection on which as many calls in a row have failed as
@@ -10,8 +12,8 @@ import (
 func (s *Set) callsFail(c *conn) {
 	s.mu.Lock()
 	defer s.unlock()
-	if e := c.endpoint; !s.closed && e.conn == c && e.class == eligible && s.canSpareLocked() {
-		e.ejectionLocked(callsFail)
+	if e := c.endpoint; !s.closed && e.conn == c && e.was.Class == judge.Eligible && s.canSpareLocked() && e.ejectLocked(callsFail) {
+		e.applyLocked()
 	}
 }
 
@@ -20,8 +22,8 @@ func (s *Set) callsFail(c *conn) {
 func (s *Set) trialEnds(c *conn, event ejectionEvent) {
 	s.mu.Lock()
 	defer s.unlock()
-	if e := c.endpoint; !s.closed && e.conn == c {
-		e.ejectionLocked(event)
+	if e := c.endpoint; !s.closed && e.conn == c && e.ejectLocked(event) {
+		e.applyLocked()
 	}
 }
 
@@ -31,18 +33,21 @@ func (s *Set) canSpareLocked() bool {
 	if s.choice != nil && s.choice.state.Pinned() != "" {
 		return false
 	}
-	return s.eligible.len() > 1 && 2*(len(s.ejections)+1) <= len(s.list)
+	return s.eligible.Len() > 1 && 2*(len(s.ejections)+1) <= len(s.list)
 }
 
 // pardonLocked lets all ejected endpoints back in, since there is nobody else.
 func (s *Set) pardonLocked() {
 	for e := range s.ejections {
-		e.ejectionLocked(pardon)
+		if e.ejectLocked(pardon) {
+			e.applyLocked()
+		}
 	}
 }
 
-// ejectionLocked moves the ejection and does what follows from it.
-func (e *endpoint) ejectionLocked(event ejectionEvent) {
+// ejectLocked moves the ejection, and tells whether its phase has changed: then
+// applyLocked is to follow.
+func (e *endpoint) ejectLocked(event ejectionEvent) (changed bool) {
 	s, was := e.set, e.ejection
 	now := time.Now()
 	limits := ejectionLimits{base: s.cfg.Ejection.BaseTime, most: s.cfg.Ejection.MaxTime, u: rand.Float64()}
@@ -51,7 +56,7 @@ func (e *endpoint) ejectionLocked(event ejectionEvent) {
 		e.ejection = e.ejection.next(callAnswered, now, limits)
 	}
 	if e.ejection == was {
-		return
+		return false
 	}
 	if e.ejectionTimer != nil {
 		e.ejectionTimer.Stop()
@@ -59,7 +64,7 @@ func (e *endpoint) ejectionLocked(event ejectionEvent) {
 	}
 	if e.ejection.phase == ejected {
 		e.ejections++
-		s.after = append(s.after, func() { s.metrics.ejection(e.name) })
+		s.teller.Ejection(e.name)
 	}
 	if e.ejection.phase != admitted {
 		s.ejections[e] = struct{}{}
@@ -67,20 +72,18 @@ func (e *endpoint) ejectionLocked(event ejectionEvent) {
 	} else {
 		delete(s.ejections, e)
 		if e.conn != nil {
-			e.conn.streak.reset()
+			e.conn.Forgive()
 		}
 	}
 	e.offerTrialLocked()
-	if was.phase != e.ejection.phase {
-		e.settleLocked()
-	}
+	return was.phase != e.ejection.phase
 }
 
 // offerTrialLocked offers the connection to one call if the endpoint is on trial
 // and serves, and to none otherwise.
 func (e *endpoint) offerTrialLocked() {
 	if e.conn != nil {
-		e.conn.trial.Store(e.ejection.phase == onTrial && e.servesLocked())
+		e.conn.SetTrial(e.ejection.phase == onTrial && judge.Judge(e.facts()).Serves)
 	}
 	if e.ejection.phase != admitted {
 		e.set.dirtyLocked()
@@ -88,5 +91,9 @@ func (e *endpoint) offerTrialLocked() {
 }
 
 func (e *endpoint) armEjectionLocked(d time.Duration) {
-	e.set.armLocked(&e.ejectionTimer, d, func() { e.ejectionLocked(timeIsUp) })
+	e.set.armLocked(&e.ejectionTimer, d, func() {
+		if e.ejectLocked(timeIsUp) {
+			e.applyLocked()
+		}
+	})
 }

@@ -8,118 +8,99 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/selector"
-)
-
-// class is what an endpoint counts as in its set.
-type class uint8
-
-const (
-	// out: it cannot serve now.
-	out class = iota
-	// undecided: it is on its way, and nothing speaks against it yet. While
-	// nobody is eligible, calls wait for the undecided.
-	undecided
-	// eligible: it may be picked.
-	eligible
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // endpoint is one endpoint of a set. What is not marked immutable is guarded by
-// Set.mu.
+// Set.mu. What it is now is in was, and that follows from its facts; see judging.go.
 type endpoint struct {
-	set     *Set
-	name    string               // immutable
-	checker *healthcheck.Checker // immutable; nil if health checking is off
-	// healthCheck is what the checker was made with; immutable.
-	healthCheck healthcheck.Config
-	// target is where health is asked for, nil for the connection of the calls;
-	// service is what is asked for. Immutable.
-	target  *target
-	service string
-	// hasToken: calls carry a token of the endpoint's own. Immutable.
-	hasToken bool
-	want     wanted // immutable; the weight, zone and priority in force stand below
+	set  *Set
+	name string // immutable
+	want wanted // immutable; the weight, zone and priority in force stand below
+	asked
 
-	weight int    // its share of the calls
-	zone   string // where it stands
+	weight   int    // its share of the calls
+	zone     string // where it stands
+	priority int    // the lower, the more preferred
+	id       int    // of an active-passive set: see choosing.go
 
-	// What an active-passive set chooses by: see choosing.go.
-	id       int
-	priority int
-	told     selector.Condition // what the choice was told of it last
+	// Facts.
+	link          link
+	linkWhy       judge.Why // why there is no connection; kept until the next one is heard of
+	health        judge.Health
+	heardOf       uint64        // the number of the checker's transition that health is of
+	channel       judge.Channel // what grpc's own health check says, where there is one
+	channelDetail string
+	drained       bool
+	unlisted      bool // not in the list: no more, and picked until the new ones are decided; or not yet
+	validated
+	ejecting
 
-	// stop ends the probes on a connection of their own, if there are such.
-	stop context.CancelFunc
-	link link
-	conn *conn // nil while waiting
-	// connErr is why there is no connection, nextTry when the next attempt is
-	// due while waiting.
-	connErr    error
-	connReason healthcheck.Reason // of connErr
-	nextTry    time.Time
-	tries      int         // attempts to connect so far
-	knocks     int         // under way
-	timer      *time.Timer // ends the attempt while connecting, the pause while waiting
-	backoff    *backoff.ExponentialBackOff
+	was   judge.Judgement // what it is, and was told to be
+	since time.Time       // when was.State became what it is
 
-	// health is what the checker has found; channel is what grpc's own health
-	// check has, where there is one.
-	health  healthNow
-	channel channelHealth
-	// troubled since it last failed to connect or became unhealthy, until it is
-	// eligible again: such an endpoint is nobody's hope (it is out rather than
-	// undecided, however often it tries).
-	troubled bool
-	drained  bool
-	unlisted bool // not in the list: no more, and picked until the new ones are decided; or not yet
-	warming  bool // new in the list, and not decided yet
-
-	// validation is that of the present connection; see Options.Validator.
-	validation       validation
-	validationDetail string
-	validationTimer  *time.Timer // ends a pause; nil if there is none
-
+	warming bool  // new in the list, and not decided yet
+	conn    *conn // nil while waiting
+	dialing
 	// replaces is the endpoint whose place this one is to take, nil if none;
 	// patience ends the wait for that.
 	replaces *endpoint
 	patience *time.Timer
 
+	accounts
+	counted *pick.Conn // the one in Set.eligible, if eligible
+}
+
+// asked is how an endpoint is asked about its health. It is immutable but for stop.
+type asked struct {
+	checker *checking.Checker // nil if health checking is off
+	// healthCheck is what the checker was made with.
+	healthCheck healthcheck.Config
+	// target is where health is asked for, nil for the connection of the calls;
+	// service is what is asked for.
+	target  *target
+	service string
+	// stop ends the probes on a connection of their own, if there are such.
+	stop context.CancelFunc
+}
+
+// dialing is what an endpoint does to get a connection.
+type dialing struct {
+	nextTry time.Time   // when the next attempt is due, while waiting
+	tries   int         // attempts so far
+	knocks  int         // under way
+	timer   *time.Timer // ends the attempt while connecting, the pause while waiting
+	backoff *backoff.ExponentialBackOff
+}
+
+// validated is what is known of the server at the other end of the present
+// connection; see Options.Validator.
+type validated struct {
+	validation       validation
+	validationDetail string
+	validationTimer  *time.Timer // ends a pause; nil if there is none
+}
+
+// ejecting is what calls say about the endpoint.
+type ejecting struct {
 	ejection      ejection
 	ejectionTimer *time.Timer // ends its phase; nil if admitted
-
-	serves bool // servesLocked, at the last settling
-	sick   bool // unhealthy, at the last settling
-
-	shown       State // stateLocked, at the last settling; empty before the first
-	shownReason healthcheck.Reason
-	shownSince  time.Time
-
-	heardAt     time.Time         // when a call was last seen answered
-	transitions []TransitionCount // in order of their first
-	ejections   uint64
-	recorded    Counts // what the metrics have of the calls
-	picked      uint64 // the greatest Counts.Picked that was given
-
-	class class
-	slot  int // the place in Set.eligible, if eligible
-
-	retired []*conn // with calls in flight
-	folded  Counts  // of retired conns without
+	ejections     uint64
 }
 
-// healthNow is the set's copy of an endpoint's health, to be had without the
-// checker's lock.
-type healthNow struct {
-	state  healthcheck.State
-	reason healthcheck.Reason
-	detail string
-}
-
-// channelHealth is what grpc's own health check says on the present connection.
-type channelHealth struct {
-	failing bool
-	pending bool
-	err     error
+// accounts are what an endpoint has counted.
+type accounts struct {
+	heardAt     time.Time                // when a call was last seen answered
+	transitions []report.TransitionCount // in order of their first
+	recorded    report.CallStats         // what the metrics have of the calls
+	picked      uint64                   // the greatest CallStats.Picked that was given
+	retired     []*conn                  // with calls in flight
+	folded      report.CallStats         // of retired conns without
 }
 
 // stepLocked moves the link and does what follows from it.
@@ -127,7 +108,7 @@ func (e *endpoint) stepLocked(event linkEvent, err error) {
 	before := e.link
 	next, effects := before.next(event, len(e.want.addrs))
 	e.link = next
-	if (before.phase == ready) != (next.phase == ready) && e.set.cfg.NoneEligible == FailOpen {
+	if (before.phase == ready) != (next.phase == ready) && e.set.cfg.NoneEligible == settings.FailOpen {
 		e.set.dirtyLocked() // the connected are what counts then
 	}
 	if effects.retire {
@@ -137,8 +118,8 @@ func (e *endpoint) stepLocked(event linkEvent, err error) {
 		e.lostLocked(err)
 	}
 	if effects.failed {
-		e.troubled = true
-		e.connErr, e.connReason = err, connectReason(err)
+		e.was.Memory.Troubled = true
+		e.linkWhy = judge.Why{Reason: connectReason(err), Detail: cleantext.Detail(errorText(err))}
 	}
 	if effects.reset && e.backoff != nil {
 		e.backoff.Reset()
@@ -153,18 +134,19 @@ func (e *endpoint) stepLocked(event linkEvent, err error) {
 	case e.link.phase == ready || e.link.phase == closed:
 		e.disarmLocked()
 	}
-	e.settleLocked()
+	e.applyLocked()
 }
 
 // lostLocked forgets what was known by way of a connection that is gone.
 func (e *endpoint) lostLocked(err error) {
-	e.connErr, e.connReason = err, healthcheck.ReasonConnectionLost
-	e.channel = channelHealth{}
-	if e.health.state != healthcheck.Unhealthy {
-		e.health = healthNow{reason: healthcheck.ReasonConnectionLost}
+	e.linkWhy = judge.Why{Reason: report.ReasonConnectionLost, Detail: cleantext.Detail(errorText(err))}
+	e.channel, e.channelDetail = judge.Unheard, ""
+	if e.health.State != report.Unhealthy {
+		e.health = judge.Health{State: report.HealthUnknown, Why: judge.Why{Reason: report.ReasonConnectionLost}}
 	}
 	if e.checker != nil {
-		e.set.after = append(e.set.after, func() { e.checker.Reset(healthcheck.ReasonConnectionLost) })
+		t, _ := e.checker.Take(checking.Event{Kind: checking.EventReset, Reason: report.ReasonConnectionLost})
+		e.heardOf = t.Number // what was found before is history, delivered or not
 	}
 }
 
@@ -206,80 +188,6 @@ func (e *endpoint) disarmLocked() {
 	}
 }
 
-// classifyLocked says what the endpoint counts as now.
-func (e *endpoint) classifyLocked() class {
-	if e.drained || e.link.phase == closed {
-		return out
-	}
-	switch e.standingLocked() {
-	case selector.Fit, selector.Suspect:
-		return eligible
-	case selector.Undecided:
-		return undecided
-	default:
-		return out
-	}
-}
-
-// standingLocked says what speaks for the endpoint, drained or not.
-func (e *endpoint) standingLocked() selector.Standing {
-	switch {
-	case e.servesLocked() && e.ejection.phase != admitted:
-		return selector.Out
-	case e.servesLocked() && e.health.state == healthcheck.Suspect:
-		return selector.Suspect
-	case e.servesLocked():
-		return selector.Fit
-	case e.troubled || e.channel.failing || e.validation.failed() || e.health.state == healthcheck.Unhealthy:
-		return selector.Out
-	default:
-		return selector.Undecided
-	}
-}
-
-// servesLocked tells whether the endpoint could be picked, drained or not.
-func (e *endpoint) servesLocked() bool {
-	usable := e.health.state == healthcheck.Healthy || e.health.state == healthcheck.Suspect
-	return e.link.phase == ready && usable && !e.channel.failing && !e.channel.pending && e.validatedLocked()
-}
-
-// settleLocked brings the endpoint's class, and the set's accounts of classes,
-// up to date with the rest of its state. It takes the same time however large
-// the set is.
-func (e *endpoint) settleLocked() {
-	s, was := e.set, e.class
-	e.class = e.classifyLocked()
-	if serves := e.servesLocked(); serves != e.serves {
-		e.serves = serves
-		e.offerTrialLocked()
-	}
-	if e.serves {
-		e.troubled = false
-		var effects linkEffects
-		e.link, effects = e.link.next(linkProven, len(e.want.addrs))
-		if effects.reset && e.backoff != nil {
-			e.backoff.Reset()
-		}
-	} else if e.class == out && !e.drained {
-		e.troubled = true
-	}
-	e.admitLocked()
-	if e.class != was {
-		s.reclassLocked(e, was)
-	}
-	e.observeLocked()
-	s.rescueLocked(e, was)
-	e.showLocked()
-	if e.warming && e.class != undecided {
-		e.warming = false
-		s.warming--
-		s.releaseLocked()
-	}
-	if e.replaces != nil && e.class != undecided {
-		s.renewedLocked(e)
-	}
-}
-
 // addressText is the endpoint's address for people.
 func (e *endpoint) addressText() string {
 	if e.conn != nil {
@@ -289,16 +197,29 @@ func (e *endpoint) addressText() string {
 }
 
 // transition hears of a change of the endpoint's health, from its checker.
-func (e *endpoint) transition(t healthcheck.Transition) {
+func (e *endpoint) transition(t checking.Transition) {
 	s := e.set
 	s.mu.Lock()
 	defer s.unlock()
-	if s.closed || e.link.phase == closed {
+	if s.closed || e.link.phase == closed || t.Number <= e.heardOf {
 		return
 	}
-	e.health = healthNow{state: t.To, reason: t.Reason, detail: t.Detail}
-	if t.To == healthcheck.Healthy {
+	e.takeLocked(t)
+}
+
+// doubtLocked has a healthy endpoint suspected, and probed at once.
+func (e *endpoint) doubtLocked(why report.Reason) {
+	if t, changed := e.checker.Take(checking.Event{Kind: checking.EventDoubt, Reason: why}); changed {
+		e.takeLocked(t)
+	}
+}
+
+// takeLocked takes in a change of the endpoint's health.
+func (e *endpoint) takeLocked(t checking.Transition) {
+	e.heardOf = t.Number
+	e.health = judge.Health{State: t.To, Why: judge.Why{Reason: t.Reason, Detail: t.Detail}}
+	if t.To == report.Healthy {
 		e.validateLocked(e.conn, nowHealthy)
 	}
-	e.settleLocked()
+	e.applyLocked()
 }

@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // lines gives the events about an endpoint, or about none, in short.
@@ -92,12 +93,12 @@ func TestAnEventTellsHowLongTheStateBeforeHadLasted(t *testing.T) {
 		synctest.Wait()
 		events := f.set.Events()
 		last := events[len(events)-1]
-		assert.Equal(t, EventNoneEligible, last.Kind)
+		assert.Equal(t, report.EventNoneEligible, last.Kind)
 		fall := events[len(events)-2]
 		assert.Equal(t, time.Minute, fall.Held)
 		assert.Equal(t, `endpoint "a": healthy -> unhealthy (not_serving) after 1m0s`, fall.String())
 		got := f.status("a")
-		assert.Equal(t, StateUnhealthy, got.State)
+		assert.Equal(t, report.StateUnhealthy, got.State)
 		assert.Equal(t, fall.At, got.Since)
 		assert.Equal(t, fall.Reason, got.Reason)
 
@@ -123,8 +124,8 @@ func TestAnEjectionIsAnEventAndSoIsItsEnd(t *testing.T) {
 		}
 		synctest.Wait()
 		assert.Equal(t, []string{"healthy -> ejected (calls_failing)"}, f.lines("a")[seen:])
-		assert.Equal(t, StateEjected, f.status("a").State)
-		assert.Equal(t, healthcheck.ReasonCallsFailing, f.status("a").Reason)
+		assert.Equal(t, report.StateEjected, f.status("a").State)
+		assert.Equal(t, report.ReasonCallsFailing, f.status("a").Reason)
 		f.set.mu.Lock()
 		f.set.pardonLocked()
 		f.set.unlock()
@@ -143,5 +144,72 @@ func TestTheEventsEndWithTheSet(t *testing.T) {
 		f.set.Close()
 		_, _, err = r.Next(t.Context())
 		assert.EqualError(t, err, "no more events: closed")
+	})
+}
+
+// eject has every call on an endpoint fail, until it is ejected.
+func (f *fixture) eject(t *testing.T, addr string) {
+	t.Helper()
+	for range 100 {
+		r, err := f.last().Picker.Pick(pickInfo())
+		require.NoError(t, err)
+		if r.SubConn == f.conn(addr) {
+			r.Done(balancer.DoneInfo{Err: status.Error(codes.Unavailable, "no"), BytesSent: true})
+		} else {
+			r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true})
+		}
+		synctest.Wait()
+		if f.status(addr).State == report.StateEjected {
+			return
+		}
+	}
+	t.Error("it is not ejected")
+}
+
+// The end of the connection ends the ejection too. That is one cause, so one event,
+// with the reason of now.
+func TestAnEjectedEndpointThatLosesItsConnectionMakesOneEvent(t *testing.T) {
+	for name, c := range map[string]struct {
+		state connectivity.State
+		err   error
+		want  string
+	}{
+		"it breaks": {connectivity.TransientFailure, errors.New("reset"), "ejected -> connecting (connection_lostreset)"},
+		"GOAWAY":    {connectivity.Idle, nil, "ejected -> connecting (connection_lost)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fixture) {
+				require.NoError(t, f.push("a", "b", "c"))
+				f.up("b", "c")
+				f.down(errRefused, "a") // the reason of an earlier failure is not that of a later one
+				f.awaitTry("a")
+				f.up("a")
+				time.Sleep(time.Hour)
+				f.eject(t, "a")
+				before := len(f.lines("a"))
+				f.conn("a").become(c.state, c.err)
+				synctest.Wait()
+				assert.Equal(t, []string{c.want}, f.lines("a")[before:])
+				f.up("a")
+				assert.Equal(t, []string{"connecting -> unknown ()", "unknown -> healthy (serving)"}, f.lines("a")[before+1:])
+			})
+		})
+	}
+}
+
+// Whatever ends an ejection, it is one event.
+func TestAnEjectedEndpointThatTurnsUnhealthyMakesOneEvent(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a", "b", "c"))
+		f.up("a", "b", "c")
+		f.eject(t, "a")
+		before := len(f.lines("a"))
+		f.server("a").set(notServing())
+		synctest.Wait()
+		assert.Equal(t, []string{"ejected -> unhealthy (not_serving)"}, f.lines("a")[before:])
+		require.NoError(t, f.set.SetDrained("a", true))
+		assert.Equal(t, []string{"unhealthy -> drained (drained)"}, f.lines("a")[before+1:])
+		f.down(errors.New("reset"), "a")
+		assert.Len(t, f.lines("a"), before+2, "it is drained, connected or not")
 	})
 }

@@ -7,8 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // ErrClosed is the error of what is asked of a client that is closed.
@@ -18,25 +20,12 @@ var ErrClosed = errors.New("the client is closed")
 // gives the number of the rest.
 const maxExplained = 8
 
-// Ineligible is why one endpoint may not be picked.
-type Ineligible struct {
-	Name string
-	// State is "unhealthy", "connecting", "unknown", "drained" and so on.
-	State  string
-	Reason healthcheck.Reason
-	// Detail is for people: an error's text, bounded.
-	Detail string
-	// For is how long it has been so, 0 if that is not known; NextTry is the
-	// time until the next attempt to connect, 0 if there is none to wait for.
-	For, NextTry time.Duration
-}
-
 // NoEligibleError explains why no endpoint may be picked. It is the plain error that
 // a picker gives.
 type NoEligibleError struct {
 	// Of is the length of the list; Endpoints explains the first few of it.
 	Of        int
-	Endpoints []Ineligible
+	Endpoints []report.IneligibleEndpoint
 	// more is how many others are not eligible either.
 	more int
 	// Pinned is the only endpoint that may be picked, "" if there is no such rule.
@@ -56,7 +45,7 @@ func (n *NoEligibleError) reasons() string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		b.WriteString(e.String())
+		b.WriteString(ineligibleText(e))
 	}
 	if n.more > 0 {
 		fmt.Fprintf(&b, " and %d more", n.more)
@@ -65,7 +54,7 @@ func (n *NoEligibleError) reasons() string {
 		b.WriteString("the list is empty")
 	}
 	if n.Pinned != "" {
-		fmt.Fprintf(&b, "; the active is pinned to %s", healthcheck.CleanDetail(n.Pinned))
+		fmt.Fprintf(&b, "; the active is pinned to %s", cleantext.Detail(n.Pinned))
 	}
 	if n.Resolver != "" {
 		b.WriteString("; the resolver: " + n.Resolver)
@@ -73,10 +62,10 @@ func (n *NoEligibleError) reasons() string {
 	return b.String()
 }
 
-// String gives, for example, `seq1 unhealthy (not_serving, 12s)`.
-func (e Ineligible) String() string {
+// ineligibleText returns, for example, `seq1 unhealthy (not_serving, 12s)`.
+func ineligibleText(e report.IneligibleEndpoint) string {
 	var facts []string
-	if e.Reason != healthcheck.ReasonNone {
+	if e.Reason != report.ReasonNone {
 		facts = append(facts, string(e.Reason))
 	}
 	if e.For > 0 {
@@ -92,9 +81,9 @@ func (e Ineligible) String() string {
 	if e.NextTry > 0 {
 		text += "; next try in " + roughly(e.NextTry)
 	}
-	name := healthcheck.CleanDetail(e.Name) // a foreign resolver may call it anything
+	name := cleantext.Detail(e.Name) // a foreign resolver may call it anything
 	if text == "" {
-		return name + " " + e.State
+		return name + " " + string(e.State)
 	}
 	return fmt.Sprintf("%s %s (%s)", name, e.State, text)
 }
@@ -112,22 +101,22 @@ func roughly(d time.Duration) string {
 }
 
 // Explain tells of each endpoint that is not eligible why.
-func (s *Set) Explain() *NoEligibleError {
+func (s *Set) Explain() error { return s.explain() }
+
+func (s *Set) explain() *NoEligibleError {
 	s.mu.Lock()
 	defer s.unlock()
 	return s.explainLocked()
 }
 
-func (s *Set) explain() error { return s.Explain() }
-
 func (s *Set) explainLocked() *NoEligibleError {
 	now := time.Now()
-	n := &NoEligibleError{Of: len(s.list), Resolver: healthcheck.CleanDetail(errorText(s.problem))}
+	n := &NoEligibleError{Of: len(s.list), Resolver: cleantext.Detail(errorText(s.problem))}
 	if s.choice != nil {
 		n.Pinned = s.choice.state.Pinned()
 	}
 	for _, e := range s.list {
-		if e.class == eligible {
+		if e.was.Class == judge.Eligible {
 			continue
 		}
 		if len(n.Endpoints) == maxExplained {
@@ -135,30 +124,30 @@ func (s *Set) explainLocked() *NoEligibleError {
 		}
 		n.Endpoints = append(n.Endpoints, e.explainLocked(now))
 	}
-	n.more = len(s.list) - s.counts[eligible] - len(n.Endpoints)
+	n.more = len(s.list) - s.counts[judge.Eligible] - len(n.Endpoints)
 	return n
 }
 
-func (e *endpoint) explainLocked(now time.Time) Ineligible {
-	d := e.describeLocked()
-	why := Ineligible{Name: e.name, State: string(d.state), Reason: d.reason, Detail: d.detail}
+func (e *endpoint) explainLocked(now time.Time) report.IneligibleEndpoint {
+	is := e.was
+	why := report.IneligibleEndpoint{Name: e.name, State: is.State, Reason: is.Reason, Detail: is.Detail}
 	switch {
-	case d.state == StateDrained:
-		why.Reason = healthcheck.ReasonNone // the state says it all
-	case d.state == StateConnecting:
-		why.Reason = healthcheck.ReasonNone // and here the detail does
+	case is.State == report.StateDrained:
+		why.Reason = report.ReasonNone // the state says it all
+	case is.State == report.StateConnecting:
+		why.Reason = report.ReasonNone // and here the detail does
 		if e.link.phase == waiting {
 			why.NextTry = max(0, e.nextTry.Sub(now))
 		}
-	case d.state != StateEjected && d.reason != healthcheck.ReasonChannelHealth:
-		why.For = now.Sub(e.shownSince)
+	case is.State != report.StateEjected && is.Reason != report.ReasonChannelHealth:
+		why.For = now.Sub(e.since)
 	}
 	return why
 }
 
 // plainly gives an error of the resolver's to the calls, as a text alone: it may
 // be a status error, which would end those that are willing to wait.
-func plainly(err error) error { return errors.New(healthcheck.CleanDetail(errorText(err))) }
+func plainly(err error) error { return errors.New(cleantext.Detail(errorText(err))) }
 
 // errorText gives the part of a connection error that says what happened.
 // grpc wraps it in words of its own.
@@ -166,19 +155,21 @@ func errorText(err error) string {
 	if err == nil {
 		return ""
 	}
-	if handshake, ok := errors.AsType[*transport.HandshakeError](err); ok {
+	var handshake *transport.HandshakeError
+	if errors.As(err, &handshake) {
 		return handshake.Cause()
 	}
-	if op, ok := errors.AsType[*net.OpError](err); ok {
+	var op *net.OpError
+	if errors.As(err, &op) {
 		return op.Error()
 	}
 	return err.Error()
 }
 
 // connectReason is why an attempt to connect has failed.
-func connectReason(err error) healthcheck.Reason {
-	if _, ok := errors.AsType[*transport.HandshakeError](err); ok || transport.IsAlert(err) {
-		return healthcheck.ReasonHandshakeFailed
+func connectReason(err error) report.Reason {
+	if errors.As(err, new(*transport.HandshakeError)) || transport.IsAlert(err) {
+		return report.ReasonHandshakeFailed
 	}
-	return healthcheck.ReasonConnectFailed
+	return report.ReasonConnectFailed
 }

@@ -19,24 +19,25 @@ import (
 	"google.golang.org/grpc/connectivity"
 	grpcresolver "google.golang.org/grpc/resolver"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestAnExplanationNamesEachEndpointAndItsReason(t *testing.T) {
 	for text, n := range map[string]*NoEligibleError{
 		"no eligible endpoint of 3: seq1 unhealthy (not_serving, 12s), " +
 			"seq2 connecting (dial tcp 127.0.0.1:5002: connection refused; next try in 1.2s), " +
-			"seq3 unhealthy (probe_timeout, 3.4s)": {Of: 3, Endpoints: []Ineligible{
-			{Name: "seq1", State: "unhealthy", Reason: healthcheck.ReasonNotServing, For: 12*time.Second + 345*time.Millisecond},
+			"seq3 unhealthy (probe_timeout, 3.4s)": {Of: 3, Endpoints: []report.IneligibleEndpoint{
+			{Name: "seq1", State: "unhealthy", Reason: report.ReasonNotServing, For: 12*time.Second + 345*time.Millisecond},
 			{Name: "seq2", State: "connecting", Detail: "dial tcp 127.0.0.1:5002: connection refused", NextTry: 1234 * time.Millisecond},
-			{Name: "seq3", State: "unhealthy", Reason: healthcheck.ReasonProbeTimeout, For: 3421 * time.Millisecond},
+			{Name: "seq3", State: "unhealthy", Reason: report.ReasonProbeTimeout, For: 3421 * time.Millisecond},
 		}},
-		"no eligible endpoint of 1: a drained": {Of: 1, Endpoints: []Ineligible{{Name: "a", State: "drained"}}},
-		"no eligible endpoint of 1: a unhealthy (unknown_service, 250ms: no health service named \"x\")": {Of: 1, Endpoints: []Ineligible{
-			{Name: "a", State: "unhealthy", Reason: healthcheck.ReasonUnknownService, For: 250 * time.Millisecond, Detail: `no health service named "x"`},
+		"no eligible endpoint of 1: a drained": {Of: 1, Endpoints: []report.IneligibleEndpoint{{Name: "a", State: "drained"}}},
+		"no eligible endpoint of 1: a unhealthy (unknown_service, 250ms: no health service named \"x\")": {Of: 1, Endpoints: []report.IneligibleEndpoint{
+			{Name: "a", State: "unhealthy", Reason: report.ReasonUnknownService, For: 250 * time.Millisecond, Detail: `no health service named "x"`},
 		}},
-		"no eligible endpoint of 1: a connecting; the resolver: bad": {Of: 1, Resolver: "bad", Endpoints: []Ineligible{{Name: "a", State: "connecting"}}},
-		"no eligible endpoint of 9: a unknown and 8 more":            {Of: 9, more: 8, Endpoints: []Ineligible{{Name: "a", State: "unknown"}}},
+		"no eligible endpoint of 1: a connecting; the resolver: bad": {Of: 1, Resolver: "bad", Endpoints: []report.IneligibleEndpoint{{Name: "a", State: "connecting"}}},
+		"no eligible endpoint of 9: a unknown and 8 more":            {Of: 9, more: 8, Endpoints: []report.IneligibleEndpoint{{Name: "a", State: "unknown"}}},
 		"no eligible endpoint of 0: the list is empty":               {},
 	} {
 		assert.EqualError(t, n, text)
@@ -59,7 +60,7 @@ func TestTheExplanationOfEachState(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		f.awaitTry("seq2")
 		f.down(refused, "seq2")
-		got := f.set.Explain()
+		got := f.set.explain()
 		assert.Equal(t, 5, got.Of)
 		require.Len(t, got.Endpoints, 5)
 		assert.Regexp(t, `^no eligible endpoint of 5: seq1 unhealthy \(not_serving, \d+(\.\d)?s\), `+
@@ -102,9 +103,9 @@ func TestTheExplanationOfALongListIsBoundedAndClean(t *testing.T) {
 		assert.Contains(t, text, " and 992 more; the resolver: ")
 		assert.NotContains(t, text, "\u202e")
 		assert.False(t, strings.ContainsFunc(text, unicode.IsControl), "%q", text)
-		assert.Len(t, f.set.Explain().Endpoints, maxExplained)
+		assert.Len(t, f.set.explain().Endpoints, maxExplained)
 		got := f.set.Status().Endpoints[0]
-		assert.False(t, strings.ContainsFunc(got.ConnectionErr+f.status(addrs[0]).Detail, unicode.IsControl))
+		assert.False(t, strings.ContainsFunc(got.ConnectionError+f.status(addrs[0]).Detail, unicode.IsControl))
 	})
 }
 
@@ -151,7 +152,7 @@ func TestAfterWaitEligibleAndSetDrainedTheSnapshotIsUpToDate(t *testing.T) {
 			return r.SubConn.(*fakeSubConn).address.Addr
 		}
 		f.set.mu.Lock()
-		f.set.flushing = true // the flusher is said to rest, for ever
+		f.set.due = true // a publication is said to wait
 		f.set.mu.Unlock()
 		f.conn("b").become(connectivity.Ready, nil)
 		_, err := f.set.WaitEligible(t.Context(), 2)
@@ -205,39 +206,39 @@ func TestStatusShowsEachEndpoint(t *testing.T) {
 		got := f.set.Status()
 		assert.Equal(t, "test_policy", got.Policy)
 		assert.Equal(t, connectivity.Connecting, got.Endpoints[0].Connection)
-		assert.Equal(t, `gRPC service "" on the calls' own connection`, got.Endpoints[0].Target)
+		assert.Equal(t, `gRPC service "" on the calls' own connection`, got.Endpoints[0].Probe.Target)
 		assert.Equal(t, start, got.Endpoints[0].Since)
 		time.Sleep(time.Second)
 		f.up("a")
 		f.down(errRefused, "b")
 		a, b := f.status("a"), f.status("b")
 		assert.Equal(t, connectivity.Ready, a.Connection)
-		assert.Equal(t, healthcheck.Healthy, a.Health)
-		assert.Equal(t, healthcheck.ReasonServing, a.Reason)
+		assert.Equal(t, report.Healthy, a.Health)
+		assert.Equal(t, report.ReasonServing, a.Reason)
 		assert.True(t, a.Eligible)
-		assert.True(t, a.Checked)
+		assert.True(t, a.Probe.On)
 		assert.Equal(t, start.Add(time.Second), a.Since)
-		assert.Equal(t, healthcheck.WatchAlive, a.Checker.Watch)
-		assert.Equal(t, healthcheck.KindGRPCWatch, a.Checker.Last.Kind)
-		assert.Empty(t, a.ConnectionErr)
+		assert.Equal(t, report.WatchAlive, a.Probe.Watch)
+		assert.Equal(t, report.KindGRPCWatch, a.Probe.Kind)
+		assert.Empty(t, a.ConnectionError)
 		assert.Equal(t, connectivity.TransientFailure, b.Connection)
-		assert.Equal(t, "connection refused", b.ConnectionErr)
+		assert.Equal(t, "connection refused", b.ConnectionError)
 		assert.False(t, b.Eligible)
 		assert.True(t, b.NextTry.After(time.Now()))
-		assert.False(t, f.set.Status().ProbesStretched)
+		assert.Empty(t, f.set.Status().Notes)
 	})
 }
 
 func TestStatusSaysWhatIsProbed(t *testing.T) {
-	for want, change := range map[string]func(*Config){
+	for want, change := range map[string]func(*settings.Config){
 		"connectivity only":                                  withoutChecks,
-		"HTTP GET http://a:8080/health":                      func(c *Config) { c.HealthCheck.HTTP = "http://{host}:8080/health" },
-		`gRPC service "x" on port 5000`:                      func(c *Config) { c.HealthCheck.Service, c.HealthCheck.GRPCPort = "x", 5000 },
-		`gRPC service "orders" on the calls' own connection`: func(c *Config) { c.HealthCheck.Service = "orders" },
+		"HTTP GET http://a:8080/health":                      func(c *settings.Config) { c.HealthCheck.HTTP = "http://{host}:8080/health" },
+		`gRPC service "x" on port 5000`:                      func(c *settings.Config) { c.HealthCheck.Service, c.HealthCheck.GRPCPort = "x", 5000 },
+		`gRPC service "orders" on the calls' own connection`: func(c *settings.Config) { c.HealthCheck.Service = "orders" },
 	} {
-		cfg := DefaultConfig()
+		cfg := settings.DefaultConfig()
 		change(&cfg)
-		e := &endpoint{healthCheck: cfg.HealthCheck, want: wanted{addrs: []grpcresolver.Address{{Addr: "a"}}}}
+		e := &endpoint{asked: asked{healthCheck: cfg.HealthCheck}, want: wanted{addrs: []grpcresolver.Address{{Addr: "a"}}}}
 		e.target, e.service = e.want.newTarget(cfg.HealthCheck)
 		assert.Equal(t, want, e.targetText())
 		e.link = link{phase: closed}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -81,6 +82,7 @@ func (c *fakeChannel) reenter() {
 var errChannelClosing = errors.New("the channel is being closed")
 
 func (c *fakeChannel) NewSubConn(addrs []resolver.Address, o balancer.NewSubConnOptions) (balancer.SubConn, error) {
+	c.reenter()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.refuse {
@@ -149,8 +151,20 @@ func (c *fakeChannel) updates() int {
 	return len(c.states)
 }
 
+// settle waits until the set's queue of calls has done what there was to do, or, in a
+// bubble, until everything waits.
+func (c *fakeChannel) settle() {
+	defer func() {
+		if recover() != nil { // not in a bubble
+			c.set.calls.Wait()
+		}
+	}()
+	synctest.Wait()
+}
+
 // all gives every SubConn ever made for an address, or for any.
 func (c *fakeChannel) all(addr ...string) []*fakeSubConn {
+	c.settle()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var out []*fakeSubConn
@@ -300,7 +314,10 @@ func (sc *fakeSubConn) GetOrBuildProducer(b balancer.ProducerBuilder) (balancer.
 func (sc *fakeSubConn) RegisterHealthListener(listener func(balancer.SubConnState)) {
 	sc.cc.reenter()
 	sc.mu.Lock()
-	assert.Equal(sc.cc.t, connectivity.Ready, sc.state, "a health listener is registered while not ready")
+	if sc.state != connectivity.Ready { // as grpc does
+		sc.mu.Unlock()
+		return
+	}
 	sc.health = listener
 	sc.round++
 	first := connectivity.Ready

@@ -15,13 +15,17 @@ import (
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
 	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // fixture is a set under a fake channel.
 type fixture struct {
 	*fakeChannel
 
-	cfg     Config
+	cfg     settings.Config
 	knocked atomic.Int64 // connections made otherwise than by SubConns
 }
 
@@ -29,7 +33,7 @@ func (f *fixture) dials() int { return int(f.knocked.Load()) }
 
 // inBubble runs a test in fake time with a set that is closed at the end. Each
 // option changes the configuration.
-func inBubble(t *testing.T, test func(t *testing.T, f *fixture), options ...func(*Config)) {
+func inBubble(t *testing.T, test func(t *testing.T, f *fixture), options ...func(*settings.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, options...)
@@ -38,8 +42,8 @@ func inBubble(t *testing.T, test func(t *testing.T, f *fixture), options ...func
 	})
 }
 
-func newFixture(t testingT, options ...func(*Config)) *fixture {
-	cfg := DefaultConfig()
+func newFixture(t testingT, options ...func(*settings.Config)) *fixture {
+	cfg := settings.DefaultConfig()
 	for _, o := range options {
 		o(&cfg)
 	}
@@ -71,12 +75,14 @@ func (f *fixture) close() {
 }
 
 // withoutChecks turns health checking off: a connection is enough.
-func withoutChecks(c *Config) { c.HealthCheck.Disabled = true }
+func withoutChecks(c *settings.Config) { c.HealthCheck.Disabled = true }
 
 // activePassive makes the set one that picks one endpoint at a time.
-func activePassive(c *Config) { c.Failover = new(Failover) }
+func activePassive(c *settings.Config) { c.Failover = new(settings.Failover) }
 
-func withPolicy(p NoneEligible) func(*Config) { return func(c *Config) { c.NoneEligible = p } }
+func withPolicy(p settings.NoneEligible) func(*settings.Config) {
+	return func(c *settings.Config) { c.NoneEligible = p }
+}
 
 func endpointsOf(addrs ...string) []grpcresolver.Endpoint {
 	list := make([]grpcresolver.Endpoint, 0, len(addrs))
@@ -143,18 +149,23 @@ func (f *fixture) state() connectivity.State {
 	return f.last().ConnectivityState
 }
 
-// pickerOf gives what a published picker of connections is made of, whether calls
-// carry records or not, and whether it is one.
-func pickerOf(published balancer.Picker) (*picker, bool) {
-	if plain, ok := published.(*plainPicker); ok {
-		return (*picker)(plain), true
-	}
-	p, ok := published.(*picker)
+// pickerOf gives a published picker of connections, and whether it is one.
+func pickerOf(published balancer.Picker) (*pick.Picker, bool) {
+	p, ok := published.(*pick.Picker)
 	return p, ok
 }
 
+// connsOf gives the connections that a pick knows.
+func connsOf(list []*pick.Conn) []*conn {
+	var out []*conn
+	for _, c := range list {
+		out = append(out, connOf(c))
+	}
+	return out
+}
+
 // snapshot gives the published picker, which is one of connections.
-func (f *fixture) snapshot() *picker {
+func (f *fixture) snapshot() *pick.Picker {
 	p, ok := pickerOf(f.last().Picker)
 	require.True(f.t, ok)
 	return p
@@ -203,7 +214,7 @@ func (f *fixture) refusal() string {
 	return err.Error()
 }
 
-func (f *fixture) status(name string) EndpointStatus {
+func (f *fixture) status(name string) report.EndpointStatus {
 	synctest.Wait()
 	for _, e := range f.set.Status().Endpoints {
 		if e.Name == name {
@@ -211,5 +222,8 @@ func (f *fixture) status(name string) EndpointStatus {
 		}
 	}
 	f.t.Errorf("no endpoint %q", name)
-	return EndpointStatus{}
+	return report.EndpointStatus{}
 }
+
+// defaultConsecutiveFailures is a part of the settings' defaults.
+const defaultConsecutiveFailures = 5

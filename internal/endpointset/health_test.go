@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestConnectedIsNotEligibleWithoutAVerdict(t *testing.T) {
@@ -62,13 +64,13 @@ func TestAHungEndpointIsSuspectAndThenOut(t *testing.T) {
 		sawSuspect := false
 		for f.status("a").Eligible {
 			require.False(t, time.Now().After(deadline), "still eligible after 1.7 s")
-			sawSuspect = sawSuspect || f.status("a").Health == healthcheck.Suspect
+			sawSuspect = sawSuspect || f.status("a").Health == report.Suspect
 			time.Sleep(10 * time.Millisecond)
 		}
 		assert.True(t, sawSuspect)
-		assert.Equal(t, healthcheck.ReasonProbeTimeout, f.status("a").Reason)
+		assert.Equal(t, report.ReasonProbeTimeout, f.status("a").Reason)
 		assert.Equal(t, []string{"b"}, f.picked())
-	}, func(c *Config) { c.HealthCheck.Jitter = healthcheck.NoJitter })
+	}, func(c *settings.Config) { c.HealthCheck.Jitter = healthcheck.NoJitter })
 }
 
 func TestAllUnhealthyFailsFastAndRecovers(t *testing.T) {
@@ -79,11 +81,11 @@ func TestAllUnhealthyFailsFastAndRecovers(t *testing.T) {
 		f.server("b").set(notServing())
 		assert.Equal(t, connectivity.TransientFailure, f.state())
 		assert.Equal(t, "no eligible endpoint of 2: a unhealthy (not_serving), b unhealthy (not_serving)", f.refusal())
-		assert.Equal(t, time.Now(), f.set.Status().NoneSince)
+		assert.Equal(t, time.Now(), f.set.Status().NoneEligibleSince)
 		f.server("b").set(serving())
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{"b"}, f.picked())
-		assert.Zero(t, f.set.Status().NoneSince)
+		assert.Zero(t, f.set.Status().NoneEligibleSince)
 	})
 }
 
@@ -123,8 +125,8 @@ func TestTransientFailureOfGrpcsHealthCheckTakesAnEndpointOut(t *testing.T) {
 		f.conn("a").healthBecomes(connectivity.TransientFailure, errors.New("health check failed. status=NOT_SERVING"))
 		assert.Equal(t, []string{"b"}, f.picked())
 		got := f.status("a")
-		assert.Equal(t, healthcheck.Unhealthy, got.Health)
-		assert.Equal(t, healthcheck.ReasonChannelHealth, got.Reason)
+		assert.Equal(t, report.Unhealthy, got.Health)
+		assert.Equal(t, report.ReasonChannelHealth, got.Reason)
 		assert.Equal(t, "health check failed. status=NOT_SERVING", got.Detail)
 
 		f.conn("b").healthBecomes(connectivity.TransientFailure, errors.New("the same"))
@@ -162,7 +164,7 @@ func TestGrpcsHealthCheckAndOursOfAnotherServiceMustBothPass(t *testing.T) {
 		assert.Equal(t, []string{"a"}, f.picked())
 		f.server("a").says("orders", notServing())
 		assert.Contains(t, f.refusal(), "a unhealthy (not_serving")
-	}, func(c *Config) { c.HealthCheck.Service = "orders" })
+	}, func(c *settings.Config) { c.HealthCheck.Service = "orders" })
 }
 
 // With grpc's health check on a service of its choice, ours has only to see that
@@ -244,9 +246,9 @@ func TestWithHealthCheckingOffAConnectionIsEnough(t *testing.T) {
 		f.up("a")
 		assert.Equal(t, []string{"a"}, f.picked())
 		got := f.status("a")
-		assert.False(t, got.Checked)
-		assert.Equal(t, "connectivity only", got.Target)
-		assert.Equal(t, healthcheck.ReasonConnected, got.Reason)
+		assert.False(t, got.Probe.On)
+		assert.Equal(t, "connectivity only", got.Probe.Target)
+		assert.Equal(t, report.ReasonConnected, got.Reason)
 		assert.Zero(t, f.server("a").checkCalls("")+f.server("a").watchCalls(""))
 		f.conn("a").become(connectivity.Idle, nil)
 		assert.True(t, f.waits())
@@ -276,7 +278,7 @@ func TestAServerWithoutHealthService(t *testing.T) {
 			require.NoError(t, f.push("a"))
 			f.up("a")
 			assert.Equal(t, []string{"a"}, f.picked())
-			assert.Equal(t, healthcheck.ReasonUnimplemented, f.status("a").Reason)
+			assert.Equal(t, report.ReasonUnimplemented, f.status("a").Reason)
 		})
 	})
 	t.Run("is refused if so configured", func(t *testing.T) {
@@ -286,7 +288,7 @@ func TestAServerWithoutHealthService(t *testing.T) {
 			require.NoError(t, f.push("a"))
 			f.up("a")
 			assert.Contains(t, f.refusal(), "a unhealthy (unimplemented")
-		}, func(c *Config) { c.HealthCheck.OnUnimplemented = healthcheck.OnUnimplementedUnhealthy })
+		}, func(c *settings.Config) { c.HealthCheck.OnUnimplemented = healthcheck.OnUnimplementedUnhealthy })
 	})
 }
 

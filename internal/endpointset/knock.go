@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // While an endpoint waits for its next attempt to connect, which may be ten
@@ -58,5 +59,5 @@ func (e *endpoint) knockLocked() {
 func (s *Set) doorOpens(address string) bool {
 	ctx, cancel := context.WithTimeout(s.ctx, knockTimeout)
 	defer cancel()
-	return healthcheck.TCPConnect(address, s.dialer()).Probe(ctx).Outcome == healthcheck.Serving
+	return healthcheck.TCPConnect(address, s.dialer()).Probe(ctx).Outcome == report.Serving
 }

@@ -16,8 +16,10 @@ import (
 	"google.golang.org/grpc/experimental/stats"
 	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/metric"
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/telling"
+	"github.com/cantonlb/cantonlb/metric"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestEveryMetricOfTheRecorderIsRegistered(t *testing.T) {
@@ -150,11 +152,12 @@ func TestTheRecorderIsToldWhoIsTheActive(t *testing.T) {
 		time.Sleep(time.Second)
 		require.NoError(t, f.set.SwitchTo("a"))
 		require.NoError(t, f.set.SwitchTo("b"))
+		synctest.Wait()
 		assert.Equal(t, map[string]float64{
 			"cantonlb.switches{first_choice}": 1, "cantonlb.switches{not_serving}": 1, "cantonlb.switches{by_hand}": 2,
 		}, f.recorder.counts("cantonlb.switches"))
 		failover := f.set.Status().Failover
-		assert.Equal(t, map[healthcheck.Reason]uint64{"first_choice": 1, "not_serving": 1, "by_hand": 2}, failover.Reasons)
+		assert.Equal(t, map[report.Reason]uint64{"first_choice": 1, "not_serving": 1, "by_hand": 2}, failover.Reasons)
 		assert.EqualValues(t, 4, failover.Switches)
 		failover.Reasons["by_hand"] = 9
 		assert.EqualValues(t, 2, f.set.Status().Failover.Reasons["by_hand"], "a status is a copy")
@@ -167,13 +170,13 @@ func TestTheReasonOfASwitchIsBoundedInMetrics(t *testing.T) {
 		require.NoError(t, f.push("a", "b"))
 		f.up("a", "b")
 		e := f.set.byName["a"]
-		e.checker.Report(healthcheck.KindGRPCCheck, healthcheck.NewVerdict(healthcheck.NotServing, "message 1", ""))
+		e.checker.Report(report.KindGRPCCheck, checking.NewVerdict(report.NotServing, "message 1", ""))
 		synctest.Wait()
-		assert.Equal(t, []Switch{{1, "", "a"}, {2, "a", "b"}}, f.switches())
+		assert.Equal(t, []taken{{1, "", "a"}, {2, "a", "b"}}, f.switches())
 		assert.Equal(t, map[string]float64{
 			"cantonlb.switches{first_choice}": 1, "cantonlb.switches{other}": 1,
 		}, f.recorder.counts("cantonlb.switches"))
-		assert.Equal(t, map[healthcheck.Reason]uint64{"first_choice": 1, "other": 1}, f.set.Status().Failover.Reasons)
+		assert.Equal(t, map[report.Reason]uint64{"first_choice": 1, "other": 1}, f.set.Status().Failover.Reasons)
 	}, activePassive)
 }
 
@@ -189,7 +192,7 @@ func TestAnEndpointIsHeardByItsCallsToo(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			assert.Less(t, f.recorder.gauges()["cantonlb.endpoint.answer_age{a}"], 500.0)
 		}
-		assert.Greater(t, time.Since(f.status("a").Checker.Last.Answered), 5*time.Second)
+		assert.Greater(t, time.Since(f.status("a").Probe.Answered), 5*time.Second)
 		f.server("a").set(hanging())
 		time.Sleep(10 * time.Second)
 		assert.Greater(t, f.recorder.gauges()["cantonlb.endpoint.answer_age{a}"], 9500.0)
@@ -197,10 +200,10 @@ func TestAnEndpointIsHeardByItsCallsToo(t *testing.T) {
 }
 
 // countEvents counts the transitions of endpoints as the metric does.
-func countEvents(events []Event) map[string]float64 {
+func countEvents(events []report.Event) map[string]float64 {
 	out := map[string]float64{}
 	for _, e := range events {
-		if e.Kind == EventEndpoint {
+		if e.Kind == report.EventEndpoint {
 			out[fmt.Sprintf("cantonlb.endpoint.transitions{%s,%s,%s}", e.Endpoint, e.To, e.Reason)]++
 		}
 	}
@@ -257,24 +260,24 @@ func TestPicksThatAreTakenBackDoNotMakeTheirCounterGoBack(t *testing.T) {
 		require.NoError(t, f.push("a", "b"))
 		f.up("a", "b")
 		f.picked()
-		before := f.status("a").Counts
+		before := f.status("a").Calls
 		require.Equal(t, uint64(30), before.Picked)
 		f.server("a").set(notServing())
 		synctest.Wait()
-		look := func() (EndpointStatus, []endpointProgress) {
+		look := func() (report.EndpointStatus, []telling.EndpointProgress) {
 			f.set.mu.Lock()
 			defer f.set.unlock()
-			return f.set.byName["a"].statusLocked(), f.set.progressLocked(time.Now()).endpoints
+			return f.set.byName["a"].statusLocked(), f.set.progressLocked(time.Now()).Endpoints
 		}
 		look()
 
 		c := f.set.byName["a"].conn
-		require.False(t, c.pick())
+		require.False(t, c.Step())
 		during, _ := look()
-		c.unpick()
+		c.StepBack()
 		after, grown := look()
-		assert.GreaterOrEqual(t, after.Counts.Picked, during.Counts.Picked)
-		assert.Zero(t, after.Counts.InFlight)
+		assert.GreaterOrEqual(t, after.Calls.Picked, during.Calls.Picked)
+		assert.Zero(t, after.Calls.InFlight)
 		assert.Empty(t, grown, "what the recorder is told is never less than nothing")
 	})
 }
@@ -301,13 +304,13 @@ func TestVerdictsAreCountedByKindAndResult(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		f.down(errors.New("reset"), "a")
 		var sum uint64
-		for _, v := range f.status("a").Checker.Verdicts {
+		for _, v := range f.status("a").Probe.Verdicts {
 			key := fmt.Sprintf("cantonlb.probes{a,%s,%s}", v.Kind, v.Outcome)
 			assert.InDelta(t, float64(v.Count), f.recorder.counts("cantonlb.probes")[key], 0, key)
 			sum += v.Count
 		}
 		assert.Greater(t, sum, uint64(5))
-		assert.Len(t, f.recorder.counts("cantonlb.probes"), len(f.status("a").Checker.Verdicts))
+		assert.Len(t, f.recorder.counts("cantonlb.probes"), len(f.status("a").Probe.Verdicts))
 		for key := range f.recorder.counts("cantonlb.probe.duration") {
 			assert.Contains(t, []string{"cantonlb.probe.duration{a,grpc_check}", "cantonlb.probe.duration{a,grpc_watch}"}, key)
 		}
@@ -324,9 +327,9 @@ func TestLabelsStayBoundedWhateverAPeerSays(t *testing.T) {
 			e := f.set.byName["a"]
 			f.set.unlock()
 			text := fmt.Sprintf("message %d", i)
-			e.checker.Report(healthcheck.KindGRPCCheck, healthcheck.NewVerdict(healthcheck.NotServing, healthcheck.Reason(text), text))
+			e.checker.Report(report.KindGRPCCheck, checking.NewVerdict(report.NotServing, report.Reason(text), text))
 			for range f.cfg.HealthCheck.Rise {
-				e.checker.Report(healthcheck.KindGRPCCheck, healthcheck.NewVerdict(healthcheck.Serving, healthcheck.ReasonServing, text))
+				e.checker.Report(report.KindGRPCCheck, checking.NewVerdict(report.Serving, report.ReasonServing, text))
 			}
 		}
 		synctest.Wait()

@@ -4,21 +4,21 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // MovedError is why a stream was ended: its endpoint is not the active any more.
 type MovedError struct {
 	From, To string
-	Reason   healthcheck.Reason
+	Reason   report.Reason
 }
 
 // Error names the two endpoints and the reason.
 func (e *MovedError) Error() string {
 	return fmt.Sprintf("endpoint %q is not the active one any more (%s): %q is",
-		healthcheck.CleanDetail(e.From), e.Reason, healthcheck.CleanDetail(e.To))
+		cleantext.Detail(e.From), e.Reason, cleantext.Detail(e.To))
 }
 
 // moving are the connections whose streams are to end, unless their endpoint is
@@ -62,9 +62,7 @@ func (s *Set) endStreamsLocked(c *conn, why *MovedError) {
 		}
 		delete(m, c)
 		if a := s.choice.active; a == nil || a.id != c.endpoint.id { // a renewed endpoint is the same
-			s.after = append(s.after, func() {
-				c.movable.each(func(call *attempt.Record) { call.End(c.endpoint.name, why) })
-			})
+			s.after = append(s.after, func() { c.EndStreams(why) })
 		}
 	})
 	m[c] = t

@@ -16,8 +16,8 @@ func (c *conn) useLocked(f func(context.Context, grpc.ClientConnInterface)) cont
 	s := c.endpoint.set
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.wg.Add(1)
-	s.after = append(s.after, func() {
-		p, release := c.sc.GetOrBuildProducer(&producerBuilder{cancel: cancel})
+	s.calls.Do(func() {
+		p, release := c.SubConn().GetOrBuildProducer(&producerBuilder{cancel: cancel})
 		go func() {
 			defer s.wg.Done()
 			defer release()

@@ -1,6 +1,7 @@
 package endpointset
 
 import (
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func TestAPassiveAnswerOnThePresentConnectionHasTheEndpointProbed(t *testing.T) 
 		end    balancer.DoneInfo
 		before func(*fixture) // the call ends
 		probes int
-		change func(*Config)
+		change func(*settings.Config)
 	}{
 		"as it is":                {end: passiveAnswer, probes: 1},
 		"not of the server":       {end: unanswered},
@@ -33,7 +34,7 @@ func TestAPassiveAnswerOnThePresentConnectionHasTheEndpointProbed(t *testing.T) 
 		"without health checking": {end: passiveAnswer, change: withoutChecks},
 	} {
 		t.Run(name, func(t *testing.T) {
-			change := func(cfg *Config) {
+			change := func(cfg *settings.Config) {
 				cfg.HealthCheck.Interval = time.Hour
 				if c.change != nil {
 					c.change(cfg)

@@ -2,6 +2,7 @@ package endpointset
 
 import (
 	"context"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/pick"
 )
 
 // grpc: TestBlockingPick, TestBlockingPickNoSubAvailable.
@@ -51,7 +53,7 @@ func TestAStaleSnapshotSkipsALostConnection(t *testing.T) {
 // grpc: TestBlockingPickTransientWaitforready: a plain error fails a call that
 // does not wait, and lets one wait that does. A status error would end both.
 func TestPicksNeverGiveAStatusError(t *testing.T) {
-	for _, policy := range []NoneEligible{FailFast, Wait, FailOpen} {
+	for _, policy := range []settings.NoneEligible{settings.FailFast, settings.Wait, settings.FailOpen} {
 		inBubble(t, func(t *testing.T, f *fixture) {
 			check := func(what string) {
 				_, err := f.pick()
@@ -82,7 +84,7 @@ func TestFailFastFailsCallsWhileNobodyIsEligible(t *testing.T) {
 		assert.Equal(t, "no eligible endpoint of 1: a unhealthy (not_serving)", f.refusal())
 		time.Sleep(12 * time.Second)
 		assert.Equal(t, "no eligible endpoint of 1: a unhealthy (not_serving, 12s)", f.refusal())
-	}, withPolicy(FailFast))
+	}, withPolicy(settings.FailFast))
 }
 
 func TestWaitLetsCallsWaitWhileNobodyIsEligible(t *testing.T) {
@@ -95,7 +97,7 @@ func TestWaitLetsCallsWaitWhileNobodyIsEligible(t *testing.T) {
 		f.server("a").set(serving())
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{"a"}, f.picked())
-	}, withPolicy(Wait))
+	}, withPolicy(settings.Wait))
 }
 
 // failingOpen gives the endpoints that are picked although nobody is eligible.
@@ -122,14 +124,14 @@ func TestFailOpenPicksAmongTheConnectedWhileNobodyIsEligible(t *testing.T) {
 		assert.Equal(t, connectivity.Ready, f.state())
 		assert.Equal(t, []string{"a", "b"}, f.picked(), "neither the drained nor the disconnected")
 		assert.Equal(t, []string{"a", "b"}, f.failingOpen())
-		assert.NotZero(t, f.set.Status().NoneSince)
+		assert.NotZero(t, f.set.Status().NoneEligibleSince)
 
 		f.server("b").set(serving())
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{"b"}, f.picked())
-		assert.Zero(t, f.set.Status().NoneSince)
+		assert.Zero(t, f.set.Status().NoneEligibleSince)
 		assert.Empty(t, f.failingOpen())
-	}, withPolicy(FailOpen))
+	}, withPolicy(settings.FailOpen))
 }
 
 // The connected are what counts then, so they must be up to date.
@@ -152,7 +154,7 @@ func TestFailOpenFollowsConnectionsAndDrainsOfTheUnhealthy(t *testing.T) {
 		f.down(errRefused, "a", "b")
 		assert.Equal(t, connectivity.TransientFailure, f.state())
 		assert.Contains(t, f.refusal(), "no eligible endpoint of 2")
-	}, withPolicy(FailOpen))
+	}, withPolicy(settings.FailOpen))
 }
 
 func TestTheTurnSurvivesSnapshots(t *testing.T) {
@@ -173,9 +175,9 @@ func TestTheTurnSurvivesSnapshots(t *testing.T) {
 // A turn that began at the same place everywhere would send the first calls of
 // all clients to one server.
 func TestTheTurnBeginsAtRandom(t *testing.T) {
-	first := newTurn().n.Load()
+	first := pick.NewRoom(nil).Turn()
 	for range 10 {
-		if newTurn().n.Load() != first {
+		if pick.NewRoom(nil).Turn() != first {
 			return
 		}
 	}
@@ -186,30 +188,14 @@ func TestTheTurnMayOverflow(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a", "b"))
 		f.up("a", "b")
-		f.set.turn.n.Store(1<<32 - 5)
+		f.set.room.SetTurn(1<<32 - 5)
 		assert.Equal(t, []string{"a", "b"}, f.picked())
-	})
-}
-
-// A picker that looks for what cannot be there costs every call.
-func TestAPickLooksForRecordsAndTrialsOnlyWhereThereMayBeAny(t *testing.T) {
-	inBubble(t, func(t *testing.T, f *fixture) {
-		require.NoError(t, f.push("a", "b"))
-		f.up("a", "b")
-		synctest.Wait()
-		assert.IsType(t, new(plainPicker), f.last().Picker)
-
-		f.set.noted = true
-		f.down(errRefused, "b")
-		synctest.Wait()
-		assert.IsType(t, new(picker), f.last().Picker)
 	})
 }
 
 // Calls that find nobody learn why, and forget it once they have found somebody.
 func TestPicksTellTheCallsRecordWhyNobodyWasPicked(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		f.set.noted = true
 		var record attempt.Record
 		info := balancer.PickInfo{Ctx: attempt.NewContext(context.Background(), &record)}
 		require.NoError(t, f.push("a"))
@@ -304,8 +290,8 @@ func TestASnapshotIsNotChangedByWhatComesAfter(t *testing.T) {
 		require.NoError(t, f.push("a", "b", "c"))
 		f.up("a", "b", "c")
 		p := f.snapshot()
-		before := p.conns.slice()
+		before := p.Conns()
 		f.down(errRefused, "a", "b")
-		assert.Equal(t, before, p.conns.slice())
+		assert.Equal(t, before, p.Conns())
 	})
 }

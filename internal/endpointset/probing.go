@@ -11,33 +11,29 @@ import (
 	"google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // newEndpointLocked makes an endpoint. It does nothing until startLocked.
 func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	e := &endpoint{
 		set: s, name: w.name, want: w, weight: w.weight, zone: w.zone, priority: w.priority,
-		healthCheck: s.cfg.HealthCheck, drained: s.drained[w.name],
-		told: selector.Condition{Standing: selector.Undecided},
+		asked: asked{healthCheck: s.cfg.HealthCheck}, drained: s.drained[w.name], health: judge.Health{State: report.HealthUnknown},
 	}
-	e.hasToken = w.identity.HasToken()
 	e.target, e.service = w.newTarget(s.cfg.HealthCheck)
-	e.class = e.classifyLocked()
+	e.was = judge.Judgement{Class: judge.Judge(e.facts()).Class, Standing: judge.Open} // it has not been told of
 	if e.healthCheck.Disabled {
 		return e
 	}
-	checker, err := healthcheck.NewChecker(w.name, e.healthCheck, healthcheck.CheckerOptions{
+	e.checker = checking.New(w.name, e.healthCheck.Settings(), checking.Options{
 		Budget: s.budget, OnTransition: e.transition,
-		OnVerdict: func(k healthcheck.Kind, v healthcheck.Verdict, took time.Duration) {
-			s.metrics.verdict(w.name, k, v.Outcome, took)
+		OnVerdict: func(k report.ProbeKind, v report.Verdict, took time.Duration) {
+			s.teller.Verdict(w.name, k, v.Outcome, took)
 		},
 	})
-	if err != nil { // the configuration has been validated before it got here
-		logger.Errorf("%s: endpoint %q gets no health checking: %v", s.policy, w.name, err)
-		return e
-	}
-	e.checker = checker
 	return e
 }
 
@@ -79,40 +75,46 @@ func (s *Set) channelHealth(c *conn, state balancer.SubConnState) {
 	if s.closed || e.conn != c {
 		return
 	}
-	first := !c.heardOfHealth
-	c.heardOfHealth = true
-	e.channel = channelHealth{
-		pending: state.ConnectivityState == connectivity.Connecting || state.ConnectivityState == connectivity.Idle,
-		failing: state.ConnectivityState == connectivity.TransientFailure,
-		err:     state.ConnectionError,
+	first := e.channel == judge.Unheard
+	if first {
+		e.linkWhy = judge.Why{}
 	}
+	switch state.ConnectivityState {
+	case connectivity.Connecting, connectivity.Idle:
+		e.channel = judge.Pending
+	case connectivity.TransientFailure:
+		e.channel = judge.Failing
+	default:
+		e.channel = judge.Passing
+	}
+	e.channelDetail = cleantext.Detail(errorText(state.ConnectionError))
 	if first {
 		e.probeLocked(c, state.ConnectivityState == connectivity.Connecting)
 	}
-	e.settleLocked()
+	e.applyLocked()
 }
 
 // probeLocked starts the probes on a connection. watched tells that grpc
 // watches the endpoint itself.
 func (e *endpoint) probeLocked(c *conn, watched bool) {
 	if e.checker == nil {
-		e.health = healthNow{state: healthcheck.Healthy, reason: healthcheck.ReasonConnected}
+		e.health = judge.Health{State: report.Healthy, Why: judge.Why{Reason: report.ReasonConnected}}
 		return
 	}
 	if e.target != nil {
 		return
 	}
 	c.cancel = c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
-		e.checker.Run(ctx, e.connProbes(c, cc, watched), c.heard.Load)
+		e.checker.Run(ctx, e.connProbes(c, cc, watched), c.Heard)
 	})
 }
 
 // connProbes makes the probes that run on the calls' own connection. With a
 // Watch of grpc's on a service that we were not told of, ours has nothing to add
 // but to see that the endpoint answers at all.
-func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool) healthcheck.Probes {
+func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool) checking.Probes {
 	service, opts := e.service, healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
-	probes := healthcheck.Probes{
+	probes := checking.Probes{
 		Check:    healthcheck.GRPCCheck(cc, service, opts),
 		Watch:    healthcheck.GRPCWatch(cc, service, opts),
 		Fallback: &fallback{endpoint: e, address: c.address},
@@ -124,15 +126,14 @@ func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool
 }
 
 // alive takes any answer of the endpoint for a sign of life, and asks no more.
-type alive struct{ check healthcheck.Probe }
+type alive struct{ check checking.Prober }
 
-func (a alive) Kind() healthcheck.Kind { return a.check.Kind() }
-func (a alive) Target() string         { return a.check.Target() }
+func (a alive) Kind() report.ProbeKind { return a.check.Kind() }
 
-func (a alive) Probe(ctx context.Context) healthcheck.Verdict {
+func (a alive) Probe(ctx context.Context) report.Verdict {
 	v := a.check.Probe(ctx)
-	if v.Outcome == healthcheck.NotServing {
-		return healthcheck.NewVerdict(healthcheck.Serving, healthcheck.ReasonConnected, "")
+	if v.Outcome == report.NotServing {
+		return checking.NewVerdict(report.Serving, report.ReasonConnected, "")
 	}
 	return v
 }
@@ -144,15 +145,13 @@ type fallback struct {
 	address  resolver.Address
 }
 
-func (f *fallback) Probe(ctx context.Context) healthcheck.Verdict {
+func (f *fallback) Probe(ctx context.Context) report.Verdict {
 	probes := f.endpoint.set.ownChannel(f.endpoint, f.endpoint.want.identityAt(f.address))
 	defer func() { _ = probes.Close() }() // what there was to learn has been learnt
 	return probes.Check.Probe(ctx)
 }
 
-func (*fallback) Kind() healthcheck.Kind { return healthcheck.KindGRPCCheck }
-
-func (f *fallback) Target() string { return f.address.Addr }
+func (*fallback) Kind() report.ProbeKind { return report.KindGRPCCheck }
 
 // producerBuilder gives the probes of one connection their access to it. grpc
 // closes the producer before it tells of the connection's end, and holds a lock

@@ -20,15 +20,17 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
 func TestSeparateProbesAskTheEndpointsHost(t *testing.T) {
-	http := func(c *Config) { c.HealthCheck.HTTP = "http://{host}:8080/health" }
-	port := func(c *Config) { c.HealthCheck.Service, c.HealthCheck.GRPCPort = "mediator", 5000 }
+	http := func(c *settings.Config) { c.HealthCheck.HTTP = "http://{host}:8080/health" }
+	port := func(c *settings.Config) { c.HealthCheck.Service, c.HealthCheck.GRPCPort = "mediator", 5000 }
 	for _, c := range []struct {
 		address string
-		change  func(*Config)
+		change  func(*settings.Config)
 		target  string
 	}{
 		{"10.0.0.1:5001", http, "http GET http://10.0.0.1:8080/health"},
@@ -43,21 +45,18 @@ func TestSeparateProbesAskTheEndpointsHost(t *testing.T) {
 		f.set.cfg = f.cfg
 		e := f.set.newEndpointLocked(wanted{name: c.address, addrs: []grpcresolver.Address{{Addr: c.address, ServerName: "x"}}})
 		probes := e.target.probes(e)
-		assert.Equal(t, c.target, probes.Check.Target())
+		assert.Equal(t, c.target, probes.Check.(healthcheck.Probe).Target())
 		assert.Equal(t, f.cfg.HealthCheck.GRPCPort != 0, probes.Watch != nil, "a health service can be watched")
 		assert.NoError(t, probes.Close())
 		f.close()
 	}
 }
 
-func TestProbesNameWhatTheyAsk(t *testing.T) {
+func TestProbesNameTheirKind(t *testing.T) {
 	check := healthcheck.GRPCCheck(nil, "", healthcheck.GRPCOptions{Target: "a:1"})
 	a := alive{check: check}
-	assert.Equal(t, check.Target(), a.Target())
 	assert.Equal(t, check.Kind(), a.Kind())
-	b := &fallback{address: grpcresolver.Address{Addr: "a:1"}}
-	assert.Equal(t, "a:1", b.Target())
-	assert.Equal(t, healthcheck.KindGRPCCheck, b.Kind())
+	assert.Equal(t, report.KindGRPCCheck, new(fallback).Kind())
 }
 
 // A probe that cannot be made is a failure with its reason, not a silence.
@@ -66,8 +65,8 @@ func TestAProbeThatCannotBeMadeFails(t *testing.T) {
 	defer f.close()
 	f.set.build = balancer.BuildOptions{CredsBundle: insecure.NewBundle()}
 	v := f.set.ownChannel(&endpoint{set: f.set}, resolver.Endpoint{}).Check.Probe(t.Context())
-	assert.Equal(t, healthcheck.Failed, v.Outcome)
-	assert.Equal(t, healthcheck.ReasonConnectFailed, v.Reason)
+	assert.Equal(t, report.Failed, v.Outcome)
+	assert.Equal(t, report.ReasonConnectFailed, v.Reason)
 	assert.NotEmpty(t, v.Detail)
 }
 
@@ -78,7 +77,7 @@ func TestHealthOnAnotherPortDecidesWithTheConnection(t *testing.T) {
 		healthpb.RegisterHealthServer(srv, hs)
 		go srv.Serve(l)
 		defer srv.Stop()
-		f := newFixture(t, func(c *Config) { c.HealthCheck.GRPCPort = 5000 })
+		f := newFixture(t, func(c *settings.Config) { c.HealthCheck.GRPCPort = 5000 })
 		defer f.close()
 		dialed := make(chan string, 100)
 		f.set.build.Dialer = func(ctx context.Context, addr string) (net.Conn, error) {

@@ -15,7 +15,11 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"pgregory.net/rapid"
 
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -26,9 +30,9 @@ func checkAccounts(t require.TestingT, s *Set) {
 	defer s.mu.Unlock()
 	var counts [3]int
 	warming := 0
-	mayServe := make(map[*conn]bool)
+	mayServe := make(map[*pick.Conn]bool)
 	for _, e := range s.list {
-		counts[e.class]++
+		counts[e.was.Class]++
 		require.False(t, e.unlisted)
 		require.Same(t, e, s.byName[e.name])
 		require.Equal(t, e.drained, s.drained[e.name])
@@ -40,30 +44,30 @@ func checkAccounts(t require.TestingT, s *Set) {
 	require.Equal(t, warming, s.warming)
 	require.Len(t, s.byName, len(s.list))
 	for _, e := range slices.Concat(s.list, s.leaving) {
-		require.Equal(t, e.classifyLocked(), e.class, e.name)
+		require.Equal(t, judge.Judge(e.facts()), e.was, "%s: the judgement is up to date", e.name)
 		require.NotEqual(t, closed, e.link.phase)
 		require.LessOrEqual(t, e.recorded.Picked, e.countsLocked().Picked, "what the metrics have of %s", e.name)
 		holds := e.link.phase == connecting || e.link.phase == ready
 		require.Equal(t, holds, e.conn != nil, "%s has a SubConn exactly if it needs one", e.name)
 		require.Equal(t, e.link.phase != ready, e.timer != nil, "%s has a timer unless it is connected", e.name)
 		if e.conn != nil {
-			require.Equal(t, e.class == eligible && (s.choice == nil || s.choice.active == e), e.conn.eligible())
-			require.Equal(t, s.choice != nil && s.choice.active == e && e.standingLocked() == selector.Suspect, e.conn.doubted.Load())
+			require.Equal(t, e.was.Class == judge.Eligible && (s.choice == nil || s.choice.active == e), e.conn.Eligible())
+			require.Equal(t, s.choice != nil && s.choice.active == e && e.was.Standing == judge.Suspect, e.conn.Doubted())
 		}
-		if e.class == eligible {
-			mayServe[e.conn] = true
-			require.Less(t, e.slot, s.eligible.len())
-			require.Same(t, e.conn, s.eligible.at(e.slot))
+		if e.was.Class == judge.Eligible {
+			mayServe[&e.conn.Conn] = true
+			require.Same(t, &e.conn.Conn, e.counted)
+			require.True(t, s.eligible.Has(e.counted))
 		}
 	}
-	for c := range s.eligible.all() {
-		require.True(t, mayServe[c], "%s is in the list of the eligible", c.endpoint.name)
+	for c := range s.eligible.All() {
+		require.True(t, mayServe[c], "%s is in the list of the eligible", connOf(c).endpoint.name)
 	}
-	require.Equal(t, len(mayServe), s.eligible.len())
+	require.Equal(t, len(mayServe), s.eligible.Len())
 	for name, n := range s.renewing {
 		require.Same(t, s.byName[name], n.replaces)
 		require.True(t, n.unlisted)
-		require.Equal(t, undecided, n.class)
+		require.Equal(t, judge.Undecided, n.was.Class)
 		require.NotContains(t, s.list, n)
 	}
 	require.Empty(t, s.after)
@@ -84,7 +88,6 @@ func checkChoice(t require.TestingT, s *Set) {
 	require.Len(t, c.byID, len(s.list)+len(s.leaving))
 	for id, e := range c.byID {
 		require.Equal(t, id, e.id)
-		require.Equal(t, e.conditionLocked(), e.told, "%s: the choice knows all", e.name)
 	}
 	active, found := c.state.Active()
 	require.Equal(t, found, c.active != nil)
@@ -92,7 +95,7 @@ func checkChoice(t require.TestingT, s *Set) {
 		require.Equal(t, active.ID, c.active.id)
 		require.Same(t, c.active, c.last)
 	}
-	someone := slices.ContainsFunc(s.list, func(e *endpoint) bool { return e.class == eligible })
+	someone := slices.ContainsFunc(s.list, func(e *endpoint) bool { return e.was.Class == judge.Eligible })
 	if someone && c.state.Pinned() == "" && !c.state.Waiting() {
 		require.True(t, s.pickableLocked(), "whoever can serve does")
 	}
@@ -105,46 +108,46 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	require.False(t, s.dirty)
-	require.False(t, s.flushing)
+	require.False(t, s.due)
 	state := f.last()
 	p, picks := pickerOf(state.Picker)
-	r, refuses := state.Picker.(*refusal)
+	r, refuses := state.Picker.(*pick.Refusal)
 	require.NotEqual(t, picks, refuses)
 	switch connected := s.connectedLocked(); {
 	case s.choice != nil && s.pickableLocked():
 		require.True(t, picks)
-		require.False(t, p.open)
-		require.Equal(t, []*conn{s.choice.active.conn}, p.conns.slice())
-		require.Empty(t, p.trials)
-		require.Empty(t, p.spare)
+		require.False(t, p.Open)
+		require.Equal(t, []*conn{s.choice.active.conn}, connsOf(p.Conns()))
+		require.Empty(t, p.Trials)
+		require.Empty(t, p.Spare)
 		require.Equal(t, connectivity.Ready, state.ConnectivityState)
-	case s.choice == nil && s.eligible.len() > 0:
+	case s.choice == nil && s.eligible.Len() > 0:
 		require.True(t, picks)
-		require.False(t, p.open)
+		require.False(t, p.Open)
 		checkTurns(t, s, p)
 		require.Equal(t, connectivity.Ready, state.ConnectivityState)
 	case len(s.list) == 0:
 		require.True(t, refuses)
 		require.Equal(t, s.problem != nil, state.ConnectivityState == connectivity.TransientFailure)
 	case s.expectsLocked():
-		require.True(t, refuses && r.wait)
+		require.True(t, refuses && r.Wait)
 		require.Equal(t, connectivity.Connecting, state.ConnectivityState)
-	case s.cfg.NoneEligible == FailOpen && len(connected) > 0:
-		require.True(t, picks && p.open)
+	case s.cfg.NoneEligible == settings.FailOpen && len(connected) > 0:
+		require.True(t, picks && p.Open)
 		require.ElementsMatch(t, connected, checkWeights(t, p))
-		require.True(t, s.choice == nil || p.conns.n == 1)
+		require.True(t, s.choice == nil || len(p.Conns()) == 1)
 	default:
 		require.True(t, refuses)
-		require.Equal(t, s.cfg.NoneEligible == Wait, r.wait)
+		require.Equal(t, s.cfg.NoneEligible == settings.Wait, r.Wait)
 		require.Equal(t, connectivity.TransientFailure, state.ConnectivityState)
 	}
 }
 
 // checkWeights sees that a snapshot has every connection as often as its weight
 // asks for, and gives each once.
-func checkWeights(t require.TestingT, p *picker) []*conn {
+func checkWeights(t require.TestingT, p *pick.Picker) []*conn {
 	often := make(map[*conn]int)
-	for _, c := range p.conns.slice() {
+	for _, c := range connsOf(p.Conns()) {
 		often[c]++
 	}
 	for c, n := range often {
@@ -157,9 +160,9 @@ func checkWeights(t require.TestingT, p *picker) []*conn {
 
 // checkTurns sees that a snapshot has every eligible connection, and that it
 // leaves the client's zone only if it must.
-func checkTurns(t require.TestingT, s *Set, p *picker) {
+func checkTurns(t require.TestingT, s *Set, p *pick.Picker) {
 	conns := checkWeights(t, p)
-	require.ElementsMatch(t, slices.Collect(s.eligible.all()), slices.Concat(conns, p.spare))
+	require.ElementsMatch(t, connsOf(slices.Collect(s.eligible.All())), slices.Concat(conns, connsOf(p.Spare)))
 	local, elsewhere := 0, 0
 	for _, c := range conns {
 		if c.endpoint.zone == s.cfg.Zone {
@@ -170,10 +173,30 @@ func checkTurns(t require.TestingT, s *Set, p *picker) {
 	}
 	if s.local > 0 {
 		stays := staysLocal(local, s.local, s.cfg.SpillBelow)
-		require.Zero(t, map[bool]int{true: elsewhere, false: len(p.spare)}[stays])
+		require.Zero(t, map[bool]int{true: elsewhere, false: len(connsOf(p.Spare))}[stays])
 		require.Equal(t, !stays, s.spilled)
 	} else {
-		require.Empty(t, p.spare)
+		require.Empty(t, p.Spare)
+	}
+}
+
+// checkEvents sees that the events of each endpoint are a chain, without one that
+// says nothing new.
+func checkEvents(t require.TestingT, s *Set) {
+	last := make(map[string]report.Event)
+	for _, e := range s.Events() {
+		if e.Kind != report.EventEndpoint {
+			continue
+		}
+		was := last[e.Endpoint]
+		if e.From != "" { // else it is another one of the same name
+			require.Equal(t, was.To, e.From, "%v follows %v", e, was)
+		}
+		if e.From == e.To {
+			require.Equal(t, report.StateConnecting, e.To, "%v", e)
+			require.NotEqual(t, was.Reason, e.Reason, "%v follows %v", e, was)
+		}
+		last[e.Endpoint] = e
 	}
 }
 
@@ -185,7 +208,7 @@ func checkSubConns(t require.TestingT, f *fixture) {
 	held := make(map[*fakeSubConn]bool)
 	for _, e := range slices.Concat(s.list, s.leaving, slices.Collect(maps.Values(s.renewing))) {
 		if e.conn != nil {
-			held[e.conn.sc.(*fakeSubConn)] = true
+			held[e.conn.SubConn().(*fakeSubConn)] = true
 		}
 	}
 	s.mu.Unlock()
@@ -257,10 +280,10 @@ func (m *machine) step() {
 	case "drain":
 		_ = f.set.SetDrained(m.addr(), rapid.Bool().Draw(t, "drained")) // of one in the list or not
 	case "config":
-		f.cfg.NoneEligible = rapid.SampledFrom([]NoneEligible{FailFast, Wait, FailOpen}).Draw(t, "policy")
+		f.cfg.NoneEligible = rapid.SampledFrom([]settings.NoneEligible{settings.FailFast, settings.Wait, settings.FailOpen}).Draw(t, "policy")
 		f.cfg.Zone = rapid.SampledFrom([]string{"", "x"}).Draw(t, "client's zone")
 		if f.cfg.Failover != nil {
-			f.cfg.Failover = &Failover{
+			f.cfg.Failover = &settings.Failover{
 				FailBack: rapid.SampledFrom([]selector.FailBack{selector.FailBackNever, selector.FailBackAfterHold}).Draw(t, "failBack"),
 				HoldDown: 2 * time.Second, Drain: time.Second,
 			}
@@ -314,7 +337,7 @@ func (m *machine) command() {
 	default:
 		err = s.Unpin()
 	}
-	_, refused := errors.AsType[*selector.RefusedError](err)
+	refused := errors.As(err, new(*selector.RefusedError))
 	assert.True(m.t, err == nil || refused || m.f.set.choice == nil, "%v", err)
 }
 
@@ -325,7 +348,7 @@ func (m *machine) call() {
 		if err != nil {
 			return
 		}
-		if m.f.snapshot().open {
+		if m.f.snapshot().Open {
 			r.Done(balancer.DoneInfo{})
 			continue
 		}
@@ -340,7 +363,7 @@ func TestAnActivePassiveSetKeepsItsAccountsThroughAnyHistory(t *testing.T) {
 	testAccounts(t, activePassive)
 }
 
-func testAccounts(t *testing.T, options ...func(*Config)) {
+func testAccounts(t *testing.T, options ...func(*settings.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(bubbled{t}, func(t *rapid.T) {
@@ -348,7 +371,7 @@ func testAccounts(t *testing.T, options ...func(*Config)) {
 			defer func() {
 				m.f.close()
 				assert.Empty(t, m.f.live(), "a SubConn is left after Close")
-				assert.Zero(t, m.f.set.eligible.len())
+				assert.Zero(t, m.f.set.eligible.Len())
 				for _, a := range machineAddrs {
 					assert.Zero(t, m.f.server(a).openWatches(), "a probe is left after Close")
 				}
@@ -361,6 +384,7 @@ func testAccounts(t *testing.T, options ...func(*Config)) {
 				checkAccounts(t, m.f.set)
 				checkSubConns(t, m.f) // once it is quiet
 				checkSnapshot(t, m.f)
+				checkEvents(t, m.f.set)
 				m.call()
 			}
 		})
@@ -373,7 +397,7 @@ func TestTheSetRecoversFromAnyHistory(t *testing.T) { testRecovery(t) }
 
 func TestAnActivePassiveSetRecoversFromAnyHistory(t *testing.T) { testRecovery(t, activePassive) }
 
-func testRecovery(t *testing.T, options ...func(*Config)) {
+func testRecovery(t *testing.T, options ...func(*settings.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(bubbled{t}, func(t *rapid.T) {
@@ -414,7 +438,7 @@ func testRecovery(t *testing.T, options ...func(*Config)) {
 				assert.Equal(t, machineAddrs, m.f.picked(), fmt.Sprint(m.f.set.Explain()))
 			} else {
 				assert.Len(t, m.f.picked(), 1, fmt.Sprint(m.f.set.Explain()))
-				assert.Equal(t, len(machineAddrs), m.f.set.counts[eligible])
+				assert.Equal(t, len(machineAddrs), m.f.set.counts[judge.Eligible])
 			}
 			assert.Len(t, m.f.live(), len(machineAddrs))
 		})

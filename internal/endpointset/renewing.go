@@ -1,9 +1,12 @@
 package endpointset
 
 import (
-	"fmt"
 	"net"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // An endpoint is renewed when its name has come to mean another address than the
@@ -57,14 +60,14 @@ func (s *Set) Renew(name string) {
 		defer s.unlock()
 		s.keepLocked(n)
 	})
-	s.logLaterLockedf("endpoint %q: its name has come to mean another address; connecting to that", name)
+	s.teller.Logf("endpoint %q: its name has come to mean another address; connecting to that", name)
 	n.startLocked()
 }
 
 // renewedLocked ends the renewal of which n is the successor, as soon as it is
 // decided.
 func (s *Set) renewedLocked(n *endpoint) {
-	if n.class != eligible {
+	if n.was.Class != judge.Eligible {
 		s.keepLocked(n)
 		return
 	}
@@ -76,24 +79,25 @@ func (s *Set) renewedLocked(n *endpoint) {
 		}
 	}
 	s.byName[n.name] = n
-	s.counts[e.class]--
-	s.counts[n.class]++
+	s.counts[e.was.Class]--
+	s.counts[n.was.Class]++
 	e.unlisted, n.unlisted = true, false
+	was := e.was
 	s.succeedLocked(n, e)
 	e.closeLocked()
 	n.inheritLocked(e)
-	n.showLocked()
-	s.logLaterLockedf("endpoint %q: renewed, and connected to %v", n.name, n.remoteLocked())
+	n.tellLocked(was)
+	s.teller.Logf("endpoint %q: renewed, and connected to %v", n.name, n.remoteLocked())
 	s.dirtyLocked()
 }
 
 // inheritLocked has the accounts of an endpoint that is closed go on as those of e.
 func (e *endpoint) inheritLocked(from *endpoint) {
-	e.shown, e.shownReason, e.shownSince, e.heardAt = from.shown, from.shownReason, from.shownSince, from.heardAt
+	e.since, e.heardAt = from.since, from.heardAt
 	e.transitions, e.ejections = from.transitions, from.ejections
-	e.folded, e.retired, e.recorded = e.folded.plus(from.folded), append(e.retired, from.retired...), from.recorded
+	e.folded, e.retired, e.recorded = pick.Sum(e.folded, from.folded), append(e.retired, from.retired...), from.recorded
 	e.picked = from.picked
-	from.folded, from.retired, from.recorded, from.picked = Counts{}, nil, Counts{}, 0
+	from.folded, from.retired, from.recorded, from.picked = report.CallStats{}, nil, report.CallStats{}, 0
 }
 
 // succeedLocked has the choice of the active go on with n as if it were e.
@@ -102,7 +106,7 @@ func (s *Set) succeedLocked(n, e *endpoint) {
 	if c == nil {
 		return
 	}
-	n.id, n.told = e.id, e.told
+	n.id = e.id
 	c.byID[n.id] = n
 	if c.last == e {
 		c.last = n
@@ -112,7 +116,7 @@ func (s *Set) succeedLocked(n, e *endpoint) {
 		e.admitLocked() // first, so that there are never two
 	}
 	n.admitLocked()
-	n.observeLocked()
+	n.observeLocked(e.was)
 }
 
 // keepLocked gives up a renewal.
@@ -120,7 +124,7 @@ func (s *Set) keepLocked(n *endpoint) {
 	if n.replaces == nil || s.closed {
 		return
 	}
-	s.logLaterLockedf("not renewed: %v", n.explainLocked(time.Now()))
+	s.teller.Logf("not renewed: %v", n.explainLocked(time.Now()))
 	s.endRenewalLocked(n)
 	n.closeLocked()
 }
@@ -136,10 +140,4 @@ func (s *Set) endRenewalLocked(n *endpoint) {
 	n.patience.Stop()
 	n.replaces, n.patience = nil, nil
 	delete(s.renewing, n.name)
-}
-
-// logLaterLockedf writes a line to the log once Set.mu is released.
-func (s *Set) logLaterLockedf(format string, args ...any) {
-	line := fmt.Sprintf(format, args...)
-	s.after = append(s.after, func() { logger.Infof("%s: %s", s.policy, line) })
 }

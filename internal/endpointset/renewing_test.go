@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // renewing is a set of "a" and "b" in which "a" is being renewed; it gives its old
@@ -54,14 +54,14 @@ func TestAnEndpointIsRenewedOnceItIsEligibleOnItsNewConnection(t *testing.T) {
 		assert.Same(t, live[1], f.conn(address))
 		checkAccounts(t, f.set)
 
-		assert.Equal(t, []TransitionCount{{To: StateUnknown, Count: 1}, {To: StateHealthy, Reason: healthcheck.ReasonServing, Count: 1}},
+		assert.Equal(t, []report.TransitionCount{{To: report.StateUnknown, Count: 1}, {To: report.StateHealthy, Reason: report.ReasonServing, Count: 1}},
 			f.status(address).Transitions[1:], "to those who look on, it has been healthy all the time")
-		counts := f.status(address).Counts
+		counts := f.status(address).Calls
 		assert.Equal(t, uint64(1), counts.InFlight, "the call on the old connection may finish")
 		r.Done(balancer.DoneInfo{BytesReceived: true})
 		time.Sleep(2 * time.Second) // the old connection is looked at once more
 		checkAccounts(t, f.set)
-		after := f.status(address).Counts
+		after := f.status(address).Calls
 		assert.Zero(t, after.InFlight)
 		assert.Equal(t, counts.Picked, after.Picked, "the accounts go on")
 		assert.Equal(t, counts.Heard+1, after.Heard)
@@ -144,11 +144,11 @@ func TestARenewedActiveIsTheActive(t *testing.T) {
 		_, err := before.Pick(pickInfo())
 		assert.Equal(t, balancer.ErrNoSubConnAvailable, err, "an old snapshot does not give the old connection")
 		checkAccounts(t, f.set)
-		assert.Equal(t, []Switch{{1, "", "a"}}, f.switches())
+		assert.Equal(t, []taken{{1, "", "a"}}, f.switches())
 		assert.Equal(t, "a", f.set.Status().Failover.Active)
 
 		f.server("a").set(notServing())
 		assert.Equal(t, []string{"b"}, f.picked(), "and its health is heeded as before")
-		assert.Equal(t, []Switch{{1, "", "a"}, {2, "a", "b"}}, f.switches())
+		assert.Equal(t, []taken{{1, "", "a"}, {2, "a", "b"}}, f.switches())
 	}, activePassive)
 }

@@ -15,6 +15,9 @@ import (
 	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/balancer"
 	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/internal/telling"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // logBook is a handler that keeps what it is given.
@@ -88,7 +91,7 @@ func TestEachEventIsOneLineWithItsAttributes(t *testing.T) {
 		f.server("a").set(notServing())
 		synctest.Wait()
 		lines := b.about("a")
-		events := slices.DeleteFunc(f.set.Events(), func(e Event) bool { return e.Endpoint != "a" })
+		events := slices.DeleteFunc(f.set.Events(), func(e report.Event) bool { return e.Endpoint != "a" })
 		require.Len(t, lines, len(events))
 		for i, e := range events {
 			assert.Equal(t, e.Number, lines[i]["number"])
@@ -156,8 +159,8 @@ func TestAnEndpointThatFlapsDoesNotFillTheLog(t *testing.T) {
 		synctest.Wait()
 		flapped := 180 * time.Second
 		lines := b.about("a")
-		assert.LessOrEqual(t, len(lines), logBurst+int(flapped/logGap)+1)
-		assert.Greater(t, len(lines), logBurst)
+		assert.LessOrEqual(t, len(lines), telling.Burst+int(flapped/telling.Gap)+1)
+		assert.Greater(t, len(lines), telling.Burst)
 
 		time.Sleep(time.Minute)
 		lines = b.about("a")
@@ -170,7 +173,7 @@ func TestAnEndpointThatFlapsDoesNotFillTheLog(t *testing.T) {
 		}
 		var matter int
 		for _, e := range f.set.Events() {
-			if e.Endpoint == "a" && e.level() >= slog.LevelInfo {
+			if e.Endpoint == "a" && telling.Level(e) >= slog.LevelInfo {
 				matter++
 			}
 		}
@@ -186,17 +189,17 @@ func TestWhatWaitsForItsLineIsWrittenWhenTheSetCloses(t *testing.T) {
 		b := newLogBook(slog.LevelInfo)
 		f.pushLogged(b, "a", "b")
 		f.up("a", "b")
-		for range 2 * logBurst {
+		for range 2 * telling.Burst {
 			require.NoError(t, f.set.SetDrained("a", true))
 			require.NoError(t, f.set.SetDrained("a", false))
 		}
 		synctest.Wait()
-		assert.Len(t, b.about("a"), logBurst)
+		assert.Len(t, b.about("a"), telling.Burst)
 		f.close()
 		lines := b.about("a")
-		require.Len(t, lines, logBurst+1)
-		assert.Equal(t, "healthy", lines[logBurst]["to"])
-		assert.Equal(t, int64(2+4*logBurst-logBurst-1), lines[logBurst]["omitted"])
+		require.Len(t, lines, telling.Burst+1)
+		assert.Equal(t, "healthy", lines[telling.Burst]["to"])
+		assert.Equal(t, int64(2+4*telling.Burst-telling.Burst-1), lines[telling.Burst]["omitted"])
 	})
 }
 
@@ -223,10 +226,10 @@ func TestAHandlerThatBlocksHoldsUpNeitherCallsNorClose(t *testing.T) {
 		f.pushLogged(b, "a")
 		f.up("a")
 		assert.Equal(t, []string{"a"}, f.picked())
-		assert.Equal(t, StateHealthy, f.status("a").State)
+		assert.Equal(t, report.StateHealthy, f.status("a").State)
 		before := time.Now()
 		f.close()
-		assert.Equal(t, closeLogPatience, time.Since(before))
+		assert.Equal(t, telling.ClosePatience, time.Since(before))
 		close(blocked)
 	})
 }
@@ -238,7 +241,7 @@ func TestTheLogTellsThatItWasTooSlow(t *testing.T) {
 		b.book.before = func() { <-blocked }
 		f.pushLogged(b, "a")
 		f.up("a")
-		for range keptEvents {
+		for range telling.Kept {
 			require.NoError(t, f.set.SetDrained("a", true))
 			require.NoError(t, f.set.SetDrained("a", false))
 		}
@@ -246,21 +249,6 @@ func TestTheLogTellsThatItWasTooSlow(t *testing.T) {
 		synctest.Wait()
 		slow := b.about("")[1]
 		assert.Equal(t, "events are not in the log: it is too slow", slow["message"])
-		assert.Greater(t, slow["omitted"], uint64(keptEvents))
-	})
-}
-
-func TestLimitsThatLimitNothingAreLetGo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := &reporter{sink: slogSink{newLogBook(slog.LevelInfo)}, limits: map[lineKey]logLimit{}, kept: map[lineKey]Event{}, sweepAt: 4}
-		for i := range 3 {
-			r.offer(Event{Kind: EventEndpoint, Endpoint: fmt.Sprint(i), To: StateHealthy})
-		}
-		r.sweep()
-		assert.Len(t, r.limits, 3)
-		time.Sleep(logGap)
-		r.offer(Event{Kind: EventEndpoint, Endpoint: "new", To: StateHealthy})
-		r.sweep()
-		assert.Len(t, r.limits, 1)
+		assert.Greater(t, slow["omitted"], uint64(telling.Kept))
 	})
 }

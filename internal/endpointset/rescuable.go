@@ -1,63 +1,19 @@
 package endpointset
 
 import (
-	"maps"
-	"slices"
-	"sync"
-
-	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/report"
 )
-
-// records are calls in flight on one connection. Its zero value is empty. It is
-// safe for concurrent use, and takes no lock but its own.
-type records struct {
-	mu    sync.Mutex
-	calls map[*attempt.Record]struct{}
-}
-
-func (r *records) add(call *attempt.Record) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.calls == nil {
-		r.calls = make(map[*attempt.Record]struct{})
-	}
-	r.calls[call] = struct{}{}
-}
-
-func (r *records) remove(call *attempt.Record) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.calls, call)
-}
-
-// each calls f with all of them, without the lock.
-func (r *records) each(f func(*attempt.Record)) {
-	r.mu.Lock()
-	calls := slices.Collect(maps.Keys(r.calls))
-	r.mu.Unlock()
-	for _, call := range calls {
-		f(call)
-	}
-}
-
-// rescue calls off the calls on the connection that may be made again on another.
-func (c *conn) rescue() {
-	c.rescuable.each(func(call *attempt.Record) { call.Rescue(c.endpoint.name) })
-}
 
 // rescueLocked has calls on unhealthy endpoints made again elsewhere, once Set.mu
 // is released: those on e if it has just become unhealthy and there is another,
 // whatever its class was, and those on all of them if e is the first that is
 // eligible again.
-func (s *Set) rescueLocked(e *endpoint, was class) {
-	sick := e.health.state == healthcheck.Unhealthy
-	fell := sick && !e.sick
-	e.sick = sick
+func (s *Set) rescueLocked(e *endpoint, was judge.Judgement) {
 	switch {
-	case fell && s.pickableLocked():
+	case e.was.Sick && !was.Sick && s.pickableLocked():
 		e.rescueLocked()
-	case s.choice == nil && was != eligible && e.class == eligible && s.eligible.len() == 1:
+	case s.choice == nil && was.Class != judge.Eligible && e.was.Class == judge.Eligible && s.eligible.Len() == 1:
 		for _, other := range s.list {
 			other.rescueLocked()
 		}
@@ -68,15 +24,15 @@ func (s *Set) rescueLocked(e *endpoint, was class) {
 }
 
 func (e *endpoint) rescueLocked() {
-	if c := e.conn; c != nil && e.class == out && e.health.state == healthcheck.Unhealthy && !e.finishesLocked() {
-		e.set.after = append(e.set.after, c.rescue)
+	if c := e.conn; c != nil && e.was.Class == judge.Out && e.was.Sick && !e.finishesLocked() {
+		e.set.after = append(e.set.after, c.Rescue)
 	}
 }
 
 // finishesLocked tells whether the endpoint is expected to finish the calls that
 // it has: one that was the active and says that it is not any more.
 func (e *endpoint) finishesLocked() bool {
-	return e.set.choice != nil && e.health.reason == healthcheck.ReasonNotServing
+	return e.set.choice != nil && e.health.Reason == report.ReasonNotServing
 }
 
 // rescueLate is for the calls on a connection that is given up while its
@@ -85,9 +41,9 @@ func (e *endpoint) finishesLocked() bool {
 func (s *Set) rescueLate(c *conn) {
 	s.mu.Lock()
 	e := c.endpoint
-	elsewhere := s.pickableLocked() && (e.conn != c || e.health.state == healthcheck.Unhealthy) && !e.finishesLocked()
+	elsewhere := s.pickableLocked() && (e.conn != c || e.health.State == report.Unhealthy) && !e.finishesLocked()
 	s.unlock()
 	if elsewhere {
-		c.rescue()
+		c.Rescue()
 	}
 }

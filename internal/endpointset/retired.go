@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // A connection is retired when its endpoint leaves the list, or when the server
@@ -33,7 +33,7 @@ type retirement struct {
 // sampleRetiredLocked looks at the retired connections. The sampler calls it.
 func (s *Set) sampleRetiredLocked(now time.Time) {
 	for c := range s.retired {
-		n := c.counts()
+		n := c.Counts()
 		if n.InFlight == 0 {
 			delete(s.retired, c)
 			c.endpoint.recordLocked() // it may have left the list
@@ -49,7 +49,7 @@ func (s *Set) sampleRetiredLocked(now time.Time) {
 			s.wg.Go(func() { s.ask(c) })
 		}
 		if r.fails >= health.Fall {
-			s.closeIfDeadLocked(c, now, healthcheck.ReasonProbeTimeout)
+			s.closeIfDeadLocked(c, now, report.ReasonProbeTimeout)
 		}
 	}
 }
@@ -57,7 +57,7 @@ func (s *Set) sampleRetiredLocked(now time.Time) {
 // ask asks the server of a retired connection whether it lives.
 func (s *Set) ask(c *conn) {
 	e := c.endpoint
-	timeout := min(askTimeouts*e.checker.Status().Timeout, mostAskTimeout)
+	timeout := min(askTimeouts*e.checker.Status().Probe.Timeout, mostAskTimeout)
 	ctx, cancel := context.WithTimeout(s.ctx, timeout)
 	v := (&fallback{endpoint: e, address: c.address}).Probe(ctx)
 	cancel()
@@ -70,20 +70,20 @@ func (s *Set) ask(c *conn) {
 	if s.closed || s.ctx.Err() != nil {
 		return
 	}
-	if v.Reason != healthcheck.ReasonProbeTimeout {
+	if v.Reason != report.ReasonProbeTimeout {
 		c.alive, r.fails = now, 0
 		return
 	}
 	r.fails++
 	r.ask = now.Add(e.healthCheck.SuspectInterval)
 	if r.fails >= e.healthCheck.Fall && s.pickableLocked() {
-		s.after = append(s.after, c.rescue)
+		s.after = append(s.after, c.Rescue)
 	}
 }
 
 // closeIfDeadLocked closes a connection on which nothing has been read, and no
 // call or probe answered, for DeadAfter. reason is that of its endpoint's health.
-func (s *Set) closeIfDeadLocked(c *conn, now time.Time, reason healthcheck.Reason) {
+func (s *Set) closeIfDeadLocked(c *conn, now time.Time, reason report.Reason) {
 	last := c.alive
 	for _, t := range []time.Time{c.answered(), c.holder.LastRead()} {
 		if t.After(last) {

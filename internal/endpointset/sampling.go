@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Calls only count; they never look at a clock. What follows from their silence
@@ -48,8 +50,8 @@ func (s *Set) sample() time.Duration {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.unlock()
-	turn := s.turn.n.Load()
-	if turn != s.sampled || s.busy || s.counts[out] > 0 || len(s.leaving) > 0 || len(s.retired) > 0 {
+	turn := s.room.Turn()
+	if turn != s.sampled || s.busy || s.counts[judge.Out] > 0 || len(s.leaving) > 0 || len(s.retired) > 0 {
 		s.sampled, s.busy = turn, false
 		for _, e := range s.list {
 			e.sampleLocked(now)
@@ -77,7 +79,7 @@ func (e *endpoint) sampleLocked(now time.Time) {
 	if c == nil || e.link.phase != ready || e.checker == nil {
 		return
 	}
-	n := c.counts()
+	n := c.Counts()
 	if n.Heard != c.silence.heard {
 		e.heardAt = now
 	}
@@ -85,17 +87,17 @@ func (e *endpoint) sampleLocked(now time.Time) {
 	if c.silence.since.Before(s.quiet) {
 		c.silence.since = s.quiet // what is in flight has begun since
 	}
-	if c.listenLocked(now, n, s.cfg.HealthCheck) && e.health.state == healthcheck.Healthy {
-		s.after = append(s.after, func() { e.checker.Doubt(healthcheck.ReasonSilence) })
+	if c.listenLocked(now, n, s.cfg.HealthCheck) && e.health.State == report.Healthy {
+		e.doubtLocked(report.ReasonSilence)
 	}
-	if e.health.state == healthcheck.Unhealthy {
-		s.closeIfDeadLocked(c, now, e.health.reason)
+	if e.health.State == report.Unhealthy {
+		s.closeIfDeadLocked(c, now, e.health.Reason)
 	}
 }
 
 // listenLocked takes note of what has been heard on a connection, and tells whether
 // its silence is a reason to doubt the endpoint.
-func (c *conn) listenLocked(now time.Time, n Counts, health healthcheck.Config) (doubt bool) {
+func (c *conn) listenLocked(now time.Time, n report.CallStats, health healthcheck.Config) (doubt bool) {
 	if n.Heard != c.silence.heard || c.alive.IsZero() {
 		c.alive, c.retirement.fails = now, 0
 	}

@@ -4,15 +4,16 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // search asks everybody at once: when the active is in doubt, and again and again
 // while nobody can be picked. Who is connected is probed, and at the doors of the
 // others somebody knocks.
 type search struct {
-	wanted  chan struct{} // capacity 1: ask now
+	wanted  selector.Bell // ask now
 	running bool          // the searcher runs, until Close; guarded by Set.mu
 	seeking bool          // nobody can be picked; guarded by Set.mu
 }
@@ -23,15 +24,7 @@ type search struct {
 // cost more, and their pauses grow.
 const seekingKnock = 180 * time.Millisecond
 
-func newSearch() search { return search{wanted: make(chan struct{}, 1)} }
-
-// ask has everybody asked, soon and once.
-func (x *search) ask() {
-	select {
-	case x.wanted <- struct{}{}:
-	default:
-	}
-}
+func newSearch() search { return search{wanted: selector.NewBell()} }
 
 // seekLocked begins or ends the search, as is due.
 func (s *Set) seekLocked() {
@@ -43,7 +36,7 @@ func (s *Set) seekLocked() {
 	was := x.seeking
 	x.seeking = len(s.list) > 0 && !s.pickableLocked()
 	if x.seeking && !was {
-		x.ask()
+		x.wanted.Ring()
 	}
 }
 
@@ -94,15 +87,15 @@ func (s *Set) seeks() (seeking bool, pause time.Duration) {
 // knockAll knocks where there is no connection, and gives the checkers of those
 // that have one and of whom anything is known; of the others somebody is about to
 // learn it.
-func (s *Set) knockAll() []*healthcheck.Checker {
+func (s *Set) knockAll() []*checking.Checker {
 	s.mu.Lock()
 	defer s.unlock()
-	var checkers []*healthcheck.Checker
+	var checkers []*checking.Checker
 	for _, e := range s.list {
 		if e.link.phase == waiting && e.knocks == 0 {
 			e.knockLocked()
 		}
-		if e.checker != nil && e.health.state != healthcheck.Unknown && (e.link.phase == ready || e.target != nil) {
+		if e.checker != nil && e.health.State != report.HealthUnknown && (e.link.phase == ready || e.target != nil) {
 			checkers = append(checkers, e.checker)
 		}
 	}

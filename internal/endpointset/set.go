@@ -4,17 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/balancer"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/attempt"
-	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/internal/queue"
+	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/internal/telling"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -28,33 +30,28 @@ type Set struct {
 	policy string
 	cc     balancer.ClientConn
 	build  balancer.BuildOptions
-	budget *healthcheck.Budget
+	budget *checking.Budget
 	// questions bounds how many validations run at once.
-	questions *healthcheck.Budget
-	// ejectAfter is how many calls in a row must fail for an ejection.
-	ejectAfter atomic.Uint32
-	turn       *turn   // outlives every snapshot, so that turns are kept
-	noted      bool    // calls may carry records
-	choice     *choice // of the active; nil if all that are eligible are picked in turn
-	events     *event.Log[Event]
-	metrics    metrics
+	questions *checking.Budget
+	room      *pick.Room // of the snapshots
+	choice    *choice    // of the active; nil if all that are eligible are picked in turn
+	teller    *telling.Teller
+	// calls are those into grpc, and what grpc is given: in order, with no lock held.
+	calls queue.Queue
 
 	ctx    context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // probes, the flusher, publications; no Add after closed
 
-	// flush is held from the taking of a snapshot until grpc has it, so that
-	// snapshots arrive in order. It comes before mu.
-	flush sync.Mutex
-	// mu guards what follows. A Checker's lock comes before it.
+	// mu guards what follows. Under it only leaves are locked: see docs/architecture.md.
 	mu        sync.Mutex
 	after     []func() // what must be done without mu; see unlock
-	cfg       Config
+	cfg       settings.Config
 	list      []*endpoint // in the order of the resolver's list
 	byName    map[string]*endpoint
 	leaving   []*endpoint
 	renewing  map[string]*endpoint // those that are to take the place of one in the list, by its name
-	eligible  roster               // of all endpoints, leaving ones too
+	eligible  pick.Roster          // of all endpoints, leaving ones too
 	counts    [3]int               // endpoints of each class, leaving ones not
 	uneven    bool                 // the weights differ, those of the leaving ones too
 	local     int                  // endpoints of the list that stand in the client's zone
@@ -67,53 +64,43 @@ type Set struct {
 	problem   error                  // what was wrong with the newest list
 	drained   map[string]bool
 	changed   chan struct{} // closed when a class changes; nil if nobody waits
-	decided   chan struct{} // capacity 1: nobody is undecided any more
 	none      time.Time     // since when nobody is eligible, zero if somebody is
-	dirty     bool          // the published snapshot is out of date
-	inline    bool          // an update is under way, and publishes at its end
-	flushing  bool          // the flusher runs
 	sampling  bool          // the sampler runs, until Close
-	emitted   uint64        // events so far
 	sampled   uint32        // the turn at the sampler's last look
 	busy      bool          // calls were in flight then
 	quiet     time.Time     // the last look at which none were
 	closed    bool
 
-	telemetry // what is told of the set
+	publishing
+	counted
+	options    Options // of the newest list
+	unregister func()  // ends the asking for metrics
 }
 
 // New makes the set of the policy with this name.
 func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
-		policy: policy, cc: cc, build: opts, budget: healthcheck.NewBudget(0, 0), questions: healthcheck.NewBudget(0, 0),
-		turn: newTurn(), noted: attempt.Expected(), events: event.NewLog[Event](keptEvents),
-		ctx: ctx, cancel: cancel, cfg: DefaultConfig(),
-		byName: make(map[string]*endpoint), drained: make(map[string]bool), decided: make(chan struct{}, 1),
+		policy: policy, cc: cc, build: opts, budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
+
+		ctx: ctx, cancel: cancel, cfg: settings.DefaultConfig(),
+		byName: make(map[string]*endpoint), drained: make(map[string]bool),
 		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}), renewing: make(map[string]*endpoint),
 	}
-	s.ejectAfter.Store(uint32(s.cfg.Ejection.ConsecutiveFailures))
-	s.metrics = metrics{recorder: cc.MetricsRecorder(), target: opts.Target.String()}
-	s.metrics.begin()
-	s.unregister = s.metrics.recorder.RegisterAsyncReporter(s, asyncMetrics...)
+	s.room = pick.NewRoom(s)
+	s.room.EjectAfter(s.cfg.Ejection.ConsecutiveFailures)
+	s.teller = telling.New(policy, opts.Target.String(), cc.MetricsRecorder())
+	s.unregister = s.teller.Register(s)
 	return s
 }
 
-// yieldEvery is after how many deeds unlock lets others go first.
-const yieldEvery = 16
-
-// unlock releases mu and then does what had to wait for that. If that is to connect
-// thousands of endpoints, it lets those under way come through in between: each
-// that waits for its turn holds a buffer of 32 KiB.
+// unlock releases mu and then does what had to wait for that: calls are called off.
 func (s *Set) unlock() {
 	after := s.after
 	s.after = nil
 	s.mu.Unlock()
-	for i, f := range after {
+	for _, f := range after {
 		f()
-		if i%yieldEvery == yieldEvery-1 {
-			runtime.Gosched()
-		}
 	}
 }
 
@@ -124,7 +111,7 @@ func (s *Set) unlock() {
 func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	resolver.ClaimFrom(state.ResolverState).Take(s)
 	list, problem := desired(state.ResolverState)
-	cfg, ok := state.BalancerConfig.(*Config)
+	cfg, ok := state.BalancerConfig.(*settings.Config)
 
 	s.mu.Lock()
 	if s.closed {
@@ -133,9 +120,10 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	}
 	s.inline = true
 	s.options = optionsFrom(state.ResolverState)
+	s.teller.LogTo(s.options.Logger)
 	if ok && cfg != nil {
 		s.cfg = *cfg
-		s.ejectAfter.Store(uint32(cfg.Ejection.ConsecutiveFailures))
+		s.room.EjectAfter(cfg.Ejection.ConsecutiveFailures)
 		s.reconfigureLocked()
 	}
 	s.problem = problem
@@ -179,7 +167,7 @@ func (s *Set) replaceLocked(list []wanted) {
 	for _, e := range gone {
 		if byName[e.name] != e {
 			e.unlisted = true
-			s.counts[e.class]--
+			s.counts[e.was.Class]--
 			if e.warming { // nobody waits for it any more
 				e.warming = false
 				s.warming--
@@ -192,8 +180,8 @@ func (s *Set) replaceLocked(list []wanted) {
 		}
 	}
 	if len(fresh) > 0 || left > 0 {
-		s.emitLocked(Event{
-			Kind: EventList, To: listAccepted, At: time.Now(),
+		s.emitLocked(report.Event{
+			Kind: report.EventList, To: report.ListAccepted, At: time.Now(),
 			Detail: fmt.Sprintf("endpoints: %d, new or changed: %d, removed: %d", len(list), len(fresh), left),
 		})
 	}
@@ -205,7 +193,7 @@ func (s *Set) replaceLocked(list []wanted) {
 	s.warming += len(fresh)
 	for _, e := range fresh {
 		e.warming = true
-		s.counts[e.class]++
+		s.counts[e.was.Class]++
 	}
 	s.membersLocked()
 	for _, e := range fresh {
@@ -247,22 +235,24 @@ func (s *Set) releaseLocked() {
 }
 
 // reclassLocked accounts for an endpoint's change of class.
-func (s *Set) reclassLocked(e *endpoint, was class) {
+func (s *Set) reclassLocked(e *endpoint, was judge.Class) {
 	if !e.unlisted {
 		s.counts[was]--
-		s.counts[e.class]++
-		if was == undecided && s.counts[undecided] == 0 {
-			select {
-			case s.decided <- struct{}{}:
-			default:
+		s.counts[e.was.Class]++
+		if was == judge.Undecided && s.counts[judge.Undecided] == 0 {
+			s.rested = time.Time{}
+			if s.timer != nil {
+				s.restedLocked()
 			}
 		}
 	}
-	if was == eligible {
-		s.eligible.remove(e.slot).endpoint.slot = e.slot
+	if was == judge.Eligible {
+		s.eligible.Remove(e.counted)
+		e.counted = nil
 	}
-	if e.class == eligible {
-		e.slot = s.eligible.add(e.conn)
+	if e.was.Class == judge.Eligible {
+		e.counted = &e.conn.Conn
+		s.eligible.Add(e.counted)
 	}
 	s.changedLocked()
 }
@@ -302,7 +292,8 @@ func (s *Set) ExitIdle() {
 	}
 }
 
-// Close ends all connections and probes, and waits for the latter.
+// Close ends all connections and probes, and waits for the latter: see closePatience. It
+// may be called more than once.
 func (s *Set) Close() {
 	s.mu.Lock()
 	if s.closed {
@@ -320,12 +311,34 @@ func (s *Set) Close() {
 	if s.warmed != nil {
 		s.warmed.Stop()
 	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
 	s.changedLocked()
 	s.cancel()
-	s.events.Close()
-	r := s.reporter
 	s.unlock()
 	s.unregister() // without the lock, which the asking takes
-	s.wg.Wait()
-	r.wait()
+	s.calls.Close(0)
+	s.awaitBackground()
+	s.teller.Close()
+}
+
+// closePatience is how long Close waits for probes, questions and knocks, which end with
+// the set. Only code of the program's own can hold them up: a validator that does not
+// heed its context, or one that has called Close. Their goroutines end with it.
+const closePatience = time.Second
+
+func (s *Set) awaitBackground() {
+	done := make(chan struct{})
+	go func() {
+		s.wg.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(closePatience)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		logger.Warningf("%s: closed, although something of the program's own has not returned", s.policy)
+	}
 }

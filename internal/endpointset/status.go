@@ -8,79 +8,24 @@ import (
 
 	"google.golang.org/grpc/connectivity"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/report"
 )
 
-// Status is a snapshot of a set.
-type Status struct {
-	Policy    string
-	Target    string           // of the channel, in grpc's canonical form
-	Endpoints []EndpointStatus // in the order of the list
-	// NoneSince is since when no endpoint is eligible; zero if one is.
-	NoneSince time.Time
-	// ProbesStretched tells that the probes do not all fit into their budget, so
-	// that they are made less often than configured.
-	ProbesStretched bool
-	// Failover tells of the active; nil if all that are eligible are picked.
-	Failover *FailoverStatus
-	Totals   Totals
-	// ListError is what was wrong with the newest list, which therefore is not
-	// in force.
-	ListError error
-	// Zone is where the client stands, empty if that is not known; Local is how
-	// many endpoints of the list stand there. Spilled tells that calls leave it.
-	Zone    string
-	Local   int
-	Spilled bool
-}
-
-// EndpointStatus is a snapshot of one endpoint.
-type EndpointStatus struct {
-	Name, Address string
-	Weight        int
-	Zone          string
-	Remote        string // the address at the connection's far end, empty if that is not known
-	// Active: it is the one that is picked, of a set that picks one at a time.
-	Active        bool
-	Priority      int
-	Connection    connectivity.State
-	ConnectionErr string
-	NextTry       time.Time
-	// State is what the endpoint is, Reason and Detail why, and Since since when.
-	State  State
-	Reason healthcheck.Reason
-	Detail string
-	Since  time.Time
-	// Health is what its probes have found.
-	Health   healthcheck.State
-	Eligible bool
-	FailOpen bool // picked all the same, because nobody is eligible
-	Drained  bool
-	Ejected  bool // or on trial after an ejection
-	Checked  bool // false: health checking is off, a connection is enough
-	Target   string
-	Checker  healthcheck.CheckerStatus // zero unless Checked
-	Counts   Counts
-	// Heard is when it last answered a probe or a call, zero if it never has.
-	Heard time.Time
-	// Transitions are how often it came into which state, in order of their first,
-	// and Ejections how often it was ejected.
-	Transitions []TransitionCount
-	Ejections   uint64
-}
-
-// Status gives a snapshot.
-func (s *Set) Status() Status {
+// Status returns a snapshot. Its State is not set: the channel knows it.
+func (s *Set) Status() report.Status {
 	now := time.Now()
 	s.mu.Lock()
-	out := Status{
-		Policy: s.policy, Target: s.metrics.target, NoneSince: s.none, ListError: s.problem, Totals: s.totalsLocked(now),
-		Zone: s.cfg.Zone, Local: s.local, Spilled: s.spilled,
-		Endpoints: make([]EndpointStatus, 0, len(s.list)),
-		Failover:  s.failoverLocked(),
+	out := report.Status{
+		At: now, Policy: s.policy, Target: s.build.Target.String(), NoneEligibleSince: s.none, Totals: s.totalsLocked(now),
+		Zone: s.cfg.Zone, Spilled: s.spilled, Endpoints: make([]report.EndpointStatus, 0, len(s.list)),
+		Failover: s.failoverLocked(),
 	}
+	remarks := remarks{local: s.local, listError: s.problem}
 	open := s.openLocked() // in the order of the list
-	checkers := make([]*healthcheck.Checker, 0, len(s.list))
+	checkers := make([]*checking.Checker, 0, len(s.list))
 	for _, e := range s.list {
 		status := e.statusLocked()
 		if len(open) > 0 && open[0] == e.conn {
@@ -90,44 +35,43 @@ func (s *Set) Status() Status {
 		checkers = append(checkers, e.checker)
 	}
 	s.unlock()
-	out.ProbesStretched = s.budget.Stretched(now)
+	remarks.stretched = s.budget.Stretched(now)
 	for i, c := range checkers { // a checker's lock may not be taken under ours
 		if c != nil {
-			out.Endpoints[i].Checked = true
-			out.Endpoints[i].Checker = c.Status()
-			out.Endpoints[i].heard(out.Endpoints[i].Checker.Last.Answered)
+			probed(&out.Endpoints[i], c.Status().Probe)
 		}
 	}
+	out.Notes = remarks.notes(out)
 	return out
 }
 
-// heard takes in that the endpoint has answered at that time.
-func (e *EndpointStatus) heard(at time.Time) {
-	if at.After(e.Heard) {
-		e.Heard = at
+// probed adds what an endpoint's probes have found to its status.
+func probed(e *report.EndpointStatus, p report.ProbeStatus) {
+	p.Target = e.Probe.Target
+	e.Probe = p
+	if p.Answered.After(e.Heard) {
+		e.Heard = p.Answered
 	}
 }
 
-func (e *endpoint) statusLocked() EndpointStatus {
-	d := e.describeLocked()
-	out := EndpointStatus{
+func (e *endpoint) statusLocked() report.EndpointStatus {
+	is := e.was
+	out := report.EndpointStatus{
 		Name: e.name, Address: e.addressText(), Weight: e.weight, Zone: e.zone, Connection: e.connectivityLocked(),
 		Active: e.set.choice != nil && e.set.choice.active == e, Priority: e.priority,
-		State: d.state, Reason: d.reason, Detail: d.detail, Since: e.shownSince, Health: e.health.state,
-		Eligible: e.class == eligible, Drained: e.drained, Ejected: e.ejection.phase != admitted, Target: e.targetText(), Counts: e.countsLocked(),
+		State: is.State, Reason: is.Reason, Detail: is.Detail, Since: e.since, Health: is.Health,
+		Eligible: is.Class == judge.Eligible, Drained: e.drained, Ejected: e.ejection.phase != admitted, Calls: e.countsLocked(),
+		Probe: report.ProbeStatus{Target: e.targetText(), Kind: report.KindConnectivity},
 		Heard: e.heardAt, Transitions: slices.Clone(e.transitions), Ejections: e.ejections,
 	}
 	if remote := e.remoteLocked(); remote != nil {
 		out.Remote = remote.String()
 	}
 	if e.link.phase != ready {
-		out.ConnectionErr = healthcheck.CleanDetail(errorText(e.connErr))
+		out.ConnectionError = e.linkWhy.Detail
 	}
 	if e.link.phase == waiting {
 		out.NextTry = e.nextTry
-	}
-	if e.channel.failing && out.Health != healthcheck.Unhealthy {
-		out.Health = healthcheck.Unhealthy
 	}
 	return out
 }
@@ -166,7 +110,7 @@ func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 		if s.changed == nil {
 			s.changed = make(chan struct{})
 		}
-		have, of, changed, stopped := s.counts[eligible], len(s.list), s.changed, s.closed
+		have, of, changed, stopped := s.counts[judge.Eligible], len(s.list), s.changed, s.closed
 		pickable := s.pickableLocked()
 		s.unlock()
 		switch {
@@ -182,7 +126,7 @@ func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 		case <-changed:
 		case <-ctx.Done():
 			return have, fmt.Errorf("%d of %d endpoints are eligible, want %d: %s: %w",
-				have, of, n, s.Explain().reasons(), ctx.Err())
+				have, of, n, s.explain().reasons(), ctx.Err())
 		}
 	}
 }
@@ -206,7 +150,7 @@ func (s *Set) setDrained(name string, drained bool) error {
 	}
 	e := s.byName[name]
 	if e == nil {
-		return fmt.Errorf("no endpoint %q in the list", healthcheck.CleanDetail(name))
+		return fmt.Errorf("no endpoint %q in the list", cleantext.Detail(name))
 	}
 	if err := s.drainLocked(name, drained); err != nil {
 		return err
@@ -225,7 +169,7 @@ func (s *Set) setDrained(name string, drained bool) error {
 	for _, x := range append([]*endpoint{e}, s.leaving...) {
 		if x.name == name { // the endpoint, and what it is about to replace
 			x.drained = drained
-			x.settleLocked()
+			x.applyLocked()
 		}
 	}
 	s.dirtyLocked() // with FailOpen it matters even to one that is not eligible

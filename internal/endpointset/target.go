@@ -14,7 +14,9 @@ import (
 	grpcresolver "google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -71,7 +73,7 @@ func (w wanted) newTarget(c healthcheck.Config) (*target, string) {
 }
 
 // probes makes the probes of an endpoint with a target of its own.
-func (t *target) probes(e *endpoint) healthcheck.Probes {
+func (t *target) probes(e *endpoint) checking.Probes {
 	s := e.set
 	switch {
 	case t.url != "":
@@ -80,9 +82,9 @@ func (t *target) probes(e *endpoint) healthcheck.Probes {
 			opts.Expect = []int{t.expect}
 		}
 		client := s.httpClient(t.at)
-		return healthcheck.Probes{Check: pageProbe{healthcheck.HTTPGet(client, t.url, opts), client}}
+		return checking.Probes{Check: pageProbe{healthcheck.HTTPGet(client, t.url, opts), client}}
 	case t.tcp:
-		return healthcheck.Probes{Check: healthcheck.TCPConnect(t.at.HostPort(), s.dialer())}
+		return checking.Probes{Check: healthcheck.TCPConnect(t.at.HostPort(), s.dialer())}
 	default:
 		return s.ownChannel(e, t.at)
 	}
@@ -114,10 +116,10 @@ type pageProbe struct {
 	client *http.Client
 }
 
-func (p pageProbe) Kind() healthcheck.Kind { return p.page.Kind() }
+func (p pageProbe) Kind() report.ProbeKind { return p.page.Kind() }
 func (p pageProbe) Target() string         { return p.page.Target() }
 
-func (p pageProbe) Probe(ctx context.Context) healthcheck.Verdict { return p.page.Probe(ctx) }
+func (p pageProbe) Probe(ctx context.Context) report.Verdict { return p.page.Probe(ctx) }
 
 // Close lets go of idle connections.
 func (p pageProbe) Close() error {
@@ -144,7 +146,7 @@ func (s *Set) httpClient(at resolver.Endpoint) *http.Client {
 
 // ownChannel makes gRPC probes of an endpoint on a connection of their own to this
 // place, made like the channel's connections.
-func (s *Set) ownChannel(e *endpoint, at resolver.Endpoint) healthcheck.Probes {
+func (s *Set) ownChannel(e *endpoint, at resolver.Endpoint) checking.Probes {
 	opts := s.credentialsFor(at)
 	if s.build.Dialer != nil {
 		opts = append(opts, grpc.WithContextDialer(s.build.Dialer))
@@ -154,12 +156,12 @@ func (s *Set) ownChannel(e *endpoint, at resolver.Endpoint) healthcheck.Probes {
 	options := healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
 	probe, err := healthcheck.DialGRPC(hostPortOf(at), e.service, options, opts...)
 	if err != nil {
-		return healthcheck.Probes{Check: healthcheck.Func(at.Address, func(context.Context) healthcheck.Verdict {
-			return healthcheck.NewVerdict(healthcheck.Failed, healthcheck.ReasonConnectFailed, err.Error())
+		return checking.Probes{Check: healthcheck.Func(at.Address, func(context.Context) report.Verdict {
+			return checking.NewVerdict(report.Failed, report.ReasonConnectFailed, err.Error())
 		})}
 	}
 	watch, _ := probe.(healthcheck.Watcher) // which it is; nil would be no Watch
-	return healthcheck.Probes{Check: probe, Watch: watch}
+	return checking.Probes{Check: probe, Watch: watch}
 }
 
 // credentialsFor gives the options of a channel to one endpoint: its own transport

@@ -8,7 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -29,8 +29,8 @@ const (
 // it should be. detail is for people. It must return when its context ends.
 type Validator func(ctx context.Context, cc grpc.ClientConnInterface, e resolver.Endpoint) (result ValidationResult, detail string)
 
-// validatedLocked tells that nothing is left to find out about the connection.
-func (e *endpoint) validatedLocked() bool {
+// identifiedLocked tells that nothing is left to find out about the connection.
+func (e *endpoint) identifiedLocked() bool {
 	return e.set.options.Validator == nil || e.validation.last == identityValid
 }
 
@@ -71,7 +71,7 @@ func (e *endpoint) answeredWho(c *conn, event validationEvent, detail string) {
 	if e.conn == c && !s.closed {
 		e.validationDetail = detail
 		e.validateLocked(c, event)
-		e.settleLocked()
+		e.applyLocked()
 	}
 }
 
@@ -88,11 +88,11 @@ func (s *Set) askWho(ctx context.Context, cc grpc.ClientConnInterface, f Validat
 	case result == ValidationOK:
 		return saidValid, ""
 	case result == ValidationMismatch:
-		return saidMismatch, healthcheck.CleanDetail(detail)
+		return saidMismatch, cleantext.Detail(detail)
 	case detail == "" && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return saidRetry, "no answer within " + validateTimeout.String()
 	default:
-		return saidRetry, healthcheck.CleanDetail(detail)
+		return saidRetry, cleantext.Detail(detail)
 	}
 }
 
@@ -112,12 +112,4 @@ func (e *endpoint) stopValidationTimerLocked() {
 		e.validationTimer.Stop()
 		e.validationTimer = nil
 	}
-}
-
-// validationReason is why an endpoint is not eligible whose validation has failed.
-func (v validation) reason() healthcheck.Reason {
-	if v.last == identityMismatch {
-		return healthcheck.ReasonIdentityMismatch
-	}
-	return healthcheck.ReasonNotValidated
 }

@@ -106,6 +106,3 @@ func (v validation) answered(e validationEvent, u float64) (validation, validati
 	pause += time.Duration(float64(pause) * pauseJitter * (2*u - 1))
 	return validation{last: said, times: v.times + 1}, validationEffects{wait: pause}
 }
-
-// failed tells that the endpoint has answered, and not well.
-func (v validation) failed() bool { return v.last == identityRetry || v.last == identityMismatch }

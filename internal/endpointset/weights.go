@@ -1,6 +1,6 @@
 package endpointset
 
-import "github.com/cantonlb/cantonlb/internal/turns"
+import "github.com/cantonlb/cantonlb/internal/pick"
 
 // surveyLocked finds out, once for each list, whether weights and zones matter
 // in it at all: with equal weights and no zones a snapshot is a copy.
@@ -18,28 +18,13 @@ func (s *Set) surveyLocked() {
 }
 
 // weightsLocked gives the weights of connections, nil if all are equal.
-func (s *Set) weightsLocked(conns row) []int {
+func (s *Set) weightsLocked(conns pick.Row) []int {
 	if !s.uneven {
 		return nil
 	}
-	weights := make([]int, conns.n)
+	weights := make([]int, conns.Len())
 	for i := range weights {
-		weights[i] = conns.at(i).endpoint.weight
+		weights[i] = connOf(conns.At(i)).endpoint.weight
 	}
 	return weights
-}
-
-// plan puts the connections into the order in which they are picked, each as
-// often as its weight asks for. It is done without Set.mu, since it may take
-// milliseconds where there are many and their weights differ much.
-func (p *picker) plan() {
-	if p.weights == nil {
-		return
-	}
-	order := turns.Plan(p.weights)
-	conns := make([]*conn, len(order))
-	for i, j := range order {
-		conns[i] = p.conns.at(j)
-	}
-	p.conns, p.weights = rowOf(conns), nil
 }

@@ -1,6 +1,7 @@
 package endpointset
 
 import (
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/grpc/balancer"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -97,10 +99,10 @@ func TestEqualWeightsNeedNoPlan(t *testing.T) {
 		f.up("a:1", "b:1")
 		synctest.Wait()
 		p := f.snapshot()
-		assert.Equal(t, 2, p.conns.n)
+		assert.Len(t, p.Conns(), 2)
 		f.set.mu.Lock()
 		defer f.set.mu.Unlock()
-		assert.Nil(t, f.set.weightsLocked(p.conns))
+		assert.Nil(t, f.set.weightsLocked(pick.RowOf(p.Conns())))
 	})
 }
 
@@ -111,7 +113,7 @@ func TestFailOpenHeedsTheWeights(t *testing.T) {
 		f.server("b:1").set(notServing())
 		f.up("a:1", "b:1")
 		assert.Equal(t, map[string]int{"a:1": 6, "b:1": 2}, f.spread(t, 8))
-	}, withPolicy(FailOpen))
+	}, withPolicy(settings.FailOpen))
 }
 
 // Between an endpoint's fall and the next snapshot its turns go to whoever is
@@ -153,7 +155,7 @@ func (f *fixture) tried(t *testing.T, names ...string) string {
 	r := &attempt.Record{Max: 100}
 	r.Begin(func() {})
 	for _, name := range names {
-		r.Picked(name)
+		r.Picked(t.Context(), name, "")
 	}
 	result, err := f.snapshot().Pick(balancer.PickInfo{Ctx: attempt.NewContext(t.Context(), r)})
 	require.NoError(t, err)

@@ -1,8 +1,6 @@
 package endpointset
 
-// defaultSpillBelow is the least share of the zone's endpoints that must be
-// eligible for calls to stay in the zone.
-const defaultSpillBelow = 0.5
+import "github.com/cantonlb/cantonlb/internal/pick"
 
 // staysLocal tells whether calls stay in the client's zone, of whose endpoints
 // so many are in the list and so many eligible.
@@ -13,14 +11,14 @@ func staysLocal(eligible, of int, spillBelow float64) bool {
 // nearbyLocked gives the eligible connections that calls go to, and those in
 // other zones that are kept in reserve: none if there are too few in the zone or
 // the client has none.
-func (s *Set) nearbyLocked() (_ row, spare []*conn) {
+func (s *Set) nearbyLocked() (_ pick.Row, spare []*pick.Conn) {
 	if s.local == 0 {
 		s.spilledLocked(false)
-		return s.eligible.row(), nil
+		return s.eligible.Row(), nil
 	}
-	var nearby []*conn
-	for c := range s.eligible.all() {
-		if c.endpoint.zone == s.cfg.Zone {
+	var nearby []*pick.Conn
+	for c := range s.eligible.All() {
+		if connOf(c).endpoint.zone == s.cfg.Zone {
 			nearby = append(nearby, c)
 		} else {
 			spare = append(spare, c)
@@ -29,9 +27,9 @@ func (s *Set) nearbyLocked() (_ row, spare []*conn) {
 	stays := staysLocal(len(nearby), s.local, s.cfg.SpillBelow)
 	s.spilledLocked(!stays)
 	if stays {
-		return rowOf(nearby), spare
+		return pick.RowOf(nearby), spare
 	}
-	return s.eligible.row(), nil
+	return s.eligible.Row(), nil
 }
 
 // spilledLocked notes, and logs once, that calls leave the zone or stay in it
@@ -42,8 +40,8 @@ func (s *Set) spilledLocked(spilled bool) {
 	}
 	s.spilled = spilled
 	if spilled {
-		s.logLaterLockedf("calls leave zone %q: less than %g of its %d endpoints are eligible", s.cfg.Zone, s.cfg.SpillBelow, s.local)
+		s.teller.Logf("calls leave zone %q: less than %g of its %d endpoints are eligible", s.cfg.Zone, s.cfg.SpillBelow, s.local)
 	} else {
-		s.logLaterLockedf("calls stay in zone %q again", s.cfg.Zone)
+		s.teller.Logf("calls stay in zone %q again", s.cfg.Zone)
 	}
 }

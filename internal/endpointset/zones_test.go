@@ -1,6 +1,7 @@
 package endpointset
 
 import (
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,7 +28,7 @@ func TestCallsStayInTheZoneWhileEnoughOfItIsEligible(t *testing.T) {
 	}
 }
 
-func inZone(zone string) func(*Config) { return func(c *Config) { c.Zone = zone } }
+func inZone(zone string) func(*settings.Config) { return func(c *settings.Config) { c.Zone = zone } }
 
 func standing(name, zone string) resolver.Endpoint {
 	return resolver.Endpoint{Name: name, Address: name + ":1", Zone: zone}
@@ -54,7 +55,7 @@ func TestCallsSpillIntoOtherZonesWhenTooFewOfTheirOwnAreEligible(t *testing.T) {
 		s := f.set.Status()
 		assert.True(t, s.Spilled)
 		assert.Equal(t, "eu", s.Zone)
-		assert.Equal(t, 2, s.Local)
+		assert.Equal(t, []string{`too few endpoints of zone "eu" are eligible: calls go to all zones`}, s.Notes)
 
 		f.server("a:1").set(serving())
 		time.Sleep(time.Second)
@@ -68,7 +69,7 @@ func TestWithAHighShareOneThatIsOutIsEnoughToSpill(t *testing.T) {
 		europe(t, f)
 		f.server("a:1").set(notServing())
 		assert.Equal(t, []string{"b:1", "c:1", "d:1"}, f.picked(), "all that are eligible")
-	}, inZone("eu"), func(c *Config) { c.SpillBelow = 1 })
+	}, inZone("eu"), func(c *settings.Config) { c.SpillBelow = 1 })
 }
 
 func TestZonesDoNotMatterToAClientWithout(t *testing.T) {

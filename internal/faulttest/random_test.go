@@ -9,8 +9,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/lbtest"
 )
 
 var (
@@ -23,10 +26,16 @@ func TestNoCallIsLostOrMadeTwiceUnderRandomFaults(t *testing.T) {
 		*seed = rand.Uint64()
 	}
 	t.Logf("to see these faults again: -seed %d", *seed)
+	servers := map[string][]lbtest.Option{
+		"with connections that age": {lbtest.WithServerOptions(grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionAge: 300 * time.Millisecond, MaxConnectionAgeGrace: 5 * time.Second,
+		}))},
+	}
 	for name, change := range map[string]func(*cantonlb.Config){
-		"as shipped":               nil,
-		"with Checks alone":        func(c *cantonlb.Config) { c.HealthCheck.NoWatch = true },
-		"with Checks now and then": func(c *cantonlb.Config) { c.HealthCheck.Interval = 10 * time.Second },
+		"as shipped":                nil,
+		"with connections that age": nil,
+		"with Checks alone":         func(c *cantonlb.Config) { c.HealthCheck.NoWatch = true },
+		"with Checks now and then":  func(c *cantonlb.Config) { c.HealthCheck.Interval = 10 * time.Second },
 		"with retries of grpc's": func(c *cantonlb.Config) {
 			c.ServiceConfig = `{"methodConfig":[{"name":[{"service":"faulttest.Ledger","method":"Read"}],"retryPolicy":{"maxAttempts":3,
 				"initialBackoff":"0.01s","maxBackoff":"0.1s","backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}]}`
@@ -34,7 +43,7 @@ func TestNoCallIsLostOrMadeTwiceUnderRandomFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				report, err := Run(t.Context(), newBench(t, setUp{change: change}), Config{Seed: *seed, For: *lasts, Rest: 50 * time.Millisecond})
+				report, err := Run(t.Context(), newBench(t, setUp{change: change, servers: servers[name]}), Config{Seed: *seed, For: *lasts, Rest: 50 * time.Millisecond})
 				require.NoError(t, err)
 				t.Log(report)
 				assert.Zero(t, report.Violated)

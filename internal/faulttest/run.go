@@ -12,6 +12,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // The callers: how many there are of each kind, how long their calls may take, and
@@ -87,6 +90,8 @@ func (r Report) String() string {
 type run struct {
 	bench *Bench
 	cfg   Config
+	// cancels: the servers themselves say CANCELLED.
+	cancels bool
 
 	reads, writes, follows tally
 	slowest                atomic.Int64
@@ -198,6 +203,7 @@ func (r *run) read(ctx context.Context) {
 	ctx, id := w.Call(ctx)
 	start := time.Now()
 	got, err := call(ctx, r.bench.Client, readMethod, id)
+	r.ended(ctx, "read", id, err)
 	r.reads.count(err)
 	took := int64(time.Since(start))
 	for old := r.slowest.Load(); took > old && !r.slowest.CompareAndSwap(old, took); old = r.slowest.Load() {
@@ -218,6 +224,7 @@ func (r *run) write(ctx context.Context) {
 	w := r.bench.Witness
 	ctx, id := w.Call(ctx)
 	got, err := call(ctx, r.bench.Client, writeMethod, id)
+	r.ended(ctx, "write", id, err)
 	r.writes.count(err)
 	switch {
 	case err != nil:
@@ -242,8 +249,17 @@ func (r *run) follow(ctx context.Context) {
 		}
 		n++
 	})
+	r.ended(ctx, "stream", id, err)
 	r.follows.count(err)
 	if err == nil && n != messages {
 		w.Wrongf("stream %d ended well after %d messages", id, n)
+	}
+}
+
+// ended sees how a call has ended for its caller. What the caller has not cancelled
+// must not end CANCELLED, whatever becomes of the servers.
+func (r *run) ended(ctx context.Context, what string, id uint64, err error) {
+	if status.Code(err) == codes.Canceled && ctx.Err() == nil && !r.cancels {
+		r.bench.Witness.Wrongf("%s %d ended CANCELLED, and nobody had cancelled it: %v", what, id, err)
 	}
 }

@@ -3,7 +3,6 @@ package faulttest
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -12,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 // wrongStream asks for another call's messages.
@@ -23,8 +23,7 @@ func (s wrongStream) SendMsg(any) error { return s.ClientStream.SendMsg(wrappers
 func sinner(t *testing.T, sin func(*cantonlb.Config), opts ...grpc.DialOption) *run {
 	t.Helper()
 	b := newBench(t, setUp{change: sin, dial: opts})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
+	ctx := testkit.Context(t)
 	require.NoError(t, b.Client.WaitHealthy(ctx, Servers))
 	return &run{bench: b}
 }
@@ -92,4 +91,17 @@ func TestTheWitnessNoticesAWriteThatIsAnsweredWithoutHavingArrived(t *testing.T)
 	}))
 	r.write(t.Context())
 	assert.Equal(t, []string{"write 1 was answered and has not arrived"}, r.violations(t))
+}
+
+func TestTheWitnessNoticesACallThatEndsCancelledThoughNobodyCancelledIt(t *testing.T) {
+	r := sinner(t, func(*cantonlb.Config) {})
+	for i := range Servers {
+		r.bench.Cluster.FailCalls(i, codes.Canceled, "on purpose")
+	}
+	r.write(t.Context())
+	r.follow(t.Context())
+	list := r.violations(t)
+	require.Len(t, list, 2)
+	assert.Contains(t, list[0], "write 1 ended CANCELLED, and nobody had cancelled it")
+	assert.Contains(t, list[1], "stream 2 ended CANCELLED, and nobody had cancelled it")
 }

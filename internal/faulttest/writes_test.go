@@ -109,7 +109,7 @@ func TestAWriteNeverArrivesTwiceUnderAnyFault(t *testing.T) {
 				for i := range Servers {
 					b.Cluster.SetLatency(i, 300*time.Millisecond) // so that each has calls in flight
 				}
-				r := &run{bench: b, cfg: Config{Rest: 50 * time.Millisecond}}
+				r := &run{bench: b, cfg: Config{Rest: 50 * time.Millisecond}, cancels: name == "calls fail Canceled"}
 				calling, stop := context.WithCancel(t.Context())
 				var wg sync.WaitGroup
 				for range 4 * writers {

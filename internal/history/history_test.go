@@ -9,13 +9,13 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
-	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/history"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var states = []cantonlb.State{cantonlb.StateUnhealthy, cantonlb.StateHealthy, cantonlb.StateSuspect, cantonlb.StateDrained}
+var states = []report.EndpointState{report.StateUnhealthy, report.StateHealthy, report.StateSuspect, report.StateDrained}
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
@@ -49,11 +49,11 @@ func TestSpansAreInOrderBoundedAndKnowWhatTheWindowBeganWith(t *testing.T) {
 func TestTheSameChangeToldTwiceIsOne(t *testing.T) {
 	var s history.Spans
 	for range 3 {
-		s = s.Add(history.Span{From: later(10), State: cantonlb.StateUnhealthy}, later(20))
-		s = s.Add(history.Span{From: later(0), State: cantonlb.StateHealthy}, later(20))
+		s = s.Add(history.Span{From: later(10), State: report.StateUnhealthy}, later(20))
+		s = s.Add(history.Span{From: later(0), State: report.StateHealthy}, later(20))
 	}
-	assert.Equal(t, history.Spans{{later(0), cantonlb.StateHealthy, ""}, {later(10), cantonlb.StateUnhealthy, ""}}, s)
-	times, lasted := s.Total(cantonlb.StateUnhealthy, later(20))
+	assert.Equal(t, history.Spans{{later(0), report.StateHealthy, ""}, {later(10), report.StateUnhealthy, ""}}, s)
+	times, lasted := s.Total(report.StateUnhealthy, later(20))
 	assert.Equal(t, 1, times)
 	assert.Equal(t, 10*time.Second, lasted)
 }

@@ -5,8 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 const (
@@ -19,8 +18,8 @@ const (
 // Span is a time in one state, up to the next span.
 type Span struct {
 	From   time.Time
-	State  cantonlb.State
-	Reason healthcheck.Reason
+	State  report.EndpointState
+	Reason report.Reason
 }
 
 // Spans are the states of one endpoint in the window, in order of time. The last
@@ -58,7 +57,7 @@ func (s Spans) prune(now time.Time) Spans {
 
 // Total says how often and how long the endpoint was in a state in the window. Spans
 // that follow each other, as with a new reason, are one time.
-func (s Spans) Total(state cantonlb.State, now time.Time) (times int, lasted time.Duration) {
+func (s Spans) Total(state report.EndpointState, now time.Time) (times int, lasted time.Duration) {
 	begin := now.Add(-Window)
 	goesOn := false
 	for i, x := range s {

@@ -2,13 +2,14 @@ package nettest
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/miekg/dns"
+	"golang.org/x/net/dns/dnsmessage"
 )
 
 // DNS is a name server. It knows the names that Set has told it and answers all
@@ -21,6 +22,9 @@ type DNS struct {
 	queries map[string]int
 }
 
+// maxQuestion is the size of the largest query that is read, in bytes.
+const maxQuestion = 4096
+
 // NewDNS starts a name server.
 func NewDNS(t testing.TB) *DNS {
 	t.Helper()
@@ -29,18 +33,31 @@ func NewDNS(t testing.TB) *DNS {
 		t.Fatalf("nettest: DNS: %v", err)
 	}
 	d := &DNS{addr: conn.LocalAddr().String(), names: make(map[string][]netip.Addr), queries: make(map[string]int)}
-	ready := make(chan struct{})
-	server := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(d.answer), NotifyStartedFunc: func() { close(ready) }}
 	ended := make(chan error, 1)
-	go func() { ended <- server.ActivateAndServe() }()
-	<-ready
+	go func() { ended <- d.serve(conn) }()
 	t.Cleanup(func() {
-		_ = server.Shutdown() // what it says, ActivateAndServe says too
-		if err := <-ended; err != nil {
+		_ = conn.Close() // the only error is that it is closed already
+		if err := <-ended; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("nettest: DNS: %v", err)
 		}
 	})
 	return d
+}
+
+// serve answers queries until conn is closed.
+func (d *DNS) serve(conn net.PacketConn) error {
+	buffer := make([]byte, maxQuestion)
+	for {
+		n, from, err := conn.ReadFrom(buffer)
+		if err != nil {
+			return err
+		}
+		reply, err := d.answer(buffer[:n])
+		if err != nil {
+			continue // not a query
+		}
+		_, _ = conn.WriteTo(reply, from) // a client that has gone does not wait for it
+	}
 }
 
 // Resolver gives a resolver that asks this server alone.
@@ -69,24 +86,32 @@ func (d *DNS) Queries(name string) int {
 	return d.queries[name]
 }
 
-func (d *DNS) answer(w dns.ResponseWriter, question *dns.Msg) {
-	reply := new(dns.Msg).SetReply(question)
-	for _, q := range question.Question {
-		addrs := d.lookUp(q.Name)
+// answer returns the packed reply to a packed query.
+func (d *DNS) answer(query []byte) ([]byte, error) {
+	var m dnsmessage.Message
+	if err := m.Unpack(query); err != nil {
+		return nil, err
+	}
+	reply := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: m.ID, Response: true, OpCode: m.OpCode, RecursionDesired: m.RecursionDesired},
+		Questions: m.Questions,
+	}
+	for _, q := range m.Questions {
+		addrs := d.lookUp(q.Name.String())
 		if len(addrs) == 0 {
-			reply.Rcode = dns.RcodeNameError
+			reply.RCode = dnsmessage.RCodeNameError
 		}
+		header := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: dnsmessage.ClassINET}
 		for _, a := range addrs {
-			header := dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: dns.ClassINET}
 			switch {
-			case q.Qtype == dns.TypeA && a.Is4():
-				reply.Answer = append(reply.Answer, &dns.A{Hdr: header, A: a.AsSlice()})
-			case q.Qtype == dns.TypeAAAA && a.Is6():
-				reply.Answer = append(reply.Answer, &dns.AAAA{Hdr: header, AAAA: a.AsSlice()})
+			case q.Type == dnsmessage.TypeA && a.Is4():
+				reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AResource{A: a.As4()}})
+			case q.Type == dnsmessage.TypeAAAA && a.Is6():
+				reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AAAAResource{AAAA: a.As16()}})
 			}
 		}
 	}
-	_ = w.WriteMsg(reply) // a client that has gone does not wait for it
+	return reply.Pack()
 }
 
 func (d *DNS) lookUp(name string) []netip.Addr {

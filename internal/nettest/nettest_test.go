@@ -1,13 +1,13 @@
 package nettest
 
 import (
-	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -15,8 +15,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestTheNameServerGivesWhatItWasTold(t *testing.T) {
 	server := NewDNS(t)
 	resolver := server.Resolver()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
+	ctx := testkit.Context(t)
 	server.Set("a.example.test", "127.0.0.2", "::1")
 	got, err := resolver.LookupHost(ctx, "a.example.test")
 	require.NoError(t, err)

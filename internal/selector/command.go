@@ -1,6 +1,8 @@
 package selector
 
-import "github.com/cantonlb/cantonlb/healthcheck"
+import (
+	"github.com/cantonlb/cantonlb/report"
+)
 
 // command checks a command and takes it in.
 func (s State) command(e Event) (State, order, *RefusedError) {
@@ -9,32 +11,32 @@ func (s State) command(e Event) (State, order, *RefusedError) {
 		return s, order{}, nil
 	}
 	words := map[Kind]string{EventSwitch: "switch", EventPin: "pin", EventDrain: "drain", EventUndrain: "undrain"}
-	refuse := func(r healthcheck.Reason, why string) (State, order, *RefusedError) {
+	refuse := func(r report.Reason, why string) (State, order, *RefusedError) {
 		return s, order{}, &RefusedError{Command: words[e.Kind], Name: e.Name, Reason: r, why: why}
 	}
 	m := s.named(e.Name)
 	if m == nil {
-		return refuse(healthcheck.ReasonNone, "no such endpoint in the list")
+		return refuse(report.ReasonNone, "no such endpoint in the list")
 	}
 	switch e.Kind {
 	case EventSwitch, EventPin:
 		if e.Kind == EventSwitch && !s.allows(m) {
-			return refuse(healthcheck.ReasonPinned, "the active is pinned to another endpoint: unpin it first")
+			return refuse(report.ReasonPinned, "the active is pinned to another endpoint: unpin it first")
 		}
 		if !m.eligible() {
 			return refuse(s.lossOf(m.ID), "it is not eligible")
 		}
 		if e.Kind == EventSwitch {
-			return s, order{to: m.ID, reason: healthcheck.ReasonByHand}, nil
+			return s, order{to: m.ID, reason: report.ReasonByHand}, nil
 		}
 		s.pin = m.Name
-		return s, order{to: m.ID, reason: healthcheck.ReasonPinned}, nil
+		return s, order{to: m.ID, reason: report.ReasonPinned}, nil
 	case EventDrain:
 		if s.pin == m.Name {
-			return refuse(healthcheck.ReasonPinned, "the active is pinned to it: unpin it first")
+			return refuse(report.ReasonPinned, "the active is pinned to it: unpin it first")
 		}
 		if !s.canSpare(m.Name) {
-			return refuse(healthcheck.ReasonNoStandby, "no other endpoint could be active")
+			return refuse(report.ReasonNoStandby, "no other endpoint could be active")
 		}
 		return s.changing(m.Name, func(m *member) { m.drained = true }), order{}, nil
 	default: // EventUndrain

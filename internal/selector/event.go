@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // FailBack says whether the active gives way to a preferred one.
@@ -69,7 +70,7 @@ const (
 // Condition is what is known of a member, and why.
 type Condition struct {
 	Standing Standing
-	Reason   healthcheck.Reason
+	Reason   report.Reason
 	// Claims: it says of itself that it serves. Being connected is not enough.
 	Claims bool
 }
@@ -135,8 +136,13 @@ type Switch struct {
 	// From is the zero Member at the first choice of all.
 	From, To Member
 	// Reason is why From is not the active any more, or why To is.
-	Reason healthcheck.Reason
+	Reason report.Reason
 	At     time.Time
+}
+
+// Report returns the switch in the words of its owner's events.
+func (s Switch) Report() report.Switch {
+	return report.Switch{Number: s.Number, From: s.From.Name, To: s.To.Name, Reason: s.Reason, At: s.At}
 }
 
 // RefusedError is why a command was refused. Nothing has changed.
@@ -144,17 +150,17 @@ type RefusedError struct {
 	// Command is "switch", "pin" or "drain"; Name is whom it was about.
 	Command, Name string
 	// Reason is why: that for which the endpoint is not eligible,
-	// healthcheck.ReasonNoStandby or healthcheck.ReasonPinned, or
-	// healthcheck.ReasonNone if the name is not in the list.
-	Reason healthcheck.Reason
+	// report.ReasonNoStandby or report.ReasonPinned, or
+	// report.ReasonNone if the name is not in the list.
+	Reason report.Reason
 
 	why string
 }
 
 // Error names the command, the endpoint and the reason, in one bounded line.
 func (e *RefusedError) Error() string {
-	text := fmt.Sprintf("%s %q refused: %s", e.Command, healthcheck.CleanDetail(e.Name), e.why)
-	if e.Reason != healthcheck.ReasonNone {
+	text := fmt.Sprintf("%s %q refused: %s", e.Command, cleantext.Detail(e.Name), e.why)
+	if e.Reason != report.ReasonNone {
 		text += fmt.Sprintf(" (%s)", e.Reason)
 	}
 	return text

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -70,22 +70,22 @@ func (s *story) is(name string, c Condition) *story {
 
 func (s *story) up(names ...string) *story {
 	for _, n := range names {
-		s.is(n, Condition{Standing: Fit, Reason: healthcheck.ReasonServing, Claims: true})
+		s.is(n, Condition{Standing: Fit, Reason: report.ReasonServing, Claims: true})
 	}
 	return s
 }
 
 func (s *story) suspect(name string) *story {
-	return s.is(name, Condition{Standing: Suspect, Reason: healthcheck.ReasonSilence, Claims: true})
+	return s.is(name, Condition{Standing: Suspect, Reason: report.ReasonSilence, Claims: true})
 }
 
 func (s *story) undecided(name string) *story {
-	return s.is(name, Condition{Standing: Undecided, Reason: healthcheck.ReasonConnectionLost})
+	return s.is(name, Condition{Standing: Undecided, Reason: report.ReasonConnectionLost})
 }
 
 func (s *story) out(names ...string) *story {
 	for _, n := range names {
-		s.is(n, Condition{Standing: Out, Reason: healthcheck.ReasonNotServing})
+		s.is(n, Condition{Standing: Out, Reason: report.ReasonNotServing})
 	}
 	return s
 }
@@ -122,7 +122,7 @@ func (s *story) wantSwitches(all ...string) *story {
 	return s
 }
 
-func (s *story) wantRefused(text string, reason healthcheck.Reason) *story {
+func (s *story) wantRefused(text string, reason report.Reason) *story {
 	s.t.Helper()
 	if assert.NotNil(s.t, s.effects.Refused) {
 		assert.EqualError(s.t, s.effects.Refused, text)

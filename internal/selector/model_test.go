@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // modelSteps is how many steps the model test takes in all. For a long run:
@@ -100,7 +100,7 @@ func (m *model) draw() Event {
 		x := m.list[rapid.IntRange(0, len(m.list)-1).Draw(t, "member")]
 		return Event{Kind: k, ID: x.ID, Condition: Condition{
 			Standing: rapid.SampledFrom([]Standing{Out, Undecided, Suspect, Fit, Fit}).Draw(t, "standing"),
-			Reason:   healthcheck.ReasonNotServing, Claims: rapid.Bool().Draw(t, "claims"),
+			Reason:   report.ReasonNotServing, Claims: rapid.Bool().Draw(t, "claims"),
 		}}
 	case EventTime:
 		next := m.now.Add(time.Duration(rapid.IntRange(0, 30_000).Draw(t, "ms")) * time.Millisecond)
@@ -233,13 +233,13 @@ func (m *model) check(e Event, before State, effects Effects) {
 func (m *model) checkReason(e Event, was Member, wasAny bool, sw Switch) {
 	t := m.t
 	switch sw.Reason {
-	case healthcheck.ReasonByHand:
+	case report.ReasonByHand:
 		require.Equal(t, EventSwitch, e.Kind)
 		return
-	case healthcheck.ReasonPinned:
+	case report.ReasonPinned:
 		require.Equal(t, EventPin, e.Kind)
 		return
-	case healthcheck.ReasonFailBack:
+	case report.ReasonFailBack:
 		require.Equal(t, FailBackAfterHold, m.cfg.FailBack)
 		require.Empty(t, m.pin)
 		require.GreaterOrEqual(t, m.now.Sub(m.up[sw.To.ID]), m.cfg.HoldDown, "no fail-back before the hold-down")

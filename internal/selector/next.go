@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Next is the state machine: a pure function of the state before and an event.
@@ -33,7 +33,7 @@ func (s State) Next(e Event) (State, Effects) {
 // order is whom a command makes active; zero if nobody.
 type order struct {
 	to     int
-	reason healthcheck.Reason
+	reason report.Reason
 }
 
 // take takes in an event, short of who is active.
@@ -88,7 +88,7 @@ func (s State) decide(at time.Time, by order) (State, Switch) {
 	}
 	if m := s.find(s.active); m != nil && s.stays(m, at) {
 		if better := s.failBack(at); better != nil {
-			return s.choose(better.ID, healthcheck.ReasonFailBack, at)
+			return s.choose(better.ID, report.ReasonFailBack, at)
 		}
 		return s, Switch{}
 	}
@@ -123,21 +123,21 @@ func (s State) stays(m *member, at time.Time) bool {
 }
 
 // lossOf is why a member is not the active any more.
-func (s State) lossOf(id int) healthcheck.Reason {
+func (s State) lossOf(id int) report.Reason {
 	switch m := s.find(id); {
 	case m == nil:
-		return healthcheck.ReasonLeftList
+		return report.ReasonLeftList
 	case m.drained:
-		return healthcheck.ReasonDrained
+		return report.ReasonDrained
 	default:
 		return m.condition.Reason
 	}
 }
 
 // choose makes a member active.
-func (s State) choose(id int, why healthcheck.Reason, at time.Time) (State, Switch) {
+func (s State) choose(id int, why report.Reason, at time.Time) (State, Switch) {
 	to, from := s.find(id).Member, s.last
-	s.first, s.lost = time.Time{}, healthcheck.ReasonNone
+	s.first, s.lost = time.Time{}, report.ReasonNone
 	if s.active == id {
 		return s, Switch{}
 	}
@@ -145,8 +145,8 @@ func (s State) choose(id int, why healthcheck.Reason, at time.Time) (State, Swit
 	if from.ID == id {
 		return s, Switch{}
 	}
-	if from.ID == 0 && why == healthcheck.ReasonNone {
-		why = healthcheck.ReasonFirstChoice
+	if from.ID == 0 && why == report.ReasonNone {
+		why = report.ReasonFirstChoice
 	}
 	s.number++
 	s.switched = at

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestTheActiveStaysWhileItIsEligible(t *testing.T) {
@@ -44,14 +44,14 @@ func TestWithoutAnEligibleOneNobodyIsActive(t *testing.T) {
 	s.out("a").wantActive("")
 	assert.True(t, s.effects.Changed)
 	assert.Zero(t, s.effects.Switch)
-	assert.Equal(t, healthcheck.ReasonNotServing, s.state.Lost())
+	assert.Equal(t, report.ReasonNotServing, s.state.Lost())
 	assert.Equal(t, "a", s.state.Last().Name)
 	assert.Equal(t, s.now, s.state.Since())
 	assert.False(t, s.state.Waiting())
 	s.after(time.Minute).up("a").wantActive("a").wantSwitches(">a first_choice")
 	assert.True(t, s.effects.Changed)
 	assert.Zero(t, s.effects.Switch, "nobody took over")
-	assert.Equal(t, healthcheck.ReasonNone, s.state.Lost())
+	assert.Equal(t, report.ReasonNone, s.state.Lost())
 	s.out("a").after(time.Minute).up("b").wantActive("b").wantSwitches(">a first_choice", "a>b not_serving")
 }
 
@@ -128,9 +128,9 @@ func TestSwitchByHand(t *testing.T) {
 	s.command(EventSwitch, "b").wantActive("b").after(time.Hour).wantActive("b")
 	s.command(EventSwitch, "b").wantActive("b")
 	assert.False(t, s.effects.Changed)
-	s.command(EventSwitch, "c").wantRefused(`switch "c" refused: it is not eligible (not_serving)`, healthcheck.ReasonNotServing).wantActive("b")
-	s.command(EventSwitch, "x").wantRefused(`switch "x" refused: no such endpoint in the list`, healthcheck.ReasonNone)
-	s.command(EventDrain, "a").command(EventSwitch, "a").wantRefused(`switch "a" refused: it is not eligible (drained)`, healthcheck.ReasonDrained)
+	s.command(EventSwitch, "c").wantRefused(`switch "c" refused: it is not eligible (not_serving)`, report.ReasonNotServing).wantActive("b")
+	s.command(EventSwitch, "x").wantRefused(`switch "x" refused: no such endpoint in the list`, report.ReasonNone)
+	s.command(EventDrain, "a").command(EventSwitch, "a").wantRefused(`switch "a" refused: it is not eligible (drained)`, report.ReasonDrained)
 	s.wantSwitches(">a first_choice", "a>b by_hand")
 }
 
@@ -144,13 +144,13 @@ func TestAPinHoldsEligibleOrNot(t *testing.T) {
 	s := tell(t, Config{FailBack: FailBackAfterHold}, "a", "b").up("a", "b")
 	s.command(EventPin, "b").wantActive("b").after(time.Hour).wantActive("b", "no fail-back")
 	assert.Equal(t, "b", s.state.Pinned())
-	s.command(EventSwitch, "a").wantRefused(`switch "a" refused: the active is pinned to another endpoint: unpin it first (pinned)`, healthcheck.ReasonPinned)
-	s.command(EventDrain, "b").wantRefused(`drain "b" refused: the active is pinned to it: unpin it first (pinned)`, healthcheck.ReasonPinned)
+	s.command(EventSwitch, "a").wantRefused(`switch "a" refused: the active is pinned to another endpoint: unpin it first (pinned)`, report.ReasonPinned)
+	s.command(EventDrain, "b").wantRefused(`drain "b" refused: the active is pinned to it: unpin it first (pinned)`, report.ReasonPinned)
 	s.out("b").wantActive("").after(time.Hour).wantActive("")
 	s.up("b").wantActive("b").out("b")
 	s.command(EventUnpin, "").wantActive("a")
 	assert.Empty(t, s.state.Pinned())
-	s.command(EventPin, "b").wantRefused(`pin "b" refused: it is not eligible (not_serving)`, healthcheck.ReasonNotServing)
+	s.command(EventPin, "b").wantRefused(`pin "b" refused: it is not eligible (not_serving)`, report.ReasonNotServing)
 	s.command(EventPin, "a").wantActive("a").up("b").command(EventPin, "b").wantActive("b")
 	s.wantSwitches(">a first_choice", "a>b pinned", "b>a not_serving", "a>b pinned")
 }
@@ -162,13 +162,13 @@ func TestDrainMovesTheActiveAndIsRefusedIfThatLeavesNone(t *testing.T) {
 	assert.False(t, s.state.Drained(2))
 	assert.False(t, s.state.Drained(3))
 	s.command(EventDrain, "a").wantActive("b")
-	s.command(EventDrain, "b").wantRefused(`drain "b" refused: no other endpoint could be active (no_standby)`, healthcheck.ReasonNoStandby)
+	s.command(EventDrain, "b").wantRefused(`drain "b" refused: no other endpoint could be active (no_standby)`, report.ReasonNoStandby)
 	s.command(EventUndrain, "a").wantActive("b").out("a")
-	s.command(EventDrain, "b").wantRefused(`drain "b" refused: no other endpoint could be active (no_standby)`, healthcheck.ReasonNoStandby)
+	s.command(EventDrain, "b").wantRefused(`drain "b" refused: no other endpoint could be active (no_standby)`, report.ReasonNoStandby)
 	s.out("b").command(EventDrain, "b").wantActive("")
 	assert.Nil(t, s.effects.Refused, "nobody is active, so that it leaves as many as before")
-	s.command(EventDrain, "a").wantRefused(`drain "a" refused: no other endpoint could be active (no_standby)`, healthcheck.ReasonNoStandby)
-	s.command(EventUndrain, "x").wantRefused(`undrain "x" refused: no such endpoint in the list`, healthcheck.ReasonNone)
+	s.command(EventDrain, "a").wantRefused(`drain "a" refused: no other endpoint could be active (no_standby)`, report.ReasonNoStandby)
+	s.command(EventUndrain, "x").wantRefused(`undrain "x" refused: no such endpoint in the list`, report.ReasonNone)
 	s.wantSwitches(">a first_choice", "a>b drained")
 }
 
@@ -201,10 +201,10 @@ func TestTheNameKeepsThePlaceWhenItsMemberIsReplaced(t *testing.T) {
 	m, _ = s.state.Active()
 	assert.Equal(t, 4, m.ID)
 	assert.Equal(t, "b", s.state.Pinned())
-	s.command(EventUnpin, "").command(EventSwitch, "a").wantRefused(`switch "a" refused: it is not eligible (drained)`, healthcheck.ReasonDrained)
+	s.command(EventUnpin, "").command(EventSwitch, "a").wantRefused(`switch "a" refused: it is not eligible (drained)`, report.ReasonDrained)
 
 	s.command(EventUndrain, "a").list(Member{ID: 5, Name: "a"}, Member{ID: 6, Name: "b"}).wantActive("")
-	s.command(EventPin, "b").wantRefused(`pin "b" refused: it is not eligible`, healthcheck.ReasonNone)
+	s.command(EventPin, "b").wantRefused(`pin "b" refused: it is not eligible`, report.ReasonNone)
 }
 
 func TestACommandIsAboutTheEligibleOneOfTheName(t *testing.T) {

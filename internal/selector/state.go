@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // State is the whole state of the choice: a value, made by New and changed by
@@ -14,7 +14,7 @@ type State struct {
 	members []member // never changed in place
 	active  int      // 0 while nobody is
 	last    Member   // who was active last; zero before the first choice
-	lost    healthcheck.Reason
+	lost    report.Reason
 	// since is when active became what it is, switched when the last switch was.
 	since, switched time.Time
 	number          uint64
@@ -116,9 +116,9 @@ func (s State) Last() Member { return s.last }
 // Since is when the present active became so, or when nobody was any more.
 func (s State) Since() time.Time { return s.since }
 
-// Lost is why nobody is active; healthcheck.ReasonNone if somebody is, or nobody
+// Lost is why nobody is active; report.ReasonNone if somebody is, or nobody
 // ever was.
-func (s State) Lost() healthcheck.Reason { return s.lost }
+func (s State) Lost() report.Reason { return s.lost }
 
 // Number counts the switches so far.
 func (s State) Number() uint64 { return s.number }
@@ -152,6 +152,15 @@ func (s State) Multiple() []string {
 		}
 	}
 	return names
+}
+
+// Status returns who is active, and why, without the counts of reasons.
+func (s State) Status() report.FailoverStatus {
+	active, _ := s.Active()
+	return report.FailoverStatus{
+		Active: active.Name, Since: s.since, Lost: s.lost, Last: s.last.Name,
+		Switches: s.number, Pinned: s.pin, Multiple: s.Multiple(),
+	}
 }
 
 // find gives the member with an ID, nil if there is none. What it points to is

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/cantonlb/cantonlb/configerr"
 )
 
 // WantDuration is what Duration wants, for messages about the same setting that
@@ -19,7 +21,7 @@ const WantDuration = `a duration above zero, such as "1s"`
 func decode[T any](value json.RawMessage, dst *T, want string, ok func(T) bool) error {
 	var v T
 	if err := json.Unmarshal(value, &v); err != nil || (ok != nil && !ok(v)) {
-		return &Error{Value: echoJSON(value), Want: want}
+		return &configerr.Error{Value: echoJSON(value), Want: want}
 	}
 	*dst = v
 	return nil
@@ -76,10 +78,15 @@ func Share(dst *float64) func(json.RawMessage) error {
 	}
 }
 
-// Enum decodes one of the given strings.
+// Enum decodes one of the given strings. Another string is an error, and set all
+// the same, so that what depends on it is not judged by its default.
 func Enum[T ~string](dst *T, values ...T) func(json.RawMessage) error {
 	return func(value json.RawMessage) error {
-		return decode(value, dst, OneOf(values...), func(v T) bool { return slices.Contains(values, v) })
+		err := decode(value, dst, OneOf(values...), nil)
+		if err == nil && !slices.Contains(values, *dst) {
+			err = &configerr.Error{Value: echoJSON(value), Want: OneOf(values...)}
+		}
+		return err
 	}
 }
 
@@ -104,9 +111,9 @@ func Duration(dst *time.Duration, limit time.Duration) func(json.RawMessage) err
 		d, err := time.ParseDuration(text)
 		switch {
 		case err != nil || d <= 0:
-			return &Error{Value: echoJSON(value), Want: WantDuration}
+			return &configerr.Error{Value: echoJSON(value), Want: WantDuration}
 		case d > limit:
-			return &Error{Value: echoJSON(value), Want: "a duration of at most " + limit.String()}
+			return &configerr.Error{Value: echoJSON(value), Want: "a duration of at most " + limit.String()}
 		}
 		*dst = d
 		return nil

@@ -3,40 +3,36 @@ package transport
 import (
 	"errors"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// CheckEndpoint tells what keeps the endpoint, or its health target, from being
+// CheckEndpoint returns what keeps the endpoint, or its health target, from being
 // secured as it asks, the content of its files included. It implements
 // resolver.EndpointCredentials.
-func (c *Credentials) CheckEndpoint(e resolver.Endpoint) *resolver.ConfigError {
-	if err := c.checkSecurity(e); err != nil {
-		return err
-	}
-	if err := c.checkFiles(e); err != nil {
-		return err
-	}
+func (c *Credentials) CheckEndpoint(e resolver.Endpoint) error {
+	var faults fault.List
+	faults.Add(c.checkSecurity(e))
+	c.checkFiles(&faults, "", e)
 	if target, elsewhere := e.HealthEndpoint(); elsewhere {
 		target.TokenFile = "" // it is the endpoint's
-		if err := c.checkFiles(target); err != nil {
-			err.Field = "health." + err.Field
-			return err
-		}
+		c.checkFiles(&faults, "health", target)
 	}
-	return nil
+	return faults.Err()
 }
 
-func (c *Credentials) checkSecurity(e resolver.Endpoint) *resolver.ConfigError {
+func (c *Credentials) checkSecurity(e resolver.Endpoint) error {
 	switch {
 	case e.Security() == resolver.SecurityUnset && c.channel == nil:
-		return &resolver.ConfigError{
-			Field: "address", Value: e.Address, Problem: "does not say whether the connection is to be TLS or plaintext",
+		return &configerr.Error{
+			Field: "address", Value: fault.Quote(e.Address), Problem: "does not say whether the connection is to be TLS or plaintext",
 			Want: "https:// or http:// before it, or transport credentials for the channel",
 		}
 	case e.HasToken() && !e.AllowInsecureTokens && e.Security() == resolver.SecurityUnset && c.isPlaintext():
-		return &resolver.ConfigError{
-			Field: "address", Value: e.Address, Problem: "the endpoint's token would be sent over plaintext",
+		return &configerr.Error{
+			Field: "address", Value: fault.Quote(e.Address), Problem: "the endpoint's token would be sent over plaintext",
 			Want: "https:// before it, or allowInsecureTokens",
 		}
 	case c.channel == nil || !e.TLS.IsZero():
@@ -47,30 +43,24 @@ func (c *Credentials) checkSecurity(e resolver.Endpoint) *resolver.ConfigError {
 }
 
 // checkFiles reads the endpoint's files, and remembers what is in them.
-func (c *Credentials) checkFiles(e resolver.Endpoint) *resolver.ConfigError {
+func (c *Credentials) checkFiles(faults *fault.List, field string, e resolver.Endpoint) {
 	f := &c.shared.files
-	fault := func(field, path string, err error) *resolver.ConfigError {
-		return &resolver.ConfigError{Field: field, Value: path, Problem: healthcheck.CleanDetail(err.Error()), Want: wantOf[field]}
+	check := func(part, path string, read func() error) {
+		if path == "" {
+			return
+		}
+		if err := read(); err != nil {
+			faults.AddIn(field, &configerr.Error{
+				Field: part, Value: fault.Quote(path), Problem: cleantext.Detail(err.Error()), Want: wantOf[part],
+			})
+		}
 	}
 	if c.hasOwnTLS(e) {
 		c.shared.sawTLS.Store(true)
 	}
-	if path := e.TLS.RootCAFile; path != "" {
-		if _, err := f.roots(path).get(); err != nil {
-			return fault("tls.rootCAFile", path, err)
-		}
-	}
-	if e.TLS.CertFile != "" {
-		if _, err := f.pair(e.TLS).get(); err != nil {
-			return fault("tls.certFile", e.TLS.CertFile, err)
-		}
-	}
-	if path := e.TokenFile; path != "" {
-		if _, err := f.token(path).get(); err != nil {
-			return fault("tokenFile", path, err)
-		}
-	}
-	return nil
+	check("tls.rootCAFile", e.TLS.RootCAFile, func() error { _, err := f.roots(e.TLS.RootCAFile).get(); return err })
+	check("tls.certFile", e.TLS.CertFile, func() error { _, err := f.pair(e.TLS).get(); return err })
+	check("tokenFile", e.TokenFile, func() error { _, err := f.token(e.TokenFile).get(); return err })
 }
 
 var wantOf = map[string]string{

@@ -171,7 +171,7 @@ func TestCredentialsSayWhatTheChannelsSayUnlessAnEndpointAsksForTLS(t *testing.T
 	assert.Equal(t, "insecure", c.Info().SecurityProtocol)
 	assert.Same(t, c, New(c))
 	clone := c.Clone()
-	require.Nil(t, c.CheckEndpoint(resolver.Endpoint{Address: "https://a:1", TLS: resolver.TLS{RootCAPEM: lbtest.NewCA(t, "x").PEM()}}))
+	require.NoError(t, c.CheckEndpoint(resolver.Endpoint{Address: "https://a:1", TLS: resolver.TLS{RootCAPEM: lbtest.NewCA(t, "x").PEM()}}))
 	assert.Equal(t, "tls", clone.Info().SecurityProtocol, "a clone shares it")
 
 	_, _, err := c.ServerHandshake(nil)

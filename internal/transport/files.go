@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -70,8 +71,9 @@ func (f *files) token(path string) *reloading[string] {
 
 // tokenFault is resolver.CheckToken in words for a file.
 func tokenFault(token string) error {
-	if fault, ok := errors.AsType[*resolver.ConfigError](resolver.CheckToken(token)); ok {
-		return errors.New(fault.Problem)
+	var bad *configerr.Error
+	if errors.As(resolver.CheckToken(token), &bad) {
+		return errors.New(bad.Problem)
 	}
 	return nil
 }

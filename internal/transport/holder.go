@@ -123,7 +123,8 @@ func (c *held) alert() error {
 
 // IsAlert tells whether an error is a TLS alert of the peer's.
 func IsAlert(err error) bool {
-	op, ok := errors.AsType[*net.OpError](err)
+	var op *net.OpError
+	ok := errors.As(err, &op)
 	return ok && op.Op == "remote error" // as crypto/tls has it
 }
 

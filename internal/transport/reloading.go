@@ -140,7 +140,8 @@ func readFile(path string, most int) ([]byte, error) {
 
 // withoutPath leaves out the path, which stands beside the error already.
 func withoutPath(err error) error {
-	if p, ok := errors.AsType[*os.PathError](err); ok {
+	var p *os.PathError
+	if errors.As(err, &p) {
 		return p.Err
 	}
 	return err

@@ -102,12 +102,12 @@ func TestFilesThatCannotBeUsedAtAllAreErrorsOfTheConfiguration(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x.e.Address = "https://seq1.example:1"
 			err := c.CheckEndpoint(x.e)
-			require.NotNil(t, err)
+			require.Error(t, err)
 			require.ErrorContains(t, err, x.want)
 			assert.NotContains(t, err.Error(), "hunter2")
 		})
 	}
-	assert.Nil(t, c.CheckEndpoint(resolver.Endpoint{Address: "https://a:1", TLS: resolver.TLS{RootCAFile: write(t, "ca.pem", ca.PEM())}}))
+	assert.NoError(t, c.CheckEndpoint(resolver.Endpoint{Address: "https://a:1", TLS: resolver.TLS{RootCAFile: write(t, "ca.pem", ca.PEM())}}))
 }
 
 func TestATokensFileIsLookedAtAgainOnceASecond(t *testing.T) {

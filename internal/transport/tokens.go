@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -39,7 +39,7 @@ func (t tokens) GetRequestMetadata(ctx context.Context, uri ...string) (map[stri
 	}
 	md, err := t.of(ctx, e, uri)
 	if err != nil {
-		return nil, status.Errorf(codeOf(err), "endpoint %q: no token: %s", e.Name, healthcheck.CleanDetail(status.Convert(err).Message()))
+		return nil, status.Errorf(codeOf(err), "endpoint %q: no token: %s", e.Name, cleantext.Detail(status.Convert(err).Message()))
 	}
 	return md, nil
 }

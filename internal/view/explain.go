@@ -9,8 +9,7 @@ import (
 
 	"google.golang.org/grpc/connectivity"
 
-	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Condition is one thing that an endpoint needs in order to be picked.
@@ -60,12 +59,11 @@ func (e Explanation) Text(paint func(met bool) Paint) string {
 
 // Explain says why the endpoint with this name is picked, or is not. It is false
 // if there is none in the list.
-func Explain(s cantonlb.Status, name string, now time.Time) (Explanation, bool) {
-	i := slices.IndexFunc(s.Endpoints, func(e cantonlb.EndpointStatus) bool { return e.Name == name })
-	if i < 0 {
+func Explain(s report.Status, name string, now time.Time) (Explanation, bool) {
+	e, ok := s.Endpoint(name)
+	if !ok {
 		return Explanation{}, false
 	}
-	e := s.Endpoints[i]
 	out := Explanation{
 		Endpoint: e.Name, Eligible: e.Eligible, Picked: e.Eligible,
 		Conditions: []Condition{connected(e, now), healthy(e, now), notEjected(e), notDrained(e)},
@@ -84,7 +82,7 @@ func Explain(s cantonlb.Status, name string, now time.Time) (Explanation, bool) 
 	return out, true
 }
 
-func answer(s cantonlb.Status, e cantonlb.EndpointStatus, picked bool, now time.Time) string {
+func answer(s report.Status, e report.EndpointStatus, picked bool, now time.Time) string {
 	switch n := s.Eligible(); {
 	case e.FailOpen:
 		return ineligible(e, now) + ". But no endpoint is, and calls go there all the same, as failOpen has it."
@@ -103,9 +101,9 @@ func answer(s cantonlb.Status, e cantonlb.EndpointStatus, picked bool, now time.
 }
 
 // ineligible says that an endpoint is not eligible, and why, as the beginning of a sentence.
-func ineligible(e cantonlb.EndpointStatus, now time.Time) string {
+func ineligible(e report.EndpointStatus, now time.Time) string {
 	var why []string
-	if e.Reason != healthcheck.ReasonNone {
+	if e.Reason != report.ReasonNone {
 		why = append(why, string(e.Reason))
 	}
 	if !e.Since.IsZero() {
@@ -118,7 +116,7 @@ func ineligible(e cantonlb.EndpointStatus, now time.Time) string {
 	return text
 }
 
-func connected(e cantonlb.EndpointStatus, now time.Time) Condition {
+func connected(e report.EndpointStatus, now time.Time) Condition {
 	c := Condition{Name: "connected", Met: e.Connection == connectivity.Ready, Detail: "the connection is " + e.Connection.String()}
 	if e.ConnectionError != "" {
 		c.Detail += ": " + e.ConnectionError
@@ -129,8 +127,8 @@ func connected(e cantonlb.EndpointStatus, now time.Time) Condition {
 	return c
 }
 
-func healthy(e cantonlb.EndpointStatus, now time.Time) Condition {
-	c := Condition{Name: "healthy", Met: e.Health == healthcheck.Healthy || e.Health == healthcheck.Suspect}
+func healthy(e report.EndpointStatus, now time.Time) Condition {
+	c := Condition{Name: "healthy", Met: e.Health == report.Healthy || e.Health == report.Suspect}
 	p := e.Probe
 	switch {
 	case !p.On:
@@ -140,7 +138,7 @@ func healthy(e cantonlb.EndpointStatus, now time.Time) Condition {
 		c.Detail = "no probe has ended yet; asked is " + p.Target
 	default:
 		c.Detail = fmt.Sprintf("%s; the newest probe (%s, %s) said %s", e.Health, p.Kind, p.Target, p.Outcome)
-		if p.Reason != healthcheck.ReasonNone && string(p.Reason) != p.Outcome.String() {
+		if p.Reason != report.ReasonNone && string(p.Reason) != string(p.Outcome) {
 			c.Detail += " (" + string(p.Reason) + ")"
 		}
 		if p.Detail != "" {
@@ -151,7 +149,7 @@ func healthy(e cantonlb.EndpointStatus, now time.Time) Condition {
 	return c
 }
 
-func notEjected(e cantonlb.EndpointStatus) Condition {
+func notEjected(e report.EndpointStatus) Condition {
 	c := Condition{Name: "not ejected", Met: !e.Ejected, Detail: "its calls do not fail in a row"}
 	if e.Ejected {
 		c.Detail = "its calls failed in a row although its probes pass: it is out for a while, or tried with one call"
@@ -161,9 +159,9 @@ func notEjected(e cantonlb.EndpointStatus) Condition {
 
 // inZone says whether the zone is in the way. A zone of which the list has no
 // endpoint is not, and neither is one of which too few are eligible.
-func inZone(s cantonlb.Status, e cantonlb.EndpointStatus) Condition {
+func inZone(s report.Status, e report.EndpointStatus) Condition {
 	c := Condition{Name: "in the zone", Met: true, Detail: fmt.Sprintf("the client's is %q", s.Zone)}
-	local := slices.ContainsFunc(s.Endpoints, func(e cantonlb.EndpointStatus) bool { return e.Zone == s.Zone })
+	local := slices.ContainsFunc(s.Endpoints, func(e report.EndpointStatus) bool { return e.Zone == s.Zone })
 	switch {
 	case e.Zone == s.Zone:
 	case !local:
@@ -177,11 +175,11 @@ func inZone(s cantonlb.Status, e cantonlb.EndpointStatus) Condition {
 	return c
 }
 
-func active(s cantonlb.Status, e cantonlb.EndpointStatus, now time.Time) Condition {
+func active(s report.Status, e report.EndpointStatus, now time.Time) Condition {
 	return Condition{Name: "active", Met: e.Active, Detail: Active(s, now)}
 }
 
-func notDrained(e cantonlb.EndpointStatus) Condition {
+func notDrained(e report.EndpointStatus) Condition {
 	c := Condition{Name: "not drained", Met: !e.Drained, Detail: "nobody has taken it out"}
 	if e.Drained {
 		c.Detail = "it was taken out by hand; Undrain puts it back"

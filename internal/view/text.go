@@ -10,16 +10,16 @@ import (
 
 	"google.golang.org/grpc/connectivity"
 
-	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Painter gives the colour of what is in a state; nil leaves it as it is.
-type Painter func(cantonlb.State) Paint
+type Painter func(report.EndpointState) Paint
 
 // Text gives a status as a table, one line for each endpoint, followed by what
 // the probes ask and the client's notes. Times are as of now. It is plain if
 // painter is nil.
-func Text(s cantonlb.Status, now time.Time, painter Painter) string {
+func Text(s report.Status, now time.Time, painter Painter) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s, %s, channel %v\n", Eligible(s), cmp.Or(s.Policy, "no policy"), s.State)
 	if line := Active(s, now); line != "" {
@@ -40,7 +40,7 @@ func Text(s cantonlb.Status, now time.Time, painter Painter) string {
 
 // Active says who is the active, and since when; empty unless one endpoint at a
 // time is.
-func Active(s cantonlb.Status, now time.Time) string {
+func Active(s report.Status, now time.Time) string {
 	f := s.Failover
 	if f == nil {
 		return ""
@@ -66,7 +66,7 @@ func Active(s cantonlb.Status, now time.Time) string {
 }
 
 // Eligible says how many endpoints are eligible.
-func Eligible(s cantonlb.Status) string {
+func Eligible(s report.Status) string {
 	noun := "endpoints"
 	if len(s.Endpoints) == 1 {
 		noun = "endpoint"
@@ -75,7 +75,7 @@ func Eligible(s cantonlb.Status) string {
 }
 
 // eligible tells whether an endpoint may be picked, and whether calls go to it alone.
-func eligible(e cantonlb.EndpointStatus) string {
+func eligible(e report.EndpointStatus) string {
 	switch {
 	case e.Active && e.Eligible:
 		return "active"
@@ -89,7 +89,7 @@ func eligible(e cantonlb.EndpointStatus) string {
 const stateColumn = 3
 
 // Rows writes the table alone, with a line of column names.
-func Rows(out *strings.Builder, endpoints []cantonlb.EndpointStatus, now time.Time, painter Painter) {
+func Rows(out *strings.Builder, endpoints []report.EndpointStatus, now time.Time, painter Painter) {
 	rows := make([][]cell, 0, len(endpoints)+1)
 	rows = append(rows, plain("ENDPOINT", "ADDRESS", "ELIGIBLE", "STATE", "FOR", "PROBE", "ANSWERED", "TOOK", "CONNECTION", "CALLS", "FAILED", "WHY"))
 	for _, e := range endpoints {
@@ -106,7 +106,7 @@ func Rows(out *strings.Builder, endpoints []cantonlb.EndpointStatus, now time.Ti
 
 // Why gives the reason of an endpoint's state, with its detail for people, in one
 // line. It may hold words of a server, printable ones.
-func Why(e cantonlb.EndpointStatus) string {
+func Why(e report.EndpointStatus) string {
 	detail := e.Detail
 	if e.Connection != connectivity.Ready {
 		detail = cmp.Or(detail, e.ConnectionError)
@@ -123,7 +123,7 @@ func Why(e cantonlb.EndpointStatus) string {
 
 // targets gives what the probes ask, each once: for all endpoints it is the same,
 // unless their health has an address of its own. A long list is cut.
-func targets(s cantonlb.Status) []string {
+func targets(s report.Status) []string {
 	const most = 8
 	var list []string
 	for _, e := range s.Endpoints {

@@ -1,8 +1,6 @@
 package view_test
 
 import (
-	"encoding/json"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -12,9 +10,8 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/connectivity"
 
-	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/view"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,29 +20,29 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // status has an endpoint that serves, one that does not, and one that cannot be
 // reached.
-func status() cantonlb.Status {
-	probe := func(outcome healthcheck.Outcome, reason healthcheck.Reason) cantonlb.ProbeStatus {
-		return cantonlb.ProbeStatus{
-			On: true, Target: `gRPC service ""`, Kind: healthcheck.KindGRPCCheck, Outcome: outcome, Reason: reason,
+func status() report.Status {
+	probe := func(outcome report.Outcome, reason report.Reason) report.ProbeStatus {
+		return report.ProbeStatus{
+			On: true, Target: `gRPC service ""`, Kind: report.KindGRPCCheck, Outcome: outcome, Reason: reason,
 			At: now.Add(-500 * time.Millisecond), Answered: now.Add(-500 * time.Millisecond), RoundTrip: 1234 * time.Microsecond,
 		}
 	}
-	return cantonlb.Status{
+	return report.Status{
 		Policy: "healthy_round_robin", State: connectivity.Ready, Notes: []string{"a note"},
-		Endpoints: []cantonlb.EndpointStatus{
+		Endpoints: []report.EndpointStatus{
 			{
-				Name: "seq1", Address: "a:1", Eligible: true, State: cantonlb.StateHealthy, Reason: healthcheck.ReasonServing,
-				Since: now.Add(-65 * time.Second), Health: healthcheck.Healthy, Connection: connectivity.Ready,
-				Probe: probe(healthcheck.Serving, healthcheck.ReasonServing), Calls: cantonlb.Calls{Picked: 12, Heard: 9, Failed: 3},
+				Name: "seq1", Address: "a:1", Eligible: true, State: report.StateHealthy, Reason: report.ReasonServing,
+				Since: now.Add(-65 * time.Second), Health: report.Healthy, Connection: connectivity.Ready,
+				Probe: probe(report.Serving, report.ReasonServing), Calls: report.CallStats{Picked: 12, Heard: 9, Failed: 3},
 			},
 			{
-				Name: "seq2", Address: "b:2", State: cantonlb.StateUnhealthy, Reason: healthcheck.ReasonNotServing, Detail: "in repair",
-				Since: now.Add(-12 * time.Second), Health: healthcheck.Unhealthy, Connection: connectivity.Ready, Drained: true, Ejected: true,
-				Probe: probe(healthcheck.NotServing, healthcheck.ReasonNotServing),
+				Name: "seq2", Address: "b:2", State: report.StateUnhealthy, Reason: report.ReasonNotServing, Detail: "in repair",
+				Since: now.Add(-12 * time.Second), Health: report.Unhealthy, Connection: connectivity.Ready, Drained: true, Ejected: true,
+				Probe: probe(report.NotServing, report.ReasonNotServing),
 			},
 			{
-				Name: "seq3", Address: "c:3", State: cantonlb.StateConnecting, Connection: connectivity.TransientFailure,
-				ConnectionError: "refused", NextTry: now.Add(1200 * time.Millisecond), Probe: cantonlb.ProbeStatus{On: true, Target: `gRPC service ""`},
+				Name: "seq3", Address: "c:3", State: report.StateConnecting, Connection: connectivity.TransientFailure,
+				ConnectionError: "refused", NextTry: now.Add(1200 * time.Millisecond), Probe: report.ProbeStatus{On: true, Target: `gRPC service ""`},
 			},
 		},
 	}
@@ -67,7 +64,7 @@ func TestATableTellsOfEachEndpoint(t *testing.T) {
 }
 
 func TestColoursTakeNoRoom(t *testing.T) {
-	painted := view.Text(status(), now, func(s cantonlb.State) view.Paint {
+	painted := view.Text(status(), now, func(s report.EndpointState) view.Paint {
 		return func(text string) string { return "<" + string(s) + ">" + text + "</>" }
 	})
 	assert.Contains(t, painted, "<healthy>healthy   </>  1m05s")
@@ -116,7 +113,7 @@ func TestAnExplanationNamesWhatIsMissing(t *testing.T) {
 func TestTheActiveIsNamedAndTheOthersStandBy(t *testing.T) {
 	s := status()
 	s.Policy = "active_passive"
-	s.Failover = &cantonlb.FailoverStatus{Active: "seq1", Since: now.Add(-time.Minute), Switches: 3, Pinned: "seq1"}
+	s.Failover = &report.FailoverStatus{Active: "seq1", Since: now.Add(-time.Minute), Switches: 3, Pinned: "seq1"}
 	s.Endpoints[0].Active = true
 	s.Endpoints[2].Eligible = true
 	text := view.Text(s, now, nil)
@@ -132,11 +129,10 @@ func TestTheActiveIsNamedAndTheOthersStandBy(t *testing.T) {
 	assert.Equal(t, "seq3 stands by: it is eligible, and seq1 is the active.", e.Answer)
 	assert.False(t, e.Conditions[4].Met)
 
-	s.Failover = &cantonlb.FailoverStatus{}
+	s.Failover = &report.FailoverStatus{}
 	assert.Contains(t, view.Text(s, now, nil), "\nnobody is active yet; switches: 0\n")
-	s.Failover = &cantonlb.FailoverStatus{Since: now.Add(-time.Second), Lost: healthcheck.ReasonNotServing, Last: "seq1"}
+	s.Failover = &report.FailoverStatus{Since: now.Add(-time.Second), Lost: report.ReasonNotServing, Last: "seq1"}
 	assert.Contains(t, view.Text(s, now, nil), "\nnobody is active for 1.0s (not_serving); the last was seq1; switches: 0\n")
-	assert.Equal(t, "seq1", view.NewDocument(s, nil, now, nil).Failover.Last)
 }
 
 func TestAnEndpointThatIsPickedBecauseNobodyIsEligibleIsPicked(t *testing.T) {
@@ -168,42 +164,6 @@ func TestAnEndpointOfAnotherZoneIsPickedOnlyIfCallsSpill(t *testing.T) {
 	s.Spilled, s.Zone = false, "north"
 	e, _ = view.Explain(s, "seq2", now)
 	assert.True(t, e.Picked, "zones do not matter if the list has none of the client's")
-}
-
-func TestTheDocumentHasWhatIsKnownAndNothingElse(t *testing.T) {
-	events := []cantonlb.Event{{Number: 7, At: now, Kind: cantonlb.EventEndpoint, Endpoint: "seq2", From: "healthy", To: "unhealthy", Held: time.Second}}
-	text, err := json.Marshal(view.NewDocument(status(), events, now, func(name string) (float64, bool) { return 2.5, name == "seq1" }))
-	require.NoError(t, err)
-	var d map[string]any
-	require.NoError(t, json.Unmarshal(text, &d))
-	list := d["endpoints"].([]any)
-	first, third := list[0].(map[string]any), list[2].(map[string]any)
-	assert.Equal(t, map[string]any{"picked": 12.0, "inFlight": 0.0, "heard": 9.0, "failed": 3.0, "perSecond": 2.5}, first["calls"])
-	assert.Equal(t, "2026-03-01T11:58:55Z", first["since"])
-	assert.InDelta(t, 0.001234, first["probe"].(map[string]any)["roundTripSeconds"], 1e-9)
-	assert.NotContains(t, third, "since")
-	assert.NotContains(t, third["probe"], "outcome")
-	assert.NotContains(t, third["calls"], "perSecond")
-	assert.NotContains(t, d, "noneEligibleSince")
-	assert.Equal(t, []any{map[string]any{
-		"number": 7.0, "at": "2026-03-01T12:00:00Z", "kind": "endpoint", "endpoint": "seq2", "from": "healthy", "to": "unhealthy", "heldSeconds": 1.0,
-	}}, d["events"])
-}
-
-func TestTheDocumentKnowsEachFieldOfAnEndpoint(t *testing.T) {
-	var keys []string
-	for f := range reflect.TypeFor[view.Endpoint]().Fields() {
-		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		keys = append(keys, strings.ToUpper(key[:1])+key[1:])
-	}
-	for f := range reflect.TypeFor[cantonlb.EndpointStatus]().Fields() {
-		if f.Name != "Transitions" { // of metrics alone
-			assert.Contains(t, keys, f.Name)
-		}
-	}
-	s := status()
-	s.Endpoints[0].Remote = "10.0.0.1:5001"
-	assert.Equal(t, "10.0.0.1:5001", view.NewEndpoint(s.Endpoints[0]).Remote)
 }
 
 func TestDurationsAreRounded(t *testing.T) {

@@ -12,12 +12,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb/examples/internal/child"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
-const (
-	partEnv  = "CHILD_TEST_PART"
-	patience = 20 * time.Second
-)
+const partEnv = "CHILD_TEST_PART"
 
 // TestMain is the child, too: in a test the program is the test's own binary.
 func TestMain(m *testing.M) {
@@ -50,7 +48,7 @@ func next(t *testing.T, lines <-chan string) string {
 	select {
 	case line := <-lines:
 		return line
-	case <-time.After(patience):
+	case <-time.After(testkit.Patience):
 		require.Fail(t, "no line")
 		return ""
 	}

@@ -5,23 +5,18 @@ import (
 	"encoding/pem"
 	"flag"
 	"io"
-	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/peer"
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
-	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -83,52 +78,11 @@ func pemOf(certificate *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})
 }
 
-func TestTheTableTellsWhoMayBePickedAndWhy(t *testing.T) {
-	now := time.Now()
-	status := cantonlb.Status{
-		State: connectivity.Ready,
-		Endpoints: []cantonlb.EndpointStatus{
-			{
-				Name: "seq1", Address: "a:1", Eligible: true, State: cantonlb.StateHealthy, Reason: healthcheck.ReasonServing,
-				Since: now.Add(-2 * time.Second), Connection: connectivity.Ready,
-				Probe: cantonlb.ProbeStatus{On: true, Target: "the service", Kind: healthcheck.KindGRPCWatch, Answered: now},
-				Calls: cantonlb.Calls{Picked: 12, Failed: 3},
-			},
-			{Name: "seq2", Address: "b:2", Drained: true, State: cantonlb.StateDrained, Probe: cantonlb.ProbeStatus{On: true, Target: "the service"}},
-			{Name: "seq3", Address: "c:3", State: cantonlb.StateConnecting, Connection: connectivity.TransientFailure, ConnectionError: "refused"},
-		},
-		Notes: []string{"a note"},
-	}
-	lines := strings.Split(strings.TrimSpace(cli.Table(status, now)), "\n")
-	require.Len(t, lines, 8)
-	assert.Equal(t, "1 of 3 endpoints eligible, channel READY", lines[0])
-	assert.Equal(t, []string{"seq1", "a:1", "yes", "healthy", "serving", "2s", "READY", "grpc_watch", "0s", "12", "3"}, strings.Fields(lines[2]))
-	assert.Equal(t, []string{"seq2", "b:2", "drained", "drained", "-", "-", "IDLE", "-", "-", "0", "0"}, strings.Fields(lines[3]))
-	assert.Equal(t, []string{"seq3: refused", "asked: the service", "note: a note"}, lines[5:])
-}
-
-func TestTheTableMarksTheActive(t *testing.T) {
-	lines := strings.Split(cli.Table(cantonlb.Status{Endpoints: []cantonlb.EndpointStatus{
-		{Name: "med1", Address: "a:1", Eligible: true, Active: true}, {Name: "med2", Address: "b:2", Eligible: true}, {Name: "med3", Address: "c:3", Active: true},
-	}}, time.Now()), "\n")
-	for i, want := range []string{"active", "yes", "no"} {
-		assert.Equal(t, want, strings.Fields(lines[2+i])[2])
-	}
-}
-
 func TestACountIsNoChangeAndAReasonIs(t *testing.T) {
 	status := cantonlb.Status{Endpoints: []cantonlb.EndpointStatus{{Name: "seq1"}}}
 	before := cli.Changes(status)
 	status.Endpoints[0].Calls.Picked++
 	assert.Equal(t, before, cli.Changes(status))
-	status.Endpoints[0].Reason = healthcheck.ReasonNotServing
+	status.Endpoints[0].Reason = report.ReasonNotServing
 	assert.NotEqual(t, before, cli.Changes(status))
-}
-
-func TestAPeerIsNamedAfterItsEndpoint(t *testing.T) {
-	list := []cantonlb.Endpoint{{Name: "seq1", Address: "http://127.0.0.1:1"}, {Address: "127.0.0.1:2"}}
-	at := func(port int) peer.Peer { return peer.Peer{Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}} }
-	assert.Equal(t, "seq1", cli.NameOf(list, at(1)))
-	assert.Equal(t, "127.0.0.1:2", cli.NameOf(list, at(2)))
-	assert.Equal(t, "nobody", cli.NameOf(list, peer.Peer{}))
 }

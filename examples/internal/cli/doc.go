@@ -3,8 +3,8 @@
 // # Why
 //
 // Each example that is pointed at real servers reads a list of endpoints from a
-// flag, has to be told how to trust them, and shows the client's status. Here
-// that is done once, so that an example's main.go is about cantonlb.
+// flag, has to be told how to trust them, and shows when the client's status has
+// changed. Here that is done once, so that an example's main.go is about cantonlb.
 //
 // # Defaults
 //

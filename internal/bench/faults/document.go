@@ -13,8 +13,8 @@ import (
 	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
-// WriteDocs writes the suite's document, such as faults.md, and its plot,
-// faults.svg, into a folder.
+// WriteDocs writes the suite's document, such as faults.md, its plot, faults.svg,
+// and of the suite faults a small plot, faults-brief.svg, into a folder.
 func (r *Report) WriteDocs(folder string) error {
 	documentFile, plotFile := r.options.Suite.name()+".md", r.options.Suite.name()+".svg"
 	if len(r.runs) == 0 {
@@ -22,6 +22,12 @@ func (r *Report) WriteDocs(folder string) error {
 	}
 	if err := os.WriteFile(filepath.Join(folder, plotFile), []byte(r.plot()), 0o644); err != nil { //nolint:gosec // for all to read
 		return err
+	}
+	if brief := r.brief(); brief != "" {
+		file := filepath.Join(folder, r.options.Suite.name()+"-brief.svg")
+		if err := os.WriteFile(file, []byte(brief), 0o644); err != nil { //nolint:gosec // for all to read
+			return err
+		}
 	}
 	return os.WriteFile(filepath.Join(folder, documentFile), []byte(r.text(plotFile)), 0o644) //nolint:gosec // for all to read
 }
@@ -44,22 +50,22 @@ func (r *Report) text(plot string) string {
 }
 
 func (r *Report) writeFaults(out *strings.Builder, plot string) {
-	sayf(out, "Three real server processes, one of which is stopped, killed, slowed or cut off while this library, grpc-go's own\n"+
-		"policies and two proxies send calls to them. What this library has to show comes first, then how it was measured, then\nall tables.\n\n")
+	sayf(out, "Three real server processes receive calls from this library, grpc-go's own policies and two proxies, while one of the\n"+
+		"servers is stopped, killed, slowed or cut off. The claims come first, then the method, then all tables.\n\n")
 	writePlot(out, plot)
 	r.writeChecks(out)
 	r.writeMethod(out)
-	sayf(out, "- *failed*: calls that ended with an error, of those under way at the fault or due later. *last*: seconds from the fault to\n"+
-		"  when the last failing call was due. *back*: seconds from when the server was well again (its port listened, it was let go\n"+
-		"  on, packets passed) to when the first call that it answered was due; 0.0 also where it was never left; `never` within the\n"+
-		"  run. *at it*: the part of the calls that went to the struck server, from 2 s after the fault until it was healed. *probes*:\n"+
-		"  health requests a second at all servers together. *client*, *proxy*: per cent of one processor. Where there were several\n"+
-		"  runs: the median, then the worst.\n")
+	sayf(out, "- *failed*: calls in flight at the fault or due later that ended with an error. *last*: seconds from the fault to when the\n"+
+		"  last failing call was due. *back*: seconds from the recovery of the server (its port listened, the process continued,\n"+
+		"  packets passed) to when the first call that it answered was due; 0.0 also where calls never left it; `never` within the\n"+
+		"  run. *at it*: the share of the calls that went to the faulty server, from 2 s after the fault until its recovery. *probes*:\n"+
+		"  health requests a second at all servers together. *client*, *proxy*: per cent of one processor. For several runs: the\n"+
+		"  median, then the worst.\n")
 	r.writeSkipped(out)
 	r.writePeers(out)
 	r.writePart(out, partFaults, "## Faults, all peers side by side\n\n")
 	r.writePart(out, partAcceptance, "## A server that hangs, 900 calls a second\n\n")
-	r.writePart(out, partLatency, "## The price, while nothing is wrong\n\n")
+	r.writePart(out, partLatency, "## The cost without a fault\n\n")
 }
 
 func writePlot(out *strings.Builder, plot string) {
@@ -81,7 +87,7 @@ func (r *Report) writeChecks(out *strings.Builder) {
 		rows = append(rows, []string{c.claim, c.shown, holds})
 	}
 	if len(rows) > 1 {
-		sayf(out, "## What it has to show\n\n%s\n", table(rows))
+		sayf(out, "## Claims\n\n%s\n", table(rows))
 	}
 }
 
@@ -90,19 +96,19 @@ func (r *Report) writeMethod(out *strings.Builder) {
 	if r.options.Short {
 		length = "`-short`: a subset, once each"
 	}
-	sayf(out, "## How it was measured\n\n")
-	sayf(out, "- By `go run ./internal/bench %s`, %s, %d runs in %v, `-seed %d`. The order of the runs\n"+
-		"  is random, by the seed, and so is the server that is struck where each can answer. Every run has\n"+
-		"  new processes. Some faults are run several times and some once; it says which.\n",
+	sayf(out, "## Method\n\n")
+	sayf(out, "- By `go run ./internal/bench %s`, %s, %d runs in %v, `-seed %d`. The seed\n"+
+		"  determines the order of the runs and, where each server can answer, the faulty server. Every run starts new processes.\n"+
+		"  Some faults are run several times and some once, as stated for each.\n",
 		r.options.Suite.name(), length, len(r.runs), r.took.Round(time.Second), r.options.Seed)
 	sayf(out, "- On %s, %s.\n", r.machine, strings.Join(r.versions, ", "))
-	sayf(out, "- **All peers of a run run at the same time against the same servers**, so each meets the very same fault at the very same\n"+
-		"  instant, and whatever else the machine does meets all alike. Each has a client process of its own, and a proxy of its own.\n")
-	sayf(out, "- The load is open loop: calls are due at a fixed rate whatever became of those before, the peers evenly out of step. A\n"+
-		"  call's latency counts from when it was due, to its end, however it ended. The load has run for %s when the measurement\n"+
+	sayf(out, "- **All peers of a run run at the same time against the same servers**, so each meets the same fault at the same instant,\n"+
+		"  and other load of the machine affects all alike. Each peer has its own client process and its own proxy.\n")
+	sayf(out, "- The load is open loop: calls are due at a fixed rate, independent of earlier calls, with the peers evenly interleaved. The\n"+
+		"  latency of a call counts from when it was due to its end, with success or without. The load has run for %s when the measurement\n"+
 		"  begins, %s before the fault.\n", spell(r.runs[0].plan.warmUp), spell(r.runs[0].plan.lead))
 	busy, own := r.load()
-	sayf(out, "- All of it kept the machine %s busy (median of the runs, then the worst), of which %s by these processes themselves.\n", busy, own)
+	sayf(out, "- The machine was %s busy (median of the runs, then the worst), %s by these processes themselves.\n", busy, own)
 }
 
 func (r *Report) writeSkipped(out *strings.Builder) {
@@ -126,7 +132,7 @@ func (r *Report) load() (busy, own string) {
 }
 
 func (r *Report) writePeers(out *strings.Builder) {
-	rows := [][]string{{"peer", "what it is", "calls may be made again"}}
+	rows := [][]string{{"peer", "what it is", "calls may be reissued"}}
 	for _, p := range r.options.Suite.peers() {
 		if !slices.ContainsFunc(r.runs, func(one *run) bool { _, ok := one.peers[p.id]; return ok }) {
 			continue
@@ -137,8 +143,8 @@ func (r *Report) writePeers(out *strings.Builder) {
 		}
 		rows = append(rows, []string{"`" + p.id + "`", string(p.family) + ": " + p.label, again})
 	}
-	sayf(out, "## The peers\n\nEach kind stands here at its defaults and as well tuned as we know how; the proxies' configs are in\n"+
-		"`internal/bench/faults/proxies`, the rest in `peers*.go` beside it. Calls to a proxy come from a plain grpc-go channel.\n\n%s\n",
+	sayf(out, "## The peers\n\nEach kind of peer runs with its defaults and with the best tuning that we know. The configurations of the proxies are in\n"+
+		"`internal/bench/faults/proxies`, the others in `peers*.go` beside it. Calls to a proxy come from a plain grpc-go channel.\n\n%s\n",
 		table(rows))
 }
 

@@ -9,29 +9,28 @@ import (
 
 func (r *Report) writeFailover(out *strings.Builder, plot string) {
 	sayf(out, "Two real replicas share a lock, as those of a Canton node do: exactly one is active. It steps down, is killed, stopped or\n"+
-		"cut off, and the other takes over, while this library, grpc-go and HAProxy send calls to them. What this library has to show\n"+
-		"comes first, then how it was measured, then all tables.\n\n")
+		"cut off, and the other takes over, while this library, grpc-go and HAProxy send calls to them. The claims come first, then\n"+
+		"the method, then all tables.\n\n")
 	writePlot(out, plot)
 	r.writeChecks(out)
 	r.writeMethod(out)
-	sayf(out, "- The replicas are processes. This program holds their lock: it is free as soon as the active has given it up, is dead,\n"+
-		"  hangs or is cut off, and %s later the other replica has it and serves. **Canton's own takeover takes 15 s to 60 s**, and the\n"+
-		"  time without an answer is that plus what the tables call *beyond*.\n", spell(takeoverTime))
+	sayf(out, "- The replicas are processes. This program holds their lock: it is free as soon as the active replica has released it, is\n"+
+		"  dead, hangs or is cut off, and %s later the other replica has it and serves. **Canton's own takeover takes 15 s to 60 s**, and the\n"+
+		"  time without an answer is that plus the column *beyond*.\n", spell(takeoverTime))
 	sayf(out, "- A passive replica refuses connections, as at the Ledger API, or answers calls with NODE_IS_PASSIVE_REPLICA and health\n"+
-		"  with NOT_SERVING; the title says which. Its GET /health is answered with 500. One that steps down says NOT_SERVING first,\n"+
-		"  and is passive %s later. One that hung or was cut off learns that it has lost the lock at once when it is let go on; one that hung\n"+
-		"  also finds the calls then that were sent to it before anybody knew, and answers them as the active.\n", spell(stepDownGrace))
-	sayf(out, "- While nobody is active, ours asks everybody after 0.1 s at first and every second in the end, so it may find a replica\n"+
-		"  that had refused connections up to a second after it serves. One that is connected tells by itself when it serves.\n")
-	sayf(out, "- The lists of all peers begin with the replica that is active at first.\n")
+		"  with NOT_SERVING, as the title states. It answers GET /health with 500. A replica that steps down reports NOT_SERVING first,\n"+
+		"  and is passive %s later. One that hung or was cut off learns that it has lost the lock as soon as it continues; one that hung\n"+
+		"  then also reads the calls that were sent to it before the hang was detected, and answers them as the active replica.\n", spell(stepDownGrace))
+	sayf(out, "- While there is no active endpoint, this library probes all endpoints with pauses that grow from 0.1 s to 1 s, so it may\n"+
+		"  find a replica that refused connections up to 1 s after it serves. A connected replica pushes its change of health.\n")
+	sayf(out, "- The lists of all peers begin with the replica that is active first.\n")
 	sayf(out, "- *silent*: the longest time without an answer, in seconds, the replicas' takeover included. *beyond*: from when the new\n"+
-		"  active served to its first answer, of all takeovers of the runs; `never` if it gave none while it was active. *failed*:\n"+
-		"  calls that ended with an error, of those under way at the fault or due later. *switches*: of ours, by its own events.\n"+
-		"  *switch*: from when the new active served (in `hand-over`: the old one said\n"+
-		"  NOT_SERVING) to the switch, in milliseconds. *at passive*: calls that reached a replica that\n"+
-		"  turned them away; where it refuses connections none can. *at second*: calls that reached a replica that took itself for\n"+
-		"  the active while another one was, for more than %s. Both are counted by the replicas. Where there are several: the\n"+
-		"  median, then the worst.\n", spell(onItsWay))
+		"  active replica served to its first answer, of all takeovers of the runs; `never` if it answered none while it was active.\n"+
+		"  *failed*: calls in flight at the fault or due later that ended with an error. *switches*: those of this library, by its own\n"+
+		"  events. *switch*: from when the new active replica served (in `hand-over`: the old one reported NOT_SERVING) to the\n"+
+		"  switch, in milliseconds. *at passive*: calls that reached a replica that rejected them; where it refuses connections\n"+
+		"  there are none. *at second*: calls that reached a replica which still took itself for active, more than %s after another one\n"+
+		"  was. The replicas count both. For several values: the median, then the worst.\n", spell(onItsWay))
 	r.writeSkipped(out)
 	r.writePeers(out)
 	r.writePart(out, partFailover, "## Failovers, all peers side by side\n\n")

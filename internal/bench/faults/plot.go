@@ -95,6 +95,20 @@ func (r *Report) plot() string {
 	return drawSVG(panels)
 }
 
+// briefPeers are those of the small plot, which the README shows.
+var briefPeers = []string{idOurs, idRRHealth, "rr-outlier", idHAProxy, "haproxy-tuned", "nginx"}
+
+// brief draws the hang of one server alone, with the peers that most programs
+// have; empty if that was not measured.
+func (r *Report) brief() string {
+	if r.options.Suite == Failover || len(r.of(idSIGSTOP)) == 0 {
+		return ""
+	}
+	p := r.panel(idSIGSTOP, "One of three servers hangs: failed calls")
+	p.lines = slices.DeleteFunc(p.lines, func(l line) bool { return !slices.Contains(briefPeers, l.label) })
+	return drawSVG([]panel{p})
+}
+
 // panel gives the diagram of one scenario, of its runs' mean.
 func (r *Report) panel(scenario, title string) panel {
 	runs := r.of(scenario)

@@ -125,13 +125,17 @@ func TestTheDocumentSaysHowItWasMeasuredAndWhatWasNot(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(folder, "faults.md"))
 	require.NoError(t, err)
 	for _, want := range []string{
-		"](faults.svg)", "`-seed 42`", "a machine", "go1.x", "## What it has to show", "2 runs, median (worst)",
+		"](faults.svg)", "`-seed 42`", "a machine", "go1.x", "## Claims", "2 runs, median (worst)",
 		"| `rr` ", "505 (510)", "50 (50) % busy",
 	} {
 		assert.Contains(t, string(text), want)
 	}
 	assert.Equal(t, 1, strings.Count(string(text), "Skipped: peer nginx: file does not exist."))
 	assert.NotContains(t, string(text), "haproxy-tuned", "only peers that were measured")
+	brief, err := os.ReadFile(filepath.Join(folder, "faults-brief.svg"))
+	require.NoError(t, err)
+	assert.Contains(t, string(brief), ">ours</text>")
+	assert.NotContains(t, string(brief), ">rr</text>", "only the peers of the small plot")
 	svg, err := os.ReadFile(filepath.Join(folder, "faults.svg"))
 	require.NoError(t, err)
 	wellFormed(t, string(svg))

@@ -149,7 +149,7 @@ func faultScenarios() []*scenario {
 			full:   plan{runs: 5, hold: 3 * s, after: 4 * s},
 		},
 		{
-			id: idNotServing, title: "One of three says NOT_SERVING, while it still answers, then SERVING",
+			id: idNotServing, title: "One of three reports NOT_SERVING, while it still answers, then SERVING",
 			answers: true, script: toVictim(claim(false), claim(true)),
 			full: plan{runs: 5, hold: 4 * s, after: 3 * s}, short: plan{runs: 1, hold: 2 * s, after: 2 * s},
 		},
@@ -199,12 +199,12 @@ func faultScenarios() []*scenario {
 			full:   plan{runs: 1, hold: 3 * s, after: 6 * s},
 		},
 		{
-			id: idRolling, title: "Rolling restart: each stops gracefully and is started again, one after the other",
+			id: idRolling, title: "Rolling restart: each server stops gracefully and is started again, one after the other",
 			script: rolling(stop, restart),
 			full:   plan{runs: 1, hold: 12 * s, after: 3 * s}, short: plan{runs: 1, hold: 6 * s, after: 1 * s},
 		},
 		{
-			id: idGoAway, title: "MaxConnectionAge 1 s: every connection gets GOAWAY all the time", maxAge: s,
+			id: idGoAway, title: "MaxConnectionAge 1 s: every connection gets GOAWAY continuously", maxAge: s,
 			script: nothing,
 			full:   plan{runs: 1, hold: 10 * s}, short: plan{runs: 1, hold: 4 * s},
 		},
@@ -247,7 +247,7 @@ func acceptanceScenarios() []*scenario {
 		hang(idAccept10s, "One of three hangs, interval 10 s", 2*s, 0, idOurs10s, idOurs10sOnce),
 		hang(idAcceptFast, "One of three hangs, interval, timeout and silence 0.2 s", 1*s, 1, idOursFast, idOursFastOnce),
 		{
-			id: idLatency, part: partLatency, title: "Nothing is wrong, and a call takes no time in the server",
+			id: idLatency, part: partLatency, title: "No fault, and a call takes no time in the server",
 			script: nothing, peers: []string{idOurs, idOursOnce, idRR, idRRHealth}, rate: latencyRate, service: instantly,
 			full: plan{runs: 10, hold: 4 * s}, short: plan{runs: 2, hold: 2 * s},
 		},

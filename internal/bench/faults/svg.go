@@ -13,15 +13,16 @@ const (
 	panelWidth, panelHeight  = 470, 270
 	marginLeft, marginRight  = 52, 14
 	marginTop, marginBottom  = 34, 40
-	columns                  = 2
+	maxColumns               = 2
 	legendLine, legendColumn = 22, 156
 	// ink is legible on white and on black.
 	ink, faint = "#80868f", "#80868f55"
 )
 
-// drawSVG draws panels in two columns above a legend. It has no background, so
-// that it fits a light and a dark page.
+// drawSVG draws panels in up to two columns above a legend. It has no background,
+// so that it fits a light and a dark page.
 func drawSVG(panels []panel) string {
+	columns := min(maxColumns, len(panels))
 	rows := (len(panels) + columns - 1) / columns
 	legend := legendOf(panels)
 	perLine := columns * panelWidth / legendColumn

@@ -1,0 +1,131 @@
+package cantonlb
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/fault"
+	"github.com/cantonlb/cantonlb/internal/limits"
+	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/internal/strictjson"
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// Check returns everything that NewClient would refuse about the Config: nil, a
+// *configerr.Error, or several joined (see configerr.All). It connects to nothing and
+// reads no file, so it says nothing about credentials and the content of files.
+func (c Config) Check() error {
+	_, err := c.settle(true)
+	return err
+}
+
+// settled is a Config that has been checked, as the channel needs it.
+type settled struct {
+	target        string
+	serviceConfig string
+	policy        Policy
+	idempotent    *idempotency
+}
+
+// settle checks everything. Without needsList there may be no endpoints, since a
+// target may bring them.
+func (c Config) settle(needsList bool) (settled, error) {
+	var faults fault.List
+	s := settled{target: resolver.Scheme + ":///" + cmp.Or(c.Name, string(c.Role), "endpoints")}
+	faults.Add(c.Role.check())
+	if needsList || len(c.Endpoints) > 0 {
+		_, err := resolver.Normalize(c.Endpoints)
+		faults.Add(err)
+	}
+	faults.Check(isName(c.Name), "name", fault.Quote(c.Name),
+		fmt.Sprintf("at most %d letters, digits, dots, dashes and underscores", limits.MaxClientName))
+	policy, err := c.choosing()
+	faults.Add(err)
+	s.policy = policy
+	settings, err := c.settings(policy)
+	faults.Add(err)
+	user, err := readServiceConfig(c.ServiceConfig, &settings.HealthCheck)
+	faults.Add(err)
+	faults.Check(c.ReresolveInterval == 0 || c.ReresolveInterval >= limits.MinReresolve && c.ReresolveInterval <= limits.MaxReresolve,
+		"reresolveInterval", strconv.Quote(c.ReresolveInterval.String()),
+		fmt.Sprintf("a duration from %v to %v; none for never", limits.MinReresolve, limits.MaxReresolve))
+	s.idempotent, err = newIdempotency(slices.Concat(c.Idempotent, alwaysReadOnly, readOnly[c.Role]), c.IdempotentFunc)
+	faults.Add(err)
+	c.checkRetries(&faults)
+	if err := faults.Err(); err != nil {
+		return settled{}, err
+	}
+	s.serviceConfig, err = user.with(policy, settings)
+	return s, err
+}
+
+func isName(name string) bool {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
+	}
+	return len(name) <= limits.MaxClientName && !strings.ContainsFunc(name, func(r rune) bool { return !plain(r) })
+}
+
+// choosing returns the policy, and whether other fields fit it.
+func (c Config) choosing() (Policy, error) {
+	policy := cmp.Or(c.Policy, presets[c.Role].policy)
+	var faults fault.List
+	notHeeded := func(isSet bool, field string, of Policy) {
+		if isSet {
+			faults.Add(&configerr.Error{
+				Field: field, Problem: fmt.Sprintf("set, but the policy %s does not use it", policy), Want: fmt.Sprintf("the policy %s", of),
+			})
+		}
+	}
+	switch policy {
+	case ActivePassive:
+		notHeeded(c.Zone != "", "zone", HealthyRoundRobin)
+		notHeeded(c.SpillBelow != 0, "spillBelow", HealthyRoundRobin)
+	case HealthyRoundRobin:
+		notHeeded(c.Failover != (Failover{}), "failover", ActivePassive)
+	case "": // the role is unknown
+	default:
+		faults.Check(false, "policy", fault.Quote(policy), strictjson.OneOf(HealthyRoundRobin, ActivePassive))
+	}
+	return policy, faults.Err()
+}
+
+// settings returns the configuration of the load-balancing policy.
+func (c Config) settings(policy Policy) (settings.Config, error) {
+	var faults fault.List
+	health, err := c.Role.apply(c.HealthCheck, c.Endpoints)
+	faults.Add(err)
+	cfg := settings.Config{
+		HealthCheck:  health,
+		Ejection:     settings.Ejection(c.Ejection),
+		NoneEligible: settings.NoneEligible(c.NoneEligible),
+		DeadAfter:    c.DeadAfter,
+		Zone:         c.Zone,
+		SpillBelow:   c.SpillBelow,
+	}
+	if policy == ActivePassive {
+		f := settings.Failover(c.Failover)
+		cfg.Failover = &f
+	}
+	cfg, err = cfg.Validate()
+	faults.Add(fault.Map(err, func(err error) error {
+		if e, ok := err.(*configerr.Error); ok && settings.IsFailoverKey(e.Field) { //nolint:errorlint // as it was made
+			return fault.Prefix("failover", err)
+		}
+		return err
+	}))
+	return cfg, faults.Err()
+}
+
+func (c Config) checkRetries(faults *fault.List) {
+	faults.Check(c.MaxAttempts >= 0 && c.MaxAttempts <= limits.MaxAttempts, "maxAttempts",
+		strconv.Itoa(c.MaxAttempts), fmt.Sprintf("a whole number from 1 to %d", limits.MaxAttempts))
+	b := c.RetryBudget
+	faults.Check(b.Share <= 1, "retryBudget.share", fmt.Sprint(b.Share), "a number of at most 1") // nor not-a-number
+	faults.Check(!math.IsNaN(b.PerSecond) && !math.IsInf(b.PerSecond, 0), "retryBudget.perSecond", fmt.Sprint(b.PerSecond), "a number")
+}

@@ -1,0 +1,147 @@
+package configfile
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+	"go.yaml.in/yaml/v4/plugin/loaderlimits"
+
+	"github.com/cantonlb/cantonlb/internal/fault"
+)
+
+const (
+	// maxSize bounds a file, in bytes: as much as Kubernetes takes in a ConfigMap.
+	maxSize = 1 << 20
+	// maxDepth bounds how deep mappings and sequences stand in each other.
+	maxDepth = 16
+)
+
+// document is a file that has been read. It does not change any more.
+type document struct {
+	// json is what it says: an object, with no key twice.
+	json []byte
+
+	file string
+	root *yaml.Node
+}
+
+// mark is a place in the file, both counted from 1.
+type mark struct{ line, column int }
+
+// parseDocument reads a document. file is its name in errors, which are of type *Error,
+// or several joined; it may be empty.
+func parseDocument(file string, data []byte) (*document, error) {
+	d := &document{file: file}
+	if len(data) > maxSize {
+		return nil, d.failf(mark{}, "", "%d bytes: want at most %d", len(data), maxSize)
+	}
+	if at, ok := firstBadByte(data); ok {
+		return nil, d.failf(markOf(data, at), "", "a character that is not text: want UTF-8 without control characters")
+	}
+	var node yaml.Node
+	err := yaml.Load(data, &node, yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(4*maxDepth))))
+	if err != nil {
+		return nil, d.syntax(err)
+	}
+	if node.Kind != yaml.DocumentNode || len(node.Content) != 1 {
+		return nil, d.failf(mark{}, "", wantDocument)
+	}
+	d.root = node.Content[0]
+	c := &converter{document: d}
+	c.value(d.root, "", 1)
+	if err := c.faults.Err(); err != nil {
+		return nil, err
+	}
+	d.json = c.out
+	return d, nil
+}
+
+const wantDocument = "want one YAML document: a mapping of keys to values"
+
+// syntax gives the error of a document that is not YAML.
+func (d *document) syntax(err error) error {
+	var broken *yaml.LoadError
+	if !errors.As(err, &broken) || broken.Mark.Line == 0 { // it has none or several documents
+		return d.failf(mark{}, "", wantDocument)
+	}
+	at := mark{line: broken.Mark.Line, column: broken.Mark.Column}
+	text := fault.Show(broken.Message)
+	if broken.Stage == yaml.ComposerStage { // whose message holds the value, which may be a secret
+		text = "an alias (*) of an anchor (&) that is not there"
+	}
+	if broken.ContextMsg != "" {
+		text = fault.Show(broken.ContextMsg) + ", " + text
+	}
+	return d.failf(at, "", "not YAML: %s", text)
+}
+
+// failf makes an error about a place.
+func (d *document) failf(at mark, path, format string, args ...any) *Error {
+	text := fmt.Sprintf(format, args...)
+	if path != "" {
+		text = path + ": " + text
+	}
+	return &Error{File: d.file, Line: at.line, Column: at.column, Err: errors.New(text)}
+}
+
+// firstBadByte finds what is not valid UTF-8, and the control characters that
+// YAML does not allow.
+func firstBadByte(data []byte) (int, bool) {
+	for i := 0; i < len(data); {
+		r, n := utf8.DecodeRune(data[i:])
+		control := r < ' ' && r != '\t' && r != '\n' && r != '\r' || r >= 0x7f && r < 0xa0 && r != 0x85
+		if r == utf8.RuneError && n == 1 || control {
+			return i, true
+		}
+		i += n
+	}
+	return 0, false
+}
+
+// markOf is the place of a byte.
+func markOf(data []byte, at int) mark {
+	before := string(data[:at])
+	start := strings.LastIndexByte(before, '\n') + 1
+	return mark{line: 1 + strings.Count(before, "\n"), column: 1 + utf8.RuneCountInString(before[start:])}
+}
+
+// find returns where the key at a path stands, and its value, or the nearest part
+// of the path that is there; where the document begins if there is none.
+func (d *document) find(path string) (key, value mark) {
+	n := d.root
+	key, value = markAt(n), markAt(n)
+	for path != "" {
+		k, v, rest := step(n, path)
+		if v == nil {
+			break
+		}
+		key, value = markAt(k), markAt(v)
+		n, path = v, strings.TrimPrefix(rest, ".")
+	}
+	return key, value
+}
+
+// step goes one step along a path, to a key and its value or to an element of a
+// sequence, which is both. It gives nil if there is no such.
+func step(n *yaml.Node, path string) (key, value *yaml.Node, rest string) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			rest, ok := strings.CutPrefix(path, fault.Key(n.Content[i].Value))
+			if ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+				return n.Content[i], n.Content[i+1], rest
+			}
+		}
+	case yaml.SequenceNode:
+		index, rest, _ := strings.Cut(strings.TrimPrefix(path, "["), "]")
+		if i, err := strconv.Atoi(index); err == nil && i >= 0 && i < len(n.Content) {
+			return n.Content[i], n.Content[i], rest
+		}
+	default:
+	}
+	return nil, nil, ""
+}

@@ -1,0 +1,50 @@
+package configfile_test
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"os"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/configfile"
+)
+
+// The list of the client is that of the file, for as long as the client runs.
+func ExampleNewClient() {
+	client, err := configfile.NewClient("/etc/lb.yaml")
+	if err != nil {
+		log.Fatal(err) // one line for each fault of the file
+	}
+	defer client.Close()
+}
+
+// What a file cannot hold is set in Go.
+func ExampleNewClientWith() {
+	client, err := configfile.NewClientWith("/etc/lb.yaml", func(c *cantonlb.Config) {
+		c.Logger = slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+}
+
+// Every fault is reported at once, with its place.
+func ExampleParse() {
+	_, err := configfile.Parse([]byte(`
+endpoints:
+  - {name: seq1, address: "http://seq1.example.com:5001", weight: 200}
+maxAttempts: 0
+`))
+	fmt.Println(err)
+	var first *configfile.Error
+	if errors.As(err, &first) {
+		fmt.Println("the first stands in line", first.Line)
+	}
+	// Output:
+	// line 3, column 67: endpoints[0].weight 200: want a whole number from 1 to 100
+	// line 4, column 14: maxAttempts 0: want a whole number from 1 to 100
+	// the first stands in line 3
+}

@@ -1,0 +1,107 @@
+package configfile
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/follow"
+	"github.com/cantonlb/cantonlb/report"
+)
+
+// follower keeps the list of a client that of a file.
+type follower struct {
+	client   follow.Client
+	start    cantonlb.Config // what the file said when the client was made
+	complete func(*cantonlb.Config)
+	watcher  *watcher
+
+	// The watcher calls changed from one goroutine, which alone uses what follows.
+	endpoints []cantonlb.Endpoint // in force, as the file has them
+
+	mu     sync.Mutex // guards status; nothing else is locked or called under it
+	status report.FileStatus
+}
+
+func newFollower(client follow.Client, path string, data []byte, cfg cantonlb.Config, complete func(*cantonlb.Config)) *follower {
+	f := &follower{
+		client: client, start: cfg, complete: complete, endpoints: cfg.Endpoints,
+		status: report.FileStatus{Path: path, LoadedAt: time.Now()},
+	}
+	f.watcher = watch(path, data, f.changed)
+	return f
+}
+
+// Close implements follow.Follower.
+func (f *follower) Close() { f.watcher.close() }
+
+// Status implements follow.Follower.
+func (f *follower) Status() report.FileStatus {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.status
+	s.Pending = slices.Clone(s.Pending)
+	return s
+}
+
+// changed takes in a new content of the file, or the error of reading it.
+func (f *follower) changed(data []byte, err error) {
+	var cfg cantonlb.Config
+	var document *document
+	if err == nil {
+		cfg, document, err = parseConfig(f.status.Path, data)
+	}
+	if err != nil {
+		f.client.Refused(err)
+	} else {
+		err = document.locate(f.apply(cfg))
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := &f.status
+	if err != nil {
+		s.Failures++
+		s.Error, s.FailedAt = cleantext.Cut(err.Error(), maxFileError), time.Now()
+		return
+	}
+	s.Reloads++
+	s.LoadedAt, s.Error, s.FailedAt = time.Now(), "", time.Time{}
+	s.Pending = changedKeys(f.start, cfg)
+}
+
+// apply puts the list of a content in force if it differs from the one before.
+func (f *follower) apply(cfg cantonlb.Config) error {
+	same := func(a, b cantonlb.Endpoint) bool { return a.Equal(b) }
+	if slices.EqualFunc(f.endpoints, cfg.Endpoints, same) {
+		f.client.Kept()
+		return nil
+	}
+	if err := f.client.Update(completed(cfg, f.complete).Endpoints); err != nil {
+		return err
+	}
+	f.endpoints = cfg.Endpoints
+	return nil
+}
+
+// changedKeys returns the keys of a config file, but for the endpoints, by which b
+// differs from a.
+func changedKeys(a, b cantonlb.Config) []string {
+	var keys []string
+	was, is := reflect.ValueOf(a), reflect.ValueOf(b)
+	for i := range was.NumField() {
+		name := was.Type().Field(i).Name
+		if name != "Endpoints" && !reflect.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
+			keys = append(keys, strings.ToLower(name[:1])+name[1:])
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// maxFileError bounds the text of an error about a file, in bytes. A list with
+// many bad entries has one line for each of the first few.
+const maxFileError = 4096

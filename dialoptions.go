@@ -1,0 +1,139 @@
+package cantonlb
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/internal/dialer"
+	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// What Canton's own client uses: messages of up to 128 MiB, and a ping on a
+// connection with calls on which nothing has come in for 40 s, to be answered
+// within 15 s. (Probes bring something in long before, so pings are rare.)
+const (
+	maxReceive       = 128 << 20
+	keepaliveTime    = 40 * time.Second
+	keepaliveTimeout = 15 * time.Second
+)
+
+// DialOptions returns the equipment of a Client for a plain grpc channel: the policy,
+// limits and typed errors. With cfg.Endpoints the channel's target may be
+// anything under static:///, such as "static:///sequencers"; without, the
+// target brings the list.
+//
+// The target also names the channel in metrics. Where another resolver brings the
+// list, cfg.Logger is not used, and calls made again are not counted in metrics.
+//
+// A plain channel still lacks what NewClient does: it connects at the first
+// call, reports there what is wrong with the list of its target or with the
+// credentials for a list, has no Status, Drain, Update or WaitHealthy, and ignores
+// ReresolveInterval. Do not give it another default service config.
+// Transport credentials are among the options if cfg has some, or if every endpoint
+// of cfg says how it is secured. Others that are given after them make connections
+// that cannot be closed early when they are dead; a list with TLS settings or tokens
+// is an error then.
+func DialOptions(cfg Config) ([]grpc.DialOption, error) {
+	e, err := newEquipment(cfg, false)
+	if err != nil {
+		return nil, err
+	}
+	creds := cfg.TransportCredentials
+	if creds != nil || e.list != nil && !slices.ContainsFunc(e.list.Endpoints(), saysNothing) {
+		e.creds = transport.New(creds)
+		e.defaults = append(e.defaults, e.credentials()...)
+	}
+	return append(e.defaults, e.fixed...), nil
+}
+
+// saysNothing tells whether an endpoint leaves its security to the channel.
+func saysNothing(e Endpoint) bool { return e.Security() == resolver.SecurityUnset }
+
+// equipment is what makes a channel one of ours.
+type equipment struct {
+	target   string
+	list     *resolver.Static  // nil if the target brings the list
+	defaults []grpc.DialOption // may be overridden by the user's options
+	fixed    []grpc.DialOption // may not
+	creds    *transport.Credentials
+	// set is the policy's set of endpoints, once the channel has one.
+	set atomic.Pointer[endpointset.Set]
+	// buildErr is what was wrong when grpc last built the resolver.
+	buildErr atomic.Pointer[error]
+}
+
+func newEquipment(cfg Config, needsList bool) (*equipment, error) {
+	s, err := cfg.settle(needsList)
+	if err != nil {
+		return nil, err
+	}
+	rescue := newRescuer(cfg, s)
+	e := &equipment{target: s.target}
+	dial := dialer.Dialer{Resolver: cfg.DNS, Proxies: dialer.ProxiesFromEnvironment()}
+	e.defaults = []grpc.DialOption{
+		grpc.WithDefaultServiceConfig(s.serviceConfig),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
+		// grpc's own handling of proxies would take the endpoints' identity away.
+		grpc.WithContextDialer(dial.Dial),
+	}
+	e.fixed = []grpc.DialOption{
+		grpc.WithIdleTimeout(0),                      // idle mode would forget all health
+		grpc.WithChainUnaryInterceptor(rescue.unary), // the last is the innermost
+		grpc.WithChainStreamInterceptor(rescue.stream),
+	}
+	options := &endpointset.Options{Logger: cfg.Logger, Retries: rescue.tally, Validator: cfg.validator()}
+	attribute := resolver.WithAttribute(options.Attribute())
+	if len(cfg.Endpoints) == 0 {
+		e.fixed = append(e.fixed, grpc.WithResolvers(resolver.NewTargetBuilder(attribute)))
+		return e, nil
+	}
+	e.list, err = resolver.New(cfg.Endpoints, attribute, resolver.WithOnClaim(func(handle any) {
+		if set, ok := handle.(*endpointset.Set); ok {
+			e.set.Store(set)
+		}
+	}))
+	if err != nil {
+		return nil, err
+	}
+	e.fixed = append(e.fixed, grpc.WithResolvers(recorder{Static: e.list, err: &e.buildErr}))
+	return e, nil
+}
+
+// credentials gives the options with which each connection is made as its endpoint
+// asks, and each call gets the token of its endpoint.
+func (e *equipment) credentials() []grpc.DialOption {
+	return []grpc.DialOption{grpc.WithTransportCredentials(e.creds), grpc.WithPerRPCCredentials(e.creds.Tokens())}
+}
+
+// recorder keeps the error of the resolver's building, which grpc tells only to
+// the calls.
+type recorder struct {
+	*resolver.Static
+	err *atomic.Pointer[error]
+}
+
+func (r recorder) Build(t grpcresolver.Target, cc grpcresolver.ClientConn, o grpcresolver.BuildOptions) (grpcresolver.Resolver, error) {
+	built, err := r.Static.Build(t, cc, o)
+	r.err.Store(&err)
+	return built, err
+}
+
+// validator is Validate as the policy takes it.
+func (c Config) validator() endpointset.Validator {
+	if c.Validate == nil {
+		return nil
+	}
+	return func(ctx context.Context, cc grpc.ClientConnInterface, e Endpoint) (endpointset.ValidationResult, string) {
+		v := c.Validate(ctx, cc, e)
+		return endpointset.ValidationResult(v.Result), v.Detail
+	}
+}

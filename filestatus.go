@@ -1,0 +1,50 @@
+package cantonlb
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+)
+
+// followed is a client as package configfile changes it.
+type followed struct{ *Client }
+
+// Update implements follow.Client.
+func (c followed) Update(endpoints []Endpoint) error {
+	err := c.update(endpoints)
+	c.count(err)
+	return err
+}
+
+// Kept implements follow.Client.
+func (c followed) Kept() { c.count(nil) }
+
+// Refused implements follow.Client.
+func (c followed) Refused(err error) {
+	c.set.ListRefused(err)
+	c.count(err)
+}
+
+func (c followed) count(err error) {
+	if err != nil {
+		c.set.CountReloads(0, 1)
+	} else {
+		c.set.CountReloads(1, 0)
+	}
+}
+
+// addFile adds the state of the client's config file, if it has one.
+func addFile(s *Status, file *FileStatus) {
+	s.File = file
+	if file == nil {
+		return
+	}
+	if file.Error != "" {
+		s.Notes = append(s.Notes, "the newest content of the config file is not in force: "+cleantext.Detail(file.Error))
+	}
+	if len(file.Pending) > 0 {
+		s.Notes = append(s.Notes, fmt.Sprintf("the config file has changed beside the endpoints, which takes effect at the next start: %s",
+			strings.Join(file.Pending, ", ")))
+	}
+}

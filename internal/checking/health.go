@@ -1,0 +1,122 @@
+package checking
+
+import (
+	"github.com/cantonlb/cantonlb/report"
+)
+
+// Thresholds say how much evidence a change of State takes.
+type Thresholds struct {
+	// Fall is how many failures in a row make an endpoint unhealthy, at least 1.
+	Fall int
+	// Rise is how many successes in a row make it healthy again, at least 1. The
+	// first verdict of all, and the first on a new connection of an endpoint
+	// that was not unhealthy, needs just one.
+	Rise int
+}
+
+// Health is the whole state of one endpoint's health state machine: a value,
+// changed by Next only.
+type Health struct {
+	State report.HealthState
+	// Reason and Detail tell why State is what it is.
+	Reason report.Reason
+	Detail string
+	// Fails counts failures in a row while Suspect, Passes successes in a row
+	// while Unhealthy.
+	Fails, Passes int
+}
+
+// EventKind says what an Event is.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	// EventVerdict: a probe has given its verdict.
+	EventVerdict EventKind = iota
+	// EventDoubt: something other than a probe speaks against the endpoint,
+	// such as silence. Never more than a suspicion.
+	EventDoubt
+	// EventReset: the endpoint has a new connection, or has lost its old one,
+	// and what was known of it no longer counts.
+	EventReset
+)
+
+// Event is one input of the state machine.
+type Event struct {
+	Kind    EventKind
+	Verdict report.Verdict // of an EventVerdict
+	Reason  report.Reason  // of an EventDoubt or EventReset
+}
+
+// Effects is what the owner of the state machine must do after a step.
+type Effects struct {
+	// Changed: State is another one than before.
+	Changed bool
+	// ProbeNow: ask at once rather than at the next interval.
+	ProbeNow bool
+}
+
+// Next is the state machine of health: a pure function of the state before and
+// an event.
+//
+//	unknown    serving            -> healthy
+//	unknown    not serving/failed -> unhealthy
+//	healthy    failed             -> suspect   (unhealthy if Fall is 1)
+//	healthy    doubt              -> suspect   and probe now
+//	suspect    serving            -> healthy
+//	suspect    failed             -> unhealthy after Fall in a row
+//	any        not serving        -> unhealthy
+//	unhealthy  serving            -> healthy after Rise in a row
+//	unhealthy  reset              -> unhealthy, counting from the start
+//	any other  reset              -> unknown   and probe now
+//	any        inconclusive       -> as it was
+func (h Health) Next(e Event, t Thresholds) (Health, Effects) {
+	next := h
+	var probeNow bool
+	switch e.Kind {
+	case EventReset:
+		next, probeNow = h.reset(e.Reason), true
+	case EventDoubt:
+		if h.State == report.Healthy {
+			next, probeNow = Health{State: report.Suspect, Reason: e.Reason}, true
+		}
+	case EventVerdict:
+		next = h.judge(e.Verdict, t)
+	}
+	return next, Effects{Changed: next.State != h.State, ProbeNow: probeNow}
+}
+
+func (h Health) reset(r report.Reason) Health {
+	if h.State == report.Unhealthy {
+		h.Passes = 0
+		return h
+	}
+	return Health{State: report.HealthUnknown, Reason: r}
+}
+
+func (h Health) judge(v report.Verdict, t Thresholds) Health {
+	switch v.Outcome {
+	case report.Serving:
+		if h.State == report.Unhealthy && h.Passes+1 < t.Rise {
+			h.Passes++
+			return h
+		}
+		return Health{State: report.Healthy, Reason: v.Reason, Detail: v.Detail}
+	case report.NotServing:
+		return Health{State: report.Unhealthy, Reason: v.Reason, Detail: v.Detail}
+	case report.Failed:
+		next := Health{Reason: v.Reason, Detail: v.Detail}
+		switch h.State {
+		case report.HealthUnknown, report.Unhealthy:
+			next.State = report.Unhealthy
+		default:
+			next.State, next.Fails = report.Suspect, h.Fails+1
+			if next.Fails >= t.Fall {
+				next.State, next.Fails = report.Unhealthy, 0
+			}
+		}
+		return next
+	default:
+		return h
+	}
+}

@@ -1,0 +1,57 @@
+package endpointset
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/report"
+)
+
+// remarks are what a status has notes of and no field.
+type remarks struct {
+	// local is how many endpoints of the list are in the client's zone.
+	local int
+	// listError is what is wrong with the newest list, which is not in effect.
+	listError error
+	// stretched: the probes exceed their budget.
+	stretched bool
+}
+
+// notes returns the notes of a status.
+func (r remarks) notes(s report.Status) []string {
+	var notes []string
+	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	unchecked, open := 0, 0
+	for i := range s.Endpoints {
+		if !s.Endpoints[i].Probe.On {
+			unchecked++
+		}
+		if s.Endpoints[i].FailOpen {
+			open++
+		}
+	}
+	if unchecked > 0 {
+		note("health checking is disabled: every endpoint that is connected counts as healthy")
+	}
+	if open > 0 {
+		note("no endpoint is eligible: calls go to %d of them all the same (failOpen)", open)
+	}
+	if s.Failover != nil && s.Failover.Multiple != nil {
+		note("several endpoints say that they serve, of which one at a time should: %s",
+			cleantext.Detail(strings.Join(s.Failover.Multiple, ", ")))
+	}
+	if r.stretched {
+		note("the probes exceed their budget: they are made less often than configured")
+	}
+	if s.Zone != "" && r.local == 0 {
+		note("no endpoint of the list is in zone %q: zones do not matter", s.Zone)
+	}
+	if s.Spilled {
+		note("too few endpoints of zone %q are eligible: calls go to all zones", s.Zone)
+	}
+	if r.listError != nil {
+		note("the newest list is not in effect: %s", cleantext.Detail(r.listError.Error()))
+	}
+	return notes
+}

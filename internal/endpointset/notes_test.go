@@ -1,0 +1,48 @@
+package endpointset
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/cantonlb/cantonlb/report"
+)
+
+func TestNotesTellWhatIsNotAsOneMightExpect(t *testing.T) {
+	on := report.ProbeStatus{On: true}
+	for _, c := range []struct {
+		name    string
+		remarks remarks
+		status  report.Status
+		want    string
+	}{
+		{"nothing", remarks{}, report.Status{Endpoints: []report.EndpointStatus{{Probe: on}}}, ""},
+		{
+			"unchecked", remarks{}, report.Status{Endpoints: []report.EndpointStatus{{Probe: on}, {}}},
+			"health checking is disabled: every endpoint that is connected counts as healthy",
+		},
+		{
+			"fail open", remarks{}, report.Status{Endpoints: []report.EndpointStatus{{Probe: on, FailOpen: true}, {Probe: on}}},
+			"no endpoint is eligible: calls go to 1 of them all the same (failOpen)",
+		},
+		{
+			"multiple", remarks{}, report.Status{Failover: &report.FailoverStatus{Multiple: []string{"a", "b\n"}}},
+			"several endpoints say that they serve, of which one at a time should: a, b ",
+		},
+		{"stretched", remarks{stretched: true}, report.Status{}, "the probes exceed their budget: they are made less often than configured"},
+		{"elsewhere", remarks{}, report.Status{Zone: "eu"}, `no endpoint of the list is in zone "eu": zones do not matter`},
+		{
+			"spilled", remarks{local: 1}, report.Status{Zone: "eu", Spilled: true},
+			`too few endpoints of zone "eu" are eligible: calls go to all zones`,
+		},
+		{"bad list", remarks{listError: errors.New("no\ngood")}, report.Status{}, "the newest list is not in effect: no good"},
+	} {
+		got := c.remarks.notes(c.status)
+		if c.want == "" {
+			assert.Empty(t, got, c.name)
+		} else {
+			assert.Equal(t, []string{c.want}, got, c.name)
+		}
+	}
+}

@@ -1,0 +1,41 @@
+// Package guard calls code of the program's own.
+//
+// # Why
+//
+// Log handlers, recorders, observers and validators are the program's. One that
+// panics must not take calls, counts or goroutines of the library with it. So each
+// is called by [Call]: a panic costs one line in grpc's log, which names what has
+// panicked and has the stack.
+package guard
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"google.golang.org/grpc/grpclog"
+)
+
+var logger = grpclog.Component("cantonlb")
+
+// Call calls f, and recovers if f panics. what names f in the log, as in "the
+// observer of attempts". ok is false if f has panicked.
+func Call(what string, f func()) (ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			logger.Errorf("%s has panicked with a %T: %s", what, p, stack())
+		}
+	}()
+	f()
+	return true
+}
+
+// maxStack bounds the stack in a line of the log, in bytes.
+const maxStack = 4096
+
+func stack() string {
+	s := debug.Stack()
+	if len(s) > maxStack {
+		return fmt.Sprintf("%s...", s[:maxStack])
+	}
+	return string(s)
+}

@@ -1,0 +1,25 @@
+// Package limits holds the bounds of settings that more than one package checks.
+//
+// # Why
+//
+// A setting is checked where it is used and where it is read from a file, and both
+// have to name the same bound. Bounds of public types are exported where the type
+// is, such as resolver.MaxWeight.
+package limits
+
+import "time"
+
+const (
+	// MaxClientName bounds Config.Name, in bytes.
+	MaxClientName = 64
+	// MaxAttempts bounds Config.MaxAttempts.
+	MaxAttempts = 100
+	// MinReresolve bounds Config.ReresolveInterval from below.
+	MinReresolve = time.Second
+	// MaxReresolve bounds it from above.
+	MaxReresolve = 24 * time.Hour
+	// MaxHealthService bounds the name asked for in gRPC health checks, in bytes.
+	MaxHealthService = 512
+	// MaxConsecutiveFailures bounds Ejection.ConsecutiveFailures.
+	MaxConsecutiveFailures = 1_000_000
+)

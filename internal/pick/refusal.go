@@ -1,0 +1,31 @@
+package pick
+
+import (
+	"google.golang.org/grpc/balancer"
+
+	"github.com/cantonlb/cantonlb/internal/attempt"
+)
+
+// Refusal is the picker of a set with nothing to pick: calls wait, or fail with the
+// reasons.
+type Refusal struct {
+	// Room is the set's.
+	Room *Room
+	// Wait has calls wait.
+	Wait bool
+	// Plain is the reason, if it is not that of the endpoints. It is no status error.
+	Plain error
+}
+
+// Pick implements balancer.Picker. The error is never a status error: that
+// would end the calls which are willing to wait.
+func (p *Refusal) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
+	if p.Plain != nil {
+		return balancer.PickResult{}, p.Plain
+	}
+	attempt.From(info.Ctx).Refused(p.Room.source.Explain)
+	if p.Wait || p.Room.source.Stale() {
+		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
+	}
+	return balancer.PickResult{}, p.Room.source.Explain()
+}

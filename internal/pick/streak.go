@@ -1,0 +1,38 @@
+package pick
+
+import "sync"
+
+// streak counts the calls on one connection that failed in a row. Calls that go
+// well cost it nothing: a failure finds out by itself whether any has since the
+// last one. Its zero value is ready for use, and it is safe for concurrent use.
+type streak struct {
+	// mu guards what follows. No other lock is taken under it.
+	mu     sync.Mutex
+	failed uint64 // failed calls that were heard of
+	good   uint64 // answers that were no failures, at the last failure
+	n      int    // failures since then
+}
+
+// fail adds a failure, and gives how many there are in a row. heard adds it to
+// the connection's answers if it was one, and gives how many these are now.
+func (s *streak) fail(answered bool, heard func(add uint64) uint64) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var add uint64
+	if answered {
+		add = 1
+	}
+	s.failed += add
+	if good := heard(add) - s.failed; good != s.good {
+		s.good, s.n = good, 0
+	}
+	s.n++
+	return s.n
+}
+
+// reset forgets the failures.
+func (s *streak) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.n = 0
+}

@@ -1,0 +1,219 @@
+package settings
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/serviceconfig"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/fault"
+	"github.com/cantonlb/cantonlb/internal/limits"
+	"github.com/cantonlb/cantonlb/internal/selector"
+	"github.com/cantonlb/cantonlb/internal/strictjson"
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// NoneEligible says what calls get while no endpoint is eligible.
+type NoneEligible string
+
+// The policies for having no eligible endpoint.
+const (
+	// FailFast: calls fail at once with an error that lists each endpoint's
+	// reason, unless they wait for ready. The default.
+	FailFast NoneEligible = "failFast"
+	// Wait: calls wait, up to their deadlines.
+	Wait NoneEligible = "wait"
+	// FailOpen: calls go in turn to the endpoints that are connected, whatever
+	// their health; with none of those, as FailFast.
+	FailOpen NoneEligible = "failOpen"
+)
+
+// Ejection says when an endpoint whose calls fail is taken out although its
+// probes pass.
+type Ejection struct {
+	// ConsecutiveFailures is how many calls in a row must fail.
+	ConsecutiveFailures int
+	// BaseTime is how long the first ejection lasts; each one that follows
+	// closely lasts longer, up to MaxTime.
+	BaseTime, MaxTime time.Duration
+}
+
+// Config is the configuration of the policies, as in the service config. Make
+// it with DefaultConfig or ParseConfig; Validate completes and checks it.
+type Config struct {
+	serviceconfig.LoadBalancingConfig
+
+	HealthCheck  healthcheck.Config
+	Ejection     Ejection
+	NoneEligible NoneEligible
+	// DeadAfter is how long a connection may show no sign of life before it is
+	// closed.
+	DeadAfter time.Duration
+	// Zone is where the client stands. If it is set, calls go to the endpoints of
+	// this zone alone, as long as at least the share SpillBelow of them is
+	// eligible, and to all that are eligible else.
+	Zone       string
+	SpillBelow float64
+	// Failover is what active_passive has besides; nil for other policies.
+	Failover *Failover
+}
+
+// The defaults.
+const (
+	defaultConsecutiveFailures = 5
+	defaultBaseTime            = time.Second
+	defaultMaxTime             = time.Minute
+	defaultDeadAfter           = 3 * time.Second
+)
+
+// Validate returns the configuration with defaults in place of zero values, or all
+// that is wrong with it: each fault is a *configerr.Error that names the key, the
+// value and what would be right.
+func (c Config) Validate() (Config, error) {
+	var faults fault.List
+	health, err := c.HealthCheck.WithDefaults()
+	faults.AddIn("healthCheck", err)
+	c.HealthCheck = health
+	duration := func(field string, d *time.Duration, byDefault time.Duration) {
+		if *d == 0 {
+			*d = byDefault
+		}
+		faults.Check(*d > 0, field, fmt.Sprintf("%q", *d), strictjson.WantDuration)
+		faults.Check(*d <= healthcheck.MaxSetting, field, fmt.Sprintf("%q", *d), "a duration of at most "+healthcheck.MaxSetting.String())
+	}
+	e := &c.Ejection
+	e.ConsecutiveFailures = cmp.Or(e.ConsecutiveFailures, defaultConsecutiveFailures)
+	faults.Check(e.ConsecutiveFailures > 0 && e.ConsecutiveFailures <= limits.MaxConsecutiveFailures, "ejection.consecutiveFailures",
+		strconv.Itoa(e.ConsecutiveFailures), fmt.Sprintf("a whole number from 1 to %d", limits.MaxConsecutiveFailures))
+	duration("ejection.baseTime", &e.BaseTime, min(defaultBaseTime, positive(e.MaxTime, defaultBaseTime)))
+	duration("ejection.maxTime", &e.MaxTime, max(defaultMaxTime, e.BaseTime))
+	faults.Check(e.BaseTime <= e.MaxTime || e.MaxTime <= 0, "ejection.baseTime",
+		fmt.Sprintf("%q", e.BaseTime), fmt.Sprintf("a duration not above maxTime %q", e.MaxTime))
+	duration("deadAfter", &c.DeadAfter, defaultDeadAfter)
+	faults.Check(isZone(c.Zone), "zone", fault.Quote(c.Zone),
+		fmt.Sprintf("printable text of at most %d bytes with no space at its ends", resolver.MaxZone))
+	c.SpillBelow = cmp.Or(c.SpillBelow, defaultSpillBelow)
+	faults.Check(c.SpillBelow > 0 && c.SpillBelow <= 1, "spillBelow", fmt.Sprint(c.SpillBelow), strictjson.WantShare) // nor not-a-number
+	if c.Failover != nil {
+		f := *c.Failover
+		c.Failover = &f
+		duration("holdDown", &f.HoldDown, selector.DefaultHoldDown)
+		duration("drain", &f.Drain, defaultDrain)
+		f.FailBack = cmp.Or(f.FailBack, selector.FailBackNever)
+		oneOf(&faults, "failBack", f.FailBack, selector.FailBackNever, selector.FailBackAfterHold)
+	}
+	c.NoneEligible = cmp.Or(c.NoneEligible, FailFast)
+	oneOf(&faults, "noneEligible", c.NoneEligible, FailFast, Wait, FailOpen)
+	return c, faults.Err()
+}
+
+// oneOf adds a fault unless the value is one of those.
+func oneOf[T ~string](faults *fault.List, field string, value T, values ...T) {
+	faults.Check(slices.Contains(values, value), field, fault.Quote(value), strictjson.OneOf(values...))
+}
+
+func isZone(zone string) bool {
+	return len(zone) <= resolver.MaxZone && strings.TrimSpace(zone) == zone && cleantext.Printable(zone)
+}
+
+func positive(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+// DefaultConfig gives the defaults, which are valid.
+func DefaultConfig() Config {
+	c, _ := Config{}.Validate()
+	return c
+}
+
+// ParseConfig reads the JSON of the policies that have no active endpoint. It is stricter than grpc's habit:
+// a key that is unknown or given twice, a null, and a bad value are errors that
+// name it, because a misspelt key must not switch health checking off.
+func ParseConfig(data []byte) (*Config, error) { return parse(data, Config{}) }
+
+func parse(data []byte, c Config) (*Config, error) {
+	e := &c.Ejection
+	keys := map[string]func(json.RawMessage) error{
+		"healthCheck": func(raw json.RawMessage) error { return c.HealthCheck.UnmarshalJSON(raw) },
+		"ejection": func(raw json.RawMessage) error {
+			return strictjson.Object(raw, map[string]func(json.RawMessage) error{
+				"consecutiveFailures": strictjson.Int(&e.ConsecutiveFailures, 1, limits.MaxConsecutiveFailures),
+				"baseTime":            strictjson.Duration(&e.BaseTime, healthcheck.MaxSetting),
+				"maxTime":             strictjson.Duration(&e.MaxTime, healthcheck.MaxSetting),
+			})
+		},
+		"noneEligible": strictjson.Enum(&c.NoneEligible, FailFast, Wait, FailOpen),
+		"deadAfter":    strictjson.Duration(&c.DeadAfter, healthcheck.MaxSetting),
+	}
+	if c.Failover != nil {
+		maps.Copy(keys, c.Failover.keys())
+	} else {
+		keys["zone"] = strictjson.String(&c.Zone, resolver.MaxZone)
+		keys["spillBelow"] = strictjson.Share(&c.SpillBelow)
+	}
+	var faults fault.List
+	faults.Add(strictjson.Object(data, keys))
+	checked, err := c.Validate()
+	faults.AddOthers(err)
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	return &checked, nil
+}
+
+// MarshalJSON gives the JSON that ParseConfig or ParseActivePassive reads, with
+// every key.
+func (c Config) MarshalJSON() ([]byte, error) {
+	type ejection struct {
+		ConsecutiveFailures int    `json:"consecutiveFailures"`
+		BaseTime            string `json:"baseTime"`
+		MaxTime             string `json:"maxTime"`
+	}
+	return json.Marshal(struct {
+		HealthCheck  healthcheck.Config `json:"healthCheck"`
+		Ejection     ejection           `json:"ejection"`
+		NoneEligible NoneEligible       `json:"noneEligible"`
+		DeadAfter    string             `json:"deadAfter"`
+		*zonesJSON
+		*failoverJSON
+	}{
+		HealthCheck: c.HealthCheck,
+		Ejection: ejection{
+			ConsecutiveFailures: c.Ejection.ConsecutiveFailures,
+			BaseTime:            strictjson.FormatDuration(c.Ejection.BaseTime),
+			MaxTime:             strictjson.FormatDuration(c.Ejection.MaxTime),
+		},
+		NoneEligible: c.NoneEligible,
+		DeadAfter:    strictjson.FormatDuration(c.DeadAfter),
+		zonesJSON:    c.zones(),
+		failoverJSON: c.Failover.json(),
+	})
+}
+
+// zonesJSON is what only a policy has that picks more than one endpoint.
+type zonesJSON struct {
+	Zone       string  `json:"zone"`
+	SpillBelow float64 `json:"spillBelow"`
+}
+
+func (c Config) zones() *zonesJSON {
+	if c.Failover != nil {
+		return nil
+	}
+	return &zonesJSON{Zone: c.Zone, SpillBelow: c.SpillBelow}
+}
+
+// defaultSpillBelow is the least share of the zone's endpoints that must be
+// eligible for calls to stay in the zone.
+const defaultSpillBelow = 0.5

@@ -1,0 +1,175 @@
+package metric
+
+// Kind says how a metric behaves.
+type Kind uint8
+
+// The kinds of metrics.
+const (
+	// Counter only grows.
+	Counter Kind = iota
+	// Gauge is what something is now.
+	Gauge
+	// Histogram is how often values were in each bucket.
+	Histogram
+)
+
+// Desc describes a metric.
+type Desc struct {
+	Name, Description string
+	// Unit is one of UCUM, or what is counted, in braces.
+	Unit string
+	Kind Kind
+	// Float tells that a value need not be whole.
+	Float bool
+	// Labels are the names of its labels besides Target, in order.
+	Labels []string
+	// Bounds are the upper ends of a Histogram's buckets.
+	Bounds []float64
+	// Only says which of the two ways has it; empty for both.
+	Only Way
+}
+
+// Way is how a metric goes out.
+type Way string
+
+// The two ways, where a metric has only one: grpc's recorder knows no gauge that
+// is not whole, and the collector no histogram, since it looks only now and then.
+const (
+	Recorder  Way = "recorder"
+	Collector Way = "collector"
+)
+
+// The labels.
+const (
+	// Target is the canonical target of the channel, as in grpc's own metrics.
+	Target = "grpc.target"
+	// Endpoint is an endpoint's name.
+	Endpoint = "cantonlb.endpoint"
+	// State and Reason are those of an endpoint.
+	State  = "cantonlb.state"
+	Reason = "cantonlb.reason"
+	// ProbeKind and ProbeResult are the kind and the outcome of a probe.
+	ProbeKind   = "cantonlb.probe.kind"
+	ProbeResult = "cantonlb.probe.result"
+	// Result is "accepted" or "refused".
+	Result = "cantonlb.result"
+)
+
+// What most metrics count.
+const (
+	calls     = "{call}"
+	endpoints = "{endpoint}"
+)
+
+// The metrics of each endpoint.
+var (
+	EndpointState = Desc{
+		Name: "cantonlb.endpoint.state", Unit: endpoints, Kind: Gauge, Labels: []string{Endpoint, State, Reason},
+		Description: "1 for the state in which the endpoint is, with the reason; other states are not reported.",
+	}
+	EndpointEligible = Desc{
+		Name: "cantonlb.endpoint.eligible", Unit: endpoints, Kind: Gauge, Labels: []string{Endpoint},
+		Description: "1 if the endpoint may be picked, 0 if not.",
+	}
+	EndpointInFlight = Desc{
+		Name: "cantonlb.endpoint.in_flight", Unit: calls, Kind: Gauge, Labels: []string{Endpoint},
+		Description: "Calls on the endpoint that have not ended; a stream counts until it ends.",
+	}
+	EndpointAnswerAge = Desc{
+		Name: "cantonlb.endpoint.answer_age", Unit: "ms", Kind: Gauge, Labels: []string{Endpoint},
+		Description: "Time since the endpoint last answered a probe or a call, whatever the answer; not reported before the first answer.",
+	}
+	EndpointTransitions = Desc{
+		Name: "cantonlb.endpoint.transitions", Unit: "{transition}", Labels: []string{Endpoint, State, Reason},
+		Description: "Transitions of the endpoint into each state, by the reason.",
+	}
+	EndpointPicks = Desc{
+		Name: "cantonlb.endpoint.picks", Unit: calls, Labels: []string{Endpoint},
+		Description: "Attempts of calls that were sent to the endpoint.",
+	}
+	EndpointFailures = Desc{
+		Name: "cantonlb.endpoint.failures", Unit: calls, Labels: []string{Endpoint},
+		Description: "Calls that ended with an error that counts against the endpoint, such as UNAVAILABLE.",
+	}
+	EndpointEjections = Desc{
+		Name: "cantonlb.endpoint.ejections", Unit: "{ejection}", Labels: []string{Endpoint},
+		Description: "Ejections of the endpoint because its calls failed.",
+	}
+	EndpointActive = Desc{
+		Name: "cantonlb.endpoint.active", Unit: endpoints, Kind: Gauge, Labels: []string{Endpoint},
+		Description: "1 if the endpoint is the active one, 0 if it stands by; only with active_passive.",
+	}
+	Probes = Desc{
+		Name: "cantonlb.probes", Unit: "{probe}", Labels: []string{Endpoint, ProbeKind, ProbeResult},
+		Description: "Verdicts on the endpoint's health, pushed ones included, by kind and result.",
+	}
+	ProbeDuration = Desc{
+		Name: "cantonlb.probe.duration", Unit: "s", Kind: Histogram, Float: true, Labels: []string{Endpoint, ProbeKind}, Only: Recorder,
+		Bounds:      []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5},
+		Description: "How long the endpoint took to answer a probe.",
+	}
+	ProbeRoundTrip = Desc{
+		Name: "cantonlb.probe.round_trip", Unit: "s", Kind: Gauge, Float: true, Labels: []string{Endpoint, ProbeKind}, Only: Collector,
+		Description: "How long the endpoint took to answer the newest probe.",
+	}
+)
+
+// The metrics of each client, or rather of each channel.
+var (
+	Listed = Desc{
+		Name: "cantonlb.endpoints.listed", Unit: endpoints, Kind: Gauge,
+		Description: "Endpoints in the list.",
+	}
+	Eligible = Desc{
+		Name: "cantonlb.endpoints.eligible", Unit: endpoints, Kind: Gauge,
+		Description: "Endpoints that may be picked.",
+	}
+	NoneEligibleEntries = Desc{
+		Name: "cantonlb.none_eligible.entries", Unit: "{entry}",
+		Description: "Times at which the last eligible endpoint was lost.",
+	}
+	NoneEligibleTime = Desc{
+		Name: "cantonlb.none_eligible.time", Unit: "s", Float: true,
+		Description: "Total time during which no endpoint was eligible.",
+	}
+	ListUpdates = Desc{
+		Name: "cantonlb.list.updates", Unit: "{update}", Labels: []string{Result},
+		Description: "Lists of endpoints that changed something, or were refused.",
+	}
+	ConfigReloads = Desc{
+		Name: "cantonlb.config.reloads", Unit: "{reload}", Labels: []string{Result},
+		Description: "Changes of the config file that were accepted or refused; only with a config file that is followed.",
+	}
+	MultipleActive = Desc{
+		Name: "cantonlb.endpoints.multiple_active", Unit: endpoints, Kind: Gauge,
+		Description: "Endpoints that report that they serve while only one should; 0 unless there are several. Only with active_passive.",
+	}
+	Switches = Desc{
+		Name: "cantonlb.switches", Unit: "{switch}", Labels: []string{Reason},
+		Description: "Changes of the active endpoint, the first choice included, by the reason. Only with active_passive.",
+	}
+	Rescues = Desc{
+		Name: "cantonlb.rescues", Unit: calls,
+		Description: "Calls in flight on an endpoint that became unhealthy, reissued on another.",
+	}
+	Retries = Desc{
+		Name: "cantonlb.retries", Unit: calls,
+		Description: "Calls that failed and were reissued on another endpoint; rescues and grpc's own retries are not included.",
+	}
+	RetriesRefused = Desc{
+		Name: "cantonlb.retries_refused", Unit: calls,
+		Description: "Rescues and retries that the retry budget did not allow.",
+	}
+)
+
+// All are the metrics, in the order of the documentation.
+func All() []Desc {
+	return []Desc{
+		EndpointState, EndpointEligible, EndpointInFlight, EndpointAnswerAge,
+		EndpointTransitions, EndpointPicks, EndpointFailures, EndpointEjections, EndpointActive,
+		Probes, ProbeDuration, ProbeRoundTrip,
+		Listed, Eligible, NoneEligibleEntries, NoneEligibleTime, ListUpdates, ConfigReloads,
+		MultipleActive, Switches,
+		Rescues, Retries, RetriesRefused,
+	}
+}

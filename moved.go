@@ -1,0 +1,76 @@
+package cantonlb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/report"
+)
+
+// MovedError is how a stream ends whose endpoint has not been the active one for
+// the time of Failover.Drain: open it again, and it goes to the active. It is a
+// gRPC status, UNAVAILABLE.
+type MovedError struct {
+	// From is the endpoint that the stream was on, To the one that took over from
+	// it.
+	From, To string
+	// Reason is why it did.
+	Reason report.Reason
+}
+
+// Error names the endpoints and the reason.
+func (e *MovedError) Error() string {
+	return fmt.Sprintf("rpc error: code = %v desc = %s", codes.Unavailable, (*endpointset.MovedError)(e))
+}
+
+// GRPCStatus makes the error a gRPC status.
+func (e *MovedError) GRPCStatus() *status.Status {
+	return status.New(codes.Unavailable, (*endpointset.MovedError)(e).Error())
+}
+
+// movable is a stream that the policy may end.
+type movable struct {
+	grpc.ClientStream
+
+	ctx    context.Context //nolint:containedctx // the caller's: whether it ended the stream itself
+	record *attempt.Record
+}
+
+// openMovable opens a stream that the policy may end.
+func openMovable(ctx context.Context, record *attempt.Record, opts []grpc.CallOption,
+	open func(context.Context, ...grpc.CallOption) (grpc.ClientStream, error),
+) (grpc.ClientStream, error) {
+	own, cancel := context.WithCancel(attempt.NewContext(ctx, record))
+	record.Movable = true
+	record.Begin(cancel)
+	m := &movable{ctx: ctx, record: record}
+	stream, err := open(own, append(slices.Clip(opts), grpc.OnFinish(func(error) { cancel() }))...)
+	if err != nil {
+		cancel()
+		return nil, m.moved(typed(err, record))
+	}
+	m.ClientStream = stream
+	return m, nil
+}
+
+// moved gives the stream's error as a *MovedError if that is what ended it.
+func (m *movable) moved(err error) error {
+	var why *endpointset.MovedError
+	ended := errors.As(m.record.Ended(), &why)
+	if !ended || status.Code(err) != codes.Canceled || m.ctx.Err() != nil {
+		return err
+	}
+	return (*MovedError)(why)
+}
+
+func (m *movable) RecvMsg(msg any) error { return m.moved(m.ClientStream.RecvMsg(msg)) }
+
+func (m *movable) SendMsg(msg any) error { return m.moved(m.ClientStream.SendMsg(msg)) }

@@ -1,0 +1,182 @@
+package report
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	"google.golang.org/grpc/connectivity"
+)
+
+// Document is a Status with the events before it, oldest first. Its JSON is that
+// of the status and has the events besides, under the key "events". It is what the
+// status page serves with ?format=json.
+type Document struct {
+	Status Status
+	Events []Event
+}
+
+// statusJSON is a Status as JSON has it.
+type statusJSON struct {
+	State    string `json:"state"`
+	Eligible int    `json:"eligible"`
+	Total    int    `json:"total"`
+
+	plainStatus
+
+	Events []Event `json:"events,omitempty"` // of a Document
+}
+
+type plainStatus Status
+
+// MarshalJSON implements json.Marshaler. Keys are only ever added to what it
+// writes; what is not known is left out.
+func (d Document) MarshalJSON() ([]byte, error) {
+	s := d.Status
+	s.At, s.NoneEligibleSince = utc(s.At), utc(s.NoneEligibleSince)
+	if s.Endpoints == nil {
+		s.Endpoints = []EndpointStatus{}
+	}
+	return json.Marshal(statusJSON{
+		State: s.State.String(), Eligible: s.Eligible(), Total: len(s.Endpoints), plainStatus: plainStatus(s), Events: d.Events,
+	})
+}
+
+// UnmarshalJSON implements json.Unmarshaler. It reads what MarshalJSON writes.
+func (d *Document) UnmarshalJSON(data []byte) error {
+	var in statusJSON
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	state, err := connectivityOf("state", in.State)
+	if err != nil {
+		return err
+	}
+	d.Status, d.Events = Status(in.plainStatus), in.Events
+	d.Status.State = state
+	return nil
+}
+
+// MarshalJSON implements json.Marshaler. States are words, times are RFC 3339 in
+// UTC, durations are seconds, and what is not known is left out.
+func (s Status) MarshalJSON() ([]byte, error) { return Document{Status: s}.MarshalJSON() }
+
+// UnmarshalJSON implements json.Unmarshaler. It reads what MarshalJSON writes; what
+// JSON leaves out stays empty.
+func (s *Status) UnmarshalJSON(data []byte) error {
+	var d Document
+	if err := d.UnmarshalJSON(data); err != nil {
+		return err
+	}
+	*s = d.Status
+	return nil
+}
+
+// endpointJSON is an EndpointStatus as JSON has it.
+type endpointJSON struct {
+	plainEndpoint
+
+	Connection string `json:"connection"`
+}
+
+type plainEndpoint EndpointStatus
+
+// MarshalJSON implements json.Marshaler.
+func (e EndpointStatus) MarshalJSON() ([]byte, error) {
+	e.Since, e.NextTry, e.Heard = utc(e.Since), utc(e.NextTry), utc(e.Heard)
+	e.Health = cmp.Or(e.Health, HealthUnknown)
+	return json.Marshal(endpointJSON{plainEndpoint(e), e.Connection.String()})
+}
+
+// UnmarshalJSON implements json.Unmarshaler. It reads what MarshalJSON writes.
+func (e *EndpointStatus) UnmarshalJSON(data []byte) error {
+	var in endpointJSON
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	connection, err := connectivityOf("connection", in.Connection)
+	if err != nil {
+		return err
+	}
+	*e = EndpointStatus(in.plainEndpoint)
+	e.Connection = connection
+	return nil
+}
+
+// MarshalJSON implements json.Marshaler.
+func (f FailoverStatus) MarshalJSON() ([]byte, error) {
+	type plain FailoverStatus
+	f.Since = utc(f.Since)
+	return json.Marshal(plain(f))
+}
+
+// MarshalJSON implements json.Marshaler.
+func (f FileStatus) MarshalJSON() ([]byte, error) {
+	type plain FileStatus
+	f.LoadedAt, f.FailedAt = utc(f.LoadedAt), utc(f.FailedAt)
+	return json.Marshal(plain(f))
+}
+
+// totalsJSON is Totals as JSON has them.
+type totalsJSON struct {
+	plainTotals
+
+	NoneEligibleSeconds float64 `json:"noneEligibleSeconds"`
+}
+
+type plainTotals Totals
+
+// MarshalJSON implements json.Marshaler.
+func (t Totals) MarshalJSON() ([]byte, error) {
+	return json.Marshal(totalsJSON{plainTotals(t), t.NoneEligibleTime.Seconds()})
+}
+
+// UnmarshalJSON implements json.Unmarshaler. It reads what MarshalJSON writes.
+func (t *Totals) UnmarshalJSON(data []byte) error {
+	var in totalsJSON
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	*t = Totals(in.plainTotals)
+	t.NoneEligibleTime = duration(in.NoneEligibleSeconds)
+	return nil
+}
+
+// utc returns a time as JSON has it: without the zone and the monotonic clock of
+// this process.
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Round(0)
+}
+
+// duration returns so many seconds, to the nanosecond. Numbers that no duration
+// can hold count as the longest.
+func duration(seconds float64) time.Duration {
+	ns := math.Round(seconds * float64(time.Second))
+	switch {
+	case ns >= math.MaxInt64:
+		return math.MaxInt64
+	case ns <= -math.MaxInt64:
+		return -math.MaxInt64
+	default:
+		return time.Duration(ns)
+	}
+}
+
+// connectivityOf returns the state of a connection that a word stands for; none
+// stands for IDLE.
+func connectivityOf(key, word string) (connectivity.State, error) {
+	for s := connectivity.Idle; s <= connectivity.Shutdown; s++ {
+		if word == s.String() {
+			return s, nil
+		}
+	}
+	if word == "" {
+		return connectivity.Idle, nil
+	}
+	return connectivity.Idle, fmt.Errorf("report: %s %q: want IDLE, CONNECTING, READY, TRANSIENT_FAILURE or SHUTDOWN", key, word)
+}
