@@ -12,6 +12,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/lease"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Run runs the program while this process holds the lease, and goes on trying when it
@@ -172,10 +173,10 @@ func (s *supervisor) watch() (unwell <-chan error, stop func()) {
 	errs, well := make(chan error, 1), make(chan struct{}, 1)
 	monitor, err := healthcheck.NewMonitor(s.cfg.HealthCheck, []healthcheck.Target{{
 		Name: "program", Probes: healthcheck.Probes{Check: healthcheck.HTTPGet(nil, s.cfg.Health, healthcheck.HTTPOptions{})},
-	}}, func(t healthcheck.Transition) {
-		if t.To == healthcheck.Healthy {
+	}}, func(t report.HealthTransition) {
+		if t.To == report.Healthy {
 			offer(well, struct{}{})
-		} else if t.To == healthcheck.Unhealthy && (t.From == healthcheck.Healthy || t.From == healthcheck.Suspect) {
+		} else if t.To == report.Unhealthy && (t.From == report.Healthy || t.From == report.Suspect) {
 			offer(errs, fmt.Errorf("unhealthy: %s", t.Reason))
 		}
 	})
