@@ -23,6 +23,7 @@ func open(t *testing.T) (*k8slease.Store, *apiServer) {
 	api := newAPIServer()
 	server := httptest.NewServer(api)
 	config := &rest.Config{Host: server.URL, QPS: -1}
+	config.ContentType, config.AcceptContentTypes = "application/json", "application/json" // all that the fake speaks
 	transport, err := rest.HTTPClientFor(config)
 	require.NoError(t, err)
 	client, err := coordinationclient.NewForConfigAndClient(config, transport)
