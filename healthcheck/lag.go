@@ -10,9 +10,11 @@ import (
 	"time"
 )
 
-// ReasonLagging: the server answers, and is behind the others by more than allowed. See
-// Lag.
-const ReasonLagging Reason = "lagging"
+// The reasons of a Lag.
+const (
+	// ReasonLagging: the server answers, and is behind the others by more than allowed.
+	ReasonLagging Reason = "lagging"
+)
 
 // LagConfig says when a member is behind too far. Positions are of any unit that all
 // members share, such as a block height, or the record time in microseconds.

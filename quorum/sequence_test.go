@@ -44,7 +44,7 @@ func TestASequenceStepByStep(t *testing.T) {
 			now := time.Now()
 			for _, word := range strings.Fields(script) {
 				step, want, _ := strings.Cut(word, "=")
-				got := ""
+				var got string
 				switch step[0] {
 				case '+':
 					s.join(step[1:])
