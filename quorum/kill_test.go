@@ -71,7 +71,7 @@ func TestAConsumerThatIsKilledGoesOnWhereItWas(t *testing.T) {
 		key := sum('v', right(i).key)
 		fmt.Fprintf(&want, "%d %x %s\n", right(i).at, key[:], right(i).key)
 	}
-	assert.Equal(t, want.Len(), len(got))
+	assert.Equal(t, strings.Count(want.String(), "\n"), bytes.Count(got, []byte("\n")))
 	assert.Equal(t, sum('v', want.String()), sum('v', string(got)))
 }
 

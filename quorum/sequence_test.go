@@ -42,7 +42,7 @@ func TestASequenceStepByStep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSequence[string, int](2, 8)
 			now := time.Now()
-			for _, word := range strings.Fields(script) {
+			for word := range strings.FieldsSeq(script) {
 				step, want, _ := strings.Cut(word, "=")
 				var got string
 				switch step[0] {
