@@ -106,7 +106,7 @@ func prepare(ctx context.Context, store *pglease.Store) error {
 func ended(cmd *cobra.Command, err error) error {
 	switch {
 	case err == nil, cmd.Context().Err() != nil:
-		return nil
+		return nil //nolint:nilerr // it was told to end
 	case errors.Is(err, process.ErrNotHelped):
 		cmd.PrintErrln("cantonlb:", err)
 		return verdict(codeSome)

@@ -127,7 +127,7 @@ func (s *apiServer) watch(w http.ResponseWriter, r *http.Request, name string) {
 		}
 		select {
 		case e := <-events:
-			if json.NewEncoder(w).Encode(e) != nil {
+			if json.NewEncoder(w).Encode(e) != nil { //nolint:errchkjson // a client that is gone needs none
 				return
 			}
 		case <-r.Context().Done():
@@ -147,5 +147,5 @@ func refuse(w http.ResponseWriter, code int32, reason metav1.StatusReason) {
 func answer(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // a client that is gone needs none
+	_ = json.NewEncoder(w).Encode(body) //nolint:errchkjson // the same
 }

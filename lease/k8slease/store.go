@@ -22,7 +22,7 @@ import (
 // The annotations of an object.
 const (
 	// TokenKey holds the fencing token, in decimal.
-	TokenKey = "cantonlb.github.io/token"
+	TokenKey = "cantonlb.github.io/token" //nolint:gosec // a fencing token is no secret
 	// NameKey holds the name of the lease, which the object's own may not be.
 	NameKey = "cantonlb.github.io/name"
 )

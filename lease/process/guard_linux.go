@@ -16,7 +16,8 @@ const prSetChildSubreaper = 36
 
 // adoptOrphans has processes whose parents have ended become children of this one.
 func adoptOrphans() {
-	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0) // without it, setsid escapes
+	_, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0)
+	_ = errno // without it, what leaves its group by setsid escapes
 }
 
 // killAdopted kills and reaps all children, and reports whether there was any.
@@ -42,7 +43,7 @@ func children() (pids []int) {
 		if err != nil {
 			continue
 		}
-		for _, word := range strings.Fields(string(text)) {
+		for word := range strings.FieldsSeq(string(text)) {
 			if pid, err := strconv.Atoi(word); err == nil {
 				pids = append(pids, pid)
 			}

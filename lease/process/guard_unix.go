@@ -42,9 +42,9 @@ const look = 50 * time.Millisecond
 func Guard() {
 	switch os.Getenv(guardKey) {
 	case asGuard:
-		os.Exit(guard(os.Args[1:]))
+		os.Exit(guard(os.Args[1:])) //nolint:revive // this process is a guard, and no more
 	case asProgram:
-		os.Exit(become(os.Args[1], os.Args[2:]))
+		os.Exit(become(os.Args[1], os.Args[2:])) //nolint:revive // the same
 	default:
 	}
 }
@@ -146,7 +146,7 @@ func start(command []string) (pid int, exited <-chan string, ready *os.File, err
 	if err != nil {
 		return 0, nil, nil, err
 	}
-	defer wait.Close()
+	defer func() { _ = wait.Close() }()                            // the other process has its own
 	c := exec.Command(self, append([]string{path}, command...)...) //nolint:gosec,noctx // this program; the guard ends it
 	c.Env = append(os.Environ(), guardKey+"="+asProgram)
 	c.ExtraFiles = []*os.File{wait}

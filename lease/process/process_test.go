@@ -282,7 +282,7 @@ func supervise() {
 	}
 	err := process.Run(context.Background(), config(leasetest.NewStore().Link(), script(folder, "trap '' TERM\n"+sleeps)))
 	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
+	os.Exit(1) //nolint:revive // it is the process of a supervisor, and no more
 }
 
 // supervisor starts a supervisor as a process.

@@ -83,7 +83,7 @@ func (s *supervisor) once(ctx context.Context, l lease.Lease) error {
 		defer close(fed)
 		feed(c, l, feeding)
 	}()
-	unwell, stop := s.watch()
+	unwell, stop := s.watch() //nolint:contextcheck // stop ends it
 	why := s.await(ctx, c, l, unwell)
 	stop()
 	close(feeding)

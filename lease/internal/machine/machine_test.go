@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const at = Instant(-1000 * time.Second) // clocks may show anything
+const at = -1000 * time.Second // clocks may show anything
 
 var params = Params{
 	Holder: "me", TTL: 10 * time.Second, Margin: time.Second, Renew: 3 * time.Second, Poll: time.Second,
@@ -213,7 +213,7 @@ func TestOneThatYieldsGoesOnAsACandidate(t *testing.T) {
 func TestALeaseThatIsFreeIsLeftToOthersForTheDelay(t *testing.T) {
 	s, _ := walk(t, New(params), Event{Kind: Defer, Delay: time.Second / 2}, answer(0, OK, free))
 	require.Equal(t, Following, s.Phase())
-	s, f := walk(t, s, Event{At: time.Second / 2})
+	_, f := walk(t, s, Event{At: time.Second / 2})
 	require.Equal(t, Acquire, f.Request.Kind)
 	s, _ = walk(t, New(params), Event{Kind: Defer, Delay: -1}, answer(0, OK, free), Event{At: time.Hour}, answer(time.Hour, OK, free))
 	assert.Equal(t, Following, s.Phase(), "and for good, if it is below zero")
