@@ -96,7 +96,8 @@ func (e *AttemptsError) Unwrap() error { return e.err }
 // last that happened to it was that there was nothing to pick, an *AttemptsError
 // if it was tried more than once.
 func typed(err error, record *attempt.Record) error {
-	if err == nil || errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // grpc has no other way to tell
+	//lint:ignore SA1019 grpc has no other way to tell
+	if err == nil || errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // as above
 		return err // whatever it waited for, the client is closing
 	}
 	var none *endpointset.NoEligibleError
