@@ -197,7 +197,7 @@ func TestABadFileIsAnErrorAndABadChangeOfItANote(t *testing.T) {
 	put(t, list[0].TLS.RootCAFile, "nothing")
 	cluster.Disconnect(0)
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return len(s.Notes) > 0 })
-	assert.Equal(t, []string{`endpoint "server0": what its files held before is still in force: ` +
+	assert.Equal(t, []string{`endpoint "server0": the previous content of its files stays in effect: ` +
 		list[0].TLS.RootCAFile + `: no certificate in it`}, s.Notes)
 	require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
 }

@@ -127,7 +127,7 @@ var badConfigs = map[string]struct{ text, want string }{
 	"an unknown role": {one("role: king\n"),
 		`line 3, column 7: role "king": want "" or "domain_manager" or "mediator" or "participant_admin" or "participant_ledger" or "sequencer"`},
 	"a role without its health port": {one("role: mediator\n"),
-		`line 1, column 1: healthCheck.grpcPort 0: want the port of monitoring.grpc-health-server in it, or the URL of monitoring.http-health-server in http, such as "http://{host}:8080/health", here or in the health target of each endpoint, since role "mediator" tells its health on a port of its own`},
+		`line 1, column 1: healthCheck.grpcPort 0: want the port of monitoring.grpc-health-server in it, or the URL of monitoring.http-health-server in http, such as "http://{host}:8080/health", here or in the health target of each endpoint, since role "mediator" serves its health on a separate port`},
 	"a duration without a unit": {one("deadAfter: 3\n"),
 		`line 3, column 12: deadAfter 3: want a duration above zero, such as "1s"`},
 	"a negative duration": {one("healthCheck: {interval: -1s}\n"),
@@ -163,7 +163,7 @@ var badConfigs = map[string]struct{ text, want string }{
 	"a serviceConfig that is text": {one("serviceConfig: \"{}\"\n"),
 		`line 3, column 1: serviceConfig: want a mapping of keys to values`},
 	"a serviceConfig that grpc refuses": {one("serviceConfig:\n  methodConfig: [{name: 7}]\n"),
-		`line 3, column 1: serviceConfig: grpc: the provided default service config is invalid: json: cannot unmarshal number into Go struct field jsonMC.MethodConfig.Name of type []grpc.jsonName; want one that grpc takes`},
+		`line 3, column 1: serviceConfig: grpc: the provided default service config is invalid: json: cannot unmarshal number into Go struct field jsonMC.MethodConfig.Name of type []grpc.jsonName; want a service config that grpc accepts`},
 }
 
 func TestABadConfigFileIsAnErrorThatSaysWhereAndWhatWouldBeRight(t *testing.T) {

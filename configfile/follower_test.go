@@ -94,7 +94,7 @@ func TestABadFileKeepsTheListInForceAndIsReported(t *testing.T) {
 		assert.Equal(t, path+bad.want, s.File.Error)
 		assert.NotZero(t, s.File.FailedAt)
 		require.Len(t, s.Notes, 1)
-		assert.Contains(t, s.Notes[0], "the newest content of the config file is not in force: ")
+		assert.Contains(t, s.Notes[0], "the newest content of the config file is not in effect: ")
 	}
 	require.NoError(t, os.Remove(path))
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.File.Failures == 4 })
@@ -117,7 +117,7 @@ func TestAChangeOfAnotherKeyTakesEffectAtTheNextStartAndIsNoted(t *testing.T) {
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.File.Reloads == 1 })
 	assert.Equal(t, []string{"healthCheck", "maxAttempts", "zone"}, s.File.Pending)
 	assert.Equal(t, []string{
-		"the config file has changed beside the endpoints, which takes effect at the next start: healthCheck, maxAttempts, zone",
+		"the config file has changed in keys other than endpoints, which take effect at the next start: healthCheck, maxAttempts, zone",
 	}, s.Notes)
 	assert.Empty(t, s.Zone, "it is not in force")
 
