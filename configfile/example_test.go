@@ -41,10 +41,10 @@ maxAttempts: 0
 	fmt.Println(err)
 	var first *configfile.Error
 	if errors.As(err, &first) {
-		fmt.Println("the first stands in line", first.Line)
+		fmt.Println("the first is in line", first.Line)
 	}
 	// Output:
 	// line 3, column 67: endpoints[0].weight 200: want a whole number from 1 to 100
 	// line 4, column 14: maxAttempts 0: want a whole number from 1 to 100
-	// the first stands in line 3
+	// the first is in line 3
 }
