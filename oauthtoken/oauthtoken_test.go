@@ -163,7 +163,7 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 		},
 		"empty or has expired": func() (*oauth2.Token, error) { return new(oauth2.Token), nil },
 		"has a space":          func() (*oauth2.Token, error) { return &oauth2.Token{AccessToken: "hunter2 hunter2"}, nil },
-		"a type that cannot be sent: has a character that no header can carry": func() (*oauth2.Token, error) {
+		"a type that cannot be sent: has a character that is not allowed in a header": func() (*oauth2.Token, error) {
 			return &oauth2.Token{AccessToken: "hunter2", TokenType: "hunter2\n"}, nil
 		},
 		"a type that cannot be sent: is ": func() (*oauth2.Token, error) {
