@@ -22,7 +22,7 @@ func documentedDefaults(t *testing.T) (names []string, values map[string]string)
 	t.Helper()
 	text, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
-	_, table, found := strings.Cut(string(text), "what its zero value means:\n//\n")
+	_, table, found := strings.Cut(string(text), "the meaning of its zero value:\n//\n")
 	require.True(t, found)
 	table, _, _ = strings.Cut(table, "\n//\n")
 	values = map[string]string{}

@@ -194,9 +194,9 @@ func (a alike) Info() credentials.ProtocolInfo {
 
 func TestAListThatAsksForMoreThanTheCredentialsCanDoIsRefused(t *testing.T) {
 	for want, e := range map[string]Endpoint{
-		`endpoints[0].tls: the channel's credentials secure all endpoints alike`: {Address: "https://a:1", TLS: TLS{RootCAFile: "x"}},
-		`endpoints[0].tokenFile: the channel's credentials do not tell which`:    {Address: "https://a:1", TokenFile: "x"},
-		`endpoints[0].address "http://a:1": endpoint "a:1" asks for plaintext`:   {Address: "http://a:1"},
+		`endpoints[0].tls: the channel's credentials secure all endpoints alike`:         {Address: "https://a:1", TLS: TLS{RootCAFile: "x"}},
+		`endpoints[0].tokenFile: the channel's credentials do not identify the endpoint`: {Address: "https://a:1", TokenFile: "x"},
+		`endpoints[0].address "http://a:1": endpoint "a:1" asks for plaintext`:           {Address: "http://a:1"},
 	} {
 		list, err := New([]Endpoint{e})
 		require.NoError(t, err)
