@@ -33,8 +33,8 @@ func documentedDefaults(t *testing.T) (names []string, values map[string]string)
 	return names, values
 }
 
-// fieldsOf lists the fields of a struct, in order, and in place of one that is a
-// struct of settings its fields.
+// fieldsOf returns the names of the fields of a struct, in order. A field that is a
+// struct of settings is replaced by its own fields.
 func fieldsOf(typ reflect.Type, prefix string) []string {
 	var names []string
 	for i := range typ.NumField() {

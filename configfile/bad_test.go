@@ -43,7 +43,7 @@ var badConfigs = map[string]struct{ text, want string }{
 		`line 3, column 31: serviceConfig[0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]: want at most 16 levels`},
 	"much too deep": {"endpoints: " + strings.Repeat("[", 100_000),
 		`line 1, column 76: not YAML: while increasing flow level, exceeded max depth of 64`},
-	// Not of the part of YAML that is read.
+	// Outside of the subset of YAML that is read.
 	"an anchor": {"endpoints: &all\n  - address: http://a:1\n",
 		`line 1, column 12: endpoints: want the value itself: anchors (&) and aliases (*) are not used here`},
 	"an alias": {one("zone: *all\n"),

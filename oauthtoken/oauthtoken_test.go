@@ -51,12 +51,12 @@ func lasting(text string, d time.Duration) func() (*oauth2.Token, error) {
 	}
 }
 
-// level is an AuthInfo that only tells how secure the connection is.
+// level is an AuthInfo that only reports how secure the connection is.
 type level struct{ credentials.CommonAuthInfo }
 
 func (level) AuthType() string { return "test" }
 
-// get makes a call on a secure connection want its token.
+// get requests the token of a call on a secure connection.
 func get(ctx context.Context, c credentials.PerRPCCredentials) (string, error) {
 	info := level{credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}}
 	md, err := c.GetRequestMetadata(credentials.NewContextWithRequestInfo(ctx, credentials.RequestInfo{AuthInfo: info}))

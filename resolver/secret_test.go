@@ -18,7 +18,7 @@ func TestASecretIsNeverSeen(t *testing.T) {
 	assert.Equal(t, text, s.Reveal())
 	e := Endpoint{Name: "seq1", Address: "https://seq1:1", Token: s}
 	type hidden struct {
-		e Endpoint // fmt asks no method of an unexported field
+		e Endpoint // fmt calls no method of an unexported field
 		s Secret
 		p *Secret
 	}
