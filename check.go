@@ -75,7 +75,7 @@ func isName(name string) bool {
 func (c Config) choosing() (Policy, error) {
 	policy := cmp.Or(c.Policy, presets[c.Role].policy)
 	var faults fault.List
-	notUsed := func(isSet bool, field string, of Policy) {
+	notHeeded := func(isSet bool, field string, of Policy) {
 		if isSet {
 			faults.Add(&configerr.Error{
 				Field: field, Problem: fmt.Sprintf("set, but the policy %s does not use it", policy), Want: fmt.Sprintf("the policy %s", of),
@@ -84,10 +84,10 @@ func (c Config) choosing() (Policy, error) {
 	}
 	switch policy {
 	case ActivePassive:
-		notUsed(c.Zone != "", "zone", HealthyRoundRobin)
-		notUsed(c.SpillBelow != 0, "spillBelow", HealthyRoundRobin)
+		notHeeded(c.Zone != "", "zone", HealthyRoundRobin)
+		notHeeded(c.SpillBelow != 0, "spillBelow", HealthyRoundRobin)
 	case HealthyRoundRobin:
-		notUsed(c.Failover != (Failover{}), "failover", ActivePassive)
+		notHeeded(c.Failover != (Failover{}), "failover", ActivePassive)
 	case "": // the role is unknown, which is an error of its own
 	default:
 		faults.Check(false, "policy", fault.Quote(policy), strictjson.OneOf(HealthyRoundRobin, ActivePassive))

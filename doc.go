@@ -73,9 +73,12 @@
 //	configfile     a client from a YAML file that is followed
 //	configerr      the error of a bad setting
 //	ledger         resumable streams of updates, submissions with one known outcome
+//	quorum         reads and streams on which several members have to agree
+//	lease          one live instance of several, with fencing tokens
 //	cantonerr      what a Canton node reports about an error
 //	cantonid       the identity of the server of a connection, for Validate
 //	oauthtoken     an oauth2.TokenSource as the credentials of an endpoint
+//	metric         the names, units and labels of the metrics
 //	otelmetrics    metrics for OpenTelemetry
 //	oteltrace      traces for OpenTelemetry
 //	statuspage     a web page with the status of a client

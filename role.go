@@ -84,8 +84,8 @@ func (r Role) checkTargets(list []Endpoint) error {
 	}
 	return &configerr.Error{
 		Field: "healthCheck.grpcPort", Value: "0",
-		Want: fmt.Sprintf("the port of monitoring.grpc-health-server in it, or the URL of monitoring.http-health-server in http, "+
-			"such as \"http://{host}:8080/health\", here or in the health target of each endpoint, "+
+		Want: fmt.Sprintf("the port of monitoring.grpc-health-server in grpcPort, or the URL of monitoring.http-health-server in http, "+
+			"such as \"http://{host}:8080/health\", in healthCheck or in the health target of each endpoint, "+
 			"since role %q serves its health on a separate port", r),
 	}
 }

@@ -159,7 +159,7 @@ func TestAChannelWhoseCredentialsKnowNoEndpointRefusesAListThatNeedsThem(t *test
 	require.NoError(t, err)
 	defer plain.Close()
 	_, err = lbtest.Echo(testkit.Context(t), plain, "x", grpc.WaitForReady(true))
-	require.NoError(t, err, "a plain channel with the credentials that DialOptions gives")
+	require.NoError(t, err, "a plain channel with the credentials of DialOptions")
 }
 
 func TestTheChannelsCredentialsAreForThoseThatSayNothing(t *testing.T) {

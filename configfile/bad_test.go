@@ -127,7 +127,7 @@ var badConfigs = map[string]struct{ text, want string }{
 	"an unknown role": {one("role: king\n"),
 		`line 3, column 7: role "king": want "" or "domain_manager" or "mediator" or "participant_admin" or "participant_ledger" or "sequencer"`},
 	"a role without its health port": {one("role: mediator\n"),
-		`line 1, column 1: healthCheck.grpcPort 0: want the port of monitoring.grpc-health-server in it, or the URL of monitoring.http-health-server in http, such as "http://{host}:8080/health", here or in the health target of each endpoint, since role "mediator" serves its health on a separate port`},
+		`line 1, column 1: healthCheck.grpcPort 0: want the port of monitoring.grpc-health-server in grpcPort, or the URL of monitoring.http-health-server in http, such as "http://{host}:8080/health", in healthCheck or in the health target of each endpoint, since role "mediator" serves its health on a separate port`},
 	"a duration without a unit": {one("deadAfter: 3\n"),
 		`line 3, column 12: deadAfter 3: want a duration above zero, such as "1s"`},
 	"a negative duration": {one("healthCheck: {interval: -1s}\n"),
