@@ -72,7 +72,7 @@ func TestTheDocumentationHasTheDefaultOfEveryField(t *testing.T) {
 		for key, value := range settings {
 			name := prefix + strings.ToUpper(key[:1]) + key[1:]
 			want, documented := values[name]
-			if !documented || want == "none" || strings.HasPrefix(want, "of the role") || strings.HasPrefix(want, "follows") {
+			if !documented || want == "none" || strings.HasPrefix(want, "that of the role") || strings.HasPrefix(want, "follows") {
 				continue
 			}
 			checked++
