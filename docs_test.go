@@ -19,7 +19,7 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// firstColumn gives the first cell of each row of the table under a heading of
+// firstColumn returns the first cell of each row of the table under a heading of
 // docs/reasons.md.
 func firstColumn(t *testing.T, heading string) []string {
 	t.Helper()
@@ -61,7 +61,7 @@ func TestTheDocsExplainEveryStateAndNoOther(t *testing.T) {
 	assert.ElementsMatch(t, want, firstColumn(t, "States"))
 }
 
-// The table of docs/operations.md is reckoned as it says below it.
+// The table of docs/operations.md is computed as the text below it states.
 func TestTheTuningTableIsRightByItsFormula(t *testing.T) {
 	text, err := os.ReadFile("docs/operations.md")
 	require.NoError(t, err)
@@ -101,7 +101,7 @@ func TestTheOperatorsGuideTellsOfEveryAlert(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-// The program in the README is one that a newcomer copies: it has to compile.
+// New users copy the program in the README, so it must compile.
 func TestTheReadmesProgramCompiles(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)

@@ -43,7 +43,7 @@ func TestADocumentBecomesJSON(t *testing.T) {
 	}
 }
 
-// What JSON's own reader takes means the same here, but for a few notations.
+// Everything that encoding/json accepts means the same here, except for a few notations.
 func TestJSONMeansWhatItMeans(t *testing.T) {
 	scalar := rapid.OneOf(
 		rapid.Map(rapid.StringMatching(`[ -~éß]{0,8}`), func(s string) any { return s }),
@@ -197,7 +197,7 @@ func TestTheDirectoriesThatLeadToAFile(t *testing.T) {
 	root, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
 	at := func(parts ...string) string { return filepath.Join(append([]string{root}, parts...)...) }
-	// As Kubernetes has it: conf/lb.yaml -> ..data/lb.yaml, ..data -> ..1
+	// As in Kubernetes: conf/lb.yaml -> ..data/lb.yaml, ..data -> ..1
 	require.NoError(t, os.MkdirAll(at("conf", "..1"), 0o700))
 	require.NoError(t, os.WriteFile(at("conf", "..1", "lb.yaml"), nil, 0o600))
 	require.NoError(t, os.Symlink("..1", at("conf", "..data")))

@@ -16,7 +16,7 @@ import (
 	"github.com/cantonlb/cantonlb/otelmetrics"
 )
 
-// reloads is how often a config file was put in force, and refused.
+// reloads is how often the content of a config file took effect, and was refused.
 type reloads struct{ accepted, refused uint64 }
 
 func reloadsIn(t *testing.T, c collector) reloads {
