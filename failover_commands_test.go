@@ -37,7 +37,7 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 		require.NoError(t, client.Pin("server0"))
 		assert.Equal(t, map[string]int{"server0": 10}, testkit.Spread(t, client, 10))
 		assert.Equal(t, "server0", client.Status().Failover.Pinned)
-		refused(client.Drain("server0"), `drain "server0" refused: the active is pinned to it: unpin it first (pinned)`, report.ReasonPinned)
+		refused(client.Drain("server0"), `drain "server0" refused: it is pinned: unpin it first (pinned)`, report.ReasonPinned)
 		c.SetServing(0, "", false)
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -15,7 +15,7 @@ const Name = "healthy_round_robin"
 
 func init() { balancer.Register(builder{}) }
 
-// builder makes the policy for each channel that asks for it.
+// builder builds the policy for each channel that asks for it.
 type builder struct{}
 
 func (builder) Name() string { return Name }

@@ -25,7 +25,7 @@ import (
 func TestAChannelsHealthCheckConfigIsHonoured(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, lbtest.WithHealthServices("orders"))
-		c.SetServing(1, "", false) // nobody asks for it
+		c.SetServing(1, "", false) // no probe asks for it
 		conn := dial(t, c, `{"loadBalancingConfig":[{"healthy_round_robin":{}}],"healthCheckConfig":{"serviceName":"orders"}}`)
 		settled(t, conn)
 		assert.Len(t, testkit.Spread(t, conn, 10), 2)

@@ -66,7 +66,7 @@ func settled(t *testing.T, conn *grpc.ClientConn) {
 	synctest.Wait()
 }
 
-// refusal makes a call that must fail at once, and gives its error.
+// refusal makes a call that must fail at once, and returns its error.
 func refusal(t *testing.T, conn *grpc.ClientConn) error {
 	t.Helper()
 	_, err := lbtest.Echo(testkit.Context(t), conn, "x")
@@ -74,7 +74,7 @@ func refusal(t *testing.T, conn *grpc.ClientConn) error {
 	return err
 }
 
-// calling makes calls one after the other until stop is called, which gives how
+// calling makes calls one after the other until stop is called, which returns how
 // many there were and the first error.
 func calling(t *testing.T, conn *grpc.ClientConn, pause time.Duration) (stop func() (int, error)) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -31,10 +31,10 @@
 // times a second. The first choice waits up to one second for a preferred
 // endpoint that is still connecting.
 //
-// With failBack "afterHold" the active endpoint gives way to a preferred endpoint
+// With failBack "afterHold" the active endpoint is replaced by a preferred endpoint
 // that has been eligible for its hold-down, counted from its recovery, or from the
-// last switch if that came later. A relapse restarts the hold-down, and doubles
-// it, up to 16 times, unless the endpoint was eligible for twice as long before.
+// last switch if that came later. A relapse restarts the hold-down, and doubles it,
+// up to 16 times, unless the endpoint was eligible for twice as long before.
 //
 // Anything that makes the active endpoint suspect causes all endpoints to be
 // probed at once: a lost connection, a failed probe, the answer of a passive

@@ -19,53 +19,55 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Config says how a Group probes its members and chooses among them. The zero
-// value of each field means its default.
+// Config holds the settings by which a Group probes its members and chooses among
+// them. The zero value of each field means its default.
 type Config struct {
-	// HealthCheck is the schedule of the probes, and the thresholds.
+	// HealthCheck holds the schedule of the probes and the thresholds.
 	HealthCheck healthcheck.Config
-	// FailBack says whether the active gives way to a preferred member. Default
-	// FailBackNever.
+	// FailBack says whether the active member is replaced once a preferred one is
+	// eligible again. Default FailBackNever.
 	FailBack FailBack
-	// HoldDown is how long a preferred member must have been eligible first. Default
-	// 10 s, at most 24 h.
+	// HoldDown is how long a preferred member must have been eligible before it
+	// replaces the active one. Default 10 s, at most 24 h.
 	HoldDown time.Duration
 }
 
-// Member is one of a Group.
+// Member is one of the members that a Group chooses from.
 type Member struct {
-	// Name is unique in the Group: printable, of at most 256 bytes.
+	// Name identifies the member. It is unique in the Group, printable, and at most
+	// 256 bytes long.
 	Name string
-	// Priority ranks it: the lower, the more preferred. Members of the same
-	// priority are preferred in their order.
+	// Priority ranks the member: a lower number is preferred. Members of equal
+	// priority are preferred in the order of the list.
 	Priority int
-	// Probes say how its health is learnt. Check is required. A member should be
+	// Probes determine the member's health. Check is required. A member should be
 	// healthy only while it is the active one of its service. Probes that implement
 	// io.Closer are closed by the Group.
 	Probes healthcheck.Probes
 }
 
-// Group chooses one of several members that are no endpoints of a gRPC channel,
-// by the same rules as the policy active_passive: the base URLs of an HTTP service,
-// say, or the addresses of a database. Its methods are safe for concurrent use.
+// Group chooses one of several members that are not endpoints of a gRPC channel, by
+// the same rules as the policy active_passive. Members are, for example, the base
+// URLs of an HTTP service or the addresses of a database. Its methods are safe for
+// concurrent use.
 type Group struct {
 	monitor *healthcheck.Monitor
 	members []Member
-	ids     map[string]int // of names; the member with ID n is members[n-1]
+	ids     map[string]int // by name; the member with ID n is members[n-1]
 	first   time.Duration  // the first pause of a search
 	events  *event.Log[change]
-	active  atomic.Pointer[string] // its name; nil while nobody is active
-	wanted  selector.Bell          // ask everybody now
+	active  atomic.Pointer[string] // its name; nil while no member is active
+	wanted  selector.Bell          // probe all members now
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // the searcher
 
-	// mu guards what follows. A Checker's lock comes before it; under it none but
-	// that of events is taken.
+	// mu guards the fields below. It is acquired after a Checker's lock; the only
+	// lock acquired while it is held is that of events.
 	mu      sync.Mutex
 	state   *selector.Chooser
-	claims  map[int]bool  // whether a member's last word was that it serves
-	changed chan struct{} // closed and replaced when another member is active
+	claims  map[int]bool  // whether the member's last answer was that it serves
+	changed chan struct{} // closed and replaced when the active member changes
 	closed  bool
 }
 
@@ -77,10 +79,10 @@ const (
 
 var errClosed = errors.New("failover: the group is closed")
 
-// NewGroup starts to probe the members, and goes on until Close. It does not wait
-// for any of them; Await does. An error tells all that is wrong with cfg and members:
-// a *configerr.Error, or several joined. Then nothing has been started, and the
-// probes have not been closed.
+// NewGroup starts probing the members and continues until Close. It does not wait
+// for any of them; Await does. The error reports everything that is wrong with cfg
+// and members: it is a *configerr.Error, or several joined. In that case nothing
+// has been started and the probes have not been closed.
 func NewGroup(cfg Config, members []Member) (*Group, error) {
 	health, err := checkGroup(cfg, members)
 	if err != nil {
@@ -99,7 +101,7 @@ func NewGroup(cfg Config, members []Member) (*Group, error) {
 		list = append(list, selector.Member{ID: i + 1, Name: m.Name, Priority: m.Priority})
 		g.ids[m.Name] = i + 1
 	}
-	_ = g.state.Choose(selector.Event{Kind: selector.EventMembers, Members: list}) // is no command
+	_ = g.state.Choose(selector.Event{Kind: selector.EventMembers, Members: list}) // not a command, so never refused
 	g.monitor, err = healthcheck.NewMonitor(health, targets, g.transition)
 	if err != nil {
 		return nil, fmt.Errorf("failover: %w", err)
@@ -110,8 +112,8 @@ func NewGroup(cfg Config, members []Member) (*Group, error) {
 	return g, nil
 }
 
-// checkGroup finds all that is wrong with the settings of a group, and returns those
-// of its health checks with their defaults.
+// checkGroup checks all settings of a group, and returns those of its health checks
+// with their defaults.
 func checkGroup(cfg Config, members []Member) (healthcheck.Config, error) {
 	var faults fault.List
 	switch cfg.FailBack {
@@ -145,7 +147,7 @@ func checkGroup(cfg Config, members []Member) (healthcheck.Config, error) {
 	return health, faults.Err()
 }
 
-// transition hears of a change of a member's health, from its checker.
+// transition is called by a member's checker when the member's health changes.
 func (g *Group) transition(t report.HealthTransition) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -156,7 +158,7 @@ func (g *Group) transition(t report.HealthTransition) {
 		condition.Standing = selector.Fit
 		g.claims[id] = t.Reason == report.ReasonServing
 	case report.Suspect:
-		condition.Standing = selector.Suspect // its last word stands
+		condition.Standing = selector.Suspect // its last answer stands
 	case report.Unhealthy:
 		condition.Standing = selector.Out
 		g.claims[id] = false
@@ -165,12 +167,12 @@ func (g *Group) transition(t report.HealthTransition) {
 	}
 	condition.Claims = g.claims[id]
 	if active, found := g.state.Active(); found && active.ID == id && t.From == report.Healthy {
-		g.wanted.Ring() // in doubt about the active, ask everybody
+		g.wanted.Ring() // the active member is in doubt: probe all members
 	}
-	_ = g.chooseLocked(selector.Event{Kind: selector.EventCondition, ID: id, Condition: condition}) // is no command
+	_ = g.chooseLocked(selector.Event{Kind: selector.EventCondition, ID: id, Condition: condition}) // not a command, so never refused
 }
 
-// chooseLocked takes in an event. The error is nil unless a command was refused.
+// chooseLocked applies an event. The error is nil unless a command was refused.
 func (g *Group) chooseLocked(e selector.Event) error {
 	if g.closed {
 		return errClosed
@@ -181,7 +183,7 @@ func (g *Group) chooseLocked(e selector.Event) error {
 	return nil
 }
 
-// chosenLocked does what follows from an event.
+// chosenLocked carries out the consequences of an event.
 func (g *Group) chosenLocked(before selector.State, effects selector.Effects) {
 	if effects.Changed {
 		g.active.Store(nil)
@@ -198,7 +200,8 @@ func (g *Group) chosenLocked(before selector.State, effects selector.Effects) {
 	}
 }
 
-// search asks everybody when it is told to, and goes on while nobody is active.
+// search probes all members when wanted rings, and repeats that while no member is
+// active.
 func (g *Group) search(ctx context.Context) {
 	timer := time.NewTimer(g.first)
 	defer timer.Stop()
@@ -221,8 +224,8 @@ func (g *Group) search(ctx context.Context) {
 	}
 }
 
-// Close ends the probes, the subscriptions and the waits, and waits for the probes.
-// It may be called more than once; the later calls give nil.
+// Close stops the probes, ends the subscriptions and the calls of Await, and waits
+// for the probes. It may be called more than once. It always returns nil.
 func (g *Group) Close() error {
 	g.mu.Lock()
 	g.closed = true

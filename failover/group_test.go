@@ -164,7 +164,7 @@ func TestASlowSubscriberOfAGroupGetsTheNewestState(t *testing.T) {
 				assert.Equal(t, n.State.Switches, n.Switches[len(n.Switches)-1].Number)
 				break
 			}
-			for i := range 5001 { // nobody waits for the subscriber
+			for i := range 5001 { // nothing waits for the subscriber
 				require.NoError(t, g.Switch(t.Context(), []string{"b", "a"}[i%2]))
 			}
 		}

@@ -10,11 +10,12 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// State is who is active in a Group. Its Reasons are not counted.
+// State says which member of a Group is active, and why. Its Reasons are not
+// counted.
 type State = report.FailoverStatus
 
-// Switch is one change of the active member of a Group: its Number, from 1, the
-// names From and To, the Reason, and when it was.
+// Switch is one change of the active member of a Group: its Number, which starts at
+// 1, the names From and To, the Reason, and the time.
 type Switch = report.Switch
 
 // change is one change of a Group's state.
@@ -25,12 +26,12 @@ type change struct {
 
 // SwitchBatch is what a subscriber of a Group receives at one time.
 type SwitchBatch struct {
-	// State is the newest.
+	// State is the newest state.
 	State State
-	// Switches are those since the last batch, in order.
+	// Switches are the switches since the last batch, in order.
 	Switches []Switch
-	// Missed is how many changes came before these and are gone, because the
-	// subscriber was too slow: of the newest 1,024 none is ever missed.
+	// Missed is how many earlier changes were dropped because the subscriber was too
+	// slow. The newest 1,024 changes are never dropped.
 	Missed uint64
 }
 
@@ -40,13 +41,13 @@ type MemberStatus struct {
 	Priority int    `json:"priority,omitempty"`
 	Active   bool   `json:"active"`
 	Drained  bool   `json:"drained"`
-	// HealthStatus is what its probes have found.
+	// HealthStatus is the result of its probes.
 	report.HealthStatus
 }
 
-// Active returns the name of the active member, and false while none is. It takes no
-// lock and may be called for each call. After a subscriber has received a switch it
-// never returns the member that was active before.
+// Active returns the name of the active member, and false while no member is
+// active. It takes no lock and may be called for each call. After a subscriber has
+// received a switch it never returns the member that was active before.
 func (g *Group) Active() (name string, ok bool) {
 	if active := g.active.Load(); active != nil {
 		return *active, true
@@ -54,8 +55,8 @@ func (g *Group) Active() (name string, ok bool) {
 	return "", false
 }
 
-// Await waits until a member is active, and gives its name. It returns the error of
-// ctx, or one that the Group is closed.
+// Await waits until a member is active and returns its name. It returns the error
+// of ctx if that ends first, and an error once the Group is closed.
 func (g *Group) Await(ctx context.Context) (name string, err error) {
 	for {
 		g.mu.Lock()
@@ -75,14 +76,14 @@ func (g *Group) Await(ctx context.Context) (name string, err error) {
 	}
 }
 
-// State gives a snapshot.
+// State returns a snapshot.
 func (g *Group) State() State {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.state.Status()
 }
 
-// Members gives a snapshot of each member, in the order of the list.
+// Members returns a snapshot of each member, in the order of the list.
 func (g *Group) Members() []MemberStatus {
 	targets := g.monitor.Status()
 	g.mu.Lock()
@@ -98,15 +99,15 @@ func (g *Group) Members() []MemberStatus {
 	return out
 }
 
-// Subscribe follows the Group from now on:
+// Subscribe returns the changes of the Group from now on:
 //
 //	for batch := range group.Subscribe(ctx) {
 //		use(batch.State.Active)
 //	}
 //
-// The first batch comes at once, with the state of now. The loop ends with ctx, with
-// Close, or by break. A slow subscriber holds up nothing: it receives what has come
-// meanwhile together, and always the newest state.
+// The first batch arrives at once, with the current state. The loop ends when ctx
+// ends, at Close, or by break. A slow subscriber delays nothing: it receives the
+// changes that it has missed in one batch, always with the newest state.
 func (g *Group) Subscribe(ctx context.Context) iter.Seq[SwitchBatch] {
 	g.mu.Lock()
 	reader, now := g.events.Reader(), g.state.Status()
@@ -138,20 +139,21 @@ func (g *Group) Switch(ctx context.Context, name string) error {
 	return g.command(selector.EventSwitch, name)
 }
 
-// Pin makes the member with this name the active one, and lets no other be, even
-// while it is not eligible: then nobody is active. It is refused, with a
-// *RefusedError, if the member is not eligible.
+// Pin makes the member with this name the active one and keeps all others from
+// becoming active. While the pinned member is not eligible, no member is active. It
+// is refused, with a *RefusedError, if the member is not eligible.
 func (g *Group) Pin(name string) error { return g.command(selector.EventPin, name) }
 
-// Unpin ends the pin, if there is one.
+// Unpin removes the pin, if there is one.
 func (g *Group) Unpin() error { return g.command(selector.EventUnpin, "") }
 
-// Drain takes the member with this name out, for maintenance; it is probed all the
-// same. It is refused, with a *RefusedError, if it would leave no active.
+// Drain takes the member with this name out of the choice, for maintenance. It is
+// still probed. It is refused, with a *RefusedError, if no active member would be
+// left.
 func (g *Group) Drain(name string) error { return g.command(selector.EventDrain, name) }
 
-// Undrain puts the member with this name back. It does not take over by itself,
-// unless FailBack says so.
+// Undrain ends the drain of the member with this name. The member does not become
+// active by itself, unless FailBack says so.
 func (g *Group) Undrain(name string) error { return g.command(selector.EventUndrain, name) }
 
 func (g *Group) command(kind selector.Kind, name string) error {
@@ -160,10 +162,10 @@ func (g *Group) command(kind selector.Kind, name string) error {
 	return g.chooseLocked(selector.Event{Kind: kind, Name: name})
 }
 
-// Report tells how a call to the member with this name has ended, as far as that
-// says something about the member: a refused connection, a timeout, the answer of a
-// passive replica. An error that is not nil makes the member suspect, and if it is
-// the active has all members probed at once; what they say decides. A name that is
+// Report reports how a call to the member with this name ended, as far as that is
+// evidence about the member: a refused connection, a timeout, the answer of a
+// passive replica. A non-nil error makes the member suspect; if it is the active
+// member, all members are probed at once, and their answers decide. A name that is
 // not in the Group is an error.
 func (g *Group) Report(name string, err error) error {
 	if g.ids[name] == 0 {

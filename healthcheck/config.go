@@ -26,7 +26,7 @@ const (
 	defaultJitter          = 0.2
 )
 
-// NoJitter is the Config.Jitter that turns jitter off.
+// NoJitter is the value of Config.Jitter that turns jitter off.
 const NoJitter = -1
 
 // The limits of Config.
@@ -42,64 +42,64 @@ const (
 	maxHTTP      = 2048 // bytes
 )
 
-// OnUnimplemented says what it means that a server has no health service.
+// OnUnimplemented says how a server without a health service is judged.
 type OnUnimplemented string
 
 // The values of OnUnimplemented.
 const (
-	// OnUnimplementedConnectivity: being connected is enough. The default.
+	// OnUnimplementedConnectivity judges the endpoint by its connection: being
+	// connected is enough. It is the default.
 	OnUnimplementedConnectivity OnUnimplemented = "connectivity"
-	// OnUnimplementedUnhealthy: the endpoint does not serve.
+	// OnUnimplementedUnhealthy makes the endpoint unhealthy.
 	OnUnimplementedUnhealthy OnUnimplemented = "unhealthy"
 )
 
-// Config is the settings of health checking. Its zero value means the defaults.
+// Config holds the settings of health checking. Its zero value means the defaults.
 // The JSON key of a field is its name with a small first letter, except that
-// NoWatch is "watch", the other way round, and HTTP and GRPCPort are "http" and
-// "grpcPort".
+// NoWatch is "watch", with the opposite meaning, and HTTP and GRPCPort are "http"
+// and "grpcPort".
 type Config struct {
 	// Disabled turns probing off: being connected is enough.
 	Disabled bool
-	// Service is the name asked for in gRPC health checks, at most MaxService
-	// bytes. Default "", which is the server as a whole.
+	// Service is the service name that gRPC health checks send, at most MaxService
+	// bytes. Default "", which means the server as a whole.
 	Service string
 	// Interval is the time from one probe to the next. Default 1s.
 	Interval time.Duration
-	// Timeout is a probe's deadline, at most Interval. Default 0: the deadline
-	// follows the measured round trips after RFC 6298, between 0.3s and 1s.
+	// Timeout is a probe's deadline, at most Interval. Default 0: the deadline is
+	// derived from the measured round trips as in RFC 6298, between 0.3s and 1s.
 	Timeout time.Duration
-	// SuspectInterval takes the place of Interval while a change of state is
-	// being decided; it is at most Interval. Default 0.1s, or Interval if that
-	// is shorter.
+	// SuspectInterval replaces Interval while a change of state is being decided. It
+	// is at most Interval. Default 0.1s, or Interval if that is shorter.
 	SuspectInterval time.Duration
-	// Silence is how long calls may be in flight on a connection with nothing
-	// heard on it, before the endpoint is probed at once. Default 0.3s.
+	// Silence is how long calls may be in flight on a connection on which nothing is
+	// received before the endpoint is probed at once. Default 0.3s.
 	Silence time.Duration
 	// Fall is how many failures in a row make an endpoint unhealthy. Rise is how
-	// many successes in a row make it healthy again; the first verdict of all, and
-	// the first on a new connection of an endpoint that was not unhealthy, needs
-	// just one. Both are at most 1000. Default 2 each.
+	// many successes in a row make it healthy again. A single verdict is enough if
+	// it is the first one, or the first on a new connection of an endpoint that was
+	// not unhealthy. Both are at most 1000. Default 2 each.
 	Fall, Rise int
-	// Jitter is the share by which each interval is made shorter or longer at
-	// random, above 0 and below 1. Default 0.2; NoJitter for none.
+	// Jitter is the fraction by which each interval is shortened or lengthened at
+	// random, above 0 and below 1. Default 0.2; NoJitter turns it off.
 	Jitter float64
-	// NoWatch leaves out the gRPC health Watch, which pushes changes the moment
-	// they happen, so that only Check is used. Default false.
+	// NoWatch turns off the gRPC health Watch, by which the server pushes changes as
+	// they happen. Only Check is used then. Default false.
 	NoWatch bool
-	// OnUnimplemented says what it means that a server has no health service.
-	// Default OnUnimplementedConnectivity.
+	// OnUnimplemented says how a server without a health service is judged. Default
+	// OnUnimplementedConnectivity.
 	OnUnimplemented OnUnimplemented
 	// HTTP, if not empty, is the template of an http or https URL to GET in
 	// place of the gRPC health check. "{host}" in it stands for the endpoint's
 	// host. It holds no user name or password. At most 2048 bytes.
 	HTTP string
-	// GRPCPort, if not 0, is another port of the endpoint's host, where the gRPC
-	// health service is. It excludes HTTP.
+	// GRPCPort, if not 0, is the port of the endpoint's host on which the gRPC
+	// health service listens. It excludes HTTP.
 	GRPCPort int
 }
 
-// WithDefaults fills in the defaults and checks every field, also where Disabled is
-// set. Its error is a *configerr.Error, or several of them joined.
+// WithDefaults returns c with the defaults filled in. It checks every field, even
+// if Disabled is set. The error is a *configerr.Error, or several of them joined.
 func (c Config) WithDefaults() (Config, error) {
 	if err := c.check(); err != nil {
 		return Config{}, err
@@ -113,7 +113,7 @@ func (c Config) WithDefaults() (Config, error) {
 	return c, nil
 }
 
-// check finds all that is wrong; zero values are right.
+// check reports every invalid field; zero values are valid.
 func (c Config) check() error {
 	var f fault.List
 	f.Check(len(c.Service) <= MaxService && cleantext.Printable(c.Service), "service", fault.Quote(c.Service), wantService)
@@ -163,9 +163,9 @@ func (c Config) Settings() checking.Settings {
 	}
 }
 
-// HTTPURL gives the URL to GET for an endpoint at host, which is an IP address
-// or a host name; an IPv6 address is put in brackets, if it has none. It gives
-// "" if HTTP is empty.
+// HTTPURL returns the URL to GET for an endpoint at host, which is an IP address or
+// a host name; an IPv6 address is put in brackets, if it has none. It returns "" if
+// HTTP is empty.
 func (c Config) HTTPURL(host string) string {
 	if strings.Contains(host, ":") {
 		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
@@ -187,8 +187,8 @@ func validTemplate(c Config) bool {
 	return u.Scheme == "http" || u.Scheme == "https"
 }
 
-// redactURL hides what may be a secret in a URL, which need not be a valid one:
-// whatever stands before an "@", and the query.
+// redactURL removes possible secrets from a URL, which need not be valid:
+// everything before an "@", and the query.
 func redactURL(s string) string {
 	s, _, hasQuery := strings.Cut(s, "?")
 	if at := strings.LastIndex(s, "@"); at >= 0 {

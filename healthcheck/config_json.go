@@ -10,11 +10,11 @@ import (
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
-// autoTimeout is the "timeout" that means Config.Timeout 0.
+// autoTimeout is the value of "timeout" that means Config.Timeout 0.
 const autoTimeout = "auto"
 
 // UnmarshalJSON reads the settings from a JSON object and completes them by
-// WithDefaults, so that c holds every setting as it is in force. All keys may be
+// WithDefaults, so that c holds every setting as it takes effect. All keys may be
 // left out:
 //
 //	{"service": "", "interval": "1s", "timeout": "auto", "suspectInterval": "0.1s",
@@ -49,7 +49,7 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 		n.Jitter = NoJitter
 	}
 	checked := n
-	if faults.Has("interval") { // what has to be shorter is not judged by the default
+	if faults.Has("interval") { // values that must be shorter are not compared with the default
 		checked.Interval = MaxSetting
 	}
 	faults.AddOthers(checked.check())
@@ -78,7 +78,7 @@ func decodeTimeout(dst *time.Duration) func(json.RawMessage) error {
 	}
 }
 
-// decodeHTTP leaves all checks of a string to WithDefaults, whose error shows no
+// decodeHTTP leaves the checks of the string to WithDefaults, whose error shows no
 // secret.
 func decodeHTTP(dst *string) func(json.RawMessage) error {
 	return func(value json.RawMessage) error {
@@ -89,9 +89,9 @@ func decodeHTTP(dst *string) func(json.RawMessage) error {
 	}
 }
 
-// MarshalJSON writes every setting as it is in force: the result holds all keys
-// and the defaults, and UnmarshalJSON makes the same of it as WithDefaults makes
-// of c. A bad Config is an error.
+// MarshalJSON writes every setting as it takes effect: the result holds all keys
+// and the defaults, and UnmarshalJSON turns it into what WithDefaults returns for
+// c. An invalid Config is an error.
 func (c Config) MarshalJSON() ([]byte, error) {
 	c, err := c.WithDefaults()
 	if err != nil {

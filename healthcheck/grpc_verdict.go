@@ -17,7 +17,7 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// judge turns the server's answer into a verdict.
+// judge returns the verdict for the server's answer.
 func (p grpcHealth) judge(s healthpb.HealthCheckResponse_ServingStatus) report.Verdict {
 	switch s {
 	case healthpb.HealthCheckResponse_SERVING:
@@ -35,7 +35,7 @@ func (p grpcHealth) unknownService() report.Verdict {
 	return checking.NewVerdict(report.NotServing, report.ReasonUnknownService, fmt.Sprintf("no health service named %q", p.service))
 }
 
-// refused is the verdict of a Check that got no stream.
+// refused returns the verdict of a Check that got no stream.
 func (p grpcHealth) refused(ctx context.Context, err error) report.Verdict {
 	v := p.failed(ctx, err)
 	switch {
@@ -49,8 +49,8 @@ func (p grpcHealth) refused(ctx context.Context, err error) report.Verdict {
 	return v
 }
 
-// connectError gives the part of grpc's message that says why there is no
-// connection: `connection error: desc = "transport: ..."` has it quoted.
+// connectError returns the part of grpc's message that says why there is no
+// connection. It is the quoted part of `connection error: desc = "transport: ..."`.
 func connectError(message string) string {
 	_, quoted, found := strings.Cut(message, "connection error: desc = ")
 	if text, err := strconv.Unquote(quoted); found && err == nil {
@@ -59,7 +59,7 @@ func connectError(message string) string {
 	return message
 }
 
-// failed is the verdict of a Check that came back with an error.
+// failed returns the verdict of a Check that returned an error.
 func (p grpcHealth) failed(ctx context.Context, err error) report.Verdict {
 	s := statusOf(err)
 	if errors.Is(ctx.Err(), context.Canceled) {
@@ -85,8 +85,8 @@ func (p grpcHealth) failed(ctx context.Context, err error) report.Verdict {
 	return checking.NewVerdict(report.Failed, report.ReasonProbeError, describe(s))
 }
 
-// ended is the verdict of a Watch that has ended. Only what the server said of
-// the health itself counts; that a stream broke is for a Check to look into.
+// ended returns the verdict of a Watch that has ended. Only a statement of the
+// server about its health counts. A broken stream is left for a Check to decide.
 func (p grpcHealth) ended(ctx context.Context, err error) report.Verdict {
 	if ctx.Err() != nil {
 		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "")
@@ -107,7 +107,7 @@ func (p grpcHealth) ended(ctx context.Context, err error) report.Verdict {
 	}
 }
 
-// statusOf gives the status in err; an error of a context has one too.
+// statusOf returns the status of err, also for an error of a context.
 func statusOf(err error) *status.Status {
 	if s, ok := status.FromError(err); ok {
 		return s
@@ -115,7 +115,7 @@ func statusOf(err error) *status.Status {
 	return status.FromContextError(err)
 }
 
-// describe gives, for example, "UNAVAILABLE: connection reset".
+// describe returns, for example, "UNAVAILABLE: connection reset".
 func describe(s *status.Status) string {
 	if s.Message() == "" {
 		return codeName(s.Code())
@@ -123,8 +123,8 @@ func describe(s *status.Status) string {
 	return codeName(s.Code()) + ": " + s.Message()
 }
 
-// codeName gives the name of a code as the gRPC specification spells it, where
-// grpc-go says "DeadlineExceeded".
+// codeName returns the name of a code as the gRPC specification spells it;
+// grpc-go's own is "DeadlineExceeded".
 func codeName(c codes.Code) string {
 	if c == codes.OK {
 		return "OK"

@@ -16,19 +16,19 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// LagConfig says when a member is behind too far. Positions are of any unit that all
-// members share, such as a block height, or the record time in microseconds.
+// LagConfig says when a member is too far behind. Positions may have any unit that
+// all members share, such as a block height or the record time in microseconds.
 type LagConfig struct {
-	// Max is by how much a member may be behind while it serves. Above 0.
+	// Max is how far a member that serves may fall behind. It must be above 0.
 	Max int64
-	// Recover is by how much it may be behind at most to serve again. Default half of
-	// Max; not more than Max.
+	// Recover is how far behind a lagging member may be at most to serve again.
+	// Default half of Max; at most Max.
 	Recover int64
-	// Faulty is how many members may say that they are further than they are: a member
-	// is compared with the position that the Faulty + 1 furthest have reached. Default
-	// 0: each is believed.
+	// Faulty is how many members may report a position beyond their real one. A
+	// member is compared with the position that the Faulty + 1 furthest members have
+	// reached. Default 0: every member is believed.
 	Faulty int
-	// Fresh is for how long a member's position counts in the comparison. Default 1 min.
+	// Fresh is how long a member's position counts in the comparison. Default 1 min.
 	Fresh time.Duration
 }
 
@@ -37,9 +37,9 @@ const MaxLagMembers = 1024
 
 const defaultFresh = time.Minute
 
-// Lag compares how far members are, and makes probes of it: a member that is too far
-// behind the others does not serve, for the reason lagging, until it has caught up to
-// within Recover. It is safe for concurrent use.
+// Lag makes probes that compare the positions of members. A member that is too far
+// behind the others is NotServing, with the reason lagging, until it has caught up
+// to within Recover. It is safe for concurrent use.
 type Lag struct {
 	cfg LagConfig
 	now func() time.Time
@@ -48,15 +48,15 @@ type Lag struct {
 	members map[string]*progress
 }
 
-// progress is how far a member is.
+// progress is the last position of a member.
 type progress struct {
 	at      int64
-	when    time.Time // zero: it has not said yet
+	when    time.Time // zero: no position yet
 	lagging bool
 }
 
-// NewLag makes a Lag. An error is a *configerr.Error, or several joined: each names the
-// field, the value and what would be right.
+// NewLag returns a Lag. The error is a *configerr.Error, or several joined; each
+// names the field, the value and what would be valid.
 func NewLag(cfg LagConfig) (*Lag, error) {
 	var faults fault.List
 	faults.Check(cfg.Max > 0, "max", strconv.FormatInt(cfg.Max, 10), "a number above 0")
@@ -70,9 +70,9 @@ func NewLag(cfg LagConfig) (*Lag, error) {
 	return &Lag{cfg: cfg, now: time.Now, members: make(map[string]*progress)}, nil
 }
 
-// Probe makes a probe of one member. position asks it how far it is; it must return when
-// its context ends. An error of it is a failed probe. Two probes of the same name are
-// about the same member.
+// Probe returns a probe of one member. position asks the member for its position
+// and must return when its context ends. If it returns an error, the probe has
+// failed. Two probes of the same name belong to the same member.
 func (l *Lag) Probe(name string, position func(ctx context.Context) (int64, error)) Probe {
 	return Func("position of "+cleantext.Detail(name), func(ctx context.Context) report.Verdict {
 		if position == nil {
@@ -93,15 +93,15 @@ func (l *Lag) Probe(name string, position func(ctx context.Context) (int64, erro
 	})
 }
 
-// Forget leaves a member out of the comparison from now on.
+// Forget removes a member from the comparison.
 func (l *Lag) Forget(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.members, name)
 }
 
-// report notes where a member is, and returns by how much it is behind and whether that
-// is too much.
+// report records the position of a member, and returns how far it is behind and
+// whether that is too far.
 func (l *Lag) report(name string, at int64) (behind int64, lagging bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -126,8 +126,8 @@ func (l *Lag) report(name string, at int64) (behind int64, lagging bool, err err
 	return behind, p.lagging, nil
 }
 
-// lagOf returns by how much at is behind the position that faulty + 1 of all have
-// reached; 0 if there are not so many, or if it is ahead.
+// lagOf returns how far at is behind the position that faulty + 1 of all have
+// reached. It returns 0 if there are fewer positions, or if at is ahead.
 func lagOf(at int64, all []int64, faulty int) int64 {
 	if len(all) <= faulty {
 		return 0
@@ -143,7 +143,7 @@ func lagOf(at int64, all []int64, faulty int) int64 {
 	return 1<<63 - 1 // the difference is beyond int64
 }
 
-// next says whether a member lags, if it did or did not before.
+// next reports whether a member lags, given whether it did before.
 func (c LagConfig) next(was bool, behind int64) bool {
 	if was {
 		return behind > c.Recover

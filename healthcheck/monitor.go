@@ -13,25 +13,25 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Target is one endpoint for a Monitor.
+// Target is one endpoint that a Monitor watches.
 type Target struct {
 	// Name is unique within the Monitor.
 	Name string
-	// Probes says how its health is learnt. Check is required. Probes that
-	// implement io.Closer are closed by the Monitor.
+	// Probes determine the target's health. Check is required. Probes that implement
+	// io.Closer are closed by the Monitor.
 	Probes Probes
 }
 
 // TargetStatus is a snapshot of one target of a Monitor.
 type TargetStatus struct {
 	Name string `json:"name"`
-	// HealthStatus is what its probes have found.
+	// HealthStatus is the result of its probes.
 	report.HealthStatus
 }
 
-// Monitor watches the health of any list of targets, with no gRPC channel in
-// sight: databases, HTTP services, or gRPC servers that something else calls.
-// Its methods are safe for concurrent use.
+// Monitor watches the health of any list of targets, without a gRPC channel:
+// databases, HTTP services, or gRPC servers that something else calls. Its methods
+// are safe for concurrent use.
 type Monitor struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -44,13 +44,15 @@ type monitored struct {
 	checker *checking.Checker
 }
 
-// NewMonitor starts to watch targets and goes on until Close. onTransition, if
-// not nil, is told of each change of a target's State; the transitions of one
-// target come one at a time and in order, those of several may come at once. It
-// should be quick, and may call any method of the Monitor but Close.
+// NewMonitor starts watching targets and continues until Close. onTransition, if
+// not nil, is called for each change of a target's State. The calls for one target
+// are made one at a time and in order; those for different targets may run
+// concurrently. It should return quickly, and may call any method of the Monitor
+// except Close.
 //
-// An error tells all that is wrong with cfg and targets: a *configerr.Error, or
-// several joined. Then nothing has been started, and the probes have not been closed.
+// The error reports everything that is wrong with cfg and targets: it is a
+// *configerr.Error, or several joined. In that case nothing has been started and
+// the probes have not been closed.
 func NewMonitor(cfg Config, targets []Target, onTransition func(report.HealthTransition)) (*Monitor, error) {
 	if err := checkTargets(cfg, targets); err != nil {
 		return nil, err
@@ -99,7 +101,7 @@ func checkTargets(cfg Config, targets []Target) error {
 	return faults.Err()
 }
 
-// Status gives a snapshot of every target, in the order of the list.
+// Status returns a snapshot of every target, in the order of the list.
 func (m *Monitor) Status() []TargetStatus {
 	out := make([]TargetStatus, len(m.list))
 	for i, e := range m.list {
@@ -109,16 +111,16 @@ func (m *Monitor) Status() []TargetStatus {
 	return out
 }
 
-// ProbeNow has every target probed at once rather than at the next interval, as
-// far as the budget allows.
+// ProbeNow probes every target at once instead of at its next interval, as far as
+// the budget allows.
 func (m *Monitor) ProbeNow() {
 	for _, e := range m.list {
 		e.checker.ProbeNow()
 	}
 }
 
-// Doubt makes a healthy target suspect, and has it probed at once. A name that is
-// not in the list is an error.
+// Doubt makes a healthy target suspect and probes it at once. A name that is not in
+// the list is an error.
 func (m *Monitor) Doubt(name string, r report.Reason) error {
 	for _, e := range m.list {
 		if e.target.Name == name {

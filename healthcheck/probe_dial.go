@@ -12,21 +12,21 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// DialGRPC makes the Probe that calls Check of the gRPC health service at
-// address (such as "10.0.0.1:10043") on a connection of its own, for servers
-// whose health service has a port to itself, and for a Monitor.
+// DialGRPC returns a Probe that calls Check of the gRPC health service at address
+// (such as "10.0.0.1:10043") on a connection of its own. It is meant for servers
+// whose health service has its own port, and for a Monitor.
 //
-// Each call of the Probe makes the connection if there is none. After a verdict
-// of Failed it is given up, so that the next call is not held back by a dead
-// connection or by grpc's own pauses between attempts. A connection that cannot
-// be made is Failed with ReasonConnectFailed, or with ReasonProbeTimeout if the
-// deadline came first.
+// Each call of the Probe opens the connection if there is none. After a verdict of
+// Failed the connection is closed, so that the next call is not delayed by a dead
+// connection or by grpc's back-off. If no connection can be made, the verdict is
+// Failed with ReasonConnectFailed, or with ReasonProbeTimeout if the deadline came
+// first.
 //
-// The Probe is a Watcher, too, that watches on the same connection.
+// The Probe is also a Watcher, which watches on the same connection.
 //
-// opts must hold the transport credentials. The error names a bad address or
+// opts must hold the transport credentials. The error names an invalid address or
 // option. The Probe implements io.Closer: its owner must close it, and may do so
-// more than once and while a call is under way, which then is ReasonCanceled.
+// more than once and during a call, which then has ReasonCanceled.
 func DialGRPC(address, service string, o GRPCOptions, opts ...grpc.DialOption) (Probe, error) {
 	if address == "" {
 		return nil, errors.New(`address "": want host:port, such as "10.0.0.1:10043"`)
@@ -36,8 +36,8 @@ func DialGRPC(address, service string, o GRPCOptions, opts ...grpc.DialOption) (
 	}
 	o.OwnConn = true
 	p := &dialedCheck{service: service, o: o, dial: func() (*grpc.ClientConn, error) {
-		// Before the caller's options, so that these win. A health answer needs
-		// no large headers.
+		// The caller's options come later and therefore override these. A health
+		// answer needs no large headers.
 		own := []grpc.DialOption{grpc.WithIdleTimeout(0), grpc.WithMaxHeaderListSize(maxAnswer)}
 		return grpc.NewClient("passthrough:///"+address, append(own, opts...)...)
 	}}
@@ -47,13 +47,13 @@ func DialGRPC(address, service string, o GRPCOptions, opts ...grpc.DialOption) (
 	return p, nil
 }
 
-// dialedCheck is a GRPCCheck that makes and gives up its own connection.
+// dialedCheck is a GRPCCheck that opens and closes its own connection.
 type dialedCheck struct {
 	service string
 	o       GRPCOptions
 	dial    func() (*grpc.ClientConn, error)
 
-	mu     sync.Mutex // guards what follows; no other lock is taken under it
+	mu     sync.Mutex // guards the fields below; no other lock is acquired while it is held
 	conn   *grpc.ClientConn
 	closed bool
 }
@@ -77,7 +77,7 @@ func (p *dialedCheck) Probe(ctx context.Context) report.Verdict {
 	return v
 }
 
-// Watch watches on the connection. It ends when a Check gives that up.
+// Watch watches on the connection. It ends when a Check closes the connection.
 func (p *dialedCheck) Watch(ctx context.Context, push func(report.Verdict)) report.Verdict {
 	conn, err := p.connection()
 	switch {
@@ -90,7 +90,8 @@ func (p *dialedCheck) Watch(ctx context.Context, push func(report.Verdict)) repo
 	}
 }
 
-// connection gives the connection, made anew if there is none, or nil once closed.
+// connection returns the connection, opening it if there is none, or nil once
+// closed.
 func (p *dialedCheck) connection() (*grpc.ClientConn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -102,19 +103,19 @@ func (p *dialedCheck) connection() (*grpc.ClientConn, error) {
 	return p.conn, err
 }
 
-// giveUp closes the connection and tells whether the probe itself was closed.
+// giveUp closes the connection and reports whether the probe itself was closed.
 func (p *dialedCheck) giveUp(conn *grpc.ClientConn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return true
 	}
-	_ = conn.Close() // the error would say that it was closed before
+	_ = conn.Close() // an error means that it was closed before
 	p.conn = nil
 	return false
 }
 
-// Close closes the connection for good. It always gives nil.
+// Close closes the connection and the probe. It always returns nil.
 func (p *dialedCheck) Close() error {
 	p.mu.Lock()
 	conn := p.conn

@@ -131,7 +131,7 @@ func TestAClosedDialledProbeSaysNothing(t *testing.T) {
 		lis := bufconn.Listen(1 << 16)
 		defer func() { _ = lis.Close() }()
 		p := dial(t, "bufconn", "", grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			return lis.DialContext(ctx) // nobody accepts: it hangs until ctx ends
+			return lis.DialContext(ctx) // no connection is accepted: it hangs until ctx ends
 		}))
 		got := make(chan report.Verdict, 1)
 		go func() { got <- p.Probe(t.Context()) }()

@@ -8,14 +8,14 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Func makes a Probe of a function. target names for status what f asks; it must
-// hold no secret. f must return when its context ends; a panic in f is not
+// Func returns a Probe that calls f. target describes what f probes, for status; it
+// must contain no secret. f must return when its context ends; a panic in f is not
 // caught.
 //
-// f may leave the Reason of its Verdict empty: then it is the one that goes with
-// the Outcome. Its Detail is made one printable line of at most 200
-// bytes. What f says after its
-// context was cancelled counts as ReasonCanceled, except Serving and NotServing.
+// f may leave the Reason of its Verdict empty; the Reason then follows from the
+// Outcome. The Detail is reduced to one printable line of at most 200 bytes. A
+// verdict that f returns after its context was cancelled counts as ReasonCanceled,
+// unless it is Serving or NotServing.
 func Func(target string, f func(ctx context.Context) report.Verdict) Probe {
 	return funcProbe{target: target, f: f}
 }
@@ -42,7 +42,7 @@ func (p funcProbe) Probe(ctx context.Context) report.Verdict {
 	return checking.NewVerdict(v.Outcome, v.Reason, v.Detail)
 }
 
-// reasonOf is the reason that goes with an outcome for which none was given.
+// reasonOf returns the reason for an outcome without one.
 func reasonOf(ctx context.Context, o report.Outcome) report.Reason {
 	switch {
 	case o == report.Serving:

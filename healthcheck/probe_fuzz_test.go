@@ -67,7 +67,7 @@ func inspect(t *testing.T, v report.Verdict) {
 	}
 }
 
-// fakeConn gives one stream, which does not even look at its context.
+// fakeConn returns one stream, which ignores its context.
 type fakeConn struct{ stream *fakeStream }
 
 func (c fakeConn) Invoke(context.Context, string, any, any, ...grpc.CallOption) error {

@@ -15,40 +15,40 @@ import (
 )
 
 const (
-	// maxAnswer bounds a health answer, in bytes; a regular one has two.
+	// maxAnswer bounds a health answer, in bytes. A regular answer has two.
 	maxAnswer = 64 << 10
-	// maxPushes is how many messages a Watch takes in one second. A server that
-	// sends more is flooding, and the Watch is ended.
+	// maxPushes is how many messages a Watch accepts in one second. If the server
+	// sends more, the Watch ends.
 	maxPushes = 1000
 )
 
-// GRPCOptions are the parts of a gRPC probe that have defaults.
+// GRPCOptions holds the settings of a gRPC probe that have defaults.
 type GRPCOptions struct {
-	// OnUnimplemented says what it means that the server has no health service.
-	// Default OnUnimplementedConnectivity. A Watch does not use it.
+	// OnUnimplemented says how a server without a health service is judged. Default
+	// OnUnimplementedConnectivity. A Watch does not use it.
 	OnUnimplemented OnUnimplemented
 	// Target names the server for status, such as "10.0.0.1:10043".
 	Target string
-	// OwnConn says that the connection carries nothing but this probe. Then a
-	// probe that gets no stream is a failure, where otherwise the other calls
-	// may have used up the streams. Default false.
+	// OwnConn says that the connection carries only this probe. A probe that gets no
+	// stream is then a failure; otherwise, other calls may have used up the streams.
+	// Default false.
 	OwnConn bool
 }
 
-// GRPCCheck makes the Probe that calls Check of the gRPC health service on conn,
-// asking for service; "" is the server as a whole. It does not close conn and
-// does not wait for conn to be ready. A call of it costs one round trip.
+// GRPCCheck returns a Probe that calls Check of the gRPC health service on conn for
+// service; "" means the server as a whole. It does not close conn and does not wait
+// for conn to be ready. Each probe costs one round trip.
 //
-// A call that got no stream before its deadline is told apart from one that was
+// A call that got no stream before its deadline is distinguished from one that was
 // sent and not answered: see ReasonNoStream and ReasonProbeTimeout.
 func GRPCCheck(conn grpc.ClientConnInterface, service string, o GRPCOptions) Probe {
 	return grpcCheck{grpcHealth{conn: conn, service: service, o: o}}
 }
 
-// GRPCWatch makes the Watcher that calls Watch of the gRPC health service on
-// conn, asking for service. It does not close conn. A server that has no Watch
-// ends it with ReasonUnimplemented, and one that sends more than 1000 messages
-// in one second with ReasonProbeError; neither is a statement about health.
+// GRPCWatch returns a Watcher that calls Watch of the gRPC health service on conn
+// for service. It does not close conn. The Watch ends with ReasonUnimplemented if
+// the server does not implement it, and with ReasonProbeError if the server sends
+// more than 1000 messages in one second. Neither is a statement about health.
 func GRPCWatch(conn grpc.ClientConnInterface, service string, o GRPCOptions) Watcher {
 	return grpcWatch{grpcHealth{conn: conn, service: service, o: o}}
 }
@@ -68,7 +68,7 @@ func (p grpcCheck) Target() string {
 }
 
 func (p grpcCheck) Probe(ctx context.Context) report.Verdict {
-	// A stream that is not read to its end lives as long as its context.
+	// A stream that is not read to its end lasts as long as its context.
 	streamCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := p.open(streamCtx, &grpc.StreamDesc{StreamName: "Check"}, healthpb.Health_Check_FullMethodName)
@@ -85,7 +85,7 @@ func (p grpcCheck) Probe(ctx context.Context) report.Verdict {
 	return p.judge(answer.GetStatus())
 }
 
-// open gets a stream. It is the part that may have to wait for one.
+// open opens a stream. It may have to wait for one.
 func (p grpcHealth) open(ctx context.Context, desc *grpc.StreamDesc, method string) (grpc.ClientStream, error) {
 	if p.conn == nil {
 		return nil, errors.New("no connection to probe on; want one that is not nil")
@@ -93,8 +93,8 @@ func (p grpcHealth) open(ctx context.Context, desc *grpc.StreamDesc, method stri
 	return p.conn.NewStream(ctx, desc, method, grpc.MaxCallRecvMsgSize(maxAnswer), grpc.WaitForReady(false))
 }
 
-// ask sends the request. An io.EOF from SendMsg says that the stream has ended
-// already; receiving tells why.
+// ask sends the request. An io.EOF from SendMsg means that the stream has already
+// ended; RecvMsg returns why.
 func (p grpcHealth) ask(stream grpc.ClientStream) error {
 	err := stream.SendMsg(&healthpb.HealthCheckRequest{Service: p.service})
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -37,7 +37,7 @@ func (s *scripted) Watch(r *healthpb.HealthCheckRequest, stream grpc.ServerStrea
 }
 
 // serve runs a server on bufconn, nil for one without the health service, and
-// gives a connection to it.
+// returns a connection to it.
 func serve(t *testing.T, h healthpb.HealthServer, opts ...grpc.ServerOption) *grpc.ClientConn {
 	t.Helper()
 	lis := bufconn.Listen(1 << 16)

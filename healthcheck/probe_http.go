@@ -18,36 +18,36 @@ import (
 )
 
 const (
-	// maxBody is how much of a page is read, so that the connection can be used
-	// again.
+	// maxBody is how many bytes of a page are read, so that the connection can be
+	// reused.
 	maxBody = 4 << 10
 	// maxHeader bounds the headers of a page, in bytes.
 	maxHeader = 64 << 10
 )
 
-// HTTPOptions are the parts of an HTTP probe that have defaults.
+// HTTPOptions holds the settings of an HTTP probe that have defaults.
 type HTTPOptions struct {
 	// Expect lists the statuses that mean serving. Default 200 alone.
 	Expect []int
 }
 
-// HTTPGet makes the Probe that gets a page by HTTP. One of the expected statuses
-// is Serving, 401 and 403 are Failed with ReasonProbeDenied, and any other
-// status, redirects included, is NotServing. Of the page itself, 4 KiB are read
-// and nothing is looked at.
+// HTTPGet returns a Probe that gets a page by HTTP. One of the expected statuses is
+// Serving, 401 and 403 are Failed with ReasonProbeDenied, and any other status,
+// redirects included, is NotServing. At most 4 KiB of the page are read; its
+// content is ignored.
 //
-// Without a client the Probe makes one by NewHTTPClient. The Probe implements
-// io.Closer: its owner must close it, which closes the idle connections of a
-// client that it made and does nothing to the caller's.
+// If client is nil, the Probe makes one by NewHTTPClient. The Probe implements
+// io.Closer: its owner must close it. Close closes the idle connections of a client
+// that the Probe made, and leaves the caller's client alone.
 //
-// A bad URL shows in the verdict, as Failed with ReasonProbeError. Target and
-// the verdicts show neither the user nor the query of the URL.
+// If the URL is invalid, the verdict is Failed with ReasonProbeError. Target and
+// the verdicts contain neither the user nor the query of the URL.
 func HTTPGet(client *http.Client, pageURL string, o HTTPOptions) Probe {
 	p := &httpGet{own: client == nil, expect: o.Expect}
 	if p.own {
 		client = NewHTTPClient()
 	}
-	c := *client // a copy, as redirects are to be left alone for this probe only
+	c := *client // a copy, since only this probe must not follow redirects
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	p.client = &c
 	if len(p.expect) == 0 {
@@ -62,10 +62,10 @@ func HTTPGet(client *http.Client, pageURL string, o HTTPOptions) Probe {
 	return p
 }
 
-// NewHTTPClient makes a client that suits probes: it goes straight to the
-// server, with no proxy; it speaks HTTP/1 only, in which a connection that hangs
-// ends with the request that found it; it keeps one connection, and takes at
-// most 64 KiB of headers. It has no timeout, since probes have a deadline. Call
+// NewHTTPClient returns a client that suits probes. It connects directly to the
+// server, without a proxy. It speaks HTTP/1 only, where a connection that hangs is
+// closed with the request that timed out on it. It keeps one connection and accepts
+// at most 64 KiB of headers. It has no timeout, since probes have a deadline. Call
 // CloseIdleConnections when it is no longer needed.
 func NewHTTPClient() *http.Client {
 	t := &http.Transport{
@@ -82,8 +82,8 @@ func NewHTTPClient() *http.Client {
 
 type httpGet struct {
 	client *http.Client
-	own    bool   // the client is the probe's
-	url    string // empty if it is bad
+	own    bool   // whether the client is the probe's
+	url    string // empty if invalid
 	shown  string // the URL without secrets
 	expect []int
 }
@@ -91,7 +91,7 @@ type httpGet struct {
 func (p *httpGet) Kind() report.ProbeKind { return report.KindHTTP }
 func (p *httpGet) Target() string         { return "http GET " + p.shown }
 
-// Close lets go of idle connections.
+// Close closes the idle connections.
 func (p *httpGet) Close() error {
 	if p.own {
 		p.client.CloseIdleConnections()
@@ -104,7 +104,7 @@ func (p *httpGet) Probe(ctx context.Context) report.Verdict {
 		return checking.NewVerdict(report.Failed, report.ReasonProbeError, fmt.Sprintf("URL %q: want an absolute http or https URL", p.shown))
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
-	if err != nil { // url.Parse has taken the URL: only ctx could be nil
+	if err != nil { // url.Parse has accepted the URL: only ctx could be nil
 		return checking.NewVerdict(report.Failed, report.ReasonProbeError, "no request could be made")
 	}
 	req.Header.Set("User-Agent", "cantonlb-healthcheck")
@@ -113,7 +113,7 @@ func (p *httpGet) Probe(ctx context.Context) report.Verdict {
 		return ioFailure(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	_, _ = io.CopyN(io.Discard, resp.Body, maxBody) // the status has said it all
+	_, _ = io.CopyN(io.Discard, resp.Body, maxBody) // only the status matters
 	detail := fmt.Sprintf("HTTP status %d", resp.StatusCode)
 	switch code := resp.StatusCode; {
 	case slices.Contains(p.expect, code):
@@ -125,8 +125,8 @@ func (p *httpGet) Probe(ctx context.Context) report.Verdict {
 	}
 }
 
-// ioFailure is the verdict of a probe over a plain connection that came back
-// with an error.
+// ioFailure returns the verdict of a probe over a plain connection that returned an
+// error.
 func ioFailure(ctx context.Context, err error) report.Verdict {
 	var shown *url.Error
 	if errors.As(err, &shown) {

@@ -8,15 +8,15 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// DialFunc makes a connection, as (*net.Dialer).DialContext does.
+// DialFunc opens a connection, as (*net.Dialer).DialContext does.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// TCPConnect makes the Probe that connects to address (host:port) and hangs up
-// at once. A connection is Serving; none is Failed, with ReasonConnectFailed, or
-// with ReasonProbeTimeout if the deadline came first. It shows that somebody
-// listens, not that anybody answers: prefer any other probe.
+// TCPConnect returns a Probe that connects to address (host:port) and closes the
+// connection at once. A connection is Serving. Otherwise the verdict is Failed,
+// with ReasonConnectFailed, or with ReasonProbeTimeout if the deadline came first.
+// It shows that a process listens, not that it answers: prefer any other probe.
 //
-// dial makes the connection and must return when its context ends; nil is a
+// dial opens the connection and must return when its context ends; nil means a
 // plain net.Dialer.
 func TCPConnect(address string, dial DialFunc) Probe {
 	if dial == nil {
@@ -37,11 +37,11 @@ func (p tcpConnect) Probe(ctx context.Context) report.Verdict {
 	conn, err := p.dial(ctx, "tcp", p.address)
 	if err != nil {
 		v := ioFailure(ctx, err)
-		if v.Reason == report.ReasonProbeError { // whatever went wrong, it was connecting
+		if v.Reason == report.ReasonProbeError { // any error here is one of connecting
 			v.Reason = report.ReasonConnectFailed
 		}
 		return v
 	}
-	_ = conn.Close() // the connection was all that was asked for
+	_ = conn.Close() // connecting was the whole probe
 	return checking.NewVerdict(report.Serving, report.ReasonServing, "")
 }

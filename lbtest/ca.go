@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// CA is a certificate authority for tests, with keys made on the spot. Its
-// certificates are valid from 1990 to 2100, so also in the fake time of
+// CA is a certificate authority for tests. Its keys are generated when it is made.
+// Its certificates are valid from 1990 to 2100, which includes the fake time of
 // testing/synctest. Make it with [NewCA]. Its methods are safe for concurrent use;
-// what cannot be done ends the test by t.Fatalf.
+// a failure ends the test by t.Fatalf.
 type CA struct {
 	t           testing.TB
 	key         *ecdsa.PrivateKey
@@ -24,12 +24,12 @@ type CA struct {
 	pem         string
 }
 
-// KeyPair is a certificate and its key, both in PEM.
+// KeyPair holds a certificate and its key, both in PEM.
 type KeyPair struct {
 	CertPEM, KeyPEM string
 }
 
-// NewCA makes an authority with this name.
+// NewCA returns an authority with this name.
 func NewCA(t testing.TB, name string) *CA {
 	t.Helper()
 
@@ -42,11 +42,11 @@ func NewCA(t testing.TB, name string) *CA {
 	return ca
 }
 
-// PEM returns the certificate of the authority.
+// PEM returns the authority's certificate in PEM.
 func (ca *CA) PEM() string { return ca.pem }
 
-// Issue makes a certificate for a server at these hosts, names or IP addresses,
-// and for a client that is called like the first of them.
+// Issue returns a certificate for a server at these hosts, which are names or IP
+// addresses, and for a client with the name of the first of them.
 func (ca *CA) Issue(hosts ...string) KeyPair {
 	ca.t.Helper()
 
@@ -100,7 +100,7 @@ func newTemplate(t testing.TB, name string) *x509.Certificate {
 	}
 }
 
-// sign makes a certificate of a template for the owner of key.
+// sign creates a certificate from a template for the owner of key.
 func sign(t testing.TB, template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) (*x509.Certificate, string) {
 	t.Helper()
 

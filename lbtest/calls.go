@@ -13,10 +13,10 @@ import (
 )
 
 // ServerHeader is the key of the response header that names the server, on every
-// application call that got a header. Every one has it in its trailer.
+// application call that has a header. Every application call has it in its trailer.
 const ServerHeader = "lbtest-server"
 
-// kind sorts the calls that arrive.
+// kind is the kind of a call that arrives.
 type kind int
 
 const (
@@ -44,7 +44,7 @@ func kindOf(method string) kind {
 	}
 }
 
-// arrive counts a call and does to it what the test asked for. It returns an
+// arrive counts a call and applies the faults that the test has set. It returns an
 // error if the handler must not run.
 func (p *process) arrive(ctx context.Context, k kind) error {
 	f, err := p.count(k)
@@ -100,7 +100,8 @@ func (p *process) sleep(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// errEnded answers a call of a server that was killed; nobody hears it.
+// errEnded returns the answer to a call on a server that was killed. It reaches no
+// client.
 func errEnded() error { return status.Error(codes.Unavailable, "lbtest: the server has ended") }
 
 func (p *process) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
@@ -136,8 +137,8 @@ func (p *process) stream(srv any, stream grpc.ServerStream, info *grpc.StreamSer
 
 func (p *process) named() metadata.MD { return metadata.Pairs(ServerHeader, p.server.name) }
 
-// namedStream adds the server's name to the header when the header is sent, and
-// not before: a stream that fails without one can be retried.
+// namedStream adds the server's name to the header when the header is sent, not
+// earlier: a stream that fails without a header can be retried.
 type namedStream struct {
 	grpc.ServerStream
 
@@ -161,7 +162,7 @@ func (s *namedStream) SendMsg(m any) error {
 	return s.ServerStream.SendMsg(m)
 }
 
-// unknownMethod answers what no service serves, so that it is counted as well.
+// unknownMethod answers calls of unknown methods, so that they are counted as well.
 func unknownMethod(_ any, stream grpc.ServerStream) error {
 	method, _ := grpc.MethodFromServerStream(stream)
 

@@ -11,12 +11,12 @@ import (
 // MaxServers is the largest cluster that [NewCluster] builds.
 const MaxServers = 1000
 
-// stopTimeout is how long the end of a test waits for handlers that run.
+// stopTimeout is how long the end of a test waits for running handlers.
 const stopTimeout = 10 * time.Second
 
-// Cluster is a list of gRPC servers that a test can disturb one by one. Make
-// it with [NewCluster]. All methods are safe for concurrent use. A method that
-// takes an index ends the test by t.Fatalf if there is no such server.
+// Cluster is a list of gRPC servers that a test can disturb individually. Make it
+// with [NewCluster]. All methods are safe for concurrent use. A method that takes
+// an index ends the test by t.Fatalf if there is no such server.
 type Cluster struct {
 	t       testing.TB
 	tcp     bool
@@ -26,17 +26,17 @@ type Cluster struct {
 }
 
 // NewCluster starts n servers, 1 to [MaxServers], and stops them by t.Cleanup;
-// from then on Restart does nothing. Call it before a client is made, so that
-// the client closes first. Inside testing/synctest, call it in the bubble with
-// the bubble's t.
+// after that, Restart does nothing. Call it before a client is made, so that the
+// client closes first. Inside testing/synctest, call it in the bubble with the
+// bubble's t.
 //
 // register adds the services under test. It runs once for each start of each
 // server, restarts included, and may be nil; see also [RegisterEcho]. The kit
-// adds the gRPC health service itself, SERVING for "".
+// itself adds the gRPC health service, with SERVING for "".
 //
-// What cannot be done ends the test by t.Fatalf. A handler that still runs ten
-// seconds after the end of the test is reported by t.Errorf: a handler must
-// return when its context ends.
+// A failure ends the test by t.Fatalf. A handler that still runs ten seconds after
+// the end of the test is reported by t.Errorf: a handler must return when its
+// context ends.
 func NewCluster(t testing.TB, n int, register func(*grpc.Server), opts ...Option) *Cluster {
 	t.Helper()
 
@@ -76,7 +76,7 @@ func NewCluster(t testing.TB, n int, register func(*grpc.Server), opts ...Option
 	return c
 }
 
-// close ends every server, then waits for what they left running.
+// close stops every server, then waits for the goroutines that they left running.
 func (c *Cluster) close() {
 	c.t.Helper()
 
@@ -116,8 +116,8 @@ func (c *Cluster) Names() []string {
 	return names
 }
 
-// Addrs returns the servers' addresses as host:port, in order. They never
-// change. On bufconn they are made up, for example "server0.lbtest:1", and only
+// Addrs returns the servers' addresses as host:port, in order. They never change.
+// On bufconn they are synthetic, for example "server0.lbtest:1", and only
 // [Cluster.Dialer] reaches them.
 func (c *Cluster) Addrs() []string {
 	addrs := make([]string, len(c.servers))
@@ -139,14 +139,14 @@ func (c *Cluster) URLs() []string {
 	return urls
 }
 
-// Target returns the target that lists all servers: "static:///" and their
-// addresses with commas between.
+// Target returns the target that lists all servers: "static:///" followed by their
+// addresses, separated by commas.
 func (c *Cluster) Target() string {
 	return "static:///" + strings.Join(c.Addrs(), ",")
 }
 
-// Server returns server i, 0 to Len()-1. Its methods do what the methods of
-// Cluster do by index.
+// Server returns server i, 0 to Len()-1. Its methods are those of Cluster without
+// the index.
 func (c *Cluster) Server(i int) *Server {
 	c.t.Helper()
 

@@ -10,17 +10,19 @@ import (
 )
 
 const (
-	// backlog is how many connections wait for a hung server, before further
-	// dials wait too.
+	// backlog is how many connections can wait for a hung server before further
+	// dials block.
 	backlog = 128
-	// bufferSize is what a bufconn connection holds each way, in bytes.
+	// bufferSize is the size of a bufconn connection's buffer in each direction, in
+	// bytes.
 	bufferSize = 64 << 10
-	// acceptRetry is the pause after Accept failed for want of resources.
+	// acceptRetry is the pause after Accept failed for lack of resources.
 	acceptRetry = 5 * time.Millisecond
 )
 
-// listener accepts for a process. Like a kernel it completes connections by
-// itself (run), while the server may be too hung to take them (Accept).
+// listener accepts connections for a process. Like a kernel, it completes
+// connections by itself (run), even while the server hangs and does not accept them
+// (Accept).
 type listener struct {
 	inner  net.Listener
 	memory *bufconn.Listener // inner, if on bufconn
@@ -61,7 +63,7 @@ func (l *listener) run() {
 		select {
 		case l.queue <- c:
 		case <-l.closed:
-			_ = c.Close() // the client learns of it all the same
+			_ = c.Close() // the client notices in any case
 
 			return
 		}
@@ -72,19 +74,19 @@ func (l *listener) drain() {
 	for {
 		select {
 		case c := <-l.queue:
-			_ = c.Close() // the client learns of it all the same
+			_ = c.Close() // the client notices in any case
 		default:
 			return
 		}
 	}
 }
 
-// Accept gives the server its next connection, once it is not hung.
+// Accept returns the server's next connection. It waits while the server hangs.
 func (l *listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.queue:
 		if !l.proc.hung.wait(l.closed) {
-			_ = c.Close() // the client learns of it all the same
+			_ = c.Close() // the client notices in any case
 
 			return nil, net.ErrClosed
 		}
@@ -95,7 +97,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close refuses further connections; those that were accepted stay.
+// Close refuses further connections. Accepted connections stay open.
 func (l *listener) Close() error {
 	var err error
 	l.once.Do(func() {
@@ -142,8 +144,8 @@ func (c *conn) pass() error {
 	}
 }
 
-// Read reads. What arrives while the server hangs is held back until it goes
-// on, even if this Read began before.
+// Read reads. Data that arrives while the server hangs is held back until Resume,
+// even if this Read began earlier.
 func (c *conn) Read(b []byte) (int, error) {
 	if err := c.pass(); err != nil {
 		return 0, err
@@ -156,7 +158,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write writes.
+// Write writes, and waits while the server hangs or is partitioned.
 func (c *conn) Write(b []byte) (int, error) {
 	if err := c.pass(); err != nil {
 		return 0, err
@@ -171,7 +173,8 @@ func (c *conn) SetDeadline(t time.Time) error { return c.whileOpen(c.Conn.SetDea
 // SetReadDeadline sets the deadline of Read.
 func (c *conn) SetReadDeadline(t time.Time) error { return c.whileOpen(c.Conn.SetReadDeadline, t) }
 
-// whileOpen keeps a late deadline from undoing the one that dropLocked set.
+// whileOpen calls set unless the connection is closed, so that a late deadline does
+// not replace the one that dropLocked set.
 func (c *conn) whileOpen(set func(time.Time) error, t time.Time) error {
 	s := c.proc.server
 	s.mu.Lock()
@@ -194,8 +197,8 @@ func (c *conn) Close() error {
 	return s.dropLocked(c, !s.aliveLocked(c.proc))
 }
 
-// adopt makes a connection the process's own. It returns nil, and resets the
-// connection, if the process has ended.
+// adopt registers a connection with the running process. It returns nil, and resets
+// the connection, if the process has ended.
 func (s *Server) adopt(l *listener, raw net.Conn) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,7 +206,7 @@ func (s *Server) adopt(l *listener, raw net.Conn) *conn {
 	c := &conn{Conn: raw, proc: l.proc, port: l.port, closed: make(chan struct{})}
 	s.conns[c] = struct{}{}
 	if !s.aliveLocked(l.proc) {
-		_ = s.dropLocked(c, true) // nobody is left to hear of an error
+		_ = s.dropLocked(c, true) // no one is left to receive the error
 
 		return nil
 	}

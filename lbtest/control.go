@@ -7,7 +7,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// Up tells whether server i runs; see [Server.Up].
+// Up reports whether server i runs; see [Server.Up].
 func (c *Cluster) Up(i int) bool { c.t.Helper(); return c.Server(i).Up() }
 
 // Kill ends server i as SIGKILL does; see [Server.Kill].
@@ -25,10 +25,10 @@ func (c *Cluster) Disconnect(i int) { c.t.Helper(); c.Server(i).Disconnect() }
 // Hang stops server i as SIGSTOP does; see [Server.Hang].
 func (c *Cluster) Hang(i int) { c.t.Helper(); c.Server(i).Hang() }
 
-// Resume lets server i go on after Hang; see [Server.Resume].
+// Resume lets server i continue after Hang; see [Server.Resume].
 func (c *Cluster) Resume(i int) { c.t.Helper(); c.Server(i).Resume() }
 
-// Partition cuts server i off the network; see [Server.Partition].
+// Partition cuts server i off from the network; see [Server.Partition].
 func (c *Cluster) Partition(i int) { c.t.Helper(); c.Server(i).Partition() }
 
 // Heal ends a partition of server i; see [Server.Heal].

@@ -2,14 +2,14 @@ package lbtest
 
 import "time"
 
-// counts is what a server has seen since its start or the last ResetCounts.
+// counts holds what a server has counted since its start or the last ResetCounts.
 type counts struct {
 	totalConns int
 	calls      [kinds]int
 	lastCallAt time.Time
 }
 
-// changeLocked wakes those who wait for a count.
+// changeLocked wakes all goroutines that wait for a count.
 func (s *Server) changeLocked() {
 	if s.change != nil {
 		close(s.change)
@@ -24,7 +24,7 @@ func read[T any](s *Server, f func(*Server) T) T {
 	return f(s)
 }
 
-// conns counts the connections to the port of the calls.
+// conns returns the number of connections to the port for calls.
 func conns(s *Server) int {
 	n := 0
 	for c := range s.conns {
@@ -40,20 +40,21 @@ func callsOf(k kind) func(*Server) int {
 	return func(s *Server) int { return s.counts.calls[k] }
 }
 
-// Conns returns how many connections are open, not counting those to ports of
-// their own for health, as the server sees it: a hung
-// server does not see that a client went away.
+// Conns returns how many connections are open, not counting those to separate
+// health ports. It is the server's view: a hung server does not notice that a
+// client has gone.
 func (s *Server) Conns() int { return read(s, conns) }
 
 // TotalConns returns how many connections the server has accepted, not counting
-// those to ports of their own for health, over all restarts, since the start or the last ResetCounts.
+// those to separate health ports, over all restarts, since the start or the last
+// ResetCounts.
 func (s *Server) TotalConns() int {
 	return read(s, func(s *Server) int { return s.counts.totalConns })
 }
 
-// Calls returns how many application calls have arrived, unary and streams,
-// failed or not, since the start or the last ResetCounts. All calls are
-// application calls but those of the health service.
+// Calls returns how many application calls have arrived, unary and streams, failed
+// or not, since the start or the last ResetCounts. Every call is an application
+// call except those of the health service.
 func (s *Server) Calls() int { return read(s, callsOf(applicationCall)) }
 
 // HealthCalls returns how many health Check calls have arrived since the start
@@ -74,8 +75,8 @@ func (s *Server) LastCallAt() time.Time {
 	return read(s, func(s *Server) time.Time { return s.counts.lastCallAt })
 }
 
-// ResetCounts sets all counts and LastCallAt to zero; open connections stay, and
-// so does Conns.
+// ResetCounts sets all counts and LastCallAt to zero. Open connections, and so
+// Conns, do not change.
 func (s *Server) ResetCounts() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,11 +12,11 @@ import (
 
 // Dialer returns the function that connects to a server by its address, for
 // grpc.WithContextDialer and the like. A server that is down refuses with
-// ECONNREFUSED, on bufconn too. A partitioned one keeps the caller waiting
-// until ctx ends or it is healed.
+// ECONNREFUSED, also on bufconn. A dial to a partitioned server waits until ctx
+// ends or the partition is healed.
 //
-// On TCP it passes other addresses on to a [net.Dialer]; on bufconn there are
-// no others, and it returns an error.
+// On TCP, other addresses are dialed by a [net.Dialer]. On bufconn, they are an
+// error.
 func (c *Cluster) Dialer() func(ctx context.Context, addr string) (net.Conn, error) {
 	return func(ctx context.Context, addr string) (net.Conn, error) {
 		if at, ok := c.byAddr[addr]; ok {
@@ -42,7 +42,7 @@ func (c *Cluster) DialOptions() []grpc.DialOption {
 	return opts
 }
 
-// dial connects to the server as it is now.
+// dial connects to the server in its current state.
 func (s *Server) dial(ctx context.Context, port port) (net.Conn, error) {
 	if !s.cut.wait(ctx.Done()) {
 		return nil, s.dialError(port, ctx.Err())
@@ -64,7 +64,7 @@ func (s *Server) dial(ctx context.Context, port port) (net.Conn, error) {
 		return &memoryConn{Conn: conn, remote: memoryAddr(s.addrs[port])}, nil
 	case ctx.Err() != nil:
 		return nil, s.dialError(port, ctx.Err())
-	default: // the listener was closed meanwhile
+	default: // the listener has been closed
 		return nil, s.dialError(port, syscall.ECONNREFUSED)
 	}
 }
@@ -75,8 +75,8 @@ func (s *Server) dialError(port port, err error) error {
 	return &net.OpError{Op: "dial", Net: addr.Network(), Addr: addr, Err: err}
 }
 
-// memoryConn is the client's half of a bufconn connection; its remote address
-// says which server it is.
+// memoryConn is the client's half of a bufconn connection. Its remote address names
+// the server.
 type memoryConn struct {
 	net.Conn
 

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// Full method names of the Echo service, for interceptors and method configs.
+// The full method names of the Echo service, for interceptors and method configs.
 const (
 	EchoMethod  = "/lbtest.Echo/Echo"
 	TicksMethod = "/lbtest.Echo/Ticks"
@@ -22,10 +22,10 @@ const (
 // minTick is the shortest interval that Ticks accepts.
 const minTick = time.Millisecond
 
-// RegisterEcho adds the service lbtest.Echo, for tests that have no stubs of
+// RegisterEcho registers the service lbtest.Echo, for tests that have no stubs of
 // their own: NewCluster(t, 3, lbtest.RegisterEcho). Its methods are Echo, which
-// returns the message it got, and Ticks, which sends 0, 1, 2 and so on, one
-// number an interval, until the call ends. [Echo], [ServedBy] and [Ticks] call
+// returns the message that it received, and Ticks, which sends 0, 1, 2 and so on,
+// one number per interval, until the call ends. [Echo], [ServedBy] and [Ticks] call
 // it.
 func RegisterEcho(srv *grpc.Server) { srv.RegisterService(&echoService, nil) }
 
@@ -73,8 +73,8 @@ func handleTicks(_ any, stream grpc.ServerStream) error {
 	}
 }
 
-// Echo calls the Echo service and returns what it answered, which is message.
-// The error is that of the call.
+// Echo calls the Echo service and returns its answer, which is message. The error
+// is that of the call.
 func Echo(ctx context.Context, cc grpc.ClientConnInterface, message string, opts ...grpc.CallOption) (string, error) {
 	out := new(wrapperspb.StringValue)
 	if err := cc.Invoke(ctx, EchoMethod, wrapperspb.String(message), out, opts...); err != nil {
@@ -84,9 +84,9 @@ func Echo(ctx context.Context, cc grpc.ClientConnInterface, message string, opts
 	return out.GetValue(), nil
 }
 
-// ServedBy calls the Echo service and returns the name of the server that
-// answered. The error is that of the call, or says that the answer did not name
-// its server, as one from outside a [Cluster].
+// ServedBy calls the Echo service and returns the name of the server that answered.
+// The error is that of the call, or reports that the answer did not name its
+// server, which happens with a server that is not part of a [Cluster].
 func ServedBy(ctx context.Context, cc grpc.ClientConnInterface, opts ...grpc.CallOption) (string, error) {
 	var header metadata.MD
 	all := append([]grpc.CallOption{grpc.Header(&header)}, opts...)
@@ -102,8 +102,8 @@ func ServedBy(ctx context.Context, cc grpc.ClientConnInterface, opts ...grpc.Cal
 }
 
 // Ticks opens the stream of the Echo service that sends 0, 1, 2 and so on: the
-// first at once, then one an interval, until ctx ends. The server rejects an
-// interval under a millisecond with INVALID_ARGUMENT, which the first Recv
+// first at once, then one per interval, until ctx ends. The server rejects an
+// interval below one millisecond with INVALID_ARGUMENT, which the first Recv
 // returns.
 func Ticks(
 	ctx context.Context, cc grpc.ClientConnInterface, interval time.Duration, opts ...grpc.CallOption,

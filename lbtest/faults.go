@@ -7,7 +7,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// fault is what is wrong with the calls of one kind. Its zero value is nothing.
+// fault is the fault of one kind of calls. The zero value is no fault.
 type fault struct {
 	code    codes.Code // OK: no failure
 	message string
@@ -15,10 +15,10 @@ type fault struct {
 }
 
 // Hang stops the server as SIGSTOP does: connections stay open, but the server
-// reads and writes nothing more and starts no call. New connections succeed, up
-// to 128 that wait, and get no answer. Calls that arrived go on inside the
-// server, but nobody hears from them before Resume. A server that hangs stays
-// so; one that is down is a mistake of the test, reported by t.Errorf.
+// reads and writes nothing more and starts no call. Up to 128 new connections
+// succeed and wait, and get no answer. Calls that have arrived continue inside the
+// server, but send nothing before Resume. Hang does nothing if the server hangs
+// already. If the server is down, it reports an error by t.Errorf.
 func (s *Server) Hang() {
 	s.t.Helper()
 	s.mu.Lock()
@@ -32,8 +32,8 @@ func (s *Server) Hang() {
 	s.run.hung.shut()
 }
 
-// Resume lets a hung server go on as SIGCONT does: it reads what has arrived
-// and answers late. Otherwise it does nothing.
+// Resume lets a hung server continue as SIGCONT does: the server reads what has
+// arrived and answers late. If the server does not hang, Resume does nothing.
 func (s *Server) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,19 +42,20 @@ func (s *Server) Resume() {
 	}
 }
 
-// Partition cuts the network between the server and its clients: nothing
-// arrives on either side, and neither learns that the other closed a
-// connection. A dial by [Cluster.Dialer] waits until it gives up. A dial that
-// goes round the Dialer, on TCP, succeeds and then gets no answer: the kernel is
-// not part of the game.
+// Partition cuts the network between the server and its clients: nothing arrives on
+// either side, and neither side notices that the other has closed a connection. A
+// dial by [Cluster.Dialer] waits until its context ends. On TCP, a dial that
+// bypasses the Dialer succeeds and then gets no answer, since the kernel takes no
+// part in the emulation.
 func (s *Server) Partition() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cut.shut()
 }
 
-// Heal ends a partition. What was sent meanwhile arrives now, as TCP repeats
-// what was lost. Otherwise it does nothing.
+// Heal ends a partition. Data that was sent during the partition arrives now, as
+// TCP retransmits what was lost. If the server is not partitioned, Heal does
+// nothing.
 func (s *Server) Heal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,9 +66,9 @@ func (s *Server) Heal() {
 	s.cut.open()
 }
 
-// SetServing sets what the health service says of one service, "" being the
-// server as a whole: SERVING or NOT_SERVING. It is pushed to whoever watches,
-// and survives Restart.
+// SetServing sets the health status of a service to SERVING or NOT_SERVING; "" is
+// the server as a whole. The status is pushed to all health watches, and survives
+// Restart.
 func (s *Server) SetServing(service string, serving bool) {
 	s.t.Helper()
 	status := healthpb.HealthCheckResponse_NOT_SERVING
@@ -120,8 +121,7 @@ func (s *Server) FailHealthCalls(code codes.Code, message string) {
 	s.fail("FailHealthCalls", healthCheck, code, message)
 }
 
-// FailHealthWatches is FailCalls for health Watch calls. Those that are open
-// stay so.
+// FailHealthWatches is FailCalls for new health Watch calls. Open ones continue.
 func (s *Server) FailHealthWatches(code codes.Code, message string) {
 	s.t.Helper()
 	s.fail("FailHealthWatches", healthWatch, code, message)

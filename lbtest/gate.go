@@ -2,9 +2,9 @@ package lbtest
 
 import "sync/atomic"
 
-// gate holds back whoever passes while it is shut. Its zero value is open. It
-// waits on channels only, so a bubble of testing/synctest counts a goroutine at
-// a shut gate as durably blocked. Safe for concurrent use.
+// gate blocks goroutines while it is shut. Its zero value is open. It waits on
+// channels only, so a testing/synctest bubble counts a goroutine at a shut gate as
+// durably blocked. It is safe for concurrent use.
 type gate struct {
 	opened atomic.Pointer[chan struct{}] // nil while open; closed by open
 }
@@ -15,7 +15,7 @@ func (g *gate) shut() {
 	g.opened.CompareAndSwap(nil, &opened)
 }
 
-// open lets all who wait pass; an open gate stays as it is.
+// open releases all waiting goroutines; an open gate stays as it is.
 func (g *gate) open() {
 	if opened := g.opened.Swap(nil); opened != nil {
 		close(*opened)

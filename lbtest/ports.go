@@ -14,7 +14,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// port is what a server listens for at an address.
+// port is the purpose of an address that a server listens on.
 type port = int
 
 const (
@@ -30,7 +30,7 @@ type place struct {
 	port   port
 }
 
-// ports are those that each server has.
+// ports returns the ports that each server has.
 func (o *options) ports() []port {
 	list := []port{callPort}
 	if o.healthPort {
@@ -51,10 +51,10 @@ type service struct {
 	http *http.Server
 }
 
-// build makes what serves a port.
+// build returns the service of a port.
 func (p *process) build(port port) *service {
 	if port == pagePort {
-		quiet := slog.NewLogLogger(slog.DiscardHandler, 0) // that a client hangs up is what tests are about
+		quiet := slog.NewLogLogger(slog.DiscardHandler, 0) // clients that disconnect are expected in tests
 
 		return &service{proc: p, http: &http.Server{
 			Handler: http.HandlerFunc(p.page), ReadHeaderTimeout: time.Minute, ErrorLog: quiet,
@@ -120,13 +120,13 @@ func (s *service) finish() {
 	}
 }
 
-// abandon lets go of a service that never served. It may be asked of none.
+// abandon closes a service that never served. It may be called on nil.
 func (s *service) abandon() {
 	if s == nil {
 		return
 	}
 	if s.lis != nil {
-		_ = s.lis.Close() // nobody has used it
+		_ = s.lis.Close() // it has not been used
 	}
 	s.stop()
 }
@@ -134,7 +134,7 @@ func (s *service) abandon() {
 // page answers a request for the health page.
 func (p *process) page(w http.ResponseWriter, r *http.Request) {
 	if _, err := p.count(healthPage); err != nil {
-		w.WriteHeader(http.StatusServiceUnavailable) // nobody hears it
+		w.WriteHeader(http.StatusServiceUnavailable) // it reaches no client
 
 		return
 	}
@@ -149,9 +149,8 @@ func (p *process) page(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(code)
 }
 
-// HealthAddr returns the address, as host:port, of the port that the health service
-// has for itself, or "" if the cluster was not made [WithHealthPort]. It never
-// changes.
+// HealthAddr returns the address, as host:port, of the separate port of the health
+// service, or "" if the cluster was not made [WithHealthPort]. It never changes.
 func (s *Server) HealthAddr() string { return s.addrs[healthPort] }
 
 // HealthPageURL returns the URL of the health page, or "" if the cluster was not

@@ -67,28 +67,28 @@ func (s *Server) scheme() string {
 	return "http://"
 }
 
-// HasTLS tells whether the server was made [WithTLS].
+// HasTLS reports whether the server was made [WithTLS].
 func (s *Server) HasTLS() bool { return s.identity.Load() != nil }
 
 // URL returns the server's address as "https://host:port", or "http://host:port"
 // without TLS. It never changes.
 func (s *Server) URL() string { return s.scheme() + s.Addr() }
 
-// CA returns the authority that the server's certificate is from. A server without
+// CA returns the authority that issued the server's certificate. A server without
 // TLS ends the test by t.Fatalf.
 func (s *Server) CA() *CA { s.t.Helper(); return s.mustIdentity("CA").ca }
 
-// ClientCert makes a certificate for a client of the server, of the server's own
-// authority. A server without TLS ends the test by t.Fatalf.
+// ClientCert returns a client certificate of the server's own authority. A server
+// without TLS ends the test by t.Fatalf.
 func (s *Server) ClientCert() KeyPair {
 	s.t.Helper()
 
 	return s.mustIdentity("ClientCert").ca.Issue("client of " + s.name)
 }
 
-// RotateCA gives the server a new authority, with a new certificate, and makes it
-// want client certificates of that. It is about new connections; those that exist
-// stay. A server without TLS ends the test by t.Fatalf.
+// RotateCA replaces the server's authority and certificate by new ones, and makes
+// it require client certificates of the new authority. This applies to new
+// connections; existing ones stay. A server without TLS ends the test by t.Fatalf.
 func (s *Server) RotateCA() {
 	s.t.Helper()
 	s.mustIdentity("RotateCA")
@@ -106,25 +106,25 @@ func (s *Server) mustIdentity(method string) *identity {
 	return id
 }
 
-// Token returns the token that calls must have, or "" if they need none: a random
-// one after [WithTokens], or that of SetToken.
+// Token returns the token that calls must carry, or "" if they need none. It is a
+// random one after [WithTokens], or that of SetToken.
 func (s *Server) Token() string { return read(s, func(s *Server) string { return s.token }) }
 
-// SetToken changes the token that calls must have: "authorization: Bearer <token>";
-// "" for none.
+// SetToken changes the token that calls must carry as "authorization: Bearer
+// <token>". After SetToken(""), they need none.
 func (s *Server) SetToken(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.token = token
 }
 
-// TokensSeen returns the different tokens that calls have had, right or wrong, on
-// any port, over all restarts: the first 1000 of them, in order.
+// TokensSeen returns the distinct tokens that calls have carried, valid or not, on
+// any port and over all restarts: the first 1000, in order of arrival.
 func (s *Server) TokensSeen() []string {
 	return read(s, func(s *Server) []string { return slices.Clone(s.seen) })
 }
 
-// sawToken notes the token of an authorization header and returns it.
+// sawToken records the token of an authorization header and returns it.
 func (s *Server) sawToken(authorization string) string {
 	token := strings.TrimPrefix(authorization, "Bearer ")
 	s.mu.Lock()
@@ -136,7 +136,7 @@ func (s *Server) sawToken(authorization string) string {
 	return token
 }
 
-// authorize looks at the token of a call.
+// authorize checks the token of a call.
 func (s *Server) authorize(ctx context.Context) error {
 	has := ""
 	for _, value := range metadata.ValueFromIncomingContext(ctx, "authorization") {

@@ -24,7 +24,7 @@ import (
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
-// trusting gives credentials that trust an authority, with these certificates of
+// trusting returns credentials that trust an authority, with these certificates of
 // the client's own.
 func trusting(t *testing.T, ca *lbtest.CA, own ...lbtest.KeyPair) grpc.DialOption {
 	t.Helper()

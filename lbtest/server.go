@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// portTimeout is how long Restart waits for a port that another program
-	// took meanwhile; portRetry is the pause between its attempts.
+	// portTimeout is how long Restart waits for a port that another program has
+	// taken; portRetry is the pause between its attempts.
 	portTimeout = 2 * time.Second
 	portRetry   = 10 * time.Millisecond
 )
@@ -29,7 +29,7 @@ const (
 type Server struct {
 	t        testing.TB
 	name     string
-	addrs    [ports]string // set by the first start; empty for a port that it has not
+	addrs    [ports]string // set by the first start; empty for a port that it does not have
 	register func(*grpc.Server)
 	set      *options
 	health   *health.Server           // outlives the processes; nil by WithoutHealth
@@ -38,8 +38,8 @@ type Server struct {
 	cut        gate // shut while partitioned; survives restarts, as a network does
 	goroutines sync.WaitGroup
 
-	// mu guards what follows. Nothing waits under it, and of other locks only
-	// those inside a connection or a listener are taken under it.
+	// mu guards the fields below. Nothing blocks while it is held, and the only
+	// locks acquired then are those inside a connection or a listener.
 	mu     sync.Mutex
 	run    *process // nil while down
 	closed bool     // the test is over
@@ -49,13 +49,13 @@ type Server struct {
 	counts counts
 	token  string        // that calls must have; empty for none
 	seen   []string      // tokens that calls have had
-	change chan struct{} // closed at the next change; nil if nobody waits
+	change chan struct{} // closed at the next change; nil if no goroutine waits
 }
 
 // process is one life of a server, from its start to its end.
 type process struct {
 	server *Server
-	ports  [ports]*service // nil for a port that it has not
+	ports  [ports]*service // nil for a port that it does not have
 	hung   gate
 	ended  chan struct{} // closed by endLocked
 }
@@ -86,7 +86,7 @@ func newServer(t testing.TB, index int, register func(*grpc.Server), set *option
 	return s
 }
 
-// start ends the process that runs, if any, and starts a new one.
+// start ends the running process, if any, and starts a new one.
 func (s *Server) start() error {
 	p := &process{server: s, ended: make(chan struct{})}
 	for _, port := range s.set.ports() {
@@ -116,7 +116,7 @@ func (s *Server) start() error {
 	return nil
 }
 
-// listenLocked makes the listeners, unless the test is over.
+// listenLocked opens the listeners, unless the test is over.
 func (p *process) listenLocked() error {
 	s := p.server
 	for port, service := range p.ports {
@@ -147,10 +147,10 @@ func (s *Server) listen(addr string) (net.Listener, error) {
 	}
 }
 
-// aliveLocked tells whether p is the process that runs.
+// aliveLocked reports whether p is the running process.
 func (s *Server) aliveLocked(p *process) bool { return s.run == p }
 
-// endLocked ends the process that runs, if any, as SIGKILL would.
+// endLocked ends the running process, if any, as SIGKILL would.
 func (s *Server) endLocked() {
 	p := s.run
 	if p == nil {
@@ -166,7 +166,7 @@ func (s *Server) endLocked() {
 		}
 	}
 	for c := range s.conns {
-		_ = s.dropLocked(c, true) // the client learns of it all the same
+		_ = s.dropLocked(c, true) // the client notices in any case
 	}
 }
 
@@ -185,7 +185,7 @@ func (s *Server) Name() string { return s.name }
 // Addr returns the server's address as host:port. It never changes.
 func (s *Server) Addr() string { return s.addrs[callPort] }
 
-// Up tells whether the server runs, hung or not.
+// Up reports whether the server runs, hung or not.
 func (s *Server) Up() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,21 +193,20 @@ func (s *Server) Up() bool {
 	return s.run != nil
 }
 
-// Kill ends the server as SIGKILL does: it closes the listener and all
-// connections at once, on TCP with a reset, so that calls in flight fail and
-// new connections are refused. Handlers see their context end. A server that is
-// down stays down.
+// Kill ends the server as SIGKILL does: it closes the listener and all connections
+// at once, on TCP with a reset, so that calls in flight fail and new connections
+// are refused. The contexts of handlers are cancelled. A server that is down stays
+// down.
 func (s *Server) Kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endLocked()
 }
 
-// Stop ends the server gracefully: it refuses new connections, sends GOAWAY,
-// and returns when all calls have ended. As with any grpc-go server, a health
-// Watch is such a call; a client by the rules ends it at GOAWAY. A hung server
-// cannot stop before Resume. Kill cuts a Stop short. A server that is down
-// stays down.
+// Stop ends the server gracefully: it refuses new connections, sends GOAWAY, and
+// returns when all calls have ended. As with any grpc-go server, a health Watch is
+// such a call; a conforming client ends it at GOAWAY. A hung server cannot stop
+// before Resume. Kill cuts a Stop short. A server that is down stays down.
 func (s *Server) Stop() {
 	s.mu.Lock()
 	p := s.run
@@ -228,11 +227,11 @@ func (s *Server) Stop() {
 	}
 }
 
-// Restart starts the server again at the same address, after Kill if it runs.
-// The new process does not hang. All else is as last set: health statuses
-// (SERVING unless SetServing or SetHealthStatus said otherwise), latency,
-// failures, partition and counts. On TCP, if another program has taken the
-// port, it tries for two seconds and then reports by t.Errorf.
+// Restart starts the server again at the same address; if it runs, it is killed
+// first. The new process does not hang. Everything else is as last set: health
+// statuses (SERVING unless SetServing or SetHealthStatus said otherwise), latency,
+// failures, partition and counts. On TCP, if another program has taken the port, it
+// tries for two seconds and then reports an error by t.Errorf.
 func (s *Server) Restart() {
 	s.t.Helper()
 
@@ -251,12 +250,12 @@ func (s *Server) Restart() {
 	}
 }
 
-// Disconnect closes all connections abruptly, as Kill does, and goes on
-// listening.
+// Disconnect closes all connections abruptly, as Kill does, and continues to
+// listen.
 func (s *Server) Disconnect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		_ = s.dropLocked(c, true) // the client learns of it all the same
+		_ = s.dropLocked(c, true) // the client notices in any case
 	}
 }

@@ -6,13 +6,14 @@ import (
 	"net/http"
 )
 
-// maxForm bounds what an action may send, in bytes.
+// maxForm bounds the body of an action's request, in bytes.
 const maxForm = 4 << 10
 
-// crossOrigin refuses what a browser says comes from another origin.
+// crossOrigin refuses requests that a browser marks as coming from another origin.
 var crossOrigin http.CrossOriginProtection
 
-// act drains an endpoint, undrains it, or switches to it, and leads back to the page.
+// act drains an endpoint, undrains it, or switches to it, and redirects to the
+// page.
 func (p *Page) act(w http.ResponseWriter, r *http.Request) {
 	if err := crossOrigin.Check(r); err != nil {
 		refuse(w, http.StatusForbidden, err.Error())
@@ -44,8 +45,9 @@ func (p *Page) act(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusConflict, err.Error())
 		return
 	}
-	p.look() // so that the page that follows shows it
-	// An address that is a query alone stands for the page itself, wherever it is.
+	p.look() // so that the page shows the result
+	// A URL that consists only of a query refers to the page itself, wherever it is
+	// mounted.
 	w.Header().Set("Location", "?")
 	w.WriteHeader(http.StatusSeeOther)
 }

@@ -11,22 +11,22 @@ import (
 // board is the client as the page shows it. Page.mu guards it.
 type board struct {
 	status report.Status
-	// looked is when the status was taken, and took how long that lasted.
+	// looked is when the status was taken, and took is how long that lasted.
 	looked time.Time
 	took   time.Duration
-	// rendering is how long the live viewers have kept it busy since then.
+	// rendering is the time spent on rendering for live viewers since then.
 	rendering time.Duration
-	// version counts the looks, so that a viewer can be sent what is new.
+	// version counts the looks, so that a viewer can be sent only what is new.
 	version uint64
 
 	rows   []*row // in the order of the list
 	byName map[string]*row
-	named  int // how many rows there have been
+	named  int // how many rows have been added so far
 
 	events []report.Event // the newest, oldest first
 }
 
-// learn takes in events, each once however often it is told.
+// learn adds events. An event that is known already is ignored.
 func (b *board) learn(events []report.Event, now time.Time) {
 	newest := uint64(0)
 	if n := len(b.events); n > 0 {
@@ -44,7 +44,7 @@ func (b *board) learn(events []report.Event, now time.Time) {
 		case report.EventSwitch:
 			b.use(e.Switch.From, history.Span{From: e.At, State: useStandby}, now)
 			b.use(e.Switch.To, history.Span{From: e.At, State: useActive}, now)
-		default: // the list of events has them all
+		default: // the list of events holds them all
 		}
 	}
 	if extra := len(b.events) - keptEvents; extra > 0 {
@@ -52,7 +52,7 @@ func (b *board) learn(events []report.Event, now time.Time) {
 	}
 }
 
-// use notes that an endpoint became the active, or ceased to be it.
+// use records that an endpoint became the active one, or no longer is.
 func (b *board) use(name string, n history.Span, now time.Time) {
 	if name != "" {
 		r := b.row(name)
@@ -60,8 +60,8 @@ func (b *board) use(name string, n history.Span, now time.Time) {
 	}
 }
 
-// row gives the row of the endpoint with this name, a new one if there is none:
-// an event may come before the status that has its endpoint.
+// row returns the row of the endpoint with this name, and adds it if there is none:
+// an event may arrive before the status that lists its endpoint.
 func (b *board) row(name string) *row {
 	r := b.byName[name]
 	if r == nil {
@@ -75,7 +75,7 @@ func (b *board) row(name string) *row {
 	return r
 }
 
-// look takes the status anew.
+// look takes a new status.
 func (b *board) look(source Source) {
 	began := time.Now()
 	b.status, b.looked = source.Status(), began
@@ -98,7 +98,7 @@ func (b *board) look(source Source) {
 	b.took = time.Since(began)
 }
 
-// forget drops what was remembered for the live viewers.
+// forget drops the rows rendered for the live viewers.
 func (b *board) forget() {
 	for _, r := range b.rows {
 		r.html = ""

@@ -77,7 +77,7 @@ func (s served) call(t *testing.T) {
 	t.Cleanup(func() { cancel(); <-done })
 }
 
-// state is the script that gives the word which the page shows for an endpoint.
+// state is the script that returns the word that the page shows for an endpoint.
 func state(name string) string {
 	return `([...document.querySelectorAll("#rows tr")].find(r => r.querySelector("strong").textContent === "` + name +
 		`")?.querySelector(".state").textContent ?? "")`
@@ -157,7 +157,7 @@ func TestTheKeyboardDrainsAnEndpointAndKeepsItsPlace(t *testing.T) {
 	require.Eventually(t, func() bool { return s.client.Status().Endpoints[1].Drained }, testkit.Patience, time.Millisecond)
 
 	tabTo("Undrain seq2")
-	require.NoError(t, s.client.Undrain("seq2")) // by somebody else
+	require.NoError(t, s.client.Undrain("seq2")) // by another user
 	b.wait(state("seq2") + ` === "healthy"`)
 	assert.Equal(t, "Drain seq2", b.text(focused), "the focus stays on the button")
 	assert.Empty(t, b.do(command{Do: "complaints"}))

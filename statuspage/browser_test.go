@@ -69,7 +69,7 @@ func startBrowser(t *testing.T) *browser {
 	return b
 }
 
-// answer gives the driver's next answer; an error ends the test.
+// answer returns the driver's next answer; an error ends the test.
 func (b *browser) answer() any {
 	b.t.Helper()
 	require.True(b.t, b.answers.Scan(), "the driver has ended")
@@ -104,7 +104,7 @@ func (b *browser) wait(script string) {
 	b.do(command{Do: "wait", Script: script, Timeout: int(testkit.Patience.Milliseconds())})
 }
 
-// text gives what an expression of JavaScript is, which must be a string.
+// text returns the value of a JavaScript expression, which must be a string.
 func (b *browser) text(script string) string {
 	b.t.Helper()
 	text, ok := b.do(command{Do: "eval", Script: script}).(string)

@@ -4,36 +4,37 @@
 // # Why
 //
 // The first question in production is "which endpoint, and why". The page answers
-// it in five seconds, on a phone too, with the same words as errors, logs, metrics
-// and events:
+// it at a glance, on a phone too, with the same words as errors, logs, metrics and
+// events:
 //
 //	page := statuspage.Handler(client)
 //	defer page.Close()
 //	mux.Handle("/debug/endpoints", page)
 //
-// It follows the client by server-sent events, and is a plain page without
-// JavaScript. Every address is a query of the one path on which it is mounted:
+// The page is updated by server-sent events. Without JavaScript it is a plain page
+// that reloads. Every address is a query of the one path on which it is mounted:
 //
 //	?show=all|STATE         all endpoints, or those in one state
-//	?explain=NAME           why the endpoint with this name is picked, or is not
-//	?format=json|text       the same for programs and for terminals; of all
-//	                        endpoints, whatever ?show says
+//	?explain=NAME           why the endpoint with this name is picked or not picked
+//	?format=json|text       the same for programs and for terminals, always for all
+//	                        endpoints, regardless of ?show
 //
 // # Guard it
 //
-// The page shows names, addresses, and what servers say in their errors. It holds
-// no secret, changes nothing, and asks nobody who they are: serve it on an
-// internal port, or behind what guards your other debug pages. That holds the more
-// with WithActions, which adds buttons that drain endpoints and switch.
+// The page shows names, addresses, and the error messages of servers. It contains
+// no secret, changes nothing, and does not authenticate its viewers: serve it on an
+// internal port, or behind the protection of your other debug pages. This matters
+// even more with WithActions, which adds buttons that drain endpoints and switch.
 //
 // # Defaults
 //
-// The page asks the client for its status once a second, and when an event comes,
-// and takes at most 2 % of a processor for it while nobody looks: with many
-// endpoints it asks less often. It remembers 15 minutes: the states of each endpoint
-// (64 at most) and when it was the active, and the longest round trip of its probes in every 15 seconds. It
-// shows 250 endpoints, of a longer list those first that are not healthy, unless it
-// is asked for all; and the newest 50 events. At most 32 viewers are live at a
-// time. A viewer who reads too slowly skips what lies between, and one who takes
-// longer than 10 s to read anything is let go.
+// The page asks the client for its status once a second and at each event. This
+// takes at most 2 % of a processor while the page has no viewers: with many
+// endpoints it asks less often. It remembers 15 minutes: the states of each
+// endpoint (64 at most) and when it was the active one, and the longest round trip
+// of its probes in every 15 seconds. It shows 250 endpoints, unless it is asked for
+// all; of a longer list, those that are not healthy come first. It shows the newest
+// 50 events. At most 32 viewers are live at a time. A viewer that reads too slowly
+// skips intermediate updates, and one that takes longer than 10 s to read an update
+// is disconnected.
 package statuspage

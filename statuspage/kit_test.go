@@ -148,7 +148,7 @@ func (f *fake) looked() int {
 	return f.looks
 }
 
-// names gives n names.
+// names returns n names.
 func names(n int) []string {
 	list := make([]string, n)
 	for i := range list {
@@ -157,7 +157,7 @@ func names(n int) []string {
 	return list
 }
 
-// replicas makes a fake of endpoints of which one at a time is the active.
+// replicas makes a fake of endpoints of which one at a time is active.
 func replicas(active int, names ...string) *fake {
 	f := newFake(names...)
 	f.status.Policy = "active_passive"
@@ -166,7 +166,7 @@ func replicas(active int, names ...string) *fake {
 	return f
 }
 
-// switchTo makes an endpoint the active, and the event of it.
+// switchTo makes an endpoint the active one, and adds the event.
 func (f *fake) switchTo(i int, why report.Reason) {
 	f.change(func(s *report.Status) {
 		fo := *s.Failover

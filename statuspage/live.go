@@ -12,38 +12,38 @@ import (
 )
 
 const (
-	// beat is the longest time without a word to a viewer, so that proxies keep the
-	// connection, and both ends find out if it is gone.
+	// beat is the longest time in which nothing is sent to a viewer, so that proxies
+	// keep the connection and both ends notice if it is lost.
 	beat = 15 * time.Second
-	// writeLimit is how long a viewer may take to read what is sent.
+	// writeLimit is how long a viewer may take to read an update.
 	writeLimit = 10 * time.Second
 )
 
-// frame is what a viewer is sent at one time: the parts of the page that are not
-// any more as it has them.
+// frame is one update for a viewer: the parts of the page that have changed since
+// its last one.
 type frame struct {
 	// Now is the server's clock, in milliseconds.
 	Now int64 `json:"now"`
-	// HTML has parts by their ids.
+	// HTML holds the changed parts by their ids.
 	HTML map[string]string `json:"html,omitempty"`
-	// Order has the ids of all rows, in order, if they are not those of before;
-	// none is a change, too.
+	// Order holds the ids of all rows, in order, if they have changed. An empty list
+	// is a change, too.
 	Order []string `json:"order,omitzero"`
-	// Say is for screen readers.
+	// Say is the text for screen readers.
 	Say string `json:"say,omitempty"`
 }
 
-// viewer is one who follows the page live.
+// viewer is a client that follows the page live.
 type viewer struct {
 	query query
-	since uint64            // the board's version that it has
+	since uint64            // the version of the board that it has
 	order []string          // the rows that it has
-	parts map[string]string // what it has besides
+	parts map[string]string // the other parts that it has
 	say   string
 }
 
-// since names a version of the board, so that one who comes back needs to be sent
-// only what has changed.
+// since returns the name of a version of the board, so that a viewer that
+// reconnects is sent only what has changed.
 func (p *Page) since(version uint64) string { return p.epoch + "-" + strconv.FormatUint(version, 10) }
 
 func (p *Page) parseSince(text string) uint64 {
@@ -55,8 +55,8 @@ func (p *Page) parseSince(text string) uint64 {
 	return n
 }
 
-// live sends the page's changes as server-sent events, until the viewer goes, or
-// the page or the client ends.
+// live sends the page's changes as server-sent events, until the viewer disconnects
+// or the page or the client ends.
 func (p *Page) live(w http.ResponseWriter, r *http.Request, q query) {
 	if r.Method == http.MethodHead {
 		return
@@ -68,7 +68,7 @@ func (p *Page) live(w http.ResponseWriter, r *http.Request, q query) {
 	}
 	defer p.leave()
 	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx is to pass each event on
+	w.Header().Set("X-Accel-Buffering", "no") // makes nginx forward each event at once
 	out := stream{control: http.NewResponseController(w), w: w}
 	defer out.done()
 	since := r.Header.Get("Last-Event-ID")
@@ -102,7 +102,7 @@ func (p *Page) live(w http.ResponseWriter, r *http.Request, q query) {
 	}
 }
 
-// enter counts a viewer, if there is room.
+// enter counts a viewer and reports whether there is room for it.
 func (p *Page) enter() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -127,12 +127,12 @@ func (p *Page) event(text []byte, version uint64, f *frame) []byte {
 	var data bytes.Buffer
 	encoder := json.NewEncoder(&data) // ends with a line break, and has no other
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(f) //nolint:errchkjson // strings and numbers always can be
+	_ = encoder.Encode(f) //nolint:errchkjson // strings and numbers can always be encoded
 	return fmt.Appendf(text, "id: %s\ndata: %s\n", p.since(version), data.Bytes())
 }
 
-// frame gives what is new to a viewer, nil if nothing is, a channel that is closed
-// when there may be more, and whether there will be none.
+// frame returns what is new to a viewer, or nil if nothing is; a channel that is
+// closed when there may be more; and whether this was the last frame.
 func (p *Page) frame(v *viewer) (f *frame, changed <-chan struct{}, ended bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -184,8 +184,8 @@ type stream struct {
 	w       http.ResponseWriter
 }
 
-// send writes and flushes. A viewer who does not read in time is let go. (Where the
-// server's writer knows no deadline, its own holds.)
+// send writes and flushes. A viewer that does not read in time is disconnected. If
+// the server's writer supports no deadline, the server's own timeout applies.
 func (s stream) send(text []byte) error {
 	_ = s.control.SetWriteDeadline(time.Now().Add(writeLimit))
 	if _, err := s.w.Write(text); err != nil {
@@ -194,5 +194,5 @@ func (s stream) send(text []byte) error {
 	return s.control.Flush()
 }
 
-// done takes the deadline away from a connection that may serve other requests.
+// done removes the deadline from a connection that may serve further requests.
 func (s stream) done() { _ = s.control.SetWriteDeadline(time.Time{}) }

@@ -92,7 +92,7 @@ func (f *follower) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// newest gives the frames, and forgets them.
+// newest returns the frames, and forgets them.
 func (f *follower) newest() []frame {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -8,23 +8,25 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Source is what the page shows. A *cantonlb.Client is one.
+// Source supplies what the page shows. A *cantonlb.Client implements it.
 type Source interface {
-	// Status gives a snapshot.
+	// Status returns a snapshot.
 	Status() report.Status
-	// Events gives the newest events, oldest first.
+	// Events returns the newest events, oldest first.
 	Events() []report.Event
-	// Subscribe follows the events to come, until ctx or the client ends.
+	// Subscribe returns the events from now on, until ctx or the client ends.
 	Subscribe(ctx context.Context) iter.Seq[report.EventBatch]
 }
 
-// Actions is what the buttons of WithActions do. A *cantonlb.Client is one.
+// Actions performs the actions of the buttons of WithActions. A *cantonlb.Client
+// implements it.
 type Actions interface {
 	// Drain takes the endpoint with this name out of rotation.
 	Drain(name string) error
-	// Undrain puts it back.
+	// Undrain puts the endpoint with this name back into rotation.
 	Undrain(name string) error
-	// Switch makes it the active one, where one endpoint at a time is.
+	// Switch makes the endpoint with this name the active one, with the policy
+	// active_passive.
 	Switch(ctx context.Context, name string) error
 }
 
@@ -36,17 +38,17 @@ var (
 // Option changes the page.
 type Option func(*Page)
 
-// WithTitle gives the page a heading, for programs with more than one client.
+// WithTitle sets the page's heading, for programs with more than one client.
 // Default "Endpoints".
 func WithTitle(title string) Option { return func(p *Page) { p.title = title } }
 
-// WithActions adds buttons that drain and undrain endpoints, and with the policy
-// active_passive make an endpoint that stands by the active one. Whoever may open the
-// page may then press them, so guard it: the page itself knows no users.
+// WithActions adds buttons that drain and undrain endpoints, and, with the policy
+// active_passive, make a standby endpoint the active one. Everyone who can open the
+// page can press them, so guard it: the page itself does not authenticate users.
 //
-// They are POST requests that must come from the page itself. Two checks see to
-// that. http.CrossOriginProtection refuses what a browser says comes from another
-// origin; but it lets pass what says nothing, as old browsers and programs do. A
-// random token, new with each Handler and written into the page's forms, covers
-// those: another origin cannot read it.
+// They send POST requests, which must come from the page itself. Two checks ensure
+// that. http.CrossOriginProtection refuses requests that a browser marks as coming
+// from another origin, but it accepts requests without such a mark, as old browsers
+// and programs send them. A random token covers those: it is new with each Handler
+// and part of the page's forms, and another origin cannot read it.
 func WithActions(a Actions) Option { return func(p *Page) { p.actions = a } }

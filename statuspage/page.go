@@ -14,47 +14,49 @@ const (
 	sampleEvery = time.Second
 	// leastPause is the time between two looks, whatever happens.
 	leastPause = 100 * time.Millisecond
-	// A look may take one part in so many of the time.
+	// idleShare bounds the cost of looks: they take at most one part in idleShare of
+	// the time.
 	idleShare    = 50
 	watchedShare = 5
-	// freshShare: a look that took a while is good for so many times as long, for
-	// those who ask for the page meanwhile.
+	// freshShare is how many times its own duration a look stays valid for requests
+	// that arrive in the meantime.
 	freshShare = 10
-	// maxViewers bounds how many follow the page live.
+	// maxViewers bounds how many viewers follow the page live.
 	maxViewers = 32
 	// keptEvents is how many events the page lists.
 	keptEvents = 50
 )
 
-// Page is the http.Handler that Handler makes. Its methods are safe for concurrent
-// use.
+// Page is the http.Handler that Handler returns. Its methods are safe for
+// concurrent use.
 type Page struct {
 	source  Source
 	title   string
 	actions Actions // nil: none
-	token   string  // what an action's form must hold
-	epoch   string  // tells this Page's versions from another's
+	token   string  // the token that an action's form must contain
+	epoch   string  // distinguishes this Page's versions from another's
 
 	ctx    context.Context //nolint:containedctx // the page's own life, which Close ends
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	poke   chan struct{} // capacity 1: an event has come
+	poke   chan struct{} // capacity 1: an event has arrived
 
-	// mu guards what follows. It comes before the locks of the source, and is never
-	// held while a viewer is written to.
+	// mu guards the fields below. It is acquired before the locks of the source, and
+	// is never held during a write to a viewer.
 	mu      sync.Mutex
 	board   board
 	viewers int
-	changed chan struct{} // closed after each look, then made anew
+	changed chan struct{} // closed and replaced after each look
 }
 
-// Handler makes the page of a client and begins to follow it. It ends with the
-// client, or with Close, which a server's shutdown needs, since live viewers keep
-// their connections busy:
+// Handler returns the page of a client and starts following the client. The page
+// ends with the client, or with Close. A server's shutdown needs Close, since live
+// viewers keep their connections busy:
 //
 //	server.RegisterOnShutdown(page.Close)
 //
-// A page whose client has ended goes on to show it, and says so.
+// After the client has ended, the page continues to show its last state and says
+// that it is closed.
 func Handler(source Source, options ...Option) *Page {
 	p := &Page{
 		source: source, title: "Endpoints", token: rand.Text(), epoch: rand.Text()[:8],
@@ -69,25 +71,25 @@ func Handler(source Source, options ...Option) *Page {
 	return p
 }
 
-// Close stops following the client and lets go of the live viewers. It may be
+// Close stops following the client and disconnects the live viewers. It may be
 // called more than once.
 func (p *Page) Close() {
 	p.cancel()
 	p.wg.Wait()
 }
 
-// ended tells whether the page follows the client no longer.
+// ended reports whether the page has stopped following the client.
 func (p *Page) ended() bool { return p.ctx.Err() != nil }
 
-// follow takes in the client's events, until the client ends.
+// follow reads the client's events until the client ends.
 func (p *Page) follow() {
 	defer func() {
-		p.look() // the last, which every viewer is sent: they go when the page has ended
+		p.look() // the last look, which is sent to every viewer before the page ends
 		p.cancel()
 	}()
 	first := true
 	for batch := range p.source.Subscribe(p.ctx) {
-		if first { // from here on none is missed, so these are all there were
+		if first { // no event is missed from here on, so these are all
 			batch.Events, first = p.source.Events(), false
 		}
 		p.learn(batch.Events)
@@ -104,7 +106,7 @@ func (p *Page) learn(events []report.Event) {
 	p.board.learn(events, time.Now())
 }
 
-// sample looks at the client again and again.
+// sample looks at the client repeatedly.
 func (p *Page) sample() {
 	for {
 		least := max(leastPause, p.look())
@@ -129,8 +131,8 @@ func (p *Page) sleep(d time.Duration) bool {
 	}
 }
 
-// look looks at the client, and says how long to leave it alone then: the longer,
-// the more time this look and the viewers of the last one have taken.
+// look looks at the client and returns how long to pause afterwards. The pause
+// grows with the time that this look and the viewers of the last one have taken.
 func (p *Page) look() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,8 +150,8 @@ func (p *Page) lookLocked() {
 	p.changed = make(chan struct{})
 }
 
-// glanceLocked is lookLocked for those who ask for the page: it need not be done
-// for each of many that come at once.
+// glanceLocked is lookLocked for a request for the page. It does nothing if the
+// last look is recent enough.
 func (p *Page) glanceLocked() {
 	if b := &p.board; b.looked.IsZero() || time.Since(b.looked) > b.took*freshShare {
 		p.lookLocked()

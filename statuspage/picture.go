@@ -15,15 +15,15 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// The states, the worst first: the order in which the page counts them, and in
-// which it shows them where it cannot show all.
+// states lists the states, worst first. The page counts them in this order, and
+// shows endpoints in this order if it cannot show all.
 var states = []report.EndpointState{
 	report.StateUnhealthy, report.StateEjected, report.StateConnecting, report.StateUnknown,
 	report.StateSuspect, report.StateDrained, report.StateHealthy,
 }
 
-// word gives a state as a name for styles and symbols, "unknown" for one that the
-// page does not know.
+// word returns the name of a state for styles and symbols; it is "unknown" for a
+// state that the page does not know.
 func word(s report.EndpointState) string {
 	if s == report.StateRemoved || slices.Contains(states, s) {
 		return string(s)
@@ -31,19 +31,18 @@ func word(s report.EndpointState) string {
 	return string(report.StateUnknown)
 }
 
-// The strip is drawn in seconds by tenths of its height, below which there is a
-// line for the time in which the endpoint was the active. The bars of what serves,
-// of what does not, and of the rest differ in height, so that it can be read
-// without colours.
+// The strip's units are seconds and tenths of its height. Below it is a line for
+// the time in which the endpoint was the active one. Bars of serving, not serving
+// and other states differ in height, so that the strip can be read without colours.
 const (
 	stripWidth  = int(history.Window / time.Second)
 	stripHeight = 10
 	useTop      = 11 // of that line, and 2 high
-	// A state that lasted a moment is wide enough to be seen.
+	// leastBar is the least width of a bar, so that a short state can be seen.
 	leastBar = 9.0
 )
 
-// bars says where the bar of a state begins, from the top, and how high it is.
+// bars returns where the bar of a state begins, from the top, and its height.
 func bars(s report.EndpointState) (top, height int) {
 	switch s {
 	case report.StateHealthy:
@@ -61,9 +60,9 @@ func path(b []byte, from, width float64, top, height int) []byte {
 	return fmt.Appendf(b, "M%s %dh%sv%dH%sz", tenths(from), top, tenths(width), height, tenths(from))
 }
 
-// strip draws the states of the window: for each state one path, of which each bar
-// is a part. Healthy comes first and the worst last, so that what was short is
-// seen.
+// strip draws the states of the window as one path for each state, with a bar for
+// each span. The healthy state is drawn first and the worst last, so that short
+// faults stay visible.
 func (r *row) strip(now time.Time) []byte {
 	s := r.spans
 	stripHeight := stripHeight
@@ -99,8 +98,8 @@ func (r *row) strip(now time.Time) []byte {
 	return b
 }
 
-// bar gives the place of one span in a strip that ends at end, in seconds; false if
-// it lies before it.
+// bar returns the position of one span in a strip that ends at end, in seconds, or
+// false if the span lies before the strip.
 func bar(s history.Spans, i int, end time.Time) (from, width float64, ok bool) {
 	until := end
 	if i+1 < len(s) {
@@ -118,14 +117,14 @@ func bar(s history.Spans, i int, end time.Time) (from, width float64, ok bool) {
 	return from, width, true
 }
 
-// tenths writes a number with one digit after the point, if it has one.
+// tenths formats a number with at most one digit after the point.
 func tenths(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) }
 
-// statePassive is how the strip shows that an endpoint stood by and said so: it
-// does not serve, as it should not.
+// statePassive is the strip's state for an endpoint that reported itself passive,
+// which is normal for a standby.
 const statePassive report.EndpointState = "passive"
 
-// story says what the strip shows.
+// story describes the strip in words.
 func (r *row) story(now time.Time) string {
 	s := r.spans
 	var parts []string
@@ -160,8 +159,8 @@ const (
 	sparkHeight = 20
 )
 
-// spark draws the longest round trip of each bucket, up to the longest of all. It
-// is empty if there is none.
+// spark draws the longest round trip of each bucket, scaled to the longest of all.
+// It is empty if there is none.
 func spark(series [history.Buckets]uint32) []byte {
 	peak := slices.Max(series[:])
 	if peak == 0 {

@@ -31,31 +31,30 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	},
 }).ParseFS(assets, "assets/page.html"))
 
-// stampForm is how the page's script reads a time.
+// stampForm is the time format that the page's script reads.
 const stampForm = "2006-01-02T15:04:05.000Z"
 
-// moment is a time, of which its age is shown.
+// moment is a time whose age is shown.
 type moment struct{ Then, Now time.Time }
 
-// render executes one of the templates. What they are given has all that they
-// name, so an error is one of ours, which the tests find: it is shown in place of
-// what is missing.
+// render executes one of the templates. An error is a programming error, since the
+// data has every field that the templates use; it is shown in the page.
 func render(b *bytes.Buffer, name string, data any) {
 	if err := pages.ExecuteTemplate(b, name, data); err != nil {
 		fmt.Fprintf(b, "<p>%s</p>", template.HTMLEscapeString(err.Error()))
 	}
 }
 
-// query is what a viewer wants to see.
+// query is what a viewer asks for.
 type query struct {
 	show    string // "", "all" or a state
 	explain string // the name of an endpoint
 }
 
-// mostRows is how many rows are shown, unless all are asked for.
+// mostRows is how many rows are shown, unless the viewer asks for all.
 const mostRows = 250
 
-// choose gives the rows of a query.
+// choose returns the rows of a query.
 func (b *board) choose(q query) []*row {
 	if q.explain != "" {
 		return nil
@@ -77,13 +76,14 @@ func (b *board) choose(q query) []*row {
 	return rows
 }
 
-// severity orders the states, the worst first.
+// severity orders the states, worst first.
 func severity(s report.EndpointState) int { return slices.Index(states, s) }
 
-// pageView is what the other templates are given.
+// pageView is the data of the other templates.
 type pageView struct {
 	Title, Eligible, Policy, Channel, Show, Since string
-	// Active says who is the active; empty unless one endpoint at a time is.
+	// Active says which endpoint is active. It is empty unless the policy is
+	// active_passive.
 	Active string
 
 	Now, NoneSince time.Time
@@ -108,8 +108,7 @@ type eventView struct {
 	Text string
 }
 
-// look gives the look of what an event goes to, where that is no state of an
-// endpoint.
+// look returns the symbol of an event that leads to no state of an endpoint.
 func look(e report.Event) string {
 	switch e.To {
 	case "", "pinned", "unpinned": // a switch
@@ -125,7 +124,7 @@ func look(e report.Event) string {
 	}
 }
 
-// viewLocked gives all that a page shows but the rows.
+// viewLocked returns everything that a page shows, except the rows.
 func (p *Page) viewLocked(q query, shown int) pageView {
 	b := &p.board
 	v := pageView{
@@ -165,13 +164,13 @@ func (b *board) count() []count {
 	return counts
 }
 
-// summary is what a screen reader is told when it changes: how many are eligible,
-// and which are not.
+// summary returns the text for screen readers, which is sent when it changes: how
+// many endpoints are eligible, and which are not.
 func (b *board) summary() string {
 	const most = 5
 	var out []string
 	if f := b.status.Failover; f != nil {
-		out = append(out, cmp.Or(f.Active, "nobody")+" is the active")
+		out = append(out, cmp.Or(f.Active, "no endpoint")+" is active")
 	}
 	for _, r := range b.rows {
 		if f := &r.facts; !f.Eligible && len(out) < most {

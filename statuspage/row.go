@@ -13,19 +13,19 @@ import (
 // row is one endpoint as the page shows it. Page.mu guards it.
 type row struct {
 	spans history.Spans
-	use   history.Spans // active or standby, where one endpoint at a time is the active
+	use   history.Spans // active or standby, with the policy active_passive
 	trips history.Trips
 	rate  history.Rate
 
 	facts   facts
 	version uint64 // the board's, when the facts last changed
-	html    string // of the facts, while there are live viewers; empty until one needs it
+	html    string // rendered facts, while there are live viewers; empty until needed
 }
 
-// facts are what a row shows. They are comparable, so that only a row of which
-// something has changed is rendered, and sent to the viewers.
+// facts holds what a row shows. It is comparable, so that only a row that has
+// changed is rendered and sent to the viewers.
 type facts struct {
-	// ID is that of the row in the page.
+	// ID is the id of the row in the page.
 	ID            string
 	Name, Address string
 
@@ -34,8 +34,8 @@ type facts struct {
 	Since          time.Time
 	Eligible       bool
 	Drained        bool
-	// Use is active or standby, empty unless one endpoint at a time is the active.
-	// Passive tells of one that stands by and says so itself.
+	// Use is active or standby; it is empty unless the policy is active_passive.
+	// Passive is set for a standby endpoint that reports itself passive.
 	Use     report.EndpointState
 	Passive bool
 	Pinned  bool
@@ -48,11 +48,11 @@ type facts struct {
 	Outcome, ProbeReason string // empty if the probe passed
 	Probe                time.Time
 
-	// PerSecond is view.Unknown until two looks have counted.
+	// PerSecond is view.Unknown until two looks have been made.
 	PerSecond        string
 	InFlight, Failed uint64
 
-	// The pictures change when time has moved on by a bucket, or with these.
+	// The pictures change with these fields, and when a new bucket begins.
 	end                         time.Time
 	lastSpan, lastUse, lastTrip time.Time
 	spans                       int
@@ -60,7 +60,7 @@ type facts struct {
 
 func newRow(n int) *row { return &row{facts: facts{ID: "r" + strconv.Itoa(n)}} }
 
-// sample takes in what a status says and the events do not.
+// sample records what the status contains and the events do not.
 func (r *row) sample(s *report.Status, e *report.EndpointStatus, now time.Time) {
 	if f := s.Failover; f != nil && !f.Since.IsZero() {
 		r.use = r.use.Become(history.Span{From: f.Since, State: useOf(s, e)}, now)
@@ -72,7 +72,7 @@ func (r *row) sample(s *report.Status, e *report.EndpointStatus, now time.Time) 
 	r.rate.Add(now, e.Calls.Picked)
 }
 
-// The uses of an endpoint where one at a time is the active.
+// The uses of an endpoint with the policy active_passive.
 const (
 	useActive  report.EndpointState = "active"
 	useStandby report.EndpointState = "standby"
@@ -89,13 +89,13 @@ func useOf(s *report.Status, e *report.EndpointStatus) report.EndpointState {
 	}
 }
 
-// saysPassive tells whether a reason is what a replica gives that stands by, as it
-// should.
+// saysPassive reports whether a reason is that of a passive replica, which is
+// normal for a standby.
 func saysPassive(r report.Reason) bool {
 	return r == report.ReasonNotServing || r == report.ReasonPassiveReplica
 }
 
-// show takes over what a status says now.
+// show updates the row from a status.
 func (r *row) show(s *report.Status, e *report.EndpointStatus, now time.Time, version uint64) {
 	p := &e.Probe
 	f := facts{
@@ -128,8 +128,8 @@ func (r *row) show(s *report.Status, e *report.EndpointStatus, now time.Time, ve
 	}
 }
 
-// endOf gives the right edge of the pictures: the end of the bucket, so that they
-// need not be drawn anew every second.
+// endOf returns the right edge of the pictures: the end of the bucket, so that they
+// need not be redrawn every second.
 func endOf(now time.Time) time.Time {
 	return time.Unix(0, (history.BucketOf(now)+1)*int64(history.Bucket))
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// markup is HTML under construction. The rows are made by it and not by a template,
-// because there may be thousands: it takes a tenth of the time and a third of the memory.
-// Whatever is not a word of ours goes through text, which also fits between the
-// quotes of an attribute.
+// markup is HTML under construction. The rows are built with it and not with a
+// template, because there may be thousands: it takes a tenth of the time and a
+// third of the memory. Everything that is not a constant goes through text, whose
+// result is also valid between the quotes of an attribute.
 type markup []byte
 
 func (m *markup) raw(parts ...string) {
@@ -25,7 +25,7 @@ func (m *markup) raw(parts ...string) {
 
 func (m *markup) text(s string) { m.raw(html.EscapeString(s)) }
 
-// small writes a line below the cell's main one, if there is something to write.
+// small writes a line below the cell's main one, unless s is empty.
 func (m *markup) small(class, s string) {
 	if s == "" {
 		return
@@ -45,7 +45,7 @@ func (m *markup) code(s string) {
 	m.raw("</code>")
 }
 
-// ago writes the age of a moment, which the page's script lets grow.
+// ago writes the age of a moment, which the page's script keeps up to date.
 func (m *markup) ago(then, now time.Time) {
 	m.raw(`<time datetime="`)
 	*m = then.UTC().AppendFormat(*m, stampForm)
@@ -60,8 +60,8 @@ func (m *markup) state(s report.EndpointState) {
 	m.raw("</span>")
 }
 
-// cell writes one field of a row. Its label shows where the table is too narrow for
-// a head; the roles last where styles make cards of the rows.
+// cell writes one field of a row. Its label is shown where the table is too narrow
+// for a head. The roles are explicit because the styles turn rows into cards there.
 func (m *markup) cell(label, class string, content func()) {
 	m.raw(`<td role="cell" data-label="`, label, `"`)
 	if class != "" {
@@ -165,7 +165,7 @@ func (m *markup) probe(f *facts, now time.Time) {
 	m.small("", target)
 }
 
-// use tells of the active, and of what stands by.
+// use writes whether the endpoint is active or standby.
 func (m *markup) use(f *facts) {
 	if f.Use == "" {
 		return
@@ -177,8 +177,8 @@ func (m *markup) use(f *facts) {
 	m.raw("</span> ")
 }
 
-// button writes the cell with the actions; a token is what they need, and without
-// one there are none.
+// button writes the cell with the actions. They need a token; without one, there
+// are none.
 func (m *markup) button(f *facts, token string) {
 	if token == "" {
 		return
@@ -206,7 +206,8 @@ func (m *markup) press(action, word, rest string) {
 	m.raw(`</span></button>`)
 }
 
-// text is the row for the live viewers, who may be many: it is remembered.
+// text returns the row's HTML for the live viewers. It is cached, since there may
+// be many viewers.
 func (r *row) text(now time.Time, token string) string {
 	if r.html == "" {
 		r.html = string(r.appendHTML(nil, now, token))

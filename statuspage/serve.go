@@ -14,10 +14,12 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// showAll asks for all endpoints, however many.
+// showAll is the value of ?show= that asks for all endpoints, however many there
+// are.
 const showAll = "all"
 
-// ServeHTTP serves the page. GET and HEAD look; POST acts, if there are actions.
+// ServeHTTP serves the page. GET and HEAD read it; POST performs an action, if
+// there are actions.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
@@ -44,10 +46,10 @@ func (p *Page) methods() []string {
 	return []string{http.MethodGet, http.MethodHead}
 }
 
-// refuse answers with an error, in plain text: it may quote the request.
+// refuse answers with an error in plain text, which may quote the request.
 func refuse(w http.ResponseWriter, code int, text string) { http.Error(w, text, code) }
 
-// The values of ?format=. formatEvents is the page's own: it is not documented
+// The values of ?format=. formatEvents is for the page itself: it is not documented
 // and may change.
 const (
 	formatHTML   = "html"
@@ -81,7 +83,7 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// check refuses what cannot be shown.
+// check returns an error for a query that cannot be answered.
 func (q query) check() error {
 	if q.show == "" || q.show == showAll || slices.Contains(states, report.EndpointState(q.show)) {
 		return nil
@@ -89,7 +91,7 @@ func (q query) check() error {
 	return fmt.Errorf("show %q: want %q or one of %q", clip(q.show), showAll, states)
 }
 
-// clip bounds what an answer quotes.
+// clip bounds a text that an answer quotes.
 func clip(s string) string {
 	const most = 64
 	return cleantext.Cut(s, most)
@@ -99,7 +101,7 @@ func (p *Page) html(w http.ResponseWriter, q query) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	code, body := p.body(q)
 	w.WriteHeader(code)
-	_, _ = w.Write(body) // the viewer has gone
+	_, _ = w.Write(body) // the viewer has disconnected
 }
 
 func (p *Page) body(q query) (int, []byte) {
@@ -120,7 +122,8 @@ func (p *Page) body(q query) (int, []byte) {
 	return http.StatusOK, b.Bytes()
 }
 
-// rowToken is what the buttons of a row need; empty if there are none.
+// rowToken returns the token that the buttons of a row need; it is empty if there
+// are no buttons.
 func (p *Page) rowToken() string {
 	if p.actions == nil {
 		return ""
@@ -159,7 +162,7 @@ func (p *Page) json(w http.ResponseWriter, q query) {
 	w.Header().Set("Content-Type", "application/json")
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
-	_ = encoder.Encode(out) //nolint:errchkjson // an error is that the viewer has gone
+	_ = encoder.Encode(out) //nolint:errchkjson // an error means that the viewer has disconnected
 }
 
 func noSuch(name string) string {
@@ -178,10 +181,10 @@ func (p *Page) text(w http.ResponseWriter, q query) {
 		text = e.String()
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = w.Write([]byte(text)) // the viewer has gone
+	_, _ = w.Write([]byte(text)) // the viewer has disconnected
 }
 
-// asset serves one of the page's parts. They are cached for a minute only: their
+// asset serves one of the page's assets. They are cached for a minute only: their
 // names stay the same when the program is updated.
 func asset(w http.ResponseWriter, name string) {
 	types := map[string]string{
@@ -194,5 +197,5 @@ func asset(w http.ResponseWriter, name string) {
 	}
 	w.Header().Set("Content-Type", types[name])
 	w.Header().Set("Cache-Control", "max-age=60")
-	_, _ = w.Write(body) //nolint:gosec // a file of ours; an error is that the viewer has gone
+	_, _ = w.Write(body) //nolint:gosec // an embedded file; an error means that the viewer has disconnected
 }

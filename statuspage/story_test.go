@@ -25,8 +25,8 @@ func get(page http.Handler, query string) *httptest.ResponseRecorder {
 	return answer
 }
 
-// story plays a quarter of an hour with all that can happen, and gives the page at
-// its end.
+// story plays a quarter of an hour with all that can happen, and returns the page
+// at its end.
 func story(t *testing.T) string {
 	t.Helper()
 	f := newFake("seq1", "seq2", "seq3", "seq4", "seq5", "seq6", "seq7")

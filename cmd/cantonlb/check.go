@@ -27,9 +27,9 @@ func newCheck(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check TARGET",
 		Short: "Probe every endpoint once",
-		Long: "check connects to every endpoint, probes it once, and shows a table of what it has found.\n\n" +
+		Long: "check connects to every endpoint, probes it once, and shows the results as a table.\n\n" +
 			"The exit code is 0 if all endpoints are healthy, 1 if some are, 2 if none is, and 3 if nothing could be\n" +
-			"checked. Of active-passive replicas only the active one is healthy: give --min 1 then." + targetHelp,
+			"checked. Of active-passive replicas only the active one is healthy: use --min 1 for them." + targetHelp,
 		Example: `  # all sequencers, over TLS with an authority of one's own
   cantonlb check --role sequencer --ca ca.pem static:///seq1.example.com:5001,seq2.example.com:5001
 
@@ -73,14 +73,14 @@ func newCheck(environ []string) *cobra.Command {
 		},
 	}
 	t.addTo(cmd)
-	cmd.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long an endpoint may take to show what it is")
+	cmd.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long to wait for the state of each endpoint")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON in place of the table")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "no output if the exit code is 0")
 	cmd.Flags().IntVar(&least, "min", 0, "how many healthy endpoints are enough for exit code 0; 0 for all")
 	return cmd
 }
 
-// judge gives the exit code of a status.
+// judge returns the exit code of a status.
 func judge(s cantonlb.Status, least int) verdict {
 	if least == 0 {
 		least = len(s.Endpoints)
@@ -95,7 +95,7 @@ func judge(s cantonlb.Status, least int) verdict {
 	}
 }
 
-// orNil gives no error for a good end.
+// orNil returns nil for exit code 0.
 func (v verdict) orNil() error {
 	if v == codeAll {
 		return nil
@@ -103,8 +103,8 @@ func (v verdict) orNil() error {
 	return v
 }
 
-// await gives the status once every endpoint has shown what it is, or the time is
-// over. It is an error if ctx ends before.
+// await returns the status once the state of every endpoint is known, or at the
+// timeout. It returns an error if ctx ends first.
 func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration) (cantonlb.Status, error) {
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -114,13 +114,13 @@ func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration) 
 		}
 	}
 	if ctx.Err() != nil {
-		return cantonlb.Status{}, errors.New("interrupted before every endpoint has shown what it is")
+		return cantonlb.Status{}, errors.New("interrupted before the state of every endpoint was known")
 	}
 	return client.Status(), nil
 }
 
-// decided tells whether every endpoint has shown what it is: by a verdict, or by
-// refusing the first attempt to connect.
+// decided reports whether the state of every endpoint is known: by a verdict, or
+// because the first attempt to connect failed.
 func decided(s cantonlb.Status) bool {
 	for _, e := range s.Endpoints {
 		switch e.State {

@@ -7,7 +7,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/view"
 )
 
-// The terminal's own colours, which its user has chosen to be readable.
+// The terminal's own colours, which its user can make readable.
 var (
 	good = ansi.Style{}.ForegroundColor(ansi.Green)
 	warn = ansi.Style{}.ForegroundColor(ansi.Yellow)
@@ -16,7 +16,7 @@ var (
 	bold = ansi.Style{}.Bold()
 )
 
-// styleOf gives the colour of a state. The state's word always stands beside it.
+// styleOf returns the colour of a state. The state's word is always shown, too.
 func styleOf(s cantonlb.State) ansi.Style {
 	switch s {
 	case cantonlb.StateHealthy:
@@ -32,7 +32,7 @@ func styleOf(s cantonlb.State) ansi.Style {
 
 func painter(s cantonlb.State) view.Paint { return styleOf(s).Styled }
 
-// paintMet is the colour of a condition, by whether it is met.
+// paintMet returns the colour of a condition that is met or not met.
 func paintMet(met bool) view.Paint {
 	if met {
 		return good.Styled

@@ -18,9 +18,9 @@ func newExplain(environ []string) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "explain TARGET [NAME]...",
-		Short: "Say what would be picked, and why the others would not",
-		Long: "explain connects to every endpoint, probes it, and says of each, or of those that are named, whether\n" +
-			"calls would go there: which of the conditions are met, and what is known about the others.\n\n" +
+		Short: "Explain which endpoints would be picked and which would not",
+		Long: "explain connects to every endpoint, probes it, and reports for each, or for the named ones, whether calls\n" +
+			"would go there: which conditions are met, and what is known about the others.\n\n" +
 			"The exit code is 0 if one of them would be picked, 2 if none would, and 3 if nothing is known." + targetHelp,
 		Example: `  cantonlb explain --plaintext static:///localhost:5001,localhost:5002
   cantonlb explain --config lb.yaml seq2`,
@@ -68,7 +68,7 @@ func newExplain(environ []string) *cobra.Command {
 		},
 	}
 	t.addTo(cmd)
-	cmd.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long an endpoint may take to show what it is")
+	cmd.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long to wait for the state of each endpoint")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON in place of text")
 	return cmd
 }

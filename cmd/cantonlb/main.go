@@ -1,4 +1,4 @@
-// Command cantonlb looks at the endpoints of a service that runs in several copies:
+// Command cantonlb shows the endpoints of a service that runs in several copies:
 // which of them would be picked, and why the others would not.
 //
 //	cantonlb check   static:///seq1.example.com:5001,seq2.example.com:5001
@@ -11,27 +11,27 @@
 //
 // # Why
 //
-// Whoever sets up or operates a client wants to know what it would see, from the
-// machine where it will run, with its certificates and its settings. The command is
-// that client: it connects and probes as any program that imports cantonlb does. It
-// makes no calls of its own but the probes.
+// Before a client is deployed, and during an incident, an operator needs to know
+// what the client sees from its machine, with its certificates and its settings.
+// The command is such a client: it connects and probes as any program that imports
+// cantonlb does. It makes no calls except the probes.
 //
 // # Defaults
 //
 // Addresses without http:// or https:// are TLS, verified with the system's root
-// certificates. check and explain give each endpoint 5 s to show what it is. Output
-// is coloured if it goes to a terminal and NO_COLOR is not set; no colour tells
-// anything that a word does not.
+// certificates. check and explain wait up to 5 s for the state of each endpoint.
+// Output is coloured if it goes to a terminal and NO_COLOR is not set; every colour
+// is accompanied by a word.
 //
 // # Exit codes
 //
-// Of check; explain ends with 0 if an endpoint would be picked and 2 if none would,
-// and watch with 0.
+// The exit codes of check are listed below. explain exits with 0 if an endpoint
+// would be picked and with 2 if none would; watch exits with 0.
 //
 //	0  all endpoints are healthy, or as many as --min asks for
 //	1  some are
 //	2  none is
-//	3  the command was used in a wrong way or interrupted, or the settings are bad:
+//	3  the usage or the settings are invalid, or the command was interrupted:
 //	   nothing is known
 package main
 
@@ -59,7 +59,8 @@ const (
 	codeUsage
 )
 
-// verdict ends the command with a code, after it has said all that there is to say.
+// verdict is an error that ends the command with an exit code, after the command
+// has written its output.
 type verdict int
 
 func (v verdict) Error() string { return fmt.Sprintf("exit code %d", int(v)) }
@@ -72,9 +73,9 @@ func main() {
 	os.Exit(code)
 }
 
-// run is the command, apart from the process that it runs in.
+// run is the command, independent of its process.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer, environ []string) int {
-	root := newRoot(environ) //nolint:contextcheck // it comes with ExecuteContext
+	root := newRoot(environ) //nolint:contextcheck // the context comes with ExecuteContext
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
@@ -84,8 +85,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer, 
 		return int(code)
 	}
 	if err != nil {
-		text := strings.TrimPrefix(err.Error(), "cantonlb: ") // the library says it, too
-		_, _ = fmt.Fprintf(errs, "cantonlb: %s\n", text)      // there is nowhere else to say it
+		text := strings.TrimPrefix(err.Error(), "cantonlb: ") // the library's errors have the prefix, too
+		_, _ = fmt.Fprintf(errs, "cantonlb: %s\n", text)      // there is nowhere else to report it
 		return codeUsage
 	}
 	return codeAll
@@ -94,7 +95,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer, 
 func newRoot(environ []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cantonlb",
-		Short: "Look at the endpoints of a service that runs in several copies",
+		Short: "Show the endpoints of a service that runs in several copies",
 		Long: "cantonlb connects to each endpoint of a list and probes it, as a program that imports the library does,\n" +
 			"and shows which endpoints would be picked, and why the others would not.",
 		Example: `  cantonlb check static:///seq1.example.com:5001,seq2.example.com:5001
@@ -109,8 +110,8 @@ func newRoot(environ []string) *cobra.Command {
 	return root
 }
 
-// coloured gives the output, from which colours are taken away unless it goes to a
-// terminal that has them, and the user wants them.
+// coloured returns the output. Colours are removed unless it goes to a terminal
+// that supports them and the user wants them.
 func coloured(cmd *cobra.Command, environ []string) io.Writer {
 	return colorprofile.NewWriter(cmd.OutOrStdout(), environ)
 }

@@ -103,7 +103,7 @@ func TestOneThatIsInterruptedKnowsNothing(t *testing.T) {
 		out, errs := new(log), new(log)
 		code := run(ctx, []string{name, "--plaintext", c.Target()}, strings.NewReader(""), out, errs, nil)
 		assert.Equal(t, codeUsage, code)
-		assert.Equal(t, "cantonlb: interrupted before every endpoint has shown what it is\n", errs.String())
+		assert.Equal(t, "cantonlb: interrupted before the state of every endpoint was known\n", errs.String())
 		assert.Empty(t, out.String())
 	}
 }
@@ -190,7 +190,7 @@ func TestExplainSaysWhatWouldBePickedAndWhyTheOthersWouldNot(t *testing.T) {
 	c.SetServing(1, "", false)
 	r := command(t, "explain", "--plaintext", c.Target())
 	assert.Equal(t, codeAll, r.code)
-	assert.Contains(t, r.out, c.Addrs()[0]+" is eligible, as the only one: all calls go there.\n")
+	assert.Contains(t, r.out, c.Addrs()[0]+" is the only eligible endpoint: all calls go there.\n")
 	assert.Contains(t, r.out, c.Addrs()[1]+" is not eligible: it is unhealthy (not_serving, ")
 	assert.Regexp(t, `(?m)^   NO   healthy +unhealthy; the newest probe`, r.out)
 

@@ -15,7 +15,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/view"
 )
 
-// screen is what watch shows: a model of bubbletea's, changed by Update alone.
+// screen is the screen of watch: a bubbletea model, which only Update changes.
 type screen struct {
 	look   func() cantonlb.Status
 	clock  func() time.Time
@@ -27,13 +27,13 @@ type screen struct {
 	width, height int
 }
 
-// row is what is remembered of one endpoint.
+// row is the history of one endpoint.
 type row struct {
 	spans history.Spans
 	trips history.Trips
 }
 
-// What a screen is told.
+// The messages that a screen receives.
 type (
 	newsMsg []cantonlb.Event
 	tickMsg struct{}
@@ -98,11 +98,11 @@ func (s *screen) refresh(now time.Time) {
 		r.trips.Add(e.Probe.Answered, e.Probe.RoundTrip)
 		rows[e.Name] = r
 	}
-	s.rows = rows // without those that have left the list
+	s.rows = rows // without endpoints that have left the list
 }
 
 // View draws the screen: a head, a line for each endpoint, and the newest events in
-// what room is left.
+// the remaining room.
 func (s *screen) View() tea.View {
 	v := tea.NewView(s.draw())
 	v.AltScreen = true
@@ -143,7 +143,7 @@ func (s *screen) head() []string {
 	return append(append(lines, s.notes()...), "")
 }
 
-// notes gives the client's, in a quarter of the screen at most.
+// notes returns the client's notes, in at most a quarter of the screen.
 func (s *screen) notes() []string {
 	notes := s.status.Notes
 	if most := s.height / 4; len(notes) > most {
@@ -154,21 +154,22 @@ func (s *screen) notes() []string {
 		lines = append(lines, warn.Styled("note: "+note))
 	}
 	if more := len(s.status.Notes) - len(notes); more > 0 {
-		lines = append(lines, warn.Styled(fmt.Sprintf("and %d notes more", more)))
+		lines = append(lines, warn.Styled(fmt.Sprintf("and %d more notes", more)))
 	}
 	return lines
 }
 
-// The columns of the table that have a fixed width, the last two by the terminal's.
+// The widths of the table's fixed columns. The last two depend on the terminal's
+// width.
 const (
 	stateWidth = 11
-	wide       = 110 // from this width on there is room for all
+	wide       = 110 // from this width on there is room for everything
 	trailWidth = 30
 	sparkWidth = 20
 )
 
-// widths gives those of the trail and of the round trips, which a narrow terminal
-// has less room for: the reason matters more.
+// widths returns the widths of the trail and of the round trips. They are smaller
+// on a narrow terminal, since the reason matters more.
 func (s *screen) widths() (trail, spark int) {
 	if s.width < wide {
 		return trailWidth / 2, 0
@@ -176,8 +177,8 @@ func (s *screen) widths() (trail, spark int) {
 	return trailWidth, sparkWidth
 }
 
-// table gives the endpoints in at most so many lines; if they do not fit, those
-// first that are not eligible.
+// table returns the endpoints in at most room lines. If they do not fit, those that
+// are not eligible come first.
 func (s *screen) table(room int) []string {
 	list := s.status.Endpoints
 	if len(list) > room-1 {
@@ -227,7 +228,8 @@ func (s *screen) table(room int) []string {
 	return lines
 }
 
-// trail draws the states of the window in so many parts, the worst of each.
+// trail draws the states of the window in a number of parts, with the worst state
+// of each.
 func trail(spans history.Spans, now time.Time, parts int) string {
 	part := history.Window / time.Duration(parts)
 	var b strings.Builder
@@ -243,8 +245,8 @@ func trail(spans history.Spans, now time.Time, parts int) string {
 	return b.String()
 }
 
-// glyphOf gives the bar of a state: the higher, the worse, so that it needs no
-// colour.
+// glyphOf returns the bar of a state. A higher bar is a worse state, so that no
+// colour is needed.
 func glyphOf(s cantonlb.State) string {
 	switch s {
 	case cantonlb.StateHealthy:
@@ -258,8 +260,8 @@ func glyphOf(s cantonlb.State) string {
 	}
 }
 
-// spark draws the longest round trips of the last parts of the window, up to the
-// longest of them.
+// spark draws the longest round trips of the last buckets of the window, scaled to
+// the longest of them.
 func spark(series [history.Buckets]uint32, width int) string {
 	levels := []rune("▁▂▃▄▅▆▇")
 	last := series[len(series)-width:]

@@ -17,7 +17,7 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// drawn gives the lines of a screen of n endpoints, of which the last has just
+// drawn returns the lines of a screen of n endpoints, of which the last has just
 // become unhealthy.
 func drawn(n, width, height int) []string {
 	status := cantonlb.Status{Policy: "active_passive", Failover: &cantonlb.FailoverStatus{Active: "e0", Since: noon}, Notes: []string{"a note"}}
@@ -81,7 +81,7 @@ func TestManyNotesLeaveRoomForTheEndpoints(t *testing.T) {
 		assert.Equal(t, "q quits", lines[len(lines)-1])
 		if height == 24 {
 			text := strings.Join(lines, "\n")
-			assert.Contains(t, text, "and 25 notes more")
+			assert.Contains(t, text, "and 25 more notes")
 			assert.Contains(t, text, "  e2 ")
 		}
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// target is the flags that say what to look at.
+// target holds the flags that select the endpoints.
 type target struct {
 	config                  string
 	plaintext               bool
@@ -54,7 +54,7 @@ func (t *target) addTo(cmd *cobra.Command) {
 	f.StringVar(&t.key, "key", "", "PEM `file` of the client's key (mTLS)")
 	f.StringVar(&t.serverName, "server-name", "", "`name` that the servers' certificates must have, in place of the host")
 	f.StringVar(&t.role, "role", "", "`role` of the endpoints, which are one kind of Canton node: "+strings.Join(roles, ", "))
-	f.StringVar(&t.service, "service", "", "`name` to ask the gRPC health service for; default by the role")
+	f.StringVar(&t.service, "service", "", "service `name` for gRPC health checks; default by the role")
 	f.IntVar(&t.healthPort, "health-port", 0, "`port` of the gRPC health service, if it is not that of the API")
 	f.StringVar(&t.healthHTTP, "health-http", "", "`URL` to GET instead, such as http://{host}:8080/health")
 	t.trustFlags = []string{"plaintext", "ca", "cert", "key", "server-name"}
@@ -70,7 +70,7 @@ func (t *target) addTo(cmd *cobra.Command) {
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 }
 
-// complete says how a shell completes a flag.
+// complete defines how a shell completes a flag.
 func complete(cmd *cobra.Command, flag string, how cobra.CompletionFunc) {
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc(flag, how)) // an error: there is no such flag
 }
@@ -82,14 +82,14 @@ func files(extensions ...string) cobra.CompletionFunc {
 	}
 }
 
-// connect makes the client, and gives the arguments after the target.
+// connect returns the client and the arguments after the target.
 func (t *target) connect(cmd *cobra.Command, args []string) (*cantonlb.Client, []string, error) {
 	if t.config != "" {
 		client, err := t.fromFile(cmd)
 		return client, args, err
 	}
 	if len(args) == 0 {
-		return nil, nil, errors.New("nothing to look at: want a TARGET, such as static:///host1:port,host2:port, or --config FILE")
+		return nil, nil, errors.New("no endpoints: want a TARGET, such as static:///host1:port,host2:port, or --config FILE")
 	}
 	if t.service != "" && t.healthHTTP != "" {
 		return nil, nil, errors.New("--service and --health-http: want one or the other, since a page has no services")
@@ -110,7 +110,7 @@ func (t *target) connect(cmd *cobra.Command, args []string) (*cantonlb.Client, [
 	return client, args[1:], err
 }
 
-// connectOnly is connect for a command that takes nothing but a target.
+// connectOnly is connect for a command whose only argument is a target.
 func (t *target) connectOnly(cmd *cobra.Command, args []string) (*cantonlb.Client, error) {
 	client, rest, err := t.connect(cmd, args)
 	if err != nil {
@@ -118,7 +118,7 @@ func (t *target) connectOnly(cmd *cobra.Command, args []string) (*cantonlb.Clien
 	}
 	if len(rest) > 0 {
 		client.Close()
-		return nil, fmt.Errorf("argument %q: want no TARGET beside --config", rest[0])
+		return nil, fmt.Errorf("argument %q: want no TARGET with --config", rest[0])
 	}
 	return client, nil
 }
@@ -140,8 +140,8 @@ func (t *target) fromFile(cmd *cobra.Command) (*cantonlb.Client, error) {
 	return configfile.NewClient(t.config, trust...)
 }
 
-// trust gives the channel's credentials, unless every endpoint says itself how it is
-// secured and no flag does.
+// trust returns the channel's credentials, unless every endpoint specifies its own
+// security and no flag does.
 func (t *target) trust(cmd *cobra.Command, endpoints []cantonlb.Endpoint) ([]grpc.DialOption, error) {
 	asked := slices.ContainsFunc(t.trustFlags, cmd.Flags().Changed)
 	open := slices.ContainsFunc(endpoints, func(e cantonlb.Endpoint) bool {
@@ -157,9 +157,9 @@ func (t *target) trust(cmd *cobra.Command, endpoints []cantonlb.Endpoint) ([]grp
 	return []grpc.DialOption{grpc.WithTransportCredentials(creds)}, nil
 }
 
-// parseTarget reads a target as grpc does, which wants percent signs for what a URL
-// may not have. The scheme may be left out, and then percent signs are what they
-// are.
+// parseTarget parses a target as grpc does, where characters that a URL may not
+// contain are percent-encoded. The scheme may be left out; percent signs are then
+// taken literally.
 func parseTarget(text string) ([]cantonlb.Endpoint, error) {
 	const scheme = resolver.Scheme + ":///"
 	list, isURL := strings.CutPrefix(text, scheme)
@@ -172,7 +172,7 @@ func parseTarget(text string) ([]cantonlb.Endpoint, error) {
 	return resolver.ParseTarget(list)
 }
 
-// credentials says how the servers are trusted that do not say so themselves.
+// credentials returns the credentials of servers that do not specify their own.
 func (t *target) credentials() (credentials.TransportCredentials, error) {
 	if t.plaintext {
 		if t.ca != "" || t.cert != "" || t.key != "" || t.serverName != "" {

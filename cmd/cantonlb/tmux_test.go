@@ -46,7 +46,7 @@ func (term *terminal) tmux(args ...string) string {
 	return string(out)
 }
 
-// await waits until the screen shows what it should, and gives it.
+// await waits until the screen shows what it should, and returns the screen.
 func (term *terminal) await(what string, ok func(screen string) bool) string {
 	term.t.Helper()
 	var screen string
@@ -62,7 +62,7 @@ func (term *terminal) await(what string, ok func(screen string) bool) string {
 	}
 }
 
-// line gives the line of the screen that begins with these words.
+// line returns the line of the screen that begins with these words.
 func line(screen string, words ...string) string {
 	for text := range strings.Lines(screen) {
 		if f := strings.Fields(text); len(f) >= len(words) && strings.Join(f[:len(words)], " ") == strings.Join(words, " ") {

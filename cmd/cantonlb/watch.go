@@ -24,9 +24,9 @@ func newWatch(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch TARGET",
 		Short: "Follow the endpoints live",
-		Long: "watch connects to every endpoint, goes on to probe it, and shows what it is: its state, why, the round trips\n" +
-			"of its probes and the last 15 minutes. q or Ctrl-C ends it. A config file is followed, too.\n\n" +
-			"Where the output is no terminal, or with --json, it writes a line for each change." + targetHelp,
+		Long: "watch connects to every endpoint, probes it continuously, and shows its state, the reason, the round trips\n" +
+			"of its probes and the last 15 minutes. q or Ctrl-C ends it. Changes of a config file take effect.\n\n" +
+			"If the output is not a terminal, or with --json, it writes a line for each change." + targetHelp,
 		Example: `  cantonlb watch --plaintext static:///localhost:5001,localhost:5002
   cantonlb watch --config lb.yaml | tee changes.log`,
 		Args: cobra.MaximumNArgs(1),
@@ -61,7 +61,7 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(f.Fd())
 }
 
-// follow gives the client's events, those that have been first, until ctx ends.
+// follow passes on the client's events, past ones first, until ctx ends.
 func follow(ctx context.Context, client *cantonlb.Client, each func([]cantonlb.Event) error) error {
 	known := uint64(0)
 	first := true

@@ -12,25 +12,28 @@ import (
 	"github.com/cantonlb/cantonlb/ledger"
 )
 
-// The consumer's work: it counts the updates and adds up their offsets, so that one that is left out
-// or comes twice shows. The offset is in the same row, and so in the same transaction.
+// The consumer's work: it counts the updates and adds up their offsets, so that a
+// missing or repeated update is noticed. The offset is in the same row, and
+// therefore in the same transaction.
 const (
 	createProgress = `CREATE TABLE IF NOT EXISTS progress (
 		singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
 		"offset" text NOT NULL, updates bigint NOT NULL, total bigint NOT NULL)`
 	beginProgress = `INSERT INTO progress ("offset", updates, total) VALUES ('', 0, 0) ON CONFLICT DO NOTHING`
 	loadOffset    = `SELECT "offset" FROM progress`
-	// An update is taken in only if the offset is still that of the one before: another consumer, or
-	// what is left of one that was killed, may have been here.
+	// An update is counted only if the offset is still that of the previous update:
+	// another consumer, or the last transaction of one that was killed, may have
+	// changed it.
 	takeUpdate     = `UPDATE progress SET "offset" = $1, updates = updates + 1, total = total + $2 WHERE "offset" = $3`
 	takeCheckpoint = `UPDATE progress SET "offset" = $1 WHERE "offset" = $2`
 )
 
-// errOvertaken is the error of a consumer that is not alone.
+// errOvertaken is the error of a consumer that is not the only one.
 var errOvertaken = errors.New("another consumer has moved the offset")
 
-// consume takes in the updates of a participant from where the database says, until ctx ends. conn leads
-// to the participant's replicas. An error may be of the database or of the stream, and says which.
+// consume consumes the updates of a participant from the stored offset, until ctx
+// ends. conn leads to the participant's replicas. An error is of the database or of
+// the stream, and says which.
 func consume(ctx context.Context, conn grpc.ClientConnInterface, database *pgx.Conn, monitor *ledger.Monitor) error {
 	for _, statement := range []string{createProgress, beginProgress} {
 		if _, err := database.Exec(ctx, statement); err != nil {

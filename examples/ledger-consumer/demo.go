@@ -18,8 +18,8 @@ import (
 	"github.com/cantonlb/cantonlb/ledger"
 )
 
-// The environment of the consumer's process: the endpoints, which tell this program that it is one, and
-// the database.
+// The environment of the consumer's process: the endpoints, which mark the process
+// as a consumer, and the database.
 const (
 	endpointsEnv = "CONSUMER_ENDPOINTS"
 	databaseEnv  = "CONSUMER_DATABASE"
@@ -32,7 +32,7 @@ const (
 	consumerLives = 700 * time.Millisecond
 )
 
-// runIfConsumer runs the consumer if this process is one, and then ends the process.
+// runIfConsumer runs the consumer if this process is one, and then exits.
 func runIfConsumer() {
 	text := os.Getenv(endpointsEnv)
 	if text == "" {
@@ -48,7 +48,7 @@ func runIfConsumer() {
 		cancel()
 	}()
 	err := serve(ctx, endpoints, os.Getenv(databaseEnv))
-	if ctx.Err() == nil && !errors.Is(err, errOvertaken) { // the next process goes on
+	if ctx.Err() == nil && !errors.Is(err, errOvertaken) { // the next process continues
 		exit(err)
 	}
 	os.Exit(0) //nolint:revive // in place of main
@@ -91,7 +91,8 @@ func demonstrate(ctx context.Context, lasts time.Duration) (err error) {
 	return compare(ctx, environment, database, shared)
 }
 
-// submitAll submits commands, one after the other, until submitting ends; the last one is finished.
+// submitAll submits commands, one after the other, until submitting ends. The last
+// one is completed.
 func submitAll(submitting, ctx context.Context, client *cantonlb.Client) error {
 	submitter := &ledger.Submitter{Node: ledger.NodeOf(client)}
 	stub := v2.NewCommandServiceClient(client)
@@ -110,8 +111,8 @@ func submitAll(submitting, ctx context.Context, client *cantonlb.Client) error {
 	}
 }
 
-// disturb kills the consumer again and again, and starts it again; every fifth time it kills the active
-// replica, too.
+// disturb repeatedly kills the consumer and restarts it. Every fifth time it kills
+// the active replica, too.
 func disturb(ctx context.Context, environment []string, replicas participant.Replicas) (kills, takeovers int, err error) {
 	active, standby := replicas[0], replicas[1]
 	for ctx.Err() == nil {
@@ -151,7 +152,8 @@ func disturb(ctx context.Context, environment []string, replicas participant.Rep
 	return kills, takeovers, nil
 }
 
-// compare lets the consumer come up with the ledger, and compares what it has counted.
+// compare lets the consumer catch up with the ledger, and compares its counts with
+// it.
 func compare(ctx context.Context, environment []string, address string, shared participant.Store) error {
 	all, err := shared.All(ctx)
 	if err != nil {

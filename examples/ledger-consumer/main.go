@@ -1,16 +1,18 @@
-// Command ledger-consumer shows how a program takes in the updates of a participant with package ledger:
-// it stores the offset of each update in the same transaction as its work, so that each update counts
-// once, whatever stops the program or the participant.
+// Command ledger-consumer shows how a program consumes the updates of a participant
+// with package ledger. It stores the offset of each update in the same transaction
+// as its work, so that each update counts exactly once, whatever stops the program
+// or the participant.
 //
-//	go run ./examples/ledger-consumer                   # two replicas of its own, and a demonstration
+//	go run ./examples/ledger-consumer                   # starts two replicas, for a demonstration
 //	go run ./examples/ledger-consumer -endpoints "p1=https://p1.example.com:5001,p2=https://p2.example.com:5001" \
 //		-database "host=db.example.com user=me dbname=mine"
 //
-// Without -endpoints it starts PostgreSQL and two replicas of a participant, submits commands, and runs
-// the consumer as a process, which it kills (SIGKILL) again and again, as well as the active replica.
-// At the end it compares what was counted with what stands in the ledger.
+// Without -endpoints it starts PostgreSQL and two replicas of a participant,
+// submits commands, and runs the consumer as a process. It repeatedly kills
+// (SIGKILL) the consumer and the active replica. At the end it compares the
+// consumer's counts with the ledger.
 //
-// The part that a program of yours would have is consumer.go.
+// The part that your program would contain is consumer.go.
 package main
 
 import (

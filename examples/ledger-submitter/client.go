@@ -30,17 +30,18 @@ const (
 
 // client is one way to submit payments and to follow the updates.
 type client interface {
-	// pay submits a payment. An error that isUnknown means that it does not know.
+	// pay submits a payment. An error that isUnknown means that the outcome is
+	// unknown.
 	pay(ctx context.Context, payment string) error
 	// follow calls each with the offsets of the updates, until ctx ends.
 	follow(ctx context.Context, each func(offset int64))
 	close()
 }
 
-// errUnknown is the error of a payment of which it is not known whether it was made.
+// errUnknown is the error of a payment whose outcome is unknown.
 var errUnknown = errors.New("the outcome is not known")
 
-// dial makes a client of the replicas.
+// dial returns a client of the replicas.
 func dial(name string, endpoints []cantonlb.Endpoint) (client, error) {
 	if name == "ledger" {
 		conn, err := cantonlb.NewClient(cantonlb.Config{Role: cantonlb.ParticipantLedger, Endpoints: endpoints, NoneEligible: cantonlb.Wait})
@@ -61,15 +62,15 @@ func dial(name string, endpoints []cantonlb.Endpoint) (client, error) {
 	return &plainClient{conn: conn, again: name == "loop"}, nil
 }
 
-// request is the submission of a payment under a command ID.
+// request returns the submission of a payment under a command ID.
 func request(payment, commandID string) *v2.SubmitAndWaitRequest {
 	return &v2.SubmitAndWaitRequest{Commands: &v2.Commands{
 		UserId: user, ActAs: []string{party}, CommandId: commandID, WorkflowId: payment,
 	}}
 }
 
-// ledgerClient is this library's way: the command ID comes from the payment, and package ledger finds
-// out what has become of it.
+// ledgerClient uses this library: the command ID is derived from the payment, and
+// package ledger determines the outcome.
 type ledgerClient struct {
 	conn      *cantonlb.Client
 	submitter *ledger.Submitter
@@ -116,9 +117,10 @@ func (c *ledgerClient) follow(ctx context.Context, each func(int64)) {
 
 func (c *ledgerClient) close() { _ = c.conn.Close() }
 
-// plainClient is plain grpc: a payment is submitted once, and the updates are read until their stream
-// ends. With again it does what programs add to that by hand: it tries again after a fixed pause, under
-// a new command ID, and opens the stream after the last offset.
+// plainClient is plain grpc: a payment is submitted once, and the updates are read
+// until their stream ends. With again it does what programs often add by hand: it
+// retries after a fixed pause, under a new command ID, and reopens the stream after
+// the last offset.
 type plainClient struct {
 	conn  *grpc.ClientConn
 	again bool

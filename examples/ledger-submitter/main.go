@@ -1,15 +1,16 @@
-// Command ledger-submitter shows how a program submits commands with package ledger, and what it is
-// spared. It starts two replicas of a participant, each a process, on one PostgreSQL database, and
-// submits payments at a steady rate while it follows the updates. Meanwhile the active replica is
-// killed, and the next one hangs. At the end it compares what the client was told with what stands
-// in the ledger.
+// Command ledger-submitter shows how a program submits commands with package
+// ledger, and compares that with programs without it. It starts two replicas of a
+// participant, each a process, on one PostgreSQL database, and submits payments at
+// a steady rate while it follows the updates. Meanwhile the active replica is
+// killed, and the next one hangs. At the end it compares the outcomes that the
+// client received with the ledger.
 //
 //	go run ./examples/ledger-submitter
 //	go run ./examples/ledger-submitter -client loop     # as many programs do it by hand
-//	go run ./examples/ledger-submitter -client grpc     # with nothing but grpc
+//	go run ./examples/ledger-submitter -client grpc     # with grpc alone
 //	go run ./examples/ledger-submitter -runs 10 -duration 60s -compare > docs/ledger.md
 //
-// The part that a program of yours would have is client.go.
+// The part that your program would contain is client.go.
 package main
 
 import (
@@ -53,7 +54,7 @@ func exit(err error) {
 	os.Exit(1) //nolint:revive // called by main alone
 }
 
-// settings are the flags.
+// settings holds the flags.
 type settings struct {
 	client, store string
 	runs, rate    int
@@ -79,7 +80,7 @@ func (s settings) check() error {
 	return nil
 }
 
-// run makes the runs and reports them.
+// run performs the runs and reports them.
 func run(ctx context.Context, s settings) error {
 	names := []string{s.client}
 	if s.compare {
@@ -103,13 +104,13 @@ func run(ctx context.Context, s settings) error {
 	fmt.Print(summary(all[s.client]))
 	for _, r := range all[s.client] {
 		if s.client == "ledger" && (r.lost > 0 || r.twice > 0 || r.gaps > 0 || r.repeated > 0 || r.wrong > 0) {
-			return errors.New("the client was told what is not so, or something was lost")
+			return errors.New("the client received a wrong outcome, or something was lost")
 		}
 	}
 	return nil
 }
 
-// one makes one run: replicas of its own, payments, faults, and the sums.
+// one performs one run: its own replicas, payments, faults, and the result.
 func one(ctx context.Context, s settings, name string) (r result, err error) {
 	shared, err := participant.OpenStore(ctx, s.store)
 	if err != nil {

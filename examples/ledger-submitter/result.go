@@ -10,20 +10,22 @@ import (
 	"github.com/cantonlb/cantonlb/examples/internal/participant"
 )
 
-// result is what came of a run.
+// result is the result of a run.
 type result struct {
 	payments int
-	// lost are payments that do not stand in the ledger, twice those that stand there more than once.
+	// lost counts payments that are not in the ledger, and twice those that are
+	// there more than once.
 	lost, twice int
-	// wrong are those of which the client was told something else, unknown those of which it was told
-	// that it cannot know.
+	// wrong counts payments for which the client received a wrong outcome, and
+	// unknown those whose outcome it could not learn.
 	wrong, unknown int
-	// updates were seen, gaps left out, and repeated seen again.
+	// updates counts the updates that were seen, gaps those that were missing, and
+	// repeated those that were seen again.
 	updates, gaps, repeated int
 	faults                  []fault
 }
 
-// add makes the sums.
+// add adds the results of a run.
 func (r *result) add(told map[string]error, seen []update, ledger []participant.Update) {
 	times := make(map[string]int)
 	for _, u := range ledger {
@@ -58,8 +60,9 @@ func (r *result) add(told map[string]error, seen []update, ledger []participant.
 	}
 }
 
-// silence returns the longest time between two updates of which the later one came after a fault, and
-// before the next ten seconds of updates had; 0 if none came any more.
+// silence returns the longest time between two consecutive updates of which the
+// later one arrived after at and the earlier one less than four seconds after at.
+// It returns 0 if no more updates arrived.
 func silence(seen []update, at time.Time) time.Duration {
 	i := slices.IndexFunc(seen, func(u update) bool { return u.at.After(at) })
 	if i < 0 {
@@ -72,7 +75,7 @@ func silence(seen []update, at time.Time) time.Duration {
 	return longest
 }
 
-// String is one line.
+// String returns the result in one line.
 func (r result) String() string {
 	w := new(strings.Builder)
 	fmt.Fprintf(w, "payments: %d, lost %d, twice %d, told wrong %d, unknown %d; updates: %d, left out %d, repeated %d",
@@ -90,8 +93,8 @@ func shown(d time.Duration) string {
 	return d.Round(10 * time.Millisecond).String()
 }
 
-// spread returns the median and the worst of the runs' silences of one kind of fault, and of the
-// takeovers. A silence for good is worse than any other.
+// spread returns the median and the maximum of the runs' silences for one kind of
+// fault, and of the takeovers. A silence without end is the maximum.
 func spread(all []result, kind string) (silenceMedian, silenceWorst, takeoverMedian, takeoverWorst time.Duration) {
 	var silences, takeovers []time.Duration
 	for _, r := range all {
@@ -121,7 +124,7 @@ func spread(all []result, kind string) (silenceMedian, silenceWorst, takeoverMed
 	return silenceMedian, silenceWorst, takeoverMedian, takeoverWorst
 }
 
-// sum adds the runs up.
+// sum adds up the runs.
 func sum(all []result) (total result) {
 	for _, r := range all {
 		total.payments += r.payments
@@ -136,7 +139,7 @@ func sum(all []result) (total result) {
 	return total
 }
 
-// summary is the last lines of a program that has run one client.
+// summary returns the last lines of output for one client.
 func summary(all []result) string {
 	w := new(strings.Builder)
 	for _, kind := range []string{"kill", "hang"} {
@@ -148,29 +151,29 @@ func summary(all []result) string {
 	return w.String()
 }
 
-// page is the page that compares the clients.
+// page returns the page that compares the clients.
 func page(s settings, all map[string][]result) string {
 	w := new(strings.Builder)
-	fmt.Fprintf(w, `# Package ledger beside what programs write by hand
+	fmt.Fprintf(w, `# Package ledger and hand-written programs
 
 This page is made by a command; do not edit it by hand.
 
     go run ./examples/ledger-submitter -runs %d -duration %v -rate %d -compare > docs/ledger.md
 
-Two replicas of a participant, each a process, share one PostgreSQL database: who holds an advisory lock there is active,
-and connections to the other are refused. A program makes %d payments a second and follows the updates. After a third of
-a run the active replica is killed (SIGKILL). After two thirds the next one hangs (SIGSTOP), and its session in the
-database is ended, so that the other can take over. Takeovers are as the replicas tell them.
+Two replicas of a participant, each a process, share one PostgreSQL database. The replica that holds an
+advisory lock there is active, and connections to the other one are refused. A program makes %d payments a second and
+follows the updates. After a third of a run the active replica is killed (SIGKILL). After two thirds the next one hangs (SIGSTOP), and its session in the
+database is ended, so that the other one can take over. Takeovers are as the replicas report them.
 
 - **ledger**: `+"`ledger.Submit` and `ledger.Updates`"+` over a `+"`cantonlb.Client`"+` of role ParticipantLedger.
 - **loop**: plain grpc over both addresses (pick_first), with what many programs add by hand: a fixed pause of %v before
-  the next try, a new command ID for it, and the stream opened again after the last offset.
-- **grpc**: plain grpc over both addresses, with a deadline, and nothing else.
+  the next attempt, a new command ID for it, and the stream reopened after the last offset.
+- **grpc**: plain grpc over both addresses, with a deadline only.
 
-A payment is lost if it does not stand in the ledger at the end. It is told wrong if the client was told otherwise than
-the ledger says.
+A payment is lost if it is not in the ledger at the end. It is reported wrongly if the client's outcome differs from
+the ledger.
 
-| client | runs | payments | lost | made twice | told wrong | not known | updates left out | repeated |
+| client | runs | payments | lost | made twice | reported wrongly | not known | updates left out | repeated |
 |---|---|---|---|---|---|---|---|---|
 `, s.runs, s.duration, s.rate, s.rate, backoff)
 	for _, name := range clients {

@@ -11,13 +11,13 @@ import (
 	"github.com/cantonlb/cantonlb/examples/internal/participant"
 )
 
-// update is one that the client has been given.
+// update is an update that the client has received.
 type update struct {
 	offset int64
 	at     time.Time
 }
 
-// work is the payments and the following of one run.
+// work is one run's payments and stream of updates.
 type work struct {
 	submitting, following context.CancelFunc
 	payments, others      sync.WaitGroup
@@ -27,7 +27,7 @@ type work struct {
 	seen []update
 }
 
-// start begins to pay at a steady rate, and to follow the updates.
+// start starts submitting payments at a steady rate, and following the updates.
 func start(ctx context.Context, c client, rate int) *work {
 	w := &work{told: make(map[string]error)}
 	submitting, stopSubmitting := context.WithCancel(ctx)
@@ -61,8 +61,8 @@ func start(ctx context.Context, c client, rate int) *work {
 	return w
 }
 
-// stop ends the payments, leaves the updates a moment to come up with them, and returns what the client
-// was told.
+// stop ends the payments, waits briefly until the updates have caught up with them,
+// and returns the outcomes and the updates that the client received.
 func (w *work) stop() (map[string]error, []update) {
 	w.submitting()
 	w.payments.Wait()
@@ -72,15 +72,16 @@ func (w *work) stop() (map[string]error, []update) {
 	return w.told, w.seen
 }
 
-// fault is one that was done to the active replica.
+// fault is a fault of the active replica.
 type fault struct {
 	kind     string // kill or hang
 	at       time.Time
-	takeover time.Duration // until the other one was active
-	silence  time.Duration // between two updates at that time; 0: for good
+	takeover time.Duration // until the other replica was active
+	silence  time.Duration // between two updates at that time; 0 means for ever
 }
 
-// play kills the active replica after a third of the time, and has the next one hang after two.
+// play kills the active replica after a third of the time, and makes the next one
+// hang after two thirds.
 func play(ctx context.Context, replicas participant.Replicas, shared participant.Store, lasts time.Duration) ([]fault, error) {
 	p1, p2 := replicas[0], replicas[1]
 	var faults []fault
@@ -111,7 +112,7 @@ func play(ctx context.Context, replicas participant.Replicas, shared participant
 		}
 		f.takeover = time.Since(f.at)
 		faults = append(faults, f)
-		if !cli.Wait(ctx, lasts/6) { // a server that hangs does so for a while
+		if !cli.Wait(ctx, lasts/6) { // the server hangs for a while
 			return faults, ctx.Err()
 		}
 		if err := step.after(); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
 )
 
-// counts is who answered how many calls.
+// counts holds how many calls each replica answered.
 type counts struct {
 	names  []string // in the order of the list; others follow as they appear
 	calls  map[string]int
@@ -32,7 +32,7 @@ func (c *counts) answered(by string) {
 	c.calls[by]++
 }
 
-// String gives, for example, "answered: med1 12, med2 12; failed: 0".
+// String returns, for example, "answered: med1 12, med2 12; failed: 0".
 func (c *counts) String() string {
 	parts := make([]string, 0, len(c.names))
 	for _, name := range c.names {

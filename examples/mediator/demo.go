@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	// healthService is the name under which mediators tell their health. A
-	// client need not know it: the role does.
+	// healthService is the name under which mediators report their health. A client
+	// need not set it: the role does.
 	healthService = "mediator"
 	demoDuration  = 6 * time.Second
-	// takeover is how long no replica is active while one takes over, overlap how
-	// long both say afterwards that they are.
+	// takeover is how long no replica is active during a takeover, and overlap is
+	// how long both then report that they are active.
 	takeover = 300 * time.Millisecond
 	overlap  = time.Second
 )
 
-// replica is one copy of the demo's mediator: an API, and on a port of its own
-// the node's health.
+// replica is one replica of the demo's mediator: an API, and the node's health on a
+// separate port.
 type replica struct {
 	api, health *demo.Server
 }
@@ -84,8 +84,8 @@ func startDemo(ctx context.Context, s *settings) (stop func(), err error) {
 	}, nil
 }
 
-// startReplicas starts two replicas, both passive, on two loopback addresses:
-// the port of the health service is one number for the whole list.
+// startReplicas starts two replicas, both passive, on two loopback addresses: the
+// port of the health service is the same for the whole list.
 func startReplicas(ctx context.Context) (first, second replica, err error) {
 	var started []*demo.Server
 	start := func(host string, port int) *demo.Server {

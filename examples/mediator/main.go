@@ -1,13 +1,12 @@
-// Command mediator is a client of a Canton mediator that has replicas, of which
-// one is active and the others stand by: its calls go to the active one, and
-// follow when another takes over. Which one is active, the nodes tell on a port of
-// their own.
+// Command mediator is a client of a Canton mediator with replicas, of which one is
+// active and the others are standbys. Its calls go to the active replica, and
+// follow when another one takes over. The nodes report on a separate port whether
+// they are active.
 //
 //	go run ./examples/mediator -endpoints "med1=https://med1.example.com:6002,med2=https://med2.example.com:6002" -health-port 10043
 //
-// Without -endpoints it starts two replicas of its own, of which the second takes
-// over from the first after -switch-after, and for a moment both say that they are
-// active.
+// Without -endpoints it starts two replicas. The second one takes over from the
+// first after -switch-after, and for a moment both report that they are active.
 package main
 
 import (
@@ -33,7 +32,7 @@ import (
 
 func main() { os.Exit(cli.Main(run)) }
 
-// settings is what the flags say.
+// settings holds the flags.
 type settings struct {
 	endpoints                   cli.Endpoints
 	security                    cli.Security
@@ -52,13 +51,13 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.Var(&s.endpoints, "endpoints", "the replicas' APIs, as a `list` name=address,name=address (default: a demo of two)")
 	flags.IntVar(&s.healthPort, "health-port", 0, "`port` of monitoring.grpc-health-server, the same on every replica")
 	flags.StringVar(&s.healthURL, "health-url", "", `or the URL of monitoring.http-health-server, such as "http://{host}:10044/health"`)
-	flags.StringVar(&s.serviceName, "service-name", "", "health `service` to ask for (default: the one that mediators have)")
+	flags.StringVar(&s.serviceName, "service-name", "", "health `service` to check (default: the one that mediators have)")
 	flags.DurationVar(&s.timeout, "timeout", time.Minute, "how long a call may wait for an active replica")
 	flags.DurationVar(&s.interval, "interval", 250*time.Millisecond, "time from one call to the next")
 	flags.DurationVar(&s.duration, "duration", 0, "when to stop (default: at Ctrl-C; the demo after 6s)")
 	flags.DurationVar(&s.switchAfter, "switch-after", 3*time.Second, "when the demo's second replica takes over from the first")
 	flags.StringVar(&s.failBack, "fail-back", string(cantonlb.FailBackNever), "never, or afterHold: `when` to go back to the first of the list")
-	flags.DurationVar(&s.holdDown, "hold-down", 0, "how long the first must have been well before that (default 10s)")
+	flags.DurationVar(&s.holdDown, "hold-down", 0, "how long the first must have been healthy before that (default 10s)")
 	s.security.AddTo(flags)
 	if err := cli.Parse(flags, args); err != nil {
 		return s, err
@@ -98,12 +97,12 @@ func run(ctx context.Context, args []string) error {
 		Endpoints: s.endpoints,
 		Failover:  cantonlb.Failover{FailBack: cantonlb.FailBack(s.failBack), HoldDown: s.holdDown},
 		HealthCheck: healthcheck.Config{
-			GRPCPort: s.healthPort, // one of the two is needed: a mediator's API does not tell its health
+			GRPCPort: s.healthPort, // one of the two is needed: a mediator's API does not report its health
 			HTTP:     s.healthURL,
 			Service:  s.serviceName,
 		},
-		// While one replica takes over from another, none is active. Calls wait
-		// for it, as long as their deadlines allow.
+		// While one replica takes over from another, none is active. Calls wait, as
+		// long as their deadlines allow.
 		NoneEligible: cantonlb.Wait,
 	}, opts...)
 	if err != nil {
@@ -141,8 +140,8 @@ func tell(ctx context.Context, client *cantonlb.Client) {
 	}
 }
 
-// follow makes a call every interval until ctx ends, and says who answers
-// whenever that is another replica.
+// follow makes a call every interval until ctx ends, and prints which replica
+// answers whenever that changes.
 func follow(ctx context.Context, client *cantonlb.Client, s settings) *counts {
 	ticker := time.NewTicker(s.interval)
 	defer ticker.Stop()
@@ -153,7 +152,7 @@ func follow(ctx context.Context, client *cantonlb.Client, s settings) *counts {
 		by, err := call(ctx, client, s)
 		switch {
 		case err != nil && ctx.Err() != nil:
-			return total // interrupted, which says nothing about the call
+			return total // interrupted, which is no failure of the call
 		case err != nil:
 			total.failed++
 			fmt.Printf("%s call failed: %v\n", clock(), err)
@@ -172,9 +171,9 @@ func follow(ctx context.Context, client *cantonlb.Client, s settings) *counts {
 	}
 }
 
-// call makes one harmless call, and tells which replica answered. Your generated
-// stubs go in the place of the health service's: they take the client as they
-// take a *grpc.ClientConn.
+// call makes one harmless call, and returns which replica answered. Replace the
+// health service's stub by your generated stubs: they take the client as they take
+// a *grpc.ClientConn.
 func call(ctx context.Context, client *cantonlb.Client, s settings) (by string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -183,11 +182,11 @@ func call(ctx context.Context, client *cantonlb.Client, s settings) (by string, 
 	var server peer.Peer
 	_, err = stub.Check(ctx, &healthpb.HealthCheckRequest{}, grpc.Peer(&server))
 	if status.Code(err) == codes.Unimplemented {
-		err = nil // answered: only that a node has its health service elsewhere
+		err = nil // answered: a node has its health service on another port
 	}
 	by, _ = cantonlb.EndpointOf(&server)
 	return by, err
 }
 
-// clock gives the time of day, for the lines that are printed.
+// clock returns the time of day, for the lines that are printed.
 func clock() string { return time.Now().Format("15:04:05.000") }

@@ -11,10 +11,10 @@ import (
 	"github.com/cantonlb/cantonlb/examples/internal/demo"
 )
 
-// healthService is the name under which sequencers tell their health.
+// healthService is the name under which sequencers report their health.
 const healthService = "sequencer-health-check-service"
 
-// demoCluster is three servers in this process.
+// demoCluster consists of three servers in this process.
 type demoCluster struct {
 	endpoints cli.Endpoints
 	servers   []*demo.Server
@@ -22,7 +22,7 @@ type demoCluster struct {
 	wg        sync.WaitGroup
 }
 
-// startDemo starts the servers. The first of them says after each flip that it
+// startDemo starts the servers. After each flip, the first of them reports that it
 // does not serve, or that it does again.
 func startDemo(ctx context.Context, flip time.Duration) (*demoCluster, error) {
 	ctx, cancel := context.WithCancel(ctx)

@@ -1,12 +1,12 @@
-// Command observability is a client whose state is served to Prometheus and as a
-// page, with its log in JSON and a trace of each call.
+// Command observability is a client that serves its state to Prometheus and as a
+// page, logs in JSON, and traces each call.
 //
 //	go run ./examples/observability
 //	curl http://127.0.0.1:9464/metrics
 //	xdg-open http://127.0.0.1:9464/
 //
-// Without -endpoints it starts three servers of its own, one of which says every
-// now and then that it does not serve, so that there is something to see.
+// Without -endpoints it starts three servers. One of them reports from time to time
+// that it does not serve, so that there is something to see.
 package main
 
 import (
@@ -33,7 +33,7 @@ import (
 
 func main() { os.Exit(cli.Main(run)) }
 
-// settings is what the flags say.
+// settings holds the flags.
 type settings struct {
 	endpoints      cli.Endpoints
 	security       cli.Security
@@ -47,7 +47,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.SetOutput(stderr)
 	flags.Var(&s.endpoints, "endpoints", "the sequencers' public APIs, as a `list` name=address,name=address "+
 		"(default: a demo cluster of three)")
-	flags.StringVar(&s.listen, "listen", "127.0.0.1:9464", "where to serve the metrics and the page; whoever reaches that can read them")
+	flags.StringVar(&s.listen, "listen", "127.0.0.1:9464", "where to serve the metrics and the page; everyone with access can read them")
 	flags.DurationVar(&s.interval, "interval", time.Second, "time from one call to the next")
 	flags.DurationVar(&s.flip, "flip", 10*time.Second, "how long a demo server serves, and then does not")
 	s.security.AddTo(flags)
@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 
-	// The log gets each transition, and the span of each call the endpoint.
+	// The log receives each transition, and the span of each call has the endpoint.
 	client, err := cantonlb.NewClient(cantonlb.Config{
 		Name:      "observed",
 		Role:      cantonlb.Sequencer,
@@ -102,7 +102,7 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	defer func() { err = cmp.Or(err, t.stop()) }()
 
-	// What is served, and to whom, is the program's own choice.
+	// The program itself decides what it serves, and to whom.
 	pages := http.NewServeMux()
 	pages.Handle("GET /metrics", t.metrics)
 	page := statuspage.Handler(client, statuspage.WithTitle("Sequencers"))

@@ -17,8 +17,8 @@ import (
 	"github.com/cantonlb/cantonlb/otelmetrics"
 )
 
-// telemetry is the program's OpenTelemetry: what most programs have already, but
-// for the one line that has the client observed.
+// telemetry is the program's OpenTelemetry setup. Most programs already have one,
+// except for the one line that adds the client.
 type telemetry struct {
 	metrics http.Handler // for Prometheus
 	tracer  trace.Tracer
@@ -41,7 +41,7 @@ func newTelemetry(ctx context.Context, client *cantonlb.Client, logger *slog.Log
 		metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		tracer:  traces.Tracer("observability"),
 		stop: func() error {
-			ctx := context.WithoutCancel(ctx) // the program has been told to end
+			ctx := context.WithoutCancel(ctx) // the program's context has ended
 			return errors.Join(stop(), meters.Shutdown(ctx), traces.Shutdown(ctx))
 		},
 	}, nil
@@ -66,5 +66,5 @@ func (l spanLog) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan)
 	return nil
 }
 
-// Shutdown has nothing to do.
+// Shutdown does nothing.
 func (spanLog) Shutdown(context.Context) error { return nil }

@@ -41,7 +41,7 @@ func newAuthority(name string) (*authority, error) {
 	return &authority{key: key, certificate: certificate, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}, nil
 }
 
-// issue makes a certificate for a server at 127.0.0.1 that is called by this name.
+// issue returns a certificate for a server at 127.0.0.1 with this name.
 func (a *authority) issue(name string) (tls.Certificate, error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},

@@ -21,9 +21,9 @@ const (
 	callTimeout = 5 * time.Second
 )
 
-// calls are those that the program makes all the time, and what became of them.
+// calls makes calls continuously and counts their results.
 type calls struct {
-	stop func() // and wait for the last
+	stop func() // ends the calls and waits for the last one
 
 	// Not to be read before stop has returned.
 	answered map[string]int // by endpoint
@@ -31,8 +31,8 @@ type calls struct {
 	first    error
 }
 
-// startCalls makes one harmless call after the other. Your generated stubs go in
-// the place of the health service's: they take the client as they take a
+// startCalls makes one harmless call after the other. Replace the health service's
+// stub by your generated stubs: they take the client as they take a
 // *grpc.ClientConn.
 func startCalls(ctx context.Context, client *cantonlb.Client) *calls {
 	c := &calls{answered: make(map[string]int)}
@@ -70,7 +70,7 @@ func (c *calls) one(ctx context.Context, stub healthpb.HealthClient) {
 	c.answered[name]++
 }
 
-// String tells who answered how many.
+// String returns how many calls each endpoint answered.
 func (c *calls) String() string {
 	total := 0
 	var by []string

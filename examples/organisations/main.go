@@ -1,13 +1,13 @@
 // Command organisations is a client of sequencers that belong to different
-// organisations, as those of a decentralised synchronizer do. Each has a
-// certificate authority and a token of its own; one is reached in plaintext, and
-// one tells its health over HTTP on another port.
+// organisations, as those of a decentralised synchronizer do. Each has its own
+// certificate authority and token; one is reached in plaintext, and one serves its
+// health over HTTP on another port.
 //
 //	go run ./examples/organisations
 //
-// It starts the three of them, and then shows what an operator sees when one has an
-// authority that is not the expected one, and when another's token has expired,
-// while the calls go on with the rest.
+// It starts three sequencers, and then shows what an operator sees when one has an
+// unexpected authority, and when the token of another has expired, while calls
+// continue on the rest.
 package main
 
 import (
@@ -36,8 +36,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("organisations", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.DurationVar(&s.pause, "pause", 2*time.Second, "how long each act goes on once it has begun")
-	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long to wait for what is to be shown")
+	flags.DurationVar(&s.pause, "pause", 2*time.Second, "how long each act lasts")
+	flags.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long to wait for the expected status")
 	if err := cli.Parse(flags, args); err != nil {
 		return s, err
 	}
@@ -83,7 +83,8 @@ func run(ctx context.Context, args []string) (err error) {
 	return err
 }
 
-// show runs the acts: each changes something, and waits until the client knows.
+// show runs the acts. Each changes something, and waits until the client's status
+// shows it.
 func show(ctx context.Context, client *cantonlb.Client, s settings, orgs *all) error {
 	south, west := orgs.list[1], orgs.list[2]
 	mistaken := slices.Clone(orgs.endpoints)
@@ -91,7 +92,7 @@ func show(ctx context.Context, client *cantonlb.Client, s settings, orgs *all) e
 	for _, act := range []struct {
 		title string
 		begin func() error
-		until map[string]report.Reason // why somebody is not eligible then
+		until map[string]report.Reason // the ineligible endpoints then, with their reasons
 	}{
 		{
 			"each organisation with its own authority and token",
@@ -100,12 +101,12 @@ func show(ctx context.Context, client *cantonlb.Client, s settings, orgs *all) e
 		},
 		{
 			"north's endpoint has the certificate authority of south",
-			func() error { return client.Update(mistaken) }, //nolint:contextcheck // what it starts belongs to the client
+			func() error { return client.Update(mistaken) }, //nolint:contextcheck // the goroutines that it starts belong to the client
 			map[string]report.Reason{"north": report.ReasonHandshakeFailed},
 		},
 		{
-			"north's endpoint is put right",
-			func() error { return client.Update(orgs.endpoints) }, //nolint:contextcheck // what it starts belongs to the client
+			"north's endpoint is corrected",
+			func() error { return client.Update(orgs.endpoints) }, //nolint:contextcheck // the goroutines that it starts belong to the client
 			nil,
 		},
 		{
@@ -134,8 +135,8 @@ func show(ctx context.Context, client *cantonlb.Client, s settings, orgs *all) e
 	return nil
 }
 
-// await waits until these endpoints are not eligible, for these reasons, and all
-// others are.
+// await waits until these endpoints are ineligible, for these reasons, and all
+// others are eligible.
 func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration, out map[string]report.Reason) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -148,5 +149,5 @@ func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration, 
 			return nil
 		}
 	}
-	return fmt.Errorf("it never came to that: %w\n%s", ctx.Err(), view.Text(client.Status(), time.Now(), nil))
+	return fmt.Errorf("the expected status did not appear: %w\n%s", ctx.Err(), view.Text(client.Status(), time.Now(), nil))
 }

@@ -24,33 +24,33 @@ import (
 	"github.com/cantonlb/cantonlb"
 )
 
-// healthService is the name under which sequencers tell their health. A client
-// need not know it: the role does.
+// healthService is the name under which sequencers report their health. A client
+// need not set it: the role does.
 const healthService = "sequencer-health-check-service"
 
-// organisation runs one sequencer: with an authority and a token of its own.
+// organisation runs one sequencer, with its own authority and token.
 type organisation struct {
 	name      string
 	authority *authority
-	// It takes these tokens now. The older one is for clients that have not seen the
-	// newer yet.
+	// The tokens that the sequencer accepts now. The older one is for clients that
+	// have not received the newer one yet.
 	token, older atomic.Pointer[string]
 
 	addr   string
 	server *grpc.Server
-	page   *http.Server // nil if health is told by gRPC
-	files  string       // the folder of what it has given to its clients
+	page   *http.Server // nil if health is served by gRPC
+	files  string       // the folder with the files for its clients
 	stop   []func()
 }
 
-// kind is how an organisation has set up its sequencer.
+// kind describes an organisation's sequencer.
 type kind struct {
 	plaintext bool // no TLS
-	page      bool // tells its health over HTTP, on another port
+	page      bool // serves its health over HTTP, on another port
 }
 
-// start starts an organisation's sequencer, and gives it with the endpoint that a
-// client makes of it.
+// start starts an organisation's sequencer, and returns it with the endpoint for a
+// client.
 func start(ctx context.Context, name, folder string, k kind) (*organisation, cantonlb.Endpoint, error) {
 	o := &organisation{name: name, files: filepath.Join(folder, name)}
 	endpoint, err := o.start(ctx, k)
@@ -82,7 +82,7 @@ func (o *organisation) start(ctx context.Context, k kind) (cantonlb.Endpoint, er
 	opts := []grpc.ServerOption{grpc.UnaryInterceptor(o.unary), grpc.StreamInterceptor(o.stream)}
 	scheme := "http://"
 	if k.plaintext {
-		e.AllowInsecureTokens = true // everyone on the way can read it, and the program says that it knows
+		e.AllowInsecureTokens = true // anyone on the network path can read it; the program accepts that explicitly
 	} else {
 		scheme = "https://"
 		opts = append(opts, grpc.Creds(credentials.NewTLS(config)))
@@ -110,7 +110,7 @@ func (o *organisation) start(ctx context.Context, k kind) (cantonlb.Endpoint, er
 	return e, err
 }
 
-// startPage starts the page that tells the health, and gives its URL.
+// startPage starts the health page, and returns its URL.
 func (o *organisation) startPage(ctx context.Context) (string, error) {
 	listener, err := listen(ctx)
 	if err != nil {
@@ -121,7 +121,7 @@ func (o *organisation) startPage(ctx context.Context) (string, error) {
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
 		ReadHeaderTimeout: time.Second,
 	}
-	o.stop = append(o.stop, func() { _ = o.page.Close() }) // it ends all the same
+	o.stop = append(o.stop, func() { _ = o.page.Close() }) // it ends in any case
 	o.serve(func() error { return o.page.Serve(listener) })
 	return "http://{host}:" + port + "/health", nil
 }
@@ -146,7 +146,7 @@ func (o *organisation) close() {
 
 func (o *organisation) path(file string) string { return filepath.Join(o.files, file) }
 
-// renewToken makes the sequencer take a new token, too, and hands it out.
+// renewToken makes the sequencer accept a new token, too, and hands it out.
 func (o *organisation) renewToken() error {
 	older := o.token.Load()
 	o.expireToken()
@@ -154,15 +154,15 @@ func (o *organisation) renewToken() error {
 	return o.handOut()
 }
 
-// expireToken makes the sequencer take nothing but a new token from now on, of
-// which its clients do not know yet.
+// expireToken makes the sequencer accept only a new token from now on, which its
+// clients do not have yet.
 func (o *organisation) expireToken() {
 	token := rand.Text()
 	o.token.Store(&token)
 	o.older.Store(nil)
 }
 
-// handOut gives the token to the clients, by a file that is replaced as a whole.
+// handOut passes the token to the clients in a file, which is replaced atomically.
 func (o *organisation) handOut() error {
 	if err := os.WriteFile(o.path("token.new"), []byte(*o.token.Load()+"\n"), 0o600); err != nil {
 		return err
@@ -197,7 +197,7 @@ func (o *organisation) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamS
 	return handler(srv, stream)
 }
 
-// all are the organisations of the demo.
+// all holds the organisations of the demo.
 type all struct {
 	list      []*organisation
 	endpoints []cantonlb.Endpoint

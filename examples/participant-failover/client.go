@@ -21,21 +21,21 @@ import (
 // budget is how long a command may take, takeovers included.
 const budget = time.Minute
 
-// connect makes the client. The role says that one of the replicas is active at a
-// time. While none is, calls wait.
+// connect returns the client. The role says that one of the replicas is active at a
+// time. While none is active, calls wait.
 func connect(endpoints []cantonlb.Endpoint) (*cantonlb.Client, error) {
 	return cantonlb.NewClient(cantonlb.Config{
 		Role:         cantonlb.ParticipantLedger,
 		Endpoints:    endpoints,
 		NoneEligible: cantonlb.Wait,
-		// A command that is sent again is found by its id, so that it is carried
-		// out once.
+		// A command that is sent again is recognised by its id, so that it is
+		// executed once.
 		Idempotent: []string{pb.Ledger_Submit_FullMethodName},
 	})
 }
 
-// submit carries out one command, and tells how often it was sent again by the
-// program itself, and whether it was found to be done already.
+// submit executes one command, and returns how often the program itself sent it
+// again, and whether it turned out to be done already.
 func submit(ctx context.Context, client *cantonlb.Client, id string) (again int, alreadyDone bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
@@ -57,9 +57,10 @@ func submit(ctx context.Context, client *cantonlb.Client, id string) (again int,
 	}
 }
 
-// follow gives every update once and in order to each, whichever replica it comes
-// from, until ctx ends. It counts how often it has opened the stream. Replicas of
-// one participant share their offsets, so it goes on from the last that it has.
+// follow calls each with every update, once and in order, whichever replica it
+// comes from, until ctx ends. It counts how often it has opened the stream.
+// Replicas of one participant share their offsets, so it continues after the last
+// offset that it has.
 func follow(ctx context.Context, client *cantonlb.Client, each func(*pb.Update)) (opened int) {
 	stub := pb.NewLedgerClient(client)
 	var last int64
@@ -77,7 +78,7 @@ func follow(ctx context.Context, client *cantonlb.Client, each func(*pb.Update))
 	return opened
 }
 
-// sums is what the client has seen.
+// sums holds the counts of what the client has seen.
 type sums struct {
 	commands, failed, again, alreadyDone int
 	longest                              time.Duration
@@ -85,7 +86,7 @@ type sums struct {
 	problems                             []error
 }
 
-// work is the client's calls. stop ends them.
+// work makes the client's calls. stop ends them.
 type work struct {
 	client *cantonlb.Client
 	out    func(string, ...any)
@@ -97,8 +98,8 @@ type work struct {
 	sums sums
 }
 
-// startWork submits commands at a steady rate, follows the updates and tells of
-// each switch.
+// startWork submits commands at a steady rate, follows the updates and prints each
+// switch.
 func startWork(ctx context.Context, client *cantonlb.Client, rate int, out func(string, ...any)) *work {
 	w := &work{client: client, out: out}
 	submitting, stopSubmitting := context.WithCancel(ctx)
@@ -115,8 +116,8 @@ func startWork(ctx context.Context, client *cantonlb.Client, rate int, out func(
 	return w
 }
 
-// submitAll submits a command every so often until the submitting ends. Those under
-// way go on then, but not when ctx ends.
+// submitAll submits commands at the rate until submitting ends. Commands in flight
+// then continue, unless ctx ends.
 func (w *work) submitAll(ctx, submitting context.Context, every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -149,17 +150,17 @@ func (w *work) submitOne(ctx context.Context, id string) {
 	}
 }
 
-// seen takes an update in, and sees that none was left out.
+// seen counts an update, and checks that none was left out.
 func (w *work) seen(u *pb.Update) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sums.updates++
 	if want := int64(w.sums.updates); u.GetOffset() != want && len(w.sums.problems) == 0 {
-		w.sums.problems = append(w.sums.problems, fmt.Errorf("the update with offset %d came in the place of %d", u.GetOffset(), want))
+		w.sums.problems = append(w.sums.problems, fmt.Errorf("the update with offset %d arrived in place of %d", u.GetOffset(), want))
 	}
 }
 
-// watch tells of each switch.
+// watch prints each switch.
 func (w *work) watch(ctx context.Context) {
 	for batch := range w.client.Subscribe(ctx) {
 		for _, e := range batch.Events {
@@ -174,14 +175,14 @@ func (w *work) watch(ctx context.Context) {
 	}
 }
 
-// stop ends the commands, waits until the updates have come up with them, and
-// gives the sums.
+// stop ends the commands, waits until the updates have caught up with them, and
+// returns the counts.
 func (w *work) stop() (sums, error) {
 	w.submitting()
 	w.commands.Wait()
 	var err error
 	if !w.caughtUp() {
-		err = errors.New("the updates have not come up with the commands")
+		err = errors.New("the updates have not caught up with the commands")
 	}
 	w.following()
 	w.others.Wait()

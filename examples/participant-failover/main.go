@@ -1,15 +1,15 @@
 // Command participant-failover shows what a client of a participant sees while one
 // replica takes over from another. It starts two replicas, each a process, which
 // share a PostgreSQL database as Canton's do: the one that holds an advisory lock
-// there is active, and serves a ledger; the other waits for the lock. Meanwhile
-// the program submits commands and follows the updates. Then it kills the active
-// replica, has the next one step down, and stops the last one with the lock in its
-// hands. No command is lost or carried out twice, and no update is missed.
+// there is active and serves a ledger; the other waits for the lock. Meanwhile the
+// program submits commands and follows the updates. Then it kills the active
+// replica, makes the next one step down, and stops the last one while that holds
+// the lock. No command is lost or executed twice, and no update is missed.
 //
 //	go run ./examples/participant-failover
 //
-// The part that a program of yours would have is client.go; the rest is replicas,
-// faults and sums.
+// The part that your program would contain is client.go; the rest is replicas,
+// faults and counts.
 package main
 
 import (
@@ -26,7 +26,7 @@ import (
 )
 
 func main() {
-	participant.RunIfReplica() // this may be one of the replicas
+	participant.RunIfReplica() // this process may be one of the replicas
 	kind := flag.String("store", participant.Auto, "what the replicas share: postgres, memory, or auto: postgres if it is installed")
 	rate := flag.Int("rate", 50, "commands a second, 1 to 1000")
 	pause := flag.Duration("pause", time.Second, "time between the steps")
@@ -82,7 +82,7 @@ func run(ctx context.Context, kind string, rate int, pause time.Duration) (err e
 	scriptErr := script.play(ctx)
 	sums, workErr := work.stop() //nolint:contextcheck // the last updates may come after Ctrl-C
 	if ctx.Err() != nil {
-		return nil // Ctrl-C, which says nothing about the calls
+		return nil // Ctrl-C, which is no failure of the calls
 	}
 	if err := errors.Join(scriptErr, workErr); err != nil {
 		return err
@@ -90,7 +90,7 @@ func run(ctx context.Context, kind string, rate int, pause time.Duration) (err e
 	return report(ctx, shared, sums, script.expected)
 }
 
-// report compares what the client has seen with what stands in the ledger.
+// report compares what the client has seen with the ledger.
 func report(ctx context.Context, shared participant.Store, s sums, switches int) error {
 	ledger, err := shared.All(ctx)
 	if err != nil {
@@ -98,10 +98,10 @@ func report(ctx context.Context, shared participant.Store, s sums, switches int)
 	}
 	problems := s.problems
 	if len(ledger) != s.commands {
-		problems = append(problems, fmt.Errorf("%d commands were accepted, and %d stand in the ledger", s.commands, len(ledger)))
+		problems = append(problems, fmt.Errorf("%d commands were accepted, and %d are in the ledger", s.commands, len(ledger)))
 	}
 	if s.updates != len(ledger) {
-		problems = append(problems, fmt.Errorf("%d updates stand in the ledger, and %d were seen", len(ledger), s.updates))
+		problems = append(problems, fmt.Errorf("%d updates are in the ledger, and %d were seen", len(ledger), s.updates))
 	}
 	if s.switches != switches {
 		problems = append(problems, fmt.Errorf("the client switched %d times, and %d were due", s.switches, switches))

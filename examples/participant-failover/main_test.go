@@ -28,8 +28,8 @@ func TestNoCommandIsLostWhileReplicasTakeOver(t *testing.T) {
 			require.Zero(t, result.Code, output)
 			assert.Regexp(t, `^commands: [1-9]\d+ ok, 0 failed; updates: [1-9]\d+, each once and in order; switches: [23]$`, result.Last(), output)
 			for _, text := range []string{
-				`"p1" -> "p2" (connect_failed)`, "p2 steps down", "p1 is stopped (SIGSTOP)", "nobody has taken over after 3s",
-				"p1 has found its session gone and is passive",
+				`"p1" -> "p2" (connect_failed)`, "p2 steps down", "p1 is stopped (SIGSTOP)", "no replica has taken over after 3s",
+				"p1 has noticed that its session has ended and is passive",
 			} {
 				if participant.CanStop || !strings.Contains(text, "p1 ") {
 					assert.NotEmpty(t, result.Line(text), "%q\n%s", text, output)
@@ -41,7 +41,7 @@ func TestNoCommandIsLostWhileReplicasTakeOver(t *testing.T) {
 
 func TestCtrlCEndsTheRunInOrder(t *testing.T) {
 	p := exampletest.Start(t, exampletest.Build(t), "-store", "memory", "-pause", "1m")
-	p.WaitLine("p1 is active, p2 stands by")
+	p.WaitLine("p1 is active, p2 is a standby")
 	p.Interrupt()
 	result := p.Wait()
 	assert.Zero(t, result.Code, result.Stderr)

@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	// heldTime is how long it is watched that nobody takes over from a stopped
-	// replica.
+	// heldTime is how long the script checks that no replica takes over from a
+	// stopped one.
 	heldTime = 3 * time.Second
 )
 
-// script is what happens to the replicas.
+// script disturbs the replicas.
 type script struct {
 	replicas participant.Replicas
 	shared   participant.Store
@@ -33,7 +33,7 @@ func (s *script) play(ctx context.Context) error {
 		return err
 	}
 	p1, p2 := s.replicas[0], s.replicas[1]
-	s.out("%s is active, %s stands by", p1.Name, p2.Name)
+	s.out("%s is active, %s is a standby", p1.Name, p2.Name)
 	for _, step := range []func(context.Context) error{
 		func(ctx context.Context) error { return s.kill(ctx, p1, p2) },
 		func(ctx context.Context) error { return s.stepDown(ctx, p2, p1) },
@@ -65,7 +65,7 @@ func (s *script) kill(ctx context.Context, active, standby *participant.Replica)
 	return active.Start()
 }
 
-// stepDown has the active replica give up, as before an upgrade.
+// stepDown makes the active replica step down, as before an upgrade.
 func (s *script) stepDown(ctx context.Context, active, standby *participant.Replica) error {
 	began := time.Now()
 	s.out("%s steps down: it says NOT_SERVING, finishes its calls, and frees the lock", active.Name)
@@ -75,14 +75,14 @@ func (s *script) stepDown(ctx context.Context, active, standby *participant.Repl
 	return s.takeover(ctx, standby, began)
 }
 
-// stop stops the active replica with the lock in its hands, as a machine does that
-// swaps or whose virtual machine is moved.
+// stop stops the active replica while it holds the lock, as happens on a machine
+// that swaps or when a virtual machine is moved.
 func (s *script) stop(ctx context.Context, active, standby *participant.Replica) error {
 	if !participant.CanStop {
 		s.out("a process cannot be stopped on this system: that step is left out")
 		return nil
 	}
-	s.out("%s is stopped (SIGSTOP): it serves no more, but its session lives, and so it keeps the lock", active.Name)
+	s.out("%s is stopped (SIGSTOP): it no longer serves, but its session is alive, and so it keeps the lock", active.Name)
 	if err := active.Stop(); err != nil {
 		return err
 	}
@@ -90,9 +90,9 @@ func (s *script) stop(ctx context.Context, active, standby *participant.Replica)
 		return ctx.Err()
 	}
 	if now := s.client.Status().Failover.Active; now != "" {
-		return fmt.Errorf("%q is active for the client, while the lock is held by a replica that is stopped", now)
+		return fmt.Errorf("%q is active for the client, while a stopped replica holds the lock", now)
 	}
-	s.out("nobody has taken over after %v: that would not be safe, since %s could go on at any moment. Calls wait", heldTime, active.Name)
+	s.out("no replica has taken over after %v: that would not be safe, since %s could continue at any moment. Calls wait", heldTime, active.Name)
 
 	began := time.Now()
 	s.out("an administrator ends the session: the lock is free, and %s cannot write any more", active.Name)
@@ -103,7 +103,7 @@ func (s *script) stop(ctx context.Context, active, standby *participant.Replica)
 		return err
 	}
 
-	s.out("%s goes on (SIGCONT), and believes itself active", active.Name)
+	s.out("%s continues (SIGCONT), and believes that it is active", active.Name)
 	if err := active.Resume(); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (s *script) stop(ctx context.Context, active, standby *participant.Replica)
 	if err := active.Await(ctx, participant.Passive); err != nil {
 		return err
 	}
-	s.out("%s has found its session gone and is passive; late writes that were refused: %d", active.Name, active.Refused())
+	s.out("%s has noticed that its session has ended and is passive; late writes that were refused: %d", active.Name, active.Refused())
 	return nil
 }
 
@@ -133,7 +133,7 @@ func (s *script) takeover(ctx context.Context, standby *participant.Replica, beg
 	return nil
 }
 
-// awaitActive waits until a replica is the client's active.
+// awaitActive waits until a replica is the client's active endpoint.
 func (s *script) awaitActive(ctx context.Context, r *participant.Replica) error {
 	ctx, cancel := context.WithTimeout(ctx, participant.StepLimit)
 	defer cancel()

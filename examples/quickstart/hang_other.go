@@ -2,5 +2,5 @@
 
 package main
 
-// hanging is empty where a process cannot be stopped and continued.
+// hanging is empty on systems where a process cannot be stopped and continued.
 var hanging []step

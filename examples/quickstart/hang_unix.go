@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// hanging is what happens to a server that stops answering and keeps its
-// connections, as one does that is out of memory, swaps or waits for a lock.
+// hanging is the steps of a server that stops answering but keeps its connections,
+// like one that is out of memory, swaps or waits for a lock.
 var hanging = []step{
 	{"seq2 hangs", "seq2", hang, isOut},
 	{"seq2 goes on", "seq2", goOn, isIn},

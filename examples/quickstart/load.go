@@ -13,18 +13,18 @@ import (
 // callTimeout is the deadline of each call, retries included.
 const callTimeout = 2 * time.Second
 
-// load makes calls at a steady rate, whether or not those before have been
-// answered, as many users do who know nothing of each other.
+// load makes calls at a steady rate, whether or not earlier ones have been
+// answered, as many independent users do.
 type load struct {
 	stub  pb.RecordsClient
 	tally *tally
 	rate  int // calls a second
 }
 
-// run makes calls until at least duration has passed and script is closed, or
-// until ctx ends; then it waits for the answers. The n-th call is due n/rate
-// seconds after began, and made at once if it is late. So their number does not
-// depend on how fast the machine is.
+// run makes calls until at least duration has passed and script is closed, or until
+// ctx ends; then it waits for the answers. The n-th call is due n/rate seconds
+// after began, and is made at once if it is late. The number of calls therefore
+// does not depend on the speed of the machine.
 func (l load) run(ctx context.Context, began time.Time, duration time.Duration, script <-chan struct{}) {
 	var calls sync.WaitGroup
 	defer calls.Wait()

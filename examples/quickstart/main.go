@@ -4,8 +4,8 @@
 //
 //	go run ./examples/quickstart
 //
-// The part that a program of yours would have is connect, below; the rest sees
-// to the servers and counts.
+// The part that your program would contain is connect, below; the rest manages the
+// servers and counts.
 package main
 
 import (
@@ -26,11 +26,11 @@ import (
 	pb "github.com/cantonlb/cantonlb/examples/internal/recordpb"
 )
 
-// serviceConfig says that calls of Records may be made again on another server:
-// it only reads. The proto says so too, by its idempotency_level, and so cantonlb
-// makes a call again whose server hangs. Without either, a call that is under way
-// on a server that dies fails, because nobody but the application knows whether
-// to repeat it is safe.
+// serviceConfig says that calls of Records may be retried on another server, since
+// they only read. The proto says so too, by its idempotency_level, and so cantonlb
+// reissues a call whose server hangs. Without either, a call in flight on a server
+// that dies fails, because only the application knows whether it is safe to repeat
+// it.
 const serviceConfig = `{
 	"methodConfig": [{
 		"name": [{"service": "cantonlb.examples.record.v1.Records"}],
@@ -44,7 +44,7 @@ const serviceConfig = `{
 	}]
 }`
 
-// connect makes the client: the list of endpoints is all that it must be told.
+// connect returns the client. The list of endpoints is the only required setting.
 func connect(endpoints []cantonlb.Endpoint, counter *attempts) (*cantonlb.Client, error) {
 	return cantonlb.NewClient(cantonlb.Config{
 		Endpoints:     endpoints, // http://: plaintext; https:// would be TLS
@@ -53,7 +53,7 @@ func connect(endpoints []cantonlb.Endpoint, counter *attempts) (*cantonlb.Client
 }
 
 func main() {
-	if name := os.Getenv(serverNameEnv); name != "" { // this is one of the servers
+	if name := os.Getenv(serverNameEnv); name != "" { // this process is one of the servers
 		if err := serve(name, os.Getenv(serverAddrEnv)); err != nil {
 			exit(fmt.Errorf("server %s: %w", name, err))
 		}
@@ -116,21 +116,21 @@ func run(ctx context.Context, duration time.Duration, rate int) error {
 		err = errors.Join(err, fmt.Errorf("%d calls failed", failed))
 	}
 	if ctx.Err() != nil {
-		return err // Ctrl-C, and the script's error is only that
+		return err // after Ctrl-C the script's error says only that
 	}
 	return errors.Join(err, scriptErr)
 }
 
-// waitHealthy waits until all servers are eligible, so that the first phase is
-// what it says.
+// waitHealthy waits until all servers are eligible, so that the first phase begins
+// with all three.
 func waitHealthy(ctx context.Context, client *cantonlb.Client, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	return client.WaitHealthy(ctx, n)
 }
 
-// perform makes the calls and plays the script to them. Its error is the
-// script's; a script that fails ends the calls.
+// perform makes the calls and runs the script meanwhile. Its error is the script's;
+// a script that fails ends the calls.
 func perform(ctx context.Context, servers cluster, client *cantonlb.Client, l load, duration time.Duration, out *screen) error {
 	showing, hide := context.WithCancel(ctx)
 	calling, hangUp := context.WithCancel(ctx)
@@ -155,7 +155,7 @@ func perform(ctx context.Context, servers cluster, client *cantonlb.Client, l lo
 	return scriptErr
 }
 
-// liveLine gives the counts so far, and who may be picked.
+// liveLine returns the counts so far, and how many servers may be picked.
 func liveLine(t *tally, servers cluster, client *cantonlb.Client) string {
 	var b strings.Builder
 	ok, failed := t.totals()

@@ -14,17 +14,17 @@ import (
 // startLimit is how long a server process may take until it listens.
 const startLimit = 10 * time.Second
 
-// server is one server of the cluster: a process, and after it another one at
-// the same address. It is for use by one goroutine, but for arrived.
+// server is one server of the cluster: a process, and later another one at the same
+// address. Except for arrived, it is for use by one goroutine.
 type server struct {
 	name, addr string
-	// arrived counts the calls, by what the processes themselves have said. It
-	// is complete once the last of them has ended.
+	// arrived counts the calls that the processes have reported. It is complete once
+	// the last of them has ended.
 	arrived atomic.Int64
 	process *child.Process // nil before the first
 }
 
-// start starts a process, after the last one has ended, and waits until it
+// start starts a process, after the previous one has ended, and waits until it
 // listens.
 func (s *server) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
@@ -58,10 +58,10 @@ func (s *server) start(ctx context.Context) error {
 	}
 }
 
-// tell gives the process a command. It does not wait for the outcome.
+// tell sends the process a command. It does not wait for the outcome.
 func (s *server) tell(command string) error { return s.process.Tell(command) }
 
-// kill ends the process by SIGKILL, also one that hangs.
+// kill ends the process by SIGKILL, even if it hangs.
 func (s *server) kill() error { return s.process.Kill() }
 
 // close ends the process, if there is one, and waits for it. It may be called
@@ -72,7 +72,7 @@ func (s *server) close() {
 	}
 }
 
-// cluster is the servers, in order.
+// cluster is the list of servers, in order.
 type cluster []*server
 
 // startCluster starts a server for each name.
@@ -89,7 +89,7 @@ func startCluster(ctx context.Context, names ...string) (cluster, error) {
 	return c, nil
 }
 
-// server gives the one with this name.
+// server returns the server with this name.
 func (c cluster) server(name string) (*server, error) {
 	for _, s := range c {
 		if s.name == name {

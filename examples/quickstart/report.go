@@ -2,9 +2,9 @@ package main
 
 import "fmt"
 
-// report prints who served when, the servers' own counts beside the client's,
-// and the retries. Its last line is the sum. All calls have ended and all servers
-// have stopped by now, so that the counts are complete.
+// report prints which servers answered in which phase, the servers' own counts next
+// to the client's, and the retries. Its last line is the total. All calls have
+// ended and all servers have stopped by now, so the counts are complete.
 func report(t *tally, c cluster, a *attempts) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

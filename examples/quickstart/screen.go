@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// How often the counts are shown: on a terminal in place, else as new lines.
+// How often the counts are shown: in place on a terminal, otherwise as new lines.
 const (
 	liveInterval  = 100 * time.Millisecond
 	plainInterval = time.Second
 )
 
-// screen is standard output: lines that stay and, on a terminal, one below them
-// that is written over again and again. It is safe for concurrent use.
+// screen is standard output: lines that stay and, on a terminal, one line below
+// them that is rewritten. It is safe for concurrent use.
 type screen struct {
 	terminal bool
 
@@ -28,7 +28,8 @@ func newScreen() *screen {
 	return &screen{terminal: err == nil && info.Mode()&os.ModeCharDevice != 0}
 }
 
-// The control sequence that goes to the beginning of the line and clears it.
+// clearLine is the control sequence that moves to the beginning of the line and
+// clears it.
 const clearLine = "\r\x1b[K"
 
 // linef prints a line that stays.
@@ -42,7 +43,7 @@ func (s *screen) linef(format string, args ...any) {
 	fmt.Print(text)
 }
 
-// show keeps the live line up to date until ctx ends, and then takes it away.
+// show keeps the live line up to date until ctx ends, and then removes it.
 func (s *screen) show(ctx context.Context, text func() string) {
 	interval := plainInterval
 	if s.terminal {

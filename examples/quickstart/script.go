@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// seenLimit is how long the client may take to show a step in its status,
-	// and lookInterval how often that is looked at.
+	// seenLimit is how long the client may take to show a step in its status, and
+	// lookInterval is how often the status is checked.
 	seenLimit    = 10 * time.Second
 	lookInterval = time.Millisecond
 )
 
-// step is something that happens to a server, and how the client's status shows
-// that the client knows.
+// step is something that happens to a server, with a check whether the client's
+// status shows it.
 type step struct {
 	title  string
 	server string
@@ -24,8 +24,8 @@ type step struct {
 	seen   func(cantonlb.EndpointStatus) bool
 }
 
-// script is what happens, in order. Each step waits for its time, and until the
-// client has seen the one before.
+// script is the list of steps, in order. Each step waits for its time, and until
+// the client has seen the previous one.
 var script = append([]step{
 	{"seq2 says NOT_SERVING", "seq2", tell(commandNotServing), isOut},
 	{"seq2 says SERVING", "seq2", tell(commandServing), isIn},
@@ -38,8 +38,8 @@ var script = append([]step{
 func isIn(e cantonlb.EndpointStatus) bool  { return e.Eligible }
 func isOut(e cantonlb.EndpointStatus) bool { return !e.Eligible }
 
-// action does something to a server, and gives the moment from which a client
-// could know.
+// action does something to a server, and returns the time from which a client can
+// notice it.
 type action func(context.Context, *server) (time.Time, error)
 
 func tell(command string) action {
@@ -55,9 +55,9 @@ func start(ctx context.Context, s *server) (time.Time, error) {
 	return time.Now(), err
 }
 
-// play carries out the script: one step each pause, the first one pause after
-// began. It calls onStep when a step has been done, and prints each step and how
-// long the client took to see it.
+// play runs the script: one step each pause, the first one pause after began. It
+// calls onStep after each step, and prints each step and how long the client took
+// to notice it.
 func play(ctx context.Context, c cluster, client *cantonlb.Client, began time.Time, pause time.Duration,
 	onStep func(title string), out *screen,
 ) error {
@@ -100,7 +100,7 @@ func waitSeen(ctx context.Context, client *cantonlb.Client, st step) (cantonlb.E
 	}
 }
 
-// describe says in a few words what the client makes of an endpoint.
+// describe describes in a few words how the client sees an endpoint.
 func describe(e cantonlb.EndpointStatus) string {
 	eligible := "not eligible"
 	if e.Eligible {
@@ -109,7 +109,7 @@ func describe(e cantonlb.EndpointStatus) string {
 	return fmt.Sprintf("%s is %s (%v, %s; connection %v)", e.Name, eligible, e.State, e.Reason, e.Connection)
 }
 
-// waitUntil waits until a moment has come, or ctx ends, which is its error.
+// waitUntil waits until a moment, or until ctx ends; its error is that of ctx.
 func waitUntil(ctx context.Context, moment time.Time) error {
 	timer := time.NewTimer(time.Until(moment))
 	defer timer.Stop()

@@ -17,36 +17,35 @@ import (
 	pb "github.com/cantonlb/cantonlb/examples/internal/recordpb"
 )
 
-// The environment of a server process: its name, which tells this program that
-// it is one, and where to listen.
+// The environment of a server process: its name, which marks the process as a
+// server, and the address to listen on.
 const (
 	serverNameEnv = "QUICKSTART_SERVER_NAME"
 	serverAddrEnv = "QUICKSTART_SERVER_ADDR"
 )
 
-// What the parent writes to a server's standard input, a line each.
+// The commands that the parent writes to a server's standard input, one per line.
 const (
 	commandNotServing = "not_serving"
 	commandServing    = "serving"
 	commandStop       = "stop"
 )
 
-// What a server writes to its standard output, a line each.
+// The reports that a server writes to its standard output, one per line.
 const (
 	sayReady = "ready" // and the address, once it listens
-	sayCall  = "call"  // for each call as it begins, and so before it is answered
+	sayCall  = "call"  // for each call when it begins, before it is answered
 )
 
 const (
-	// work is how long a call takes, so that a server which dies has calls under
-	// way.
+	// work is how long a call takes, so that a server that dies has calls in flight.
 	work = 10 * time.Millisecond
 	// graceLimit bounds a graceful stop.
 	graceLimit = 5 * time.Second
 )
 
-// serve is the whole life of a server process. It ends by the command to stop,
-// or when its standard input is closed, so that it never outlives its parent.
+// serve runs a server process. It ends at the stop command, or when its standard
+// input is closed, so that it never outlives its parent.
 func serve(name, addr string) error {
 	signal.Ignore(os.Interrupt) // Ctrl-C reaches all processes of a terminal; the parent decides
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
@@ -67,7 +66,7 @@ func serve(name, addr string) error {
 	return nil
 }
 
-// obey carries out the parent's commands until the server has stopped.
+// obey executes the parent's commands until the server has stopped.
 func obey(server *grpc.Server, state *health.Server) {
 	commands := bufio.NewScanner(os.Stdin)
 	for commands.Scan() {
@@ -86,7 +85,8 @@ func obey(server *grpc.Server, state *health.Server) {
 	server.Stop()
 }
 
-// records is the service. Every server gives the same answers, but for its name.
+// records is the service. All servers return the same answers, except for their
+// names.
 type records struct {
 	pb.UnimplementedRecordsServer
 
@@ -104,10 +104,10 @@ func (r *records) Read(ctx context.Context, request *pb.ReadRequest) (*pb.ReadRe
 	}
 }
 
-// say writes one line to the parent, in one piece: many calls do so at once. If
-// the parent is gone, the process ends here.
+// say writes one line to the parent in one piece, since many calls do so
+// concurrently. If the parent is gone, the process ends here.
 func say(line string) {
 	if _, err := fmt.Fprintln(os.Stdout, line); err != nil {
-		os.Exit(1) //nolint:revive // nobody is left to return the error to
+		os.Exit(1) //nolint:revive // there is no caller left to return the error to
 	}
 }

@@ -12,26 +12,26 @@ import (
 // maxShownErrors is how many errors of failed calls are kept for the report.
 const maxShownErrors = 5
 
-// phase is the time from one step of the script to the next, and what became of
+// phase is the time from one step of the script to the next, with the results of
 // the calls that ended in it.
 type phase struct {
 	title    string
-	answered map[string]int // by the server that answered, by its own word
+	answered map[string]int // by the name in the answer
 	failed   int
 }
 
-// tally keeps the client's accounts. It is safe for concurrent use.
+// tally counts the client's results. It is safe for concurrent use.
 type tally struct {
 	began time.Time
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	phases []phase
 	ok     int
 	bad    int
 	errors []failure // the first ones
 }
 
-// failure is when a call failed, after the beginning, and why.
+// failure says when a call failed, counted from the beginning, and why.
 type failure struct {
 	at  time.Duration
 	err error
@@ -67,14 +67,14 @@ func (t *tally) failed(err error) {
 	}
 }
 
-// totals gives the number of calls that were answered and that failed so far.
+// totals returns the numbers of calls that were answered and that failed so far.
 func (t *tally) totals() (ok, failed int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.ok, t.bad
 }
 
-// by gives the number of calls that a server has answered so far.
+// by returns the number of calls that a server has answered so far.
 func (t *tally) by(server string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -85,12 +85,12 @@ func (t *tally) by(server string) int {
 	return n
 }
 
-// attempts is a stats.Handler that counts what grpc makes of the calls: each has
-// a first attempt, and further ones if that gets no answer. Probes are no calls
-// and do not come by here.
+// attempts is a stats.Handler that counts grpc's attempts: each call has a first
+// attempt, and further ones if that receives no answer. Probes are not calls and
+// are not counted here.
 type attempts struct {
 	begun       atomic.Int64
-	transparent atomic.Int64 // retries for which no server had begun to work
+	transparent atomic.Int64 // retries of attempts that no server had begun to process
 }
 
 var _ stats.Handler = (*attempts)(nil)

@@ -1,11 +1,11 @@
-// Command quorum-read asks seven servers of seven organisations, of which two lie, one
-// hangs and one lags, and believes only what three of them say.
+// Command quorum-read asks seven servers of seven organisations, of which two lie,
+// one hangs and one lags, and accepts only an answer that three of them agree on.
 //
 //	go run ./examples/quorum-read
 //	go run ./examples/quorum-read -reads 100
 //
-// The servers are its own, on loopback. An application puts its members' URLs in their
-// place, and leaves its http.Client as it is.
+// It starts the servers itself, on loopback. An application uses its members' URLs
+// instead, and keeps its http.Client.
 package main
 
 import (
@@ -27,7 +27,7 @@ import (
 
 func main() { os.Exit(cli.Main(run)) }
 
-// settings is what the flags say.
+// settings holds the flags.
 type settings struct {
 	reads   int
 	timeout time.Duration
@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// stopped is err, or nil if Ctrl-C is why.
+// stopped returns err, or nil if Ctrl-C is the cause.
 func stopped(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -93,7 +93,8 @@ func stopped(ctx context.Context, err error) error {
 	return nil
 }
 
-// readContract reads what does not move, by an http.Client that knows of no members.
+// readContract reads a value that does not change, with an http.Client that is not
+// aware of the members.
 func readContract(ctx context.Context, members *quorum.Members, s settings) error {
 	transport, err := quorum.NewTransport(members, quorum.TransportConfig{})
 	if err != nil {
@@ -115,14 +116,15 @@ func readContract(ctx context.Context, members *quorum.Members, s settings) erro
 	return nil
 }
 
-// answer is what a member says of a value that moves.
+// answer is a member's answer about a value that changes.
 type answer struct {
 	Amount int   `json:"amount"`
 	At     int64 `json:"at"`
 }
 
-// readBalance reads a value that moves: first how far the network is, then the value as
-// of that position, or later at no member.
+// readBalance reads a value that changes. It first reads the position of the
+// network, then the value as of that position. An answer that is older is an
+// error of that member.
 func readBalance(ctx context.Context, members *quorum.Members, s settings) error {
 	client := &http.Client{Timeout: s.timeout}
 	defer client.CloseIdleConnections()
@@ -175,7 +177,7 @@ func fetch(ctx context.Context, client *http.Client, url string) ([]byte, error)
 	return body, err
 }
 
-// show prints what is known of each member.
+// show prints the status of each member.
 func show(s quorum.Status) {
 	for _, m := range s.Members {
 		what := "well"

@@ -14,14 +14,14 @@ import (
 	"github.com/cantonlb/cantonlb/quorum"
 )
 
-// The position at which the network is, and how far the organisation that lags is behind.
+// The position of the network, and how far the lagging organisation is behind.
 const (
 	position = 1000
 	behind   = 400
 )
 
-// server is one organisation's: what it says of a contract, and of a balance at a
-// position.
+// server is the server of one organisation, with its answers about a contract and
+// about a balance at a position.
 type server struct {
 	name   string
 	hangs  bool
@@ -40,7 +40,7 @@ var servers = []server{
 	{name: "org7", owner: "Alice", amount: 70, at: position},
 }
 
-// ServeHTTP answers as the organisation does, after 5 to 20 ms.
+// ServeHTTP returns the organisation's answer, after 5 to 20 ms.
 func (s server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	pause := 5*time.Millisecond + rand.N(15*time.Millisecond)
 	if s.hangs {
@@ -74,7 +74,7 @@ func startServers(ctx context.Context) (list []quorum.Member, stop func(), err e
 	var wg sync.WaitGroup
 	var all []*http.Server
 	stop = func() {
-		cancel() // ends those that hang
+		cancel() // ends handlers that hang
 		for _, h := range all {
 			_ = h.Close()
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/cantonlb/cantonlb/examples/internal/demo"
 )
 
-// healthService is the name under which sequencers tell their health. A client
-// need not know it: the role does.
+// healthService is the name under which sequencers report their health. A client
+// need not set it: the role does.
 const healthService = "sequencer-health-check-service"
 
 // startDemo starts three servers in this process. stop ends them.

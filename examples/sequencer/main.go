@@ -1,10 +1,10 @@
-// Command sequencer is a participant-side client of Canton sequencers, which
-// are all active: its calls go in turn to those that are healthy.
+// Command sequencer is a participant-side client of Canton sequencers, which are
+// all active: its calls go in turn to the healthy ones.
 //
 //	go run ./examples/sequencer -endpoints "seq1=https://seq1.example.com:5001,seq2=https://seq2.example.com:5001"
 //
-// Without -endpoints it starts three servers of its own, which tell their health
-// as sequencers do.
+// Without -endpoints it starts three servers, which report their health as
+// sequencers do.
 package main
 
 import (
@@ -30,7 +30,7 @@ import (
 
 func main() { os.Exit(cli.Main(run)) }
 
-// settings is what the flags say.
+// settings holds the flags.
 type settings struct {
 	endpoints         cli.Endpoints
 	security          cli.Security
@@ -45,7 +45,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.SetOutput(stderr)
 	flags.Var(&s.endpoints, "endpoints", "the sequencers' public APIs, as a `list` name=address,name=address "+
 		"(default: a demo cluster of three)")
-	flags.StringVar(&s.serviceName, "service-name", "", "health `service` to ask for (default: the one that sequencers have)")
+	flags.StringVar(&s.serviceName, "service-name", "", "health `service` to check (default: the one that sequencers have)")
 	flags.DurationVar(&s.timeout, "timeout", 5*time.Second, "how long to wait for the first healthy sequencer, and for each call")
 	flags.DurationVar(&s.interval, "interval", time.Second, "time from one call to the next")
 	flags.BoolVar(&s.once, "once", false, "make one call, show the status and exit")
@@ -113,8 +113,8 @@ func waitHealthy(ctx context.Context, client *cantonlb.Client, timeout time.Dura
 	return client.WaitHealthy(ctx, 1)
 }
 
-// watch makes a call every interval, and shows the status whenever it is another
-// one, until Ctrl-C.
+// watch makes a call every interval, and shows the status whenever it has changed,
+// until Ctrl-C.
 func watch(ctx context.Context, client *cantonlb.Client, s settings, logger *slog.Logger) {
 	ticker := time.NewTicker(s.interval)
 	defer ticker.Stop()
@@ -137,8 +137,8 @@ func watch(ctx context.Context, client *cantonlb.Client, s settings, logger *slo
 	}
 }
 
-// call makes one harmless call. Your generated stubs go in the place of the
-// health service's: they take the client as they take a *grpc.ClientConn.
+// call makes one harmless call. Replace the health service's stub by your generated
+// stubs: they take the client as they take a *grpc.ClientConn.
 //
 //	stub := v30.NewSequencerServiceClient(client)
 func call(ctx context.Context, client *cantonlb.Client, s settings, logger *slog.Logger) error {
@@ -157,7 +157,7 @@ func call(ctx context.Context, client *cantonlb.Client, s settings, logger *slog
 	return nil
 }
 
-// report logs why a call failed. If it found no sequencer to go to, it was never
+// report logs why a call failed. If no sequencer was eligible, the call was never
 // sent, and each sequencer has a reason.
 func report(logger *slog.Logger, err error) {
 	var none *cantonlb.NoEligibleError

@@ -1,22 +1,23 @@
-// Package attempt carries the notes of one call between the front door's
-// interceptors and the picker.
+// Package attempt carries the record of one call between the client's interceptors
+// and the picker.
 //
 // # Why
 //
-// A picker knows nothing of a call but its context. It may only answer with a
-// plain error, since a status error would end calls that are willing to wait,
-// and a call that waits until its deadline gets no word of the picker at all. It
-// cannot know which endpoints this call has tried already. And nobody can tell a
-// call in flight that its endpoint has died. So the interceptors put a [Record]
-// into the call's context: the picker notes there whom it picked or why nobody,
-// avoids whom the call has tried, and leaves word where a call that may be made
-// again can be called off.
+// A picker sees only the context of a call. It can only answer with a plain error,
+// since a status error would end calls that are willing to wait; a call that waits
+// until its deadline never receives that error. The picker cannot see which
+// endpoints a call has already tried, and a call in flight cannot be told that its
+// endpoint has died. The interceptors therefore put a [Record] into the call's
+// context. The picker records there which endpoint it picked, or why it picked
+// none, and avoids the endpoints that the call has tried. The record also makes it
+// possible to call off an attempt of a call that may be reissued.
 //
 // # The two questions
 //
-// The picker asks before each attempt whether there may be one ([Record.MayTry]) and
-// where not ([Record.Tried]). The interceptor asks after each round whether there is
-// to be another ([Record.Again]). Everything else is notes.
+// The picker asks before each attempt whether it is allowed ([Record.MayTry]) and
+// which endpoints to avoid ([Record.Tried]). The interceptor asks after each round
+// whether there is another one ([Record.Again]). Everything else only records what
+// happened.
 package attempt
 
 import (
@@ -30,29 +31,29 @@ import (
 	"github.com/cantonlb/cantonlb/internal/guard"
 )
 
-// Record is one call's notes. Its zero value is ready for use and knows no bound
-// to the attempts; a nil *Record takes notes of nothing. It is safe for
-// concurrent use.
+// Record is the record of one call. Its zero value is ready for use and does not
+// bound the attempts; a nil *Record records nothing. It is safe for concurrent use.
 type Record struct {
-	// Max is how many attempts may leave this client, 0 for any number. Rescuable
-	// tells that the call may be called off and made again, and Allow, asked each
-	// time, whether there is a retry to spare; nil is yes. Movable tells that it is a
-	// stream that may be ended, to be opened elsewhere. All are set before the
-	// call begins.
+	// Max is how many attempts may leave this client; 0 means any number. Rescuable
+	// says that the call may be called off and reissued. Allow is called before each
+	// reissue and reports whether the retry budget allows it; nil means that it
+	// always does. Movable says that the call is a stream that may be ended in order
+	// to be opened elsewhere. All are set before the call begins.
 	Max       int
 	Rescuable bool
 	Allow     func() bool
 	Movable   bool
-	// Observe, if not nil, is told when an attempt begins and when it ends, with the
-	// attempt's context. It is called without the lock, guarded, and set as above.
+	// Observe, if not nil, is called when an attempt begins and when it ends, with
+	// the attempt's context. It is called without the lock and through package
+	// guard. It is set before the call begins.
 	Observe func(context.Context, Observed)
 
-	// mu guards what follows. No other lock is taken under it, but for what Allow
-	// takes.
+	// mu guards the fields below. The only locks acquired while it is held are those
+	// that Allow acquires.
 	mu      sync.Mutex
-	explain func() error // why the newest pick found nobody; nil if it did not
+	explain func() error // why the newest pick found no endpoint; nil if it found one
 	tried   []Attempt
-	few     [3]Attempt // where tried begins, so that it need not be allocated
+	few     [3]Attempt // the initial array of tried, which saves an allocation
 	open    bool       // the newest attempt has not ended
 	cancel  context.CancelFunc
 	off     bool  // Rescue has called off the present round
@@ -63,32 +64,32 @@ type Record struct {
 	ctx     context.Context //nolint:containedctx // likewise, until its end
 }
 
-// end is how the newest attempt ended, as far as the next one depends on it.
+// end is the part of the newest attempt's result that the next attempt depends on.
 type end struct {
 	answered bool // the server answered, and not only because the call was called off
-	denied   bool // it did not take the token that is the endpoint's own
+	denied   bool // the server rejected the endpoint's token
 }
 
-// Observed is what there is to tell of one attempt.
+// Observed describes one attempt to the observer.
 type Observed struct {
-	// Endpoint and Address are where it goes; Number counts the call's attempts,
-	// from 1.
+	// Endpoint and Address are the attempt's destination. Number counts the call's
+	// attempts, from 1.
 	Endpoint, Address string
 	Number            int
-	// Ended tells that it is over, and Err how.
+	// Ended says that the attempt has ended, and Err is its result.
 	Ended bool
 	Err   error
 }
 
 // Attempt is one try of a call on one endpoint.
 type Attempt struct {
-	// Endpoint is its name.
+	// Endpoint is the endpoint's name.
 	Endpoint string
-	// Err is how it ended, nil for well or not at all. Sent tells that a byte of
-	// the call may have reached the server.
+	// Err is the attempt's result, nil if it succeeded or has not ended. Sent says
+	// that a byte of the call may have reached the server.
 	Err  error
 	Sent bool
-	// CalledOff tells that it was ended by Rescue.
+	// CalledOff says that the attempt was ended by Rescue.
 	CalledOff bool
 }
 
@@ -99,8 +100,8 @@ func NewContext(ctx context.Context, r *Record) context.Context {
 	return context.WithValue(ctx, key{}, r)
 }
 
-// From gives the record in ctx, nil if there is none. A nil ctx has none: a policy
-// above ours may ask our picker on behalf of no call.
+// From returns the record in ctx, nil if there is none. ctx may be nil, since a
+// policy above ours may call our picker without a call.
 func From(ctx context.Context) *Record {
 	if ctx == nil {
 		return nil
@@ -109,15 +110,15 @@ func From(ctx context.Context) *Record {
 	return r
 }
 
-// Begin starts another round of the call, which cancel calls off.
+// Begin starts another round of the call. cancel calls it off.
 func (r *Record) Begin(cancel context.CancelFunc) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.cancel, r.off = cancel, false
 }
 
-// Refused notes that the newest pick found no eligible endpoint. explain tells
-// why, as of the time at which it is called.
+// Refused records that the newest pick found no eligible endpoint. explain returns
+// the reason as of the time at which it is called.
 func (r *Record) Refused(explain func() error) {
 	if r == nil {
 		return
@@ -127,8 +128,8 @@ func (r *Record) Refused(explain func() error) {
 	r.explain = explain
 }
 
-// Err explains why the newest pick found no endpoint; nil if it found one, or
-// if there was none yet.
+// Err returns why the newest pick found no endpoint. It returns nil if it found
+// one, or if there was no pick yet.
 func (r *Record) Err() error {
 	if r == nil {
 		return nil
@@ -139,24 +140,24 @@ func (r *Record) Err() error {
 	if explain == nil {
 		return nil
 	}
-	return explain() // without the lock: it takes others
+	return explain() // without the lock: it acquires others
 }
 
-// Verdict is whether there may be another attempt.
+// Verdict says whether there may be another attempt.
 type Verdict uint8
 
 // The verdicts of MayTry.
 const (
-	// Try: there may be one.
+	// Try allows an attempt.
 	Try Verdict = iota
-	// Spent: the call has had all its attempts.
+	// Spent means that the call has used all its attempts.
 	Spent
-	// CalledOff: the present round has been called off, and the next one has not
-	// begun. An attempt now would only be cancelled.
+	// CalledOff means that the present round has been called off and the next one
+	// has not begun. An attempt now would only be cancelled.
 	CalledOff
 )
 
-// MayTry tells the picker whether there may be another attempt now.
+// MayTry returns whether the picker may make another attempt now.
 func (r *Record) MayTry() Verdict {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -170,12 +171,13 @@ func (r *Record) MayTry() Verdict {
 	}
 }
 
-// mostUnsent bounds the attempts of one call that never left, in addition to Max:
-// their connections ended in the moment in which they were picked.
+// mostUnsent bounds the attempts of one call that were never sent, in addition to
+// Max: their connections ended at the moment at which they were picked.
 const mostUnsent = 16
 
-// spentLocked tells that the call has had all its attempts. One that never left was
-// none of the server's, and does not count unless there are many.
+// spentLocked reports whether the call has used all its attempts. An attempt that
+// was never sent did not involve the server, and does not count unless there are
+// many.
 func (r *Record) spentLocked() bool {
 	if r.Max == 0 || len(r.tried) < r.Max {
 		return false
@@ -189,9 +191,9 @@ func (r *Record) spentLocked() bool {
 	return sent >= r.Max || len(r.tried) >= r.Max+mostUnsent
 }
 
-// Again tells the interceptor whether another round of the call is safe and within
-// the bounds, after one that ended with err. The context of the call itself must
-// still be valid: then nobody but Rescue has cancelled the round.
+// Again reports whether another round of the call is safe and within the bounds,
+// after one that ended with err. The context of the call itself must still be
+// valid, so that only Rescue can have cancelled the round.
 func (r *Record) Again(err error) bool {
 	if err == nil {
 		return false
@@ -199,11 +201,11 @@ func (r *Record) Again(err error) bool {
 	r.mu.Lock()
 	calledOff := r.off && !r.newest.answered
 	failed := (status.Code(err) == codes.Unavailable || r.newest.denied) && (r.Rescuable || !r.sentLocked())
-	may := failed && len(r.tried) > 0 && r.explain == nil && !r.spentLocked() // untried, it was refused and would be again
+	may := failed && len(r.tried) > 0 && r.explain == nil && !r.spentLocked() // an untried call was refused and would be again
 	r.mu.Unlock()
 	switch {
 	case calledOff:
-		return true // Rescue has paid for it
+		return true // Rescue has already charged the budget
 	case may:
 		return r.Allow == nil || r.Allow()
 	default:
@@ -211,7 +213,7 @@ func (r *Record) Again(err error) bool {
 	}
 }
 
-// Tried tells whether the call has been tried on the endpoint with this name.
+// Tried reports whether the call has been tried on the endpoint with this name.
 func (r *Record) Tried(endpoint string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -223,14 +225,14 @@ func (r *Record) Tried(endpoint string) bool {
 	return false
 }
 
-// Fresh tells whether the call has not been tried at all.
+// Fresh reports whether the call has not been tried at all.
 func (r *Record) Fresh() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.tried) == 0
 }
 
-// Sent tells whether any byte of any attempt may have reached a server.
+// Sent reports whether any byte of any attempt may have reached a server.
 func (r *Record) Sent() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -246,8 +248,9 @@ func (r *Record) sentLocked() bool {
 	return false
 }
 
-// Picked notes that the newest pick found the endpoint with this name, connected to
-// this address, and tells the observer, if there is one. ctx is the attempt's.
+// Picked records that the newest pick found the endpoint with this name, connected
+// to this address, and notifies the observer, if there is one. ctx is the
+// attempt's.
 func (r *Record) Picked(ctx context.Context, endpoint, address string) {
 	o := r.picked(ctx, endpoint, address)
 	if r.Observe != nil {
@@ -271,12 +274,12 @@ func (r *Record) picked(ctx context.Context, endpoint, address string) Observed 
 	return r.newestLocked()
 }
 
-// tell tells the observer, which is the program's own.
+// tell calls the observer, which is code of the program.
 func (r *Record) tell(ctx context.Context, o Observed) {
 	guard.Call("the observer of attempts", func() { r.Observe(ctx, o) })
 }
 
-// Newest tells of the newest attempt, the zero value if there was none.
+// Newest returns the newest attempt, or the zero value if there was none.
 func (r *Record) Newest() Observed {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -291,17 +294,17 @@ func (r *Record) newestLocked() Observed {
 	return Observed{Endpoint: last.Endpoint, Address: r.address, Number: len(r.tried), Ended: !r.open, Err: last.Err}
 }
 
-// Done notes how the newest attempt ended, and tells the observer. denied is
-// whether the server did not take the token that is its endpoint's own, so that the
-// call may do better elsewhere. A pick that grpc could not use is not an attempt, and
-// has no end.
+// Done records how the newest attempt ended, and notifies the observer. denied says
+// that the server rejected the token of its endpoint, so that the call may succeed
+// elsewhere. A pick that grpc could not use is not an attempt, and has no end.
 func (r *Record) Done(info balancer.DoneInfo, denied bool) {
 	if ctx, o := r.done(info, denied); ctx != nil {
 		r.tell(ctx, o)
 	}
 }
 
-// done returns what the observer is to be told, and a nil context if nothing.
+// done returns the arguments for the observer, with a nil context if it is not to
+// be called.
 func (r *Record) done(info balancer.DoneInfo, denied bool) (context.Context, Observed) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -321,16 +324,16 @@ func (r *Record) done(info balancer.DoneInfo, denied bool) (context.Context, Obs
 	return ctx, r.newestLocked()
 }
 
-// Attempts gives the attempts so far, in order.
+// Attempts returns the attempts so far, in order.
 func (r *Record) Attempts() []Attempt {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]Attempt(nil), r.tried...)
 }
 
-// Rescue calls off the attempt under way on the endpoint with this name, so that
-// the call can be made again on another. It leaves the call alone if that is not
-// to be: then it may yet be answered where it is.
+// Rescue calls off the attempt in flight on the endpoint with this name, so that
+// the call can be reissued on another endpoint. It leaves a call alone that may not
+// be reissued, since that call may still be answered where it is.
 func (r *Record) Rescue(endpoint string) {
 	if cancel := r.rescue(endpoint); cancel != nil {
 		cancel()
@@ -355,8 +358,8 @@ func (r *Record) rescue(endpoint string) context.CancelFunc {
 	return r.cancel
 }
 
-// End ends the stream if it is on the endpoint with this name; why is what Ended
-// gives from then on.
+// End ends the stream if it is on the endpoint with this name. Ended returns why
+// from then on.
 func (r *Record) End(endpoint string, why error) {
 	if cancel := r.end(endpoint, why); cancel != nil {
 		cancel()
@@ -373,14 +376,14 @@ func (r *Record) end(endpoint string, why error) context.CancelFunc {
 	return r.cancel
 }
 
-// Ended gives why the call was ended by End, nil if it was not.
+// Ended returns why the call was ended by End, or nil if it was not.
 func (r *Record) Ended() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.ended
 }
 
-// Rescued tells whether the present round was called off.
+// Rescued reports whether the present round was called off.
 func (r *Record) Rescued() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -31,7 +31,7 @@ func TestRecordTellsWhyTheNewestPickFoundNobody(t *testing.T) {
 func TestACallWithoutARecordTakesNoNotes(t *testing.T) {
 	r := From(context.Background())
 	assert.Nil(t, r)
-	r.Refused(func() error { return errors.New("nobody hears") })
+	r.Refused(func() error { return errors.New("not called") })
 	assert.NoError(t, r.Err())
 }
 
@@ -184,7 +184,7 @@ func TestATallyCounts(t *testing.T) {
 }
 
 // A call that was called off on a connection that grpc then could not use was never
-// tried. It is made again all the same, since nobody but us has cancelled it.
+// tried. It is reissued all the same, since only the rescue has cancelled it.
 func TestACallThatWasCalledOffIsMadeAgainWhateverBecameOfThePick(t *testing.T) {
 	canceled := status.Error(codes.Canceled, "context canceled while waiting for connections to become ready")
 	for name, c := range map[string]struct {

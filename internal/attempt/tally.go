@@ -2,43 +2,43 @@ package attempt
 
 import "sync/atomic"
 
-// Tally counts what became of the calls of one client that were to be made again.
-// Its zero value is ready for use, and a nil *Tally counts nothing. It is safe for
+// Tally counts the calls of one client that were reissued, or were to be. Its zero
+// value is ready for use, and a nil *Tally counts nothing. It is safe for
 // concurrent use.
 type Tally struct {
 	rescued, retried, refused atomic.Uint64
 }
 
-// Totals are what a Tally has counted.
+// Totals holds the counts of a Tally.
 type Totals struct {
-	// Rescued calls were called off on an endpoint that became unhealthy, and
-	// Retried ones had failed; both were made again. Refused ones were not, because
-	// the retry budget was spent.
+	// Rescued counts calls that were called off on an endpoint that became
+	// unhealthy, Retried those that had failed; both were reissued. Refused counts
+	// calls that were not reissued because the retry budget was spent.
 	Rescued, Retried, Refused uint64
 }
 
-// Rescued counts a call that was called off and is made again.
+// Rescued counts a call that was called off and is reissued.
 func (t *Tally) Rescued() {
 	if t != nil {
 		t.rescued.Add(1)
 	}
 }
 
-// Retried counts a call that has failed and is made again.
+// Retried counts a call that has failed and is reissued.
 func (t *Tally) Retried() {
 	if t != nil {
 		t.retried.Add(1)
 	}
 }
 
-// Refused counts a call that would have been made again but for the budget.
+// Refused counts a call that was not reissued because the budget was spent.
 func (t *Tally) Refused() {
 	if t != nil {
 		t.refused.Add(1)
 	}
 }
 
-// Totals gives the counts so far.
+// Totals returns the counts so far.
 func (t *Tally) Totals() Totals {
 	if t == nil {
 		return Totals{}

@@ -10,13 +10,13 @@ import (
 
 func init() { balancer.Register(connectOnlyBuilder{}) } //nolint:gochecknoinits // as grpc asks of a policy
 
-// connectOnly is no policy for use: it connects to all endpoints and publishes one
-// picker, when the last of them is READY. It says what the connections cost by
-// themselves.
+// connectOnly is a policy for comparison only: it connects to all endpoints and
+// publishes one picker, when the last of them is READY. It measures the cost of the
+// connections alone.
 type connectOnly struct {
 	cc balancer.ClientConn
 
-	// mu guards what follows. No other lock is taken under it.
+	// mu guards the fields below. No other lock is acquired while it is held.
 	mu    sync.Mutex
 	want  int
 	ready []balancer.SubConn

@@ -22,7 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// arrivedCounts is what has arrived at the servers since they began.
+// arrivedCounts holds what has arrived at the servers since their start.
 type arrivedCounts struct {
 	Checks  uint64 `json:"checks"`
 	Watches uint64 `json:"watches"`
@@ -40,8 +40,8 @@ type countingServers struct {
 }
 
 const (
-	// servingEnv makes this program such a process; its value is how many servers
-	// there are.
+	// servingEnv makes this program such a process; its value is the number of
+	// servers.
 	servingEnv = "CANTONLB_BENCH_COUNTING_SERVERS"
 	// mostServing bounds them.
 	mostServing = 100
@@ -55,7 +55,7 @@ func startCountingServers(ctx context.Context, n int) (*countingServers, error) 
 	if err != nil {
 		return nil, err
 	}
-	command := exec.CommandContext(ctx, self) //nolint:gosec // it is this program
+	command := exec.CommandContext(ctx, self) //nolint:gosec // the command is this program
 	command.Env = append(os.Environ(), servingEnv+"="+strconv.Itoa(n))
 	command.Stderr = os.Stderr
 	command.WaitDelay = servingGrace
@@ -77,7 +77,7 @@ func startCountingServers(ctx context.Context, n int) (*countingServers, error) 
 	return s, nil
 }
 
-// count asks what has arrived.
+// count asks the servers what has arrived.
 func (s *countingServers) count(context.Context) (arrivedCounts, error) {
 	var c arrivedCounts
 	if _, err := io.WriteString(s.orders, "\n"); err != nil {
@@ -100,9 +100,9 @@ func (s *countingServers) stop() error {
 	return errors.Join(s.orders.Close(), s.command.Wait())
 }
 
-// serveCounting is such a process from start to end: it prints the addresses of its
-// servers, and for each line that it reads what has arrived. It tells false if this
-// process is none.
+// serveCounting runs such a process: it prints the addresses of its servers, and
+// for each line that it reads what has arrived. It returns false if this process is
+// not one.
 func serveCounting() (code int, is bool) {
 	text, is := os.LookupEnv(servingEnv)
 	if !is {
@@ -180,10 +180,10 @@ func (c *arrivalCounter) stream(srv any, stream grpc.ServerStream, info *grpc.St
 	return handle(srv, stream)
 }
 
-// streamMethod is a stream that has one message and then is quiet until its end.
+// streamMethod is a stream that sends one message and is then quiet until its end.
 const streamMethod = "/cantonlb.bench.Echo/Stream"
 
-// countingService answers callMethod, and has streamMethod besides.
+// countingService serves callMethod and streamMethod.
 var countingService = grpc.ServiceDesc{
 	ServiceName: "cantonlb.bench.Echo",
 	Methods: []grpc.MethodDesc{{

@@ -1,15 +1,15 @@
-// Command bench measures cantonlb beside grpc-go's own policies, and under faults
-// beside proxies too, in one run.
+// Command bench compares cantonlb with grpc-go's own policies, and under faults
+// with proxies too, in one run.
 //
 // # Why
 //
-// A claim such as "twelve times faster" holds for one machine, one release of
-// grpc and one way of counting. This command lets anybody check it: every policy
-// is driven by its registered name and its service config alone, through the
-// same fakes, servers and clock readings, and the peers' configurations stand in
-// one table, policies.go. Within each repetition the policies run in shuffled
-// order; a ratio is taken within a repetition, so that what the machine does
-// meanwhile meets both sides, and is reported as median and range.
+// A claim such as "twelve times faster" holds for one machine, one release of grpc
+// and one way of counting. With this command the claim can be checked: every policy
+// is selected only by its registered name and its service config, and runs with the
+// same fakes, servers and clock readings. The peers' configurations are in one
+// table, policies.go. Within each repetition the policies run in random order.
+// Ratios are computed within a repetition, so that other load of the machine
+// affects both sides, and are reported as median and range.
 //
 // # Use
 //
@@ -21,7 +21,7 @@
 //	pick      nanoseconds and allocations per pick with its Done
 //	scale     connecting to many endpoints, probing them, one health flip, memory
 //	flip      from NOT_SERVING to the last call that arrives at the server, under load
-//	overhead  the throughput with log, metrics, events and traces on, beside all off
+//	overhead  the throughput with log, metrics, events and traces on, and with all off
 //	faults    failed calls, and how long until none fails, while servers are stopped,
 //	          killed, slowed and cut off; see package faults
 //	failover  time without an answer beyond the takeover, failed calls, switches and stray
@@ -30,21 +30,21 @@
 // These run only if they are named:
 //
 //	soak    random faults, one a second, under all kinds of calls: is a call lost, made
-//	        twice or given the answer of another, and does anything grow?
+//	        twice or answered with that of another, and does anything grow?
 //	probes  health RPCs a second at the servers and the client's processor time: idle,
 //	        under traffic, with quiet streams, and with many endpoints
 //
 // # Defaults
 //
 // All suites but soak and probes, 5 repetitions, a seed chosen at random and
-// printed; that takes some ten minutes on a quiet machine, most of them for the
+// printed; that takes about ten minutes on a quiet machine, most of them for the
 // peers at 5,000 endpoints, another twenty for the faults and eleven for the
-// failovers. With -short 2 repetitions of small sizes, in less than a minute, another
-// two for the faults and one and a half for the failovers.
-// Tables go to standard output, progress to standard error; -json prints one object
-// a line instead of tables. The soak is one run, whatever -reps says: of 20 minutes,
-// with -short of half a minute, or until -for or -calls says so. An interrupt ends
-// the run and prints what has been measured.
+// failovers. With -short 2 repetitions of small sizes, in less than a minute,
+// another two for the faults and one and a half for the failovers. Tables go to
+// standard output, progress to standard error; -json prints one object a line
+// instead of tables. The soak is one run, regardless of -reps: of 20 minutes, with
+// -short of half a minute, or as set by -for or -calls. An interrupt ends the run
+// and prints what has been measured.
 //
 // The exit code is 0 if everything was measured, 1 if a policy is missing, a
 // measurement failed or the soak found a violation, 2 for bad arguments, 130 after

@@ -13,16 +13,16 @@ import (
 	"google.golang.org/grpc/resolver"
 )
 
-// fakeChannel stands for a grpc channel to n endpoints, around one policy. Its
-// connections succeed at once and there is no network, so that what is measured
-// is the policy alone. Like a channel it calls the policy from one goroutine.
+// fakeChannel replaces a grpc channel to n endpoints, around one policy. Its
+// connections succeed at once and there is no network, so that only the policy is
+// measured. Like a channel, it calls the policy from one goroutine.
 type fakeChannel struct {
 	balancer.ClientConn // nil; what a policy calls is defined below
 
 	serial   serializer
 	progress *progress
 	policy   balancer.Balancer // used by the serializer alone
-	// channelHealth: grpc's health check is on.
+	// channelHealth says that grpc's health check is on.
 	channelHealth bool
 	servers       map[string]*fakeServer // by address; immutable
 
@@ -31,7 +31,7 @@ type fakeChannel struct {
 	wg     sync.WaitGroup // the channel's health checks
 }
 
-// openFake gives a channel whose policy picks among all n endpoints.
+// openFake returns a channel whose policy picks among all n endpoints.
 func openFake(ctx context.Context, p policy, n int) (*fakeChannel, error) {
 	builder, config, err := lookUp(p.name, json.RawMessage(p.config))
 	if err != nil {
@@ -60,10 +60,10 @@ func openFake(ctx context.Context, p policy, n int) (*fakeChannel, error) {
 	return f, nil
 }
 
-// server gives the i-th endpoint's server.
+// server returns the i-th endpoint's server.
 func (f *fakeChannel) server(i int) *fakeServer { return f.servers[endpointAddress(i)] }
 
-// close ends the policy and all that runs for it.
+// close ends the policy and everything that runs for it.
 func (f *fakeChannel) close() {
 	f.serial.schedule(func() {
 		if f.policy != nil {
@@ -97,7 +97,7 @@ type noMetrics struct {
 	stats.UnimplementedMetricsRecorder
 }
 
-// fakeSubConn stands for one connection.
+// fakeSubConn replaces one connection.
 type fakeSubConn struct {
 	balancer.SubConn // nil; what a policy calls is defined below
 
@@ -126,7 +126,7 @@ func (sc *fakeSubConn) Connect() {
 	}
 }
 
-// Shutdown closes the producers before the listener hears of it, as grpc does.
+// Shutdown closes the producers before it calls the listener, as grpc does.
 func (sc *fakeSubConn) Shutdown() {
 	sc.mu.Lock()
 	producers := sc.producers
@@ -141,7 +141,7 @@ func (sc *fakeSubConn) Shutdown() {
 	})
 }
 
-// RegisterHealthListener says READY once, or runs a Watch as grpc's own health
+// RegisterHealthListener reports READY once, or runs a Watch as grpc's own health
 // check does if the channel has a healthCheckConfig.
 func (sc *fakeSubConn) RegisterHealthListener(listener func(balancer.SubConnState)) {
 	tell := func(s connectivity.State) {
@@ -178,7 +178,7 @@ func (sc *fakeSubConn) GetOrBuildProducer(b balancer.ProducerBuilder) (balancer.
 	return producer, closeOnce
 }
 
-// serializer runs functions one after the other in a goroutine of its own.
+// serializer runs functions one after the other in its own goroutine.
 type serializer struct {
 	mu      sync.Mutex
 	queue   []func()
@@ -206,7 +206,7 @@ func (s *serializer) start() {
 	}()
 }
 
-// schedule has f run, unless the serializer has been stopped.
+// schedule queues f, unless the serializer has been stopped.
 func (s *serializer) schedule(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -224,7 +224,7 @@ func (s *serializer) signalLocked() {
 	}
 }
 
-// stop runs what has been scheduled, nothing more, and waits for that.
+// stop waits until all scheduled functions have run, and accepts no more.
 func (s *serializer) stop() {
 	s.mu.Lock()
 	s.stopped = true

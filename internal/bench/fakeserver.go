@@ -14,12 +14,12 @@ import (
 
 type servingStatus = healthpb.HealthCheckResponse_ServingStatus
 
-// fakeServer stands for an endpoint's gRPC health service and the connection to
-// it: a grpc.ClientConnInterface that answers at once, without a network or any
+// fakeServer replaces an endpoint's gRPC health service and the connection to it.
+// It is a grpc.ClientConnInterface that answers at once, without a network or any
 // encoding. At most one Watch may be open.
 type fakeServer struct {
 	status atomic.Int32       // a servingStatus
-	pushes chan servingStatus // capacity 1: a change that the Watch has not taken yet
+	pushes chan servingStatus // capacity 1: a change that the Watch has not received yet
 	// checks and watches count the calls.
 	checks, watches atomic.Uint64
 }
@@ -79,7 +79,7 @@ func (s *fakeStream) Context() context.Context { return s.ctx }
 func (*fakeStream) SendMsg(any) error          { return nil }
 func (*fakeStream) CloseSend() error           { return nil }
 
-// RecvMsg gives the present status first. A Watch then waits for changes.
+// RecvMsg returns the present status first. A Watch then waits for changes.
 func (s *fakeStream) RecvMsg(m any) error {
 	answer, ok := m.(*healthpb.HealthCheckResponse)
 	if !ok {
@@ -101,8 +101,8 @@ func (s *fakeStream) RecvMsg(m any) error {
 	}
 }
 
-// watchHealth does what grpc's own health client does while all is well: it
-// tells of the status of the server, and of each change, until ctx ends.
+// watchHealth does what grpc's own health client does in the absence of errors: it
+// reports the status of the server, and each change, until ctx ends.
 func watchHealth(ctx context.Context, conn grpc.ClientConnInterface, tell func(serving bool)) error {
 	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, healthpb.Health_Watch_FullMethodName)
 	if err != nil {

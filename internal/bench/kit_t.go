@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// kitT stands in for the test that lbtest wants to be in. It is safe for concurrent
-// use.
+// kitT is the testing.TB that lbtest needs. It is safe for concurrent use.
 type kitT struct {
 	testing.TB // nil; what the kit calls is defined below
 
@@ -46,14 +45,14 @@ func (t *kitT) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// failures gives what the kit has complained of.
+// failures returns the failures that the kit has reported.
 func (t *kitT) failures() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.failed)
 }
 
-// end does what is due at the end of a test.
+// end runs the cleanups, as at the end of a test.
 func (t *kitT) end() {
 	t.mu.Lock()
 	cleanups := t.cleanups

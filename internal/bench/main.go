@@ -28,8 +28,8 @@ const (
 	exitInterrupted = 130
 )
 
-// A suite measures and adds to the results. It returns the context's error if
-// it was interrupted.
+// A suite measures and adds to the results. It returns the context's error if it
+// was interrupted.
 type suite struct {
 	name string
 	run  func(*bench, context.Context) error
@@ -62,7 +62,7 @@ type sizes struct {
 
 	pickSizes []int         // endpoints
 	threads   []int         // goroutines that pick at the same time
-	pickFor   time.Duration // how long each picks
+	pickFor   time.Duration // how long each goroutine picks
 
 	scaleSizes []int         // endpoints
 	flipFor    time.Duration // how long one endpoint flips without a pause
@@ -73,7 +73,7 @@ type sizes struct {
 	probesMany  []int         // endpoints
 
 	flips  int           // flips under load in one repetition
-	window time.Duration // how long a server must be left in peace to count as left
+	window time.Duration // how long no call may arrive at a server that counts as left
 }
 
 func fullSizes() sizes {
@@ -96,7 +96,7 @@ func shortSizes() sizes {
 	}
 }
 
-// options is what the command line asks for.
+// options holds the options of the command line.
 type options struct {
 	sizes
 
@@ -108,8 +108,8 @@ type options struct {
 	faulty  faultOptions
 }
 
-// parse reads the command line. Flags may stand before, between and after the
-// names of suites.
+// parse reads the command line. Flags may be before, between and after the names of
+// suites.
 func parse(args []string, help io.Writer) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // an error is returned, and printed once
@@ -184,7 +184,7 @@ func listed(list []suite) string {
 
 func suiteNames() string { return listed(slices.Concat(suites, onDemand)) }
 
-// run is the command without the process around it.
+// run is the command, independent of its process.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -197,7 +197,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return measure(ctx, o, stdout, stderr)
 }
 
-// measure runs the suites and prints what they found.
+// measure runs the suites and prints their results.
 func measure(ctx context.Context, o options, stdout, stderr io.Writer) int {
 	header := fmt.Sprintf("%s, grpc %s, %s/%s, %d CPUs, GOMAXPROCS %d, %d repetitions, -seed %d\n",
 		runtime.Version(), grpc.Version, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.GOMAXPROCS(0), o.reps, o.seed)
@@ -230,9 +230,8 @@ func measure(ctx context.Context, o options, stdout, stderr io.Writer) int {
 	return code
 }
 
-// interleave does one thing for every policy in every repetition, in an order
-// that is shuffled anew each time. Policies that are not registered are noted as
-// missing.
+// interleave calls a function for every policy in every repetition, in a new random
+// order each time. Policies that are not registered are recorded as missing.
 func (b *bench) interleave(ctx context.Context, what string, policies []policy, do func(rep int, p policy) error) error {
 	for rep := range b.reps {
 		sayf(b.log, "%s: repetition %d of %d\n", what, rep+1, b.reps)
@@ -254,10 +253,10 @@ func (b *bench) interleave(ctx context.Context, what string, policies []policy, 
 	return nil
 }
 
-// sayf prints what nothing depends on: if it cannot be printed, nobody listens.
+// sayf prints a message and ignores errors.
 func sayf(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
-// pause waits for d, or less if ctx ends.
+// pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

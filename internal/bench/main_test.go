@@ -107,7 +107,7 @@ func tinySizes() sizes {
 	}
 }
 
-// smoke runs a suite and gives what it printed as JSON.
+// smoke runs a suite and returns what it printed as JSON.
 func smoke(t *testing.T, name string) []record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -133,7 +133,7 @@ func smoke(t *testing.T, name string) []record {
 	return records
 }
 
-// policiesWith gives the labels of the policies that have a value of the metric
+// policiesWith returns the labels of the policies that have a value of the metric
 // in the section, ratios left out.
 func policiesWith(records []record, section string, m metric) []string {
 	seen := map[string]bool{}

@@ -47,8 +47,8 @@ func stateOf(addresses []string) resolver.State {
 	return s
 }
 
-// openChannel makes a channel to the addresses and has it connect. A nil
-// dialer stands for TCP.
+// openChannel makes a channel to the addresses and makes it connect. A nil dialer
+// means TCP.
 func openChannel(p policy, addresses []string, dial dialer) (*channel, error) {
 	c := &channel{progress: newProgress()}
 	source := manual.NewBuilderWithScheme("bench")
@@ -69,13 +69,13 @@ func openChannel(p policy, addresses []string, dial dialer) (*channel, error) {
 	return c, nil
 }
 
-// dialSettings gives connections to a server that does nothing but to set up
-// HTTP/2: the cheapest peer with which a SubConn becomes READY.
+// dialSettings returns connections to a server that only sets up HTTP/2: the
+// cheapest peer with which a SubConn becomes READY.
 func dialSettings(context.Context, string) (net.Conn, error) {
 	return &settingsConn{script: settingsScript, closed: make(chan struct{})}, nil
 }
 
-// settingsScript is all that the server ever says: an empty SETTINGS frame, and
+// settingsScript is everything that the server sends: an empty SETTINGS frame, and
 // the acknowledgement of the client's. A frame's header is the length in three
 // bytes, the type, the flags, and the stream in four bytes.
 var settingsScript = []byte{
@@ -84,8 +84,8 @@ var settingsScript = []byte{
 }
 
 // settingsConn is the client's end of such a connection. It needs no goroutine:
-// what is written is dropped, what is to be read stands in the script, and then
-// reading waits until the end.
+// writes are dropped, reads return the script, and further reads wait until the
+// connection is closed.
 type settingsConn struct {
 	mu     sync.Mutex
 	script []byte

@@ -50,21 +50,21 @@ func (p *progress) last() publication {
 }
 
 const (
-	// checkShare is how many times as long as a check took await waits before
-	// the next, so that looking costs little beside what is looked at.
+	// checkShare is the ratio of await's pause before the next check to the duration
+	// of the last one, so that checks cost little.
 	checkShare = 10
-	// recheck is how long it waits at most for something new.
+	// recheck is how long await waits at most for a new publication.
 	recheck = 5 * time.Millisecond
 )
 
-// await waits until all n SubConns have become READY, and a picker published
-// since gives want different ones of them. The publication that it returns says
-// when that was: a policy publishes while the waiting goroutine may still be
-// looking at an older picker, so the time can be late by the length of such a
-// look, which is some hundredths of what it takes to connect.
+// await waits until all n SubConns have become READY, and a picker published since
+// then picks want different ones of them. The returned publication says when that
+// was. A policy can publish while the waiting goroutine still checks an older
+// picker, so the time can be late by the duration of such a check, which is a few
+// hundredths of the time to connect.
 //
-// One look takes 2n picks, which is enough for a policy that picks in turn; what
-// a picker that picks otherwise has given before counts at the next look.
+// One check makes 2n picks, which is enough for a policy that picks in turn. For
+// other policies, earlier picks count at the next check.
 func (p *progress) await(ctx context.Context, n, want int) (publication, error) {
 	seen := make(map[balancer.SubConn]struct{}, n)
 	timer := time.NewTimer(recheck)
@@ -123,7 +123,7 @@ func (p *progress) after(ctx context.Context, seq int) (publication, error) {
 // callMethod is the method that the calls in all suites name.
 const callMethod = "/cantonlb.bench.Echo/Call"
 
-// look adds to seen what up to 2n picks give, and stops when that makes n.
+// look adds the results of up to 2n picks to seen, and stops when there are n.
 func look(p balancer.Picker, n int, seen map[balancer.SubConn]struct{}) {
 	info := balancer.PickInfo{FullMethodName: callMethod, Ctx: context.Background()}
 	for range 2 * n {
@@ -140,9 +140,8 @@ func look(p balancer.Picker, n int, seen map[balancer.SubConn]struct{}) {
 	}
 }
 
-// observerName is a policy that hands everything through to its one child, and
-// tells the channel's progress, which comes with the resolver's state, what it
-// sees.
+// observerName is a policy that passes everything on to its one child, and reports
+// what it sees to the channel's progress, which is passed in the resolver's state.
 const observerName = "bench_observer"
 
 func init() { balancer.Register(observerBuilder{}) } //nolint:gochecknoinits // as grpc asks of a policy
@@ -183,7 +182,7 @@ func (observerBuilder) ParseConfig(data json.RawMessage) (serviceconfig.LoadBala
 	return c, nil
 }
 
-// lookUp gives a policy's builder and its parsed config.
+// lookUp returns a policy's builder and its parsed config.
 func lookUp(name string, config json.RawMessage) (balancer.Builder, serviceconfig.LoadBalancingConfig, error) {
 	builder := balancer.Get(name)
 	if builder == nil {
@@ -199,7 +198,7 @@ func lookUp(name string, config json.RawMessage) (balancer.Builder, serviceconfi
 
 type progressKey struct{}
 
-// withProgress has the observer of the channel that gets this state tell p.
+// withProgress makes the observer of the channel with this state report to p.
 func withProgress(s resolver.State, p *progress) resolver.State {
 	s.Attributes = attributes.New(progressKey{}, p)
 	return s
@@ -263,8 +262,8 @@ func (c *observedConn) NewSubConn(addrs []resolver.Address, opts balancer.NewSub
 	return c.ClientConn.NewSubConn(addrs, opts) //nolint:staticcheck // deprecated are several addresses
 }
 
-// UpdateState takes the time first: what grpc does with a state is no matter of
-// the policy's.
+// UpdateState takes the time first, since grpc's handling of a state is not part of
+// the policy.
 func (c *observedConn) UpdateState(s balancer.State) {
 	c.progress.publish(s)
 	c.ClientConn.UpdateState(s)

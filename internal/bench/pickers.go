@@ -60,7 +60,7 @@ func (p *basePicker) Pick(balancer.PickInfo) (balancer.PickResult, error) {
 	return balancer.PickResult{SubConn: p.scs[p.turn.n.Add(1)%uint32(len(p.scs))]}, nil
 }
 
-// randomPicker picks at random; the generator is the runtime's, one for each
+// randomPicker picks at random. It uses the runtime's generator, one for each
 // thread.
 type randomPicker []balancer.SubConn
 
@@ -68,8 +68,8 @@ func (p randomPicker) Pick(balancer.PickInfo) (balancer.PickResult, error) {
 	return balancer.PickResult{SubConn: p[rand.IntN(len(p))]}, nil
 }
 
-// stripeCount bounds the stripes; stripes hands each processor its own, which
-// is the least that Go lets a program do about processors.
+// stripeCount bounds the stripes. stripes assigns each processor its own stripe, as
+// far as Go allows that.
 const stripeCount = 8
 
 type stripes struct {
@@ -111,9 +111,9 @@ func (p *stripedPicker) Pick(balancer.PickInfo) (balancer.PickResult, error) {
 	return balancer.PickResult{SubConn: p.scs[p.turns[p.stripes.mine()].n.Add(1)%uint32(len(p.scs))]}, nil
 }
 
-// accountsPicker is basePicker with accounts of the calls: two counters for each
-// SubConn, one stepped by the pick and one by its Done. All counters are striped
-// if there is more than one stripe.
+// accountsPicker is basePicker with counters of the calls: two for each SubConn,
+// one incremented by the pick and one by its Done. All counters are striped if
+// there is more than one stripe.
 type accountsPicker struct {
 	stripes *stripes // nil: all share one
 	turns   []counter

@@ -12,30 +12,30 @@ import (
 	_ "github.com/cantonlb/cantonlb/balancer" // registers healthy_round_robin
 )
 
-// policy is one way to balance load, as a service config names it.
+// policy is a load-balancing policy, as a service config names it.
 type policy struct {
-	// label names it in the tables.
+	// label is its name in the tables.
 	label string
-	// name and config are what the service config says.
+	// name and config are its name and config in the service config.
 	name, config string
-	// channelHealth: the service config has a healthCheckConfig, so that grpc
-	// watches each server's health.
+	// channelHealth says that the service config has a healthCheckConfig, so that
+	// grpc watches each server's health.
 	channelHealth bool
 }
 
-// registered tells whether there is such a policy in this binary.
+// registered reports whether the policy is registered in this binary.
 func (p policy) registered() bool { return balancer.Get(p.name) != nil }
 
-// outlierDetection keeps accounts of every call, as ours does: without one of
-// the two ejections it would count nothing.
+// outlierDetection counts every call, as this library does. Without one of the two
+// ejections it would count nothing.
 const outlierDetection = `{"successRateEjection": {}, "failurePercentageEjection": {"enforcementPercentage": 100},
 	"childPolicy": [{"round_robin": {}}]}`
 
-// oursName is the policy that all this is about.
+// oursName is this library's policy.
 const oursName = "healthy_round_robin"
 
-// The policies. ours is as shipped; the others of ours differ by what the label
-// says.
+// The policies. ours has the defaults; the other variants of it differ as their
+// labels say.
 var (
 	ours = policy{label: oursName, name: oursName, config: `{}`}
 
@@ -43,14 +43,14 @@ var (
 		label: oursName + ", health off", name: oursName,
 		config: `{"healthCheck": {"disabled": true}}`,
 	}
-	// With rise 1 an endpoint is back at the first SERVING, as with grpc's
-	// health check, and need not be probed a second time: the way down, which
-	// the suites ask about, is the same.
+	// With rise 1 an endpoint returns at the first SERVING, as with grpc's health
+	// check, and need not be probed a second time. The way down, which the suites
+	// measure, is the same.
 	oursRise1 = policy{
 		label: oursName + ", rise 1", name: oursName,
 		config: `{"healthCheck": {"rise": 1}}`,
 	}
-	// Of a flip alone: the Watch tells of it, and hardly a Check comes between.
+	// For single flips: the Watch reports them, and hardly any Check interferes.
 	oursFlip = policy{
 		label: oursName + ", rise 1, interval 60s", name: oursName,
 		config: `{"healthCheck": {"rise": 1, "interval": "60s"}}`,
@@ -73,10 +73,10 @@ var (
 	baseStyle = policy{label: "base", name: "bench_base"}
 )
 
-// The references are no policies for use. They say what a pick costs at least
-// (random needs no counter and keeps no turn), and what would be gained if the
-// counters were striped, that is kept once for each processor: without accounts
-// of the calls, and with accounts like ours.
+// The references are policies for comparison only. They show the least cost of a
+// pick (random needs no counter and keeps no turn), and the gain of striped
+// counters, that is, one for each processor: without counts of the calls, and with
+// counts like this library's.
 var references = []policy{
 	{label: "reference: random", name: "bench_random"},
 	{label: "reference: turn striped", name: "bench_striped"},
@@ -84,11 +84,11 @@ var references = []policy{
 	{label: "reference: accounts, all striped", name: "bench_accounts_striped"},
 }
 
-// connectOnlyReference says what connections cost by themselves.
+// connectOnlyReference measures the cost of the connections alone.
 var connectOnlyReference = policy{label: "reference: connect only", name: "bench_connect_only"}
 
-// serviceConfig is the whole service config of a channel with this policy, under
-// the observer.
+// serviceConfig returns the service config of a channel with this policy, under the
+// observer.
 func (p policy) serviceConfig() string {
 	config := p.config
 	if config == "" {

@@ -23,7 +23,7 @@ const (
 	count       unit = "1"
 )
 
-// format gives a value with its unit, for people.
+// format returns a value with its unit, for people.
 func (u unit) format(v float64) string {
 	switch {
 	case u == nanoseconds:
@@ -53,10 +53,10 @@ func (u unit) format(v float64) string {
 type metric struct {
 	name  string
 	unit  unit
-	plain bool // ratios of it say nothing
+	plain bool // its ratios are meaningless
 }
 
-// section is a part of a suite with a table of its own.
+// section is a part of a suite with its own table.
 type section struct {
 	id    string
 	title string
@@ -67,11 +67,11 @@ type section struct {
 	baselines []string
 }
 
-// point is where a value belongs.
+// point identifies a value.
 type point struct {
 	section string
 	n       int // endpoints
-	threads int // 0 where it means nothing
+	threads int // 0 if not applicable
 	metric  metric
 	policy  string // its label
 }
@@ -80,10 +80,10 @@ type point struct {
 type results struct {
 	suite    string
 	sections []section
-	metrics  []metric // in the order in which they first came
+	metrics  []metric // in order of first appearance
 	values   map[point]map[int]float64
 	missing  []string // labels of policies that are not registered
-	skipped  []string // what this machine lacks the means for, and why
+	skipped  []string // what cannot be measured on this machine, and why
 	// tables, if not nil, prints the results in place of the sections' tables.
 	tables func(io.Writer) error
 }
@@ -92,7 +92,7 @@ func newResults(suite string) *results {
 	return &results{suite: suite, values: make(map[point]map[int]float64)}
 }
 
-// add takes in the value at p in one repetition.
+// add adds the value at p in one repetition.
 func (r *results) add(p point, rep int, value float64) {
 	if r.values[p] == nil {
 		r.values[p] = make(map[int]float64)
@@ -103,13 +103,13 @@ func (r *results) add(p point, rep int, value float64) {
 	}
 }
 
-// value is what was measured of one metric.
+// value is a measured value of one metric.
 type value struct {
 	metric metric
 	value  float64
 }
 
-// addAll takes in several values at p, whose metric does not matter.
+// addAll adds several values at p, whose metric is ignored.
 func (r *results) addAll(p point, rep int, values []value) {
 	for _, v := range values {
 		p.metric = v.metric
@@ -117,14 +117,14 @@ func (r *results) addAll(p point, rep int, values []value) {
 	}
 }
 
-// miss notes that a policy could not be measured.
+// miss records that a policy could not be measured.
 func (r *results) miss(p policy) {
 	if !slices.Contains(r.missing, p.label) {
 		r.missing = append(r.missing, p.label)
 	}
 }
 
-// points gives the points of a section in the order of its table.
+// points returns the points of a section in the order of its table.
 func (r *results) points(s section) []point {
 	var out []point
 	for p := range r.values {
@@ -143,8 +143,9 @@ func (r *results) points(s section) []point {
 	return out
 }
 
-// ratios gives p's values divided by those of the baseline in the same
-// repetition; none where they say nothing, or the baseline has no value, or zero.
+// ratios returns p's values divided by those of the baseline in the same
+// repetition. It returns none if ratios of the metric are meaningless, or if the
+// baseline has no value, or zero.
 func (r *results) ratios(p point, baseline string) []float64 {
 	base := p
 	base.policy = baseline
@@ -227,7 +228,7 @@ func (r *results) writeTable(w io.Writer, s section) error {
 	return nil
 }
 
-// cells are one line of a table.
+// cells returns one line of a table.
 func (r *results) cells(p point, baselines []string, threads bool) []string {
 	u := p.metric.unit
 	v := stats.Summarize(valuesOf(r.values[p]))

@@ -26,7 +26,7 @@ type record struct {
 	Skipped string  `json:"skipped,omitempty"` // what was left out, and why
 }
 
-// writeJSON prints one object a line.
+// writeJSON prints one object per line.
 func (r *results) writeJSON(w io.Writer) error {
 	out := json.NewEncoder(w)
 	for _, s := range r.sections {

@@ -19,28 +19,28 @@ var (
 	metricUp        = metric{name: "time to the picker with it", unit: seconds}
 )
 
-// flipRest is longer than any policy needs to come to rest after a flip.
+// flipRest is longer than any policy needs to become idle after a flip.
 const flipRest = 25 * time.Millisecond
 
-// scaleFlip measures one health flip pair, down and up again, with connections
-// faked, so that what is measured is the policy alone.
+// scaleFlip measures one pair of health flips, down and up again, with fake
+// connections, so that only the policy is measured.
 //
-// The definition is the same for all. The signal is a message on the endpoint's
-// health Watch: ours reads it in its probe, the others in a copy of grpc's
-// health client that stands where grpc's own does, behind RegisterHealthListener.
-// The answer is the next picker that the policy publishes; that this picker
-// lacks the endpoint, or has it again, is checked on the first pair.
+// The definition is the same for all policies. The signal is a message on the
+// endpoint's health Watch. This library reads it in its probe, the others in a copy
+// of grpc's health client that replaces grpc's own, behind RegisterHealthListener.
+// The answer is the next picker that the policy publishes. The first pair checks
+// that this picker lacks the endpoint, or has it again.
 //
-// Without a pause the next signal is given as soon as the answer to the last
-// has come; processor time and bytes are those of the whole process, divided by
-// the pairs. The wall time of ours contains the rests that its flusher takes
-// between two publications. The two times with a pause begin from rest;
-// processor time is not taken there, since what an idle process spends on
-// waking up would hide the rest.
+// Without a pause the next signal is sent as soon as the previous answer has
+// arrived. Processor time and bytes are those of the whole process, divided by the
+// number of pairs. The wall time of this library includes the pauses of its flusher
+// between two publications. The two times with a pause start from an idle process.
+// Processor time is not measured there, since the cost of waking up an idle process
+// would dominate.
 //
-// Ours has rise 1 here, or the way up would wait for a second probe, and an
-// interval of a minute, or the thousand Checks that it makes in a second for
-// this many endpoints would count as a cost of the flips.
+// This library has rise 1 here, since recovery would otherwise wait for a second
+// probe, and an interval of a minute, since the thousand Checks a second for this
+// many endpoints would otherwise count as a cost of the flips.
 func (b *bench) scaleFlip(ctx context.Context, at point, rep int, p policy) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
@@ -107,7 +107,7 @@ const (
 	notServing = healthpb.HealthCheckResponse_NOT_SERVING
 )
 
-// flipOnce gives the signal and tells how long the answer took.
+// flipOnce sends the signal and returns how long the answer took.
 func flipOnce(ctx context.Context, f *fakeChannel, victim *fakeServer, to servingStatus) (time.Duration, error) {
 	last := f.progress.last().seq
 	start := time.Now()
@@ -121,8 +121,8 @@ func flipOnce(ctx context.Context, f *fakeChannel, victim *fakeServer, to servin
 	return answer.at.Sub(start), nil
 }
 
-// checkFlips makes sure that the policy does what is measured: the endpoint
-// leaves the picker, and comes back.
+// checkFlips checks that the policy does what is measured: the endpoint leaves the
+// picker, and returns.
 func checkFlips(ctx context.Context, f *fakeChannel, victim *fakeServer, n int) error {
 	for _, step := range []struct {
 		to   servingStatus

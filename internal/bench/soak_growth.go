@@ -16,8 +16,8 @@ const (
 	growths
 )
 
-// grown says of each how it is called, and how much it may be above what it was
-// without being called growth, besides a tenth.
+// grown holds the name of each, and how much it may increase, in addition to a
+// tenth, without counting as growth.
 var grown = [growths]struct {
 	name  string
 	unit  unit
@@ -30,10 +30,10 @@ var grown = [growths]struct {
 
 const grownShare = 0.1
 
-// sample is one look at all of them.
+// sample is one measurement of all of them.
 type sample [growths]float64
 
-// warmUp is how many samples are taken before anything is in its usual state.
+// warmUp is how many samples are taken before the process is in its usual state.
 const warmUp = 5
 
 // samples are taken once each tick.
@@ -48,8 +48,8 @@ func (s *samples) take() {
 	})
 }
 
-// heapInUse is what the newest garbage collection has left, in bytes. Unlike
-// liveHeap it forces none.
+// heapInUse returns the bytes that the latest garbage collection has left. Unlike
+// liveHeap it forces no collection.
 func heapInUse() float64 {
 	read := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(read)
@@ -59,14 +59,14 @@ func heapInUse() float64 {
 	return float64(read[0].Value.Uint64())
 }
 
-// growth is how one of them has changed: its median over the first third of a soak
+// growth is the change of one of them: its median over the first third of a soak
 // and over the last.
 type growth struct {
 	of          int
 	first, last float64
 }
 
-// growth compares the thirds. There is none to compare in a very short soak.
+// growth compares the thirds. In a very short soak there is nothing to compare.
 func (s *samples) growth() []growth {
 	if len(s.list) < warmUp+3 {
 		return nil
@@ -87,7 +87,7 @@ func (s *samples) growth() []growth {
 	return out
 }
 
-// problem says what is wrong, if anything is.
+// problem returns what is wrong, if anything is.
 func (g growth) problem() []string {
 	what := grown[g.of]
 	if g.last <= g.first*(1+grownShare)+what.slack {

@@ -16,15 +16,15 @@ const (
 	failoverName = string(faults.Failover)
 )
 
-// faultOptions are those of the suites faults and failover.
+// faultOptions holds the options of the suites faults and failover.
 type faultOptions struct {
 	faults.Options
 
-	write string // folder for their documents; empty is none
+	write string // folder for their documents; empty means none
 }
 
-// faultFlags adds the flags of these suites. What it returns takes them in,
-// once they are parsed; given says which are there.
+// faultFlags adds the flags of these suites. The returned function reads them, once
+// they are parsed; given says which are set.
 func faultFlags(flags *flag.FlagSet) func(o *options, given map[string]bool) error {
 	scenarios := flags.String("fault", "", "of the suites faults and failover: only these scenarios, by name, with commas between")
 	peers := flags.String("peer", "", "of the suites faults and failover: only these peers, by name, with commas between")
@@ -60,7 +60,7 @@ func faultFlags(flags *flag.FlagSet) func(o *options, given map[string]bool) err
 	}
 }
 
-// of gives the options of one of the suites.
+// of returns the options of one of the suites.
 func (o faultOptions) of(s faults.Suite) faults.Options {
 	out := o.Options
 	out.Suite = s
@@ -74,11 +74,11 @@ func list(text string) []string {
 	return strings.Split(text, ",")
 }
 
-// faults breaks real servers under the load of ours and of its peers; see
+// faults breaks real servers under the load of this library and its peers; see
 // package faults.
 func (b *bench) faults(ctx context.Context) error { return b.harm(ctx, faults.Faults) }
 
-// failover has real replicas take over from each other under the same load.
+// failover makes real replicas take over from each other under the same load.
 func (b *bench) failover(ctx context.Context) error { return b.harm(ctx, faults.Failover) }
 
 func (b *bench) harm(ctx context.Context, s faults.Suite) error {

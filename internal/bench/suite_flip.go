@@ -32,11 +32,11 @@ const (
 	callTimeout = 2 * time.Second
 )
 
-// flip measures how fast calls leave a server that says NOT_SERVING by Watch,
-// under load: three gRPC servers over TCP, eight callers that each make one call
-// after the other. The clock runs from just before the server's health status is
-// changed until the last call that the server takes in; it is 0 if none comes.
-// A server counts as left when nothing has arrived for a whole window.
+// flip measures how fast calls leave a server that reports NOT_SERVING by Watch,
+// under load: three gRPC servers over TCP, and eight callers that each make one
+// call after the other. The time runs from just before the change of the server's
+// health status until the last call that arrives at the server; it is 0 if none
+// arrives. A server counts as left when nothing has arrived for a whole window.
 //
 // A percentile is over the flips of one repetition; the median, the range and
 // the ratios are over the repetitions.
@@ -104,12 +104,12 @@ func (b *bench) flipUnderLoad(ctx context.Context, at point, rep int, p policy) 
 	return nil
 }
 
-// warmCalls is how many calls a server must have had since it came back before
+// warmCalls is how many calls a server must have received since its return before
 // it is flipped again.
 const warmCalls = 10
 
-// flipServer flips one server while it is being called, and back. It tells how
-// long after the flip the last call arrived, and how many did.
+// flipServer flips one server under load, and back. It returns how long after the
+// flip the last call arrived, and how many calls arrived after it.
 func flipServer(ctx context.Context, s *echoServer, window time.Duration) (last time.Duration, late int64, err error) {
 	for had := s.calls.Load(); s.calls.Load() < had+warmCalls; {
 		if err = pause(ctx, time.Millisecond); err != nil {
@@ -120,7 +120,7 @@ func flipServer(ctx context.Context, s *echoServer, window time.Duration) (last 
 	s.health.SetServingStatus("", notServing)
 	for quiet := start; ; {
 		if err = pause(ctx, quiet+window-time.Since(s.epoch)); err != nil {
-			return 0, 0, fmt.Errorf("a server that does not serve is called and called: %w", err)
+			return 0, 0, fmt.Errorf("a server that does not serve still receives calls: %w", err)
 		}
 		if latest := time.Duration(s.last.Load()); latest > quiet {
 			quiet = latest
@@ -134,7 +134,7 @@ func flipServer(ctx context.Context, s *echoServer, window time.Duration) (last 
 	return last, late, nil
 }
 
-// load is callers at work.
+// load is a set of running callers.
 type load struct {
 	calls, failed atomic.Int64
 	cancel        context.CancelFunc
@@ -169,7 +169,7 @@ func (l *load) stop() {
 	l.wg.Wait()
 }
 
-// echoServer is a gRPC server over TCP that notes when calls arrive.
+// echoServer is a gRPC server over TCP that records when calls arrive.
 type echoServer struct {
 	address string
 	server  *grpc.Server
@@ -181,8 +181,8 @@ type echoServer struct {
 	last  atomic.Int64 // when the newest call arrived, in nanoseconds after epoch
 }
 
-// startEchoServers starts n servers. With an error it gives those that it has
-// started until then.
+// startEchoServers starts n servers. With an error it returns those that it has
+// started before.
 func startEchoServers(ctx context.Context, n int) ([]*echoServer, error) {
 	var servers []*echoServer
 	for range n {
@@ -210,7 +210,7 @@ func (s *echoServer) stop() {
 	<-s.ended
 }
 
-// arrived notes a call. Handlers run side by side, so the newest time wins.
+// arrived records a call. Handlers run concurrently, so the newest time wins.
 func (s *echoServer) arrived() {
 	now := int64(time.Since(s.epoch))
 	for old := s.last.Load(); now > old && !s.last.CompareAndSwap(old, now); old = s.last.Load() {

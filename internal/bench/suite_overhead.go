@@ -39,17 +39,18 @@ const (
 	overheadTracing = "in a span"
 )
 
-// overhead measures what it costs to see everything: a log in JSON at the level of
-// debugging, metrics that are read every second, somebody who follows the events,
-// and the attempts in the spans of the calls. Two clients of the same servers, one
-// with all of that and one with none, make calls in turn, in short slices: each
-// pair of slices gives one ratio, so that what the machine does meanwhile meets
-// both, and the order within a pair is shuffled. The ratio's median comes with an
-// interval that holds whatever the distribution. The processor time, that of the
-// servers included, suffers less from what else the machine does.
+// overhead measures the cost of full observability: a JSON log at debug level,
+// metrics that are read every second, a subscriber of the events, and the attempts
+// in the spans of the calls. Two clients of the same servers, one with all of that
+// and one with none, make calls alternately, in short slices. Each pair of slices
+// yields one ratio, so that other load of the machine affects both, and the order
+// within a pair is random. The ratio's median is reported with an interval that
+// holds for any distribution. The processor time, including that of the servers,
+// depends less on other load of the machine.
 //
-// In the second part each call of both clients is made in a span that is recorded,
-// so that what a span costs is not held against us, but what we write into it is.
+// In the second part each call of both clients is made in a recorded span, so that
+// the cost of the span itself does not count, but the cost of what this library
+// writes into it does.
 func (b *bench) overhead(ctx context.Context) (err error) {
 	servers, err := startEchoServers(ctx, overheadServers)
 	defer func() {
@@ -95,7 +96,7 @@ func (b *bench) overhead(ctx context.Context) (err error) {
 	return errors.Join(traces.Shutdown(ctx))
 }
 
-// pairs measures the subjects in turn.
+// pairs measures the subjects alternately.
 func (b *bench) pairs(ctx context.Context, s section, subjects []*subject, tracer trace.Tracer) error {
 	at := point{section: s.id, n: overheadServers}
 	for pair := range b.reps * pairsPerRep {
@@ -158,7 +159,7 @@ func openSeen(ctx context.Context, endpoints []cantonlb.Endpoint) (*subject, err
 	watching, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for range x.client.Subscribe(watching) { // to follow is all
+		for range x.client.Subscribe(watching) { // only follow them
 		}
 	})
 	wg.Go(func() {
@@ -175,7 +176,7 @@ func openSeen(ctx context.Context, endpoints []cantonlb.Endpoint) (*subject, err
 }
 
 func open(ctx context.Context, label string, cfg cantonlb.Config) (*subject, error) {
-	// On a machine that has no time for the servers, calls wait and do not fail.
+	// If the machine is too busy for the servers, calls wait and do not fail.
 	cfg.NoneEligible, cfg.DeadAfter = cantonlb.Wait, time.Minute
 	client, err := cantonlb.NewClient(cfg)
 	if err != nil {
@@ -189,8 +190,8 @@ func open(ctx context.Context, label string, cfg cantonlb.Config) (*subject, err
 	return &subject{label: label, client: client, close: client.Close}, nil
 }
 
-// slice makes calls for d, and gives how many there were and what they took. tracer
-// is nil if they are to be made without spans.
+// slice makes calls for d, and returns their number and their cost. tracer is nil
+// for calls without spans.
 func (x *subject) slice(ctx context.Context, d time.Duration, tracer trace.Tracer) ([]value, error) {
 	var (
 		stop   atomic.Bool
@@ -234,7 +235,7 @@ func (x *subject) call(ctx context.Context, tracer trace.Tracer, answer *emptypb
 	return x.client.Invoke(ctx, callMethod, new(emptypb.Empty), answer)
 }
 
-// dropSpans takes spans and does nothing with them.
+// dropSpans is an exporter that drops all spans.
 type dropSpans struct{}
 
 func (dropSpans) OnStart(context.Context, sdktrace.ReadWriteSpan) {}

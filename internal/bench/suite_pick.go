@@ -18,18 +18,18 @@ var (
 	metricBusy    = metric{name: "processors in use", unit: count, plain: true}
 )
 
-// pick measures what the pick of a call and its Done cost. Each policy is built
-// by its own builder around fake connections, and the picker that it published
-// last, with all n endpoints in it, is called in a loop; each repetition builds
-// it anew, since where things lie in memory is a part of the cost.
+// pick measures the cost of the pick of a call and its Done. Each policy is built
+// by its own builder with fake connections, and the last picker that it published,
+// with all n endpoints, is called in a loop. Each repetition builds the policy
+// anew, since the memory layout is part of the cost.
 //
 // With several threads the time is the wall time divided by the picks of all
 // threads, as in go test -bench: if threads did not hinder each other, twice the
-// threads would halve it. The processors in use say whether the threads really
-// ran at the same time: on a busy machine they do not, and then they do not
-// hinder each other either. The processor time, of the whole process, suffers
-// less from what else the machine does. Allocations are those of the whole process, so that
-// the probes of ours, which go on meanwhile, show as a small fraction.
+// threads would halve it. The processors in use say whether the threads really ran
+// at the same time: on a busy machine they do not, and then they do not hinder each
+// other either. The processor time, of the whole process, depends less on other
+// load of the machine. Allocations are those of the whole process, so that this
+// library's probes, which continue meanwhile, appear as a small fraction.
 func (b *bench) pick(ctx context.Context) error {
 	policies := append([]policy{ours, oursUnprobed, roundRobin, outlier, weighted, baseStyle}, references...)
 	s := section{
@@ -75,10 +75,10 @@ func (b *bench) pickOne(ctx context.Context, s section, p policy, n, rep int) er
 // pickBatch is how many picks a thread makes between two looks at the time.
 const pickBatch = 512
 
-// pickCost is what one pick and its Done cost.
+// pickCost is the cost of one pick and its Done.
 type pickCost struct{ ns, cpu, allocs, processors float64 }
 
-// measurePicks has threads goroutines pick for d.
+// measurePicks makes threads goroutines pick for d.
 func measurePicks(ctx context.Context, picker balancer.Picker, threads int, d time.Duration) (pickCost, error) {
 	var (
 		stop   atomic.Bool

@@ -20,23 +20,24 @@ var (
 
 const (
 	probeServers = 3
-	// probeCallers each make a call, wait for probePause, and so on.
+	// probeCallers is the number of callers that each make a call, wait for
+	// probePause, and repeat.
 	probeCallers = 8
 	probePause   = 20 * time.Millisecond
-	// quietStreams is how many streams are open, on all servers together, on which
-	// nothing comes after the beginning.
+	// quietStreams is how many streams are open on all servers together, on which
+	// nothing arrives after the first message.
 	quietStreams = 30
 )
 
-// probes measures what health checking costs while all is well, in four sections:
-// an idle client, one with traffic, one with quiet streams, each of three servers in
-// a process of their own over TCP, and an idle one of many endpoints, whose
-// connections are faked.
+// probes measures the cost of health checking without faults, in four sections: an
+// idle client, one with traffic, and one with quiet streams, each with three
+// servers in a separate process over TCP; and an idle client of many endpoints with
+// fake connections.
 //
 // The servers count the health RPCs that reach them. Processor time is that of this
-// process, which is the client and whoever makes the calls, but no server; of many
-// endpoints the fakes are in it. The line with health off shows how much of it is
-// not the probes'.
+// process, which includes the client and the callers, but no server; with many
+// endpoints it includes the fakes. The line with health off shows how much of it is
+// not caused by probes.
 func (b *bench) probes(ctx context.Context) error {
 	policies := []policy{ours, oursUnprobed, roundRobinHealth}
 	cases := []struct {
@@ -126,7 +127,7 @@ func (b *bench) probesOver(ctx context.Context, at point, rep int, p policy,
 	return nil
 }
 
-// probesFaked measures a policy alone.
+// probesFaked measures only a policy.
 func (b *bench) probesFaked(ctx context.Context, at point, rep int, p policy) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
@@ -160,7 +161,7 @@ func (b *bench) probesFaked(ctx context.Context, at point, rep int, p policy) er
 	return nil
 }
 
-// probeLoad is what the client does besides probing.
+// probeLoad is the client's load besides probes.
 type probeLoad struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup

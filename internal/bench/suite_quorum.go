@@ -13,7 +13,7 @@ import (
 
 const quorumName = "quorum"
 
-// quorum measures reads that several members have to agree on; see package quorum.
+// quorum measures reads that several members must agree on; see package quorum.
 func (b *bench) quorum(ctx context.Context) error {
 	report, err := quorum.Run(ctx, quorum.Options{Short: b.faulty.Short, Seed: b.seed, Runs: b.reps, Log: b.log})
 	b.results.tables = report.WriteTable

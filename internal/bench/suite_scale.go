@@ -25,21 +25,21 @@ var (
 // settleTimeout bounds the wait for all endpoints.
 const settleTimeout = 3 * time.Minute
 
-// scale measures what many endpoints cost, in three sections.
+// scale measures the cost of many endpoints, in three sections.
 //
-// connect: a real channel whose servers only set up HTTP/2, in memory. The clock
-// runs from Connect until the publication of the first picker that gives all n
-// connections, and so do the process's CPU time and the bytes it allocates. The
-// client, the policy and the near to nothing of a server are in it. The reference
-// says what is left where the policy does nothing but connect.
+// connect: a real channel whose servers only set up HTTP/2, in memory. The time
+// from Connect until the publication of the first picker with all n connections is
+// measured, together with the process's CPU time and allocated bytes. They include
+// the client, the policy and the minimal server. The reference shows the cost with
+// a policy that only connects.
 //
 // eligible: the same with a real gRPC server, in memory, whose health service
-// says SERVING, until every endpoint is eligible. All policies have the same
-// server, and its share is in all their figures.
+// reports SERVING, until every endpoint is eligible. All policies have the same
+// server, and all their figures include its share.
 //
-// In both, when all has settled, the heap that survives a collection and the
-// goroutines are counted, less those from before, and divided by n. The server's
-// ends of the connections are in them.
+// In both, once everything has settled, the heap that survives a collection and the
+// goroutines are counted, less those from before, and divided by n. They include
+// the server's ends of the connections.
 //
 // flip: see scaleFlip.
 func (b *bench) scale(ctx context.Context) error {
@@ -120,8 +120,8 @@ func (b *bench) settle(ctx context.Context, at point, rep int, p policy, dial di
 	return nil
 }
 
-// liveHeap gives the bytes that a garbage collection leaves. Twice, because
-// finalizers and pools let go of things at the second one.
+// liveHeap returns the bytes that remain after garbage collection. It collects
+// twice, because finalizers and pools release memory at the second collection.
 func liveHeap() uint64 {
 	runtime.GC()
 	runtime.GC()
@@ -130,9 +130,9 @@ func liveHeap() uint64 {
 	return m.HeapAlloc
 }
 
-// calm waits until the goroutines of a closed channel have ended, so that they
-// do not disturb the next measurement; for a few seconds at most, because more
-// than a disturbance they are not.
+// calm waits until the goroutines of a closed channel have ended, so that they do
+// not disturb the next measurement; for a few seconds at most, because they are
+// only a disturbance.
 func (*bench) calm(ctx context.Context, goroutines int) {
 	deadline := time.Now().Add(5 * time.Second)
 	for runtime.NumGoroutine() > goroutines && time.Now().Before(deadline) {
@@ -142,7 +142,7 @@ func (*bench) calm(ctx context.Context, goroutines int) {
 	}
 }
 
-// healthServer is a gRPC server in memory that says SERVING.
+// healthServer is a gRPC server in memory that reports SERVING.
 type healthServer struct {
 	listener *bufconn.Listener
 	server   *grpc.Server
@@ -150,12 +150,12 @@ type healthServer struct {
 	ended    chan struct{}
 }
 
-// pipeSize is the room in each direction of a connection in memory: more than a
-// health check and its answer take.
+// pipeSize is the buffer size in each direction of a connection in memory, which is
+// more than a health check and its answer need.
 const pipeSize = 2 << 10
 
-// startHealthServer starts one. Small buffers keep its share in the figures
-// small.
+// startHealthServer starts a healthServer. Small buffers keep its share in the
+// figures small.
 func startHealthServer() *healthServer {
 	s := &healthServer{
 		listener: bufconn.Listen(pipeSize), health: health.NewServer(), ended: make(chan struct{}),

@@ -15,14 +15,15 @@ import (
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
-// onDemand are the suites that run only if they are named.
+// onDemand lists the suites that run only if they are named.
 var onDemand = []suite{
 	{"soak", (*bench).soak},
 	{"probes", (*bench).probes},
 	{quorumName, (*bench).quorum},
 }
 
-// soakSizes say how long the soak lasts: until either bound is reached; 0 is none.
+// soakSizes say how long the soak lasts: until either bound is reached; 0 means no
+// bound.
 type soakSizes struct {
 	lasts time.Duration
 	calls uint64
@@ -35,7 +36,7 @@ const (
 	soakReport = 10 * time.Second
 )
 
-// soakFlags adds the flags of the soak, and gives what reads them.
+// soakFlags adds the flags of the soak, and returns the function that reads them.
 func soakFlags(flags *flag.FlagSet) func(*options) error {
 	lasts := flags.Duration("for", 0, "how long the soak lasts (default 20m, with -short 30s, with -calls no bound)")
 	calls := flags.Int64("calls", 0, "how many calls the soak makes (default: no bound)")
@@ -72,13 +73,13 @@ var (
 	metricViolations = metric{name: "violations", unit: count}
 )
 
-// soak breaks real servers on TCP at random, one step a second, with a client's
-// calls of all kinds under way. See package faulttest for the faults, how enough
+// soak breaks real servers on TCP at random, one step a second, while a client
+// makes calls of all kinds. See package faulttest for the faults, how enough
 // servers are left alone, and what is checked: no idempotent call fails, no other
 // arrives twice, no answer is another call's, and every server is back in rotation
-// soon after its fault. Besides, the goroutines, the connections and the live heap
-// of the process, servers included, must not grow, and nothing may be left running
-// in the end.
+// soon after its fault. In addition, the goroutines, the connections and the live
+// heap of the process, servers included, must not grow, and nothing may be left
+// running at the end.
 //
 // A violation is printed, and is an error.
 func (b *bench) soak(ctx context.Context) error {
@@ -101,7 +102,7 @@ func (b *bench) soak(ctx context.Context) error {
 	})
 	problems := slices.Concat(f.t.failures(), report.Violations)
 	if more := report.Violated - len(report.Violations); more > 0 {
-		problems = append(problems, fmt.Sprintf("and %d violations more", more))
+		problems = append(problems, fmt.Sprintf("and %d more violations", more))
 	}
 	f.close()
 	if err != nil {
@@ -120,7 +121,7 @@ func (b *bench) soak(ctx context.Context) error {
 	return problemsError(problems)
 }
 
-// problemsError makes one error of what has gone wrong, nil if nothing has.
+// problemsError returns one error for all problems, nil if there are none.
 func problemsError(problems []string) error {
 	if len(problems) == 0 {
 		return nil
@@ -128,7 +129,7 @@ func problemsError(problems []string) error {
 	return errors.New(strings.Join(problems, "\n  "))
 }
 
-// progress prints a line now and then.
+// progress prints a line from time to time.
 func (b *bench) progress(t faulttest.Tick, s *samples) {
 	if t.Number%int(soakReport/time.Second) != 0 {
 		return
@@ -163,7 +164,7 @@ func (b *bench) soakResults(r faulttest.Report, growth []growth, violations int)
 	b.results.addAll(point{section: "soak", n: faulttest.Servers, policy: ours.label}, 0, values)
 }
 
-// soakBench is the servers and the client of a soak.
+// soakBench holds the servers and the client of a soak.
 type soakBench struct {
 	t       *kitT
 	cluster *lbtest.Cluster
@@ -187,7 +188,7 @@ func (f *soakBench) bench() *faulttest.Bench {
 	return &faulttest.Bench{Cluster: f.cluster, Client: f.client, Witness: f.witness}
 }
 
-// connections is how many there are at the servers.
+// connections returns the number of connections at the servers.
 func (f *soakBench) connections() int {
 	n := 0
 	for i := range f.cluster.Len() {

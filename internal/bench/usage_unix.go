@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// cpuTime gives the processor time that this process has used so far, in user
+// cpuTime returns the processor time that this process has used so far, in user
 // and system mode.
 func cpuTime() time.Duration {
 	var u syscall.Rusage

@@ -14,22 +14,22 @@ const (
 	DefaultFirstProbes = 256
 )
 
-// Budget bounds how many probes one client makes, however many endpoints it
-// has: probes at intervals by their rate, and the first probe of each connection
-// by how many run at once. All methods are safe for concurrent use. A nil
-// *Budget is unlimited.
+// Budget bounds how many probes one client makes, however many endpoints it has.
+// Probes at intervals are bounded by their rate, and the first probes of
+// connections by how many run at once. All methods are safe for concurrent use. A
+// nil *Budget is unlimited.
 type Budget struct {
 	spacing time.Duration // between two probes at the full rate
 	burst   time.Duration // how far ahead of the full rate probes may be
 	first   chan struct{} // one element for each first probe that runs
 
-	mu   sync.Mutex // guards next; no other lock is taken under it
+	mu   sync.Mutex // guards next; no other lock is acquired while it is held
 	next time.Time  // when the next probe is due, if all come at the full rate
 }
 
-// NewBudget makes a Budget of perSecond probes a second, 1000 if perSecond is 0
-// or less, and of first probes first at once, 256 if it is 0 or less. Up to a
-// tenth of perSecond, at least one probe, may come in one burst.
+// NewBudget returns a Budget of perSecond probes a second, or 1000 if perSecond is
+// 0 or less, and of first concurrent first probes, or 256 if first is 0 or less.
+// One burst may have up to a tenth of perSecond, and at least one probe.
 func NewBudget(perSecond, first int) *Budget {
 	if perSecond <= 0 {
 		perSecond = DefaultProbesPerSecond
@@ -47,10 +47,9 @@ func NewBudget(perSecond, first int) *Budget {
 	}
 }
 
-// Reserve takes one probe from the budget and says how long after now it must
-// wait. It always takes one: whoever does not make the probe after all has
-// wasted it. In any span of one second the probes so spaced are at most
-// perSecond and one burst.
+// Reserve takes one probe from the budget and returns how long after now it must
+// wait. The probe is always taken from the budget, even if the caller does not make
+// it. In any span of one second there are at most perSecond probes and one burst.
 func (b *Budget) Reserve(now time.Time) time.Duration {
 	if b == nil {
 		return 0
@@ -65,9 +64,8 @@ func (b *Budget) Reserve(now time.Time) time.Duration {
 	return wait
 }
 
-// Stretched tells whether a probe that is due at now would have to wait: the
-// budget is exhausted, and the endpoints are probed less often than they should
-// be.
+// Stretched reports whether a probe that is due at now would have to wait. The
+// budget is then exhausted, and endpoints are probed less often than configured.
 func (b *Budget) Stretched(now time.Time) bool {
 	if b == nil {
 		return false
@@ -82,7 +80,7 @@ func (b *Budget) waitLocked(now time.Time) time.Duration {
 }
 
 // AcquireFirst waits until one more first probe may run. First probes are exempt
-// from the rate. The error is that of ctx, if it ends before; otherwise every
+// from the rate. The error is that of ctx, if ctx ends first; otherwise every
 // AcquireFirst must be followed by a ReleaseFirst.
 func (b *Budget) AcquireFirst(ctx context.Context) error {
 	if b == nil || ctx.Err() != nil {
@@ -96,7 +94,7 @@ func (b *Budget) AcquireFirst(ctx context.Context) error {
 	}
 }
 
-// ReleaseFirst ends a first probe. Without an AcquireFirst before it, it does
+// ReleaseFirst ends a first probe. Without a preceding AcquireFirst it does
 // nothing.
 func (b *Budget) ReleaseFirst() {
 	if b == nil {

@@ -13,34 +13,34 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Prober makes one attempt to learn an endpoint's health. Probe must return when
-// ctx ends, with Inconclusive if ctx was canceled.
+// Prober makes one attempt to determine an endpoint's health. Probe must return
+// when ctx ends, with Inconclusive if ctx was canceled.
 type Prober interface {
 	Probe(ctx context.Context) report.Verdict
-	// Kind says what sort of probe this is.
+	// Kind returns the kind of the probe.
 	Kind() report.ProbeKind
 }
 
-// Watcher learns an endpoint's health by being told of its changes. Watch calls
-// push for every verdict that arrives, one at a time, and returns when ctx ends or
-// the watch breaks, with a verdict that says why.
+// Watcher receives the changes of an endpoint's health. Watch calls push for every
+// verdict that arrives, one at a time, and returns when ctx ends or the watch
+// breaks, with a verdict that says why it ended.
 type Watcher interface {
 	Watch(ctx context.Context, push func(report.Verdict)) report.Verdict
 }
 
-// Probes are the ways in which one endpoint's health is learnt.
+// Probes determine the health of one endpoint.
 type Probes struct {
-	// Check is made at intervals: it finds the endpoint that hangs. Required.
+	// Check runs at intervals. It detects an endpoint that hangs. Required.
 	Check Prober
-	// Watch, if not nil, brings changes the moment they happen.
+	// Watch, if not nil, reports changes as they happen.
 	Watch Watcher
-	// Fallback, if not nil, is made in place of a Check that got no stream on a
-	// busy connection (report.ReasonNoStream), and decides.
+	// Fallback, if not nil, runs after a Check that got no stream on a busy
+	// connection (report.ReasonNoStream). Its verdict decides.
 	Fallback Prober
 }
 
-// Close closes those of the probes that hold something of their own, such as a
-// connection. They must not be in use any more.
+// Close closes the probes that own a resource, such as a connection. They must no
+// longer be in use.
 func (p Probes) Close() error {
 	var errs []error
 	for _, x := range []any{p.Check, p.Watch, p.Fallback} {
@@ -51,63 +51,65 @@ func (p Probes) Close() error {
 	return errors.Join(errs...)
 }
 
-// Settings say when to probe, and how much evidence a change of health takes. All
-// are set: there are no defaults here.
+// Settings say when to probe, and how much evidence a change of health requires.
+// All must be set: there are no defaults here.
 type Settings struct {
 	Thresholds
 
-	// Interval is the time from one Check to the next, and SuspectInterval the one
-	// while a change of state is being decided. Jitter is the share by which each is
-	// made shorter or longer at random, 0 to 1.
+	// Interval is the time from one Check to the next. SuspectInterval replaces it
+	// while a change of state is being decided. Jitter is the fraction by which each
+	// is shortened or lengthened at random, 0 to 1.
 	Interval, SuspectInterval time.Duration
 	Jitter                    float64
-	// Timeout is the deadline of a Check; 0: it follows the round trips, see RTT.
+	// Timeout is the deadline of a Check. With 0 it is derived from the round trips,
+	// see RTT.
 	Timeout time.Duration
-	// NoWatch: a Watch is not used.
+	// NoWatch turns off the Watch.
 	NoWatch bool
 }
 
-// Options are the parts of a Checker that have good defaults.
+// Options holds the settings of a Checker that have defaults.
 type Options struct {
-	// Budget is shared by all probes of one client. Nil: no limit.
+	// Budget is shared by all probes of one client. Nil means no limit.
 	Budget *Budget
-	// OnTransition is told of every change of State but those of Take, in order and one
-	// at a time. It is called without a lock of the Checker.
+	// OnTransition is called for every change of State except those of Take, in
+	// order and one at a time. It is called without the Checker's lock.
 	OnTransition func(Transition)
-	// OnVerdict is told of every verdict, pushed ones too, after it has been taken
-	// in: of which kind it is and how long the endpoint took to answer, 0 if it was
-	// pushed or did not answer. It may be called from several goroutines at once.
-	// Nil: nobody is told.
+	// OnVerdict, if not nil, is called for every verdict, including pushed ones,
+	// after it has been applied. It receives the kind of the probe and how long the
+	// endpoint took to answer, which is 0 if the verdict was pushed or there was no
+	// answer. It may be called from several goroutines at once.
 	OnVerdict func(report.ProbeKind, report.Verdict, time.Duration)
-	// Rand gives numbers from 0 up to 1 for the jitter. Default rand.Float64.
+	// Rand returns numbers from 0 up to 1 for the jitter. Default rand.Float64.
 	Rand func() float64
 }
 
-// Transition is a change of State with its place in the order of all.
+// Transition is a change of State with its number in the order of all transitions.
 type Transition struct {
 	report.HealthTransition
 
-	// Number counts the transitions of one Checker, from 1. One that is delivered after
-	// another with a greater number was taken has become history.
+	// Number counts the transitions of one Checker, from 1. A transition is outdated
+	// if one with a greater number was taken before it is delivered.
 	Number uint64
 }
 
-// Checker keeps the health of one endpoint: it makes the probes when they are
-// due, applies the thresholds and reports the transitions. All methods are safe
-// for concurrent use.
+// Checker keeps the health of one endpoint. It runs the probes when they are due,
+// applies the thresholds and reports the transitions. All methods are safe for
+// concurrent use.
 type Checker struct {
 	name     string
 	settings Settings
 	opts     Options
 	wake     chan struct{} // capacity 1: due has changed
-	running  chan struct{} // capacity 1: held by the Run under way
+	running  chan struct{} // capacity 1: held by the current Run
 	answered atomic.Int64  // when the endpoint last answered a probe, in ns
 
-	// mu guards what follows. No other lock is taken under it.
+	// mu guards the fields below. No other lock is acquired while it is held.
 	mu     sync.Mutex
 	number uint64       // of the newest transition
-	fifo   []Transition // that are to be delivered
-	// delivering: a goroutine delivers, and goes on until there is nothing left.
+	fifo   []Transition // to be delivered
+	// delivering says that a goroutine is delivering transitions, and continues
+	// until none is left.
 	delivering bool
 
 	health Health
@@ -117,7 +119,7 @@ type Checker struct {
 	rtt    RTT
 }
 
-// New makes the Checker of the endpoint with this name. It does nothing until Run
+// New returns the Checker of the endpoint with this name. It does nothing until Run
 // is called.
 func New(name string, settings Settings, opts Options) *Checker {
 	if opts.Rand == nil {
@@ -137,8 +139,8 @@ func New(name string, settings Settings, opts Options) *Checker {
 	}
 }
 
-// Status returns a snapshot. Its Probe.Target is empty: the Checker does not know
-// the probes.
+// Status returns a snapshot. Its Probe.Target is empty, since the Checker does not
+// know the probes' targets.
 func (c *Checker) Status() report.HealthStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,8 +152,8 @@ func (c *Checker) Status() report.HealthStatus {
 	}
 }
 
-// Answered is when the endpoint last answered a probe, whatever it said; zero if
-// it never has. It takes no lock.
+// Answered returns when the endpoint last answered a probe, whatever the answer
+// was, or zero if it never has. It acquires no lock.
 func (c *Checker) Answered() time.Time {
 	if ns := c.answered.Load(); ns != 0 {
 		return time.Unix(0, ns)
@@ -159,16 +161,16 @@ func (c *Checker) Answered() time.Time {
 	return time.Time{}
 }
 
-// Doubt makes a healthy endpoint suspect, and has it probed at once.
+// Doubt makes a healthy endpoint suspect and probes it at once.
 func (c *Checker) Doubt(r report.Reason) {
 	c.apply(Event{Kind: EventDoubt, Reason: r}, report.KindNone)
 }
 
-// Take takes in a doubt or a reset, and leaves the transition to its caller: it is not
-// delivered. So what the caller decides under a lock of its own, and what follows from
-// it, are one step. changed is false if there is no transition; its number is that of
-// the newest one all the same, and all that are delivered later with no greater number
-// have become history.
+// Take applies a doubt or a reset and returns the transition to the caller instead
+// of delivering it. The caller can therefore decide and act in one step under its
+// own lock. changed is false if there is no transition. t.Number is that of the
+// newest transition in any case: transitions that are delivered later and have no
+// greater number are outdated.
 func (c *Checker) Take(e Event) (t Transition, changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -177,21 +179,22 @@ func (c *Checker) Take(e Event) (t Transition, changed bool) {
 	return t, changed
 }
 
-// ProbeNow has the endpoint probed at once rather than at the next interval, as
-// far as the budget allows. It changes nothing else.
+// ProbeNow probes the endpoint at once instead of at the next interval, as far as
+// the budget allows. It changes nothing else.
 func (c *Checker) ProbeNow() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dueLocked(time.Now())
 }
 
-// Reset forgets what was known, because the endpoint has a new connection or
-// has lost its old one. An unhealthy endpoint stays so until it has risen.
+// Reset discards what was known, because the endpoint has a new connection or has
+// lost its old one. An unhealthy endpoint stays unhealthy until Rise probes have
+// passed.
 func (c *Checker) Reset(r report.Reason) {
 	c.apply(Event{Kind: EventReset, Reason: r}, report.KindNone)
 }
 
-// Report takes in a verdict that was learnt in another way than by Run.
+// Report applies a verdict that does not come from Run.
 func (c *Checker) Report(k report.ProbeKind, v report.Verdict) {
 	v = NewVerdict(v.Outcome, v.Reason, v.Detail)
 	c.apply(Event{Kind: EventVerdict, Verdict: v}, k)
@@ -205,14 +208,14 @@ func (c *Checker) apply(e Event, k report.ProbeKind) {
 	c.deliver()
 }
 
-// postLocked has a transition delivered, if it is one.
+// postLocked queues a transition for delivery, if changed.
 func (c *Checker) postLocked(t Transition, changed bool) {
 	if changed {
 		c.fifo = append(c.fifo, t)
 	}
 }
 
-// deliver delivers what there is, unless another goroutine does: that one goes on.
+// deliver delivers the queued transitions, unless another goroutine is doing so.
 func (c *Checker) deliver() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -230,9 +233,9 @@ func (c *Checker) deliver() {
 	c.fifo, c.delivering = nil, false
 }
 
-// applyIf is apply for a run: once ctx has ended, the run's connection is gone
-// and its late verdicts say nothing any more. Whoever ends ctx calls Reset
-// afterwards, so no verdict can slip in behind the Reset.
+// applyIf is apply for a run. Once ctx has ended, the run's connection is gone and
+// its late verdicts no longer count. The code that ends ctx calls Reset afterwards,
+// so no verdict is applied after the Reset.
 func (c *Checker) applyIf(ctx context.Context, v report.Verdict, k report.ProbeKind, rtt time.Duration) {
 	v = NewVerdict(v.Outcome, v.Reason, v.Detail)
 	if !c.tryApply(ctx, v, k, rtt) {
@@ -255,7 +258,7 @@ func (c *Checker) tryApply(ctx context.Context, v report.Verdict, k report.Probe
 	return true
 }
 
-// pushed stands for the round trip of a verdict that nobody asked for.
+// pushed stands for the round trip of a pushed verdict.
 const pushed time.Duration = -1
 
 func (c *Checker) stepLocked(e Event, k report.ProbeKind, rtt time.Duration) (Transition, bool) {
@@ -295,8 +298,8 @@ func (c *Checker) noteLocked(v report.Verdict, k report.ProbeKind, rtt time.Dura
 			c.rtt.Observe(rtt)
 		}
 	case v.Reason == report.ReasonProbeTimeout && c.health.State == report.Unhealthy:
-		// Only now: the deadline must not grow while a hang is being found,
-		// but it must not keep a server out for ever that moved far away.
+		// Only now: the deadline must not grow while a hang is being detected, but it
+		// must not exclude a server for ever whose path has become longer.
 		c.rtt.TimedOut()
 	}
 }

@@ -4,21 +4,21 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Thresholds say how much evidence a change of State takes.
+// Thresholds say how much evidence a change of State requires.
 type Thresholds struct {
 	// Fall is how many failures in a row make an endpoint unhealthy, at least 1.
 	Fall int
-	// Rise is how many successes in a row make it healthy again, at least 1. The
-	// first verdict of all, and the first on a new connection of an endpoint
-	// that was not unhealthy, needs just one.
+	// Rise is how many successes in a row make it healthy again, at least 1. A
+	// single verdict is enough if it is the first one, or the first on a new
+	// connection of an endpoint that was not unhealthy.
 	Rise int
 }
 
-// Health is the whole state of one endpoint's health state machine: a value,
-// changed by Next only.
+// Health is the complete state of one endpoint's health state machine. It is a
+// value that only Next changes.
 type Health struct {
 	State report.HealthState
-	// Reason and Detail tell why State is what it is.
+	// Reason and Detail say why State is what it is.
 	Reason report.Reason
 	Detail string
 	// Fails counts failures in a row while Suspect, Passes successes in a row
@@ -31,13 +31,13 @@ type EventKind uint8
 
 // The kinds of events.
 const (
-	// EventVerdict: a probe has given its verdict.
+	// EventVerdict means that a probe has returned its verdict.
 	EventVerdict EventKind = iota
-	// EventDoubt: something other than a probe speaks against the endpoint,
-	// such as silence. Never more than a suspicion.
+	// EventDoubt means that there is evidence against the endpoint from something
+	// other than a probe, such as silence. It can only make the endpoint suspect.
 	EventDoubt
-	// EventReset: the endpoint has a new connection, or has lost its old one,
-	// and what was known of it no longer counts.
+	// EventReset means that the endpoint has a new connection or has lost its old
+	// one, so that earlier verdicts no longer count.
 	EventReset
 )
 
@@ -48,16 +48,16 @@ type Event struct {
 	Reason  report.Reason  // of an EventDoubt or EventReset
 }
 
-// Effects is what the owner of the state machine must do after a step.
+// Effects holds what the owner of the state machine must do after a step.
 type Effects struct {
-	// Changed: State is another one than before.
+	// Changed says that State has changed.
 	Changed bool
-	// ProbeNow: ask at once rather than at the next interval.
+	// ProbeNow says to probe at once instead of at the next interval.
 	ProbeNow bool
 }
 
-// Next is the state machine of health: a pure function of the state before and
-// an event.
+// Next is the state machine of health: a pure function of the previous state and an
+// event.
 //
 //	unknown    serving            -> healthy
 //	unknown    not serving/failed -> unhealthy
@@ -69,7 +69,7 @@ type Effects struct {
 //	unhealthy  serving            -> healthy after Rise in a row
 //	unhealthy  reset              -> unhealthy, counting from the start
 //	any other  reset              -> unknown   and probe now
-//	any        inconclusive       -> as it was
+//	any        inconclusive       -> unchanged
 func (h Health) Next(e Event, t Thresholds) (Health, Effects) {
 	next := h
 	var probeNow bool

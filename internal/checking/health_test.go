@@ -119,7 +119,7 @@ func TestHealthHoldsToItsRulesForAnyHistory(t *testing.T) {
 				assert.Equal(t, report.Unhealthy, h.State)
 			case "reset":
 				failures, successes = 0, 0
-				assert.NotContains(t, []report.HealthState{report.Healthy, report.Suspect}, h.State, "a reset leaves nobody to be picked")
+				assert.NotContains(t, []report.HealthState{report.Healthy, report.Suspect}, h.State, "after a reset the endpoint is not picked")
 			case "inconclusive":
 				assert.Equal(t, before, h)
 			}

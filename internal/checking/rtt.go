@@ -11,18 +11,18 @@ const (
 // maxSample keeps the arithmetic of RTT far from overflow.
 const maxSample = time.Minute
 
-// RTT estimates the round trip time of one endpoint after RFC 6298, and gives
-// the deadline that a probe of it should have: an endpoint an ocean away is not
-// called dead, and one near by that hangs is found fast. The zero value is ready
-// to use and knows nothing. RTT is a plain value, not safe for concurrent use.
+// RTT estimates the round trip time of one endpoint as in RFC 6298, and derives the
+// deadline of its probes. A distant endpoint is not taken for dead, and a near one
+// that hangs is detected fast. The zero value is ready to use, without an estimate.
+// RTT is a plain value, not safe for concurrent use.
 type RTT struct {
 	smoothed, deviation time.Duration
 	sampled             bool
 	doublings           uint8
 }
 
-// Observe takes in the round trip time of one answer. Times below zero count as
-// zero, times above a minute as a minute.
+// Observe adds the round trip time of one answer. Times below zero count as zero,
+// and times above a minute as a minute.
 func (r *RTT) Observe(d time.Duration) {
 	d = min(max(d, 0), maxSample)
 	r.doublings = 0
@@ -34,17 +34,18 @@ func (r *RTT) Observe(d time.Duration) {
 	r.smoothed += (d - r.smoothed) / 8                        // alpha 1/8
 }
 
-// TimedOut doubles the Deadline, up to MaxAutoTimeout, until the next Observe.
-// A probe that timed out has no round trip time to observe, so without this a
-// path that has grown longer than the Deadline would be called dead for ever.
+// TimedOut doubles the Deadline, up to MaxAutoTimeout, until the next Observe. A
+// probe that timed out has no round trip time to observe. Without TimedOut, an
+// endpoint whose round trip has grown beyond the Deadline would be taken for dead
+// for ever.
 func (r *RTT) TimedOut() {
 	if r.Deadline() < MaxAutoTimeout {
 		r.doublings++
 	}
 }
 
-// Deadline is the smoothed round trip time and four deviations, at least
-// MinAutoTimeout and at most MaxAutoTimeout; with nothing observed yet it is
+// Deadline returns the smoothed round trip time plus four deviations, at least
+// MinAutoTimeout and at most MaxAutoTimeout. Before the first Observe it is
 // MaxAutoTimeout.
 func (r *RTT) Deadline() time.Duration {
 	if !r.sampled {

@@ -8,11 +8,11 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Run probes until ctx ends. answers tells how many answers other calls have
-// had on the same connection so far: a Check that times out while it grows is
-// inconclusive, and while a Watch is alive it stands in for a Check. Nil: there
-// are no other calls. Run returns after everything that it started has ended; a
-// second Run waits for the first to return.
+// Run probes until ctx ends. answers returns how many answers other calls have
+// received on the same connection so far. A Check that times out while this number
+// grows is inconclusive. While a Watch is alive, growth replaces a Check. If
+// answers is nil, there are no other calls. Run returns after everything that it
+// started has ended; a second Run waits for the first to return.
 func (c *Checker) Run(ctx context.Context, p Probes, answers func() uint64) {
 	select {
 	case c.running <- struct{}{}:
@@ -53,8 +53,8 @@ func (c *Checker) setWatch(s report.WatchState) {
 	c.last.Watch = s
 }
 
-// setWatchIf is setWatch for the Watch of ctx: once that has ended, whoever ended
-// it has said what there is to say.
+// setWatchIf is setWatch for the Watch of ctx. It does nothing once ctx has ended,
+// since the code that ended it has set the state.
 func (c *Checker) setWatchIf(ctx context.Context, s report.WatchState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -63,20 +63,20 @@ func (c *Checker) setWatchIf(ctx context.Context, s report.WatchState) {
 	}
 }
 
-// run is the probing of one endpoint over one connection.
+// run probes one endpoint over one connection.
 type run struct {
 	c       *Checker
 	probes  Probes
 	answers func() uint64
 
 	once  sync.Once
-	first chan struct{} // closed when the Watch has said something, or never will
+	first chan struct{} // closed when the Watch has pushed a verdict, or never will
 	seen  uint64        // answers at the last Check; used by the loop alone
 	yield func()        // ends the Watch, nil if there is none
 }
 
-// awaitFirst gives the Watch the time of one probe to bring the first verdict;
-// if it does not, a Check has to.
+// awaitFirst waits for the first verdict of the Watch, for at most the timeout of
+// one probe. Without one, a Check follows.
 func (r *run) awaitFirst(ctx context.Context) {
 	r.c.mu.Lock()
 	timeout := r.c.timeoutLocked()
@@ -126,7 +126,7 @@ func (r *run) loop(ctx context.Context) {
 	}
 }
 
-// standIn tells whether answers to other calls make this Check needless: the
+// standIn reports whether answers to other calls make this Check unnecessary: the
 // endpoint is alive, and a change of its health would be pushed.
 func (r *run) standIn() bool {
 	now := r.answers()
@@ -137,8 +137,8 @@ func (r *run) standIn() bool {
 	return heard && r.c.last.Watch == report.WatchAlive && r.c.health.State == report.Healthy
 }
 
-// pay waits until the budget allows one more Check, and tells whether ctx still
-// lives.
+// pay waits until the budget allows one more Check, and reports whether ctx is
+// still valid.
 func (r *run) pay(ctx context.Context) bool {
 	return sleep(ctx, r.c.opts.Budget.Reserve(time.Now()))
 }
@@ -151,7 +151,7 @@ func (r *run) rearm() {
 	c.due = time.Now().Add(c.settings.delay(c.health, c.opts.Rand()))
 }
 
-// check makes one Check and takes in its verdict.
+// check makes one Check and applies its verdict.
 func (r *run) check(ctx context.Context) {
 	c := r.c
 	c.mu.Lock()
@@ -187,7 +187,7 @@ func (r *run) probe(ctx context.Context, p Prober, timeout time.Duration) (repor
 	return v, p.Kind(), time.Since(start)
 }
 
-// sleep waits for d and tells whether ctx still lives.
+// sleep waits for d and reports whether ctx is still valid.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil

@@ -5,9 +5,9 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// NewVerdict makes a verdict of what a probe has said: an outcome that is none of
-// package report's is Inconclusive, and detail, which may come from a peer, is
-// cleaned and bounded.
+// NewVerdict returns the verdict of a probe. An outcome that package report does
+// not define becomes Inconclusive. detail may come from a peer; it is cleaned and
+// bounded.
 func NewVerdict(o report.Outcome, r report.Reason, detail string) report.Verdict {
 	return report.Verdict{Outcome: o.Bounded(), Reason: r, Detail: cleantext.Detail(detail)}
 }

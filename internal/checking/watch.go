@@ -51,10 +51,10 @@ func (r *run) watch(ctx context.Context) {
 	}
 }
 
-// settle lets awaitFirst go on.
+// settle releases awaitFirst.
 func (r *run) settle() { r.once.Do(func() { close(r.first) }) }
 
-// askNow has a Check made in place of the Watch that broke.
+// askNow makes a Check due at once, in place of the Watch that broke.
 func (r *run) askNow() {
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()

@@ -1,10 +1,10 @@
-// Package cleantext makes text that a peer or a file supplies fit to be shown.
+// Package cleantext makes text that a peer or a file supplies safe to show.
 //
 // # Why
 //
-// What a server says, or a file holds, ends up in errors, log lines and status. It
-// may be of any length and hold line breaks or terminal sequences. Every such text
-// passes here.
+// Text from a server or a file appears in errors, log lines and status. It may have
+// any length, and may contain line breaks or terminal sequences. Every such text
+// goes through this package.
 //
 // # Defaults
 //
@@ -21,17 +21,17 @@ import (
 // MaxDetail bounds what Detail returns, in bytes.
 const MaxDetail = 200
 
-// Detail returns s, which is for people to read, as one line of printable
-// characters of at most MaxDetail bytes: line breaks and tabs are spaces, and what
-// cannot be printed is "?". Longer text is cut as by Cut.
+// Detail returns s, a text for people, as one line of printable characters of at
+// most MaxDetail bytes. Line breaks and tabs become spaces, and unprintable
+// characters become "?". Longer text is cut as by Cut.
 func Detail(s string) string { return line(s, MaxDetail, ' ') }
 
-// Value returns s, which an error shows as what is wrong, as one line of printable
-// characters of at most most bytes: all that cannot be printed is "?", so that it
-// is seen. Longer text is cut as by Cut.
+// Value returns s, an invalid value that an error shows, as one line of printable
+// characters of at most most bytes. Every unprintable character, line breaks
+// included, becomes "?", so that it can be seen. Longer text is cut as by Cut.
 func Value(s string, most int) string { return line(s, most, '?') }
 
-// line makes one line of a text. Line breaks and the like become space.
+// line turns a text into one line. Line breaks and the like become space.
 func line(s string, most int, space rune) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -45,9 +45,9 @@ func line(s string, most int, space rune) string {
 	}, Cut(s, most))
 }
 
-// Cut returns s, or if it is longer than most bytes its beginning up to a character
-// boundary and "...", which is most bytes at most. It leaves the characters as they
-// are: it is for text that is quoted afterwards.
+// Cut returns s if it has at most most bytes. Otherwise it returns the beginning of
+// s up to a character boundary followed by "...", together at most most bytes. It
+// does not change the characters: it is for text that is quoted afterwards.
 func Cut(s string, most int) string {
 	const ellipsis = "..."
 	if len(s) <= most {
@@ -60,9 +60,9 @@ func Cut(s string, most int) string {
 	return s[:end] + ellipsis
 }
 
-// Printable reports whether s is valid UTF-8 of printable characters alone. The
-// replacement character is none: in JSON it could not be told from what it
-// replaces.
+// Printable reports whether s is valid UTF-8 and consists of printable characters.
+// The replacement character does not count as printable: in JSON it could not be
+// distinguished from what it replaces.
 func Printable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) })
 }

@@ -5,34 +5,34 @@ import (
 	"slices"
 )
 
-// standing is what the result of one test means.
+// standing says what the result of one test means.
 type standing int
 
 const (
 	passes    standing = iota // or is skipped
-	known                     // fails with us alone, as docs/conformance.md says
+	known                     // fails with this library alone, as docs/conformance.md says
 	notOurs                   // fails with round_robin too
-	unsteady                  // failed once, then passed twice; or the other way round
-	failsNew                  // fails with us alone, and nothing says so
+	unsteady                  // failed once, then passed twice; or the opposite
+	failsNew                  // fails with this library alone, and is not listed
 	passesNow                 // passes, although docs/conformance.md says that it fails
-	isGone                    // stands in docs/conformance.md, but there is no such test
+	isGone                    // listed in docs/conformance.md, but there is no such test
 )
 
-// verdict is what became of one suite.
+// verdict is the result of one suite.
 type verdict struct {
 	of     map[standing][]string // the tests, in order
 	ours   results               // of the first run
 	passed int
 }
 
-// broken tells whether the check fails by this suite.
+// broken reports whether this suite makes the check fail.
 func (v verdict) broken() bool {
 	return len(v.of[failsNew])+len(v.of[passesNow])+len(v.of[isGone]) > 0
 }
 
-// doubtful returns the tests whose result in ours is not what is expected, so that
-// they have to run again: those that fail with us alone and are not known to, and
-// those that are known to and pass. Tests that were not to run are no matter.
+// doubtful returns the tests whose result in ours is not as expected, so that they
+// must run again: those that fail with this library alone and are not known to, and
+// those that are known to fail and pass. Tests that were not to run are ignored.
 func doubtful(ours, control results, expected map[string]difference) []string {
 	var out []string
 	for name, r := range ours {
@@ -59,9 +59,9 @@ func failures(all results) []string {
 	return out
 }
 
-// compare says what each result means. control has at least the tests that fail in
-// ours; again are the later runs of what was doubtful. whole tells that the suite ran
-// with all its tests, so that one which is not there does not exist.
+// compare returns what each result means. control has at least the tests that fail
+// in ours; again holds the later runs of the doubtful tests. whole says that the
+// suite ran with all its tests, so that a test without a result does not exist.
 func compare(ours, control results, again []results, expected map[string]difference, whole bool) verdict {
 	v := verdict{of: make(map[standing][]string), ours: ours}
 	for _, name := range slices.Sorted(maps.Keys(ours)) {

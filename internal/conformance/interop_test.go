@@ -40,9 +40,9 @@ func (f *fatal) Fatalln(args ...any) {
 type interopCase struct {
 	name string
 	run  func(context.Context, *cantonlb.Client)
-	// unary tells that all its calls are, so that it passes while a server hangs. The
-	// case special_status_message does not, since it compares err.Error(), which
-	// names the endpoints that were tried if the call was made again.
+	// unary tells that all its calls are, so that it passes while a server hangs.
+	// The case special_status_message does not, since it compares err.Error(), which
+	// names the endpoints that were tried if the call was reissued.
 	unary bool
 }
 
@@ -77,8 +77,8 @@ func interopCases(t *testing.T) []interopCase {
 	}
 }
 
-// interopClient starts three interop servers with TLS and a client to them for which
-// every method is idempotent. rescued counts its calls that are made again.
+// interopClient starts three interop servers with TLS and a client to them for
+// which every method is idempotent. rescued counts its calls that are reissued.
 func interopClient(t *testing.T, policy cantonlb.Policy) (client *cantonlb.Client, servers *lbtest.Cluster, rescued *atomic.Int32) {
 	t.Helper()
 	servers = lbtest.NewCluster(t, 3, func(s *grpc.Server) {

@@ -11,13 +11,13 @@ import (
 // differences are the known failures: by suite, then by test.
 type differences map[string]map[string]difference
 
-// difference is what docs/conformance.md says of one test.
+// difference is the entry of one test in docs/conformance.md.
 type difference struct {
-	heading   string // under which the reason stands
+	heading   string // the heading of the reason
 	sometimes bool   // it fails in some runs only
 }
 
-// document is where the known differences stand, for users too.
+// document is the file that lists the known differences, also for users.
 const document = "docs/conformance.md"
 
 // readDifferences reads the document.
@@ -40,7 +40,7 @@ var knownLine = regexp.MustCompile("^- `([a-z_0-9]+)`: `([^` ]+)`( \\(sometimes\
 //   - `suite`: `Test/Name`
 //   - `suite`: `Test/Name` (sometimes)
 //
-// under a heading of the second rank, with the reason between the two.
+// under a heading of the second level, with the reason between the two.
 func parseDifferences(text string) (differences, error) {
 	suiteNames := make(map[string]bool)
 	for _, s := range suites {
@@ -66,7 +66,7 @@ func parseDifferences(text string) (differences, error) {
 		case heading == "" || !reason:
 			return nil, fmt.Errorf("line %d: a test without a heading and a reason above it", i+1)
 		case known[m[1]][m[2]] != difference{}:
-			return nil, fmt.Errorf("line %d: %s of %s stands under %q already", i+1, m[2], m[1], known[m[1]][m[2]].heading)
+			return nil, fmt.Errorf("line %d: %s of %s is already listed under %q", i+1, m[2], m[1], known[m[1]][m[2]].heading)
 		}
 		if known[m[1]] == nil {
 			known[m[1]] = make(map[string]difference)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// options are the command line's.
+// options holds the command line's options.
 type options struct {
 	short, race, keep, verbose bool
 	grpc                       string
@@ -26,10 +26,10 @@ var errDiffers = errors.New("not what docs/conformance.md says")
 
 func main() {
 	var o options
-	flag.BoolVar(&o.short, "short", false, "leave out what takes long: see the package's documentation")
+	flag.BoolVar(&o.short, "short", false, "leave out the slow tests: see the package's documentation")
 	flag.BoolVar(&o.race, "race", false, "build the tests with the race detector")
-	flag.BoolVar(&o.keep, "keep", false, "leave the patched copy of grpc's module where it is")
-	flag.BoolVar(&o.verbose, "v", false, "say of each test that fails with us why it does")
+	flag.BoolVar(&o.keep, "keep", false, "keep the patched copy of grpc's module")
+	flag.BoolVar(&o.verbose, "v", false, "report why each test fails that fails with this library")
 	flag.StringVar(&o.grpc, "grpc", "", "the `version` of grpc; default: the one in use")
 	flag.Parse()
 	o.suites = flag.Args()
@@ -46,7 +46,7 @@ func main() {
 	}
 }
 
-// run does what the options ask and writes the report to out.
+// run runs the check with the options and writes the report to out.
 func run(ctx context.Context, o options, out io.Writer) (err error) {
 	selected, err := chosen(o.suites, o.short)
 	if err != nil {
@@ -88,7 +88,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	return r.end()
 }
 
-// outcome is what became of one suite.
+// outcome is the result of one suite.
 type outcome struct {
 	suite   suite
 	verdict verdict
@@ -96,11 +96,11 @@ type outcome struct {
 	err     error
 }
 
-// atOnce is how many suites run at a time: most of what they do is wait.
+// atOnce is how many suites run at a time; they mostly wait.
 const atOnce = 2
 
-// checkAll builds the suites one after the other, runs them, and yields what became
-// of each, in their order. It stops them all when the caller stops.
+// checkAll builds the suites one after the other, runs them, and yields the outcome
+// of each, in order. It stops them all when the caller stops.
 func (w *workspace) checkAll(ctx context.Context, selected []suite, race bool, expected differences) iter.Seq[outcome] {
 	return func(yield func(outcome) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -136,7 +136,7 @@ func (w *workspace) checkAll(ctx context.Context, selected []suite, race bool, e
 	}
 }
 
-// rerun is how often what is in doubt runs again.
+// rerun is how often a doubtful test runs again.
 const rerun = 2
 
 // check runs one suite by its test program, and its control where it fails.

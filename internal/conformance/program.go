@@ -16,25 +16,28 @@ import (
 	"time"
 )
 
-// How long one test may run. The longest of grpc's takes some 10 s on a quiet machine.
-// Those that are known to fail are not waited for as long: some hang.
+// How long one test may run. The longest of grpc's tests takes about 10 s on a
+// quiet machine. Tests that are known to fail have a shorter limit, since some
+// hang.
 const (
 	testLimit  = 90 * time.Second
 	knownLimit = 20 * time.Second
 )
 
-// betweenTests is what counts as failed if a process ends while no test runs.
+// betweenTests is the name that counts as failed if a process ends while no test
+// runs.
 const betweenTests = "(between tests)"
 
-// result is how one test ended.
+// result is the result of one test.
 type result struct {
 	failed  bool
 	skipped bool
 	output  []string // of a test that failed
 }
 
-// results are those of the tests that ran, by name: TestX for a function, and Test/X
-// for the method TestX of a suite of methods. What is deeper counts for these.
+// results holds the results of the tests that ran, by name: TestX for a function,
+// and Test/X for the method TestX of a suite of methods. Deeper subtests count for
+// these.
 type results map[string]result
 
 // program is a test program of the copy, with the policies of one side.
@@ -44,7 +47,7 @@ type program struct {
 	expected  map[string]difference // of these tests
 }
 
-// limit is how long a test may run.
+// limit returns how long a test may run.
 func (p program) limit(name string) time.Duration {
 	if _, is := p.expected[name]; is {
 		return knownLimit
@@ -59,9 +62,10 @@ type event struct {
 	Output string `json:"Output"` //nolint:tagliatelle // the same
 }
 
-// run runs the tests with these names, all for none. A test that outlasts its limit,
-// or takes the process with it, has failed. Those after one that failed run in a new
-// process: it may have left something open that fails them too.
+// run runs the tests with these names, or all tests without names. A test that
+// exceeds its limit or ends the process has failed. The tests after a failed one
+// run in a new process, since it may have left something open that makes them fail
+// too.
 func (p program) run(ctx context.Context, names []string) (results, error) {
 	all := make(results)
 	for ctx.Err() == nil {
@@ -73,8 +77,8 @@ func (p program) run(ctx context.Context, names []string) (results, error) {
 	return all, ctx.Err()
 }
 
-// runOnce adds the results of one process, which leaves out what has one already. It
-// tells whether the process has run them all.
+// runOnce adds the results of one process, which leaves out tests that have a
+// result. It reports whether the process has run them all.
 func (p program) runOnce(ctx context.Context, names []string, all results) (clean bool, err error) {
 	before := len(all)
 	args := []string{"-test.v=test2json", "-test.timeout=0"}
@@ -138,7 +142,7 @@ type current struct {
 	output []string
 }
 
-// ending is how the events of a process end.
+// ending says how the events of a process end.
 type ending int
 
 const (
@@ -147,8 +151,9 @@ const (
 	testOutlasted               // likewise
 )
 
-// follow reads the events until there are no more, and adds what has ended. It calls
-// kill when a test fails or outlasts its limit, and returns the test that had not ended.
+// follow reads the events until there are no more, and adds the tests that have
+// ended. It calls kill when a test fails or exceeds its limit, and returns the test
+// that had not ended.
 func follow(events io.Reader, all results, limitOf func(name string) time.Duration, kill func()) (running current, end ending) {
 	expired := make(chan struct{})
 	limit := time.AfterFunc(testLimit, func() { close(expired); kill() })
@@ -212,7 +217,8 @@ func counted(name string) string {
 	}
 }
 
-// pattern is what -test.run and -test.skip take for exactly these names.
+// pattern returns the pattern for -test.run and -test.skip that matches exactly
+// these names.
 func pattern(names []string) string {
 	quoted := make([]string, len(names))
 	for i, name := range names {
@@ -230,7 +236,7 @@ var (
 	dullLine    = regexp.MustCompile(`INFO|Running test in|listening|Started |Registered |Created a `)
 )
 
-// telling returns the lines of a test's output that say what went wrong, the last ten.
+// telling returns the last ten lines of a test's output that say what went wrong.
 func telling(output []string) []string {
 	lines := slices.DeleteFunc(slices.Clone(output), func(line string) bool {
 		return !tellingLine.MatchString(line) || dullLine.MatchString(line)

@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// report writes what became of the suites: a table, then what is to be looked at.
+// report writes the results of the suites: a table, then the tests that need
+// attention.
 type report struct {
 	out          io.Writer
-	otherVersion bool // than the document speaks of
+	otherVersion bool // than the document is about
 	verbose      bool
 	broken       bool
 	details      strings.Builder
@@ -38,10 +39,10 @@ func (r *report) suite(s suite, v verdict, took time.Duration) {
 		is    standing
 		title string
 	}{
-		{failsNew, "fails with this library alone, and " + document + " does not say so"},
-		{passesNow, "passes, although " + document + " says that it fails: take it off that list"},
-		{isGone, "is no test of this version of grpc: take it off " + document},
-		{unsteady, "has not always the same result"},
+		{failsNew, "fails with this library alone, and is not listed in " + document},
+		{passesNow, "passes, although " + document + " lists it as failing: remove it there"},
+		{isGone, "is no test of this version of grpc: remove it from " + document},
+		{unsteady, "does not always have the same result"},
 		{notOurs, "fails with round_robin too"},
 	} {
 		r.tests(s, v, part.is, part.title, part.is == failsNew || part.is == unsteady)
@@ -70,6 +71,6 @@ func (r *report) end() error {
 		r.sayf("\nFAILED: this is not what %s says\n", document)
 		return errDiffers
 	}
-	r.sayf("\npassed: every difference from round_robin stands in %s\n", document)
+	r.sayf("\npassed: every difference from round_robin is listed in %s\n", document)
 	return nil
 }

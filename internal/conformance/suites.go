@@ -13,15 +13,15 @@ type suite struct {
 	dir    string // of the package, in grpc's module
 	policy string
 	config string // the policy's, JSON
-	// names are those under which the policy is registered.
+	// names holds the names under which the policy is registered.
 	names []string
-	// byDefault tells that a channel without a policy in its service config has
-	// round_robin, and so the policy.
+	// byDefault says that a channel without a policy in its service config uses
+	// round_robin, and therefore the policy.
 	byDefault bool
-	// files are those whose tests run, shortFiles those that do with -short; none is
-	// all of them.
+	// files lists the files whose tests run, and shortFiles those whose tests run
+	// with -short. An empty list means all files.
 	files, shortFiles []string
-	// long tells that it does not run with -short.
+	// long says that the suite does not run with -short.
 	long bool
 }
 
@@ -31,7 +31,7 @@ var (
 		"roundrobin_test.go", "healthcheck_test.go", "resolver_update_test.go", "goaway_test.go",
 		"subconn_test.go", "retry_test.go", "clientconn_state_transition_test.go",
 	}
-	// Calls are not spread where one endpoint is active.
+	// Calls are not spread if one endpoint is active.
 	activeFiles = slices.DeleteFunc(slices.Clone(policyFiles), func(f string) bool { return f == "roundrobin_test.go" })
 )
 
@@ -41,12 +41,12 @@ const (
 	healthy    = "healthy_round_robin"
 	active     = "active_passive"
 
-	// unprobed is for servers that the tests have fail every call, the probes' too, and
-	// for SubConns on which no call can be made.
+	// unprobed is for servers on which the tests make every call fail, including
+	// probes, and for SubConns on which no call can be made.
 	unprobed = `{"healthCheck":{"disabled":true}}`
 )
 
-// suites are all there are, in the order in which they run.
+// suites lists all suites, in the order in which they run.
 var suites = []suite{
 	{name: "default", dir: "test", policy: healthy, names: []string{roundRobin}, byDefault: true, shortFiles: policyFiles},
 	{name: "unprobed", dir: "test", policy: healthy, config: unprobed, names: []string{roundRobin}, byDefault: true, shortFiles: policyFiles},
@@ -59,8 +59,8 @@ var suites = []suite{
 	{name: "xds_channel", dir: "test/xds", policy: healthy, names: []string{roundRobin}, long: true},
 }
 
-// chosen returns the suites with these names, all if there are none, as they run in
-// the short mode or in the full one.
+// chosen returns the suites with these names, or all suites without names, as they
+// run in short or in full mode.
 func chosen(names []string, short bool) ([]suite, error) {
 	known := make(map[string]bool)
 	for _, s := range suites {
@@ -85,8 +85,8 @@ func chosen(names []string, short bool) ([]suite, error) {
 	return out, nil
 }
 
-// environment returns what chooses the policies of a test program: those of the
-// suite, or of its control.
+// environment returns the variables that select the policies of a test program:
+// those of the suite or those of its control.
 func (s suite) environment(control bool) ([]string, error) {
 	var env []string
 	if s.byDefault {

@@ -20,7 +20,7 @@ const (
 	grpcModule    = "google.golang.org/grpc"
 )
 
-// What is added to grpc's module.
+// The files that are added to grpc's module.
 var (
 	//go:embed patch/substitute.go.txt
 	substituteSource []byte
@@ -28,7 +28,7 @@ var (
 	defaultSource []byte
 )
 
-// What is changed in grpc's module: a channel's policy if none is named.
+// The change to grpc's module: a channel's policy if none is named.
 const (
 	defaultPolicyFile = "service_config.go"
 	defaultPolicyOld  = "name := pickfirst.Name"
@@ -42,7 +42,8 @@ type workspace struct {
 	library string // the root of this library's checkout
 }
 
-// module is what `go list -m -json` and `go mod download -json` say of one.
+// module is the output of `go list -m -json` and `go mod download -json` for a
+// module.
 type module struct {
 	Dir     string `json:"Dir"`     //nolint:tagliatelle // as go writes it
 	Version string `json:"Version"` //nolint:tagliatelle // the same
@@ -57,7 +58,8 @@ func findLibrary(ctx context.Context) (string, error) {
 	return m.Dir, nil
 }
 
-// findGRPC returns the module of the version; an empty one is that in use.
+// findGRPC returns the module of the version; an empty version means the one in
+// use.
 func findGRPC(ctx context.Context, library, version string) (module, error) {
 	dir := filepath.Join(library, "internal", "conformance")
 	args := []string{"list", "-m", "-json", grpcModule}
@@ -88,7 +90,7 @@ func goModule(ctx context.Context, dir string, args ...string) (module, error) {
 
 // goCommand runs the go command in dir and returns its standard output.
 func goCommand(ctx context.Context, dir string, env []string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // made by this program
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -99,8 +101,8 @@ func goCommand(ctx context.Context, dir string, env []string, args ...string) ([
 	return out, nil
 }
 
-// inCopy is the environment of the go command in the copy, which no go.work of the
-// checkout includes, and whose go.mod the build completes.
+// inCopy is the environment of the go command in the copy. No go.work of the
+// checkout includes the copy, and the build completes its go.mod.
 var inCopy = []string{"GOWORK=off", "GOFLAGS=-mod=mod"}
 
 // newWorkspace copies grpc's module into dir and patches it.
@@ -129,11 +131,11 @@ func newWorkspace(ctx context.Context, dir, library string, grpc module, chosen 
 	return w, nil
 }
 
-// sumFiles know the modules that the library and this command need.
+// sumFiles hold the sums of the modules that the library and this command need.
 var sumFiles = []string{"go.sum", "go.work.sum", "internal/conformance/go.sum"}
 
-// requireLibrary has the copy's go.mod ask for the library, and its go.sum know what
-// that needs.
+// requireLibrary adds the library to the copy's go.mod, and what the library needs
+// to its go.sum.
 func (w *workspace) requireLibrary(ctx context.Context) error {
 	all, err := fs.ReadFile(os.DirFS(w.dir), "go.sum")
 	if err != nil {
@@ -141,7 +143,7 @@ func (w *workspace) requireLibrary(ctx context.Context) error {
 	}
 	for _, file := range sumFiles {
 		more, err := fs.ReadFile(os.DirFS(w.library), file)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // there need not be a go.work
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a go.work is optional
 			return err
 		}
 		all = append(all, more...)
@@ -154,19 +156,19 @@ func (w *workspace) requireLibrary(ctx context.Context) error {
 	return err
 }
 
-// replace changes the first place in a file that has this text.
+// replace replaces the first occurrence of this text in a file.
 func (w *workspace) replace(file, text, by string) error {
 	source, err := fs.ReadFile(os.DirFS(w.dir), file)
 	if err != nil {
 		return err
 	}
 	if !bytes.Contains(source, []byte(text)) {
-		return fmt.Errorf("%s of grpc %s has no %q: the patch must be brought up to date", file, w.version, text)
+		return fmt.Errorf("%s of grpc %s has no %q: the patch must be updated", file, w.version, text)
 	}
 	return w.write(file, bytes.Replace(source, []byte(text), []byte(by), 1))
 }
 
-// write writes a file of the copy, in a folder that there need not be.
+// write writes a file of the copy, and makes its folder if necessary.
 func (w *workspace) write(file string, source []byte) error {
 	path := filepath.Join(w.dir, filepath.FromSlash(file))
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
@@ -177,8 +179,9 @@ func (w *workspace) write(file string, source []byte) error {
 
 var packageClause = regexp.MustCompile(`(?m)^package \w+`)
 
-// callSubstitute adds a file to the package's tests which registers the policies. It
-// does so where variables are initialized: after all imports, before all else.
+// callSubstitute adds a file to the package's tests that registers the policies. It
+// does so during the initialization of variables: after all imports, before
+// everything else.
 func (w *workspace) callSubstitute(dir string) error {
 	files, err := fs.Glob(os.DirFS(w.dir), dir+"/*_test.go")
 	if err != nil {
@@ -196,7 +199,7 @@ func (w *workspace) callSubstitute(dir string) error {
 		packageClause.Find(source), grpcModule+"/internal/cantonlbsubstitute"))
 }
 
-// build makes the suite's test program and returns its path.
+// build builds the suite's test program and returns its path.
 func (w *workspace) build(ctx context.Context, s suite, race bool) (string, error) {
 	program := filepath.Join(w.dir, strings.ReplaceAll(s.dir, "/", "_")+".test.bin")
 	args := []string{"test", "-c", "-o", program}

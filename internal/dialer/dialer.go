@@ -12,16 +12,17 @@ import (
 // Dialer connects to endpoints. Its zero value uses the system's resolver and no
 // proxy. It is safe for concurrent use as long as it is not changed.
 type Dialer struct {
-	// Resolver resolves host names; nil is the system's.
+	// Resolver resolves host names; nil means the system's resolver.
 	Resolver *net.Resolver
-	// Proxies says which endpoints are reached by a proxy; the zero value: none.
+	// Proxies says which endpoints are reached through a proxy. The zero value means
+	// none.
 	Proxies Proxies
-	// ProxyTLS is for proxies with an https:// URL; nil is the system's root
-	// certificates. The server's name is filled in.
+	// ProxyTLS is the TLS configuration for proxies with an https:// URL; nil means
+	// the system's root certificates. The server name is filled in.
 	ProxyTLS *tls.Config
 }
 
-// Dial connects to host:port, by a proxy if there is one for it.
+// Dial connects to host:port, through a proxy if there is one for it.
 func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
 	proxy, err := d.Proxies.For(address)
 	if err != nil {
@@ -34,24 +35,23 @@ func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
 	return d.tunnel(ctx, direct, proxy, address)
 }
 
-// Proxies says which endpoints are reached by a proxy.
+// Proxies says which endpoints are reached through a proxy.
 type Proxies struct {
 	proxy *url.URL
 	bad   error
-	// applies gives any URL for an address that is reached by the proxy.
+	// applies returns some URL for an address that is reached through the proxy.
 	applies func(*url.URL) (*url.URL, error)
 }
 
-// ProxiesFromEnvironment reads HTTPS_PROXY and NO_PROXY, or their names in lower
-// case.
+// ProxiesFromEnvironment reads HTTPS_PROXY and NO_PROXY, or their lower-case
+// variants.
 func ProxiesFromEnvironment() Proxies {
 	c := httpproxy.FromEnvironment()
 	return NewProxies(c.HTTPSProxy, c.NoProxy)
 }
 
-// NewProxies takes the values of HTTPS_PROXY and NO_PROXY. A bad one of the
-// former is the error of those dials that it matters to: they do not go another
-// way than was asked for.
+// NewProxies takes the values of HTTPS_PROXY and NO_PROXY. If HTTPS_PROXY is
+// invalid, the dials that need the proxy fail with an error: they do not bypass it.
 func NewProxies(httpsProxy, noProxy string) Proxies {
 	if httpsProxy == "" {
 		return Proxies{}
@@ -62,7 +62,7 @@ func NewProxies(httpsProxy, noProxy string) Proxies {
 	return Proxies{proxy: proxy, bad: err, applies: c.ProxyFunc()}
 }
 
-// For gives the proxy that leads to host:port, nil if there is none.
+// For returns the proxy for host:port, nil if there is none.
 func (p Proxies) For(address string) (*url.URL, error) {
 	if p.applies == nil {
 		return nil, nil

@@ -19,7 +19,7 @@ import (
 // errBadProxy does not show the value, which may hold a password.
 var errBadProxy = errors.New("HTTPS_PROXY: not the URL of a proxy; want http://host:port or https://host:port")
 
-// parseProxy reads the URL of a proxy; one without a scheme is meant for http.
+// parseProxy parses the URL of a proxy. Without a scheme, http is assumed.
 func parseProxy(text string) (*url.URL, error) {
 	if !strings.Contains(text, "://") {
 		text = "http://" + text
@@ -31,7 +31,7 @@ func parseProxy(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// proxyAddress is what to dial.
+// proxyAddress returns the address to dial.
 func proxyAddress(proxy *url.URL) string {
 	port := proxy.Port()
 	switch {
@@ -47,14 +47,14 @@ func proxyAddress(proxy *url.URL) string {
 // maxAnswer bounds the head of a proxy's answer, in bytes.
 const maxAnswer = 64 << 10
 
-// tunnel connects to address by way of a proxy.
+// tunnel connects to address through a proxy.
 func (d *Dialer) tunnel(ctx context.Context, direct *net.Dialer, proxy *url.URL, address string) (net.Conn, error) {
 	by := proxyAddress(proxy)
 	conn, err := direct.DialContext(ctx, "tcp", by)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	// Whatever blocks below ends with ctx, and a conn that is given back has no
+	// Everything that blocks below ends with ctx, and a returned conn has no
 	// deadline left from here.
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	through, err := d.ask(ctx, conn, proxy, address)
@@ -62,7 +62,7 @@ func (d *Dialer) tunnel(ctx context.Context, direct *net.Dialer, proxy *url.URL,
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		_ = conn.Close() // the error is about something worse
+		_ = conn.Close() // an earlier error is returned
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
@@ -71,7 +71,7 @@ func (d *Dialer) tunnel(ctx context.Context, direct *net.Dialer, proxy *url.URL,
 	return through, nil
 }
 
-// ask makes the connection to a proxy one to address.
+// ask turns the connection to a proxy into a tunnel to address.
 func (d *Dialer) ask(ctx context.Context, conn net.Conn, proxy *url.URL, address string) (net.Conn, error) {
 	if proxy.Scheme == "https" {
 		secure := tls.Client(conn, d.proxyTLS(proxy.Hostname()))
@@ -92,14 +92,14 @@ func (d *Dialer) ask(ctx context.Context, conn net.Conn, proxy *url.URL, address
 	}
 	bounded := &io.LimitedReader{R: conn, N: maxAnswer}
 	read := bufio.NewReader(bounded)
-	// The body is not touched: of a refusal it is of no interest, and of a tunnel it
-	// is the tunnel.
+	// The body is not read: that of a refusal is not needed, and that of a tunnel is
+	// the tunnel itself.
 	answer, err := http.ReadResponse(read, req) //nolint:bodyclose // as above
 	var broken net.Error
 	switch {
 	case errors.As(err, &broken), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && bounded.N > 0:
 		return nil, err
-	case err != nil: // whose text holds what the proxy said, of any length
+	case err != nil: // its text contains the proxy's answer, of any length
 		return nil, errors.New("the proxy's answer is not that of an HTTP proxy")
 	case answer.StatusCode/100 != 2:
 		return nil, fmt.Errorf("the proxy answers %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
@@ -117,8 +117,8 @@ func (d *Dialer) proxyTLS(host string) *tls.Config {
 	return c
 }
 
-// tunnelled is a connection through a proxy. What the endpoint said along with
-// the proxy's answer is read first.
+// tunnelled is a connection through a proxy. Data from the endpoint that arrived
+// with the proxy's answer is read first.
 type tunnelled struct {
 	net.Conn
 
@@ -128,7 +128,7 @@ type tunnelled struct {
 
 func (t *tunnelled) Read(b []byte) (int, error) { return t.read.Read(b) }
 
-// RemoteAddr is the endpoint's host and port, as given to the proxy.
+// RemoteAddr returns the endpoint's host and port, as sent to the proxy.
 func (t *tunnelled) RemoteAddr() net.Addr { return t.remote }
 
 // remote is the far end of a tunnel.

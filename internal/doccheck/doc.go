@@ -1,9 +1,9 @@
-// Package doccheck has tests that compare the files in docs with the library, by
-// tools that the library itself does not need: the exporter and the command of
-// Prometheus.
+// Package doccheck contains tests that compare the files in docs with the library.
+// They use tools that the library itself does not need: the exporter and the
+// command of Prometheus.
 //
 // # Why
 //
-// What a module's tests import is in the go.mod of every program that imports the
-// module. So these tests are in a module of their own.
+// The imports of a module's tests appear in the go.mod of every program that
+// imports the module. These tests are therefore in a module of their own.
 package doccheck

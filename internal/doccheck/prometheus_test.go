@@ -45,7 +45,7 @@ func (full) Status() cantonlb.Status {
 	}
 }
 
-// prometheusNames gives what Prometheus calls the metrics, and the names of their
+// prometheusNames returns Prometheus' names of the metrics, and the names of their
 // labels, as the exporter makes them.
 func prometheusNames(t *testing.T) (names, labels map[string]bool) {
 	t.Helper()
@@ -81,7 +81,7 @@ func prometheusNames(t *testing.T) (names, labels map[string]bool) {
 	return names, labels
 }
 
-// expressions gives the queries of docs/grafana.json by panel.
+// expressions returns the queries of docs/grafana.json by panel.
 func expressions(t *testing.T) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/grafana.json")
@@ -145,7 +145,7 @@ func values(m map[string]string) []string {
 	return out
 }
 
-// promtool runs Prometheus' tool, and tells what it says.
+// promtool runs Prometheus' tool, and returns its output.
 func promtool(t *testing.T, args ...string) {
 	t.Helper()
 	path, err := exec.LookPath("promtool")

@@ -1,13 +1,13 @@
-// Package event keeps what has happened of late, in order, for whoever wants to
-// follow it.
+// Package event keeps the newest events, in order, for readers that follow them.
 //
 // # Why
 //
-// Log lines, metrics, a status page and the application all want to hear of the
-// same events, each at a pace of its own, and none of them may hold up the one to
-// whom they happen. A channel for each would block it or lose what matters most:
-// the newest. So there is one bounded [Log], and every [Reader] goes through it by
-// itself. One that is too slow finds the oldest events gone, and is told how many.
+// Log lines, metrics, a status page and the application all read the same events,
+// each at its own pace, and none of them may delay the code that reports the
+// events. A channel for each reader would block that code or lose the newest
+// events, which matter most. Instead there is one bounded [Log], and every [Reader]
+// reads it independently. A Reader that is too slow misses the oldest events, and
+// learns how many.
 //
 // A Log starts no goroutine, and a Reader needs no closing.
 package event
@@ -18,26 +18,26 @@ import (
 	"sync"
 )
 
-// ErrClosed is what a Reader gets that has read all of a closed Log.
+// ErrClosed is returned to a Reader that has read all events of a closed Log.
 var ErrClosed = errors.New("no more events: closed")
 
-// Log is the newest events. Make one with NewLog. It is safe for concurrent use.
+// Log holds the newest events. Make one with NewLog. It is safe for concurrent use.
 type Log[E any] struct {
 	most int
 
-	// mu guards what follows. No other lock is taken under it.
+	// mu guards the fields below. No other lock is acquired while it is held.
 	mu      sync.Mutex
 	ring    []E           // the event with number n is at n % most
 	next    uint64        // the number of the next event; the first is 0
-	closed  bool          // there will be none
-	waiting chan struct{} // closed when there is news; nil if nobody waits
+	closed  bool          // no more events are added
+	waiting chan struct{} // closed when there are new events; nil if no reader waits
 }
 
-// NewLog makes a Log that keeps the newest events, most of them at the most.
+// NewLog returns a Log that keeps the newest events, at most most of them.
 func NewLog[E any](most int) *Log[E] { return &Log[E]{most: most} }
 
 // Append adds an event, and drops the oldest if there are too many. It never
-// waits. A closed Log takes none.
+// blocks. On a closed Log it does nothing.
 func (l *Log[E]) Append(e E) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -53,7 +53,8 @@ func (l *Log[E]) Append(e E) {
 	l.wakeLocked()
 }
 
-// Close ends the Log: readers still get what is in it. It may be called twice.
+// Close closes the Log. Readers can still read the events in it. It may be called
+// more than once.
 func (l *Log[E]) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,7 +69,7 @@ func (l *Log[E]) wakeLocked() {
 	}
 }
 
-// Events gives a copy of what the Log holds, oldest first.
+// Events returns a copy of the events in the Log, oldest first.
 func (l *Log[E]) Events() []E {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,23 +84,23 @@ func (l *Log[E]) sinceLocked(n uint64) []E {
 	return out
 }
 
-// Reader makes a Reader of the events to come.
+// Reader returns a Reader of the events from now on.
 func (l *Log[E]) Reader() *Reader[E] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return &Reader[E]{log: l, next: l.next}
 }
 
-// Reader reads a Log from where it stood when the Reader was made. It is for one
-// goroutine.
+// Reader reads the events of a Log that were added after the Reader was made. It is
+// for one goroutine.
 type Reader[E any] struct {
 	log  *Log[E]
 	next uint64
 }
 
-// Next waits for events, and gives all that have come since the last call, oldest
-// first. missed is how many more came before these and are gone. It returns the
-// error of ctx, or ErrClosed once there is nothing left to come.
+// Next waits for events, and returns all events since the last call, oldest first.
+// missed is how many events before these were dropped. It returns the error of ctx,
+// or ErrClosed once the Log is closed and all events have been read.
 func (r *Reader[E]) Next(ctx context.Context) (events []E, missed uint64, err error) {
 	for {
 		events, missed, wait, err := r.take()
@@ -114,7 +115,7 @@ func (r *Reader[E]) Next(ctx context.Context) (events []E, missed uint64, err er
 	}
 }
 
-// take gives what there is, or, if that is nothing, what to wait for.
+// take returns the unread events, or, if there are none, a channel to wait on.
 func (r *Reader[E]) take() (events []E, missed uint64, wait <-chan struct{}, err error) {
 	l := r.log
 	l.mu.Lock()

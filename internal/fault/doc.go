@@ -1,8 +1,8 @@
-// Package fault collects what is wrong with a configuration.
+// Package fault collects the faults of a configuration.
 //
 // # Why
 //
-// Every check of a configuration makes errors of one type, configerr.Error, shows of
-// a bad value no more than fits a line, puts the path of keys before it, and goes on
-// to the next value, up to a bound. How that is done is written once, here.
+// Every check of a configuration returns errors of one type, configerr.Error, shows
+// at most one line of an invalid value, prefixes it with the path of its keys, and
+// continues with the next value, up to a bound. This package implements that once.
 package fault

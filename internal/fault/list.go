@@ -18,8 +18,8 @@ type List struct {
 	more int
 }
 
-// Add adds an error, or each of several that are joined. It returns whether err is
-// one.
+// Add adds an error, or each of several that are joined. It reports whether err is
+// not nil.
 func (l *List) Add(err error) bool {
 	switch e := err.(type) { //nolint:errorlint // only the outermost error is looked at
 	case nil:
@@ -40,7 +40,7 @@ func (l *List) Add(err error) bool {
 	return true
 }
 
-// AddIn is Add of an error about a part of field.
+// AddIn is Add for an error about a part of field.
 func (l *List) AddIn(field string, err error) bool { return l.Add(Prefix(field, err)) }
 
 // Check adds a fault unless ok.
@@ -51,9 +51,9 @@ func (l *List) Check(ok bool, field, value, want string) bool {
 	return ok
 }
 
-// AddOthers adds the faults of err, of which some may be in the list already in
-// other words: those about a value that has a fault, or that stands inside one, are
-// left out. It is for checks of what has been read with errors.
+// AddOthers adds the faults of err, except those about a value that has a fault in
+// the list already, or that is part of such a value. It is for checks of a
+// configuration that was read with errors.
 func (l *List) AddOthers(err error) {
 	known := len(l.kept)
 	_ = Map(err, func(err error) error {
@@ -65,8 +65,8 @@ func (l *List) AddOthers(err error) {
 	})
 }
 
-// Has reports whether the list has a fault of this field, or of one that it is a
-// part of.
+// Has reports whether the list has a fault of this field, or of a field that
+// contains it.
 func (l *List) Has(field string) bool { return containsField(l.kept, field) }
 
 func containsField(faults []error, field string) bool {
@@ -78,7 +78,7 @@ func containsField(faults []error, field string) bool {
 	return false
 }
 
-// Full reports whether no further fault is kept.
+// Full reports whether the list is full, so that it keeps no further fault.
 func (l *List) Full() bool { return len(l.kept) == Max }
 
 // Err returns what was collected: nil, one error, or several joined.
@@ -93,13 +93,13 @@ func (l *List) Err() error {
 	return errors.Join(all...)
 }
 
-// omitted is how many faults a List has not kept.
+// omitted is the number of faults that a List has not kept.
 type omitted int
 
 func (n omitted) Error() string { return fmt.Sprintf("and %d more", int(n)) }
 
-// Map returns err with each error that is joined in it replaced, or err itself if it
-// is one. What is said of omitted ones stays.
+// Map returns err with replace applied to each error joined in it, or to err itself
+// if it is a single error. The count of omitted faults is kept.
 func Map(err error, replace func(error) error) error {
 	switch e := err.(type) { //nolint:errorlint // only the outermost error is looked at
 	case nil:
@@ -133,7 +133,7 @@ func Prefix(field string, err error) error {
 }
 
 // Join returns the path of a part: Join("a", "b") is "a.b", and Join("a", "[1].b")
-// is "a[1].b", as an index needs no dot.
+// is "a[1].b", since an index needs no dot.
 func Join(field, part string) string {
 	if field == "" || part == "" || strings.HasPrefix(part, "[") {
 		return field + part
@@ -141,7 +141,7 @@ func Join(field, part string) string {
 	return field + "." + part
 }
 
-// Contains reports whether part is field, or stands inside it.
+// Contains reports whether part is field, or is inside it.
 func Contains(field, part string) bool {
 	rest, ok := strings.CutPrefix(part, field)
 	return ok && (field == "" || rest == "" || rest[0] == '.' || rest[0] == '[')

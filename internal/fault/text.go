@@ -15,16 +15,16 @@ const MaxShown = 100
 // Hidden stands for a value that may hold a secret.
 const Hidden = "[hidden]"
 
-// Show returns text as an error shows it: one line of printable characters of at
-// most MaxShown bytes.
+// Show returns s as an error shows it: one line of printable characters of at most
+// MaxShown bytes.
 func Show(s string) string { return cleantext.Value(s, MaxShown) }
 
-// Quote shows a string as a JSON value: in quotation marks, with what cannot be
-// printed as Go's escapes.
+// Quote returns a string as a JSON value: in quotation marks, with unprintable
+// characters as Go's escapes.
 func Quote[T ~string](s T) string { return strconv.Quote(cleantext.Cut(string(s), MaxShown)) }
 
-// Key shows a key, as in the Field of an error: as it is if that is plain to read,
-// or else quoted.
+// Key returns a key as it appears in the Field of an error: unchanged if it is
+// plain text, otherwise quoted.
 func Key(key string) string {
 	short := Show(key)
 	plain := func(r rune) bool { return r == '_' || r == '-' || unicode.IsLetter(r) || unicode.IsDigit(r) }

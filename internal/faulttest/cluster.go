@@ -26,8 +26,8 @@ type Bench struct {
 	stopping sync.WaitGroup
 }
 
-// ClientConfig is that of the client. An ejected endpoint is tried again soon, or
-// the plan would wait for it most of the time.
+// ClientConfig returns the client's configuration. An ejected endpoint is retried
+// soon, since the plan would otherwise wait for it most of the time.
 func ClientConfig(c *lbtest.Cluster) cantonlb.Config {
 	return cantonlb.Config{
 		Endpoints:  endpoints(c),
@@ -44,7 +44,7 @@ func endpoints(c *lbtest.Cluster) []cantonlb.Endpoint {
 	return list
 }
 
-// inRotation tells of each server whether the client picks it.
+// inRotation reports for each server whether the client picks it.
 func (b *Bench) inRotation() [Servers]bool {
 	eligible := make(map[string]bool)
 	for _, e := range b.Client.Status().Endpoints {
@@ -57,7 +57,7 @@ func (b *Bench) inRotation() [Servers]bool {
 	return out
 }
 
-// do disturbs a server, or lets it be.
+// do begins or ends the fault of a server.
 func (b *Bench) do(s Step, draw func(n int) int) error {
 	c, i := b.Cluster, s.Server
 	name := c.Names()[i]
@@ -65,7 +65,7 @@ func (b *Bench) do(s Step, draw func(n int) int) error {
 	case Killed:
 		b.onOff(s, c.Kill, c.Restart)
 	case Stopped:
-		// It ends when its calls have, and at the restart at the latest.
+		// The process ends when its calls have ended, at the latest at the restart.
 		b.onOff(s, func(i int) { b.stopping.Go(func() { c.Stop(i) }) }, c.Restart)
 	case Hung:
 		b.onOff(s, c.Hang, c.Resume)
@@ -106,7 +106,7 @@ func (*Bench) onOff(s Step, on, off func(i int)) {
 	}
 }
 
-// update gives the client its list, in another order.
+// update passes the client its list in another order.
 func (b *Bench) update(draw func(n int) int) error {
 	var list []cantonlb.Endpoint
 	for i, e := range endpoints(b.Cluster) {
@@ -125,7 +125,7 @@ func (b *Bench) update(draw func(n int) int) error {
 func (b *Bench) heal(ctx context.Context, p Plan, draw func(n int) int) error {
 	var errs []error
 	for _, s := range p.Ends() {
-		errs = append(errs, b.do(s, draw)) //nolint:contextcheck // what the client starts outlives the step
+		errs = append(errs, b.do(s, draw)) //nolint:contextcheck // the client's goroutines outlive the step
 	}
 	b.stopping.Wait()
 	return errors.Join(append(errs, b.Client.WaitHealthy(ctx, b.Cluster.Len()))...)

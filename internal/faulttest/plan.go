@@ -8,36 +8,39 @@ import (
 // Fault is one way in which a server is disturbed.
 type Fault uint8
 
-// The faults. After each the plan sooner or later says that it is to end.
+// The faults. The plan later ends each of them.
 const (
-	// None: the server is left alone.
+	// None leaves the server alone.
 	None Fault = iota
-	// Killed: the process dies, and is started again.
+	// Killed means that the process dies, and is later restarted.
 	Killed
-	// Stopped: the process ends in good order, by GOAWAY, and is started again.
+	// Stopped means that the process ends gracefully, with GOAWAY, and is later
+	// restarted.
 	Stopped
-	// Hung: the process stands still, with its connections open.
+	// Hung means that the process is stopped, with its connections open.
 	Hung
-	// CutOff: the network swallows everything.
+	// CutOff means that the network drops everything.
 	CutOff
-	// Disconnected: all connections break, once.
+	// Disconnected means that all connections break, once.
 	Disconnected
-	// Failing: each call fails UNAVAILABLE at once, and the health is fine.
+	// Failing means that each call fails UNAVAILABLE at once, while health checks
+	// pass.
 	Failing
-	// Passive: each call fails as on a passive replica, and the health is fine.
+	// Passive means that each call fails as on a passive replica, while health
+	// checks pass.
 	Passive
-	// NotServing: the health says so; calls would work.
+	// NotServing means that health checks say so, while calls would succeed.
 	NotServing
-	// Slow: calls take long, and the health is fine.
+	// Slow means that calls take long, while health checks pass.
 	Slow
-	// Drained: the client has taken it out of rotation.
+	// Drained means that the client has drained the server.
 	Drained
-	// Removed: it is not in the client's list.
+	// Removed means that the server is not in the client's list.
 	Removed
 	faults
 )
 
-// String gives the fault's name.
+// String returns the fault's name.
 func (f Fault) String() string {
 	return [faults]string{
 		"none", "killed", "stopped", "hung", "cut off", "disconnected", "failing", "passive", "not serving", "slow",
@@ -45,55 +48,56 @@ func (f Fault) String() string {
 	}[f]
 }
 
-// harms tells whether a call on a server with this fault may fail.
+// harms reports whether a call on a server with this fault may fail.
 func (f Fault) harms() bool { return f >= Killed && f <= Passive }
 
-// Bounds of a plan. Times are in ticks, of which each brings one step.
+// The bounds of a plan. Times are in ticks; each tick has one step.
 const (
 	// Servers is how many servers a plan disturbs.
 	Servers = 6
-	// mostDisturbed is how many are disturbed, or have been and are not back in
-	// rotation, at the same time; so half of them are good at any time.
+	// mostDisturbed bounds the servers that are disturbed, or have been and are not
+	// back in rotation, at the same time. At least half of the servers are therefore
+	// good at any time.
 	mostDisturbed = 3
-	// mostHarmed is how many of those may make calls fail: one less than the
-	// attempts that a call has.
+	// mostHarmed bounds those that make calls fail: one less than the number of
+	// attempts of a call.
 	mostHarmed = 2
-	// leastHarmed is how long a fault lasts that makes calls fail. The attempts of
-	// one call, each up to the time that it takes to find a hang, are over before:
-	// so no call meets a third.
+	// leastHarmed is the least duration of a fault that makes calls fail. The
+	// attempts of one call, each at most as long as it takes to detect a hang, are
+	// over before that, so no call meets a third such fault.
 	leastHarmed = 6
 	leastOther  = 2
-	spread      = 5 // a fault lasts up to so much longer
+	spread      = 5 // a fault lasts up to this much longer
 )
 
-// Step is what happens at one tick: a server's fault begins or ends, or, with the
-// fault None, the client gets its list in another order.
+// Step is the action of one tick: a server's fault begins or ends, or, with the
+// fault None, the client receives its list in another order.
 type Step struct {
 	Server int
 	Fault  Fault
 	Ends   bool
 }
 
-// Plan says which server is disturbed next. It is a pure state machine: its zero
-// value knows that all is well.
+// Plan decides which server is disturbed next. It is a pure state machine. Its zero
+// value is a plan without faults.
 type Plan struct {
 	tick    int
 	servers [Servers]condition
 }
 
-// condition is what the plan knows of one server.
+// condition is the plan's state of one server.
 type condition struct {
 	fault Fault // None after its end
 	until int   // the tick at which it may end
-	// away tells that it was disturbed, and was not seen in rotation since; since is
-	// the tick of the fault's end.
+	// away says that the server was disturbed and has not been seen in rotation
+	// since. since is the tick of the fault's end.
 	away  bool
 	since int
 }
 
-// Next gives the plan and the step of the next tick. inRotation tells of each
-// server whether the client would pick it now, and draw gives a random number from
-// 0 to n-1.
+// Next returns the plan and the step of the next tick. inRotation says for each
+// server whether the client would pick it now. draw returns a random number from 0
+// to n-1.
 func (p Plan) Next(inRotation [Servers]bool, draw func(n int) int) (Plan, Step) {
 	p.tick++
 	for i := range p.servers {
@@ -110,8 +114,9 @@ func (p Plan) Next(inRotation [Servers]bool, draw func(n int) int) (Plan, Step) 
 	return p, step
 }
 
-// choices gives the steps that may be next, in groups that are drawn alike: the end
-// of a fault, the beginning of one that makes calls fail, and of one that does not.
+// choices returns the possible next steps in groups of equal probability: the end
+// of a fault, the beginning of one that makes calls fail, and the beginning of one
+// that does not.
 func (p *Plan) choices() [][]Step {
 	var ends, harms, others []Step
 	disturbed, harmed := p.disturbed()
@@ -134,8 +139,8 @@ func (p *Plan) choices() [][]Step {
 	return slices.DeleteFunc([][]Step{ends, harms, others}, func(group []Step) bool { return len(group) == 0 })
 }
 
-// disturbed counts the servers that are disturbed or not back in rotation since,
-// and those of them that make calls fail.
+// disturbed returns the number of servers that are disturbed or not yet back in
+// rotation, and the number of those that make calls fail.
 func (p *Plan) disturbed() (all, harmed int) {
 	for _, s := range p.servers {
 		if s.away {
@@ -148,7 +153,7 @@ func (p *Plan) disturbed() (all, harmed int) {
 	return all, harmed
 }
 
-// take notes the step.
+// take applies the step.
 func (p *Plan) take(step Step, draw func(n int) int) {
 	s := &p.servers[step.Server]
 	switch {
@@ -163,7 +168,7 @@ func (p *Plan) take(step Step, draw func(n int) int) {
 	}
 }
 
-// Ends gives the steps that end all faults.
+// Ends returns the steps that end all faults.
 func (p Plan) Ends() []Step {
 	var steps []Step
 	for i, s := range p.servers {
@@ -174,8 +179,8 @@ func (p Plan) Ends() []Step {
 	return steps
 }
 
-// Overdue gives the servers that have not been seen in rotation for more than
-// ticks since their fault has ended.
+// Overdue returns the servers that have not been seen in rotation for more than
+// ticks since their fault ended.
 func (p Plan) Overdue(ticks int) []int {
 	var out []int
 	for i, s := range p.servers {
@@ -186,5 +191,5 @@ func (p Plan) Overdue(ticks int) []int {
 	return out
 }
 
-// seeded gives a draw that is the same for the same seed.
+// seeded returns a draw function that yields the same numbers for the same seed.
 func seeded(seed uint64) func(n int) int { return rand.New(rand.NewPCG(seed, 0)).IntN }

@@ -55,7 +55,7 @@ func TestNoCallIsLostOrMadeTwiceUnderRandomFaults(t *testing.T) {
 				// These have reads arrive and not be answered; of the others a read may get
 				// away without one in flight.
 				if f := report.Faults; f[Hung]+f[Failing]+f[Passive] > 0 {
-					assert.Positive(t, report.Again, "faults have had calls made again")
+					assert.Positive(t, report.Again, "faults have made calls be reissued")
 				}
 			})
 		})

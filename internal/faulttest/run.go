@@ -18,7 +18,7 @@ import (
 )
 
 // The callers: how many there are of each kind, how long their calls may take, and
-// how long they rest between two of them, at the most.
+// how long they pause at most between two calls.
 const (
 	readers, writers, followers = 12, 6, 6
 
@@ -31,20 +31,20 @@ const (
 )
 
 // Config says how long a run is: until For has passed or Calls have been made,
-// whichever comes first; 0 is no bound.
+// whichever comes first; 0 means no bound.
 type Config struct {
 	Seed  uint64
 	For   time.Duration
 	Calls uint64
 	// Tick is the time from one step of the plan to the next; 0 means a second.
 	Tick time.Duration
-	// Rest is how long a caller rests between two calls, at the most; 0 means 10 ms.
+	// Rest is the longest pause of a caller between two calls; 0 means 10 ms.
 	Rest time.Duration
-	// OnTick, if not nil, is called at each.
+	// OnTick, if not nil, is called at each tick.
 	OnTick func(Tick)
 }
 
-// Tick is what Config.OnTick is told.
+// Tick is the argument of Config.OnTick.
 type Tick struct {
 	Number int
 	Step   Step
@@ -54,26 +54,28 @@ type Tick struct {
 // Tally counts the calls of one kind.
 type Tally struct{ OK, Failed uint64 }
 
-// Report is what became of the calls.
+// Report holds the results of the calls.
 type Report struct {
 	Reads, Writes, Follows Tally
-	// Again is how many reads arrived at a server that had arrived at one before.
+	// Again is how many reads arrived at a server after they had arrived at one
+	// before.
 	Again uint64
 	// Slowest is how long the slowest read took.
 	Slowest time.Duration
-	// Faults counts those that began, by kind.
+	// Faults counts the faults that began, by kind.
 	Faults map[Fault]int
-	// Violations is what must not have happened: the first few, and how many in all.
+	// Violations lists what must not have happened: the first few violations, and
+	// the number of all.
 	Violations []string
 	Violated   int
 }
 
-// Calls is how many have been made.
+// Calls returns how many calls have been made.
 func (r Report) Calls() uint64 {
 	return r.Reads.OK + r.Reads.Failed + r.Writes.OK + r.Writes.Failed + r.Follows.OK + r.Follows.Failed
 }
 
-// String gives the report in one line.
+// String returns the report in one line.
 func (r Report) String() string {
 	var faults []string
 	for f, n := range r.Faults {
@@ -86,11 +88,11 @@ func (r Report) String() string {
 		r.Follows.OK+r.Follows.Failed, r.Follows.Failed, strings.Join(faults, ", "), r.Violated)
 }
 
-// run is one under way.
+// run is a run in progress.
 type run struct {
 	bench *Bench
 	cfg   Config
-	// cancels: the servers themselves say CANCELLED.
+	// cancels says that the servers themselves answer CANCELLED.
 	cancels bool
 
 	reads, writes, follows tally
@@ -111,9 +113,9 @@ func (t *tally) count(err error) {
 func (t *tally) load() Tally { return Tally{OK: t.ok.Load(), Failed: t.failed.Load()} }
 
 // Run disturbs the servers and makes calls meanwhile. At the end it ends all
-// faults, waits until all servers are in rotation again, and lets the calls that are
-// under way finish. The error is that of ctx, or of a mistake in the run itself;
-// what the client has done wrong stands in the report.
+// faults, waits until all servers are in rotation again, and lets the calls that
+// are under way finish. The error is that of ctx or a fault of the run itself;
+// violations by the client are in the report.
 func Run(ctx context.Context, b *Bench, cfg Config) (Report, error) {
 	cfg.Tick, cfg.Rest = cmp.Or(cfg.Tick, time.Second), cmp.Or(cfg.Rest, defaultRest)
 	if err := b.Client.WaitHealthy(ctx, b.Cluster.Len()); err != nil {
@@ -137,7 +139,7 @@ func Run(ctx context.Context, b *Bench, cfg Config) (Report, error) {
 	return r.report(), err
 }
 
-// disturb follows the plan.
+// disturb carries out the plan.
 func (r *run) disturb(ctx context.Context) error {
 	var p Plan
 	draw := seeded(r.cfg.Seed)
@@ -187,7 +189,7 @@ func (r *run) report() Report {
 	}
 }
 
-// caller makes calls until ctx ends. The call under way then is made to its end.
+// caller makes calls until ctx ends. It completes the call in progress then.
 func (r *run) caller(ctx context.Context, call func(context.Context)) {
 	for wait(ctx, rand.N(r.cfg.Rest)) == nil {
 		call(context.WithoutCancel(ctx))
@@ -235,8 +237,8 @@ func (r *run) write(ctx context.Context) {
 	}
 }
 
-// follow reads a stream. It may break, but until then each message comes once and in
-// its place.
+// follow reads a stream. The stream may break, but until then each message must
+// arrive once and in order.
 func (r *run) follow(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, followTimeout)
 	defer cancel()
@@ -256,10 +258,10 @@ func (r *run) follow(ctx context.Context) {
 	}
 }
 
-// ended sees how a call has ended for its caller. What the caller has not cancelled
-// must not end CANCELLED, whatever becomes of the servers.
+// ended checks how a call has ended for its caller. A call that the caller has not
+// cancelled must not end CANCELLED, whatever happens to the servers.
 func (r *run) ended(ctx context.Context, what string, id uint64, err error) {
 	if status.Code(err) == codes.Canceled && ctx.Err() == nil && !r.cancels {
-		r.bench.Witness.Wrongf("%s %d ended CANCELLED, and nobody had cancelled it: %v", what, id, err)
+		r.bench.Witness.Wrongf("%s %d ended CANCELLED, although it was not cancelled: %v", what, id, err)
 	}
 }

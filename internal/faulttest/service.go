@@ -13,7 +13,8 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// The methods of the service. Each takes the call's id and answers with it.
+// The methods of the service. Each takes the call's id and returns it in its
+// answer.
 const (
 	readMethod   = "/faulttest.Ledger/Read"   // idempotent
 	writeMethod  = "/faulttest.Ledger/Write"  // not idempotent
@@ -21,9 +22,9 @@ const (
 )
 
 const (
-	// work is how long a call takes at the most.
+	// work is how long a call takes at most.
 	work = 4 * time.Millisecond
-	// messages is how many a stream has, one each pause.
+	// messages is how many messages a stream has, one per pause.
 	messages = 20
 	every    = 25 * time.Millisecond
 )
@@ -40,7 +41,7 @@ var ledger = grpc.ServiceDesc{
 	Metadata: "faulttest/ledger.proto",
 }
 
-// answer makes the handler of a unary method.
+// answer returns the handler of a unary method.
 func answer(method string) grpc.MethodHandler {
 	return func(_ any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
 		in := new(wrapperspb.UInt64Value)
@@ -57,7 +58,7 @@ func answer(method string) grpc.MethodHandler {
 	}
 }
 
-// answerTo is the answer to a call: of a length that differs from call to call.
+// answerTo returns the answer to a call. Its length differs from call to call.
 func answerTo(id uint64) string { return fmt.Sprintf("%d:%*d", id, int(id%97), id) }
 
 func follow(_ any, stream grpc.ServerStream) error {
@@ -76,7 +77,7 @@ func follow(_ any, stream grpc.ServerStream) error {
 	return nil
 }
 
-// messageOf is message n of a stream.
+// messageOf returns message n of a stream.
 func messageOf(id uint64, n int) string { return fmt.Sprintf("%d/%d", id, n) }
 
 // call makes a unary call.
@@ -86,7 +87,7 @@ func call(ctx context.Context, cc grpc.ClientConnInterface, method string, id ui
 	return out.GetValue(), err
 }
 
-// followAll reads a stream to its end, and gives its messages to see.
+// followAll reads a stream to its end, and passes its messages to see.
 func followAll(ctx context.Context, cc grpc.ClientConnInterface, id uint64, see func(string)) error {
 	stream, err := cc.NewStream(ctx, &ledger.Streams[0], followMethod)
 	if err != nil {
@@ -111,7 +112,7 @@ func followAll(ctx context.Context, cc grpc.ClientConnInterface, id uint64, see 
 	}
 }
 
-// wait waits for d, or less if ctx ends.
+// wait waits for d, or until ctx ends.
 func wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -15,40 +15,40 @@ import (
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
-// idKey is the metadata that carries a call's id. It stays the same whatever makes
-// the call again.
+// idKey is the metadata that carries a call's id. It is the same for all attempts
+// of a call.
 const idKey = "faulttest-call-id"
 
-// Witness remembers which calls have arrived at the servers of a cluster, before
-// they are failed or delayed there. It is safe for concurrent use.
+// Witness records which calls have arrived at the servers of a cluster, before they
+// are failed or delayed there. It is safe for concurrent use.
 type Witness struct {
 	last  atomic.Uint64 // the newest id
-	again atomic.Uint64 // idempotent calls that have arrived once more
+	again atomic.Uint64 // idempotent calls that have arrived again
 
-	// mu guards what follows. No other lock is taken under it.
+	// mu guards the fields below. No other lock is acquired while it is held.
 	mu    sync.Mutex
 	pages map[uint64]*page
 	wrong []string
-	most  int // of those kept in wrong
-	count int // of all that was wrong
+	most  int // how many are kept in wrong
+	count int // of all violations
 }
 
-// page is which of some ids in a row have arrived: a bit for each, so that millions
-// of calls weigh next to nothing.
+// page records which ids of a range have arrived, with one bit for each, so that
+// millions of calls need little memory.
 type page [pageSize / 64]uint64
 
 const pageSize = 1 << 16
 
-// NewWitness makes a Witness that has seen nothing.
+// NewWitness returns a Witness without calls.
 func NewWitness() *Witness { return &Witness{pages: make(map[uint64]*page), most: 20} }
 
-// Options are those of a cluster whose servers it watches, and Register adds the
-// service to be called.
+// Options returns the options of a cluster whose servers the witness watches.
+// Register adds the service to call.
 func (w *Witness) Options() lbtest.Option {
 	return lbtest.WithServerOptions(grpc.UnaryInterceptor(w.unary), grpc.StreamInterceptor(w.stream))
 }
 
-// Call gives a call an id.
+// Call assigns an id to a call.
 func (w *Witness) Call(ctx context.Context) (context.Context, uint64) {
 	id := w.last.Add(1)
 	return metadata.AppendToOutgoingContext(ctx, idKey, strconv.FormatUint(id, 10)), id
@@ -68,7 +68,7 @@ func (w *Witness) stream(srv any, stream grpc.ServerStream, info *grpc.StreamSer
 	return handle(srv, stream)
 }
 
-// arrive notes a call. Other calls than those with an id are no concern of its.
+// arrive records a call. It ignores calls without an id.
 func (w *Witness) arrive(ctx context.Context, method string) error {
 	values := metadata.ValueFromIncomingContext(ctx, idKey)
 	if len(values) == 0 {
@@ -89,7 +89,7 @@ func (w *Witness) arrive(ctx context.Context, method string) error {
 	return nil
 }
 
-// mark notes an id, and tells whether it is new.
+// mark records an id, and reports whether it is new.
 func (w *Witness) mark(id uint64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -104,7 +104,7 @@ func (w *Witness) mark(id uint64) bool {
 	return first
 }
 
-// Arrived tells whether the call has arrived.
+// Arrived reports whether the call has arrived.
 func (w *Witness) Arrived(id uint64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,7 +112,7 @@ func (w *Witness) Arrived(id uint64) bool {
 	return p != nil && p[id%pageSize/64]&(1<<(id%64)) != 0
 }
 
-// Wrongf notes that something has happened that must not.
+// Wrongf records a violation.
 func (w *Witness) Wrongf(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -122,8 +122,7 @@ func (w *Witness) Wrongf(format string, args ...any) {
 	}
 }
 
-// Violations gives what has happened that must not: the first few, and the number
-// of all.
+// Violations returns the first few violations, and the number of all.
 func (w *Witness) Violations() ([]string, int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

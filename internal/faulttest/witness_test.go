@@ -54,7 +54,7 @@ func TestTheWitnessNoticesAReadThatIsLost(t *testing.T) {
 	r.read(t.Context())
 	require.Len(t, r.violations(t), 1)
 	assert.Contains(t, r.violations(t)[0], "read 1 was lost after")
-	assert.Equal(t, uint64(2), r.bench.Witness.again.Load(), "a read may be made again")
+	assert.Equal(t, uint64(2), r.bench.Witness.again.Load(), "a read may be reissued")
 }
 
 func TestTheWitnessNoticesAnswersThatAreMixedUp(t *testing.T) {
@@ -102,6 +102,6 @@ func TestTheWitnessNoticesACallThatEndsCancelledThoughNobodyCancelledIt(t *testi
 	r.follow(t.Context())
 	list := r.violations(t)
 	require.Len(t, list, 2)
-	assert.Contains(t, list[0], "write 1 ended CANCELLED, and nobody had cancelled it")
-	assert.Contains(t, list[1], "stream 2 ended CANCELLED, and nobody had cancelled it")
+	assert.Contains(t, list[0], "write 1 ended CANCELLED, although it was not cancelled")
+	assert.Contains(t, list[1], "stream 2 ended CANCELLED, although it was not cancelled")
 }

@@ -1,16 +1,15 @@
-// Package history remembers what an endpoint was like in the last 15 minutes, in
-// little room.
+// Package history keeps a compact record of an endpoint's last 15 minutes.
 //
 // # Why
 //
-// A status is of now. Whether a latency is high, or an endpoint was gone a minute
-// ago, is seen beside what was before. The status page and the command both show
-// that.
+// A status is a snapshot. Whether a latency is unusually high, or an endpoint was
+// gone a minute ago, can only be seen in comparison with earlier values. The status
+// page and the command both show them.
 //
 // # Defaults
 //
-// A window of 15 minutes: of states the newest 64, of round trips the longest in
-// each of 60 buckets, and of calls the rate over the last 5 to 10 seconds. It holds no
-// clock: the time comes in with what is added. About 1 KiB for each endpoint, and
-// 3 KiB more for one that flaps.
+// The window is 15 minutes. Within it are kept the newest 64 states, the longest
+// round trip in each of 60 buckets, and the rate of calls over the last 5 to 10
+// seconds. The package has no clock: the time is an argument. It needs about 1 KiB
+// for each endpoint, and 3 KiB more for one that flaps.
 package history

@@ -19,7 +19,7 @@ var states = []report.EndpointState{report.StateUnhealthy, report.StateHealthy, 
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// later gives a time so many seconds after noon.
+// later returns a time so many seconds after noon.
 func later(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
 
 func TestSpansAreInOrderBoundedAndKnowWhatTheWindowBeganWith(t *testing.T) {

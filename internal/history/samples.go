@@ -8,24 +8,24 @@ import (
 const (
 	// Buckets is how many values a sparkline has.
 	Buckets = 60
-	// Bucket is the time that one of them stands for.
+	// Bucket is the time that one bucket covers.
 	Bucket = Window / Buckets
 )
 
-// Trips are the longest round trips of an endpoint's probes, for each bucket of
-// the window. The zero value is ready to use.
+// Trips holds the longest round trip of an endpoint's probes in each bucket of the
+// window. The zero value is ready to use.
 type Trips struct {
 	newest int64           // the number of the newest Bucket, counted from 1970
 	micros [Buckets]uint32 // by number modulo Buckets; 0: no answer
-	last   time.Time       // when the last answer that counted came
+	last   time.Time       // when the last answer that counted arrived
 	took   time.Duration   // how long it took
 }
 
-// BucketOf numbers the bucket that a time belongs to.
+// BucketOf returns the number of the bucket that a time belongs to.
 func BucketOf(t time.Time) int64 { return t.UnixNano() / int64(Bucket) }
 
-// Add notes an answer: when it came and how long it took. One that is known
-// already, or was pushed and so took no time, changes nothing.
+// Add adds an answer, with its time of arrival and its round trip. An answer that
+// is known already, or that was pushed and so has no round trip, changes nothing.
 func (t *Trips) Add(at time.Time, took time.Duration) {
 	if at.IsZero() || took <= 0 || !at.After(t.last) {
 		return
@@ -34,7 +34,7 @@ func (t *Trips) Add(at time.Time, took time.Duration) {
 	n := BucketOf(at)
 	t.advance(n)
 	if n <= t.newest-Buckets {
-		return // so old that its Bucket is another one's
+		return // so old that its Bucket now belongs to a newer time
 	}
 	i := n % Buckets
 	t.micros[i] = max(t.micros[i], uint32(min(max(took.Microseconds(), 1), math.MaxUint32)))
@@ -48,8 +48,8 @@ func (t *Trips) advance(n int64) {
 	}
 }
 
-// Series gives the buckets up to that of now, oldest first, in microseconds; 0 is
-// one without an answer.
+// Series returns the buckets up to that of now, oldest first, in microseconds; 0 is
+// a bucket without an answer.
 func (t *Trips) Series(now time.Time) [Buckets]uint32 {
 	t.advance(BucketOf(now))
 	var out [Buckets]uint32
@@ -59,14 +59,14 @@ func (t *Trips) Series(now time.Time) [Buckets]uint32 {
 	return out
 }
 
-// Newest gives when the last answer came that counted, and how long it took.
+// Newest returns when the last answer that counted arrived, and how long it took.
 func (t *Trips) Newest() (at time.Time, took time.Duration) { return t.last, t.took }
 
-// rateSpan is the time over which calls per second are counted, at least; at most
-// it is twice that.
+// rateSpan is the least time over which calls per second are counted; the most is
+// twice that.
 const rateSpan = 5 * time.Second
 
-// Rate counts events per second from a counter that only grows. The zero value is
+// Rate computes events per second from a counter that only grows. The zero value is
 // ready to use.
 type Rate struct {
 	older, newer mark
@@ -79,7 +79,8 @@ type mark struct {
 	count uint64
 }
 
-// Add notes the counter. A counter that went back began anew.
+// Add adds a value of the counter. A value below the previous one means that the
+// counter was reset.
 func (r *Rate) Add(now time.Time, count uint64) {
 	m := mark{now, count}
 	if r.older.at.IsZero() || count < r.newer.count {
@@ -94,5 +95,6 @@ func (r *Rate) Add(now time.Time, count uint64) {
 	}
 }
 
-// PerSecond gives the rate over the last seconds; false if it is not known yet.
+// PerSecond returns the rate over the last seconds, or false if it is not known
+// yet.
 func (r *Rate) PerSecond() (float64, bool) { return r.perSecond, r.known }

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// Window is how far back is remembered.
+	// Window is how far back the history goes.
 	Window = 15 * time.Minute
-	// MaxSpans bounds what is remembered of one endpoint that flaps.
+	// MaxSpans bounds the spans that are kept of one endpoint that flaps.
 	MaxSpans = 64
 )
 
@@ -22,14 +22,14 @@ type Span struct {
 	Reason report.Reason
 }
 
-// Spans are the states of one endpoint in the window, in order of time. The last
-// one holds on. The first may begin before the window. They are changed like a
-// slice by append, and belong to one goroutine at a time.
+// Spans holds the states of one endpoint in the window, in order of time. The last
+// one is the current state. The first may begin before the window. Like append,
+// methods return the changed value. Spans are for one goroutine at a time.
 type Spans []Span
 
-// Add notes that a state began. The same may be told more than once and late: it
-// takes its place in time. The oldest are dropped where there are too many, and
-// those that have left the window.
+// Add adds the beginning of a state. It may be called repeatedly for the same
+// beginning, and late: the span is inserted in order of time. The oldest spans are
+// dropped if there are too many, and so are those that have left the window.
 func (s Spans) Add(n Span, now time.Time) Spans {
 	i, known := slices.BinarySearchFunc(s, n.From, func(x Span, at time.Time) int { return x.From.Compare(at) })
 	if !known {
@@ -38,7 +38,7 @@ func (s Spans) Add(n Span, now time.Time) Spans {
 	return s.prune(now)
 }
 
-// Become is Add for what has to differ from what was before.
+// Become is Add for a state that must differ from the previous one.
 func (s Spans) Become(n Span, now time.Time) Spans {
 	if last := len(s) - 1; last >= 0 && s[last].State == n.State {
 		return s
@@ -55,8 +55,8 @@ func (s Spans) prune(now time.Time) Spans {
 	return slices.Delete(s, 0, old)
 }
 
-// Total says how often and how long the endpoint was in a state in the window. Spans
-// that follow each other, as with a new reason, are one time.
+// Total returns how often and how long the endpoint was in a state in the window.
+// Consecutive spans of the state, as with a new reason, count once.
 func (s Spans) Total(state report.EndpointState, now time.Time) (times int, lasted time.Duration) {
 	begin := now.Add(-Window)
 	goesOn := false
@@ -83,7 +83,7 @@ func (s Spans) Total(state report.EndpointState, now time.Time) (times int, last
 	return times, lasted
 }
 
-// Within gives the spans that touch the time from one moment to another.
+// Within returns the spans that overlap the time between two moments.
 func (s Spans) Within(from, to time.Time) iter.Seq[Span] {
 	return func(yield func(Span) bool) {
 		for i, x := range s {

@@ -3,8 +3,8 @@
 // # Why
 //
 // A setting is checked where it is used and where it is read from a file, and both
-// have to name the same bound. Bounds of public types are exported where the type
-// is, such as resolver.MaxWeight.
+// must name the same bound. Bounds of public types are exported next to the type,
+// such as resolver.MaxWeight.
 package limits
 
 import "time"
@@ -18,7 +18,7 @@ const (
 	MinReresolve = time.Second
 	// MaxReresolve bounds it from above.
 	MaxReresolve = 24 * time.Hour
-	// MaxHealthService bounds the name asked for in gRPC health checks, in bytes.
+	// MaxHealthService bounds the service name of gRPC health checks, in bytes.
 	MaxHealthService = 512
 	// MaxConsecutiveFailures bounds Ejection.ConsecutiveFailures.
 	MaxConsecutiveFailures = 1_000_000

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// DNS is a name server. It knows the names that Set has told it and answers all
-// others with NXDOMAIN. It is safe for concurrent use.
+// DNS is a name server. It resolves the names that Set has added and answers
+// NXDOMAIN for all others. It is safe for concurrent use.
 type DNS struct {
 	addr string
 
@@ -36,7 +36,7 @@ func NewDNS(t testing.TB) *DNS {
 	ended := make(chan error, 1)
 	go func() { ended <- d.serve(conn) }()
 	t.Cleanup(func() {
-		_ = conn.Close() // the only error is that it is closed already
+		_ = conn.Close() // an error means that it is closed already
 		if err := <-ended; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("nettest: DNS: %v", err)
 		}
@@ -56,19 +56,19 @@ func (d *DNS) serve(conn net.PacketConn) error {
 		if err != nil {
 			continue // not a query
 		}
-		_, _ = conn.WriteTo(reply, from) // a client that has gone does not wait for it
+		_, _ = conn.WriteTo(reply, from) // an error means that the client has gone
 	}
 }
 
-// Resolver gives a resolver that asks this server alone.
+// Resolver returns a resolver that asks only this server.
 func (d *DNS) Resolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", d.addr)
 	}}
 }
 
-// Set has name, in lower case and without a dot at its end, mean these IP
-// addresses, or nothing if there are none: then it does not exist.
+// Set makes name, in lower case and without a final dot, resolve to these IP
+// addresses. Without addresses the name does not exist.
 func (d *DNS) Set(name string, ips ...string) {
 	addrs := make([]netip.Addr, len(ips))
 	for i, ip := range ips {
@@ -79,7 +79,7 @@ func (d *DNS) Set(name string, ips ...string) {
 	d.names[name] = addrs
 }
 
-// Queries gives how many questions about a name have come.
+// Queries returns how many questions about a name have arrived.
 func (d *DNS) Queries(name string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

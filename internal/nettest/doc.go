@@ -1,8 +1,8 @@
-// Package nettest has peers for tests that take a real network: a DNS server
-// whose answers a test changes, and an HTTP proxy that makes tunnels.
+// Package nettest provides peers for tests on a real network: a DNS server whose
+// answers a test can change, and an HTTP proxy that makes tunnels.
 //
 // # Why
 //
-// How names and proxies are treated shows only with a resolver and a proxy of
-// another make at the far end. Both listen on 127.0.0.1 and stop by t.Cleanup.
+// The handling of names and proxies can only be tested against an independent
+// resolver and proxy. Both listen on 127.0.0.1 and stop by t.Cleanup.
 package nettest

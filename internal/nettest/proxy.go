@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// Proxy is an HTTP proxy that makes tunnels, to the places that Route has told
-// it. It is safe for concurrent use.
+// Proxy is an HTTP proxy that makes tunnels to the destinations that Route has
+// added. It is safe for concurrent use.
 type Proxy struct {
 	server *httptest.Server
 
@@ -26,7 +26,7 @@ type Proxy struct {
 	open     map[net.Conn]struct{}
 }
 
-// NewProxy starts a proxy, one with TLS if secure.
+// NewProxy starts a proxy, with TLS if secure.
 func NewProxy(t testing.TB, secure bool) *Proxy {
 	t.Helper()
 	p := &Proxy{routes: make(map[string]string), asked: make(map[string]int), open: make(map[net.Conn]struct{})}
@@ -45,23 +45,23 @@ func NewProxy(t testing.TB, secure bool) *Proxy {
 	return p
 }
 
-// URL gives the proxy's URL, with the user name and password that it wants.
+// URL returns the proxy's URL, with the user name and password that it requires.
 func (p *Proxy) URL() string {
-	u, _ := url.Parse(p.server.URL) // of httptest's make
+	u, _ := url.Parse(p.server.URL) // from httptest, so it is valid
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	u.User = p.password
 	return u.String()
 }
 
-// Roots gives what verifies the certificate of a proxy with TLS.
+// Roots returns a configuration that verifies the certificate of a proxy with TLS.
 func (p *Proxy) Roots() *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AddCert(p.server.Certificate())
 	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 }
 
-// Demand makes the proxy want a user name and a password.
+// Demand makes the proxy require a user name and a password.
 func (p *Proxy) Demand(user, password string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,7 +75,7 @@ func (p *Proxy) Route(from, to string) {
 	p.routes[from] = to
 }
 
-// Asked gives how many tunnels to host:port have been asked for.
+// Asked returns how many tunnels to host:port have been requested.
 func (p *Proxy) Asked(address string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,7 +121,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	p.join(near, far)
 }
 
-// route notes a request and gives where it leads.
+// route records a request and returns its destination.
 func (p *Proxy) route(r *http.Request) (to string, allowed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

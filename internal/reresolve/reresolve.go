@@ -18,11 +18,13 @@ const (
 	jitter        = 0.1
 )
 
-// Set is the endpoints. Its methods are safe for concurrent use.
+// Set is the set of endpoints. Its methods are safe for concurrent use.
 type Set interface {
-	// Connected gives the endpoints that are connected, and to where.
+	// Connected returns the connected endpoints and the addresses that they are
+	// connected to.
 	Connected() []endpointset.Connected
-	// Renew has one connect anew, and keeps its connection until it has.
+	// Renew makes an endpoint connect anew. Its old connection is kept until the new
+	// one is ready.
 	Renew(name string)
 }
 
@@ -31,9 +33,9 @@ type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Run looks the names of the set's endpoints up, again and again with about
-// every between, and renews those of which the address in use is no longer among
-// the answers. It returns when ctx ends.
+// Run looks up the names of the set's endpoints repeatedly, with pauses of about
+// the duration every, and renews the endpoints whose address in use is no longer
+// among the answers. It returns when ctx ends.
 func Run(ctx context.Context, set Set, resolver Resolver, every time.Duration) {
 	timer := time.NewTimer(pause(every))
 	defer timer.Stop()
@@ -52,7 +54,7 @@ func pause(every time.Duration) time.Duration {
 	return every + time.Duration(jitter*float64(every)*(2*rand.Float64()-1))
 }
 
-// round looks every name up once.
+// round looks up every name once.
 func round(ctx context.Context, set Set, resolver Resolver) {
 	users := make(map[string][]user)
 	for _, c := range set.Connected() {
@@ -80,9 +82,9 @@ type user struct {
 	ip       netip.Addr
 }
 
-// named gives the host name of an endpoint's address, and the IP address that it
-// is connected to; false if it has no name, or if it is not known where the
-// connection leads, as behind a proxy.
+// named returns the host name of an endpoint's address and the IP address that it
+// is connected to. It returns false if the endpoint has no host name, or if the
+// remote address is unknown, as behind a proxy.
 func named(c endpointset.Connected) (host string, u user, ok bool) {
 	host, _, err := net.SplitHostPort(c.Address)
 	if err != nil {
@@ -98,7 +100,7 @@ func named(c endpointset.Connected) (host string, u user, ok bool) {
 	return host, user{endpoint: c.Name, ip: plain(remote.Addr())}, true
 }
 
-// moved gives the endpoints whose address is not among the answers for host.
+// moved returns the endpoints whose address is not among the answers for host.
 func moved(ctx context.Context, resolver Resolver, host string, users []user) []string {
 	ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
 	defer cancel()
@@ -116,5 +118,5 @@ func moved(ctx context.Context, resolver Resolver, host string, users []user) []
 	return names
 }
 
-// plain gives an address the form in which it can be compared.
+// plain returns an address in a form that can be compared.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }

@@ -5,28 +5,27 @@ import (
 	"time"
 )
 
-// Chooser keeps a State for its owner: it takes in each event at the time at which
-// it happens, and wakes the State when its time comes. The lock of its owner guards
-// it.
+// Chooser keeps a State for its owner. It applies each event with the current time,
+// and applies an EventTime when a wake is due. Its owner's lock guards it.
 type Chooser struct {
-	// State is the newest. It is for reading; Choose changes it.
+	// State is the current state. Only Choose changes it.
 	State
 
 	lock sync.Locker
-	// changed is told of every event that was taken in: of the state before and of
-	// the effects. It runs under the lock.
+	// changed is called after every event, with the previous state and the effects.
+	// It runs under the lock.
 	changed func(before State, e Effects)
-	wake    *time.Timer // nil: nothing happens by itself
+	wake    *time.Timer // nil: no wake is scheduled
 	stopped bool
 }
 
-// NewChooser makes a Chooser. lock is its owner's, which a wake takes.
+// NewChooser returns a Chooser. lock is its owner's lock, which a wake acquires.
 func NewChooser(cfg Config, lock sync.Locker, changed func(before State, e Effects)) *Chooser {
 	return &Chooser{State: New(cfg), lock: lock, changed: changed}
 }
 
-// Choose takes in an event, whose time is now. The error is nil unless a command was
-// refused, with a *RefusedError; then nothing has changed.
+// Choose applies an event that happens now. The error is nil, or a *RefusedError if
+// a command was refused; nothing has changed then.
 func (c *Chooser) Choose(e Event) error {
 	e.At = time.Now()
 	before := c.State
@@ -40,16 +39,16 @@ func (c *Chooser) Choose(e Event) error {
 	return nil
 }
 
-// Stop ends the wakes for good.
+// Stop ends all wakes.
 func (c *Chooser) Stop() {
 	c.stopped = true
 	c.arm(time.Time{}, time.Time{})
 }
 
-// Waits tells whether a wake is to come.
+// Waits reports whether a wake is scheduled.
 func (c *Chooser) Waits() bool { return c.wake != nil }
 
-// arm has the State woken at a time, zero for never.
+// arm schedules a wake at a time; zero means never.
 func (c *Chooser) arm(at, now time.Time) {
 	if c.wake != nil {
 		c.wake.Stop()
@@ -63,17 +62,17 @@ func (c *Chooser) arm(at, now time.Time) {
 		c.lock.Lock()
 		defer c.lock.Unlock()
 		if c.wake == t {
-			_ = c.Choose(Event{Kind: EventTime}) // is no command
+			_ = c.Choose(Event{Kind: EventTime}) // not a command, so never refused
 		}
 	})
 	c.wake = t
 }
 
-// Bell asks a searcher to ask everybody, soon and once, however often it is rung
-// meanwhile.
+// Bell asks a searcher to probe all members. Several rings before the searcher
+// receives count as one.
 type Bell chan struct{}
 
-// NewBell makes a Bell. The searcher receives from it.
+// NewBell returns a Bell. The searcher receives from it.
 func NewBell() Bell { return make(Bell, 1) }
 
 // Ring rings the bell. It never blocks.

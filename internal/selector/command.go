@@ -4,7 +4,7 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// command checks a command and takes it in.
+// command checks a command and applies it.
 func (s State) command(e Event) (State, order, *RefusedError) {
 	if e.Kind == EventUnpin {
 		s.pin = ""
@@ -21,7 +21,7 @@ func (s State) command(e Event) (State, order, *RefusedError) {
 	switch e.Kind {
 	case EventSwitch, EventPin:
 		if e.Kind == EventSwitch && !s.allows(m) {
-			return refuse(report.ReasonPinned, "the active is pinned to another endpoint: unpin it first")
+			return refuse(report.ReasonPinned, "another endpoint is pinned: unpin it first")
 		}
 		if !m.eligible() {
 			return refuse(s.lossOf(m.ID), "it is not eligible")
@@ -33,7 +33,7 @@ func (s State) command(e Event) (State, order, *RefusedError) {
 		return s, order{to: m.ID, reason: report.ReasonPinned}, nil
 	case EventDrain:
 		if s.pin == m.Name {
-			return refuse(report.ReasonPinned, "the active is pinned to it: unpin it first")
+			return refuse(report.ReasonPinned, "it is pinned: unpin it first")
 		}
 		if !s.canSpare(m.Name) {
 			return refuse(report.ReasonNoStandby, "no other endpoint could be active")
@@ -48,8 +48,8 @@ func (s State) command(e Event) (State, order, *RefusedError) {
 	}
 }
 
-// named gives the member with a name, the eligible one if there are two; nil if
-// there is none.
+// named returns the member with a name, the eligible one if there are two, or nil
+// if there is none.
 func (s State) named(name string) *member {
 	var found *member
 	for i := range s.members {
@@ -60,8 +60,9 @@ func (s State) named(name string) *member {
 	return found
 }
 
-// canSpare tells whether a member may be drained: if it is the active, another
-// one is eligible; and if not, another one is left that is not drained.
+// canSpare reports whether a member may be drained. If it is the active member,
+// another one must be eligible; if not, another one must be left that is not
+// drained.
 func (s State) canSpare(name string) bool {
 	active := s.find(s.active)
 	isActive := active != nil && active.Name == name

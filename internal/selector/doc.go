@@ -1,48 +1,48 @@
-// Package selector chooses the active one among endpoints of which one at a time
-// is to be used.
+// Package selector chooses the active endpoint among several, of which one at a
+// time is used.
 //
 // # Why
 //
-// Replicas that share a database are active-passive: one serves, the others
-// stand by. A client that follows health verdicts alone would go back and forth
-// whenever one flaps, and between two that both say that they serve. What is
-// needed is a choice that holds: this package is that choice, and nothing else.
-// It knows no clock, no connection and no probe. Times come in with the events,
-// and the time of the next one that matters goes out with the effects. So the
-// policy active_passive and failover.Group choose in the same way, and the choice
-// is tested by itself.
+// Replicas that share a database are active-passive: one serves, the others are
+// standbys. A client that follows health verdicts alone would alternate whenever
+// one replica flaps, and between two that both claim to serve. This package
+// implements a stable choice, and nothing else. It uses no clock, no connection and
+// no probe: events carry their times, and the effects contain the time of the next
+// event. The policy active_passive and failover.Group therefore choose in the same
+// way, and the choice can be tested by itself.
 //
 // # Rules
 //
-//   - The active stays while it is eligible: healthy or suspect, and not drained.
-//   - One that is undecided, as while its connection is made anew, stays for Patience.
-//   - Otherwise the best of the eligible follows: those that nothing speaks
-//     against before the suspect, the steady before those on probation, the one
-//     that was active last before others, then the lowest priority number, then
-//     the order of the list.
-//   - Without an eligible one nobody is active, until one is.
-//   - The first choice of all waits up to Patience for better ones that are
+//   - The active member stays while it is eligible: healthy or suspect, and not
+//     drained.
+//   - An active member that is undecided, as during a reconnect, stays for
+//     Patience.
+//   - Otherwise the best eligible member follows: healthy before suspect, steady
+//     before on probation, the one that was active last before others, then the
+//     lowest priority number, then the order of the list.
+//   - While no member is eligible, no member is active.
+//   - The very first choice waits up to Patience for better members that are
 //     undecided.
-//   - With FailBackAfterHold the active gives way to one with a lower priority
-//     number, or before it in the list, that has been eligible for its hold-down.
-//     That counts from its recovery, or from the last switch if that came later.
-//   - A pin holds the choice to one name, eligible or not.
-//   - Two that both say that they serve change nothing: it is reported.
+//   - With FailBackAfterHold the active member is replaced by one with a lower
+//     priority number, or one before it in the list, that has been eligible for its
+//     hold-down. The hold-down counts from the recovery, or from the last switch if
+//     that came later.
+//   - A pin restricts the choice to one name, eligible or not.
+//   - Two members that both claim to serve change nothing, and are reported.
 //
 // A member that relapses is on probation until it has been eligible for its
-// hold-down again. The hold-down doubles with each relapse that comes before it
-// has been eligible for twice as long, up to 16 times HoldDown.
+// hold-down again. The hold-down doubles, up to 16 times HoldDown, with each
+// relapse of a member that has not been eligible for twice its hold-down before.
 //
 // # The bound
 //
 // Each switch has one cause: a command, a change of the list, a relapse of the
-// active, or a fail-back, of which there are at most 1 + T/HoldDown in a time T.
-// A relapse causes at most one. And where one member stays fit all the time, any
-// number of others that flap faster than the hold-down cause no more than n-1
-// switches in all among n members, since a member on probation is not chosen
-// before a steady one.
+// active member, or a fail-back. There are at most 1 + T/HoldDown fail-backs in a
+// time T. A relapse causes at most one switch. If one of n members stays fit, any
+// number of others that flap faster than the hold-down cause at most n-1 switches
+// in total, since a member on probation is not chosen before a steady one.
 //
 // # Defaults
 //
-// FailBackNever; HoldDown 10 s.
+// The defaults are FailBackNever and a HoldDown of 10 s.
 package selector

@@ -8,70 +8,74 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// FailBack says whether the active gives way to a preferred one.
+// FailBack says whether the active member is replaced once a preferred one is
+// eligible again.
 type FailBack string
 
 // The values of FailBack.
 const (
-	// FailBackNever: the active stays while it is eligible. The default.
+	// FailBackNever keeps the active member while it is eligible. It is the default.
 	FailBackNever FailBack = "never"
-	// FailBackAfterHold: it gives way to a preferred one that has been eligible
-	// for its hold-down.
+	// FailBackAfterHold replaces the active member by a preferred one that has been
+	// eligible for its hold-down.
 	FailBackAfterHold FailBack = "afterHold"
 )
 
 // DefaultHoldDown is the default of Config.HoldDown.
 const DefaultHoldDown = 10 * time.Second
 
-// Patience is how long a member that is undecided is waited for: the active
-// while its connection is made anew, and at the first choice of all one that is
-// better than those that could be chosen.
+// Patience is how long the choice waits for an undecided member: for the active one
+// while it reconnects, and at the very first choice for a member that is better
+// than those that can be chosen.
 const Patience = time.Second
 
-// Config says how to choose. Its zero value means FailBackNever.
+// Config holds the settings of the choice. Its zero value means FailBackNever.
 type Config struct {
 	FailBack FailBack
-	// HoldDown is how long a member must have been eligible for a fail-back to
-	// it, and for being steady after a relapse.
+	// HoldDown is how long a member must have been eligible before a fail-back to
+	// it, and before it counts as steady after a relapse.
 	HoldDown time.Duration
 }
 
-// Member is one of those to choose from.
+// Member is one of the members to choose from.
 type Member struct {
-	// ID tells members apart. It is not 0, and no other member ever has it.
+	// ID identifies the member. It is not 0, and is never reused for another member.
 	ID int
-	// Name is what people and commands call it. A member that takes the place of
-	// another one has its name.
+	// Name is the name in commands and reports. A member that replaces another one
+	// has the same name.
 	Name string
-	// Priority ranks it: the lower the number, the more preferred. Members of the
-	// same priority are preferred in their order.
+	// Priority ranks the member: a lower number is preferred. Members of equal
+	// priority are preferred in the order of the list.
 	Priority int
-	// Leaving: it is no more in the list, and serves until its successors can.
+	// Leaving means that the member is no longer in the list, and serves until its
+	// successors can.
 	Leaving bool
-	// Drained: it is so when it joins; from then on the commands say.
+	// Drained means that the member is drained when it joins. After that, only
+	// commands change it.
 	Drained bool
 }
 
-// Standing is what is known of a member.
+// Standing says whether a member can serve.
 type Standing uint8
 
 // The standings of a member, from worst to best.
 const (
-	// Out: it cannot serve now.
+	// Out means that the member cannot serve now.
 	Out Standing = iota
-	// Undecided: it is on its way, and nothing speaks against it yet.
+	// Undecided means that the member is not ready yet, without evidence against it.
 	Undecided
-	// Suspect: it can serve, and something speaks against it.
+	// Suspect means that the member can serve, but there is evidence against it.
 	Suspect
-	// Fit: it can serve.
+	// Fit means that the member can serve.
 	Fit
 )
 
-// Condition is what is known of a member, and why.
+// Condition is the standing of a member, and the reason for it.
 type Condition struct {
 	Standing Standing
 	Reason   report.Reason
-	// Claims: it says of itself that it serves. Being connected is not enough.
+	// Claims means that the member itself claims to serve. Being connected is not
+	// enough.
 	Claims bool
 }
 
@@ -81,31 +85,30 @@ type Kind uint8
 // The kinds of events. Those from EventSwitch on are commands, which may be
 // refused.
 const (
-	// EventTime: the time of a Wake has come.
+	// EventTime means that a Wake is due.
 	EventTime Kind = iota
-	// EventMembers: the members are these now. Those that stay keep all that is
-	// known of them.
+	// EventMembers replaces the members. Members that stay keep their condition.
 	EventMembers
-	// EventCondition: the condition of the member ID is this now.
+	// EventCondition changes the condition of the member ID.
 	EventCondition
-	// EventConfig: the configuration is this now.
+	// EventConfig changes the configuration.
 	EventConfig
-	// EventSwitch: make the member of this name active.
+	// EventSwitch makes the member with the name active.
 	EventSwitch
-	// EventPin: make it active, and let nobody else be.
+	// EventPin makes it active, and keeps all others from becoming active.
 	EventPin
-	// EventUnpin: end the pin.
+	// EventUnpin removes the pin.
 	EventUnpin
-	// EventDrain: take it out, for maintenance.
+	// EventDrain takes the member out of the choice, for maintenance.
 	EventDrain
-	// EventUndrain: put it back.
+	// EventUndrain ends the drain.
 	EventUndrain
 )
 
 // Event is one input of the state machine.
 type Event struct {
 	Kind Kind
-	At   time.Time // never before that of the event before
+	At   time.Time // never before that of the previous event
 
 	Members   []Member  // of EventMembers
 	ID        int       // of EventCondition
@@ -114,44 +117,45 @@ type Event struct {
 	Name      string    // of a command
 }
 
-// Effects is what a step has changed and what its owner must do.
+// Effects says what a step has changed and what its owner must do.
 type Effects struct {
-	// Changed: another member is active than before, or none, or one again.
+	// Changed says that the active member has changed, including to or from none.
 	Changed bool
-	// Switch says who took over from whom; it is zero unless one did. A member
-	// that becomes active again after nobody was does not take over.
+	// Switch is the switch that happened; it is zero if there was none. It is not a
+	// switch if the member that was active last becomes active again.
 	Switch Switch
-	// Multiple: whether several claim to serve has changed.
+	// Multiple says that it has changed whether several members claim to serve.
 	Multiple bool
-	// Refused is why a command was not carried out; nothing has changed then.
+	// Refused says why a command was refused; nothing has changed then.
 	Refused *RefusedError
-	// Wake is when an EventTime is due; zero for never.
+	// Wake is when an EventTime is due; zero means never.
 	Wake time.Time
 }
 
-// Switch is one change of the active.
+// Switch is one change of the active member.
 type Switch struct {
-	// Number counts the switches; it only grows.
+	// Number counts the switches and only grows.
 	Number uint64
-	// From is the zero Member at the first choice of all.
+	// From is the zero Member at the very first choice.
 	From, To Member
-	// Reason is why From is not the active any more, or why To is.
+	// Reason says why From is no longer active, or why To is.
 	Reason report.Reason
 	At     time.Time
 }
 
-// Report returns the switch in the words of its owner's events.
+// Report returns the switch as its owner's events show it.
 func (s Switch) Report() report.Switch {
 	return report.Switch{Number: s.Number, From: s.From.Name, To: s.To.Name, Reason: s.Reason, At: s.At}
 }
 
-// RefusedError is why a command was refused. Nothing has changed.
+// RefusedError reports why a command was refused. Nothing has changed.
 type RefusedError struct {
-	// Command is "switch", "pin" or "drain"; Name is whom it was about.
+	// Command is "switch", "pin" or "drain". Name is the endpoint that the command
+	// named.
 	Command, Name string
-	// Reason is why: that for which the endpoint is not eligible,
-	// report.ReasonNoStandby or report.ReasonPinned, or
-	// report.ReasonNone if the name is not in the list.
+	// Reason says why: the reason for which the endpoint is not eligible,
+	// report.ReasonNoStandby or report.ReasonPinned, or report.ReasonNone if the
+	// name is not in the list.
 	Reason report.Reason
 
 	why string

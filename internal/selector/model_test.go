@@ -205,7 +205,7 @@ func (m *model) check(e Event, before State, effects Effects) {
 	require.Equal(t, changed, effects.Changed, "every change is told")
 	if found {
 		i := slices.IndexFunc(m.list, func(x Member) bool { return x.ID == is.ID })
-		require.GreaterOrEqual(t, i, 0, "the active is in the list")
+		require.GreaterOrEqual(t, i, 0, "the active member is in the list")
 		waits := is.ID == was.ID && m.standing[is.ID] == Undecided && m.now.Sub(m.gap[is.ID]) < Patience
 		require.True(t, m.eligible(m.list[i]) || waits && !m.drained[is.Name] && (m.pin == "" || m.pin == is.Name))
 	}
@@ -225,11 +225,12 @@ func (m *model) check(e Event, before State, effects Effects) {
 	require.Equal(t, m.number, m.state.Number())
 	require.Equal(t, m.pin, m.state.Pinned())
 	if someone := slices.ContainsFunc(m.list, m.eligible); someone && !m.state.Waiting() {
-		require.True(t, found, "whoever can serve does")
+		require.True(t, found, "a member that can serve does")
 	}
 }
 
-// checkReason sees that nobody had to go for nothing, and nobody came too early.
+// checkReason checks that no member was replaced without a reason, and none became
+// active too early.
 func (m *model) checkReason(e Event, was Member, wasAny bool, sw Switch) {
 	t := m.t
 	switch sw.Reason {
@@ -255,7 +256,7 @@ func (m *model) checkReason(e Event, was Member, wasAny bool, sw Switch) {
 	}
 	if wasAny {
 		i := slices.IndexFunc(m.list, func(x Member) bool { return x.ID == was.ID })
-		require.False(t, i >= 0 && m.eligible(m.list[i]), "the active stays while it is eligible")
+		require.False(t, i >= 0 && m.eligible(m.list[i]), "the active member stays while it is eligible")
 	}
 }
 

@@ -8,13 +8,13 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Next is the state machine: a pure function of the state before and an event.
-// It takes time in proportion to the number of members. What the choice follows
-// stands in the package's documentation; the parts are:
+// Next is the state machine: a pure function of the previous state and an event.
+// Its time is proportional to the number of members. The rules are in the package's
+// documentation. The parts are:
 //
-//	take      what is known changes, or a command is checked
-//	decide    does the active stay, and who follows
-//	failBack  is there a preferred one whose time has come
+//	take      applies a change of members or conditions, or checks a command
+//	decide    decides whether the active member stays, and which one follows
+//	failBack  finds a preferred member whose hold-down is over
 func (s State) Next(e Event) (State, Effects) {
 	next, order, refused := s.take(e)
 	if refused != nil {
@@ -30,13 +30,13 @@ func (s State) Next(e Event) (State, Effects) {
 	}
 }
 
-// order is whom a command makes active; zero if nobody.
+// order is the member that a command makes active; zero if there is none.
 type order struct {
 	to     int
 	reason report.Reason
 }
 
-// take takes in an event, short of who is active.
+// take applies an event, except for the choice of the active member.
 func (s State) take(e Event) (State, order, *RefusedError) {
 	switch e.Kind {
 	case EventMembers:
@@ -66,7 +66,7 @@ func (s State) withMembers(list []Member, at time.Time) State {
 		if old := s.find(x.ID); old != nil {
 			m = *old
 		}
-		x.Drained = false // which is for the commands to say from now on
+		x.Drained = false // only commands change it from now on
 		m.Member = x
 		next = append(next, m)
 		pinned = pinned || x.Name == s.pin && !x.Leaving
@@ -81,7 +81,8 @@ func (s State) withMembers(list []Member, at time.Time) State {
 	return s
 }
 
-// decide finds out who is active now. The switch is zero if nobody took over.
+// decide determines which member is active now. The switch is zero if there was
+// none.
 func (s State) decide(at time.Time, by order) (State, Switch) {
 	if by.to != 0 {
 		return s.choose(by.to, by.reason, at)
@@ -110,7 +111,7 @@ func (s State) decide(at time.Time, by order) (State, Switch) {
 	return s.choose(best.ID, s.lost, at)
 }
 
-// stays tells whether the active remains so.
+// stays reports whether the active member stays active.
 func (s State) stays(m *member, at time.Time) bool {
 	switch {
 	case m.drained || !s.allows(m):
@@ -122,7 +123,7 @@ func (s State) stays(m *member, at time.Time) bool {
 	}
 }
 
-// lossOf is why a member is not the active any more.
+// lossOf returns why a member is no longer active.
 func (s State) lossOf(id int) report.Reason {
 	switch m := s.find(id); {
 	case m == nil:
@@ -153,10 +154,10 @@ func (s State) choose(id int, why report.Reason, at time.Time) (State, Switch) {
 	return s, Switch{Number: s.number, From: from, To: to, Reason: why, At: at}
 }
 
-// allows tells whether the pin lets a member be active.
+// allows reports whether the pin allows a member to be active.
 func (s State) allows(m *member) bool { return s.pin == "" || s.pin == m.Name }
 
-// best gives the member to choose, nil if there is none.
+// best returns the member to choose, nil if there is none.
 func (s State) best(at time.Time) *member {
 	var best *member
 	for i := range s.members {
@@ -168,8 +169,7 @@ func (s State) best(at time.Time) *member {
 	return best
 }
 
-// before tells whether a is to be chosen rather than b, which comes before it in
-// the list.
+// before reports whether a is preferred to b, which comes before it in the list.
 func (s State) before(a, b *member, at time.Time) bool {
 	for _, differs := range [...]struct{ a, b bool }{
 		{a.Leaving, b.Leaving},
@@ -184,8 +184,8 @@ func (s State) before(a, b *member, at time.Time) bool {
 	return a.Priority < b.Priority
 }
 
-// awaitsBetter tells whether the first choice waits for a member that is
-// preferred to best and undecided.
+// awaitsBetter reports whether the first choice waits for an undecided member that
+// is preferred to best.
 func (s State) awaitsBetter(best *member, at time.Time) bool {
 	if s.last.ID != 0 || !s.first.IsZero() && !at.Before(s.first.Add(Patience)) {
 		return false
@@ -198,7 +198,7 @@ func (s State) awaitsBetter(best *member, at time.Time) bool {
 	return false
 }
 
-// preferred gives the members of the list that are preferred to m, by priority
+// preferred returns the members of the list that are preferred to m, by priority
 // and then by their order.
 func (s State) preferred(m *member) iter.Seq[*member] {
 	return func(yield func(*member) bool) {
@@ -217,7 +217,7 @@ func (s State) preferred(m *member) iter.Seq[*member] {
 	}
 }
 
-// failBack gives the member to which the active gives way, nil if there is none.
+// failBack returns the member that replaces the active one, nil if there is none.
 func (s State) failBack(at time.Time) *member {
 	var best *member
 	for _, c := range s.candidates() {
@@ -254,7 +254,7 @@ func (s State) candidates() []candidate {
 	return list
 }
 
-// wake gives the next time at which something happens by itself.
+// wake returns the next time at which the state changes without an event.
 func (s State) wake(at time.Time) time.Time {
 	var wake time.Time
 	consider := func(t time.Time) {
@@ -275,8 +275,8 @@ func (s State) wake(at time.Time) time.Time {
 	return wake
 }
 
-// several tells whether more than one member claims to serve. It begins when two
-// do without doubt, and ends when all but one have ceased to.
+// several reports whether more than one member claims to serve. It becomes true
+// when two members that are fit do, and false when at most one still does.
 func (s State) several() bool {
 	claims, certain := 0, 0
 	for i := range s.members {

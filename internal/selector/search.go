@@ -8,11 +8,11 @@ const (
 	searchJitter  = 0.2
 )
 
-// SearchPause is how long a search for somebody to be active waits after its nth
-// round, counted from 0, in which everyone was asked: first the pause between
-// the probes of a suspect, then twice as long each time, up to a second. u is a
-// random number from 0 up to 1; it makes the pause up to a fifth shorter, so that
-// the clients of one service do not fall into step.
+// SearchPause returns how long a search for an active member pauses after its nth
+// round of probing all members, counted from 0. The first pause is first, the
+// interval between the probes of a suspect member; each further one is twice as
+// long, up to a second. u is a random number from 0 up to 1. It shortens the pause
+// by up to a fifth, so that the clients of one service do not probe in step.
 func SearchPause(n int, first time.Duration, u float64) time.Duration {
 	pause, most := first, max(first, slowestSearch)
 	for range n {

@@ -32,9 +32,9 @@ func TestTheFirstChoiceWaitsForThePreferredButNotForLong(t *testing.T) {
 	assert.True(t, s.state.Waiting())
 	s.after(Patience - 1).wantActive("").after(1).wantActive("b")
 	assert.False(t, s.state.Waiting())
-	tell(t, Config{}, "a", "b").up("a").wantActive("a", "nobody is better")
+	tell(t, Config{}, "a", "b").up("a").wantActive("a", "no member is better")
 	tell(t, Config{}, "a", "b").up("b").after(Patience/2).out("b").up("b").after(Patience/2).wantActive("").
-		after(Patience/2).wantActive("b", "the wait counts from when somebody could be chosen")
+		after(Patience/2).wantActive("b", "the wait counts from when a member could be chosen")
 	tell(t, Config{}, "a", "b").up("b").command(EventDrain, "a").wantActive("b", "the drained are not waited for")
 	tell(t, Config{}, "a", "b").up("b").command(EventSwitch, "b").wantActive("b").wantSwitches(">b by_hand")
 }
@@ -50,7 +50,7 @@ func TestWithoutAnEligibleOneNobodyIsActive(t *testing.T) {
 	assert.False(t, s.state.Waiting())
 	s.after(time.Minute).up("a").wantActive("a").wantSwitches(">a first_choice")
 	assert.True(t, s.effects.Changed)
-	assert.Zero(t, s.effects.Switch, "nobody took over")
+	assert.Zero(t, s.effects.Switch, "no member took over")
 	assert.Equal(t, report.ReasonNone, s.state.Lost())
 	s.out("a").after(time.Minute).up("b").wantActive("b").wantSwitches(">a first_choice", "a>b not_serving")
 }
@@ -115,7 +115,7 @@ func TestAConnectionMadeAnewIsNoRelapse(t *testing.T) {
 
 func TestAMemberOnProbationIsChosenLast(t *testing.T) {
 	tell(t, Config{}, "a", "b", "c").up("a", "b", "c").out("a").up("a").wantActive("b").
-		after(5*time.Second).out("b").wantActive("c").out("c").wantActive("a", "it is better than nobody")
+		after(5*time.Second).out("b").wantActive("c").out("c").wantActive("a", "it is better than none")
 	tell(t, Config{}, "a", "b", "c").up("a", "b", "c").out("a").up("a").after(10 * time.Second).out("b").wantActive("a")
 }
 
@@ -144,8 +144,8 @@ func TestAPinHoldsEligibleOrNot(t *testing.T) {
 	s := tell(t, Config{FailBack: FailBackAfterHold}, "a", "b").up("a", "b")
 	s.command(EventPin, "b").wantActive("b").after(time.Hour).wantActive("b", "no fail-back")
 	assert.Equal(t, "b", s.state.Pinned())
-	s.command(EventSwitch, "a").wantRefused(`switch "a" refused: the active is pinned to another endpoint: unpin it first (pinned)`, report.ReasonPinned)
-	s.command(EventDrain, "b").wantRefused(`drain "b" refused: the active is pinned to it: unpin it first (pinned)`, report.ReasonPinned)
+	s.command(EventSwitch, "a").wantRefused(`switch "a" refused: another endpoint is pinned: unpin it first (pinned)`, report.ReasonPinned)
+	s.command(EventDrain, "b").wantRefused(`drain "b" refused: it is pinned: unpin it first (pinned)`, report.ReasonPinned)
 	s.out("b").wantActive("").after(time.Hour).wantActive("")
 	s.up("b").wantActive("b").out("b")
 	s.command(EventUnpin, "").wantActive("a")
@@ -166,7 +166,7 @@ func TestDrainMovesTheActiveAndIsRefusedIfThatLeavesNone(t *testing.T) {
 	s.command(EventUndrain, "a").wantActive("b").out("a")
 	s.command(EventDrain, "b").wantRefused(`drain "b" refused: no other endpoint could be active (no_standby)`, report.ReasonNoStandby)
 	s.out("b").command(EventDrain, "b").wantActive("")
-	assert.Nil(t, s.effects.Refused, "nobody is active, so that it leaves as many as before")
+	assert.Nil(t, s.effects.Refused, "no member is active, so it leaves as many as before")
 	s.command(EventDrain, "a").wantRefused(`drain "a" refused: no other endpoint could be active (no_standby)`, report.ReasonNoStandby)
 	s.command(EventUndrain, "x").wantRefused(`undrain "x" refused: no such endpoint in the list`, report.ReasonNone)
 	s.wantSwitches(">a first_choice", "a>b drained")

@@ -7,55 +7,57 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// State is the whole state of the choice: a value, made by New and changed by
-// Next only.
+// State is the complete state of the choice. It is a value that New returns and
+// only Next changes.
 type State struct {
 	cfg     Config
 	members []member // never changed in place
-	active  int      // 0 while nobody is
-	last    Member   // who was active last; zero before the first choice
+	active  int      // 0 while no member is active
+	last    Member   // the member that was active last; zero before the first choice
 	lost    report.Reason
-	// since is when active became what it is, switched when the last switch was.
+	// since is when active last changed, and switched is the time of the last
+	// switch.
 	since, switched time.Time
 	number          uint64
 	pin             string
 	multiple        bool
-	// first is when, before the first choice, somebody could be chosen; zero if
-	// nobody can.
+	// first is when, before the first choice, a member could first be chosen; zero
+	// if none can.
 	first time.Time
 }
 
-// member is one member and what is known of it.
+// member is one member and its state.
 type member struct {
 	Member
 
 	condition Condition
 	drained   bool
-	// since is when it became eligible: the time of its recovery. turned is when
-	// it became undecided.
+	// since is when the member became eligible: the time of its recovery. turned is
+	// when it became undecided.
 	since, turned time.Time
-	// served: it has been eligible, and has not relapsed since.
+	// served says that the member has been eligible and has not relapsed since.
 	served bool
-	// relapses counts those in close succession.
+	// relapses counts relapses in close succession.
 	relapses int
 }
 
-// maxRelapses is where the hold-down stops growing: at 16 times what it was.
+// maxRelapses is where the hold-down stops growing: at 16 times its base.
 const maxRelapses = 5
 
 func (m *member) eligible() bool { return m.condition.Standing >= Suspect && !m.drained }
 
-// hold is the member's hold-down.
+// hold returns the member's hold-down.
 func (m *member) hold(base time.Duration) time.Duration {
 	return base << (min(max(m.relapses, 1), maxRelapses) - 1)
 }
 
-// onProbation tells whether the member has relapsed and not made up for it yet.
+// onProbation reports whether the member has relapsed and has not been eligible for
+// its hold-down since.
 func (m *member) onProbation(at time.Time, base time.Duration) bool {
 	return m.relapses > 0 && at.Before(m.since.Add(m.hold(base)))
 }
 
-// become takes in a condition. One that is undecided for less than Patience, as
+// become applies a condition. A member that is undecided for less than Patience, as
 // when a server ages its connections, has not relapsed.
 func (m *member) become(c Condition, at time.Time, base time.Duration) {
 	was := m.condition.Standing
@@ -77,8 +79,8 @@ func (m *member) become(c Condition, at time.Time, base time.Duration) {
 	}
 }
 
-// relapse counts a relapse, which began when the member turned. Those of one
-// that is drained are what it was drained for.
+// relapse counts a relapse, which began when the member turned. Relapses of a
+// drained member do not count, since it was drained for maintenance.
 func (m *member) relapse(base time.Duration) {
 	m.served = false
 	if m.drained {
@@ -90,7 +92,7 @@ func (m *member) relapse(base time.Duration) {
 	m.relapses = min(m.relapses+1, maxRelapses)
 }
 
-// New gives the state before the first event: no members.
+// New returns the state before the first event, without members.
 func New(cfg Config) State { return State{cfg: withDefaults(cfg)} }
 
 func withDefaults(cfg Config) Config {
@@ -100,8 +102,8 @@ func withDefaults(cfg Config) Config {
 	return cfg
 }
 
-// Active gives the active member; false if nobody is active. It is eligible, or
-// undecided for no longer than Patience.
+// Active returns the active member, or false if no member is active. The active
+// member is eligible, or has been undecided for at most Patience.
 func (s State) Active() (Member, bool) {
 	if m := s.find(s.active); m != nil {
 		return m.Member, true
@@ -109,38 +111,39 @@ func (s State) Active() (Member, bool) {
 	return Member{}, false
 }
 
-// Last gives who was active last, who may be active still; the zero Member
-// before the first choice.
+// Last returns the member that was active last, which may still be active, or the
+// zero Member before the first choice.
 func (s State) Last() Member { return s.last }
 
-// Since is when the present active became so, or when nobody was any more.
+// Since returns when the present active member became active, or since when no
+// member is active.
 func (s State) Since() time.Time { return s.since }
 
-// Lost is why nobody is active; report.ReasonNone if somebody is, or nobody
-// ever was.
+// Lost returns why no member is active. It is report.ReasonNone if one is active,
+// or if none ever was.
 func (s State) Lost() report.Reason { return s.lost }
 
-// Number counts the switches so far.
+// Number returns the number of switches so far.
 func (s State) Number() uint64 { return s.number }
 
-// Pinned is the name that the choice is pinned to; "" for none.
+// Pinned returns the name that the choice is pinned to, or "".
 func (s State) Pinned() string { return s.pin }
 
-// Drained tells whether the member with this ID is drained.
+// Drained reports whether the member with this ID is drained.
 func (s State) Drained(id int) bool {
 	m := s.find(id)
 	return m != nil && m.drained
 }
 
-// Waiting tells whether an undecided member is being waited for, although another
-// could be chosen or because it is the active.
+// Waiting reports whether the choice waits for an undecided member, either because
+// it is the active one or although another one could be chosen.
 func (s State) Waiting() bool {
 	m := s.find(s.active)
 	return m != nil && !m.eligible() || m == nil && !s.first.IsZero()
 }
 
-// Multiple gives the names of those who claim to serve, if there are several and
-// that has been reported; nil otherwise.
+// Multiple returns the names of the members that claim to serve, if there are
+// several and that has been reported, or nil.
 func (s State) Multiple() []string {
 	if !s.multiple {
 		return nil
@@ -154,7 +157,7 @@ func (s State) Multiple() []string {
 	return names
 }
 
-// Status returns who is active, and why, without the counts of reasons.
+// Status returns which member is active, and why, without the counts of reasons.
 func (s State) Status() report.FailoverStatus {
 	active, _ := s.Active()
 	return report.FailoverStatus{
@@ -163,8 +166,8 @@ func (s State) Status() report.FailoverStatus {
 	}
 }
 
-// find gives the member with an ID, nil if there is none. What it points to is
-// for reading.
+// find returns the member with an ID, nil if there is none. It must not be
+// modified.
 func (s State) find(id int) *member {
 	if id == 0 {
 		return nil
@@ -177,8 +180,8 @@ func (s State) find(id int) *member {
 	return nil
 }
 
-// changing gives the state with a copy of its members, for those with a name to
-// be changed by change.
+// changing returns the state with a copy of its members, in which change was
+// applied to those with the name.
 func (s State) changing(name string, change func(*member)) State {
 	s.members = slices.Clone(s.members)
 	for i := range s.members {

@@ -21,33 +21,33 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// NoneEligible says what calls get while no endpoint is eligible.
+// NoneEligible says what happens to calls while no endpoint is eligible.
 type NoneEligible string
 
 // The policies for having no eligible endpoint.
 const (
-	// FailFast: calls fail at once with an error that lists each endpoint's
-	// reason, unless they wait for ready. The default.
+	// FailFast makes calls fail at once with an error that lists each endpoint's
+	// reason, unless they wait for ready. It is the default.
 	FailFast NoneEligible = "failFast"
-	// Wait: calls wait, up to their deadlines.
+	// Wait makes calls wait, up to their deadlines.
 	Wait NoneEligible = "wait"
-	// FailOpen: calls go in turn to the endpoints that are connected, whatever
-	// their health; with none of those, as FailFast.
+	// FailOpen sends calls in turn to the endpoints that are connected, whatever
+	// their health. If none is connected, it acts as FailFast.
 	FailOpen NoneEligible = "failOpen"
 )
 
-// Ejection says when an endpoint whose calls fail is taken out although its
-// probes pass.
+// Ejection says when an endpoint is taken out of rotation because its calls fail
+// although its probes pass.
 type Ejection struct {
 	// ConsecutiveFailures is how many calls in a row must fail.
 	ConsecutiveFailures int
-	// BaseTime is how long the first ejection lasts; each one that follows
-	// closely lasts longer, up to MaxTime.
+	// BaseTime is how long the first ejection lasts. Each one that follows closely
+	// lasts longer, up to MaxTime.
 	BaseTime, MaxTime time.Duration
 }
 
-// Config is the configuration of the policies, as in the service config. Make
-// it with DefaultConfig or ParseConfig; Validate completes and checks it.
+// Config is the configuration of the policies, as in the service config. Make it
+// with DefaultConfig or ParseConfig. Validate completes and checks it.
 type Config struct {
 	serviceconfig.LoadBalancingConfig
 
@@ -57,12 +57,13 @@ type Config struct {
 	// DeadAfter is how long a connection may show no sign of life before it is
 	// closed.
 	DeadAfter time.Duration
-	// Zone is where the client stands. If it is set, calls go to the endpoints of
-	// this zone alone, as long as at least the share SpillBelow of them is
-	// eligible, and to all that are eligible else.
+	// Zone is the client's zone. If it is set, calls go only to the endpoints of
+	// this zone, as long as at least the share SpillBelow of them is eligible, and
+	// otherwise to all eligible endpoints.
 	Zone       string
 	SpillBelow float64
-	// Failover is what active_passive has besides; nil for other policies.
+	// Failover holds the additional settings of active_passive; it is nil for other
+	// policies.
 	Failover *Failover
 }
 
@@ -75,8 +76,8 @@ const (
 )
 
 // Validate returns the configuration with defaults in place of zero values, or all
-// that is wrong with it: each fault is a *configerr.Error that names the key, the
-// value and what would be right.
+// its faults. Each fault is a *configerr.Error that names the key, the value and
+// what would be valid.
 func (c Config) Validate() (Config, error) {
 	var faults fault.List
 	health, err := c.HealthCheck.WithDefaults()
@@ -101,7 +102,7 @@ func (c Config) Validate() (Config, error) {
 	faults.Check(isZone(c.Zone), "zone", fault.Quote(c.Zone),
 		fmt.Sprintf("printable text of at most %d bytes with no space at its ends", resolver.MaxZone))
 	c.SpillBelow = cmp.Or(c.SpillBelow, defaultSpillBelow)
-	faults.Check(c.SpillBelow > 0 && c.SpillBelow <= 1, "spillBelow", fmt.Sprint(c.SpillBelow), strictjson.WantShare) // nor not-a-number
+	faults.Check(c.SpillBelow > 0 && c.SpillBelow <= 1, "spillBelow", fmt.Sprint(c.SpillBelow), strictjson.WantShare) // also excludes NaN
 	if c.Failover != nil {
 		f := *c.Failover
 		c.Failover = &f
@@ -115,7 +116,7 @@ func (c Config) Validate() (Config, error) {
 	return c, faults.Err()
 }
 
-// oneOf adds a fault unless the value is one of those.
+// oneOf adds a fault unless value is one of the allowed ones.
 func oneOf[T ~string](faults *fault.List, field string, value T, values ...T) {
 	faults.Check(slices.Contains(values, value), field, fault.Quote(value), strictjson.OneOf(values...))
 }
@@ -131,15 +132,16 @@ func positive(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// DefaultConfig gives the defaults, which are valid.
+// DefaultConfig returns the defaults, which are valid.
 func DefaultConfig() Config {
 	c, _ := Config{}.Validate()
 	return c
 }
 
-// ParseConfig reads the JSON of the policies that have no active endpoint. It is stricter than grpc's habit:
-// a key that is unknown or given twice, a null, and a bad value are errors that
-// name it, because a misspelt key must not switch health checking off.
+// ParseConfig reads the JSON of the policies that have no active endpoint. It is
+// stricter than grpc's own policies: a key that is unknown or given twice, a null,
+// and an invalid value are errors that name it, because a misspelt key must not
+// switch health checking off.
 func ParseConfig(data []byte) (*Config, error) { return parse(data, Config{}) }
 
 func parse(data []byte, c Config) (*Config, error) {
@@ -172,7 +174,7 @@ func parse(data []byte, c Config) (*Config, error) {
 	return &checked, nil
 }
 
-// MarshalJSON gives the JSON that ParseConfig or ParseActivePassive reads, with
+// MarshalJSON returns the JSON that ParseConfig or ParseActivePassive reads, with
 // every key.
 func (c Config) MarshalJSON() ([]byte, error) {
 	type ejection struct {
@@ -201,7 +203,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// zonesJSON is what only a policy has that picks more than one endpoint.
+// zonesJSON holds the keys of policies that pick more than one endpoint.
 type zonesJSON struct {
 	Zone       string  `json:"zone"`
 	SpillBelow float64 `json:"spillBelow"`

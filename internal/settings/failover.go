@@ -9,19 +9,19 @@ import (
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
-// Failover is the part of a Config that only active_passive has. Its zero value
+// Failover holds the part of a Config that only active_passive has. Its zero value
 // means the defaults.
 type Failover struct {
 	FailBack selector.FailBack
 	HoldDown time.Duration
-	// Drain is how long streams may go on on an endpoint that is not the active
-	// any more.
+	// Drain is how long streams may continue on an endpoint that is no longer the
+	// active one.
 	Drain time.Duration
 }
 
 const defaultDrain = 5 * time.Second
 
-// DefaultActivePassive gives the defaults of active_passive, which are valid.
+// DefaultActivePassive returns the defaults of active_passive, which are valid.
 func DefaultActivePassive() Config {
 	c, _ := Config{Failover: new(Failover)}.Validate()
 	return c
@@ -32,7 +32,7 @@ func ParseActivePassive(data []byte) (*Config, error) {
 	return parse(data, Config{Failover: new(Failover)})
 }
 
-// keys are the readers of the keys of JSON.
+// keys returns the decoders of the JSON keys.
 func (f *Failover) keys() map[string]func(json.RawMessage) error {
 	return map[string]func(json.RawMessage) error{
 		"failBack": strictjson.Enum(&f.FailBack, selector.FailBackNever, selector.FailBackAfterHold),
@@ -41,14 +41,14 @@ func (f *Failover) keys() map[string]func(json.RawMessage) error {
 	}
 }
 
-// IsFailoverKey reports whether a key of the JSON of active_passive is one of a
+// IsFailoverKey reports whether a key of the JSON of active_passive belongs to
 // Failover.
 func IsFailoverKey(key string) bool {
 	_, ok := new(Failover).keys()[key]
 	return ok
 }
 
-// failoverJSON is a Failover in JSON.
+// failoverJSON is the JSON form of Failover.
 type failoverJSON struct {
 	FailBack selector.FailBack `json:"failBack"`
 	HoldDown string            `json:"holdDown"`
@@ -66,7 +66,7 @@ func (f *Failover) json() *failoverJSON {
 	}
 }
 
-// Selector returns what the choice of the active endpoint follows.
+// Selector returns the settings of the choice of the active endpoint.
 func (f *Failover) Selector() selector.Config {
 	return selector.Config{FailBack: f.FailBack, HoldDown: f.HoldDown}
 }

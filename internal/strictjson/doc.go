@@ -1,12 +1,11 @@
 // Package strictjson decodes the small JSON objects that configure cantonlb.
 //
-// Why: encoding/json takes an unknown key, a key given twice and a null without
-// a word. In the settings of health checking a misspelt key that is silently
-// ignored means that health checking is silently not what it should be. Here
-// each of these is a configerr.Error, which names the key by its whole path, the
-// value, and what would be right; and all are reported, up to the bound of package
-// fault.
+// Why: encoding/json silently accepts an unknown key, a key given twice and a null.
+// If a misspelt key in the settings of health checking is ignored, health checking
+// silently differs from what was intended. Here each of these is a configerr.Error
+// that names the key by its full path, the value, and what would be valid. All are
+// reported, up to the bound of package fault.
 //
-// Defaults: none; a key that is absent leaves its variable as it was. Keys are
-// compared exactly, upper and lower case matter.
+// Defaults: none; an absent key leaves its variable unchanged. Keys are
+// case-sensitive.
 package strictjson

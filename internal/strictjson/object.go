@@ -12,17 +12,16 @@ import (
 	"github.com/cantonlb/cantonlb/internal/fault"
 )
 
-// WantObject is what Object wants.
+// WantObject is the Want of Object's errors.
 const WantObject = "a JSON object"
 
-// Object decodes a JSON object, giving the value of each key to the function
-// that fields holds for it, in the order of the document. The helpers of this
-// package make such functions; for an object inside an object, the function
-// calls Object again.
+// Object decodes a JSON object. It calls the function in fields for each key with
+// the key's value, in the order of the document. The helpers of this package return
+// such functions. For a nested object, the function calls Object again.
 //
 // An unknown key, a key given twice, a null, and every error of a function are
-// errors: each is an *configerr.Error whose Field begins with the key, and several are
-// joined. The first MaxErrors bad keys are reported. Where Object gives an
+// errors. Each is a *configerr.Error whose Field begins with the key, and several
+// are joined. The first MaxErrors bad keys are reported. If Object returns an
 // error, some of the functions may have been called.
 func Object(data []byte, fields map[string]func(json.RawMessage) error) error {
 	if err := json.Unmarshal(data, new(json.RawMessage)); err != nil {
@@ -44,9 +43,9 @@ func Object(data []byte, fields map[string]func(json.RawMessage) error) error {
 	return faults.Err()
 }
 
-// Array decodes a JSON array of at most limit elements, giving each with its index
-// to element. A null, and every error of element, is an error whose Field begins
-// with the index in brackets; all are joined.
+// Array decodes a JSON array of at most limit elements, and calls element for each
+// with its index. A null, and every error of element, is an error whose Field
+// begins with the index in brackets; all are joined.
 func Array(limit int, element func(i int, value json.RawMessage) error) func(json.RawMessage) error {
 	want := fmt.Sprintf("an array of at most %d elements", limit)
 	return func(value json.RawMessage) error {
@@ -70,7 +69,7 @@ func field(key string, value json.RawMessage, fields map[string]func(json.RawMes
 	decode, known := fields[key]
 	switch {
 	case !known:
-		// The value is not shown: what stands under a wrong key may be a secret.
+		// The value is not shown, since the value of a wrong key may be a secret.
 		return &configerr.Error{Want: "a known key: " + strings.Join(slices.Sorted(maps.Keys(fields)), ", ")}
 	case seen[key]:
 		return &configerr.Error{Value: echoJSON(value), Want: "each key only once"}
@@ -82,8 +81,8 @@ func field(key string, value json.RawMessage, fields map[string]func(json.RawMes
 	return decode(value)
 }
 
-// echoJSON shows a value: objects and arrays by their brackets only, since they
-// are long and may hold secrets.
+// echoJSON returns a value as errors show it. Objects and arrays are shown by their
+// brackets only, since they are long and may hold secrets.
 func echoJSON(value []byte) string {
 	value = bytes.TrimSpace(value)
 	switch {

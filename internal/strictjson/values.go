@@ -12,12 +12,12 @@ import (
 	"github.com/cantonlb/cantonlb/configerr"
 )
 
-// WantDuration is what Duration wants, for messages about the same setting that
-// come from elsewhere.
+// WantDuration is the Want of Duration's errors, for other messages about the same
+// setting.
 const WantDuration = `a duration above zero, such as "1s"`
 
-// decode puts value into dst if it has the right type and ok, unless nil, takes
-// it.
+// decode decodes value into dst if it has the right type and ok, unless nil,
+// accepts it.
 func decode[T any](value json.RawMessage, dst *T, want string, ok func(T) bool) error {
 	var v T
 	if err := json.Unmarshal(value, &v); err != nil || (ok != nil && !ok(v)) {
@@ -37,7 +37,7 @@ func String(dst *string, limit int) func(json.RawMessage) error {
 	want := fmt.Sprintf("a string of at most %d bytes of valid Unicode", limit)
 	return func(value json.RawMessage) error {
 		return decode(value, dst, want, func(s string) bool {
-			// encoding/json puts the replacement character for what is not valid.
+			// encoding/json replaces invalid bytes by the replacement character.
 			return len(s) <= limit && !strings.ContainsRune(s, utf8.RuneError)
 		})
 	}
@@ -67,8 +67,8 @@ func Number(dst *float64, low, high float64) func(json.RawMessage) error {
 	}
 }
 
-// WantShare is what Share wants, for messages about the same setting that come
-// from elsewhere.
+// WantShare is the Want of Share's errors, for other messages about the same
+// setting.
 const WantShare = "a number above 0 and at most 1"
 
 // Share decodes a number above 0 and at most 1.
@@ -78,8 +78,8 @@ func Share(dst *float64) func(json.RawMessage) error {
 	}
 }
 
-// Enum decodes one of the given strings. Another string is an error, and set all
-// the same, so that what depends on it is not judged by its default.
+// Enum decodes one of the given strings. Another string is an error, but dst is set
+// to it, so that dependent settings are not compared with the default.
 func Enum[T ~string](dst *T, values ...T) func(json.RawMessage) error {
 	return func(value json.RawMessage) error {
 		err := decode(value, dst, OneOf(values...), nil)
@@ -90,8 +90,8 @@ func Enum[T ~string](dst *T, values ...T) func(json.RawMessage) error {
 	}
 }
 
-// OneOf says what Enum wants, for messages about the same setting that come
-// from elsewhere.
+// OneOf returns the Want of Enum's errors, for other messages about the same
+// setting.
 func OneOf[T ~string](values ...T) string {
 	quoted := make([]string, len(values))
 	for i, v := range values {
@@ -100,8 +100,8 @@ func OneOf[T ~string](values ...T) string {
 	return strings.Join(quoted, " or ")
 }
 
-// Duration decodes a string that time.ParseDuration takes, such as "0.5s", of a
-// duration above zero and at most limit.
+// Duration decodes a string that time.ParseDuration accepts, such as "0.5s". The
+// duration must be above zero and at most limit.
 func Duration(dst *time.Duration, limit time.Duration) func(json.RawMessage) error {
 	return func(value json.RawMessage) error {
 		var text string
@@ -120,8 +120,8 @@ func Duration(dst *time.Duration, limit time.Duration) func(json.RawMessage) err
 	}
 }
 
-// FormatDuration gives a duration in seconds, exactly, such as "0.5s", as
-// Duration takes it. d must not be negative.
+// FormatDuration returns a duration in seconds, exactly, such as "0.5s", in the
+// form that Duration accepts. d must not be negative.
 func FormatDuration(d time.Duration) string {
 	s := fmt.Sprintf("%d.%09d", d/time.Second, d%time.Second)
 	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".") + "s"

@@ -13,7 +13,7 @@ import (
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
-// Patience is how long a test waits for what must happen.
+// Patience is how long a test waits for an event that must happen.
 const Patience = 20 * time.Second
 
 // Context returns a context that ends after Patience, or with the test.
@@ -30,8 +30,8 @@ func Within(t testing.TB, d time.Duration) context.Context {
 	return ctx
 }
 
-// Receive returns the next value of a channel, or zero once that is closed. If
-// neither comes within Patience, the test fails.
+// Receive returns the next value of a channel, or the zero value once the channel
+// is closed. If neither comes within Patience, the test fails.
 func Receive[T any](t testing.TB, from <-chan T) T {
 	t.Helper()
 	var value T
@@ -45,7 +45,7 @@ func Receive[T any](t testing.TB, from <-chan T) T {
 
 // Spread makes n calls to servers of lbtest, which must succeed, and returns how
 // many each server answered. On a cantonlb.Client it waits first, so that the calls
-// find all that the status has shown.
+// see everything that the status has shown.
 func Spread(t testing.TB, conn grpc.ClientConnInterface, n int) map[string]int {
 	t.Helper()
 	if client, ok := conn.(interface {

@@ -8,8 +8,8 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// AuthInfo is what is known of a connection that was made for an endpoint: whose
-// it is, and what its handshake gave.
+// AuthInfo describes a connection that was made for an endpoint: the endpoint, and
+// the result of the handshake.
 type AuthInfo struct {
 	inner    credentials.AuthInfo
 	endpoint resolver.Endpoint
@@ -20,13 +20,13 @@ var (
 	_ credentials.AuthorityValidator = (*AuthInfo)(nil)
 )
 
-// Endpoint gives the name of the endpoint.
+// Endpoint returns the name of the endpoint.
 func (a *AuthInfo) Endpoint() string { return a.endpoint.Name }
 
-// Unwrap gives what the handshake gave, such as a credentials.TLSInfo.
+// Unwrap returns the AuthInfo of the handshake, such as a credentials.TLSInfo.
 func (a *AuthInfo) Unwrap() credentials.AuthInfo { return a.inner }
 
-// AuthType is that of the handshake.
+// AuthType returns the AuthType of the handshake.
 func (a *AuthInfo) AuthType() string {
 	if a.inner == nil {
 		return ""
@@ -34,8 +34,9 @@ func (a *AuthInfo) AuthType() string {
 	return a.inner.AuthType()
 }
 
-// GetCommonAuthInfo gives the level of security. It is unknown
-// (credentials.InvalidSecurityLevel) if the handshake's own does not say.
+// GetCommonAuthInfo returns the security level. It is unknown
+// (credentials.InvalidSecurityLevel) if the handshake's AuthInfo does not report
+// one.
 func (a *AuthInfo) GetCommonAuthInfo() credentials.CommonAuthInfo {
 	if c, ok := a.inner.(interface {
 		GetCommonAuthInfo() credentials.CommonAuthInfo
@@ -45,7 +46,7 @@ func (a *AuthInfo) GetCommonAuthInfo() credentials.CommonAuthInfo {
 	return credentials.CommonAuthInfo{}
 }
 
-// ValidateAuthority leaves it to the handshake's own whether a call may carry
+// ValidateAuthority lets the handshake's AuthInfo decide whether a call may carry
 // another :authority.
 func (a *AuthInfo) ValidateAuthority(authority string) error {
 	if v, ok := a.inner.(credentials.AuthorityValidator); ok {

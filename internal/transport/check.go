@@ -9,15 +9,15 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// CheckEndpoint returns what keeps the endpoint, or its health target, from being
-// secured as it asks, the content of its files included. It implements
+// CheckEndpoint returns an error if the endpoint, or its health target, cannot be
+// secured as configured, the content of its files included. It implements
 // resolver.EndpointCredentials.
 func (c *Credentials) CheckEndpoint(e resolver.Endpoint) error {
 	var faults fault.List
 	faults.Add(c.checkSecurity(e))
 	c.checkFiles(&faults, "", e)
 	if target, elsewhere := e.HealthEndpoint(); elsewhere {
-		target.TokenFile = "" // it is the endpoint's
+		target.TokenFile = "" // it belongs to the endpoint
 		c.checkFiles(&faults, "health", target)
 	}
 	return faults.Err()
@@ -42,7 +42,7 @@ func (c *Credentials) checkSecurity(e resolver.Endpoint) error {
 	}
 }
 
-// checkFiles reads the endpoint's files, and remembers what is in them.
+// checkFiles reads the endpoint's files and keeps their content.
 func (c *Credentials) checkFiles(faults *fault.List, field string, e resolver.Endpoint) {
 	f := &c.shared.files
 	check := func(part, path string, read func() error) {
@@ -69,8 +69,8 @@ var wantOf = map[string]string{
 	"tokenFile":      "a file with the token alone, in printable ASCII",
 }
 
-// Problem tells which files of an endpoint have changed to something that cannot
-// be used, so that what they held before is still in force; nil if none has.
+// Problem reports which files of an endpoint have changed to unusable content, so
+// that their previous content is still used. It returns nil if none has.
 func (c *Credentials) Problem(e resolver.Endpoint) error {
 	f := &c.shared.files
 	errs := []error{f.problem(e)}

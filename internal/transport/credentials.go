@@ -14,27 +14,27 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// Credentials are transport credentials that make each connection as the endpoint
-// in the attributes of its address asks: in plaintext, with TLS settings of its
-// own, or by the channel's credentials. Make them with New. They are safe for
-// concurrent use.
+// Credentials are transport credentials that secure each connection as configured
+// by the endpoint in the attributes of its address: in plaintext, with TLS settings
+// of its own, or by the channel's credentials. Make them with New. They are safe
+// for concurrent use.
 type Credentials struct {
-	channel credentials.TransportCredentials // nil: each endpoint has to ask for something
+	channel credentials.TransportCredentials // nil: each endpoint must specify its security
 	shared  *shared
-	bound   *resolver.Endpoint // not nil: every connection is made as it asks
+	bound   *resolver.Endpoint // not nil: every connection is secured for this endpoint
 }
 
-// shared is what clones have in common.
+// shared is the state that clones share.
 type shared struct {
 	files  files
-	sawTLS atomic.Bool // an endpoint that asks for TLS by itself has been seen
+	sawTLS atomic.Bool // an endpoint that specifies TLS itself has been seen
 }
 
 var _ resolver.EndpointCredentials = (*Credentials)(nil)
 
-// New makes Credentials. channel is what endpoints get that ask for nothing, or
-// for TLS without settings; nil is none. If channel is a *Credentials, it is given
-// back as it is.
+// New returns Credentials. channel is used for endpoints that specify nothing, or
+// TLS without settings; nil means none. If channel is a *Credentials, it is
+// returned unchanged.
 func New(channel credentials.TransportCredentials) *Credentials {
 	if already, ok := channel.(*Credentials); ok {
 		return already
@@ -42,26 +42,26 @@ func New(channel credentials.TransportCredentials) *Credentials {
 	return &Credentials{channel: channel, shared: new(shared)}
 }
 
-// For gives credentials for a channel to this one endpoint, whatever the addresses
-// of the channel say.
+// For returns credentials for a channel to this one endpoint, regardless of the
+// channel's addresses.
 func (c *Credentials) For(e resolver.Endpoint) *Credentials {
 	return &Credentials{channel: c.channel, shared: c.shared, bound: &e}
 }
 
-// HandshakeError is why a connection to an endpoint could not be secured.
+// HandshakeError reports why a connection to an endpoint could not be secured.
 type HandshakeError struct {
-	// Endpoint is its name, empty if it is not known. Err is the cause.
+	// Endpoint is the endpoint's name, empty if it is not known. Err is the cause.
 	Endpoint string
 	Err      error
 }
 
-// Error gives both. That it was the handshake is what grpc says in front of it.
+// Error returns both. grpc's prefix says that it was the handshake.
 func (e *HandshakeError) Error() string { return fmt.Sprintf("endpoint %q: %v", e.Endpoint, e.Err) }
 
-// Cause gives the text without the endpoint's name.
+// Cause returns the text without the endpoint's name.
 func (e *HandshakeError) Cause() string { return "handshake failed: " + e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
 // ClientHandshake implements credentials.TransportCredentials. Its errors are
@@ -70,7 +70,7 @@ func (c *Credentials) ClientHandshake(ctx context.Context, authority string, raw
 	return c.handshake(ctx, credentials.ClientHandshakeInfoFromContext(ctx).Attributes, authority, raw)
 }
 
-// handshake makes the connection to an address with these attributes.
+// handshake secures a connection to an address with these attributes.
 func (c *Credentials) handshake(ctx context.Context, address *attributes.Attributes, authority string, raw net.Conn,
 ) (net.Conn, credentials.AuthInfo, error) {
 	e, known := resolver.FromAttributes(address)
@@ -96,7 +96,7 @@ func (c *Credentials) handshake(ctx context.Context, address *attributes.Attribu
 
 var errNothingAsked = errors.New("the endpoint does not say whether it wants TLS, and the channel has no credentials")
 
-// of gives the credentials that an endpoint asks for.
+// of returns the credentials that an endpoint specifies.
 func (c *Credentials) of(e resolver.Endpoint) (credentials.TransportCredentials, error) {
 	switch {
 	case e.Security() == resolver.SecurityPlaintext:
@@ -114,7 +114,7 @@ func (c *Credentials) of(e resolver.Endpoint) (credentials.TransportCredentials,
 	}
 }
 
-// hasOwnTLS tells whether an endpoint's TLS is not the channel's.
+// hasOwnTLS reports whether an endpoint has TLS settings of its own.
 func (c *Credentials) hasOwnTLS(e resolver.Endpoint) bool {
 	return e.Security() == resolver.SecurityTLS && (!e.TLS.IsZero() || c.channel == nil || c.isPlaintext())
 }
@@ -123,14 +123,14 @@ func (c *Credentials) isPlaintext() bool {
 	return c.channel != nil && c.channel.Info().SecurityProtocol == insecureProtocol
 }
 
-// The names of protocols that grpc's own credentials have, and that it looks at.
+// The protocol names of grpc's own credentials, which grpc inspects.
 const (
 	insecureProtocol = "insecure"
 	tlsProtocol      = "tls"
 )
 
-// Info implements credentials.TransportCredentials: it is what the channel's
-// credentials say, unless an endpoint asks for TLS besides.
+// Info implements credentials.TransportCredentials. It returns the Info of the
+// channel's credentials, unless an endpoint specifies TLS in addition.
 func (c *Credentials) Info() credentials.ProtocolInfo {
 	info := credentials.ProtocolInfo{SecurityProtocol: insecureProtocol}
 	if c.channel != nil {
@@ -147,7 +147,7 @@ func (*Credentials) ServerHandshake(net.Conn) (net.Conn, credentials.AuthInfo, e
 	return nil, nil, errors.New("credentials for clients only")
 }
 
-// Clone gives a copy, which shares what was read from files.
+// Clone returns a copy, which shares the content of files.
 func (c *Credentials) Clone() credentials.TransportCredentials {
 	clone := *c
 	if c.channel != nil {

@@ -70,7 +70,7 @@ func handshakeWith(t *testing.T, c *Credentials, s server, authority string, att
 	return c.handshake(t.Context(), attrs, authority, near)
 }
 
-// attributesOf gives the attributes that the address of an endpoint has.
+// attributesOf returns the attributes of an endpoint's address.
 func attributesOf(t *testing.T, e resolver.Endpoint) *attributes.Attributes {
 	t.Helper()
 	list, err := resolver.New([]resolver.Endpoint{e})

@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	// maxFiles bounds how many files of each kind are remembered.
+	// maxFiles bounds how many files of each kind are kept.
 	maxFiles = 2 * resolver.MaxEndpoints
-	// tokenEvery is how often a token's file is looked at, at most: calls are
-	// many, while connections are few.
+	// tokenEvery is the least time between two checks of a token's file, since calls
+	// are frequent.
 	tokenEvery = time.Second
 )
 
-// files is what was read from the endpoints' files. Its zero value is ready.
+// files holds the content of the endpoints' files. Its zero value is ready to use.
 type files struct {
-	// mu guards the maps. No other lock is taken under it.
+	// mu guards the maps. No other lock is acquired while it is held.
 	mu     sync.Mutex
 	pools  map[string]*reloading[*x509.CertPool]
 	pairs  map[keyPair]*reloading[tls.Certificate]
@@ -69,7 +69,7 @@ func (f *files) token(path string) *reloading[string] {
 	})
 }
 
-// tokenFault is resolver.CheckToken in words for a file.
+// tokenFault is resolver.CheckToken with an error text for a file.
 func tokenFault(token string) error {
 	var bad *configerr.Error
 	if errors.As(resolver.CheckToken(token), &bad) {
@@ -78,8 +78,8 @@ func tokenFault(token string) error {
 	return nil
 }
 
-// remembered gives the entry of a map, made if there is none. A map that is full
-// makes room by forgetting any one.
+// remembered returns the entry of a map, adding it if there is none. If the map is
+// full, an arbitrary entry is removed.
 func remembered[K comparable, V any](m *map[K]*V, key K, make_ func() *V) *V {
 	if v := (*m)[key]; v != nil {
 		return v
@@ -98,8 +98,7 @@ func remembered[K comparable, V any](m *map[K]*V, key K, make_ func() *V) *V {
 	return v
 }
 
-// tlsConfig makes the configuration of one handshake, out of the files as they are
-// now.
+// tlsConfig returns the configuration of one handshake, from the current files.
 func (f *files) tlsConfig(t resolver.TLS) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	var err error
@@ -122,7 +121,7 @@ func (f *files) tlsConfig(t resolver.TLS) (*tls.Config, error) {
 	return config, nil
 }
 
-// problem tells which of an endpoint's files hold something that is not in force.
+// problem reports which of an endpoint's files have content that is not used.
 func (f *files) problem(e resolver.Endpoint) error {
 	f.mu.Lock()
 	roots, pair, token := f.pools[e.TLS.RootCAFile], f.pairs[keyPair{e.TLS.CertFile, e.TLS.KeyFile}], f.tokens[e.TokenFile]
@@ -130,8 +129,9 @@ func (f *files) problem(e resolver.Endpoint) error {
 	return errors.Join(roots.problem(), pair.problem(), token.problem())
 }
 
-// parseRoots reads certificates. Unlike x509's own reader it refuses a text of
-// which a part is no certificate: a file that is being written looks like that.
+// parseRoots parses certificates. Unlike x509's own parser, it refuses a text that
+// contains anything that is not a certificate, since a partly written file looks
+// like that.
 func parseRoots(text []byte) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
 	n := 0

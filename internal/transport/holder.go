@@ -13,7 +13,7 @@ import (
 // Holder holds the connection of one SubConn. Its zero value holds none. It is
 // safe for concurrent use.
 type Holder struct {
-	read atomic.Int64 // when anything was last read, in ns; 0 for never
+	read atomic.Int64 // when data was last read, in ns; 0 means never
 
 	mu     sync.Mutex
 	conn   net.Conn
@@ -21,21 +21,21 @@ type Holder struct {
 	reason error    // why it was closed; nil if it was not
 }
 
-// Held tells whether a connection has been seen, so that Close would end it.
+// Held reports whether a connection has been seen, so that Close would close it.
 func (h *Holder) Held() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.conn != nil
 }
 
-// Remote is where the connection leads, nil if none has been seen.
+// Remote returns the remote address of the connection, nil if none has been seen.
 func (h *Holder) Remote() net.Addr {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.remote
 }
 
-// LastRead is when anything was last read from the connection, zero if never.
+// LastRead returns when data was last read from the connection, zero if never.
 func (h *Holder) LastRead() time.Time {
 	if ns := h.read.Load(); ns != 0 {
 		return time.Unix(0, ns)
@@ -43,8 +43,8 @@ func (h *Holder) LastRead() time.Time {
 	return time.Time{}
 }
 
-// Close closes the connection; reason is what its readers get. It tells whether
-// there was one to close.
+// Close closes the connection; its readers receive reason. Close reports whether
+// there was a connection to close.
 func (h *Holder) Close(reason error) bool {
 	h.mu.Lock()
 	conn := h.conn
@@ -55,7 +55,7 @@ func (h *Holder) Close(reason error) bool {
 	if conn == nil {
 		return false
 	}
-	_ = conn.Close() // whatever it says, nobody uses the connection any more
+	_ = conn.Close() // the error does not matter, since the connection is no longer used
 	return true
 }
 
@@ -73,7 +73,7 @@ func (h *Holder) closedFor() error {
 	return h.reason
 }
 
-// held is a connection whose readers learn why it was closed.
+// held is a connection whose readers receive the reason why it was closed.
 type held struct {
 	net.Conn
 
@@ -93,9 +93,10 @@ func (c *held) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write finds out why a connection is closed on which nothing was ever read. A
-// server that does not take the client's certificate says so by an alert after the
-// handshake, in TLS 1.3, and closes: whoever writes first hears of the closing alone.
+// Write determines why a connection was closed on which nothing was ever read. In
+// TLS 1.3, a server that rejects the client's certificate sends an alert after the
+// handshake and closes the connection; a client that writes first sees only the
+// closing.
 func (c *held) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	if err != nil && c.holder.read.Load() == 0 {
@@ -106,11 +107,11 @@ func (c *held) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// alertWait is how long to wait for an alert. It is there already, if at all.
+// alertWait is how long to wait for an alert, which normally has arrived already.
 const alertWait = 100 * time.Millisecond
 
-// alert gives the alert that the peer has closed the connection with, nil if there
-// is none. The connection is of no more use.
+// alert returns the alert with which the peer has closed the connection, nil if
+// there is none. The connection cannot be used afterwards.
 func (c *held) alert() error {
 	if c.Conn.SetReadDeadline(time.Now().Add(alertWait)) == nil {
 		if _, err := c.Conn.Read(make([]byte, 1)); IsAlert(err) {
@@ -120,17 +121,17 @@ func (c *held) alert() error {
 	return nil
 }
 
-// IsAlert tells whether an error is a TLS alert of the peer's.
+// IsAlert reports whether an error is a TLS alert from the peer.
 func IsAlert(err error) bool {
 	var op *net.OpError
 	ok := errors.As(err, &op)
-	return ok && op.Op == "remote error" // as crypto/tls has it
+	return ok && op.Op == "remote error" // as crypto/tls names it
 }
 
 // key is the Holder's key among the attributes of an address.
 type key struct{}
 
-// With gives the address with a Holder among its attributes.
+// With returns the address with a Holder among its attributes.
 func With(address resolver.Address, h *Holder) resolver.Address {
 	address.Attributes = address.Attributes.WithValue(key{}, h)
 	return address

@@ -13,20 +13,20 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// httpTimeout bounds connecting, and the handshake, where the request that wanted
-// the connection has been given up meanwhile.
+// httpTimeout bounds connecting and the handshake after the request that needed the
+// connection has been abandoned.
 const httpTimeout = 5 * time.Second
 
-// HTTPClient makes a client for pages of this endpoint, like
-// healthcheck.NewHTTPClient: connections are made by dial, https ones with the
-// endpoint's TLS settings, and each request carries the endpoint's token. It is
-// for one host: whoever it is redirected to, it does not follow.
+// HTTPClient returns a client for pages of this endpoint, like
+// healthcheck.NewHTTPClient. Connections are made by dial, https ones with the
+// endpoint's TLS settings, and each request carries the endpoint's token. The
+// client is for one host: it follows no redirects.
 func (c *Credentials) HTTPClient(e resolver.Endpoint, dial healthcheck.DialFunc) *http.Client {
 	client := healthcheck.NewHTTPClient()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	base, ok := client.Transport.(*http.Transport)
 	if !ok {
-		return client // it is what NewHTTPClient makes
+		return client // NewHTTPClient returns such a client
 	}
 	base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, httpTimeout)
@@ -46,11 +46,11 @@ func (c *Credentials) HTTPClient(e resolver.Endpoint, dial healthcheck.DialFunc)
 	return client
 }
 
-// secure makes a connection for HTTPS out of a bare one.
+// secure performs the TLS handshake on a connection for HTTPS.
 func (c *Credentials) secure(ctx context.Context, e resolver.Endpoint, raw net.Conn) (net.Conn, error) {
 	config, err := c.shared.files.tlsConfig(e.TLS)
 	if err != nil {
-		_ = raw.Close() // nobody will use it
+		_ = raw.Close() // it will not be used
 		return nil, err
 	}
 	config.NextProtos = []string{"http/1.1"}
@@ -86,7 +86,7 @@ func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		r = r.Clone(r.Context()) // a RoundTripper leaves the request alone
+		r = r.Clone(r.Context()) // a RoundTripper must not modify the request
 		for key, value := range md {
 			r.Header.Set(key, value)
 		}
@@ -94,10 +94,11 @@ func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.base.RoundTrip(r)
 }
 
-// CloseIdleConnections is for http.Client's.
+// CloseIdleConnections implements the interface that
+// http.Client.CloseIdleConnections uses.
 func (a *authorized) CloseIdleConnections() { a.base.CloseIdleConnections() }
 
-// plainInfo is an AuthInfo that only tells how secure a connection is.
+// plainInfo is an AuthInfo that contains only the security level of a connection.
 type plainInfo struct{ credentials.CommonAuthInfo }
 
 func (plainInfo) AuthType() string { return "http" }

@@ -15,24 +15,25 @@ import (
 
 var logger = grpclog.Component("cantonlb-transport")
 
-// reloading is a value made of the content of files, which are looked at again
-// when it is asked for. What cannot be used is reported and leaves the last good
-// value in force. It is safe for concurrent use.
+// reloading is a value made from the content of files, which are checked again when
+// the value is requested. Unusable content is reported, and the last good value
+// stays in use. It is safe for concurrent use.
 type reloading[T any] struct {
 	paths []string
 	most  int           // bytes in a file
-	every time.Duration // the least time from one look to the next
+	every time.Duration // the least time between two checks
 	parse func(contents [][]byte) (T, error)
 
-	// mu guards what follows, and is held while the files are read.
+	// mu guards the fields below, and is held while the files are read.
 	mu       sync.Mutex
 	value    T
-	contents [][]byte // that value was made of; nil if there is none yet
+	contents [][]byte // from which value was made; nil if there is none yet
 	looked   time.Time
-	err      error // why the files as they are now are not in force
+	err      error // why the current files are not in use
 }
 
-// get gives the value as of now. It is an error only if there has never been one.
+// get returns the current value. It returns an error only if there has never been a
+// usable value.
 func (r *reloading[T]) get() (T, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -53,14 +54,14 @@ func (r *reloading[T]) lookLocked() {
 	r.err = err
 	switch {
 	case err == nil && was != nil && r.contents != nil:
-		logger.Infof("%s: in force again", strings.Join(r.paths, ", "))
+		logger.Infof("%s: valid again", strings.Join(r.paths, ", "))
 	case err != nil && r.contents != nil && (was == nil || was.Error() != err.Error()):
-		logger.Warningf("%v; what it held before stays in force", r.problemLocked())
+		logger.Warningf("%v; the previous content stays in use", r.problemLocked())
 	}
 }
 
-// loadLocked reads the files, and puts their content in force if it is another one
-// and can be used.
+// loadLocked reads the files, and replaces the value if their content has changed
+// and is usable.
 func (r *reloading[T]) loadLocked() error {
 	contents := make([][]byte, 0, len(r.paths))
 	for _, path := range r.paths {
@@ -78,7 +79,7 @@ func (r *reloading[T]) loadLocked() error {
 		return err
 	}
 	if r.contents != nil {
-		logger.Infof("%s: has changed; the new content is in force", strings.Join(r.paths, ", "))
+		logger.Infof("%s: has changed; the new content takes effect", strings.Join(r.paths, ", "))
 	}
 	r.value, r.contents = value, contents
 	return nil
@@ -96,8 +97,8 @@ func same(a, b [][]byte) bool {
 	return true
 }
 
-// problem tells why the files as they were at the last look are not in force; nil
-// if they are. It may be asked of none.
+// problem returns why the files as of the last check are not in use, nil if they
+// are. It may be called on nil.
 func (r *reloading[T]) problem() error {
 	if r == nil {
 		return nil
@@ -138,7 +139,8 @@ func readFile(path string, most int) ([]byte, error) {
 	return content, nil
 }
 
-// withoutPath leaves out the path, which stands beside the error already.
+// withoutPath removes the path from an error, since the path is shown next to it
+// already.
 func withoutPath(err error) error {
 	var p *os.PathError
 	if errors.As(err, &p) {

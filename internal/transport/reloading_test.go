@@ -15,7 +15,7 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// write puts content into a file of a folder of the test's, and gives its path.
+// write writes content into a file of the test's folder, and returns its path.
 func write(t *testing.T, path, content string) string {
 	t.Helper()
 	if !filepath.IsAbs(path) {

@@ -12,20 +12,22 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// Tokens gives the call credentials that belong to a channel with these transport
-// credentials: each call gets the token of the endpoint whose connection it is on.
-// A call on a connection that was not made by them gets none.
+// Tokens returns the call credentials for a channel with these transport
+// credentials. Each call carries the token of the endpoint whose connection it
+// uses. A call on a connection that was not made by these transport credentials
+// carries none.
 func (c *Credentials) Tokens() credentials.PerRPCCredentials { return tokens{c.shared} }
 
 type tokens struct{ shared *shared }
 
-// RequireTransportSecurity is false, since that is decided for each connection.
+// RequireTransportSecurity returns false, since that is decided for each
+// connection.
 func (tokens) RequireTransportSecurity() bool { return false }
 
 // GetRequestMetadata implements credentials.PerRPCCredentials. Its errors are
 // statuses, and end the call before anything of it is sent: UNAUTHENTICATED if the
 // token may not be sent, UNAVAILABLE if there is none now, or the code that the
-// endpoint's own credentials give.
+// endpoint's own credentials return.
 func (t tokens) GetRequestMetadata(ctx context.Context, uri ...string) (map[string]string, error) {
 	request, _ := credentials.RequestInfoFromContext(ctx)
 	info, ok := request.AuthInfo.(*AuthInfo)
@@ -44,7 +46,7 @@ func (t tokens) GetRequestMetadata(ctx context.Context, uri ...string) (map[stri
 	return md, nil
 }
 
-// of gives the metadata of an endpoint's calls.
+// of returns the metadata of an endpoint's calls.
 func (t tokens) of(ctx context.Context, e *resolver.Endpoint, uri []string) (map[string]string, error) {
 	if e.Credentials != nil {
 		return e.Credentials.GetRequestMetadata(ctx, uri...)
@@ -59,7 +61,7 @@ func (t tokens) of(ctx context.Context, e *resolver.Endpoint, uri []string) (map
 	return map[string]string{"authorization": "Bearer " + token}, nil
 }
 
-// codeOf is the code with which a call ends that gets no token.
+// codeOf returns the code with which a call without a token ends.
 func codeOf(err error) codes.Code {
 	switch s, isStatus := status.FromError(err); {
 	case isStatus:

@@ -14,7 +14,7 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// level is an AuthInfo that only tells how secure the connection is.
+// level is an AuthInfo that contains only the security level.
 type level credentials.SecurityLevel
 
 func (level) AuthType() string { return "test" }
@@ -36,7 +36,7 @@ func (f *fixed) GetRequestMetadata(context.Context, ...string) (map[string]strin
 }
 func (*fixed) RequireTransportSecurity() bool { return true }
 
-// ask gives the metadata of a call on a connection with this AuthInfo.
+// ask returns the metadata of a call on a connection with this AuthInfo.
 func ask(t *testing.T, info credentials.AuthInfo) (map[string]string, error) {
 	t.Helper()
 	ctx := credentials.NewContextWithRequestInfo(t.Context(), credentials.RequestInfo{AuthInfo: info})

@@ -2,13 +2,13 @@
 //
 // # Why
 //
-// An endpoint of weight 3 beside one of weight 1 shall get three calls of four,
-// and not three in a row before the other gets one. To weigh that at each pick
-// takes a lock or a walk through all endpoints. A plan made beforehand takes
-// neither: the pick steps through it as through a list of equals.
+// An endpoint of weight 3 next to one of weight 1 should receive three calls of
+// four, evenly spread and not three in a row. Computing that at each pick needs a
+// lock or a walk over all endpoints. A plan made in advance needs neither: the pick
+// steps through it as through a list of endpoints of equal weight.
 //
 // The plan is that of R. Tijdeman, "The chairman assignment problem" (1980): in
-// every beginning of it each endpoint is less than one turn ahead of or behind
-// its share. Plans that pick whoever is furthest behind, as smooth weighted
-// round robin commonly does, come without that promise.
+// every prefix of the plan, each endpoint is less than one turn ahead of or behind
+// its share. Plans that always pick the endpoint furthest behind, as smooth
+// weighted round robin commonly does, do not guarantee that.
 package turns

@@ -5,8 +5,8 @@ import "container/heap"
 // Max bounds the number of turns in one plan.
 const Max = 65_536
 
-// Count gives the number of turns that the plan for these weights has: their
-// sum, divided by their greatest common divisor. Weights are above 0.
+// Count returns the number of turns in the plan for these weights: their sum
+// divided by their greatest common divisor. Weights are above 0.
 func Count(weights []int) int {
 	sum := 0
 	for _, w := range weights {
@@ -15,7 +15,7 @@ func Count(weights []int) int {
 	return sum / max(1, divisor(weights))
 }
 
-// divisor is the greatest common divisor, 0 of no weights.
+// divisor returns the greatest common divisor, or 0 without weights.
 func divisor(weights []int) int {
 	d := 0
 	for _, w := range weights {
@@ -26,10 +26,11 @@ func divisor(weights []int) int {
 	return d
 }
 
-// Plan gives the order of turns as indexes into weights: Count(weights) turns,
-// of which each index has its weight's share exactly, and up to any turn a share
-// that is less than one turn off. Weights are above 0, and as many as you like
-// with a Count of at most Max; coarser ones are taken in place of those with more.
+// Plan returns the order of turns as indexes into weights: Count(weights) turns, of
+// which each index has exactly its weight's share. Up to any turn, its share is
+// less than one turn off. Weights are above 0. There may be any number of weights
+// whose Count is at most Max; weights with a greater Count are replaced by coarser
+// ones.
 func Plan(weights []int) []int {
 	weights, count := reduce(weights)
 	p := newPlanner(weights, count)
@@ -46,8 +47,8 @@ func Plan(weights []int) []int {
 	return plan
 }
 
-// reduce divides the weights by their common divisor, and halves them for as
-// long as they make too many turns, but none below 1. It gives their sum, too.
+// reduce divides the weights by their common divisor, and halves them while they
+// make too many turns, but none below 1. It also returns their sum.
 func reduce(weights []int) ([]int, int) {
 	d := max(1, divisor(weights))
 	out := make([]int, len(weights))
@@ -64,13 +65,13 @@ func reduce(weights []int) ([]int, int) {
 	}
 }
 
-// planner is a heap of the indexes that may have the next turn, the one that has
-// to have it soonest on top. Turns are counted from 1.
+// planner is a heap of the indexes that may have the next turn, with the most
+// urgent one on top. Turns are counted from 1.
 //
 // The index i with weight w has a claim on w/count of each turn. It may have its
 // next turn as soon as its claims are 1/scale ahead of the turns it has had, and
-// must before they are 1-1/scale ahead. Tijdeman has shown that to have the most
-// urgent first keeps all of them in these bounds.
+// must have it before they are 1-1/scale ahead. Tijdeman has shown that taking the
+// most urgent index first keeps all of them within these bounds.
 type planner struct {
 	weights []int
 	count   int   // the sum of weights
@@ -78,8 +79,8 @@ type planner struct {
 	done    []int // turns had, by index
 	due     []int // the last turn by which the claims are in bounds without another, by index
 	ready   []int // the heap
-	// first and next are lists of the indexes that are ready from a turn on: the
-	// first by turn, and by index the one that follows it.
+	// first and next are linked lists of the indexes that are ready from a turn on:
+	// first holds the head by turn, and next the following index by index.
 	first, next []int
 }
 
@@ -102,7 +103,7 @@ func newPlanner(weights []int, count int) *planner {
 	return p
 }
 
-// announce enters when i may and must have its next turn; not before the given
+// announce records when i may and must have its next turn, not before the given
 // one.
 func (p *planner) announce(i, turn int) {
 	done, unit := p.done[i], p.weights[i]*p.scale
@@ -115,7 +116,7 @@ func (p *planner) announce(i, turn int) {
 	p.next[i], p.first[from] = p.first[from], i
 }
 
-// Len is of heap.Interface, as is all that follows.
+// Len implements heap.Interface, as do the methods below.
 func (p *planner) Len() int { return len(p.ready) }
 
 func (p *planner) Less(a, b int) bool {

@@ -101,7 +101,7 @@ func TestAPlanThatWouldBeTooLongIsMadeOfCoarserWeights(t *testing.T) {
 		had[i]++
 	}
 	for i := range w {
-		require.Positive(t, had[i], "everybody has a turn")
+		require.Positive(t, had[i], "every index has a turn")
 	}
 	assert.Greater(t, had[99], had[0])
 }

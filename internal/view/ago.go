@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Unknown stands for what is not known.
+// Unknown is shown for an unknown value.
 const Unknown = "-"
 
-// Ago says how long before now something was, Unknown if then is zero.
+// Ago returns how long before now something was, or Unknown if then is zero.
 func Ago(then, now time.Time) string {
 	if then.IsZero() {
 		return Unknown
@@ -16,8 +16,8 @@ func Ago(then, now time.Time) string {
 	return Span(now.Sub(then))
 }
 
-// Span says how long something lasts in a few characters, such as "0.4s", "12s",
-// "3m05s", "2h10m" or "5d3h". A negative duration is none.
+// Span formats a duration in a few characters, such as "0.4s", "12s", "3m05s",
+// "2h10m" or "5d3h". A negative duration counts as zero.
 func Span(d time.Duration) string {
 	d = max(d, 0).Round(100 * time.Millisecond)
 	if d < 10*time.Second {
@@ -35,8 +35,8 @@ func Span(d time.Duration) string {
 	}
 }
 
-// RoundTrip says how long an answer took, in three digits, Unknown if it
-// is 0.
+// RoundTrip formats a round trip time in three digits. It returns Unknown if d is
+// 0.
 func RoundTrip(d time.Duration) string {
 	const second = 999.5 // ms, which would be rounded to 1000
 	switch ms := float64(d) / float64(time.Millisecond); {

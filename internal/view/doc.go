@@ -1,14 +1,13 @@
-// Package view says what a client's status and events look like to people and to
-// programs.
+// Package view formats a client's status and events for people and for programs.
 //
 // # Why
 //
-// The status page and the command show the same things. An operator who has read
-// one must find the same words, and a program the same keys, in the other.
+// The status page and the command show the same information. They must use the same
+// words for operators and the same keys for programs.
 //
 // # Defaults
 //
-// Ages are rounded as a person would say them, and "-" stands for what is not
-// known. JSON has times in RFC 3339 and durations in seconds, and leaves out what
-// is not known. All functions are pure and safe for concurrent use.
+// Ages are rounded for readers, and "-" stands for an unknown value. JSON has times
+// in RFC 3339 and durations in seconds, and omits unknown values. All functions are
+// pure and safe for concurrent use.
 package view

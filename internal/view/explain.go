@@ -12,32 +12,32 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Condition is one thing that an endpoint needs in order to be picked.
+// Condition is one condition that an endpoint must meet to be picked.
 type Condition struct {
-	// Name is the word for it: connected, healthy, not ejected, not drained, and
-	// where it matters in the zone, or active.
+	// Name is the condition's name: connected, healthy, not ejected, not drained,
+	// and where it applies in the zone, or active.
 	Name string `json:"name"`
 	Met  bool   `json:"met"`
-	// Detail says what is known about it. It may hold words of a server.
+	// Detail says what is known about it. It may contain text from a server.
 	Detail string `json:"detail"`
 }
 
-// Explanation is why one endpoint is picked, or is not.
+// Explanation says why one endpoint is picked or not picked.
 type Explanation struct {
 	Endpoint string `json:"endpoint"`
 	Eligible bool   `json:"eligible"`
-	// Picked: calls go there.
+	// Picked says that calls go to the endpoint.
 	Picked bool `json:"picked"`
 	// Answer is the explanation in one sentence.
 	Answer     string      `json:"answer"`
 	Conditions []Condition `json:"conditions"`
 }
 
-// String gives the explanation as lines of plain text.
+// String returns the explanation as lines of plain text.
 func (e Explanation) String() string { return e.Text(nil) }
 
-// Text gives the explanation as lines of text; paint, if not nil, gives the colour
-// of a condition that is met or is not.
+// Text returns the explanation as lines of text. paint, if not nil, returns the
+// colour of a condition that is met or not met.
 func (e Explanation) Text(paint func(met bool) Paint) string {
 	var out strings.Builder
 	out.WriteString(e.Answer + "\n")
@@ -57,8 +57,8 @@ func (e Explanation) Text(paint func(met bool) Paint) string {
 	return out.String()
 }
 
-// Explain says why the endpoint with this name is picked, or is not. It is false
-// if there is none in the list.
+// Explain returns why the endpoint with this name is picked or not picked. It
+// returns false if there is none in the list.
 func Explain(s report.Status, name string, now time.Time) (Explanation, bool) {
 	e, ok := s.Endpoint(name)
 	if !ok {
@@ -85,22 +85,23 @@ func Explain(s report.Status, name string, now time.Time) (Explanation, bool) {
 func answer(s report.Status, e report.EndpointStatus, picked bool, now time.Time) string {
 	switch n := s.Eligible(); {
 	case e.FailOpen:
-		return ineligible(e, now) + ". But no endpoint is, and calls go there all the same, as failOpen has it."
+		return ineligible(e, now) + ". But no endpoint is eligible, and with failOpen calls go there anyway."
 	case picked && s.Failover != nil:
-		return e.Name + " is the active: all calls go there."
+		return e.Name + " is the active endpoint: all calls go there."
 	case picked && n == 1:
-		return e.Name + " is eligible, as the only one: all calls go there."
+		return e.Name + " is the only eligible endpoint: all calls go there."
 	case picked:
-		return e.Name + " is eligible: it takes its turn with the others that are."
+		return e.Name + " is eligible: it takes its turn with the other eligible endpoints."
 	case e.Eligible && s.Failover != nil:
-		return fmt.Sprintf("%s stands by: it is eligible, and %s is the active.", e.Name, cmp.Or(s.Failover.Active, "nobody"))
+		return fmt.Sprintf("%s is a standby: it is eligible, and %s is active.", e.Name, cmp.Or(s.Failover.Active, "no endpoint"))
 	case e.Eligible:
-		return fmt.Sprintf("%s is eligible and stands in another zone: calls stay in zone %q while enough endpoints there are.", e.Name, s.Zone)
+		return fmt.Sprintf("%s is eligible but in another zone: calls stay in zone %q while enough endpoints there are eligible.", e.Name, s.Zone)
 	}
 	return ineligible(e, now) + "."
 }
 
-// ineligible says that an endpoint is not eligible, and why, as the beginning of a sentence.
+// ineligible returns the beginning of a sentence that says that an endpoint is not
+// eligible, and why.
 func ineligible(e report.EndpointStatus, now time.Time) string {
 	var why []string
 	if e.Reason != report.ReasonNone {
@@ -135,7 +136,7 @@ func healthy(e report.EndpointStatus, now time.Time) Condition {
 		c.Detail = "health checking is off: being connected is enough"
 		c.Met = c.Met || e.Connection == connectivity.Ready
 	case p.At.IsZero():
-		c.Detail = "no probe has ended yet; asked is " + p.Target
+		c.Detail = "no probe has ended yet; the probe is " + p.Target
 	default:
 		c.Detail = fmt.Sprintf("%s; the newest probe (%s, %s) said %s", e.Health, p.Kind, p.Target, p.Outcome)
 		if p.Reason != report.ReasonNone && string(p.Reason) != string(p.Outcome) {
@@ -157,8 +158,9 @@ func notEjected(e report.EndpointStatus) Condition {
 	return c
 }
 
-// inZone says whether the zone is in the way. A zone of which the list has no
-// endpoint is not, and neither is one of which too few are eligible.
+// inZone returns whether the zone excludes the endpoint. A zone of which the list
+// has no endpoint excludes none, and neither does one of which too few endpoints
+// are eligible.
 func inZone(s report.Status, e report.EndpointStatus) Condition {
 	c := Condition{Name: "in the zone", Met: true, Detail: fmt.Sprintf("the client's is %q", s.Zone)}
 	local := slices.ContainsFunc(s.Endpoints, func(e report.EndpointStatus) bool { return e.Zone == s.Zone })
@@ -180,9 +182,9 @@ func active(s report.Status, e report.EndpointStatus, now time.Time) Condition {
 }
 
 func notDrained(e report.EndpointStatus) Condition {
-	c := Condition{Name: "not drained", Met: !e.Drained, Detail: "nobody has taken it out"}
+	c := Condition{Name: "not drained", Met: !e.Drained, Detail: "it has not been drained"}
 	if e.Drained {
-		c.Detail = "it was taken out by hand; Undrain puts it back"
+		c.Detail = "it has been drained by hand; Undrain ends that"
 	}
 	return c
 }

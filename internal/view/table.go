@@ -6,14 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// Paint puts a cell's text into colour. It is given the text as it will stand
-// there, padded, so that it may add what takes no room.
+// Paint colours a cell's text. It receives the text with its padding, so that it
+// may add control sequences of zero width.
 type Paint func(text string) string
 
 // cell is one field of a table.
 type cell struct {
 	text  string
-	paint Paint // nil: as it is
+	paint Paint // nil: no colour
 }
 
 func plain(texts ...string) []cell {
@@ -24,7 +24,7 @@ func plain(texts ...string) []cell {
 	return cells
 }
 
-// align writes rows with their columns below each other, two spaces apart.
+// align writes rows with aligned columns, two spaces apart.
 func align(out *strings.Builder, rows [][]cell) {
 	var widths []int
 	for _, row := range rows {

@@ -13,12 +13,12 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Painter gives the colour of what is in a state; nil leaves it as it is.
+// Painter returns the colour of a state; nil leaves the text uncoloured.
 type Painter func(report.EndpointState) Paint
 
-// Text gives a status as a table, one line for each endpoint, followed by what
-// the probes ask and the client's notes. Times are as of now. It is plain if
-// painter is nil.
+// Text returns a status as a table, one line for each endpoint, followed by the
+// targets of the probes and the client's notes. Ages are relative to now. The text
+// is plain if painter is nil.
 func Text(s report.Status, now time.Time, painter Painter) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s, %s, channel %v\n", Eligible(s), cmp.Or(s.Policy, "no policy"), s.State)
@@ -38,8 +38,8 @@ func Text(s report.Status, now time.Time, painter Painter) string {
 	return out.String()
 }
 
-// Active says who is the active, and since when; empty unless one endpoint at a
-// time is.
+// Active returns which endpoint is active, and since when. It returns "" unless the
+// policy is active_passive.
 func Active(s report.Status, now time.Time) string {
 	f := s.Failover
 	if f == nil {
@@ -49,9 +49,9 @@ func Active(s report.Status, now time.Time) string {
 	switch {
 	case f.Active != "":
 	case f.Since.IsZero():
-		text = "nobody is active yet"
+		text = "no endpoint is active yet"
 	default:
-		text = "nobody is active for " + Ago(f.Since, now)
+		text = "no endpoint has been active for " + Ago(f.Since, now)
 		if f.Lost != "" {
 			text += " (" + string(f.Lost) + ")"
 		}
@@ -65,7 +65,7 @@ func Active(s report.Status, now time.Time) string {
 	return fmt.Sprintf("%s; switches: %d", text, f.Switches)
 }
 
-// Eligible says how many endpoints are eligible.
+// Eligible returns how many endpoints are eligible, in words.
 func Eligible(s report.Status) string {
 	noun := "endpoints"
 	if len(s.Endpoints) == 1 {
@@ -74,7 +74,8 @@ func Eligible(s report.Status) string {
 	return fmt.Sprintf("%d of %d %s eligible", s.Eligible(), len(s.Endpoints), noun)
 }
 
-// eligible tells whether an endpoint may be picked, and whether calls go to it alone.
+// eligible returns whether an endpoint may be picked, and whether it is the active
+// one.
 func eligible(e report.EndpointStatus) string {
 	switch {
 	case e.Active && e.Eligible:
@@ -104,8 +105,8 @@ func Rows(out *strings.Builder, endpoints []report.EndpointStatus, now time.Time
 	align(out, rows)
 }
 
-// Why gives the reason of an endpoint's state, with its detail for people, in one
-// line. It may hold words of a server, printable ones.
+// Why returns the reason of an endpoint's state, with its detail for people, in one
+// line. It may contain printable text from a server.
 func Why(e report.EndpointStatus) string {
 	detail := e.Detail
 	if e.Connection != connectivity.Ready {
@@ -121,8 +122,8 @@ func Why(e report.EndpointStatus) string {
 	}
 }
 
-// targets gives what the probes ask, each once: for all endpoints it is the same,
-// unless their health has an address of its own. A long list is cut.
+// targets returns the distinct targets of the probes. It is the same for all
+// endpoints, unless their health has an address of its own. A long list is cut.
 func targets(s report.Status) []string {
 	const most = 8
 	var list []string

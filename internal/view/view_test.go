@@ -80,7 +80,7 @@ func TestAnExplanationNamesWhatIsMissing(t *testing.T) {
 		unmet  []string
 		detail string
 	}{
-		"seq1": {"seq1 is eligible, as the only one: all calls go there.", nil, "the connection is READY"},
+		"seq1": {"seq1 is the only eligible endpoint: all calls go there.", nil, "the connection is READY"},
 		"seq2": {
 			"seq2 is not eligible: it is unhealthy (not_serving, for 12s).", []string{"healthy", "not ejected", "not drained"},
 			`unhealthy; the newest probe (grpc_check, gRPC service "") said not_serving, 0.5s ago`,
@@ -122,17 +122,17 @@ func TestTheActiveIsNamedAndTheOthersStandBy(t *testing.T) {
 
 	e, _ := view.Explain(s, "seq1", now)
 	assert.True(t, e.Picked)
-	assert.Equal(t, "seq1 is the active: all calls go there.", e.Answer)
+	assert.Equal(t, "seq1 is the active endpoint: all calls go there.", e.Answer)
 	e, _ = view.Explain(s, "seq3", now)
 	assert.True(t, e.Eligible)
 	assert.False(t, e.Picked)
-	assert.Equal(t, "seq3 stands by: it is eligible, and seq1 is the active.", e.Answer)
+	assert.Equal(t, "seq3 is a standby: it is eligible, and seq1 is active.", e.Answer)
 	assert.False(t, e.Conditions[4].Met)
 
 	s.Failover = &report.FailoverStatus{}
-	assert.Contains(t, view.Text(s, now, nil), "\nnobody is active yet; switches: 0\n")
+	assert.Contains(t, view.Text(s, now, nil), "\nno endpoint is active yet; switches: 0\n")
 	s.Failover = &report.FailoverStatus{Since: now.Add(-time.Second), Lost: report.ReasonNotServing, Last: "seq1"}
-	assert.Contains(t, view.Text(s, now, nil), "\nnobody is active for 1.0s (not_serving); the last was seq1; switches: 0\n")
+	assert.Contains(t, view.Text(s, now, nil), "\nno endpoint has been active for 1.0s (not_serving); the last was seq1; switches: 0\n")
 }
 
 func TestAnEndpointThatIsPickedBecauseNobodyIsEligibleIsPicked(t *testing.T) {
@@ -144,7 +144,7 @@ func TestAnEndpointThatIsPickedBecauseNobodyIsEligibleIsPicked(t *testing.T) {
 	e, _ := view.Explain(s, "seq2", now)
 	assert.True(t, e.Picked)
 	assert.False(t, e.Eligible)
-	assert.Regexp(t, `^seq2 is not eligible: it is unhealthy \(.*\). But no endpoint is, and calls go there all the same, as failOpen has it\.$`, e.Answer)
+	assert.Regexp(t, `^seq2 is not eligible: it is unhealthy \(.*\). But no endpoint is eligible, and with failOpen calls go there anyway\.$`, e.Answer)
 	e, _ = view.Explain(s, "seq1", now)
 	assert.False(t, e.Picked)
 }
@@ -157,7 +157,7 @@ func TestAnEndpointOfAnotherZoneIsPickedOnlyIfCallsSpill(t *testing.T) {
 	}
 	e, _ := view.Explain(s, "seq2", now)
 	assert.False(t, e.Picked)
-	assert.Equal(t, `seq2 is eligible and stands in another zone: calls stay in zone "east" while enough endpoints there are.`, e.Answer)
+	assert.Equal(t, `seq2 is eligible but in another zone: calls stay in zone "east" while enough endpoints there are eligible.`, e.Answer)
 	s.Spilled = true
 	e, _ = view.Explain(s, "seq2", now)
 	assert.True(t, e.Picked)

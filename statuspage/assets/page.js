@@ -1,26 +1,26 @@
-// Follows the page by server-sent events. Without it the page is plain HTML, which
+// Updates the page by server-sent events. Without it the page is plain HTML, which
 // reloads.
 "use strict";
 
 (() => {
   const byId = (id) => document.getElementById(id);
   const retryAfter = 10_000; // ms, after an end or a refusal
-  const sayAfter = 3_000; // ms, so that a screen reader is not told of every flap
+  const sayAfter = 3_000; // ms, so that a screen reader does not announce every flap
 
-  let ahead = Number(document.body.dataset.now) - Date.now(); // the server's clock against ours
+  let ahead = Number(document.body.dataset.now) - Date.now(); // the server's clock minus ours
   let heard = Date.now();
   let state = "connecting";
   let toSay = "";
 
-  // parse gives the element that some HTML of the server's stands for.
+  // parse returns the element described by HTML from the server.
   function parse(html) {
     const template = document.createElement("template");
     template.innerHTML = html.trim();
     return template.content.firstElementChild;
   }
 
-  // morph makes old like fresh and leaves alone what is the same, so that the
-  // focus and the selection stay where they are.
+  // morph makes old equal to fresh and leaves identical parts alone, so that
+  // the focus and the selection are kept.
   function morph(old, fresh) {
     if (old.isEqualNode(fresh)) return;
     const before = [...old.childNodes], after = [...fresh.childNodes];
@@ -33,7 +33,7 @@
     before.forEach((child, i) => morph(child, after[i]));
   }
 
-  // arrange puts the rows in order; false if one is missing.
+  // arrange puts the rows in order. It returns false if one is missing.
   function arrange(order) {
     const rows = byId("rows"), wanted = new Set(order);
     for (const row of [...rows.children]) if (!wanted.has(row.id)) row.remove();
@@ -45,7 +45,7 @@
     return true;
   }
 
-  // apply takes a frame in; false if it does not fit what is there.
+  // apply applies a frame. It returns false if the frame does not fit the page.
   function apply(frame) {
     ahead = frame.now - Date.now();
     for (const [id, html] of Object.entries(frame.html ?? {})) {
@@ -72,7 +72,7 @@
     if (element.textContent !== text) element.textContent = text;
   }
 
-  // tick lets the ages grow.
+  // tick updates the ages.
   function tick() {
     const now = Date.now() + ahead;
     for (const time of document.querySelectorAll("time[data-age]")) setText(time, span(now - Date.parse(time.dateTime)));

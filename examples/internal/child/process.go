@@ -27,7 +27,7 @@ func Start(environment []string, onLine func(line string)) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	command := exec.Command(self) //nolint:gosec,noctx // this very program; Close ends it
+	command := exec.Command(self) //nolint:gosec,noctx // this program itself; Close ends it
 	command.Env = append(os.Environ(), environment...)
 	command.Stderr = os.Stderr
 	stdin, err := command.StdinPipe()
@@ -55,7 +55,7 @@ func Start(environment []string, onLine func(line string)) (*Process, error) {
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// State tells how the process has ended; nil before.
+// State returns how the process has ended, or nil before that.
 func (p *Process) State() *os.ProcessState {
 	select {
 	case <-p.ended:
@@ -65,7 +65,7 @@ func (p *Process) State() *os.ProcessState {
 	}
 }
 
-// Tell writes a line to the process. It does not wait for what comes of it.
+// Tell writes a line to the process. It does not wait for the effect.
 func (p *Process) Tell(line string) error {
 	_, err := io.WriteString(p.stdin, line+"\n")
 	return err
@@ -74,7 +74,7 @@ func (p *Process) Tell(line string) error {
 // Signal sends a signal to the process.
 func (p *Process) Signal(s os.Signal) error { return p.command.Process.Signal(s) }
 
-// Kill ends the process by SIGKILL, also one that is stopped.
+// Kill ends the process by SIGKILL, even if it is stopped.
 func (p *Process) Kill() error { return p.command.Process.Kill() }
 
 // Close ends the process and waits for it. It may be called more than once.

@@ -1,14 +1,14 @@
-// Package cli is what the examples' command lines have in common.
+// Package cli holds what the examples' command lines have in common.
 //
 // # Why
 //
-// Each example that is pointed at real servers reads a list of endpoints from a
-// flag, has to be told how to trust them, and shows when the client's status has
-// changed. Here that is done once, so that an example's main.go is about cantonlb.
+// Each example for real servers reads a list of endpoints and how to trust them
+// from flags, and shows when the client's status has changed. This package
+// implements that once, so that an example's main.go is about cantonlb.
 //
 // # Defaults
 //
 // A list has none. Without -plaintext and -ca, http:// addresses are plaintext,
-// https:// addresses are TLS with the system's root certificates, and for
-// addresses without either the client says that credentials are missing.
+// https:// addresses are TLS with the system's root certificates, and for addresses
+// without a scheme the client reports that credentials are missing.
 package cli

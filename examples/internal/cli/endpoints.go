@@ -12,7 +12,7 @@ import (
 // http://host:port or https://host:port.
 type Endpoints []cantonlb.Endpoint
 
-// String gives the list as Set takes it.
+// String returns the list in the form that Set accepts.
 func (e *Endpoints) String() string {
 	items := make([]string, 0, len(*e))
 	for _, endpoint := range *e {
@@ -25,8 +25,8 @@ func (e *Endpoints) String() string {
 	return strings.Join(items, ",")
 }
 
-// Set reads the list. It looks only at how the list is written: the addresses
-// themselves are checked by cantonlb.NewClient.
+// Set parses the list. It checks only the syntax of the list; cantonlb.NewClient
+// checks the addresses.
 func (e *Endpoints) Set(text string) error {
 	var list Endpoints
 	for i, item := range strings.Split(text, ",") {

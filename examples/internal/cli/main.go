@@ -11,13 +11,13 @@ import (
 	"syscall"
 )
 
-// ErrUsage is the error for flags that are wrong, which the flag package has said
+// ErrUsage is the error for invalid flags, which the flag package has reported
 // already.
 var ErrUsage = errors.New("wrong flags")
 
-// Main runs an example until it ends or is interrupted, and gives the code to exit
-// with: 0 if that went well or help was asked for, 2 for ErrUsage, and 1 for any
-// other error, which it logs.
+// Main runs an example until it ends or is interrupted, and returns the exit code:
+// 0 if it succeeded or help was requested, 2 for ErrUsage, and 1 for any other
+// error, which it logs.
 func Main(run func(ctx context.Context, args []string) error) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -32,8 +32,8 @@ func Main(run func(ctx context.Context, args []string) error) int {
 	}
 }
 
-// Parse parses flags, which may have no arguments beside them. Its error is
-// flag.ErrHelp, ErrUsage or one that says what is wrong.
+// Parse parses flags, without further arguments. Its error is flag.ErrHelp,
+// ErrUsage or one that says what is wrong.
 func Parse(flags *flag.FlagSet, args []string) error {
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):

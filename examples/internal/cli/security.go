@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// Security is the flags that say how the servers are trusted.
+// Security holds the flags that say how the servers are trusted.
 type Security struct {
 	plaintext bool
 	ca        string
@@ -25,8 +25,8 @@ func (s *Security) AddTo(flags *flag.FlagSet) {
 	flags.StringVar(&s.ca, "ca", "", "PEM `file` of the certificates to trust, in place of the system's")
 }
 
-// DialOptions gives the transport credentials, if the flags ask for any: without
-// them the client goes by http:// and https:// in the addresses.
+// DialOptions returns the transport credentials, if the flags specify any. Without
+// them the client follows http:// and https:// in the addresses.
 func (s *Security) DialOptions() ([]grpc.DialOption, error) {
 	switch {
 	case s.plaintext && s.ca != "":

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Wait tells whether d has passed before ctx ended.
+// Wait waits for d, and reports whether d has passed before ctx ended.
 func Wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

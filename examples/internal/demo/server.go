@@ -20,8 +20,8 @@ type Server struct {
 	done    chan struct{} // closed when Serve has returned
 }
 
-// Start starts a server that listens on addr, such as "127.0.0.1:0", and tells
-// its health under the name service and as a whole (""). Close it in the end.
+// Start starts a server that listens on addr, such as "127.0.0.1:0", and reports
+// its health under the name service and as a whole (""). The caller must close it.
 func Start(ctx context.Context, addr, service string) (*Server, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -40,10 +40,10 @@ func Start(ctx context.Context, addr, service string) (*Server, error) {
 	return s, nil
 }
 
-// Addr gives the address as host:port.
+// Addr returns the address as host:port.
 func (s *Server) Addr() string { return s.addr }
 
-// SetServing sets what the server says about its health.
+// SetServing sets the health that the server reports.
 func (s *Server) SetServing(serving bool) {
 	status := healthpb.HealthCheckResponse_NOT_SERVING
 	if serving {

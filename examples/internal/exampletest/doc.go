@@ -2,8 +2,8 @@
 //
 // # Why
 //
-// What an example promises is what its program prints and how it exits, so that
-// is what is tested, and not its functions.
+// The behaviour of an example is what its program prints and how it exits, so the
+// tests check that, and not its functions.
 //
 // # Defaults
 //

@@ -19,7 +19,7 @@ const (
 	runLimit   = time.Minute
 )
 
-// Build builds the program in the test's folder, and gives the path of the
+// Build builds the program in the test's folder, and returns the path of the
 // binary. A failure ends the test.
 func Build(t testing.TB) string {
 	t.Helper()
@@ -32,16 +32,16 @@ func Build(t testing.TB) string {
 	return binary
 }
 
-// Result is what came of a program.
+// Result is the result of a program.
 type Result struct {
-	// Lines is its standard output, Stderr the other one.
+	// Lines is its standard output, and Stderr its standard error.
 	Lines  []string
 	Stderr string
 	// Code is its exit code.
 	Code int
 }
 
-// Last gives the last line of the standard output, "" if there is none.
+// Last returns the last line of the standard output, "" if there is none.
 func (r Result) Last() string {
 	if len(r.Lines) == 0 {
 		return ""
@@ -49,7 +49,7 @@ func (r Result) Last() string {
 	return r.Lines[len(r.Lines)-1]
 }
 
-// Line gives the first line of the standard output with this text in it, "" if
+// Line returns the first line of the standard output with this text in it, "" if
 // there is none.
 func (r Result) Line(text string) string {
 	if i := slices.IndexFunc(r.Lines, func(line string) bool { return strings.Contains(line, text) }); i >= 0 {
@@ -89,7 +89,7 @@ func Start(t testing.TB, binary string, args ...string) *Program {
 	}
 	go p.read(stdout)
 	t.Cleanup(func() {
-		_ = p.command.Process.Kill() // an error tells that it has ended already
+		_ = p.command.Process.Kill() // an error means that it has ended already
 		for range p.lines {          // wait for the reader
 		}
 	})
@@ -104,8 +104,8 @@ func (p *Program) read(stdout io.Reader) {
 	_ = p.command.Wait() // how it ended is in command.ProcessState
 }
 
-// WaitLine waits for a line of the standard output with this text in it, and gives
-// the line.
+// WaitLine waits for a line of the standard output with this text in it, and
+// returns the line.
 func (p *Program) WaitLine(text string) string {
 	p.t.Helper()
 	for {
@@ -119,7 +119,7 @@ func (p *Program) WaitLine(text string) string {
 	}
 }
 
-// Interrupt does what Ctrl-C does.
+// Interrupt sends the program the signal of Ctrl-C.
 func (p *Program) Interrupt() {
 	p.t.Helper()
 	if err := p.command.Process.Signal(os.Interrupt); err != nil {
@@ -138,7 +138,7 @@ func (p *Program) Wait() Result {
 	}
 }
 
-// next gives the next line, false at the end.
+// next returns the next line, or false at the end.
 func (p *Program) next() (string, bool) {
 	p.t.Helper()
 	select {

@@ -35,8 +35,8 @@ type LedgerClient interface {
 	// before fails ALREADY_EXISTS with the error DUPLICATE_COMMAND, so that it may be
 	// sent again if it is not known what has become of it.
 	Submit(ctx context.Context, in *SubmitRequest, opts ...grpc.CallOption) (*SubmitReply, error)
-	// Updates gives every update after an offset, in order, and goes on as new ones
-	// come.
+	// Updates returns every update after an offset, in order, and continues as new
+	// ones come.
 	Updates(ctx context.Context, in *UpdatesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Update], error)
 }
 
@@ -89,8 +89,8 @@ type LedgerServer interface {
 	// before fails ALREADY_EXISTS with the error DUPLICATE_COMMAND, so that it may be
 	// sent again if it is not known what has become of it.
 	Submit(context.Context, *SubmitRequest) (*SubmitReply, error)
-	// Updates gives every update after an offset, in order, and goes on as new ones
-	// come.
+	// Updates returns every update after an offset, in order, and continues as new
+	// ones come.
 	Updates(*UpdatesRequest, grpc.ServerStreamingServer[Update]) error
 	mustEmbedUnimplementedLedgerServer()
 }

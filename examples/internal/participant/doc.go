@@ -1,10 +1,11 @@
-// Package participant is two replicas of a participant, as processes that share a store, of which
-// one is active at a time: what the examples run against. It exists so that a takeover can be seen
-// without a Canton node.
+// Package participant runs two replicas of a participant for the examples, as
+// processes that share a store and of which one is active at a time. It exists so
+// that a takeover can be seen without a Canton node.
 //
-// The store is a PostgreSQL database, which the package starts in a temporary folder: who holds an
-// advisory lock there is active, as with Canton's replicas, and connections to the other are refused.
-// The active replica serves the small ledger of internal/ledgerpb, and of the Ledger API v2, with its
-// real wire types, SubmitAndWait, Submit, completions, updates, the ledger end, the version and the
-// participant's ID.
+// The store is a PostgreSQL database, which the package starts in a temporary
+// folder: the replica that holds an advisory lock there is active, as with Canton's
+// replicas, and connections to the other one are refused. The active replica serves
+// the small ledger of internal/ledgerpb, and of the Ledger API v2, with its real
+// wire types, SubmitAndWait, Submit, completions, updates, the ledger end, the
+// version and the participant's ID.
 package participant

@@ -9,16 +9,16 @@ import (
 )
 
 // memory is a store in this process, for a machine without PostgreSQL. A replica's
-// session is a connection to it; the lock belongs to one of them, and is free again
-// when that one ends.
+// session is a connection to it. The lock belongs to one connection, and is
+// released when that connection ends.
 type memory struct {
 	listener net.Listener
-	wg       sync.WaitGroup // connections, and the accepting of them
+	wg       sync.WaitGroup // connections, and the goroutine that accepts them
 
 	mu       sync.Mutex
 	ledger   []Update
 	commands map[string]int64 // offsets
-	holder   *memorySession   // who has the lock; nil if it is free
+	holder   *memorySession   // the session with the lock; nil if it is free
 	open     map[*memorySession]struct{}
 }
 
@@ -55,7 +55,7 @@ func (m *memory) EndSession(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.holder == nil {
-		return errors.New("the lock is free")
+		return errors.New("no session holds the lock")
 	}
 	m.holder.endLocked()
 	return nil
@@ -81,8 +81,8 @@ func (m *memory) Close() error {
 	return err
 }
 
-// memorySession is one replica's Session, at the end of the store. Its exported
-// methods are what the replica calls.
+// memorySession is the store's side of one replica's Session. The replica calls its
+// exported methods.
 type memorySession struct {
 	store *memory
 	conn  net.Conn
@@ -122,8 +122,7 @@ func (s *memorySession) Lock(_ int, got *bool) error {
 // Ping does nothing.
 func (*memorySession) Ping(int, *int) error { return nil }
 
-// Append writes an update; 0 is the offset of one that stands in the ledger
-// already.
+// Append writes an update. The offset is 0 if the update is in the ledger already.
 func (s *memorySession) Append(u Update, offset *int64) error {
 	m := s.store
 	m.mu.Lock()
@@ -167,7 +166,7 @@ func (s *memorySession) Find(commandID string, u *Update) error {
 	return nil
 }
 
-// memoryClient is a session at the replica's end.
+// memoryClient is the replica's side of a session.
 type memoryClient struct{ client *rpc.Client }
 
 func dialMemory(ctx context.Context, address string) (Session, error) {

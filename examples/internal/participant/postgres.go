@@ -23,8 +23,8 @@ const createTable = `CREATE TABLE updates (
 	"offset" bigint PRIMARY KEY, command_id text NOT NULL UNIQUE, "text" text NOT NULL, writer text NOT NULL,
 	submission_id text NOT NULL)`
 
-// Only the holder of the lock writes, so that the greatest offset plus one is free;
-// if two ever did, the primary key would refuse one of them.
+// Only the holder of the lock writes, so the greatest offset plus one is free. If
+// two sessions ever wrote, the primary key would reject one of the updates.
 const appendUpdate = `INSERT INTO updates
 	SELECT coalesce(max("offset"), 0) + 1, $1, $2, $3, $4 FROM updates
 	ON CONFLICT (command_id) DO NOTHING RETURNING "offset"`
@@ -36,11 +36,11 @@ const (
 	selectCommand = columns + `WHERE command_id = $1`
 )
 
-// mostUpdates bounds what is read at a time.
+// mostUpdates bounds how many updates are read at a time.
 const mostUpdates = 1000
 
-// postgresSession is a session of PostgreSQL. The lock and all writing go over its
-// one connection: a replica that has lost the lock has lost that, too.
+// postgresSession is a session of PostgreSQL. The lock and all writes use its one
+// connection: a replica that has lost the lock has lost the connection, too.
 type postgresSession struct {
 	mu   sync.Mutex
 	conn *pgx.Conn
@@ -56,7 +56,7 @@ func dialPostgres(ctx context.Context, address string) (*postgresSession, error)
 	return &postgresSession{conn: conn}, nil
 }
 
-// do has the connection to itself, for a bounded time.
+// do runs f with exclusive use of the connection, for a bounded time.
 func (s *postgresSession) do(ctx context.Context, f func(context.Context) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,10 +118,10 @@ func (s *postgresSession) Find(ctx context.Context, commandID string) (u Update,
 }
 
 func (s *postgresSession) Close() {
-	_ = s.do(context.Background(), s.conn.Close) // whatever it says, the server frees the lock
+	_ = s.do(context.Background(), s.conn.Close) // the server releases the lock in any case
 }
 
-// postgres is a server of PostgreSQL that this program has started.
+// postgres is a PostgreSQL server that this program has started.
 type postgres struct {
 	server  *postgresServer
 	session *postgresSession // the program's own
@@ -140,12 +140,12 @@ func startPostgres(ctx context.Context) (Store, error) {
 		})
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("PostgreSQL: %w", err), p.Close()) //nolint:contextcheck // whatever ctx says, it is closed
+		return nil, errors.Join(fmt.Errorf("PostgreSQL: %w", err), p.Close()) //nolint:contextcheck // it is closed regardless of ctx
 	}
 	return p, nil
 }
 
-// await waits until the server takes connections.
+// await waits until the server accepts connections.
 func (p *postgres) await(ctx context.Context) (*postgresSession, error) {
 	ctx, cancel := context.WithTimeout(ctx, StepLimit)
 	defer cancel()
@@ -160,7 +160,7 @@ func (p *postgres) await(ctx context.Context) (*postgresSession, error) {
 func (p *postgres) Address() string { return Postgres + ":" + p.server.connString() }
 
 func (p *postgres) Describe() string {
-	return "a PostgreSQL database: who holds its advisory lock is active"
+	return "a PostgreSQL database: the replica that holds its advisory lock is active"
 }
 
 func (p *postgres) EndSession(ctx context.Context) error {

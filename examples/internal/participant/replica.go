@@ -20,27 +20,29 @@ import (
 	pb "github.com/cantonlb/cantonlb/examples/internal/ledgerpb"
 )
 
-// The environment of a replica: its name, which tells this program that it is one,
-// where to listen, and where the store is.
+// The environment of a replica: its name, which marks the process as a replica, the
+// address to listen on, and the address of the store.
 const (
 	replicaEnv = "PARTICIPANT_REPLICA"
 	addrEnv    = "PARTICIPANT_ADDR"
 	storeEnv   = "PARTICIPANT_STORE"
 )
 
-// What this program writes to a replica, and what that writes back, a line each.
+// The commands that this program writes to a replica, and the reports that the
+// replica writes back, one per line.
 const (
 	commandStepDown = "step_down"
 
-	// Active and Passive are what a replica says of itself.
+	// Active and Passive are the states that a replica reports.
 	Active     = "active"
 	Passive    = "passive"
-	sayRefused = "refused" // a write that came too late
+	sayRefused = "refused" // a late write
 )
 
 const (
-	// lockPoll is how often a passive replica tries to get the lock, and an active
-	// one sees whether its session lives. Canton's defaults are 15 s and 5 s.
+	// lockPoll is how often a passive replica tries to acquire the lock, and an
+	// active one checks that its session is alive. Canton's defaults are 15 s and 5
+	// s.
 	lockPoll = 200 * time.Millisecond
 	// yieldTime is how long a replica that has stepped down leaves the lock to the
 	// others.
@@ -50,8 +52,8 @@ const (
 	streamPoll = 20 * time.Millisecond
 )
 
-// RunIfReplica runs the replica that this process is, if it is one, and then ends the
-// process. A program calls it first of all.
+// RunIfReplica runs the replica if this process is one, and then exits. A program
+// calls it first.
 func RunIfReplica() {
 	name := os.Getenv(replicaEnv)
 	if name == "" {
@@ -64,7 +66,7 @@ func RunIfReplica() {
 	os.Exit(0) //nolint:revive // in place of main
 }
 
-// runReplica is the whole life of a replica. It ends when its standard input does.
+// runReplica runs a replica. It ends when its standard input does.
 func runReplica(name, addr, store string) error {
 	signal.Ignore(os.Interrupt) // Ctrl-C reaches all processes of a terminal; the parent decides
 	ctx, cancel := context.WithCancel(context.Background())
@@ -99,7 +101,7 @@ func runReplica(name, addr, store string) error {
 // say writes one line to the parent, in one piece.
 func say(line string) { fmt.Println(line) }
 
-// standBy waits for the lock, with a new session whenever the last one ends.
+// standBy waits for the lock, with a new session whenever the previous one ends.
 func standBy(ctx context.Context, store string) (Session, error) {
 	var s Session
 	for {
@@ -126,9 +128,9 @@ func standBy(ctx context.Context, store string) (Session, error) {
 	}
 }
 
-// lead serves the ledger for as long as the session lives. Nobody listens at the
-// address before and after, so that connections to a passive replica are refused,
-// as to the Ledger API of Canton's.
+// lead serves the ledger while the session is alive. Before and after, the replica
+// does not listen at the address, so that connections to a passive replica are
+// refused, as at the Ledger API of Canton.
 func lead(ctx context.Context, name, addr string, s Session, stepDown <-chan struct{}) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -177,8 +179,8 @@ type ledger struct {
 	lost    chan<- struct{} // capacity 1: the session has ended
 }
 
-// Submit implements the service. A command that has been accepted is carried out
-// even if the caller has hung up meanwhile: the command id tells the caller later.
+// Submit implements the service. An accepted command is executed even if the caller
+// has disconnected meanwhile. The caller can learn that later by the command id.
 func (l *ledger) Submit(ctx context.Context, request *pb.SubmitRequest) (*pb.SubmitReply, error) {
 	offset, err := l.session.Append(context.WithoutCancel(ctx),
 		Update{CommandID: request.GetCommandId(), Text: request.GetText(), Writer: l.name})
@@ -191,7 +193,7 @@ func (l *ledger) Submit(ctx context.Context, request *pb.SubmitRequest) (*pb.Sub
 	return &pb.SubmitReply{Offset: offset}, nil
 }
 
-// refuse is the error of a write that came too late.
+// refuse returns the error of a late write.
 func (l *ledger) refuse() error {
 	say(sayRefused)
 	select {

@@ -10,13 +10,13 @@ import (
 	"github.com/cantonlb/cantonlb/examples/internal/child"
 )
 
-// Replica is one of the participant's replicas: a process, and after it another
-// one at the same address. It is for use by one goroutine, but for Refused.
+// Replica is one of the participant's replicas: a process, and later another one at
+// the same address. Except for Refused, it is for use by one goroutine.
 type Replica struct {
 	Name, Addr string
 
 	store string
-	// says gets Active and Passive whenever that changes.
+	// says receives Active and Passive whenever that changes.
 	says    chan string
 	refused atomic.Int64
 	process *child.Process
@@ -39,7 +39,7 @@ func (r *Replica) Start() error {
 	return nil
 }
 
-// Await waits until the replica says this: Active or Passive.
+// Await waits until the replica reports what, which is Active or Passive.
 func (r *Replica) Await(ctx context.Context, what string) error {
 	for {
 		select {
@@ -55,7 +55,7 @@ func (r *Replica) Await(ctx context.Context, what string) error {
 	}
 }
 
-// Refused counts the writes that the store did not take, because the session had ended.
+// Refused returns how many writes the store refused because the session had ended.
 func (r *Replica) Refused() int64 { return r.refused.Load() }
 
 // Kill ends the process by SIGKILL.
@@ -64,19 +64,20 @@ func (r *Replica) Kill() error { return r.process.Kill() }
 // Ended is closed when the process has ended.
 func (r *Replica) Ended() <-chan struct{} { return r.process.Ended() }
 
-// StepDown has the replica give up, as before an upgrade.
+// StepDown makes the replica step down, as before an upgrade.
 func (r *Replica) StepDown() error { return r.process.Tell(commandStepDown) }
 
-// Stop stops the process, as a machine does that swaps; see CanStop.
+// Stop stops the process, as on a machine that swaps; see CanStop.
 func (r *Replica) Stop() error { return stopProcess(r.process) }
 
-// Resume has it go on.
+// Resume lets the process continue.
 func (r *Replica) Resume() error { return resumeProcess(r.process) }
 
-// Replicas are those of one participant.
+// Replicas is the list of replicas of one participant.
 type Replicas []*Replica
 
-// StartReplicas starts two, p1 and p2, and waits until the first is active.
+// StartReplicas starts two replicas, p1 and p2, and waits until the first is
+// active.
 func StartReplicas(ctx context.Context, store string) (Replicas, error) {
 	ctx, cancel := context.WithTimeout(ctx, StepLimit)
 	defer cancel()
@@ -101,8 +102,8 @@ func StartReplicas(ctx context.Context, store string) (Replicas, error) {
 	return all, nil
 }
 
-// freeAddr returns a loopback address that is free. A replica listens there
-// only while it is active.
+// freeAddr returns an unused loopback address. A replica listens there only while
+// it is active.
 func freeAddr(ctx context.Context) (string, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -112,7 +113,7 @@ func freeAddr(ctx context.Context) (string, error) {
 	return listener.Addr().String(), nil
 }
 
-// Endpoints is the list for a client.
+// Endpoints returns the list for a client.
 func (all Replicas) Endpoints() []cantonlb.Endpoint {
 	list := make([]cantonlb.Endpoint, 0, len(all))
 	for _, r := range all {

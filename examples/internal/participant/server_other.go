@@ -4,7 +4,7 @@ package participant
 
 import "context"
 
-// postgresServer is not to be had here.
+// postgresServer is not available on this system.
 type postgresServer struct{}
 
 func startPostgresServer(context.Context) (*postgresServer, error) { return nil, ErrNotInstalled }

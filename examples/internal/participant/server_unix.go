@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// nobody is the user that runs PostgreSQL where this program is root, as whom it
-// refuses to run.
+// nobody is the user that runs PostgreSQL if this program runs as root, since
+// PostgreSQL refuses to run as root.
 const nobody = 65534
 
 const (
@@ -25,8 +25,8 @@ const (
 	shutdownLimit = 10 * time.Second
 )
 
-// postgresServer is a process of PostgreSQL, with a database in a temporary folder
-// and a socket there, which ends when this program does.
+// postgresServer is a PostgreSQL process with a database and a socket in a
+// temporary folder. It ends when this program does.
 type postgresServer struct {
 	folder  string
 	command *exec.Cmd
@@ -34,7 +34,7 @@ type postgresServer struct {
 	ended   chan struct{}
 }
 
-// startPostgresServer makes a database and starts the server of it. The error is
+// startPostgresServer creates a database and starts its server. The error is
 // ErrNotInstalled if there are no binaries.
 func startPostgresServer(ctx context.Context) (*postgresServer, error) {
 	bin, err := postgresBinaries()
@@ -52,15 +52,15 @@ func startPostgresServer(ctx context.Context) (*postgresServer, error) {
 	return s, nil
 }
 
-// postgresBinaries gives the folder of initdb and postgres: that of the path, or
-// the newest of Debian's.
+// postgresBinaries returns the folder of initdb and postgres: the one in the path,
+// or the newest one of Debian.
 func postgresBinaries() (string, error) {
 	if initdb, err := exec.LookPath("initdb"); err == nil {
 		if resolved, err := filepath.EvalSymlinks(initdb); err == nil {
 			return filepath.Dir(resolved), nil
 		}
 	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the pattern is right
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the pattern is valid
 	if len(found) == 0 {
 		return "", ErrNotInstalled
 	}
@@ -86,7 +86,7 @@ func (s *postgresServer) start(ctx context.Context, bin string) error {
 		return fmt.Errorf("initdb: %w\n%s", err, output)
 	}
 	// The shell ends the server when its standard input ends, so that the server
-	// does not outlive this program, however that ends.
+	// does not outlive this program, however it ends.
 	const script = `"$@" >"$LOG" 2>&1 & pid=$!; read _; kill -INT $pid; wait $pid`
 	s.command = exec.Command("sh", "-c", script, "sh", filepath.Join(bin, "postgres"), //nolint:gosec,noctx // as above; close ends it
 		"-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories="+s.folder, "-c", "fsync=off")
@@ -102,12 +102,12 @@ func (s *postgresServer) start(ctx context.Context, bin string) error {
 	}
 	go func() {
 		defer close(s.ended)
-		_ = s.command.Wait() // the shell's exit code says nothing more
+		_ = s.command.Wait() // the shell's exit code is of no use
 	}()
 	return nil
 }
 
-// connString is how pgx connects to the server.
+// connString returns the connection string for pgx.
 func (s *postgresServer) connString() string {
 	return fmt.Sprintf("host=%s user=postgres dbname=postgres sslmode=disable", s.folder)
 }

@@ -4,7 +4,7 @@ package participant
 
 import "github.com/cantonlb/cantonlb/examples/internal/child"
 
-// CanStop tells whether a process can be stopped on this system.
+// CanStop reports whether a process can be stopped on this system.
 const CanStop = false
 
 func stopProcess(*child.Process) error   { return nil }

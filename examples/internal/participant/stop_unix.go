@@ -8,7 +8,7 @@ import (
 	"github.com/cantonlb/cantonlb/examples/internal/child"
 )
 
-// CanStop tells whether a process can be stopped on this system.
+// CanStop reports whether a process can be stopped on this system.
 const CanStop = true
 
 func stopProcess(p *child.Process) error   { return p.Signal(syscall.SIGSTOP) }

@@ -8,28 +8,29 @@ import (
 	"time"
 )
 
-// What the replicas may share. Auto is Postgres if it is installed.
+// The stores that the replicas can share. Auto is Postgres if it is installed.
 const (
 	Auto     = "auto"
 	Postgres = "postgres"
 	Memory   = "memory"
 )
 
-// StepLimit is how long something may take that should take a moment.
+// StepLimit bounds operations that should take a moment.
 const StepLimit = 30 * time.Second
 
-// Update is one line of the ledger. Its fields stand in the order of the columns.
+// Update is one line of the ledger. Its fields are in the order of the columns.
 type Update struct {
 	Offset int64
-	// CommandID is what duplicates are told apart by, SubmissionID who has written the line.
+	// CommandID identifies duplicates, and SubmissionID the submission that wrote
+	// the line.
 	CommandID, Text, Writer, SubmissionID string
 }
 
-// Store is what the replicas share, as this program sees it.
+// Store is what the replicas share, from this program's side.
 type Store interface {
-	// Address is where a replica finds it.
+	// Address returns the address for a replica.
 	Address() string
-	// Describe says what it is.
+	// Describe returns a description of the store.
 	Describe() string
 	// EndSession ends the session that holds the lock, as an administrator can.
 	EndSession(ctx context.Context) error
@@ -39,21 +40,21 @@ type Store interface {
 	Close() error
 }
 
-// Session is a replica's connection to the store. Its end, however it comes, frees
-// the lock, and with the session ends whatever the replica could write: that is
-// what keeps two replicas from writing at once, whatever they believe themselves.
-// Its methods are safe for concurrent use.
+// Session is a replica's connection to the store. When it ends, for whatever
+// reason, the lock is released and the replica can no longer write. This keeps two
+// replicas from writing at the same time, whatever they believe. Its methods are
+// safe for concurrent use.
 type Session interface {
-	// TryLock takes the lock that makes a replica active, if it is free.
+	// TryLock acquires the lock that makes a replica active, if it is free.
 	TryLock(ctx context.Context) (bool, error)
-	// Ping tells whether the session lives.
+	// Ping returns an error if the session has ended.
 	Ping(ctx context.Context) error
-	// Append writes an update. One whose command stands in the ledger already is
-	// not written again, and ErrDuplicate.
+	// Append writes an update. If its command is in the ledger already, the update
+	// is not written again, and the error is ErrDuplicate.
 	Append(ctx context.Context, u Update) (offset int64, err error)
 	// After returns some of the updates after an offset.
 	After(ctx context.Context, offset int64) ([]Update, error)
-	// End returns the last offset, 0 of an empty ledger.
+	// End returns the last offset, 0 for an empty ledger.
 	End(ctx context.Context) (int64, error)
 	// Find returns the update of a command.
 	Find(ctx context.Context, commandID string) (Update, error)
@@ -61,10 +62,10 @@ type Session interface {
 	Close()
 }
 
-// ErrDuplicate is the error of a command that is not carried out again.
-var ErrDuplicate = errors.New("the command stands in the ledger already")
+// ErrDuplicate is the error of a command that is not executed again.
+var ErrDuplicate = errors.New("the command is in the ledger already")
 
-// OpenStore makes the store.
+// OpenStore starts the store.
 func OpenStore(ctx context.Context, kind string) (Store, error) {
 	if kind == Memory {
 		return newMemory(ctx)
@@ -74,14 +75,14 @@ func OpenStore(ctx context.Context, kind string) (Store, error) {
 	case err == nil:
 		return s, nil
 	case kind == Auto && errors.Is(err, ErrNotInstalled):
-		fmt.Printf("%v: an in-memory lock in this program takes its place\n", err)
+		fmt.Printf("%v: an in-memory lock in this program is used instead\n", err)
 		return newMemory(ctx)
 	default:
 		return nil, err
 	}
 }
 
-// ErrNotInstalled is the error where there is no PostgreSQL to start.
+// ErrNotInstalled is the error if there is no PostgreSQL to start.
 var ErrNotInstalled = errors.New("PostgreSQL is not installed")
 
 // OpenSession connects a replica to the store with this address.
@@ -92,7 +93,7 @@ func OpenSession(ctx context.Context, address string) (Session, error) {
 	return dialPostgres(ctx, strings.TrimPrefix(address, Postgres+":"))
 }
 
-// Installed tells whether there is a PostgreSQL that OpenStore can start.
+// Installed reports whether there is a PostgreSQL that OpenStore can start.
 func Installed() bool {
 	_, err := postgresBinaries()
 	return err == nil

@@ -23,8 +23,8 @@ func needPostgres(t *testing.T) {
 	}
 }
 
-// Both stores free the lock when a session ends, refuse the late writes of a session
-// that was ended, and give offsets without gaps.
+// Both stores free the lock when a session ends, refuse the late writes of a
+// session that was ended, and return offsets without gaps.
 func TestAStoreKeepsItsPromises(t *testing.T) {
 	for _, kind := range []string{Postgres, Memory} {
 		t.Run(kind, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestAStoreKeepsItsPromises(t *testing.T) {
 			s, err := OpenStore(ctx, kind)
 			require.NoError(t, err)
 			defer func() { assert.NoError(t, s.Close()) }()
-			assert.Error(t, s.EndSession(ctx), "nobody holds the lock")
+			assert.Error(t, s.EndSession(ctx), "no session holds the lock")
 			first, second := open(ctx, t, s), open(ctx, t, s)
 
 			lock(ctx, t, first)

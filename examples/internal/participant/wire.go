@@ -17,7 +17,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// checkpointDelay is how late a checkpoint may be here, which sends none: every offset is an update.
+// checkpointDelay is the longest delay of a checkpoint. This server sends none,
+// since every offset is an update.
 const checkpointDelay = 75 * time.Second
 
 // registerWire serves the Ledger API v2.
@@ -30,13 +31,13 @@ func registerWire(server *grpc.Server, l *ledger) {
 	admin.RegisterPartyManagementServiceServer(server, &partyService{})
 }
 
-// changeID is what the store tells commands apart by.
+// changeID returns the ID by which the store distinguishes commands.
 func changeID(c *v2.Commands) string {
 	parties := slices.Sorted(slices.Values(c.GetActAs()))
 	return strings.Join(append([]string{c.GetUserId()}, append(parties, c.GetCommandId())...), "|")
 }
 
-// partsOf undoes it.
+// partsOf is the inverse of changeID.
 func partsOf(changeID string) (user string, actAs []string, command string) {
 	parts := strings.Split(changeID, "|")
 	return parts[0], parts[1 : len(parts)-1], parts[len(parts)-1]
@@ -50,8 +51,8 @@ type commandService struct {
 	ledger *ledger
 }
 
-// SubmitAndWait implements the service. A command that has been accepted is carried out even if the
-// caller has hung up meanwhile.
+// SubmitAndWait implements the service. An accepted command is executed even if the
+// caller has disconnected meanwhile.
 func (s *commandService) SubmitAndWait(ctx context.Context, request *v2.SubmitAndWaitRequest) (*v2.SubmitAndWaitResponse, error) {
 	commands := request.GetCommands()
 	if commands.GetCommandId() == "" || len(commands.GetActAs()) == 0 {

@@ -2,9 +2,9 @@
 //
 // # Why
 //
-// The examples need a service to call, and it has to be an ordinary one: a
-// .proto file with generated stubs, as a reader has for their own. Its answers
-// carry the server's name, so that an example can tell who served.
+// The examples need an ordinary service to call: a .proto file with generated
+// stubs, like those of the reader's own services. Its answers contain the server's
+// name, so that an example can show which server answered.
 //
 // There is nothing to set: Records has one method, Read, without side effects.
 //

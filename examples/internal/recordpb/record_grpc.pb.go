@@ -28,8 +28,8 @@ const (
 //
 // Records is a service of which several copies hold the same records.
 type RecordsClient interface {
-	// Read gives one record. It changes nothing, so that a call that got no
-	// answer may be made again, on another server.
+	// Read returns one record. It changes nothing, so a call that received no answer
+	// may be retried on another server.
 	Read(ctx context.Context, in *ReadRequest, opts ...grpc.CallOption) (*ReadReply, error)
 }
 
@@ -57,8 +57,8 @@ func (c *recordsClient) Read(ctx context.Context, in *ReadRequest, opts ...grpc.
 //
 // Records is a service of which several copies hold the same records.
 type RecordsServer interface {
-	// Read gives one record. It changes nothing, so that a call that got no
-	// answer may be made again, on another server.
+	// Read returns one record. It changes nothing, so a call that received no answer
+	// may be retried on another server.
 	Read(context.Context, *ReadRequest) (*ReadReply, error)
 	mustEmbedUnimplementedRecordsServer()
 }

@@ -19,20 +19,21 @@ import (
 	"github.com/cantonlb/cantonlb"
 )
 
-// channel is how a client reaches the servers.
+// channel is a client's connection to the servers.
 type channel struct {
 	conn    grpc.ClientConnInterface
 	replace func(servers []string) error
 	close   func() error
-	// switches follows the client's active until ctx ends; nil if it has none.
+	// switches follows the client's active endpoint until ctx ends. It is nil if the
+	// client has none.
 	switches func(ctx context.Context) []switched
 }
 
 // opener connects a client, which names itself by id, to the servers.
 type opener func(id string, servers []string) (*channel, error)
 
-// openOurs connects by the library that this is about, through its front door.
-// methodRead is declared idempotent.
+// openOurs connects with this library, through cantonlb.NewClient. methodRead is
+// declared idempotent.
 func openOurs(cfg cantonlb.Config) opener {
 	return func(id string, servers []string) (*channel, error) {
 		cfg := cfg
@@ -108,7 +109,7 @@ func addresses(servers []string) resolver.State {
 	return resolver.State{Endpoints: list}
 }
 
-// openProxy connects to a proxy, which is always near and up.
+// openProxy connects to a proxy, which is always on this machine and running.
 func openProxy(serviceConfig string) opener {
 	open := openGRPC(serviceConfig, grpc.WithConnectParams(backoffUpTo(100*time.Millisecond)))
 	return func(id string, servers []string) (*channel, error) {
@@ -120,8 +121,8 @@ func openProxy(serviceConfig string) opener {
 	}
 }
 
-// backoffUpTo has grpc try a connection again after 0.1 s at first and limit in the
-// end; by default that is 1 s and 120 s.
+// backoffUpTo makes grpc retry a connection after 0.1 s at first and after at most
+// limit. The defaults are 1 s and 120 s.
 func backoffUpTo(limit time.Duration) grpc.ConnectParams {
 	return grpc.ConnectParams{
 		Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: limit},

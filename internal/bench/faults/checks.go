@@ -8,12 +8,12 @@ import (
 	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
-// check is one claim of ours, held against what was measured.
+// check is one claim about this library, compared with the measurements.
 type check struct {
 	claim  string
 	shown  string
 	holds  bool
-	single bool // made of one run only
+	single bool // from one run only
 }
 
 // The limits of the claims.
@@ -26,7 +26,7 @@ const (
 	confidence = 0.95
 )
 
-// checks gives the claims of which there are measurements.
+// checks returns the claims for which there are measurements.
 func (r *Report) checks() []check {
 	var out []check
 	add := func(c check, ok bool) {
@@ -80,7 +80,7 @@ func (r *Report) endsWithin(scenario, peer string, limit float64, claim string) 
 	}, len(v) > 0
 }
 
-// noMoreThan compares sums over the runs, in which both were measured.
+// noMoreThan compares sums over the runs in which both were measured.
 func (r *Report) noMoreThan(scenario, peer, other string) (check, bool) {
 	a, b := r.values(scenario, peer, ofFailed), r.values(scenario, other, ofFailed)
 	sum := func(v []float64) (sum float64) {
@@ -126,7 +126,7 @@ func (r *Report) asFastAs(peer, other string) (check, bool) {
 	return c, len(v) > 0
 }
 
-// ratios gives p50 of a peer divided by that of another in the same run.
+// ratios returns the p50 of a peer divided by that of another one in the same run.
 func (r *Report) ratios(scenario, peer, other string) []float64 {
 	var out []float64
 	for _, one := range r.of(scenario) {
@@ -159,7 +159,8 @@ func scaled(v []float64, by float64) []float64 {
 	return out
 }
 
-// medianAndWorst gives the median of values and, of more than one, the greatest.
+// medianAndWorst returns the median of the values and, if there are several, the
+// greatest one.
 func medianAndWorst(v []float64, format, unit string) string {
 	if len(v) == 0 {
 		return "–"

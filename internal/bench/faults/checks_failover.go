@@ -10,12 +10,12 @@ import (
 
 // The limits of the claims about failover, in seconds.
 const (
-	ownShare     = 1.3  // beyond the takeover, if the active hangs
+	ownShare     = 1.3  // beyond the takeover, if the active replica hangs
 	ownShareTold = 0.3  // the same, if it refuses connections or says NOT_SERVING
 	pushLimit    = 0.05 // from the push to the switch
 )
 
-// failoverChecks adds the claims of which there are measurements.
+// failoverChecks adds the claims for which there are measurements.
 func (r *Report) failoverChecks(add func(check, bool)) {
 	both := []string{idActive, idActiveOnce}
 	for _, id := range []string{idStopActive, idPartition} {
@@ -50,7 +50,7 @@ func (r *Report) failoverChecks(add func(check, bool)) {
 	}
 }
 
-// answersWithin holds the worst takeover against the limit.
+// answersWithin compares the worst takeover with the limit.
 func (r *Report) answersWithin(scenario, peer string, limit float64) (check, bool) {
 	v := r.allOf(scenario, peer, ofBeyond)
 	return check{
@@ -59,8 +59,8 @@ func (r *Report) answersWithin(scenario, peer string, limit float64) (check, boo
 	}, len(v) > 0
 }
 
-// switchesWithin holds the median against the limit, which is of the order of what
-// it takes a busy machine to wake up a process.
+// switchesWithin compares the median with the limit, which is about the time that a
+// busy machine needs to wake up a process.
 func (r *Report) switchesWithin(scenario, peer string, limit float64) (check, bool) {
 	v := r.allOf(scenario, peer, ofSwitched)
 	return check{
@@ -69,8 +69,8 @@ func (r *Report) switchesWithin(scenario, peer string, limit float64) (check, bo
 	}, len(v) > 0
 }
 
-// boundedSwitches holds the switches against the bound of package failover for n
-// replicas of which one stays well, however the others flap: n-1.
+// boundedSwitches compares the switches with the bound of package failover for n
+// replicas of which one stays healthy, however the others flap: n-1.
 func (r *Report) boundedSwitches(scenario, peer string) (check, bool) {
 	v := r.values(scenario, peer, func(m measured) float64 { return float64(m.followed.switches) })
 	if len(v) == 0 {
@@ -84,8 +84,8 @@ func (r *Report) boundedSwitches(scenario, peer string) (check, bool) {
 	}, true
 }
 
-// noMoreSwitches expects of each takeover of all runs one switch that says why, and
-// no other.
+// noMoreSwitches expects one switch with a reason for each takeover of all runs,
+// and no other.
 func (r *Report) noMoreSwitches(peer string) (check, bool) {
 	switches, takeovers, holds, found := 0, 0, true, false
 	for _, one := range r.runs {
@@ -105,8 +105,9 @@ func (r *Report) noMoreSwitches(peer string) (check, bool) {
 	}, found
 }
 
-// noStray expects no call where it does not belong. Of SIGSTOP that is too much to
-// ask: what was sent before anybody knew is found when the replica is let go on.
+// noStray expects no call at a passive replica or a second active one. SIGSTOP is
+// excluded: calls that were sent before the hang was detected are read when the
+// replica continues.
 func (r *Report) noStray(peer string) (check, bool) {
 	passive, second, found := 0, 0, false
 	for _, one := range r.runs {
@@ -127,7 +128,7 @@ func (r *Report) noStray(peer string) (check, bool) {
 func ofBeyond(m measured) []float64   { return m.followed.beyond }
 func ofSwitched(m measured) []float64 { return m.followed.switched }
 
-// allOf gives what a peer has shown in all takeovers of the runs of a scenario.
+// allOf returns a peer's values of all takeovers in the runs of a scenario.
 func (r *Report) allOf(scenario, peer string, of func(measured) []float64) []float64 {
 	var out []float64
 	for _, one := range r.of(scenario) {
@@ -136,7 +137,7 @@ func (r *Report) allOf(scenario, peer string, of func(measured) []float64) []flo
 	return out
 }
 
-// failoverMetrics are those beyond the ones that all suites have.
+// failoverMetrics are the metrics in addition to those of all suites.
 var failoverMetrics = []metric{
 	{"longest time without an answer", "s", func(m measured) float64 { return m.followed.silent }},
 	{"beyond the takeover, worst", "s", func(m measured) float64 { return worst(m.followed.beyond) }},
@@ -152,7 +153,7 @@ var failoverMetrics = []metric{
 	{"calls at a second active", "1", func(m measured) float64 { return float64(m.followed.second) }},
 }
 
-// worst gives the greatest of the times; NaN if there is none.
+// worst returns the greatest of the times; NaN if there is none.
 func worst(v []float64) float64 {
 	if len(v) == 0 {
 		return math.NaN()
@@ -169,7 +170,7 @@ func unanswered(v []float64) (n int) {
 	return n
 }
 
-// metrics gives what the suite measures.
+// metrics returns the metrics of the suite.
 func (s Suite) metrics() []metric {
 	if s == Failover {
 		return slices.Concat(metrics, failoverMetrics)

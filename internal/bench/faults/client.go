@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// clientConfig is what a client process is told.
+// clientConfig is the configuration of a client process.
 type clientConfig struct {
 	Peer     string        `json:"peer"`     // id
 	Servers  []string      `json:"servers"`  // their addresses, or that of its proxy
@@ -25,15 +25,15 @@ type clientConfig struct {
 
 const (
 	// firstCalls bounds how long a client may take until its calls are answered:
-	// until inARow of them are, since a proxy that has just started takes all
-	// servers for well, and one of two may be passive.
+	// until inARow of them are, since a proxy that has just started assumes that all
+	// servers are healthy, and one of two may be passive.
 	firstCalls = 20 * time.Second
 	inARow     = 10
-	// firstPause is from a first call that failed to the next.
+	// firstPause is the pause after a first call that failed.
 	firstPause = 50 * time.Millisecond
 )
 
-// runClient is a client process from start to end.
+// runClient runs a client process.
 func runClient(c clientConfig, in *json.Decoder, out *mouth) error {
 	p, ok := peerByID(c.Peer)
 	if !ok {
@@ -85,8 +85,8 @@ func runClient(c clientConfig, in *json.Decoder, out *mouth) error {
 	}
 }
 
-// follow takes in the switches of a channel until ctx ends, and gives them then;
-// none of a channel that does not tell.
+// follow collects the switches of a channel until ctx ends, and then returns them.
+// It returns none for a channel that does not report them.
 func follow(ctx context.Context, ch *channel) <-chan []switched {
 	out := make(chan []switched, 1)
 	if ch.switches == nil {
@@ -97,8 +97,8 @@ func follow(ctx context.Context, ch *channel) <-chan []switched {
 	return out
 }
 
-// load makes calls at a steady rate, whether or not those before have been
-// answered, as many users do who know nothing of each other.
+// load makes calls at a steady rate, whether or not earlier ones have been
+// answered, as many independent users do.
 type load struct {
 	conn     grpc.ClientConnInterface
 	method   string
@@ -129,8 +129,8 @@ func (l *load) first() error {
 	return nil
 }
 
-// begin starts to make calls: the n-th is due n/rate seconds after at. One that
-// cannot be made in time is made at once, and still counted from when it was due.
+// begin starts making calls: the n-th is due n/rate seconds after at. A late call
+// is made at once, and its latency still counts from when it was due.
 func (l *load) begin(ctx context.Context, at time.Time) {
 	l.began = cpuTime()
 	l.running.Go(func() {
@@ -163,7 +163,7 @@ func (l *load) call(ctx context.Context, due time.Time) {
 	l.calls = append(l.calls, c)
 }
 
-// result waits for the calls under way and gives them all.
+// result waits for the calls in flight and returns them all.
 func (l *load) result() *result {
 	used := cpuTime() - l.began
 	l.running.Wait()

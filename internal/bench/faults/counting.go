@@ -9,8 +9,7 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// tell says what has arrived, again and again, and last of all when over is
-// closed.
+// tell reports what has arrived repeatedly, and a last time when over is closed.
 func (s *server) tell(out *mouth, over <-chan struct{}) {
 	ticker := time.NewTicker(tallyEvery)
 	defer ticker.Stop()
@@ -26,13 +25,13 @@ func (s *server) tell(out *mouth, over <-chan struct{}) {
 		s.mu.Unlock()
 		for _, bit := range arrived {
 			if out.say(message{Kind: saysArrived, At: bit.at, Arrived: bit.arrived}) != nil {
-				return // nobody listens
+				return // the parent no longer reads
 			}
 		}
 	}
 }
 
-// count takes in that something has come from the client with this user agent.
+// count counts an arrival from the client with this user agent.
 func (s *server) count(agent string, one arrivals) {
 	name, _, _ := strings.Cut(agent, " ") // grpc appends its own
 	s.mu.Lock()
@@ -43,7 +42,7 @@ func (s *server) count(agent string, one arrivals) {
 		step = tallyStep
 	}
 	n := len(s.arrived)
-	// Also what came before the process was stopped and what came after are two.
+	// Arrivals before and after a stop of the process are also counted separately.
 	if n == 0 || now.Sub(s.arrived[n-1].began) > step {
 		s.arrived = append(s.arrived, tallied{began: now, arrived: make(map[string]arrivals)})
 		n++

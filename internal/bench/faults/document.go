@@ -118,7 +118,7 @@ func (r *Report) writeSkipped(out *strings.Builder) {
 	sayf(out, "\n")
 }
 
-// load gives how busy the machine was, and how much of it was by the runs' own
+// load returns how busy the machine was, and how much of it was by the runs' own
 // processes.
 func (r *Report) load() (busy, own string) {
 	var b, o []float64

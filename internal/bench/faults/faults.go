@@ -14,24 +14,24 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Options say what is run. The zero value is everything, at full length.
+// Options say what is run. The zero value means everything, at full length.
 type Options struct {
 	// Suite says which scenarios there are; empty is Faults.
 	Suite Suite
 	// Short runs a subset of the scenarios, once each, in less than 3 minutes.
 	Short bool
-	// Runs overrides how often those scenarios are run that are run more than
-	// once; 0 is as planned.
+	// Runs overrides how often scenarios are run that run more than once; 0 means as
+	// planned.
 	Runs int
-	// Seed decides the order of the runs, and which server is struck.
+	// Seed determines the order of the runs, and which server is disturbed.
 	Seed uint64
-	// Scenarios and Peers are the ids of what is wanted; empty means all.
+	// Scenarios and Peers are the ids of what is run; empty means all.
 	Scenarios, Peers []string
-	// Log gets a line for each run, and what is left out; nil is nobody.
+	// Log receives a line for each run, and what is left out. Nil means no log.
 	Log io.Writer
 }
 
-// Validate tells what is wrong with the options: a name that there is not, or
+// Validate returns an error if the options contain a name that is unknown or given
 // twice.
 func (o Options) Validate() error {
 	return errors.Join(
@@ -51,14 +51,14 @@ func (s Suite) checkNames(what string, names, known []string) error {
 	return nil
 }
 
-// task is one run that is to be.
+// task is one planned run.
 type task struct {
 	scenario *scenario
 	plan     plan
 	victims  uint64 // seed of what is random in the run
 }
 
-// schedule gives the runs in random order, the same for the same seed.
+// schedule returns the runs in random order, the same for the same seed.
 func (o Options) schedule() []task {
 	rng := rand.New(rand.NewPCG(o.Seed, 0))
 	var tasks []task
@@ -93,7 +93,7 @@ func expected(tasks []task) (sum time.Duration) {
 	return sum
 }
 
-// run is what one run of a scenario has shown.
+// run is the result of one run of a scenario.
 type run struct {
 	scenario *scenario
 	plan     plan
@@ -104,8 +104,8 @@ type run struct {
 	peers    map[string]measured
 }
 
-// Run runs the scenarios, and gives what was measured also where it returns an
-// error: that of ctx, or those of runs that failed twice.
+// Run runs the scenarios. It returns the measurements even with an error, which is
+// that of ctx or those of runs that failed twice.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func (r *Report) try(ctx context.Context, t task, here []peer) error {
 	return nil
 }
 
-// available gives the peers that are wanted and can be run here.
+// available returns the wanted peers that can be run here.
 func (r *Report) available(wanted []string) []peer {
 	trouble := map[family]error{}
 	for _, f := range r.options.Suite.proxies() {
@@ -172,7 +172,7 @@ func (r *Report) available(wanted []string) []peer {
 	return here
 }
 
-// leaveOut takes away the tasks that cannot be run, and those without a peer.
+// leaveOut removes the tasks that cannot be run, and those without a peer.
 func (r *Report) leaveOut(ctx context.Context, tasks *[]task, here []peer) {
 	var noNetwork error
 	if slices.ContainsFunc(*tasks, func(t task) bool { return t.scenario.network }) {
@@ -187,7 +187,7 @@ func (r *Report) leaveOut(ctx context.Context, tasks *[]task, here []peer) {
 	})
 }
 
-// skip notes, once, what could not be measured and why.
+// skip records once what could not be measured, and why.
 func (r *Report) skip(what string, why error) {
 	text := what + ": " + why.Error()
 	if !slices.Contains(r.skipped, text) {
@@ -196,5 +196,5 @@ func (r *Report) skip(what string, why error) {
 	}
 }
 
-// sayf prints what nothing depends on: if it cannot be printed, nobody listens.
+// sayf prints a message and ignores errors.
 func sayf(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }

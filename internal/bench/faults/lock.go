@@ -6,18 +6,18 @@ import (
 )
 
 // lock is the lock that all replicas share, as those of a Canton node share one in
-// their database: exactly one holds it, and is the active. The runs hold it here, in
-// the parent, so that the time of a takeover is theirs to set. It is a pure state
-// machine; the zero value, with a takeover, is free and may be taken at once.
+// their database: exactly one replica holds it and is active. It is kept in the
+// parent process, so that a run can set the time of a takeover. It is a pure state
+// machine. The zero value, with a takeover, is free and may be taken at once.
 type lock struct {
-	takeover time.Duration // from when it is free until somebody may have it
+	takeover time.Duration // from when it is free until it may be taken
 
 	holder  string
-	free    time.Time // since when nobody holds it
+	free    time.Time // since when it is free
 	waiting []string  // in the order in which they came
 }
 
-// lockEvent is what happens to the lock.
+// lockEvent is an event of the lock.
 type lockEvent struct {
 	kind    lockEventKind
 	replica string
@@ -32,11 +32,11 @@ const (
 	lockAsked                       // time has passed
 )
 
-// due is from when the lock may be taken, if it is free.
+// due returns from when the lock may be taken, if it is free.
 func (l lock) due() time.Time { return l.free.Add(l.takeover) }
 
-// next gives the lock after an event, and the replica that has it from then on, if
-// it is another one.
+// next returns the lock after an event, and the replica that holds it from then on,
+// if that has changed.
 func (l lock) next(e lockEvent) (_ lock, granted string) {
 	l.waiting = slices.Clone(l.waiting)
 	switch e.kind {

@@ -9,44 +9,44 @@ import (
 	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
-// bucket is how finely failures are laid out over time for the plot.
+// bucket is the resolution in time of the failures in the plot.
 const bucket = 250 * time.Millisecond
 
-// settleFor is how long after the fault the share of a half-dead server is
-// counted from.
+// settleFor is how long after the fault the count of a half-dead server's share
+// begins.
 const settleFor = 2 * time.Second
 
-// measured is what one peer has shown in one run. Times are in seconds.
+// measured holds the measurements of one peer in one run. Times are in seconds.
 type measured struct {
-	// calls and failed are of the calls that were under way at the fault or due
-	// from then to the end; before is how many had failed by then, which should be
-	// none.
+	// calls and failed count the calls that were in flight at the fault or due from
+	// then to the end. before is how many had failed before the fault, which should
+	// be none.
 	calls, failed, before int
-	// lastFailed is from the fault to when the last failing call was due; 0 if
-	// none was due after it.
+	// lastFailed is the time from the fault to when the last failing call was due; 0
+	// if none was due after the fault.
 	lastFailed float64
-	// back is from the healing of a server to when the first call that it
-	// answered was due, the longest of all servers healed: infinite if one did
-	// not come back, NaN if none was healed.
+	// back is the time from the healing of a server to when the first call that it
+	// answered was due, the longest of all healed servers. It is infinite if one did
+	// not return, and NaN if none was healed.
 	back float64
-	// p50, p99 and p999 are of the times from when a call was due to its end,
-	// however it ended.
+	// p50, p99 and p999 are percentiles of the times from when a call was due to its
+	// end, however it ended.
 	p50, p99, p999 float64
-	// share is the part of the calls that arrived at the server that was struck,
-	// from settleFor after the fault until it was healed; NaN if none was healed.
+	// share is the part of the calls that arrived at the disturbed server, from
+	// settleFor after the fault until it was healed; NaN if none was healed.
 	share float64
-	// probes is how many health requests arrived at all servers, a second.
+	// probes is how many health requests per second arrived at all servers.
 	probes float64
-	// clientCPU and proxyCPU are in processors: 1 is one that does nothing else.
+	// clientCPU and proxyCPU are in processors: 1 is one processor in full use.
 	clientCPU, proxyCPU float64
-	// failures are the failed calls by when they were due, in buckets from
+	// failures counts the failed calls by when they were due, in buckets from
 	// marks.begin on.
 	failures []int
-	// followed is of replicas of which one is active.
+	// followed holds the measurements for replicas of which one is active.
 	followed followed
 }
 
-// judgeCalls gives what the calls of one peer show.
+// judgeCalls returns the measurements from the calls of one peer.
 func judgeCalls(m marks, calls []call) measured {
 	out := measured{failures: make([]int, int(m.end.Sub(m.begin)/bucket)+1)}
 	var took []float64
@@ -77,7 +77,7 @@ func judgeCalls(m marks, calls []call) measured {
 	return out
 }
 
-// backAfter gives how long the healed servers took to be in rotation again.
+// backAfter returns how long the healed servers took to be in rotation again.
 func backAfter(heals []heal, calls []call) float64 {
 	longest := math.NaN()
 	for _, h := range heals {
@@ -94,7 +94,7 @@ func backAfter(heals []heal, calls []call) float64 {
 	return longest
 }
 
-// outcome puts together what the run has shown.
+// outcome returns the results of the run.
 func (st *stage) outcome(busy float64) *run {
 	out := &run{
 		scenario: st.scenario, plan: st.plan, victim: st.victim.name,
@@ -121,7 +121,7 @@ func (st *stage) outcome(busy float64) *run {
 	return out
 }
 
-// share gives which part of a peer's calls arrived at the victim.
+// share returns the part of a peer's calls that arrived at the victim.
 func (st *stage) share(peer string) float64 {
 	if len(st.marks.heals) == 0 {
 		return math.NaN()
@@ -141,7 +141,7 @@ func (st *stage) share(peer string) float64 {
 	return float64(victim) / float64(all)
 }
 
-// meter measures how busy the machine is, with all that runs on it.
+// meter measures how busy the machine is, with everything that runs on it.
 type meter struct{ all, idle float64 }
 
 func startBusy() meter {
@@ -149,8 +149,8 @@ func startBusy() meter {
 	return meter{all, idle}
 }
 
-// share gives the part of the machine's processor time that was used since the
-// start, 0 to 1; NaN if the machine does not say.
+// share returns the part of the machine's processor time that was used since the
+// start, 0 to 1; NaN if it is unknown.
 func (m meter) share() float64 {
 	all, idle := machineTime()
 	if all <= m.all {

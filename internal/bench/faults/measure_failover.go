@@ -8,33 +8,34 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// followed is what one peer has shown of following the active in one run. Times are
-// in seconds.
+// followed holds one peer's measurements of following the active replica in one
+// run. Times are in seconds.
 type followed struct {
-	// silent is the longest time without an answer from the fault to the end, that
-	// of the replicas' own takeover included.
+	// silent is the longest time without an answer from the fault to the end,
+	// including the replicas' own takeover.
 	silent float64
-	// beyond is, of each takeover, from when the new active served to its first
-	// answer: infinite if it gave none while it reigned.
+	// beyond is, for each takeover, the time from when the new active replica served
+	// to its first answer. It is infinite if it did not answer while it was active.
 	beyond []float64
-	// ours tells that the peer says its switches, of which the next four are.
+	// ours says that the peer reports its switches; the next four fields are about
+	// them.
 	ours bool
-	// switched is, of each takeover, from when the new active served to the
-	// client's switch to it, and infinite if it made none.
+	// switched is, for each takeover, the time from when the new active replica
+	// served to the client's switch to it. It is infinite if there was none.
 	switched []float64
 	switches int // from marks.begin to the end
 	extra    int // of them, those that belong to no takeover
 	untold   int // of them, those without a reason
-	// passive is how many calls reached a replica that turned them away, second how
-	// many reached one that took itself for the active beside the real one.
+	// passive is how many calls reached a replica that rejected them as passive, and
+	// second how many reached one that took itself for active besides the real one.
 	passive, second int
 }
 
-// onItsWay is how long after a replica has become the active calls may still reach
-// the one before: the word has to reach the client, and calls are on their way.
+// onItsWay is how long after a replica has become active calls may still reach the
+// previous one: the client must learn of the change, and calls are in transit.
 const onItsWay = 50 * time.Millisecond
 
-// followed puts together what a peer has shown.
+// followed returns the measurements of a peer.
 func (st *stage) followed(a *actor) followed {
 	out := followed{
 		silent: silence(st.marks, a.result.Calls),
@@ -54,7 +55,7 @@ func (st *stage) followed(a *actor) followed {
 	return out
 }
 
-// until is when the reign ended, or the load did.
+// until returns when the reign ended, or when the load did.
 func (g reign) until(m marks) time.Time {
 	if g.to.IsZero() {
 		return m.end
@@ -62,8 +63,8 @@ func (g reign) until(m marks) time.Time {
 	return g.to
 }
 
-// silence gives the longest time without an answer from the fault to the end; it
-// may have begun before.
+// silence returns the longest time without an answer from the fault to the end. It
+// may have begun before the fault.
 func silence(m marks, calls []call) float64 {
 	var answers []time.Time
 	for _, c := range calls {
@@ -83,10 +84,11 @@ func silence(m marks, calls []call) float64 {
 	return longest
 }
 
-// ended is when the call ended.
+// ended returns when the call ended.
 func (c call) ended() time.Time { return time.UnixMicro(c.Due + c.Took) }
 
-// beyond gives, of each reign but the first, from when it began to the first answer.
+// beyond gives, for each reign except the first, the time from its beginning to the
+// first answer.
 func beyond(reigns []reign, calls []call) []float64 {
 	var out []float64
 	for _, g := range reigns[min(1, len(reigns)):] {
@@ -103,8 +105,8 @@ func beyond(reigns []reign, calls []call) []float64 {
 	return out
 }
 
-// judgeSwitches finds the switch that belongs to each reign but the first: the first
-// one to its replica while it reigned.
+// judgeSwitches finds the switch that belongs to each reign except the first: the
+// first switch to its replica during the reign.
 func (f *followed) judgeSwitches(m marks, reigns []reign, switches []switched) {
 	explained := make([]bool, len(switches))
 	for _, g := range reigns[min(1, len(reigns)):] {

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// A network of namespaces: the hub is where the clients and the proxies are, and
-// each replica has one of its own, with a virtual cable to the hub. All of it is
-// gone when the processes are, and the machine's own network is not touched.
+// A network of namespaces: the clients and the proxies are in the hub, and each
+// replica has a namespace of its own, with a virtual cable to the hub. The
+// namespaces end with the processes, and the machine's own network is not touched.
 //
 //	hub  10.77.i.1/30, cable i  <->  eth0, 10.77.i.2/30  replica i
 
@@ -45,7 +45,7 @@ func startHub(ctx context.Context) (*child, error) {
 	return hub, nil
 }
 
-// connect lays a cable from the hub to replica i, which is running.
+// connect connects the hub to replica i, which is running.
 func connect(ctx context.Context, hub *process, r *replica, i int) error {
 	far := strconv.Itoa(r.process.command.Process.Pid)
 	for _, c := range []struct {
@@ -69,8 +69,8 @@ func connect(ctx context.Context, hub *process, r *replica, i int) error {
 // dropTable is the nftables table that drops all that arrives by one interface.
 const dropTable = "table inet cantonlb_bench"
 
-// dropArriving has everything dropped that reaches a namespace by an interface,
-// as if it had been lost on the way; letArrive ends that.
+// dropArriving drops all packets that arrive in a namespace at an interface, as if
+// they had been lost; letArrive ends that.
 func dropArriving(ctx context.Context, in *process, iface string) error {
 	rules := dropTable + " {\n chain in {\n  type filter hook prerouting priority -300;\n  iifname \"" + iface + "\" drop\n }\n}\n"
 	return inside(ctx, in, rules, "nft", "-f", "-")
@@ -85,7 +85,7 @@ func inside(ctx context.Context, p *process, stdin string, args ...string) error
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
 	all := append([]string{"--net=/proc/" + strconv.Itoa(p.command.Process.Pid) + "/ns/net", "--"}, args...)
-	c := exec.CommandContext(ctx, "nsenter", all...) //nolint:gosec // of this program's own making
+	c := exec.CommandContext(ctx, "nsenter", all...) //nolint:gosec // made by this program
 	c.Stdin = strings.NewReader(stdin)
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s, in the namespace of %s: %w: %s", strings.Join(args, " "), p.name, err, strings.TrimSpace(string(out)))
@@ -93,8 +93,8 @@ func inside(ctx context.Context, p *process, stdin string, args ...string) error
 	return nil
 }
 
-// namespaces tells why there can be no network of namespaces here; nil if there
-// can.
+// namespaces returns why a network of namespaces is impossible here, nil if it is
+// possible.
 func namespaces(ctx context.Context) error {
 	for _, program := range []string{"nsenter", "ip", "nft"} {
 		if _, err := exec.LookPath(program); err != nil {

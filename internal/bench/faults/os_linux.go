@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// separate makes a child a process group of its own, which Ctrl-C at the
-// terminal does not reach, and has the kernel kill it if this program is killed.
-// private gives it a network namespace of its own, too.
+// separate makes a child a process group of its own, which Ctrl-C at the terminal
+// does not reach, and makes the kernel kill it if this program is killed. With
+// private, it also has its own network namespace.
 func separate(c *exec.Cmd, private bool) {
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if private {
@@ -20,12 +20,12 @@ func separate(c *exec.Cmd, private bool) {
 	}
 }
 
-// hang stops a process as it stands, with its connections open; goOn ends that.
+// hang stops a process with its connections open; goOn ends that.
 func hang(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }
 func goOn(p *os.Process) error { return p.Signal(syscall.SIGCONT) }
 
-// sleepUntil is more exact than a timer, which is good for a millisecond: with
-// that, the latencies would be those of timers.
+// sleepUntil is more exact than a timer, whose resolution is about a millisecond:
+// with timers, they would dominate the latencies.
 func sleepUntil(at time.Time) {
 	for {
 		left := time.Until(at)
@@ -39,7 +39,7 @@ func sleepUntil(at time.Time) {
 	}
 }
 
-// cpuTime gives the processor time that this process has used so far.
+// cpuTime returns the processor time that this process has used so far.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
@@ -48,9 +48,9 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// machineTime gives the time that the machine's processors have spent since it
-// started, and how much of it they were idle, both in the kernel's ticks. All is
-// 0 if it cannot be read.
+// machineTime returns the processor time of the machine since it started, and how
+// much of it was idle, both in the kernel's ticks. Both are 0 if they cannot be
+// read.
 func machineTime() (all, idle float64) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/cantonlb/cantonlb/healthcheck"
 )
 
-// family is whose work a peer is.
+// family is the project that a peer belongs to.
 type family string
 
 const (
@@ -21,12 +21,13 @@ const (
 	nginx   family = "nginx"
 )
 
-// peer is one way to reach the servers, ours among them.
+// peer is one way to reach the servers, including those with this library.
 type peer struct {
 	id     string
 	family family
 	label  string // what is set, for the tables
-	// idempotent: its calls may be made again, and it is told so (methodRead).
+	// idempotent says that the peer's calls are declared idempotent (methodRead) and
+	// may be reissued.
 	idempotent bool
 	open       opener
 	proxy      string // the name of its config in proxies/; empty without a proxy
@@ -54,11 +55,11 @@ var (
 	rareHealth = healthcheck.Config{Interval: 10 * time.Second}
 )
 
-// peers are all there are, in the order of the tables. Each kind is here at its
-// defaults and as well tuned as we know how.
+// peers lists all peers, in the order of the tables. Each kind runs with its
+// defaults and with the best tuning that we know.
 var peers = slices.Concat(spreading, following)
 
-// spreading are the peers that go round all servers.
+// spreading are the peers that spread calls over all servers.
 var spreading = []peer{
 	{
 		id: idOurs, family: ours, label: "defaults, calls declared idempotent",
@@ -126,13 +127,13 @@ var spreading = []peer{
 	},
 }
 
-// abreast are the peers of the fault table. The others of ours are for the
-// acceptance alone.
+// abreast returns the peers of the fault table. This library's other peers are only
+// for the acceptance tests.
 func abreast() []string {
 	return slices.DeleteFunc(idsOf(spreading), func(id string) bool { return id == idOursFastOnce || id == idOurs10sOnce })
 }
 
-// replaceable are the peers whose list of servers the client can replace.
+// replaceable returns the peers whose list of servers the client can replace.
 func replaceable() []string {
 	return slices.DeleteFunc(abreast(), func(id string) bool {
 		p, _ := peerByID(id)

@@ -17,8 +17,8 @@ const (
 	idSingle     = "single"
 )
 
-// following are the peers of replicas of which one is active; idHAProxy, which is
-// among spreading, is one too, because it goes to whoever is well.
+// following are the peers for replicas of which one is active. idHAProxy, which is
+// among spreading, is one too, because it uses every healthy server.
 var following = []peer{
 	{
 		id: idActive, family: ours, label: "role ParticipantLedger, calls wait for an active, calls declared idempotent",
@@ -55,20 +55,20 @@ var following = []peer{
 	},
 }
 
-// followers are the peers of the suite Failover, in the order of the tables.
+// followers returns the peers of the suite Failover, in the order of the tables.
 func followers() []peer {
 	documented, _ := peerByID(idHAProxy)
 	return slices.Insert(slices.Clone(following), len(following)-2, documented)
 }
 
-// participant is ours as a program uses it for a participant: a takeover lasts
-// longer than any call should fail for, so calls wait.
+// participant is this library's configuration for a participant. No call should
+// fail because of a takeover, so calls wait.
 var participant = cantonlb.Config{Role: cantonlb.ParticipantLedger, NoneEligible: cantonlb.Wait}
 
 const (
 	pickFirst = `"loadBalancingConfig": [{"pick_first": {}}]`
-	// patience is the most that grpc-go has for a takeover: five attempts are its
-	// limit.
+	// patience is the best retry policy of grpc-go for a takeover: five attempts are
+	// its limit.
 	patience = `"methodConfig": [{"name": [{}], "waitForReady": true, "retryPolicy": {
 		"maxAttempts": 5, "initialBackoff": "0.2s", "maxBackoff": "2s", "backoffMultiplier": 2,
 		"retryableStatusCodes": ["UNAVAILABLE"]}}]`

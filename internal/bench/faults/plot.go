@@ -7,8 +7,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
-// plotted gives the scenarios of the plot, as far as they were run, with titles
-// that are short enough.
+// plotted returns the scenarios of the plot that were run, with short titles.
 func (s Suite) plotted() []struct{ id, title string } {
 	if s == Failover {
 		return []struct{ id, title string }{
@@ -36,13 +35,13 @@ var plottedFaults = []struct{ id, title string }{
 type panel struct {
 	title string
 	lines []line
-	// from and to are the seconds shown, healed when the server was well again;
-	// NaN if it never was.
+	// from and to are the seconds shown. healed is when the server was healed; NaN
+	// if it never was.
 	from, to, healed float64
-	most             float64 // failed calls of the worst
+	most             float64 // the most failed calls of a peer
 }
 
-// line is one peer's: x and y of its points, and how it is drawn.
+// line is the line of one peer: x and y of its points, and its style.
 type line struct {
 	label  string
 	style  style
@@ -56,10 +55,10 @@ type style struct {
 	dash  string
 }
 
-// Colours that can be told apart, on white and on black.
+// Colours that can be distinguished on white and on black.
 var familyColor = map[family]string{ours: "#2f81f7", grpcGo: "#e8590c", haproxy: "#2f9e44", nginx: "#ae3ec9"}
 
-// dashes tell apart the peers of one family, in their order.
+// dashes distinguish the peers of one family, in their order.
 var dashes = []string{"", "7 4", "2 3", "8 3 2 3", "14 4", "1 5", "14 3 2 3", "4 8"}
 
 func styleOf(id string) style {
@@ -88,14 +87,14 @@ func (r *Report) plot() string {
 			panels = append(panels, r.panel(one.id, one.title))
 		}
 	}
-	if len(panels) == 0 { // whatever there is
+	if len(panels) == 0 { // show everything that was run
 		id := r.runs[0].scenario.id
 		panels = append(panels, r.panel(id, id))
 	}
 	return drawSVG(panels)
 }
 
-// briefPeers are those of the small plot, which the README shows.
+// briefPeers are the peers of the small plot, which the README shows.
 var briefPeers = []string{idOurs, idRRHealth, "rr-outlier", idHAProxy, "haproxy-tuned", "nginx"}
 
 // brief draws the hang of one server alone, with the peers that most programs
@@ -109,7 +108,7 @@ func (r *Report) brief() string {
 	return drawSVG([]panel{p})
 }
 
-// panel gives the diagram of one scenario, of its runs' mean.
+// panel returns the diagram of one scenario, of its runs' mean.
 func (r *Report) panel(scenario, title string) panel {
 	runs := r.of(scenario)
 	p := panel{title: title, from: -runs[0].plan.lead.Seconds(), healed: math.NaN()}
@@ -133,7 +132,7 @@ func (r *Report) panel(scenario, title string) panel {
 	return p
 }
 
-// meanSoFar gives the failed calls of a peer so far, the mean of the runs, at
+// meanSoFar returns the failed calls of a peer so far, the mean of the runs, at
 // the end of each bucket that all runs have.
 func meanSoFar(runs []*run, peer string) [][2]float64 {
 	buckets := math.MaxInt
@@ -152,7 +151,7 @@ func meanSoFar(runs []*run, peer string) [][2]float64 {
 	return points
 }
 
-// ticks gives about n round numbers from low to high.
+// ticks returns about n round numbers from low to high.
 func ticks(low, high float64, n int) []float64 {
 	if high <= low || n < 1 {
 		return nil

@@ -8,16 +8,16 @@ import (
 	"strconv"
 )
 
-// The ports lie below those that the kernel gives to connections: a server that
-// is down for a while must find its port free.
+// The ports are below those that the kernel assigns to connections, so that the
+// port of a server that is down stays free.
 const firstPort, portCount, portTries = 10000, 20000, 100
 
-// ports finds free ports, each only once, also before anybody listens there. The
-// zero value is ready. They do not follow from the seed, so that two runs at the
-// same time keep out of each other's way.
+// ports finds free ports, each only once, even before a process listens there. The
+// zero value is ready to use. The ports do not depend on the seed, so that
+// concurrent runs do not collide.
 type ports map[int]bool
 
-// free gives a loopback address at which nobody listens.
+// free returns an unused loopback address.
 func (p *ports) free() (string, error) {
 	if *p == nil {
 		*p = make(ports)

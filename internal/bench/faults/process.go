@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// startLimit is how long a child may take until it is ready, answerLimit how
-	// long to carry out an order, and exitLimit how long to end when it should.
+	// startLimit is how long a child may take until it is ready, answerLimit is how
+	// long it may take to carry out an order, and exitLimit is how long it may take
+	// to end.
 	startLimit  = 20 * time.Second
 	answerLimit = 20 * time.Second
 	exitLimit   = 2 * time.Second
-	// tailSize is how much of what a process writes to standard error is kept,
-	// in bytes.
+	// tailSize is how many bytes of a process's standard error are kept.
 	tailSize = 4 << 10
 )
 
@@ -35,16 +35,16 @@ type process struct {
 	used    time.Duration // processor time, once it has ended
 }
 
-// start starts a process. read is given its standard output, in a goroutine of
-// its own, and returns when that ends. hub, if not nil, is a process whose
-// network namespace it shall share; private gives it one of its own.
+// start starts a process. read is called with its standard output, in a separate
+// goroutine, and returns when that ends. hub, if not nil, is a process whose
+// network namespace it shares; private gives it one of its own.
 func start(name string, command []string, env []string, hub *process, private bool, read func(io.Reader)) (*process, error) {
 	if hub != nil {
 		namespace := "--net=/proc/" + strconv.Itoa(hub.command.Process.Pid) + "/ns/net"
 		command = append([]string{"nsenter", namespace, "--"}, command...)
 	}
 	p := &process{name: name, errors: new(tail), ended: make(chan struct{})}
-	p.command = exec.Command(command[0], command[1:]...) //nolint:gosec,noctx // of this program's own making; close ends it
+	p.command = exec.Command(command[0], command[1:]...) //nolint:gosec,noctx // made by this program; close ends it
 	p.command.Env = append(os.Environ(), env...)
 	p.command.Stderr = p.errors
 	p.command.WaitDelay = exitLimit
@@ -70,7 +70,7 @@ func start(name string, command []string, env []string, hub *process, private bo
 	return p, nil
 }
 
-// kill ends the process by SIGKILL, also one that hangs, and waits for it.
+// kill ends the process by SIGKILL, even if it hangs, and waits for it.
 func (p *process) kill() {
 	_ = p.command.Process.Kill() // it may have ended
 	<-p.ended
@@ -87,12 +87,12 @@ func (p *process) close() {
 	}
 }
 
-// over says how the process ended, as an error.
+// over returns an error that says how the process ended.
 func (p *process) over() error {
 	return fmt.Errorf("%s has ended: %v: %s", p.name, p.command.ProcessState, p.errors)
 }
 
-// tail keeps the last of what is written to it. It is safe for concurrent use.
+// tail keeps the end of what is written to it. It is safe for concurrent use.
 type tail struct {
 	mu   sync.Mutex
 	text []byte
@@ -121,8 +121,8 @@ type child struct {
 	orders  *json.Encoder
 }
 
-// startChild starts a child. arrived is given what a server says of itself; it
-// is called from one goroutine.
+// startChild starts a child. arrived is called with a server's reports, from one
+// goroutine.
 func startChild(name string, c childConfig, hub *process, private bool, arrived func(message)) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -147,7 +147,7 @@ func startChild(name string, c childConfig, hub *process, private bool, arrived 
 			}
 			select {
 			case answers <- m:
-			default: // nobody waited for the last one, and nobody will for this
+			default: // the last answer was not read, and this one will not be
 			}
 		}
 	})
@@ -157,14 +157,14 @@ func startChild(name string, c childConfig, hub *process, private bool, arrived 
 	return &child{process: p, answers: answers, orders: json.NewEncoder(p.stdin)}, nil
 }
 
-// ready waits until the child is, and gives the time since when.
+// ready waits until the child is ready, and returns the time since which it is.
 func (c *child) ready(ctx context.Context) (time.Time, error) {
 	m, err := c.answer(ctx, startLimit)
 	return m.At, err
 }
 
-// tell gives the child an order, waits until it has carried it out, and gives
-// when it took effect.
+// tell sends the child an order, waits until the child has carried it out, and
+// returns when it took effect.
 func (c *child) tell(ctx context.Context, o order) (time.Time, error) {
 	if err := c.send(o); err != nil {
 		return time.Time{}, err
@@ -173,7 +173,7 @@ func (c *child) tell(ctx context.Context, o order) (time.Time, error) {
 	return m.At, err
 }
 
-// send gives the child an order whose answer is waited for later.
+// send sends the child an order without waiting for the answer.
 func (c *child) send(o order) error {
 	if err := c.orders.Encode(o); err != nil {
 		return fmt.Errorf("tell %s to %s: %w", c.name, o.Op, err)

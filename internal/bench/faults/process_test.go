@@ -28,7 +28,7 @@ func tiny(t *testing.T, id string, peers ...string) *scenario {
 	return nil
 }
 
-// here gives the peers with these ids whose programs are here.
+// here returns the peers with these ids whose programs are here.
 func here(t *testing.T, ids ...string) []peer {
 	t.Helper()
 	r := &Report{options: Options{Log: io.Discard}}

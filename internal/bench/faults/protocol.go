@@ -12,7 +12,7 @@ import (
 // childConfig as JSON.
 const childEnv = "CANTONLB_BENCH_CHILD"
 
-// childConfig says what a child is: one of the two, or without either a process
+// childConfig says what a child is: a server, a client, or without either a process
 // that only holds a network namespace.
 type childConfig struct {
 	Server *serverConfig `json:"server,omitempty"`
@@ -42,7 +42,7 @@ const (
 	opStandBy op = "standBy" // server: be passive
 )
 
-// mode is how a server treats calls. Its health does not follow from it.
+// mode is how a server treats calls. Its health does not depend on it.
 type mode string
 
 const (
@@ -54,16 +54,16 @@ const (
 
 const slowFactor = 10
 
-// message is what a child says.
+// message is a message of a child.
 type message struct {
 	Kind kind `json:"kind"`
 	// At is when a server began to listen, an order took effect, or the last of
-	// what has arrived did.
+	// Arrived arrived.
 	At    time.Time `json:"at,omitzero"`
 	Error string    `json:"error,omitempty"`
-	// Arrived is what has arrived at a server since it last said so.
+	// Arrived is what has arrived at a server since its last report.
 	Arrived map[string]arrivals `json:"arrived,omitempty"`
-	// Result is what a client's load has come to.
+	// Result is the result of a client's load.
 	Result *result `json:"result,omitempty"`
 }
 
@@ -75,7 +75,7 @@ const (
 	saysArrived kind = "arrived" // by a server every tallyEvery, unasked
 )
 
-// arrivals count what one client sent to one server.
+// arrivals counts what one client sent to one server.
 type arrivals struct {
 	Calls   int `json:"calls,omitempty"`
 	Passive int `json:"passive,omitempty"` // calls beyond these, turned away because the server is passive
@@ -86,15 +86,15 @@ func (a arrivals) plus(b arrivals) arrivals {
 	return arrivals{Calls: a.Calls + b.Calls, Passive: a.Passive + b.Passive, Probes: a.Probes + b.Probes}
 }
 
-// result is what one client's load has come to.
+// result is the result of one client's load.
 type result struct {
 	Calls []call        `json:"calls"`
 	CPU   time.Duration `json:"cpu"` // its process used from begin to finish
-	// Switches are those of an active-passive client of ours.
+	// Switches are the switches of an active-passive client of this library.
 	Switches []switched `json:"switches,omitempty"`
 }
 
-// switched is a switch, as a client's own events tell of it. From and To are
+// switched is a switch, as reported by a client's events. From and To are
 // addresses.
 type switched struct {
 	At     int64  `json:"at"` // in microseconds since 1970
@@ -111,7 +111,7 @@ type call struct {
 	Code   uint32 `json:"c,omitempty"` // of grpc; 0 is OK
 }
 
-// mouth writes messages. It is safe for concurrent use.
+// mouth writes messages to the parent. It is safe for concurrent use.
 type mouth struct {
 	mu  sync.Mutex
 	out *json.Encoder
@@ -132,9 +132,8 @@ func (m *mouth) done(at time.Time, err error) error {
 	return m.say(msg)
 }
 
-// Child runs this process's part in a fault run, if that is what it was started
-// for. The program must call it first of all, and exit with the code if is is
-// true.
+// Child runs this process's part in a fault run, if it was started for one. The
+// program must call it first, and exit with the code if is is true.
 func Child() (code int, is bool) {
 	text, is := os.LookupEnv(childEnv)
 	if !is {

@@ -32,10 +32,10 @@ type proxySettings struct {
 
 type proxiedServer struct{ Name, Address, HealthPort string }
 
-// program is the proxy's command.
+// program returns the proxy's command.
 func (f family) program() string { return strings.ToLower(string(f)) }
 
-// command gives the command line that runs a proxy on this config.
+// command returns the command line that runs a proxy on this config.
 func (f family) command(config, folder string) []string {
 	if f == haproxy {
 		return []string{f.program(), "-db", "-f", config}
@@ -43,8 +43,8 @@ func (f family) command(config, folder string) []string {
 	return []string{f.program(), "-p", folder, "-c", config, "-e", "stderr"}
 }
 
-// version is what the proxy's program says of itself; an error says that there
-// is none.
+// version returns the version that the proxy's program reports, or an error if it
+// is not installed.
 func (f family) version() (string, error) {
 	out, err := exec.Command(f.program(), "-v").CombinedOutput() //nolint:gosec,noctx // one of two fixed programs, which end at once
 	if err != nil {
@@ -55,8 +55,8 @@ func (f family) version() (string, error) {
 
 var versionNumber = regexp.MustCompile(`\d+\.\d+\S*`)
 
-// startProxy starts the proxy of a peer, listening at address. folder is where
-// it may write.
+// startProxy starts the proxy of a peer, listening at address. folder is the folder
+// that it may write to.
 func startProxy(p peer, address, folder string, servers []*replica, hub *process) (*process, error) {
 	s := proxySettings{ID: p.id, Listen: address, Folder: folder, Check: healthCheckRequest(p.id), Options: p.check}
 	for _, r := range servers {
@@ -91,8 +91,8 @@ func renderProxy(name string, s proxySettings) ([]byte, error) {
 
 // healthCheckRequest gives, in hex, what a client sends to ask for a server's
 // overall health on a new connection: HTTP/2's preface, an empty SETTINGS frame,
-// and a request of three frames' worth of one stream. HAProxy cannot make it by
-// itself. See RFC 9113 for the frames and RFC 7541 for the headers.
+// and the frames of one request. HAProxy cannot make it by itself. See RFC 9113 for
+// the frames and RFC 7541 for the headers.
 func healthCheckRequest(agent string) string {
 	const (
 		headers, settings, data = 1, 4, 0

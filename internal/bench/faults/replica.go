@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// replica is one server of the cluster: a process, and after it another one at
-// the same address. It is for use by one goroutine, but for the tally.
+// replica is one server of the cluster: a process, and later another one at the
+// same address. Except for the tally, it is for use by one goroutine.
 type replica struct {
 	name    string
 	address string // where clients find it
@@ -20,7 +20,7 @@ type replica struct {
 	used    time.Duration // processor time of those that have ended
 }
 
-// tally is what has arrived at a replica, told bit by bit by its processes.
+// tally counts what has arrived at a replica, as its processes report it.
 type tally struct {
 	mu   sync.Mutex
 	bits []tallied
@@ -37,7 +37,7 @@ func (t *tally) add(m message) {
 	t.bits = append(t.bits, tallied{at: m.At, arrived: m.Arrived})
 }
 
-// sum gives what arrived from a client after from and until to.
+// sum returns what arrived from a client after from, up to to.
 func (t *tally) sum(client string, from, to time.Time) (sum arrivals) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -55,10 +55,11 @@ func (r *replica) launch() (err error) {
 	return err
 }
 
-// listening waits until the newest process listens, and gives since when.
+// listening waits until the newest process listens, and returns the time since
+// which it does.
 func (r *replica) listening(ctx context.Context) (time.Time, error) { return r.process.ready(ctx) }
 
-// start starts the next process, and gives since when it listens.
+// start starts the next process, and returns the time since which it listens.
 func (r *replica) start(ctx context.Context) (time.Time, error) {
 	if err := r.launch(); err != nil {
 		return time.Time{}, err
@@ -66,7 +67,7 @@ func (r *replica) start(ctx context.Context) (time.Time, error) {
 	return r.listening(ctx)
 }
 
-// kill ends the process by SIGKILL, and gives when that was.
+// kill ends the process by SIGKILL, and returns when that was.
 func (r *replica) kill() time.Time {
 	now := time.Now()
 	r.process.kill()
@@ -74,7 +75,7 @@ func (r *replica) kill() time.Time {
 	return now
 }
 
-// stop ends the process gracefully, and gives when that began.
+// stop ends the process gracefully, and returns when that began.
 func (r *replica) stop(ctx context.Context) (time.Time, error) {
 	now := time.Now()
 	_, err := r.process.tell(ctx, order{Op: opFinish})
@@ -83,19 +84,19 @@ func (r *replica) stop(ctx context.Context) (time.Time, error) {
 	return now, err
 }
 
-// hang stops the process with its connections open, and gives when that was.
+// hang stops the process with its connections open, and returns when that was.
 func (r *replica) hang() (time.Time, error) {
 	now := time.Now()
 	return now, named(r.name, hang(r.process.command.Process))
 }
 
-// goOn ends a hang, and gives when that was.
+// goOn ends a hang, and returns when that was.
 func (r *replica) goOn() (time.Time, error) {
 	now := time.Now()
 	return now, named(r.name, goOn(r.process.command.Process))
 }
 
-// tell has the process carry out an order, and gives when it took effect.
+// tell makes the process carry out an order, and returns when it took effect.
 func (r *replica) tell(ctx context.Context, o order) (time.Time, error) {
 	return r.process.tell(ctx, o)
 }
@@ -109,7 +110,7 @@ func (r *replica) close() {
 	}
 }
 
-// ended takes in what the process that has ended has used.
+// ended adds the processor time of the ended process.
 func (r *replica) ended() {
 	r.used += r.process.used
 	r.process = nil

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Report is what has been measured.
+// Report holds the measurements.
 type Report struct {
 	options  Options
 	machine  string
@@ -18,7 +18,7 @@ type Report struct {
 	took     time.Duration
 }
 
-// line says in short what a run has shown.
+// line returns the result of a run in one line.
 func (r *run) line() string {
 	var out strings.Builder
 	sayf(&out, "%s", r.scenario.id)
@@ -39,7 +39,7 @@ func (r *run) line() string {
 	return out.String()
 }
 
-// of gives the runs of a scenario.
+// of returns the runs of a scenario.
 func (r *Report) of(scenario string) []*run {
 	var out []*run
 	for _, one := range r.runs {
@@ -50,7 +50,7 @@ func (r *Report) of(scenario string) []*run {
 	return out
 }
 
-// values gives what a peer has shown of one metric in the runs of a scenario.
+// values returns a peer's values of one metric in the runs of a scenario.
 func (r *Report) values(scenario, peer string, of func(measured) float64) []float64 {
 	var out []float64
 	for _, one := range r.of(scenario) {
@@ -110,7 +110,7 @@ var metrics = []metric{
 	{"processors used by the proxy", "1", func(m measured) float64 { return m.proxyCPU }},
 }
 
-// Values gives all that was measured and is a number.
+// Values returns all numeric measurements.
 func (r *Report) Values() []Value {
 	var out []Value
 	for _, sc := range r.options.Suite.scenarios() {
@@ -135,7 +135,7 @@ func (r *Report) Values() []Value {
 	return out
 }
 
-// Scenarios gives those that were run, in the order of the report.
+// Scenarios returns the scenarios that were run, in the order of the report.
 func (r *Report) Scenarios() []Scenario {
 	var out []Scenario
 	for _, sc := range r.options.Suite.scenarios() {
@@ -146,12 +146,12 @@ func (r *Report) Scenarios() []Scenario {
 	return out
 }
 
-// measuredPeers gives the peers with a measurement in a scenario, in order.
+// measuredPeers returns the peers with a measurement in a scenario, in order.
 func (r *Report) measuredPeers(scenario string) []string {
 	return slices.DeleteFunc(idsOf(r.options.Suite.peers()), func(id string) bool { return len(r.values(scenario, id, ofFailed)) == 0 })
 }
 
-// Skipped says what was left out, and why.
+// Skipped returns what was left out, and why.
 func (r *Report) Skipped() []string { return slices.Clone(r.skipped) }
 
 // WriteTables prints the report, for people.

@@ -40,7 +40,7 @@ func aReport(scenarioID string, failed ...map[string]int) *Report {
 	return r
 }
 
-// verdict gives what the report says of the claim that contains text.
+// verdict returns what the report says of the claim that contains text.
 func verdict(t *testing.T, r *Report, text string) check {
 	t.Helper()
 	for _, c := range r.checks() {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// scenario is one thing that goes wrong, and who is measured while it does.
+// scenario is one kind of fault, with the peers that are measured during it.
 type scenario struct {
 	id    string
 	part  part
@@ -14,11 +14,11 @@ type scenario struct {
 	script  script
 	servers int           // default 3
 	halves  bool          // the clients know the first half of the servers
-	answers bool          // the server that is struck still takes calls in: count how many it gets
+	answers bool          // the disturbed server still receives calls: count them
 	network bool          // needs network namespaces
 	maxAge  time.Duration // of the servers' connections
-	// standby makes the servers replicas that share a lock, and takeover is how
-	// long it takes them to pass it on.
+	// standby makes the servers replicas that share a lock, and takeover is how long
+	// a takeover takes.
 	standby  standby
 	takeover time.Duration
 
@@ -26,8 +26,7 @@ type scenario struct {
 	rate     int           // calls a second of each peer; default callRate
 	service  time.Duration // how long a call takes in the server; default callTime, instantly for none
 	deadline time.Duration // of each call; default callDeadline
-	// onceDeadline is the deadline of calls that are not idempotent, if it is
-	// another.
+	// onceDeadline is the deadline of calls that are not idempotent, if it differs.
 	onceDeadline time.Duration
 
 	full  plan
@@ -37,18 +36,18 @@ type scenario struct {
 // plan says how long and how often a scenario is run.
 type plan struct {
 	runs int
-	// hold is how long the fault lasts, after how long the load goes on when it
-	// is healed.
+	// hold is how long the fault lasts, and after is how long the load continues
+	// after the fault.
 	hold, after time.Duration
-	// warmUp is how long the load runs before anything is measured, lead how long
+	// warmUp is how long the load runs before the measurement, and lead is how long
 	// it then runs before the fault.
 	warmUp, lead time.Duration
 }
 
-// lasts is the length of a run, without starting and ending processes.
+// lasts returns the length of a run, without starting and ending processes.
 func (p plan) lasts() time.Duration { return p.warmUp + p.lead + p.hold + p.after }
 
-// part is where a scenario stands in the report.
+// part is the part of the report that contains a scenario.
 type part string
 
 const (
@@ -69,7 +68,7 @@ const (
 	latencyRate    = 400
 )
 
-// has tells whether the peer takes part.
+// has reports whether the peer takes part in the scenario.
 func (s *scenario) has(peer string) bool { return slices.Contains(s.peers, peer) }
 
 func (s *scenario) deadlineOf(p peer) time.Duration {
@@ -99,7 +98,7 @@ const (
 	idLatency        = "p50"
 )
 
-// scenarios gives those of the suite Faults, in the order of the report.
+// scenarios returns the scenarios of the suite Faults, in the order of the report.
 func scenarios() []*scenario {
 	list := slices.Concat(faultScenarios(), acceptanceScenarios())
 	for _, sc := range list {
@@ -230,9 +229,9 @@ func faultScenarios() []*scenario {
 	return list
 }
 
-// acceptanceScenarios are what ours has to show at 900 calls a second, beside
-// grpc-go at the same rate; and the price of it in latency while nothing is
-// wrong, of calls that take no time.
+// acceptanceScenarios returns the acceptance tests of this library at 900 calls a
+// second, together with grpc-go at the same rate, and the cost in latency without a
+// fault, for calls that take no time.
 func acceptanceScenarios() []*scenario {
 	const s = time.Second
 	hang := func(id, title string, deadline time.Duration, shortRuns int, peers ...string) *scenario {

@@ -22,7 +22,8 @@ const (
 	partFailover  part = "failover"
 	failoverCount      = 2 // replicas, as most of Canton's nodes have
 	failoverCall       = 3 * time.Second
-	// takeoverTime is the replicas' own: of Canton's it is 15 s to 60 s.
+	// takeoverTime is the takeover time of the replicas; that of Canton's is 15 s to
+	// 60 s.
 	takeoverTime = time.Second
 	killsCall    = 60 * time.Second // the budget that Canton's own test allows
 	killCycle    = 5 * time.Second
@@ -30,8 +31,8 @@ const (
 	overlap      = 500 * time.Millisecond // of two that serve, when the lock is handed over
 )
 
-// failoverScenarios gives those of the suite Failover. The replica that is active at
-// first is struck, unless the title says otherwise.
+// failoverScenarios returns the scenarios of the suite Failover. The replica that
+// is active first is disturbed, unless the title says otherwise.
 func failoverScenarios() []*scenario {
 	const s, ms = time.Second, time.Millisecond
 	list := []*scenario{

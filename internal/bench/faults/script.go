@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// A script does what goes wrong in a scenario, and heals it. It returns when all
-// is well again.
+// A script causes the fault of a scenario, and heals it. It returns when all
+// servers are healed.
 type script func(ctx context.Context, st *stage) error
 
-// An act does one thing to a server, and gives when it took effect.
+// An act does one thing to a server, and returns when it took effect.
 type act func(ctx context.Context, st *stage, r *replica) (time.Time, error)
 
-// struck notes that the fault has begun, the first time.
+// struck records the beginning of the first fault.
 func (st *stage) struck(at time.Time) {
 	if st.marks.fault.IsZero() {
 		st.marks.fault = at
@@ -23,7 +23,7 @@ func (st *stage) healed(r *replica, at time.Time) {
 	st.marks.heals = append(st.marks.heals, heal{server: r.name, at: at})
 }
 
-// strike does harm to servers.
+// strike disturbs servers.
 func (st *stage) strike(ctx context.Context, harm act, servers ...*replica) error {
 	for _, r := range servers {
 		at, err := harm(ctx, st, r)
@@ -47,7 +47,7 @@ func (st *stage) cure(ctx context.Context, remedy act, servers ...*replica) erro
 	return nil
 }
 
-// toVictim harms one server, and heals it after the plan's hold.
+// toVictim disturbs one server, and heals it after the plan's hold.
 func toVictim(harm, remedy act) script {
 	return func(ctx context.Context, st *stage) error {
 		if err := st.strike(ctx, harm, st.victim); err != nil {
@@ -60,7 +60,7 @@ func toVictim(harm, remedy act) script {
 	}
 }
 
-// toAll harms all servers, and heals them after the plan's hold.
+// toAll disturbs all servers, and heals them after the plan's hold.
 func toAll(harm, remedy act) script {
 	return func(ctx context.Context, st *stage) error {
 		if err := st.strike(ctx, harm, st.replicas...); err != nil {
@@ -73,7 +73,7 @@ func toAll(harm, remedy act) script {
 	}
 }
 
-// flapping harms and heals one server every second, for the plan's hold.
+// flapping disturbs and heals one server every second, for the plan's hold.
 func flapping(harm, remedy act) script {
 	return func(ctx context.Context, st *stage) error {
 		for range max(1, int(st.plan.hold/(2*time.Second))) {
@@ -83,7 +83,7 @@ func flapping(harm, remedy act) script {
 			if err := pause(ctx, time.Second); err != nil {
 				return err
 			}
-			// Only the last time is it given the time to come back.
+			// Only after the last time does it have the time to return to rotation.
 			st.marks.heals = nil
 			if err := st.cure(ctx, remedy, st.victim); err != nil {
 				return err
@@ -96,8 +96,8 @@ func flapping(harm, remedy act) script {
 	}
 }
 
-// rolling harms and heals the servers one by one; the plan's hold is shared by
-// the servers, and each is down for a third of its part.
+// rolling disturbs and heals the servers one by one. The servers share the plan's
+// hold, and each is down for a third of its part.
 func rolling(harm, remedy act) script {
 	return func(ctx context.Context, st *stage) error {
 		part := st.plan.hold / time.Duration(len(st.replicas))
@@ -125,7 +125,7 @@ func nothing(ctx context.Context, st *stage) error {
 	return pause(ctx, st.plan.hold)
 }
 
-// replacing puts the other half of the servers in force and back, every two
+// replacing replaces the list by the other half of the servers and back, every two
 // seconds for the plan's hold.
 func replacing(ctx context.Context, st *stage) error {
 	half := len(st.replicas) / 2
@@ -207,7 +207,7 @@ func undrop(d direction) act {
 	}
 }
 
-// number is which of the replicas r is.
+// number returns the number of the replica r.
 func (st *stage) number(r *replica) int {
 	for i, other := range st.replicas {
 		if other == r {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// reign is that a replica was the active: it held the lock.
+// reign is a time in which a replica was active, that is, held the lock.
 type reign struct {
 	replica string
 	address string
@@ -15,7 +15,7 @@ type reign struct {
 	to      time.Time // when it was struck or gave up the lock; zero if it never did
 }
 
-// crown makes the first replica the active, before anybody calls.
+// crown makes the first replica active, before any client calls.
 func (st *stage) crown(ctx context.Context) error {
 	st.victim = st.replicas[0]
 	st.lock = lock{takeover: st.scenario.takeover}
@@ -29,13 +29,13 @@ func (st *stage) wants(r *replica) {
 	st.lock, _ = st.lock.next(lockEvent{kind: lockWanted, replica: r.name})
 }
 
-// dethrone frees the lock that r holds.
+// dethrone releases the lock that r holds.
 func (st *stage) dethrone(r *replica, at time.Time) {
 	st.lock, _ = st.lock.next(lockEvent{kind: lockLeft, replica: r.name, at: at})
 	st.reigns[len(st.reigns)-1].to = at
 }
 
-// grant waits until the free lock may be taken, and has a passive replica take it
+// grant waits until the free lock may be taken, and makes a passive replica take it
 // and lead.
 func (st *stage) grant(ctx context.Context) error {
 	if err := pause(ctx, time.Until(st.lock.due())); err != nil {
@@ -61,7 +61,7 @@ func (st *stage) take(at time.Time) (*replica, error) {
 	return st.replicas[i], nil
 }
 
-// active is the replica that holds the lock, passive one that does not.
+// active returns the replica that holds the lock, and passive one that does not.
 func (st *stage) active() *replica {
 	return st.replicas[slices.IndexFunc(st.replicas, func(r *replica) bool { return r.name == st.lock.holder })]
 }
@@ -70,7 +70,7 @@ func (st *stage) passive() *replica {
 	return st.replicas[slices.IndexFunc(st.replicas, func(r *replica) bool { return r.name != st.lock.holder })]
 }
 
-// succeed has the active fall by harm, and another one take over.
+// succeed makes the active replica fail by harm, and another one take over.
 func (st *stage) succeed(ctx context.Context, harm act) error {
 	old := st.active()
 	if err := st.strike(ctx, harm, old); err != nil {
@@ -80,8 +80,8 @@ func (st *stage) succeed(ctx context.Context, harm act) error {
 	return st.grant(ctx)
 }
 
-// fall strikes the active, and heals it after the plan's hold, so that it is
-// passive.
+// fall disturbs the active replica, and heals it after the plan's hold; it is
+// passive then.
 func fall(harm, remedy act) script {
 	return func(ctx context.Context, st *stage) error {
 		old := st.active()
@@ -99,7 +99,7 @@ func fall(harm, remedy act) script {
 	}
 }
 
-// kills kills the active again and again, as often as the plan's hold has room for.
+// kills kills the active replica repeatedly, for the plan's hold.
 func kills(ctx context.Context, st *stage) error {
 	for i := range int(st.plan.hold / killCycle) {
 		old := st.active()
@@ -120,8 +120,8 @@ func kills(ctx context.Context, st *stage) error {
 	return nil
 }
 
-// handOver has the active step down when another one serves already, and gives that
-// one the lock.
+// handOver makes the active replica step down while another one serves already, and
+// gives that one the lock.
 func handOver(ctx context.Context, st *stage) error {
 	old, next := st.active(), st.passive()
 	if _, err := beActive(ctx, st, next); err != nil {
@@ -143,8 +143,8 @@ func handOver(ctx context.Context, st *stage) error {
 	return pause(ctx, st.plan.hold)
 }
 
-// pretend has a passive replica lead without the lock for the plan's hold, as in a
-// takeover that overlaps, or where two do not share a database.
+// pretend makes a passive replica lead without the lock for the plan's hold, as in
+// an overlapping takeover, or if two replicas do not share a database.
 func pretend(ctx context.Context, st *stage) error {
 	second := st.passive()
 	if err := st.strike(ctx, beActive, second); err != nil {
@@ -157,14 +157,15 @@ func pretend(ctx context.Context, st *stage) error {
 	return err
 }
 
-// flapStandby has a passive replica lead without the lock and step down, in turn
-// every second for the plan's hold.
+// flapStandby makes a passive replica lead without the lock and step down,
+// alternating every second for the plan's hold.
 func flapStandby(ctx context.Context, st *stage) error {
 	return inTurn(ctx, st, beActive, stepDown, st.passive())
 }
 
-// flapActive has the active step down and lead again, in turn every second for the
-// plan's hold; at the first time it loses the lock to another one, which is well.
+// flapActive makes the active replica step down and lead again, alternating every
+// second for the plan's hold. At the first time it loses the lock to another one,
+// which is healthy.
 func flapActive(ctx context.Context, st *stage) error {
 	first := true
 	return inTurn(ctx, st, func(ctx context.Context, st *stage, r *replica) (time.Time, error) {
@@ -178,7 +179,7 @@ func flapActive(ctx context.Context, st *stage) error {
 	}, beActive, st.active())
 }
 
-// inTurn does one and the other act to a replica, every second.
+// inTurn alternates two acts on a replica, every second.
 func inTurn(ctx context.Context, st *stage, one, other act, r *replica) error {
 	began := time.Now()
 	for i := 0; i < int(st.plan.hold/time.Second); i += 2 {
@@ -223,8 +224,8 @@ func wakeUp(ctx context.Context, _ *stage, r *replica) (time.Time, error) {
 	return at, err
 }
 
-// reunite ends a partition, in which the replica has found out that it has lost the
-// lock.
+// reunite ends a partition, during which the replica has learned that it has lost
+// the lock.
 func reunite(ctx context.Context, st *stage, r *replica) (time.Time, error) {
 	if at, err := stepDown(ctx, st, r); err != nil {
 		return at, err

@@ -21,25 +21,26 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// serverConfig is what a server process is told.
+// serverConfig is the configuration of a server process.
 type serverConfig struct {
 	Name    string        `json:"name"`    // its answer to every call
 	Address string        `json:"address"` // of gRPC, health service included
 	Health  string        `json:"health"`  // address of GET /health, as Canton's nodes have it
 	Service time.Duration `json:"service"` // how long a call takes
 	MaxAge  time.Duration `json:"maxAge"`  // of a connection, then GOAWAY; 0 is no limit
-	// Standby makes it a replica, which is passive at first, and says how it is so.
+	// Standby makes the server a replica, which is passive at first, and says how it
+	// is passive.
 	Standby standby `json:"standby,omitempty"`
 }
 
 const (
-	// tallyEvery is how often a server tells what has arrived; so much of it is
-	// lost when it is killed.
+	// tallyEvery is how often a server reports what has arrived. When it is killed,
+	// up to that much is lost.
 	tallyEvery = 100 * time.Millisecond
-	// tallyStep is how much of time a replica puts together in what it tells: it
-	// matters who was the active then.
+	// tallyStep is the resolution in time of a replica's reports, since it matters
+	// which replica was active then.
 	tallyStep = 10 * time.Millisecond
-	// graceLimit bounds a graceful stop, and how long calls may go on after a
+	// graceLimit bounds a graceful stop, and how long calls may continue after a
 	// GOAWAY.
 	graceLimit = 5 * time.Second
 	// pingsAllowed lets the peers send keepalive pings as often as grpc-go's
@@ -49,8 +50,7 @@ const (
 	mostClients = 100
 )
 
-// server is the process that answers calls. Its orders are carried out one at a
-// time.
+// server is the process that answers calls. It carries out orders one at a time.
 type server struct {
 	config  serverConfig
 	health  *health.Server
@@ -72,7 +72,7 @@ func newServer(c serverConfig) *server {
 	return s
 }
 
-// serve is a server process from start to end.
+// serve runs a server process.
 func serve(c serverConfig, in *json.Decoder, out *mouth) error {
 	s := newServer(c)
 	defer s.running.Wait()
@@ -113,7 +113,7 @@ func serve(c serverConfig, in *json.Decoder, out *mouth) error {
 	}
 }
 
-// listen begins to take calls in.
+// listen starts accepting calls.
 func (s *server) listen() error {
 	g := grpc.NewServer(
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsAllowed, PermitWithoutStream: true}),
@@ -131,7 +131,7 @@ func (s *server) listen() error {
 	return nil
 }
 
-// refuse closes its port; calls under way have until the limit to finish.
+// refuse closes the port; calls in flight have until the limit to finish.
 func (s *server) refuse(limit time.Duration) {
 	if s.grpc == nil {
 		return
@@ -142,7 +142,7 @@ func (s *server) refuse(limit time.Duration) {
 	s.grpc = nil
 }
 
-// eof takes the end of the orders for what it is.
+// eof returns nil for the end of the orders.
 func eof(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil
@@ -150,7 +150,7 @@ func eof(err error) error {
 	return err
 }
 
-// obey carries out an order, and gives when it took effect.
+// obey carries out an order, and returns when it took effect.
 func (s *server) obey(o order) (time.Time, error) {
 	at := time.Now()
 	switch o.Op {
@@ -172,7 +172,7 @@ func (s *server) obey(o order) (time.Time, error) {
 	return at, nil
 }
 
-// claim sets what it says of its health, by gRPC and by HTTP.
+// claim sets the health that the server reports, by gRPC and by HTTP.
 func (s *server) claim(serving bool) {
 	state := healthpb.HealthCheckResponse_NOT_SERVING
 	if serving {
@@ -189,7 +189,7 @@ func (s *server) getHealth(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answer is the work of a call.
+// answer does the work of a call.
 func (s *server) answer(ctx context.Context) (any, error) {
 	s.mu.Lock()
 	m, changed, passive := s.mode, s.changed, s.passive
@@ -219,8 +219,8 @@ func (s *server) answer(ctx context.Context) (any, error) {
 	return wrapperspb.String(s.config.Name), nil
 }
 
-// The methods of callService. They do the same; Read is declared idempotent
-// where that can be declared.
+// The methods of callService. They do the same; Read is declared idempotent if the
+// peer allows it.
 const (
 	serviceName = "cantonlb.bench.Faults"
 	methodRead  = "/" + serviceName + "/Read"
@@ -251,7 +251,7 @@ func handle(method string) grpc.MethodHandler {
 	}
 }
 
-// pause waits for d, or less if ctx ends.
+// pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

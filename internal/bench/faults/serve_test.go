@@ -73,7 +73,7 @@ func serveAs(t *testing.T, c serverConfig) *inProcess {
 	return s
 }
 
-// next gives the next message of a kind.
+// next returns the next message of a kind.
 func (s *inProcess) next(want kind) message {
 	s.t.Helper()
 	for {

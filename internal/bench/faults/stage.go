@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// soon is from when the clients are told to begin until they do.
+	// soon is the time from the order to begin until the clients begin.
 	soon = 100 * time.Millisecond
 	// runSlack is how much longer than planned a run may last.
 	runSlack = time.Minute
 )
 
-// stage is one run of a scenario: the servers, the peers that are measured at
-// the same time, and what has happened.
+// stage is one run of a scenario: the servers, the peers that are measured
+// concurrently, and the times of events.
 type stage struct {
 	scenario *scenario
 	plan     plan
@@ -33,11 +33,11 @@ type stage struct {
 	folder   string // for the proxies
 	ports    ports
 	marks    marks
-	lock     lock    // that replicas share; nobody has it where servers are not replicas
-	reigns   []reign // who had it
+	lock     lock    // that replicas share; not held if the servers are not replicas
+	reigns   []reign // who held it
 }
 
-// actor is one peer at work: its client, and its proxy if it has one.
+// actor is a running peer: its client, and its proxy if it has one.
 type actor struct {
 	peer   peer
 	proxy  *process
@@ -45,7 +45,7 @@ type actor struct {
 	result *result
 }
 
-// marks are the times at which things happened.
+// marks holds the times of events.
 type marks struct {
 	begin time.Time // of what is measured
 	fault time.Time // when the first server was struck
@@ -53,13 +53,13 @@ type marks struct {
 	end   time.Time // of the load
 }
 
-// heal is that a server was well again: from then on it listens and answers.
+// heal is the time from which a server listens and answers again.
 type heal struct {
 	server string
 	at     time.Time
 }
 
-// last is when the last server was healed; the end if none was.
+// last returns when the last server was healed, or the end if none was.
 func (m marks) last() time.Time {
 	at := m.end
 	for i, h := range m.heals {
@@ -70,8 +70,8 @@ func (m marks) last() time.Time {
 	return at
 }
 
-// perform runs a scenario once, with the peers that are here. Whatever it has
-// started is gone when it returns.
+// perform runs a scenario once, with the available peers. Everything that it has
+// started has ended when it returns.
 func perform(ctx context.Context, s *scenario, p plan, rng *rand.Rand, here []peer) (_ *run, err error) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.lasts()+s.deadline+runSlack)
@@ -120,7 +120,7 @@ func perform(ctx context.Context, s *scenario, p plan, rng *rand.Rand, here []pe
 	return made, nil
 }
 
-// used is the processor time of all processes of the run, which have ended.
+// used returns the processor time of all processes of the run, which have ended.
 func (st *stage) used() (sum time.Duration) {
 	for _, a := range st.actors {
 		sum += a.client.used
@@ -187,8 +187,8 @@ func (st *stage) newReplica(i int) (*replica, error) {
 	return r, nil
 }
 
-// clientsList are the servers that the clients get at first: all but where the
-// list is to be replaced, when it is the first half.
+// clientsList returns the servers in the clients' first list: all servers, or the
+// first half if the list is to be replaced.
 func (st *stage) clientsList() []*replica {
 	if st.scenario.halves {
 		return st.replicas[:len(st.replicas)/2]
@@ -196,7 +196,7 @@ func (st *stage) clientsList() []*replica {
 	return st.replicas
 }
 
-// startPeers starts the proxies and the clients, all at once, and waits for each
+// startPeers starts the proxies and the clients concurrently, and waits for each
 // client's first answer.
 func (st *stage) startPeers(ctx context.Context) error {
 	var hub *process
@@ -244,7 +244,7 @@ func addressesOf(list []*replica) []string {
 	return out
 }
 
-// proxyTrouble is what the proxy has complained of, if it has.
+// proxyTrouble returns the proxy's error output as an error, if there is any.
 func (a *actor) proxyTrouble() error {
 	if a.proxy == nil || a.proxy.errors.String() == "" {
 		return nil
@@ -266,7 +266,7 @@ func (st *stage) beginLoad(ctx context.Context) error {
 	return pause(ctx, time.Until(st.marks.begin.Add(st.plan.lead)))
 }
 
-// collect ends the load and takes in what it has come to.
+// collect ends the load and collects its results.
 func (st *stage) collect(ctx context.Context) error {
 	for _, a := range st.actors {
 		if err := a.client.send(order{Op: opFinish}); err != nil {

@@ -12,19 +12,19 @@ import (
 type standby string
 
 const (
-	// standbyRefuses: nobody listens at its port, as at that of a passive
-	// participant's Ledger API.
+	// standbyRefuses means that its port refuses connections, as that of a passive
+	// participant's Ledger API does.
 	standbyRefuses standby = "refuses"
-	// standbyAnswers: it says NOT_SERVING, and answers calls with
+	// standbyAnswers means that it reports NOT_SERVING, and answers calls with
 	// NODE_IS_PASSIVE_REPLICA.
 	standbyAnswers standby = "answers"
 )
 
 // stepDownGrace is how long a replica that steps down still answers calls after it
-// has said NOT_SERVING, and then how long those under way may take.
+// has reported NOT_SERVING, and then how long calls in flight may take.
 const stepDownGrace = 300 * time.Millisecond
 
-// lead makes the replica the active, and gives since when it is.
+// lead makes the replica active, and returns the time since which it is.
 func (s *server) lead() (time.Time, error) {
 	s.setPassive(false)
 	if s.grpc != nil {
@@ -32,12 +32,12 @@ func (s *server) lead() (time.Time, error) {
 		s.claim(true)
 		return at, nil
 	}
-	s.claim(true) // who asks first is to hear it
+	s.claim(true) // the first client that asks must see it
 	at := time.Now()
 	return at, s.listen()
 }
 
-// standBy makes the replica passive: it says so first, so that clients can go
+// standBy makes the replica passive. It first reports that, so that clients can go
 // elsewhere.
 func (s *server) standBy() {
 	s.claim(false)

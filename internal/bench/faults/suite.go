@@ -6,13 +6,13 @@ import "slices"
 type Suite string
 
 const (
-	// Faults has servers of which each can answer. An empty Suite means it too.
+	// Faults has servers of which each can answer. An empty Suite means Faults.
 	Faults Suite = "faults"
 	// Failover has replicas of which one at a time is active.
 	Failover Suite = "failover"
 )
 
-// scenarios gives all that the suite has, in the order of the report.
+// scenarios returns the suite's scenarios, in the order of the report.
 func (s Suite) scenarios() []*scenario {
 	if s == Failover {
 		return failoverScenarios()
@@ -37,7 +37,7 @@ func (s Suite) scenarioIDs() []string {
 	return ids
 }
 
-// peers gives those of the suite, in the order of the tables.
+// peers returns the suite's peers, in the order of the tables.
 func (s Suite) peers() []peer {
 	if s == Failover {
 		return followers()
@@ -45,7 +45,7 @@ func (s Suite) peers() []peer {
 	return spreading
 }
 
-// proxies gives the kinds of proxies among its peers.
+// proxies returns the kinds of proxies among its peers.
 func (s Suite) proxies() []family {
 	var out []family
 	for _, p := range s.peers() {
@@ -56,7 +56,7 @@ func (s Suite) proxies() []family {
 	return out
 }
 
-// name is what the suite is called on the command line, and its document.
+// name returns the suite's name, for the command line and its document.
 func (s Suite) name() string {
 	if s == "" {
 		return string(Faults)

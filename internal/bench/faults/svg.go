@@ -46,7 +46,7 @@ func drawSVG(panels []panel) string {
 	return out.String()
 }
 
-// legendOf gives the lines of all panels, each once, in the order of the peers.
+// legendOf returns the lines of all panels, each once, in the order of the peers.
 func legendOf(panels []panel) []line {
 	var out []line
 	for _, p := range peers {
@@ -110,7 +110,7 @@ func stroke(s style) string {
 	return text
 }
 
-// number writes a coordinate or a tick with two places at most.
+// number formats a coordinate or a tick with at most two decimal places.
 func number(v float64) string {
 	rounded := math.Round(v*100) / 100
 	if rounded == 0 {

@@ -1,13 +1,13 @@
-// Package quorum measures what it costs to have several members agree on an answer.
+// Package quorum measures the cost of an answer that several members agree on.
 //
 // # Why
 //
-// A read that several members have to agree on takes longer than a call to one, and
-// makes more requests. How much is what this suite says: beside one plain call, beside
-// asking all and waiting for all, and beside the control, which asks all and takes the
-// first f + 1 equal answers, the fastest that is right. The servers are real gRPC servers
-// on loopback that take 5 to 20 ms for each answer; of the faulty ones one hangs, and the
-// others lie.
+// A read that several members must agree on takes longer than a call to one, and
+// makes more requests. This suite measures how much, in comparison with one plain
+// call, with asking all members and waiting for all, and with the control. The
+// control asks all members and takes the first f + 1 equal answers, which is the
+// fastest correct way. The servers are real gRPC servers on loopback that take 5 to
+// 20 ms for each answer. One of the faulty servers hangs, and the others lie.
 //
 //	go run ./internal/bench quorum -short
 //	go run ./internal/bench quorum -write docs

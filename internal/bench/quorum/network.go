@@ -42,7 +42,8 @@ func newNetwork(ctx context.Context, n, faults int) (*network, error) {
 	return w, nil
 }
 
-// add starts a server that answers so after 5 to 20 ms; an empty answer never comes.
+// add starts a server that returns answer after 5 to 20 ms. With an empty answer it
+// never answers.
 func (n *network) add(ctx context.Context, answer string) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

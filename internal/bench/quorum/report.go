@@ -11,10 +11,10 @@ import (
 	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
-// Report is what a run has measured.
+// Report holds the measurements of a run.
 type Report struct{ Values []Value }
 
-// line is what a table says of one peer in one situation.
+// line is the line of one peer in one situation.
 type line struct {
 	p50, p99, requests stats.Summary
 	calls              int
@@ -60,13 +60,13 @@ func ms(seconds float64) string {
 	return fmt.Sprintf("%.1f ms", seconds*float64(time.Second)/float64(time.Millisecond))
 }
 
-// What stands between these lines of docs/quorum.md is written by WriteDocs.
+// WriteDocs writes the part of docs/quorum.md between these lines.
 const (
 	begin = "<!-- written by: go run ./internal/bench quorum -write docs -->\n"
 	end   = "<!-- end -->\n"
 )
 
-// WriteDocs puts the table into quorum.md in a folder.
+// WriteDocs writes the table into quorum.md in a folder.
 func (r *Report) WriteDocs(folder, header string) error {
 	name := filepath.Join(folder, "quorum.md")
 	text, err := os.ReadFile(name) //nolint:gosec // the user names the folder

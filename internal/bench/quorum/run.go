@@ -28,8 +28,8 @@ type Options struct {
 const (
 	workers  = 4
 	deadline = time.Second
-	// warmUp is how long a peer runs before it is measured: the time in which a member
-	// that hangs becomes known.
+	// warmUp is how long a peer runs before it is measured, so that a member that
+	// hangs is detected.
 	warmUp = time.Second
 )
 
@@ -38,14 +38,14 @@ type Value struct {
 	Members, Faults, Run int
 	Peer                 string
 	P50, P99             time.Duration
-	// Requests is how many were made for each answer; Wrong and Failed how many calls
-	// had a lie, or no answer.
+	// Requests is the number of requests for each answer. Wrong and Failed are the
+	// numbers of calls with a false answer and without an answer.
 	Requests      float64
 	Calls         int
 	Wrong, Failed int
 }
 
-// caller makes one call, and returns what it was told and how many requests it took.
+// caller makes one call, and returns the answer and the number of requests.
 type caller func(ctx context.Context) (answer string, requests int, err error)
 
 // peer is one way to ask.
@@ -54,7 +54,7 @@ type peer struct {
 	make func(*network) (caller, error)
 }
 
-// Peers are the names of those that are measured, in order.
+// Peers returns the names of the measured peers, in order.
 func Peers() []string {
 	var names []string
 	for _, p := range peers {
@@ -121,7 +121,7 @@ func faultsOf(n int) []int {
 	return []int{0, 1}
 }
 
-// measure has workers make calls one after the other.
+// measure makes workers call one after the other.
 func measure(ctx context.Context, n, faults int, p peer, lasts time.Duration) (v Value, err error) {
 	net, err := newNetwork(ctx, n, faults)
 	if err != nil {
@@ -172,7 +172,7 @@ func measure(ctx context.Context, n, faults int, p peer, lasts time.Duration) (v
 	return v, nil
 }
 
-// quorum is ours.
+// quorum is this library's peer.
 func (n *network) quorum(cfg quorum.Config) (caller, error) {
 	var list []quorum.Member
 	for i, cc := range n.conns {
@@ -189,8 +189,8 @@ func (n *network) quorum(cfg quorum.Config) (caller, error) {
 	}, nil
 }
 
-// askAll asks all members at the same time, and waits until so many have answered and
-// f + 1 of them the same, or for all if that many are to answer.
+// askAll asks all members at the same time, and waits until least members have
+// answered and f + 1 of them agree, or until all have answered.
 func (n *network) askAll(least int) caller {
 	agree := quorum.Faulty(len(n.conns)) + 1
 	return func(ctx context.Context) (string, int, error) {

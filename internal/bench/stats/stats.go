@@ -1,10 +1,10 @@
-// Package stats has the few statistics that the suites report.
+// Package stats computes the statistics that the suites report.
 //
 // # Why
 //
-// Times measured on a machine that does other things too have no known
-// distribution and long tails. So there are medians, ranges and ranks here, and
-// nothing that assumes more than the values say.
+// Times measured on a machine with other load have no known distribution and long
+// tails. The package therefore has medians, ranges and ranks, and nothing that
+// assumes a distribution.
 package stats
 
 import (
@@ -12,12 +12,11 @@ import (
 	"slices"
 )
 
-// Summary is what is reported of several repetitions.
+// Summary summarizes several repetitions.
 type Summary struct{ Median, Min, Max float64 }
 
-// Summarize gives the summary of at least one value; the median of an even
-// number of values is the mean of the two in the middle. Of no values it gives
-// zeros.
+// Summarize returns the summary of at least one value; the median of an even number
+// of values is the mean of the two in the middle. Without values it returns zeros.
 func Summarize(values []float64) Summary {
 	if len(values) == 0 {
 		return Summary{}
@@ -31,9 +30,9 @@ func Summarize(values []float64) Summary {
 	return Summary{Median: median, Min: s[0], Max: s[len(s)-1]}
 }
 
-// Percentile gives the nearest-rank percentile of the values: the smallest one
-// that at least q of 100 values do not exceed. q is above 0 and at most 100. Of
-// no values it gives 0.
+// Percentile returns the nearest-rank percentile of the values: the smallest one
+// that at least q of 100 values do not exceed. q is above 0 and at most 100.
+// Without values it returns 0.
 func Percentile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -43,13 +42,13 @@ func Percentile(values []float64, q float64) float64 {
 	return s[min(max(rank, 1), len(s))-1]
 }
 
-// MedianInterval gives the narrowest interval between two of the values, the
-// same number of ranks from either end, that holds the true median with at least
-// this confidence (0 to 1), whatever the distribution. ok is false if there are
-// too few values to say so; 0.95 takes six.
+// MedianInterval returns the narrowest interval between two of the values, the same
+// number of ranks from either end, that holds the true median with at least this
+// confidence (0 to 1), whatever the distribution. ok is false if there are too few
+// values; 0.95 needs six.
 //
-// The true median lies below the k-th smallest of n independent values as often
-// as fewer than k of n tosses of a coin show heads.
+// The true median is below the k-th smallest of n independent values with the
+// probability that fewer than k of n tosses of a coin show heads.
 func MedianInterval(values []float64, confidence float64) (low, high float64, ok bool) {
 	n := len(values)
 	s := slices.Sorted(slices.Values(values))
