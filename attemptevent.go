@@ -9,38 +9,40 @@ import (
 	"github.com/cantonlb/cantonlb/internal/attempt"
 )
 
-// AttemptEventKind says what an AttemptEvent is about.
+// AttemptEventKind is the kind of an AttemptEvent.
 type AttemptEventKind string
 
 // The kinds of attempt events.
 const (
-	// AttemptStarted: an endpoint has been picked for the attempt. The context is
-	// the attempt's, so that a stats handler's values are in it.
+	// AttemptStarted means that an endpoint has been picked for the attempt. The
+	// context is that of the attempt, with the values of stats handlers.
 	AttemptStarted AttemptEventKind = "started"
-	// AttemptEnded: the attempt is over, for good or ill. The context is the same.
+	// AttemptEnded means that the attempt has ended, with success or with an error.
+	// The context is that of the attempt.
 	AttemptEnded AttemptEventKind = "ended"
-	// CallRescued: the endpoint became unhealthy under the call, which was called
-	// off there and is now made again on another. The context is the call's.
+	// CallRescued means that the endpoint became unhealthy during the call. The
+	// attempt there was canceled, and the call is now reissued on another endpoint.
+	// The context is that of the call.
 	CallRescued AttemptEventKind = "rescued"
 )
 
-// AttemptEvent is what happened to one attempt of a call.
+// AttemptEvent reports a change in one attempt of a call.
 type AttemptEvent struct {
 	Kind AttemptEventKind
 	// Method is the full name of the call's method, such as "/pkg.Service/Method".
 	Method string
-	// Endpoint is the name of the endpoint that was picked, and Address the one to
-	// which it is connected.
+	// Endpoint is the name of the endpoint that was picked. Address is the address
+	// to which it is connected.
 	Endpoint, Address string
-	// Number is which attempt of the call this is, from 1.
+	// Number is the number of the attempt within the call, counted from 1.
 	Number int
-	// Code is how the attempt ended; OK for one that has only begun. One that was
-	// called off by a rescue ends CANCELLED.
+	// Code is the code with which the attempt ended, or OK if it has only begun. An
+	// attempt that was canceled by a rescue ends with CANCELLED.
 	Code codes.Code
 }
 
-// observer gives the function that a call's record tells of its attempts, nil if
-// nobody wants to know.
+// observer returns the function to which a call's record reports its attempts, or nil
+// if no observer is set.
 func (r *rescuer) observer(method string) func(context.Context, attempt.Observed) {
 	if r.observe == nil {
 		return nil

@@ -21,7 +21,7 @@ import (
 // busyStreams is how many streams a busy server allows on a connection.
 const busyStreams = 4
 
-// busy makes a server that allows few streams, and a client of it.
+// busy starts a server that allows few streams, and returns it with a client of it.
 func busy(t *testing.T) (*lbtest.Cluster, *cantonlb.Client) {
 	t.Helper()
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithServerOptions(grpc.MaxConcurrentStreams(busyStreams)))
@@ -29,7 +29,7 @@ func busy(t *testing.T) (*lbtest.Cluster, *cantonlb.Client) {
 }
 
 // takeByCalls takes all streams by unary calls of this length, and has more of them
-// wait. It gives a channel of their errors, which is closed at the end.
+// wait. It returns a channel of their errors, which is closed at the end.
 func takeByCalls(t *testing.T, cluster *lbtest.Cluster, client *cantonlb.Client, d time.Duration) <-chan error {
 	t.Helper()
 	const calls = 3 * busyStreams
@@ -49,13 +49,13 @@ func takeByCalls(t *testing.T, cluster *lbtest.Cluster, client *cantonlb.Client,
 	return ends
 }
 
-// takeByStreams takes all streams by streams on which something comes now and then,
-// and gives a channel of their errors, which is closed when all have ended.
+// takeByStreams takes all streams by streams that receive a message from time to time,
+// and returns a channel of their errors, which is closed when all have ended.
 func takeByStreams(t *testing.T, client *cantonlb.Client) <-chan error {
 	t.Helper()
 	ends := make(chan error, busyStreams)
 	var wg sync.WaitGroup
-	for range busyStreams { // the last waits until the health Watch gives way
+	for range busyStreams { // the last one waits until the health Watch ends
 		wg.Go(func() {
 			stream, err := lbtest.Ticks(t.Context(), client, 20*time.Second)
 			for err == nil {
@@ -71,7 +71,7 @@ func takeByStreams(t *testing.T, client *cantonlb.Client) <-chan error {
 	return ends
 }
 
-// neverUnhealthy asserts that no endpoint has ever been.
+// neverUnhealthy asserts that no endpoint has ever been unhealthy.
 func neverUnhealthy(t *testing.T, client *cantonlb.Client) {
 	t.Helper()
 	for _, e := range client.Events() {

@@ -24,8 +24,7 @@ import (
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
-// intruder is code of a program's that calls back into its client from wherever it is
-// called.
+// intruder is code of a program that calls back into its client wherever it is called.
 type intruder struct {
 	estats.UnimplementedMetricsRecorder
 
@@ -36,7 +35,7 @@ type intruder struct {
 	depth  atomic.Int64
 }
 
-// at calls back if it is where the test wants it. What it calls may lead here again.
+// at calls back if the test wants a call at this point. That call may lead here again.
 func (x *intruder) at(where string) {
 	c := x.client.Load()
 	if c == nil || x.from != where || x.depth.Add(1) > 4 {
@@ -61,7 +60,7 @@ func (x *intruder) RecordFloat64Histo(h *estats.Float64HistoHandle, _ float64, _
 	x.recorded(h.Descriptor())
 }
 
-// recorded heeds the library's own metrics: grpc calls a recorder with its own locks.
+// recorded handles only the library's metrics: grpc calls a recorder with its own locks held.
 func (x *intruder) recorded(d *estats.MetricDescriptor) {
 	if strings.HasPrefix(d.Name, "cantonlb.") {
 		x.at("recorder")
@@ -99,7 +98,7 @@ func (i intruding) ClientHandshake(ctx context.Context, authority string, c net.
 
 func (i intruding) Clone() credentials.TransportCredentials { return i }
 
-// calledBack are what may be called from anywhere.
+// calledBack lists the methods that may be called from anywhere.
 func calledBack(c *lbtest.Cluster) map[string]func(*cantonlb.Client) {
 	return map[string]func(*cantonlb.Client){
 		"Status": func(client *cantonlb.Client) { _ = client.Status() },
@@ -127,8 +126,8 @@ func calledBack(c *lbtest.Cluster) map[string]func(*cantonlb.Client) {
 	}
 }
 
-// No code of a program's is called with a lock of the library's, nor does the library
-// wait for it without end: so from wherever it is called it may call back.
+// The library holds no lock while it calls code of the program, and does not wait for
+// it without end. Such code may therefore call back.
 func TestCodeOfTheProgramMayCallBackFromAnywhere(t *testing.T) {
 	for _, from := range []string{"recorder", "handler", "observer", "validator", "token", "handshake", "subscriber"} {
 		for name := range calledBack(nil) {

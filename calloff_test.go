@@ -22,9 +22,9 @@ import (
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
-// Servers that age their connections, as behind every load balancer, end some between
-// the pick and the use. A call that nobody has cancelled does not end CANCELLED, and
-// one that never left is answered by another server.
+// Servers that limit the age of connections, as behind every load balancer, end some
+// between the pick and the use. A call that was not canceled does not end with
+// CANCELLED, and a call that was never sent is answered by another server.
 func TestWhatNobodyHasCancelledNeverEndsCancelled(t *testing.T) {
 	for name, methods := range map[string][]string{"idempotent": echoIsIdempotent, "not idempotent": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestWhatNobodyHasCancelledNeverEndsCancelled(t *testing.T) {
 	}
 }
 
-// The connection ends after the call has been given to it, before grpc has used it.
+// The connection ends after the call has been assigned to it, before grpc has used it.
 func TestACallWhosePickIsLostIsMadeElsewhere(t *testing.T) {
 	for name, methods := range map[string][]string{"idempotent": echoIsIdempotent, "not idempotent": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestACallWhosePickIsLostIsMadeElsewhere(t *testing.T) {
 						_, err := lbtest.ServedBy(testkit.Context(t), client)
 						if methods != nil || noticed.Load() {
 							require.NoError(t, err)
-						} else { // it may have been sent, and is not made again
+						} else { // it may have been sent, and is not reissued
 							require.NotEqual(t, codes.Canceled, status.Code(err), "%v", err)
 						}
 					}

@@ -17,14 +17,14 @@ import (
 )
 
 // Check returns everything that NewClient would refuse about the Config: nil, a
-// *configerr.Error, or several joined (see configerr.All). It connects to nothing and
-// reads no file, so it says nothing about credentials and the content of files.
+// *configerr.Error, or several joined (see configerr.All). It makes no connection and
+// reads no file, so it does not check credentials or the content of files.
 func (c Config) Check() error {
 	_, err := c.settle(true)
 	return err
 }
 
-// settled is a Config that has been checked, as the channel needs it.
+// settled is a checked Config in the form that the channel needs.
 type settled struct {
 	target        string
 	serviceConfig string
@@ -32,8 +32,8 @@ type settled struct {
 	idempotent    *idempotency
 }
 
-// settle checks everything. Without needsList there may be no endpoints, since a
-// target may bring them.
+// settle checks the whole Config. If needsList is false, the list of endpoints may be
+// empty, since a target may provide it.
 func (c Config) settle(needsList bool) (settled, error) {
 	var faults fault.List
 	s := settled{target: resolver.Scheme + ":///" + cmp.Or(c.Name, string(c.Role), "endpoints")}
@@ -71,7 +71,7 @@ func isName(name string) bool {
 	return len(name) <= limits.MaxClientName && !strings.ContainsFunc(name, func(r rune) bool { return !plain(r) })
 }
 
-// choosing returns the policy, and whether other fields fit it.
+// choosing returns the policy, and an error if other fields do not fit it.
 func (c Config) choosing() (Policy, error) {
 	policy := cmp.Or(c.Policy, presets[c.Role].policy)
 	var faults fault.List
@@ -88,7 +88,7 @@ func (c Config) choosing() (Policy, error) {
 		notHeeded(c.SpillBelow != 0, "spillBelow", HealthyRoundRobin)
 	case HealthyRoundRobin:
 		notHeeded(c.Failover != (Failover{}), "failover", ActivePassive)
-	case "": // the role is unknown
+	case "": // the role is unknown, which is an error of its own
 	default:
 		faults.Check(false, "policy", fault.Quote(policy), strictjson.OneOf(HealthyRoundRobin, ActivePassive))
 	}
@@ -114,7 +114,7 @@ func (c Config) settings(policy Policy) (settings.Config, error) {
 	}
 	cfg, err = cfg.Validate()
 	faults.Add(fault.Map(err, func(err error) error {
-		if e, ok := err.(*configerr.Error); ok && settings.IsFailoverKey(e.Field) { //nolint:errorlint // as it was made
+		if e, ok := err.(*configerr.Error); ok && settings.IsFailoverKey(e.Field) { //nolint:errorlint // only the outermost error is inspected
 			return fault.Prefix("failover", err)
 		}
 		return err
@@ -126,6 +126,6 @@ func (c Config) checkRetries(faults *fault.List) {
 	faults.Check(c.MaxAttempts >= 0 && c.MaxAttempts <= limits.MaxAttempts, "maxAttempts",
 		strconv.Itoa(c.MaxAttempts), fmt.Sprintf("a whole number from 1 to %d", limits.MaxAttempts))
 	b := c.RetryBudget
-	faults.Check(b.Share <= 1, "retryBudget.share", fmt.Sprint(b.Share), "a number of at most 1") // nor not-a-number
+	faults.Check(b.Share <= 1, "retryBudget.share", fmt.Sprint(b.Share), "a number of at most 1") // this excludes NaN
 	faults.Check(!math.IsNaN(b.PerSecond) && !math.IsInf(b.PerSecond, 0), "retryBudget.perSecond", fmt.Sprint(b.PerSecond), "a number")
 }

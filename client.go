@@ -28,7 +28,7 @@ type Client struct {
 	set   *endpointset.Set
 	creds *transport.Credentials
 	file  follow.Follower // nil unless the list comes from a file
-	// needsTarget: each endpoint has to have a health target, as the role wants it.
+	// needsTarget is true if the role requires a health target for each endpoint.
 	needsTarget bool
 	role        Role
 
@@ -38,18 +38,18 @@ type Client struct {
 
 var _ grpc.ClientConnInterface = (*Client)(nil)
 
-// NewClient connects to the endpoints of cfg and starts to probe them. It does
-// not wait for any of them: calls do, or use WaitHealthy. Close the client in
-// the end.
+// NewClient connects to the endpoints of cfg and starts to probe them. It does not
+// wait for any of them: calls wait, or the program calls WaitHealthy. The caller must
+// close the client.
 //
 // opts are options of the underlying grpc channel. Transport credentials may be
-// left out if every endpoint says how it is secured: an http:// URL is plaintext,
-// and an https:// URL or TLS settings are TLS; a list may have both kinds. Under a
-// credentials bundle no endpoint may ask for anything of its own. A service config
-// belongs into Config.ServiceConfig.
+// omitted if every endpoint states how it is secured: an http:// URL means plaintext,
+// and an https:// URL or TLS settings mean TLS. A list may have both kinds. With a
+// credentials bundle, no endpoint may have security settings or a token of its own. A
+// service config must be set in Config.ServiceConfig.
 //
-// An error says everything that is wrong with cfg: each fault is a *configerr.Error,
-// which names the field, the value and what would be right, and all are joined.
+// The error reports every fault of cfg. Each fault is a *configerr.Error, which names
+// the field, the value and what would be right. All faults are joined.
 func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	e, err := newEquipment(cfg, true)
 	if err != nil {
@@ -92,7 +92,7 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	return c, nil
 }
 
-// check returns what has gone wrong while the channel was set up.
+// check returns the error of setting up the channel, if any.
 func (e *equipment) check() error {
 	if err := e.buildErr.Load(); err != nil && *err != nil {
 		return *err
@@ -114,15 +114,15 @@ func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 	return c.conn.NewStream(ctx, desc, method, opts...)
 }
 
-// Conn returns the underlying channel, for libraries that want one. Do not close
-// it.
+// Conn returns the underlying channel, for libraries that require one. The caller must
+// not close it.
 func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 
 // Status returns a snapshot of the client and its endpoints.
 func (c *Client) Status() Status {
 	var file *FileStatus
 	if c.file != nil {
-		f := c.file.Status() // first: the endpoints are at least as new
+		f := c.file.Status() // read first, so that the endpoints are at least as new
 		file = &f
 	}
 	s := c.set.Status()
@@ -132,12 +132,13 @@ func (c *Client) Status() Status {
 	return s
 }
 
-// WaitHealthy waits until at least n endpoints are eligible: connected, healthy
-// and not drained; with ActivePassive also until one of them is the active. n
-// counts from 1: of Canton's active-passive nodes no more than one replica is
-// healthy. If ctx ends first, the error says of each endpoint that is missing why,
-// and wraps the context's. More than the list has, and a client that is closed, are
-// errors at once.
+// WaitHealthy waits until at least n endpoints are eligible: connected, healthy and
+// not drained. With ActivePassive it also waits until one of them is the active
+// endpoint. n must be at least 1; for Canton's active-passive nodes it should be 1,
+// since no more than one replica is healthy. If ctx ends first, the error states for
+// each endpoint that is not eligible why, and wraps the context's error. WaitHealthy
+// returns an error at once if n is greater than the length of the list or if the
+// client is closed.
 func (c *Client) WaitHealthy(ctx context.Context, n int) error {
 	if n < 1 {
 		return fmt.Errorf("cantonlb: cannot wait for %d healthy endpoints; want at least 1", n)
@@ -148,12 +149,11 @@ func (c *Client) WaitHealthy(ctx context.Context, n int) error {
 	return nil
 }
 
-// Drain takes the endpoint with this name out of rotation, for maintenance:
-// calls under way on it may finish, and it stays connected and probed. It stays
-// drained until Undrain, or until it leaves the list. An unknown name is an
-// error. With ActivePassive it is refused, with a *RefusedError, if it would leave
-// no active; otherwise draining every endpoint is allowed, and leaves none
-// eligible.
+// Drain takes the endpoint with this name out of rotation, for maintenance. Calls in
+// flight on it may finish, and it stays connected and probed. It stays drained until
+// Undrain is called or until it leaves the list. An unknown name is an error. With
+// ActivePassive, Drain returns a *RefusedError if it would leave no active endpoint.
+// With other policies every endpoint may be drained; then no endpoint is eligible.
 func (c *Client) Drain(name string) error { return c.setDrained(name, true) }
 
 // Undrain puts the endpoint with this name back into rotation.
@@ -163,11 +163,11 @@ func (c *Client) setDrained(name string, drained bool) error {
 	return wrapped(c.set.SetDrained(name, drained))
 }
 
-// Update puts another list in force. Endpoints that stay, by their name and
-// address, keep their connections, health and counts. New ones are connected
-// and probed first; only then do the ones that left the list stop being picked,
-// and calls under way on them may finish. A bad list is an error and an event,
-// and changes nothing. After Close it is an error.
+// Update replaces the list of endpoints. Endpoints whose name and address stay the
+// same keep their connections, health and counts. New endpoints are connected and
+// probed first. Only then do the endpoints that left the list stop being picked; calls
+// in flight on them may finish. An invalid list is an error and an event, and changes
+// nothing. Update returns an error after Close.
 func (c *Client) Update(endpoints []Endpoint) error {
 	if err := c.update(endpoints); err != nil {
 		return fmt.Errorf("cantonlb: %w", err)
@@ -186,19 +186,19 @@ func (c *Client) update(endpoints []Endpoint) error {
 		}
 	}
 	err := c.list.Update(endpoints)
-	if len(configerr.All(err)) > 0 { // the policy has not seen it
+	if len(configerr.All(err)) > 0 { // the list did not reach the policy
 		c.set.ListRefused(err)
 	}
 	return err
 }
 
-// Close ends all probes and connections. Calls under way fail; to let them
-// finish, wait for them first. Close may be called more than once and gives the
-// same answer each time.
+// Close ends all probes and connections. Calls in flight fail; to let them finish,
+// wait for them first. Close may be called more than once and returns the same error
+// each time.
 func (c *Client) Close() error {
 	c.closing.Do(func() {
 		if c.file != nil {
-			c.file.Close() // before the channel, which it may be giving a list
+			c.file.Close() // before the channel, since it may be updating the channel's list
 		}
 		c.closeErr = c.conn.Close()
 	})

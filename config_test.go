@@ -88,7 +88,7 @@ func TestNewClientRefusesABadConfigAndSaysWhatWouldBeRight(t *testing.T) {
 		"too many endpoints":  {cantonlb.Config{Endpoints: many}, nil, `10000`},
 		"an unknown role":     {cantonlb.Config{Endpoints: list, Role: "king"}, nil, `role "king": want "" or "domain_manager" or`},
 		"a role without its health port": {cantonlb.Config{Endpoints: list, Role: cantonlb.Mediator}, nil,
-			`healthCheck.grpcPort 0: want the port of monitoring.grpc-health-server in it, or `},
+			`healthCheck.grpcPort 0: want the port of monitoring.grpc-health-server in grpcPort, or `},
 		"a negative interval": {cantonlb.Config{Endpoints: list, HealthCheck: healthcheck.Config{Interval: -time.Second}}, nil,
 			`healthCheck.interval "-1s": want a duration above zero`},
 		"a timeout above the interval": {cantonlb.Config{

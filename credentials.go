@@ -10,13 +10,13 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// credentialsOf finds out which transport credentials a channel with these
-// options would use, so that they can be wrapped: a dial option cannot be looked
-// into, but a resolver is told. The channel made for that connects to nothing.
+// credentialsOf returns the transport credentials that a channel with these options
+// would use, so that they can be wrapped. A dial option cannot be inspected, but a
+// resolver receives the credentials. The channel made for this makes no connection.
 // creds is nil if the options have none, or if they have a credentials bundle.
 func credentialsOf(opts []grpc.DialOption) (creds credentials.TransportCredentials, bundle bool, err error) {
-	// A bundle and credentials exclude each other, so the place-holder is left out
-	// if there is a bundle. Whatever else is wrong is wrong both times.
+	// A bundle and credentials exclude each other, so the placeholder is omitted if
+	// there is a bundle. Any other fault appears both times.
 	withPlaceHolder := slices.Concat([]grpc.DialOption{grpc.WithTransportCredentials(placeHolder{})}, opts)
 	if creds, bundle, err = scoutOf(withPlaceHolder); err != nil {
 		creds, bundle, err = scoutOf(opts)
@@ -37,7 +37,7 @@ func scoutOf(opts []grpc.DialOption) (credentials.TransportCredentials, bool, er
 	return s.creds, s.bundle, conn.Close()
 }
 
-// placeHolder stands for transport credentials where there are none.
+// placeHolder represents transport credentials where there are none.
 type placeHolder struct {
 	credentials.TransportCredentials
 }

@@ -22,7 +22,7 @@ func documentedDefaults(t *testing.T) (names []string, values map[string]string)
 	t.Helper()
 	text, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
-	_, table, found := strings.Cut(string(text), "what its zero value means:\n//\n")
+	_, table, found := strings.Cut(string(text), "the meaning of its zero value:\n//\n")
 	require.True(t, found)
 	table, _, _ = strings.Cut(table, "\n//\n")
 	values = map[string]string{}
@@ -33,8 +33,8 @@ func documentedDefaults(t *testing.T) (names []string, values map[string]string)
 	return names, values
 }
 
-// fieldsOf lists the fields of a struct, in order, and in place of one that is a
-// struct of settings its fields.
+// fieldsOf returns the names of the fields of a struct, in order. A field that is a
+// struct of settings is replaced by its own fields.
 func fieldsOf(typ reflect.Type, prefix string) []string {
 	var names []string
 	for i := range typ.NumField() {
@@ -72,7 +72,7 @@ func TestTheDocumentationHasTheDefaultOfEveryField(t *testing.T) {
 		for key, value := range settings {
 			name := prefix + strings.ToUpper(key[:1]) + key[1:]
 			want, documented := values[name]
-			if !documented || want == "none" || strings.HasPrefix(want, "of the role") || strings.HasPrefix(want, "follows") {
+			if !documented || want == "none" || strings.HasPrefix(want, "that of the role") || strings.HasPrefix(want, "follows") {
 				continue
 			}
 			checked++

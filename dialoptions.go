@@ -16,31 +16,30 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// What Canton's own client uses: messages of up to 128 MiB, and a ping on a
-// connection with calls on which nothing has come in for 40 s, to be answered
-// within 15 s. (Probes bring something in long before, so pings are rare.)
+// The values that Canton's own client uses: messages of up to 128 MiB, and a ping on a
+// connection with calls that has received nothing for 40 s, to be answered within
+// 15 s. Answers to probes arrive long before, so pings are rare.
 const (
 	maxReceive       = 128 << 20
 	keepaliveTime    = 40 * time.Second
 	keepaliveTimeout = 15 * time.Second
 )
 
-// DialOptions returns the equipment of a Client for a plain grpc channel: the policy,
-// limits and typed errors. With cfg.Endpoints the channel's target may be
-// anything under static:///, such as "static:///sequencers"; without, the
-// target brings the list.
+// DialOptions returns the dial options with which a plain grpc channel has the policy,
+// the limits and the typed errors of a Client. With cfg.Endpoints the channel's target
+// may be anything under static:///, such as "static:///sequencers". Without them, the
+// target holds the list.
 //
-// The target also names the channel in metrics. Where another resolver brings the
-// list, cfg.Logger is not used, and calls made again are not counted in metrics.
+// The target also names the channel in metrics. If another resolver supplies the list,
+// cfg.Logger is not used, and reissued calls are not counted in metrics.
 //
-// A plain channel still lacks what NewClient does: it connects at the first
-// call, reports there what is wrong with the list of its target or with the
-// credentials for a list, has no Status, Drain, Update or WaitHealthy, and ignores
-// ReresolveInterval. Do not give it another default service config.
-// Transport credentials are among the options if cfg has some, or if every endpoint
-// of cfg says how it is secured. Others that are given after them make connections
-// that cannot be closed early when they are dead; a list with TLS settings or tokens
-// is an error then.
+// A plain channel still lacks part of what NewClient does. It connects at the first
+// call, and that call reports the faults of the target's list and of the credentials
+// for a list. It has no Status, Drain, Update or WaitHealthy, and ignores
+// ReresolveInterval. Do not set another default service config on it. The options
+// include transport credentials if cfg has some, or if every endpoint of cfg states
+// how it is secured. If other transport credentials follow them, dead connections
+// cannot be closed early, and a list with TLS settings or tokens is an error.
 func DialOptions(cfg Config) ([]grpc.DialOption, error) {
 	e, err := newEquipment(cfg, false)
 	if err != nil {
@@ -54,19 +53,19 @@ func DialOptions(cfg Config) ([]grpc.DialOption, error) {
 	return append(e.defaults, e.fixed...), nil
 }
 
-// saysNothing tells whether an endpoint leaves its security to the channel.
+// saysNothing reports whether an endpoint leaves its security to the channel.
 func saysNothing(e Endpoint) bool { return e.Security() == resolver.SecurityUnset }
 
-// equipment is what makes a channel one of ours.
+// equipment holds the dial options and the state that a channel of this package has.
 type equipment struct {
 	target   string
-	list     *resolver.Static  // nil if the target brings the list
+	list     *resolver.Static  // nil if the target holds the list
 	defaults []grpc.DialOption // may be overridden by the user's options
-	fixed    []grpc.DialOption // may not
+	fixed    []grpc.DialOption // may not be overridden
 	creds    *transport.Credentials
 	// set is the policy's set of endpoints, once the channel has one.
 	set atomic.Pointer[endpointset.Set]
-	// buildErr is what was wrong when grpc last built the resolver.
+	// buildErr is the error of grpc's last build of the resolver.
 	buildErr atomic.Pointer[error]
 }
 
@@ -82,11 +81,11 @@ func newEquipment(cfg Config, needsList bool) (*equipment, error) {
 		grpc.WithDefaultServiceConfig(s.serviceConfig),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
-		// grpc's own handling of proxies would take the endpoints' identity away.
+		// grpc's own handling of proxies would drop the endpoints' identity.
 		grpc.WithContextDialer(dial.Dial),
 	}
 	e.fixed = []grpc.DialOption{
-		grpc.WithIdleTimeout(0),                      // idle mode would forget all health
+		grpc.WithIdleTimeout(0),                      // idle mode would discard all health
 		grpc.WithChainUnaryInterceptor(rescue.unary), // the last is the innermost
 		grpc.WithChainStreamInterceptor(rescue.stream),
 	}
@@ -108,14 +107,14 @@ func newEquipment(cfg Config, needsList bool) (*equipment, error) {
 	return e, nil
 }
 
-// credentials gives the options with which each connection is made as its endpoint
-// asks, and each call gets the token of its endpoint.
+// credentials returns the options with which each connection is secured as its
+// endpoint asks, and each call carries the token of its endpoint.
 func (e *equipment) credentials() []grpc.DialOption {
 	return []grpc.DialOption{grpc.WithTransportCredentials(e.creds), grpc.WithPerRPCCredentials(e.creds.Tokens())}
 }
 
-// recorder keeps the error of the resolver's building, which grpc tells only to
-// the calls.
+// recorder keeps the error of building the resolver, which grpc otherwise returns only
+// from calls.
 type recorder struct {
 	*resolver.Static
 	err *atomic.Pointer[error]
@@ -127,7 +126,7 @@ func (r recorder) Build(t grpcresolver.Target, cc grpcresolver.ClientConn, o grp
 	return built, err
 }
 
-// validator is Validate as the policy takes it.
+// validator converts Validate to the form that the policy takes.
 func (c Config) validator() endpointset.Validator {
 	if c.Validate == nil {
 		return nil

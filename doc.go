@@ -1,14 +1,14 @@
 // Package cantonlb connects a Go program to a gRPC service that runs in several
-// copies, and sends its calls only to those that are able to answer.
+// copies, and sends its calls only to the copies that can answer them.
 //
 // # Why
 //
-// Canton and Daml nodes run in several copies: sequencers are all active, while
-// of a participant's, a mediator's or a domain manager's replicas exactly one
-// is. A client that dials one address stands still when that one does. grpc-go's
-// round_robin gives calls to every server that is connected, and a server that
-// hangs stays connected. cantonlb takes the static list of endpoints, probes
-// each one all the time, and picks in turn among the healthy ones.
+// Canton and Daml nodes run in several copies. All sequencers are active, but only
+// one replica of a participant, a mediator or a domain manager is. A client that
+// dials one address stops working when that server does. grpc-go's round_robin sends
+// calls to every connected server, and a server that hangs stays connected. cantonlb
+// takes a static list of endpoints, probes each endpoint all the time, and picks in
+// turn among the healthy ones.
 //
 //	client, err := cantonlb.NewClient(cantonlb.Config{
 //		Role: cantonlb.Sequencer,
@@ -23,45 +23,45 @@
 //	defer client.Close()
 //	stub := pb.NewSequencerServiceClient(client)
 //
-// Package configfile reads the same from a file, and follows it.
+// Package configfile reads the same configuration from a file and follows the file.
 //
 // [Client.Status] shows for each endpoint whether it may be picked, why, and when
-// and how that was last learned. A call that finds no eligible endpoint returns a
-// [NoEligibleError], which says the same. Package cantonerr reads what a Canton node
-// says about an error.
+// and how that was last determined. A call that finds no eligible endpoint returns a
+// [NoEligibleError], which reports the state and the reason of each endpoint. Package
+// cantonerr reads what a Canton node reports about an error.
 //
-// A server that hangs is found by its probes, and sooner by the silence of the
-// calls in flight. Calls that the application has declared idempotent are then
-// reissued on another endpoint ([Config.Idempotent]); any other call is sent at
-// most once, unless a retryPolicy of the application allows more. A server whose
-// probes pass while its calls fail is ejected for a growing time
-// ([Config.Ejection]), and one that answers as a passive replica does is probed at
-// once.
+// Probes detect a server that hangs; the silence of calls in flight detects it
+// sooner. Calls that the application has declared idempotent are then reissued on
+// another endpoint ([Config.Idempotent]). Any other call is sent at most once, unless
+// a retryPolicy of the application allows more. A server whose probes pass while its
+// calls fail is ejected, each time for longer ([Config.Ejection]). A server that
+// answers as a passive replica does is probed at once.
 //
-// Of the replicas of a participant, a mediator or a domain manager one is active.
+// One replica of a participant, a mediator or a domain manager is active at a time.
 // With their roles, or with [ActivePassive], all calls go to one endpoint, which
 // stays the active endpoint while it is eligible; the others are kept connected and
-// probed. [Client.Switch], [Client.Pin] and [Client.Drain] move it by hand, and
-// [Client.Subscribe] reports each switch. Package failover documents the rules.
+// probed. [Client.Switch], [Client.Pin] and [Client.Drain] change the active endpoint
+// by hand, and [Client.Subscribe] reports each switch. Package failover documents the
+// rules.
 //
-// Each change of an endpoint is an event ([Client.Subscribe]), a line of the log
-// ([Config.Logger]) and a step of a metric, all with the same reason.
-// [Config.OnAttempt] is called for each attempt of a call. docs/operations.md is for
-// those who run the program.
+// Each change of an endpoint is an event ([Client.Subscribe]), a log line
+// ([Config.Logger]) and an increment of a metric, all with the same reason.
+// [Config.OnAttempt] is called for each attempt of a call. docs/operations.md is
+// written for operators.
 //
-// # Endpoints as they are deployed
+// # Settings of each endpoint
 //
-// Endpoints of different organisations differ in more than their addresses, and an
-// [Endpoint] says how: https:// or http://, [TLS] settings with roots and a client
-// certificate of its own, a token that goes to it alone (Token, TokenFile or
-// Credentials), and a [HealthTarget] where it is asked about its health. Files are read again
-// when they change. [Config.Validate] finds out who is at the other end of each new
-// connection; package cantonid does so for Canton's nodes, and package oauthtoken
-// makes an oauth2.TokenSource the credentials of an endpoint.
+// Endpoints of different organisations differ in more than their addresses. An
+// [Endpoint] therefore has its own https:// or http:// scheme, [TLS] settings with
+// roots and a client certificate, a token that is sent to it alone (Token, TokenFile
+// or Credentials), and a [HealthTarget] where it is asked about its health. Files are
+// read again when they change. [Config.Validate] checks the identity of the server at
+// the other end of each new connection; package cantonid implements it for Canton's
+// nodes. Package oauthtoken makes an oauth2.TokenSource the credentials of an endpoint.
 //
-// Verification of a server cannot be turned off. A token is never sent over
-// plaintext unless Endpoint.AllowInsecureTokens says so, and never to a health
-// target elsewhere unless HealthTarget.SendToken does.
+// Verification of a server cannot be turned off. A token is never sent over plaintext
+// unless Endpoint.AllowInsecureTokens allows it, and never to a separate health target
+// unless HealthTarget.SendToken allows it.
 //
 // # Packages
 //
@@ -72,28 +72,31 @@
 //	failover       the policy active_passive, for plain channels too, and Group
 //	configfile     a client from a YAML file that is followed
 //	configerr      the error of a bad setting
-//	ledger         streams of updates that go on, submissions with one known outcome
-//	cantonerr      what a Canton node says about an error
-//	cantonid       who is at the other end of a connection, for Validate
+//	ledger         resumable streams of updates, submissions with one known outcome
+//	quorum         reads and streams on which several members have to agree
+//	lease          one live instance of several, with fencing tokens
+//	cantonerr      what a Canton node reports about an error
+//	cantonid       the identity of the server of a connection, for Validate
 //	oauthtoken     an oauth2.TokenSource as the credentials of an endpoint
+//	metric         the names, units and labels of the metrics
 //	otelmetrics    metrics for OpenTelemetry
 //	oteltrace      traces for OpenTelemetry
-//	statuspage     a page that shows all of it
+//	statuspage     a web page with the status of a client
 //	lbtest         a test kit of servers that can be killed and hung
 //
 // # Defaults
 //
-// Every field of [Config], and what its zero value means:
+// Every field of [Config] and the meaning of its zero value:
 //
 //	Name                          the role; "endpoints" for Generic
 //	Endpoints                     none: at least one is required
 //	Role                          Generic
-//	Policy                        of the role, see below
+//	Policy                        that of the role, see below
 //	Failover.FailBack             never
 //	Failover.HoldDown             10s
 //	Failover.Drain                5s
 //	HealthCheck.Disabled          false
-//	HealthCheck.Service           of the role, see below
+//	HealthCheck.Service           that of the role, see below
 //	HealthCheck.Interval          1s
 //	HealthCheck.Timeout           follows the measured round trips, from 0.3s to 1s
 //	HealthCheck.SuspectInterval   0.1s
@@ -115,8 +118,8 @@
 //	SpillBelow                    0.5
 //	DNS                           net.DefaultResolver
 //	ReresolveInterval             none: a changed answer is followed at the next connect
-//	TransportCredentials          none: each endpoint says how it is secured
-//	Idempotent                    none, beside the methods known from stubs and the role
+//	TransportCredentials          none: each endpoint states how it is secured
+//	Idempotent                    none, besides the methods known from stubs and the role
 //	IdempotentFunc                none
 //	MaxAttempts                   3
 //	RetryBudget.Share             0.2
@@ -125,25 +128,25 @@
 //	Logger                        grpc's own logger
 //	OnAttempt                     none
 //
-// What a role means:
+// The policy and the health service of each role:
 //
 //	Generic            healthy_round_robin  the server as a whole
 //	Sequencer          healthy_round_robin  "sequencer-health-check-service"
 //	ParticipantLedger  active_passive       the server as a whole
-//	ParticipantAdmin   active_passive       "participant", at a port or URL to be given
-//	Mediator           active_passive       "mediator", at a port or URL to be given
-//	DomainManager      active_passive       "domain", at a port or URL to be given
+//	ParticipantAdmin   active_passive       "participant", at a port or URL that must be set
+//	Mediator           active_passive       "mediator", at a port or URL that must be set
+//	DomainManager      active_passive       "domain", at a port or URL that must be set
 //
-// What is not in Config:
+// Values that are not in Config:
 //
 //	an attempt to connect         5s, with all handshakes
-//	the pause after it failed     0.1s to 10s, growing, with jitter; a TCP connect once a
-//	                              second finds out sooner that the port is open again
+//	the pause after a failure     0.1s to 10s, growing, with jitter; a TCP connect once a
+//	                              second detects sooner that the port is open again
 //	messages received             up to 128 MiB
 //	keepalive                     a ping after 40s without a sign of life while there are
 //	                              calls, 15s for its answer
 //	idle mode                     off
-//	proxy                         that of HTTPS_PROXY, but for endpoints that NO_PROXY names
+//	proxy                         that of HTTPS_PROXY, except for endpoints that NO_PROXY names
 //
-// Dial options change those of the channel: messages, keepalive and the dialer.
+// Dial options change the settings of the channel: messages, keepalive and the dialer.
 package cantonlb

@@ -19,7 +19,7 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// firstColumn gives the first cell of each row of the table under a heading of
+// firstColumn returns the first cell of each row of the table under a heading of
 // docs/reasons.md.
 func firstColumn(t *testing.T, heading string) []string {
 	t.Helper()
@@ -61,7 +61,7 @@ func TestTheDocsExplainEveryStateAndNoOther(t *testing.T) {
 	assert.ElementsMatch(t, want, firstColumn(t, "States"))
 }
 
-// The table of docs/operations.md is reckoned as it says below it.
+// The table of docs/operations.md is computed as the text below it states.
 func TestTheTuningTableIsRightByItsFormula(t *testing.T) {
 	text, err := os.ReadFile("docs/operations.md")
 	require.NoError(t, err)
@@ -101,7 +101,7 @@ func TestTheOperatorsGuideTellsOfEveryAlert(t *testing.T) {
 	assert.Equal(t, want, got)
 }
 
-// The program in the README is one that a newcomer copies: it has to compile.
+// New users copy the program in the README, so it must compile.
 func TestTheReadmesProgramCompiles(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
@@ -111,4 +111,26 @@ func TestTheReadmesProgramCompiles(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, program[1], 0o600))
 	out, err := exec.CommandContext(t.Context(), "go", "vet", file).CombinedOutput()
 	require.NoError(t, err, "%s", out)
+}
+
+// Whoever looks for a file by docs/architecture.md finds it.
+func TestTheFilesAndNamesOfTheArchitectureExist(t *testing.T) {
+	text, err := os.ReadFile("docs/architecture.md")
+	require.NoError(t, err)
+	paths := regexp.MustCompile("`((?:internal/|report|resolver)[a-z/_]*(?:\\.go)?|[a-z]+\\.go)`").FindAllSubmatch(text, -1)
+	require.NotEmpty(t, paths)
+	for _, p := range paths {
+		path := string(p[1])
+		found := false
+		for _, dir := range []string{".", "internal/endpointset", "internal/judge", "internal/checking"} {
+			_, err := os.Stat(filepath.Join(dir, path))
+			found = found || err == nil
+		}
+		assert.True(t, found, "%s is not there", path)
+	}
+	for _, name := range regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllSubmatch(text, -1) {
+		out, err := exec.CommandContext(t.Context(), "grep", "-rl", "func "+string(name[1])+"(", "--include=*_test.go", ".").Output()
+		require.NoError(t, err, "no test %s", name[1])
+		assert.NotEmpty(t, out)
+	}
 }

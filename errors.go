@@ -17,14 +17,14 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// NoEligibleError is what a call gets that found no eligible endpoint: at once,
-// or, if it was willing to wait, when its context ended. The call was never
-// sent, so that it may be made again whatever it does.
+// NoEligibleError is the error of a call for which no endpoint is eligible. The call
+// returns it at once or, if it waits, when its context ends. The call was never sent,
+// so it may be reissued whatever its method does.
 //
-// It is a gRPC status (status.FromError, status.Code), UNAVAILABLE or that of
-// the context, and errors.Is finds the context's error in it.
+// It is a gRPC status (status.FromError, status.Code) with the code UNAVAILABLE or
+// that of the context's error, which errors.Is finds in it.
 type NoEligibleError struct {
-	// Of is the length of the list; Endpoints explains the first few of it.
+	// Of is the length of the list. Endpoints explains the first few entries.
 	Of        int
 	Endpoints []IneligibleEndpoint
 
@@ -32,20 +32,21 @@ type NoEligibleError struct {
 	message string
 }
 
-// IneligibleEndpoint is why one endpoint may not be picked: its Name, its State, the
-// Reason, and a Detail for people. For is how long it has been so, and NextTry the
-// time until the next attempt to connect; 0 where that does not apply.
+// IneligibleEndpoint explains why one endpoint may not be picked: its Name, its State,
+// the Reason, and a Detail for people. For is how long the endpoint has been in this
+// state, and NextTry is the time until the next attempt to connect. Both are 0 where
+// they do not apply.
 type IneligibleEndpoint = report.IneligibleEndpoint
 
-// Error gives one line of bounded length that names the first endpoints with
+// Error returns one line of bounded length that names the first endpoints with
 // their reasons.
 func (e *NoEligibleError) Error() string { return e.message }
 
-// GRPCStatus makes the error a gRPC status.
+// GRPCStatus returns the error as a gRPC status.
 func (e *NoEligibleError) GRPCStatus() *status.Status { return status.New(e.code, e.message) }
 
-// Unwrap gives the error of the context that ended the wait, nil if the call
-// did not wait.
+// Unwrap returns the error of the context that ended the wait, or nil if the call did
+// not wait.
 func (e *NoEligibleError) Unwrap() error {
 	switch e.code {
 	case codes.DeadlineExceeded:
@@ -57,26 +58,26 @@ func (e *NoEligibleError) Unwrap() error {
 	}
 }
 
-// AttemptsError is what a call gets that has been sent, was to be tried again, and
-// failed in the end. It is the gRPC status of the last attempt that
-// ended by itself, and unwraps to it.
+// AttemptsError is the error of a call that was sent, was to be reissued, and finally
+// failed. It has the gRPC status of the last attempt that was not canceled, and
+// unwraps to that attempt's error.
 type AttemptsError struct {
-	// Attempts are the tries, in order.
+	// Attempts are the attempts of the call, in order.
 	Attempts []Attempt
 
 	err error
 }
 
-// Attempt is one try of a call on one endpoint.
+// Attempt is one attempt of a call on one endpoint.
 type Attempt struct {
-	// Endpoint is its name.
+	// Endpoint is the name of the endpoint.
 	Endpoint string
-	// Code is how it ended. An attempt that was called off, because its endpoint
-	// became unhealthy under it, ends CANCELLED.
+	// Code is the code with which the attempt ended. An attempt that was canceled
+	// because its endpoint became unhealthy ends with CANCELLED.
 	Code codes.Code
 }
 
-// Error gives the text of the last attempt's error, and the names of the
+// Error returns the text of the last attempt's error, and the names of the
 // endpoints that were tried.
 func (e *AttemptsError) Error() string {
 	tried := make([]string, 0, len(e.Attempts))
@@ -86,18 +87,19 @@ func (e *AttemptsError) Error() string {
 	return fmt.Sprintf("%v (tried %s)", e.err, strings.Join(tried, ", "))
 }
 
-// GRPCStatus makes the error the gRPC status of the last attempt.
+// GRPCStatus returns the gRPC status of the last attempt.
 func (e *AttemptsError) GRPCStatus() *status.Status { return status.Convert(e.err) }
 
-// Unwrap gives the error of the last attempt.
+// Unwrap returns the error of the last attempt.
 func (e *AttemptsError) Unwrap() error { return e.err }
 
-// typed gives a call's error the type that tells most: a *NoEligibleError if the
-// last that happened to it was that there was nothing to pick, an *AttemptsError
-// if it was tried more than once.
+// typed converts the error of a call to the most specific type: a *NoEligibleError if
+// the call ended because no endpoint was eligible, or an *AttemptsError if there was
+// more than one attempt.
 func typed(err error, record *attempt.Record) error {
-	if err == nil || errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // grpc has no other way to tell
-		return err // whatever it waited for, the client is closing
+	//lint:ignore SA1019 grpc has no other way to detect it
+	if err == nil || errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // as above
+		return err // the client is closing, whatever the call was waiting for
 	}
 	var none *endpointset.NoEligibleError
 	refused := errors.As(record.Err(), &none)
@@ -113,7 +115,7 @@ func typed(err error, record *attempt.Record) error {
 	for _, a := range tried {
 		e.Attempts = append(e.Attempts, Attempt{Endpoint: a.Endpoint, Code: status.Code(a.Err)})
 	}
-	if refused || spent { // what the attempts met says more than that there was no further one
+	if refused || spent { // the errors of the attempts say more than the lack of a further one
 		for _, a := range tried {
 			if a.Err != nil && !a.CalledOff {
 				e.err = a.Err
@@ -123,8 +125,7 @@ func typed(err error, record *attempt.Record) error {
 	return e
 }
 
-// noneEligible makes the typed error of a call that ended with err because of
-// none.
+// noneEligible returns the typed error of a call that ended with err because of none.
 func noneEligible(err error, none *endpointset.NoEligibleError) error {
 	e := &NoEligibleError{Of: none.Of, Endpoints: slices.Clone(none.Endpoints), code: status.Code(err), message: none.Error()}
 	switch e.code {

@@ -7,88 +7,92 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// State is what an endpoint is, in one word: its connection, its health, and what
-// has been decided about it, whichever matters most. The same word stands in
-// errors, log lines, metric labels, events and status.
+// State is the state of an endpoint in one word: the most important of its connection,
+// its health, and the decisions about it. The same word is used in errors, log lines,
+// metric labels, events and status.
 type State = report.EndpointState
 
-// The states of an endpoint. Calls are sent to healthy and suspect ones only,
+// The states of an endpoint. Calls are sent only to healthy and suspect endpoints,
 // unless NoneEligible is FailOpen.
 const (
-	// StateConnecting: there is no connection yet; one is being made, has only just
-	// been made, or the next attempt is waited for.
+	// StateConnecting means that there is no usable connection yet: one is being
+	// made, has only just been made, or the next attempt is due later.
 	StateConnecting = report.StateConnecting
-	// StateUnknown: connected, and not judged yet.
+	// StateUnknown means that the endpoint is connected and its health is not yet
+	// known.
 	StateUnknown = report.StateUnknown
-	// StateHealthy: it serves.
+	// StateHealthy means that the endpoint serves.
 	StateHealthy = report.StateHealthy
-	// StateSuspect: it served, and something speaks against it, but not yet enough.
+	// StateSuspect means that the endpoint served, and that there is evidence against
+	// it, but not yet enough.
 	StateSuspect = report.StateSuspect
-	// StateUnhealthy: it does not serve.
+	// StateUnhealthy means that the endpoint does not serve.
 	StateUnhealthy = report.StateUnhealthy
-	// StateEjected: its calls failed in a row although its probes pass, so that it
-	// is out for a while.
+	// StateEjected means that calls on the endpoint failed in a row although its
+	// probes pass, so it is not picked for a while.
 	StateEjected = report.StateEjected
-	// StateDrained: Client.Drain has taken it out.
+	// StateDrained means that Client.Drain has taken the endpoint out of rotation.
 	StateDrained = report.StateDrained
-	// StateRemoved: it has left the list.
+	// StateRemoved means that the endpoint has left the list.
 	StateRemoved = report.StateRemoved
 )
 
 // Reason is why an endpoint is in its state, why the active endpoint changed, or
 // what a probe found. The set is closed: package report has the constants, such as
-// report.ReasonNotServing. The same word stands in errors, log lines, metric
-// labels, events and status; docs/reasons.md explains each.
+// report.ReasonNotServing. The same word is used in errors, log lines, metric labels,
+// events and status. docs/reasons.md explains each reason.
 type Reason = report.Reason
 
-// EventKind says what an Event is about.
+// EventKind is the kind of an Event.
 type EventKind = report.EventKind
 
 // The kinds of events.
 const (
-	// EventEndpoint: an endpoint's state has changed or, while it is connecting, the
-	// reason why the last attempt has failed. From is empty for one that has joined
-	// the list, and To is StateRemoved for one that has left it.
+	// EventEndpoint reports that an endpoint's state has changed or, while it is
+	// connecting, the reason why the last attempt failed. From is empty for an
+	// endpoint that has joined the list, and To is StateRemoved for one that has left
+	// it.
 	EventEndpoint = report.EventEndpoint
-	// EventNoneEligible: To is "none_eligible" if no endpoint is eligible from now
-	// on, and "eligible" if one is again.
+	// EventNoneEligible reports that no endpoint is eligible from now on (To is
+	// "none_eligible"), or that one is eligible again (To is "eligible").
 	EventNoneEligible = report.EventNoneEligible
-	// EventList: a list of endpoints has been taken in (To is "accepted") or was
-	// "refused".
+	// EventList reports that a list of endpoints was accepted (To is "accepted") or
+	// refused (To is "refused").
 	EventList = report.EventList
-	// EventSwitch: another endpoint is the active one; Event.Switch says more. No
-	// call made after it is sent to the one before.
+	// EventSwitch reports that another endpoint is the active one; Event.Switch has
+	// the details. No call made after it is sent to the previous active endpoint.
 	EventSwitch = report.EventSwitch
-	// EventPin: the active endpoint is "pinned" from now on, or "unpinned".
+	// EventPin reports that the active endpoint is pinned from now on (To is
+	// "pinned"), or no longer pinned (To is "unpinned").
 	EventPin = report.EventPin
-	// EventMultipleActive: To is "multiple_active" if several endpoints say that
-	// they serve, of which one at a time should; Detail names them. It is
-	// "one_active" once that has ended.
+	// EventMultipleActive reports that several endpoints say that they serve although
+	// only one at a time should (To is "multiple_active", and Detail names them), or
+	// that this has ended (To is "one_active").
 	EventMultipleActive = report.EventMultipleActive
 )
 
-// Event is one change in a Client: its Number, counted from 1, when it happened
-// (At), its Kind, the Endpoint it is about, the states From and To, and why: Reason,
-// and Detail for people, which may hold words of a server, printable ones of
-// bounded length. Held is how long the state before had lasted, 0 if that is not
-// known; Switch is set for an EventSwitch. It prints as one line and marshals to
-// JSON with words, RFC 3339 times and seconds.
+// Event is one change in a Client: its Number, counted from 1, when it happened (At),
+// its Kind, the Endpoint it is about, the states From and To, and why: the Reason, and
+// a Detail for people, which may hold text of a server, printable and of bounded
+// length. Held is how long the previous state lasted, or 0 if that is not known.
+// Switch is set for an EventSwitch. An Event prints as one line and marshals to JSON
+// with words, RFC 3339 times and seconds.
 type Event = report.Event
 
-// Switch is one change of the active endpoint: its Number, counted from 1, the
-// names From and To, the Reason, and when it was (At). From is empty at the first
-// choice. The Number is no fencing token: other clients count for themselves.
+// Switch is one change of the active endpoint: its Number, counted from 1, the names
+// From and To, the Reason, and when it happened (At). From is empty at the first
+// choice. The Number is not a fencing token: each client counts its own switches.
 type Switch = report.Switch
 
 // EventBatch is what a subscriber receives at one time: the Events since the last
-// batch, in order, and how many it Missed before these because it was too slow. Of
-// the newest 1,024 events none is ever missed.
+// batch, in order, and how many it Missed before these because it was too slow. A
+// subscriber never misses one of the newest 1,024 events.
 type EventBatch = report.EventBatch
 
 // Events returns the newest events, up to 1,024, oldest first.
 func (c *Client) Events() []Event { return c.set.Events() }
 
-// Subscribe follows the client's events, from now on:
+// Subscribe returns the client's events from now on:
 //
 //	for batch := range client.Subscribe(ctx) {
 //		for _, e := range batch.Events {
@@ -96,10 +100,10 @@ func (c *Client) Events() []Event { return c.set.Events() }
 //		}
 //	}
 //
-// The first batch is empty and comes at once: a program that reads Status then, and
-// follows what comes, misses nothing. The loop ends with ctx, with Close, or by
-// break. A slow subscriber holds up nothing, and receives what has come meanwhile
-// together.
+// The first batch is empty and arrives at once. A program that reads Status at that
+// point and then handles the later batches misses no change. The loop ends when ctx
+// ends, when the client is closed, or by break. A slow subscriber delays nothing, and
+// receives the events of the meantime in one batch.
 func (c *Client) Subscribe(ctx context.Context) iter.Seq[EventBatch] {
 	reader := c.set.Follow()
 	return func(yield func(EventBatch) bool) {

@@ -15,7 +15,7 @@ import (
 	_ "github.com/cantonlb/cantonlb/resolver" // registers static:///
 )
 
-// A client stands in for a *grpc.ClientConn: generated stubs take it as it is.
+// A client replaces a *grpc.ClientConn: generated stubs take it directly.
 func ExampleNewClient() {
 	client, err := cantonlb.NewClient(cantonlb.Config{
 		Role: cantonlb.Sequencer,
@@ -32,10 +32,10 @@ func ExampleNewClient() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := client.WaitHealthy(ctx, 1); err != nil {
-		log.Print(err) // says of each endpoint why it is not healthy
+		log.Print(err) // states for each endpoint why it is not healthy
 		return
 	}
-	stub := grpc_health_v1.NewHealthClient(client) // or that of your service
+	stub := grpc_health_v1.NewHealthClient(client) // or the stub of your service
 	_, err = stub.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
 	var none *cantonlb.NoEligibleError
 	if errors.As(err, &none) {
@@ -45,12 +45,13 @@ func ExampleNewClient() {
 	}
 }
 
-// The replicas of a mediator tell on a port of their own which one is active.
+// The replicas of a mediator serve their health on a separate port, which shows which
+// one is active.
 func ExampleNewClient_mediator() {
 	client, err := cantonlb.NewClient(cantonlb.Config{
 		Role:         cantonlb.Mediator,
 		HealthCheck:  healthcheck.Config{GRPCPort: 10043},
-		NoneEligible: cantonlb.Wait, // ride through a takeover
+		NoneEligible: cantonlb.Wait, // calls wait during a takeover
 		Endpoints: []cantonlb.Endpoint{
 			{Name: "mediator-a", Address: "http://10.0.0.1:10042"},
 			{Name: "mediator-b", Address: "http://10.0.0.2:10042"},
@@ -62,7 +63,7 @@ func ExampleNewClient_mediator() {
 	defer client.Close()
 }
 
-// What is wrong with a configuration is said at once, and what would be right.
+// NewClient reports what is wrong with a configuration, and what would be right.
 func ExampleNewClient_badConfig() {
 	_, err := cantonlb.NewClient(cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Name: "seq1", Address: "seq1.example.com"}}})
 	fmt.Println(err)
@@ -70,7 +71,7 @@ func ExampleNewClient_badConfig() {
 	// cantonlb: endpoints[0].address "seq1.example.com": missing port; want host:port
 }
 
-// A plain channel can have the same equipment.
+// A plain channel can have the same policy, limits and errors.
 func ExampleDialOptions() {
 	opts, err := cantonlb.DialOptions(cantonlb.Config{
 		HealthCheck: healthcheck.Config{Interval: 5 * time.Second},

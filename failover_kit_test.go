@@ -16,12 +16,12 @@ import (
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
-// activePassive is a config whose idempotent calls wait for an active.
+// activePassive is a config whose idempotent calls wait for an active endpoint.
 func activePassive() cantonlb.Config {
 	return cantonlb.Config{Policy: cantonlb.ActivePassive, NoneEligible: cantonlb.Wait, Idempotent: echoIsIdempotent}
 }
 
-// replicas makes a cluster of which the first serves and the others stand by.
+// replicas returns a cluster of which the first server serves and the others stand by.
 func replicas(t *testing.T, n int, opts ...lbtest.Option) *lbtest.Cluster {
 	t.Helper()
 	c := lbtest.NewCluster(t, n, lbtest.RegisterEcho, opts...)
@@ -33,7 +33,7 @@ func replicas(t *testing.T, n int, opts ...lbtest.Option) *lbtest.Cluster {
 
 func active(client *cantonlb.Client) string { return client.Status().Failover.Active }
 
-// switches gives the switches so far, as "from>to reason", without the first
+// switches returns the switches so far, as "from>to reason", without the first
 // choice.
 func switches(client *cantonlb.Client) []string {
 	list := []string{}
@@ -46,7 +46,7 @@ func switches(client *cantonlb.Client) []string {
 }
 
 // keepCalling makes calls at a steady rate, each with this time to succeed, until stop is
-// called, which gives the number of calls and the errors.
+// called, which returns the number of calls and the errors.
 func keepCalling(ctx context.Context, client *cantonlb.Client, every, limit time.Duration) (stop func() (calls int64, errs []error)) {
 	ctx, cancel := context.WithCancel(ctx)
 	var (
@@ -80,7 +80,7 @@ func keepCalling(ctx context.Context, client *cantonlb.Client, every, limit time
 	}
 }
 
-// endOf gives the error with which a stream ends, within a thousand messages.
+// endOf returns the error with which a stream ends, within a thousand messages.
 func endOf(stream grpc.ServerStreamingClient[wrapperspb.UInt64Value]) error {
 	for range 1000 {
 		if _, err := stream.Recv(); err != nil {

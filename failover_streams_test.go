@@ -18,7 +18,7 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// The active says that it is not any more, as before planned maintenance.
+// The active replica reports that it is no longer active, as before planned maintenance.
 func TestAPlannedDemotionFailsNoCallAndStreamsMoveWithinTheDrainWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)

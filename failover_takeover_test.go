@@ -18,7 +18,7 @@ import (
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
-// Nodes tell their health on a port of their own: a push counts from there as well.
+// Nodes serve their health on a separate port: a push from there takes effect too.
 func TestASwitchFollowsThePushFromAHealthPortAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := replicas(t, 2, lbtest.WithHealthServices("mediator"))
@@ -77,7 +77,7 @@ func TestTenAlternatingKillsLoseNoIdempotentCallAndEachSwitchIsExplained(t *test
 	})
 }
 
-// The same of replicas that stay connected and say NOT_SERVING while they are
+// The same with replicas that stay connected and answer NOT_SERVING while they are
 // passive, as nodes with a health server do.
 func TestWhenTheStandbyIsWarmTheSwitchFollowsItsTakeoverAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -149,8 +149,8 @@ func TestAnActiveThatFlapsCausesNoMoreSwitchesThanTheBound(t *testing.T) {
 	}
 }
 
-// Whatever flaps, a call made after the event of a switch is never sent to the one
-// that was active before.
+// However endpoints flap, a call made after the event of a switch is never sent to the
+// endpoint that was active before.
 func TestACallMadeAfterASwitchIsNeverSentToTheOldOne(t *testing.T) {
 	c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 	client := clientkit.Connect(t, c, activePassive(), 2)
@@ -187,7 +187,7 @@ func TestTheAnswerOfAPassiveReplicaHasAllEndpointsAskedAtOnce(t *testing.T) {
 		cfg.HealthCheck = healthcheck.Config{Interval: time.Hour, NoWatch: true}
 		client := clientkit.Connect(t, c, cfg, 1)
 		time.Sleep(time.Minute)
-		c.SetServing(0, "", false) // which nobody hears of: there is no Watch
+		c.SetServing(0, "", false) // no client notices, since there is no Watch
 		c.SetServing(1, "", true)
 		c.FailCalls(0, codes.Unavailable, "NODE_IS_PASSIVE_REPLICA(1,0a1b2c3d): not active")
 		began := time.Now()

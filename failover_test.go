@@ -92,7 +92,7 @@ func TestFailOpenGoesToWhoWasActiveLastAndToNobodyElse(t *testing.T) {
 		c := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
 		client := clientkit.Connect(t, c, cantonlb.Config{Policy: cantonlb.ActivePassive, NoneEligible: cantonlb.FailOpen}, 3)
 		require.NoError(t, client.Switch(t.Context(), "server1"))
-		for _, i := range []int{0, 2, 1} { // the active last
+		for _, i := range []int{0, 2, 1} { // the active endpoint last
 			c.SetServing(i, "", false)
 			synctest.Wait()
 		}

@@ -7,7 +7,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
-// followed is a client as package configfile changes it.
+// followed is a client in the form that package configfile updates.
 type followed struct{ *Client }
 
 // Update implements follow.Client.
@@ -41,10 +41,10 @@ func addFile(s *Status, file *FileStatus) {
 		return
 	}
 	if file.Error != "" {
-		s.Notes = append(s.Notes, "the newest content of the config file is not in force: "+cleantext.Detail(file.Error))
+		s.Notes = append(s.Notes, "the newest content of the config file is not in effect: "+cleantext.Detail(file.Error))
 	}
 	if len(file.Pending) > 0 {
-		s.Notes = append(s.Notes, fmt.Sprintf("the config file has changed beside the endpoints, which takes effect at the next start: %s",
+		s.Notes = append(s.Notes, fmt.Sprintf("the config file has changed in keys other than endpoints, which take effect at the next start: %s",
 			strings.Join(file.Pending, ", ")))
 	}
 }

@@ -155,6 +155,6 @@ func TestARoleWithHealthElsewhereTakesItFromEachEndpoint(t *testing.T) {
 	client := clientkit.Connect(t, cluster, cantonlb.Config{Role: cantonlb.Mediator, Endpoints: list}, 1)
 	assert.Equal(t, `gRPC service "mediator" at server0.lbtest:2`, client.Status().Endpoints[0].Probe.Target)
 	err := client.Update(append(list, cantonlb.Endpoint{Address: "http://server1.lbtest:1"}))
-	require.ErrorContains(t, err, `role "mediator" tells its health on a port of its own`)
+	require.ErrorContains(t, err, `role "mediator" serves its health on a separate port`)
 	assert.Len(t, client.Status().Endpoints, 1)
 }

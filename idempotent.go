@@ -12,10 +12,10 @@ import (
 	"github.com/cantonlb/cantonlb/internal/fault"
 )
 
-// idempotency knows which methods may be executed more than once: those that
-// the config names, those that the role knows, those that the config's function
-// says yes to, and those whose registered proto descriptor says so by its
-// idempotency_level. It is safe for concurrent use.
+// idempotency reports which methods may be executed more than once: those that the
+// config names, those that the role knows, those that the config's function reports,
+// and those whose registered proto descriptor has an idempotency_level. It is safe for
+// concurrent use.
 type idempotency struct {
 	methods  map[string]bool // "/pkg.Service/Method"
 	services map[string]bool // "/pkg.Service/"
@@ -43,7 +43,7 @@ func newIdempotency(names []string, ask func(string) bool) (*idempotency, error)
 	return known, faults.Err()
 }
 
-// has tells whether the method may be executed more than once.
+// has reports whether the method may be executed more than once.
 func (k *idempotency) has(fullMethod string) bool {
 	if k.methods[fullMethod] || k.services[fullMethod[:strings.LastIndexByte(fullMethod, '/')+1]] {
 		return true
@@ -70,8 +70,8 @@ func declaredIdempotent(fullMethod string) bool {
 	return ok && options.GetIdempotencyLevel() != descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN
 }
 
-// readOnly are the methods of Canton's public services that change nothing, and
-// of which the registered descriptors do not say so.
+// readOnly lists the methods of Canton's public services that change nothing although
+// their registered descriptors do not state it.
 var readOnly = map[Role][]string{
 	Sequencer: {
 		"/com.digitalasset.canton.sequencer.api.v30.SequencerConnectService/GetSynchronizerId",
@@ -105,5 +105,5 @@ var readOnly = map[Role][]string{
 	},
 }
 
-// alwaysReadOnly holds for every role.
+// alwaysReadOnly lists the read-only methods of every role.
 var alwaysReadOnly = []string{"/grpc.health.v1.Health/*"}

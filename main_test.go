@@ -17,7 +17,7 @@ func endpoint(s cantonlb.Status, name string) cantonlb.EndpointStatus {
 	return cantonlb.EndpointStatus{}
 }
 
-// noneEligible asserts that err is a NoEligibleError, and gives it.
+// noneEligible asserts that err is a NoEligibleError, and returns it.
 func noneEligible(t *testing.T, err error) *cantonlb.NoEligibleError {
 	t.Helper()
 	var none *cantonlb.NoEligibleError

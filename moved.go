@@ -15,23 +15,22 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// MovedError is how a stream ends whose endpoint has not been the active one for
-// the time of Failover.Drain: open it again, and it goes to the active. It is a
-// gRPC status, UNAVAILABLE.
+// MovedError is the error of a stream whose endpoint has not been the active endpoint
+// for the duration of Failover.Drain. A stream that is opened again goes to the active
+// endpoint. The error is a gRPC status with the code UNAVAILABLE.
 type MovedError struct {
-	// From is the endpoint that the stream was on, To the one that took over from
-	// it.
+	// From is the endpoint of the stream, and To the one that took over from it.
 	From, To string
-	// Reason is why it did.
+	// Reason is why To took over.
 	Reason report.Reason
 }
 
-// Error names the endpoints and the reason.
+// Error returns a text that names the endpoints and the reason.
 func (e *MovedError) Error() string {
 	return fmt.Sprintf("rpc error: code = %v desc = %s", codes.Unavailable, (*endpointset.MovedError)(e))
 }
 
-// GRPCStatus makes the error a gRPC status.
+// GRPCStatus returns the error as a gRPC status.
 func (e *MovedError) GRPCStatus() *status.Status {
 	return status.New(codes.Unavailable, (*endpointset.MovedError)(e).Error())
 }
@@ -40,7 +39,7 @@ func (e *MovedError) GRPCStatus() *status.Status {
 type movable struct {
 	grpc.ClientStream
 
-	ctx    context.Context //nolint:containedctx // the caller's: whether it ended the stream itself
+	ctx    context.Context //nolint:containedctx // the caller's: it shows whether the caller ended the stream
 	record *attempt.Record
 }
 
@@ -61,7 +60,7 @@ func openMovable(ctx context.Context, record *attempt.Record, opts []grpc.CallOp
 	return m, nil
 }
 
-// moved gives the stream's error as a *MovedError if that is what ended it.
+// moved returns the stream's error, as a *MovedError if the policy ended the stream.
 func (m *movable) moved(err error) error {
 	var why *endpointset.MovedError
 	ended := errors.As(m.record.Ended(), &why)

@@ -24,8 +24,8 @@ import (
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
-// serveAt starts a server at an address of 127.0.0.0/8, and gives it with its
-// port. It serves until the end of the test, or until it is stopped.
+// serveAt starts a server at an address of 127.0.0.0/8, and returns it with its port.
+// It serves until the end of the test, or until it is stopped.
 func serveAt(t *testing.T, address string) (_ *grpc.Server, port string) {
 	t.Helper()
 	lis, err := net.Listen("tcp4", address)
@@ -44,7 +44,7 @@ func serveAt(t *testing.T, address string) (_ *grpc.Server, port string) {
 	return s, port
 }
 
-// answeredFrom makes a call, and gives the IP address that it went to.
+// answeredFrom makes a call, and returns the IP address that it went to.
 func answeredFrom(t *testing.T, client *cantonlb.Client) string {
 	t.Helper()
 	var p peer.Peer
@@ -55,7 +55,7 @@ func answeredFrom(t *testing.T, client *cantonlb.Client) string {
 	return host
 }
 
-// byName makes a client of plaintext endpoints that are known by their names.
+// byName returns a client of plaintext endpoints with host names.
 func byName(t *testing.T, cfg cantonlb.Config, addresses ...string) *cantonlb.Client {
 	t.Helper()
 	for _, a := range addresses {
@@ -79,7 +79,7 @@ func TestOneBadNameDisturbsNobody(t *testing.T) {
 	assert.Contains(t, endpoint(s, "bad").ConnectionError, "no such host")
 	assert.Empty(t, endpoint(s, "bad").Remote)
 
-	dns.Set("bad.example.test", "127.0.0.2") // it is given an address after all
+	dns.Set("bad.example.test", "127.0.0.2") // the name has an address now
 	require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
 }
 
@@ -120,7 +120,7 @@ func TestAChangedAnswerIsFollowedGentlyIfNamesAreLookedUpAgain(t *testing.T) {
 	calls := testkit.KeepCalling(t, client)
 	first := client.Status().Endpoints[0].Calls.Picked
 
-	dns.Set("a.example.test", "127.0.0.4") // where nobody is
+	dns.Set("a.example.test", "127.0.0.4") // where no server listens
 	asked := dns.Queries("a.example.test")
 	clientkit.Await(t, client, func(cantonlb.Status) bool { return dns.Queries("a.example.test") > asked+4 }) // more than one round and its dial
 	assert.Equal(t, "127.0.0.2:"+port, client.Status().Endpoints[0].Remote, "it stays where it is")

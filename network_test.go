@@ -19,8 +19,8 @@ import (
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
-// farAway is a dialer to servers from which everything, each way and the setting up
-// of the connection too, takes as long as way says.
+// farAway is a dialer to servers with a delay of way in each direction, which also
+// applies to the setup of the connection.
 func farAway(c *lbtest.Cluster, way func() time.Duration) grpc.DialOption {
 	dial := c.Dialer()
 	return grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
@@ -39,7 +39,7 @@ func farAway(c *lbtest.Cluster, way func() time.Duration) grpc.DialOption {
 	})
 }
 
-// farConn is a connection on which bytes arrive late, in their order.
+// farConn is a connection on which bytes arrive late, in order.
 type farConn struct {
 	net.Conn
 
@@ -135,13 +135,13 @@ func (c *farConn) Close() error {
 	return c.Conn.Close()
 }
 
-// The deadlines that grpc sets are of no concern here: the goroutines that read and
-// write have to go on.
+// The deadlines that grpc sets are ignored: the goroutines that read and write must
+// continue.
 func (*farConn) SetDeadline(time.Time) error      { return nil }
 func (*farConn) SetReadDeadline(time.Time) error  { return nil }
 func (*farConn) SetWriteDeadline(time.Time) error { return nil }
 
-// Under load and at rest, by Watch or without: what is far is not dead.
+// Under load and when idle, with Watch or without, a distant endpoint is not dead.
 func TestAServerBehindAQuarterOfASecondOfNetworkIsNotCalledDead(t *testing.T) {
 	for name, way := range map[string]func() time.Duration{
 		"steady":  func() time.Duration { return 125 * time.Millisecond },

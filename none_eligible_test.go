@@ -20,8 +20,8 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// down makes a cluster of which nobody is eligible: one says so, one refuses
-// connections, one hangs.
+// down returns a cluster of which no endpoint is eligible: one server reports that it
+// does not serve, one refuses connections, and one hangs.
 func down(t *testing.T, cfg cantonlb.Config) (*lbtest.Cluster, *cantonlb.Client) {
 	t.Helper()
 	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.OnTCP())

@@ -40,7 +40,7 @@ func (l *logLines) logger(level slog.Level) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: level}))
 }
 
-// all gives the lines so far.
+// all returns the lines so far.
 func (l *logLines) all(t *testing.T) []map[string]any {
 	t.Helper()
 	l.mu.Lock()
@@ -122,7 +122,7 @@ func TestTheTargetIsTheNameOrTheRole(t *testing.T) {
 	}
 }
 
-// attempts is what Config.OnAttempt was told.
+// attempts records the events that Config.OnAttempt receives.
 type attempts struct {
 	mu     sync.Mutex
 	events []string

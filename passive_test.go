@@ -29,7 +29,7 @@ func TestOneAnswerOfAPassiveReplicaHasItProbedAtOnce(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
 		client := clientkit.Connect(t, cluster, rarelyProbed(), 2)
 		cluster.FailCalls(0, codes.Unavailable, passiveAnswer)
-		cluster.SetServing(0, "", false) // which nobody pushes
+		cluster.SetServing(0, "", false) // this is not pushed
 		for range 2 {
 			_, _ = lbtest.ServedBy(testkit.Context(t), client)
 		}
@@ -61,8 +61,8 @@ func TestAPassiveReplicaIsSuspectForThatReasonUntilItsProbeIsAnswered(t *testing
 	})
 }
 
-// A node may serve on the whole and answer so for one service. Calls then must
-// not multiply the probes, nor the events.
+// A node may serve in general and answer as a passive replica for one service. Calls
+// must then not multiply the probes or the events.
 func TestAnswersOfAPassiveReplicaThatItsHealthDeniesCostLessAndLess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)

@@ -7,8 +7,9 @@ import (
 	"github.com/cantonlb/cantonlb/internal/transport"
 )
 
-// EndpointOf gives the name of the endpoint that a call went to, as grpc.Peer tells
-// of it. It is false if p is nil or of a connection that no Client made.
+// EndpointOf returns the name of the endpoint that a call went to, from the peer that
+// grpc.Peer records. It returns false if p is nil or belongs to a connection that no
+// Client made.
 //
 //	var p peer.Peer
 //	reply, err := stub.Get(ctx, request, grpc.Peer(&p))
@@ -24,9 +25,9 @@ func EndpointOf(p *peer.Peer) (name string, ok bool) {
 	return info.Endpoint(), true
 }
 
-// AuthInfoOf gives what the handshake of a call's connection gave, such as a
-// credentials.TLSInfo with the server's certificates. Peer.AuthInfo itself is of a
-// type of this module, as it also tells the endpoint.
+// AuthInfoOf returns the AuthInfo of the handshake of a call's connection, such as a
+// credentials.TLSInfo with the server's certificates. Peer.AuthInfo itself has a type
+// of this module, which also identifies the endpoint.
 func AuthInfoOf(p *peer.Peer) credentials.AuthInfo {
 	if p == nil {
 		return nil

@@ -20,8 +20,8 @@ import (
 	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
-// crowdedServer is a server that many clients connect to, as far as the setting up
-// of HTTP/2, and that notes when each client first reaches it.
+// crowdedServer is a server that many clients connect to, up to the setup of HTTP/2,
+// and that records when each client first reaches it.
 type crowdedServer struct {
 	mu      sync.Mutex
 	up      bool
@@ -65,8 +65,8 @@ func (s *crowdedServer) dial(client int) (net.Conn, error) {
 	return near, nil
 }
 
-// fullest gives how many clients have reached the server within the same time of
-// this length, at the most, and how many in all.
+// fullest returns the greatest number of clients that reached the server within a
+// period of this length, and the number of all clients that reached it.
 func (s *crowdedServer) fullest(d time.Duration) (most, all int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,11 +82,11 @@ func (s *crowdedServer) fullest(d time.Duration) (most, all int) {
 	return most, len(s.reached)
 }
 
-// emptySettings is all that the server says: an empty SETTINGS frame.
+// emptySettings is all that the server sends: an empty SETTINGS frame.
 var emptySettings = []byte{0, 0, 0, 4, 0, 0, 0, 0, 0}
 
-// All clients lose a server at the same instant. They must not all come back to it
-// at the same instant: what it can take at its start is little.
+// All clients lose a server at the same instant. They must not all reconnect at the
+// same instant, since a starting server can handle only few.
 func TestAThousandClientsDoNotReconnectInTheSameInstant(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector itself fails with so much going on in one bubble: golang.org/issue/78156")

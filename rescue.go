@@ -12,22 +12,22 @@ import (
 	"github.com/cantonlb/cantonlb/internal/guard"
 )
 
-// rescuer makes calls again on another endpoint, where that is safe: an
-// idempotent call whose endpoint became unhealthy under it or which failed
-// UNAVAILABLE, and any call that certainly never left. It is the innermost
-// interceptor, so that those of the application see one call. Its methods are
-// safe for concurrent use.
+// rescuer reissues calls on another endpoint where that is safe: an idempotent call
+// whose endpoint became unhealthy during the call or that failed with UNAVAILABLE, and
+// any call that was certainly never sent. It is the innermost interceptor, so the
+// interceptors of the application see one call. Its methods are safe for concurrent
+// use.
 type rescuer struct {
 	idempotent  *idempotency
 	maxAttempts int
 	budget      *retryBudget
-	moves       bool // streams may be ended, so that they come to the active
+	moves       bool // streams may be ended, so that they move to the active endpoint
 	tally       *attempt.Tally
-	observe     func(context.Context, AttemptEvent) // nil: nobody
+	observe     func(context.Context, AttemptEvent) // nil if there is no observer
 }
 
-// unary is the interceptor of unary calls. The rounds of a call come one after
-// the other: one is called off and has returned before the next begins.
+// unary is the interceptor of unary calls. The rounds of a call run one after the
+// other: one is canceled and has returned before the next begins.
 func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
 	invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
 ) error {
@@ -36,7 +36,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 		Allow: r.allow, Observe: r.observer(method),
 	}
 	ctx = attempt.NewContext(ctx, record)
-	if limit := cc.GetMethodConfig(method).Timeout; limit != nil { // grpc's is for each round
+	if limit := cc.GetMethodConfig(method).Timeout; limit != nil { // grpc applies it to each round
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, *limit)
 		defer cancel()
@@ -56,7 +56,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 	}
 }
 
-// allow tells whether there is a retry to spare.
+// allow reports whether the budget has a retry left.
 func (r *rescuer) allow() bool {
 	ok := r.budget.take(time.Now())
 	if !ok {
@@ -65,14 +65,14 @@ func (r *rescuer) allow() bool {
 	return ok
 }
 
-// count accounts for a call that is made again.
+// count counts a call that is reissued.
 func (r *rescuer) count(ctx context.Context, method string, record *attempt.Record) {
 	if !record.Rescued() {
 		r.tally.Retried()
 		return
 	}
 	r.tally.Rescued()
-	if last := record.Newest(); r.observe != nil && last.Number > 0 { // not one that was called off before it was made
+	if last := record.Newest(); r.observe != nil && last.Number > 0 { // not an attempt that was canceled before it was made
 		guard.Call("the observer of attempts", func() {
 			r.observe(ctx, AttemptEvent{
 				Kind: CallRescued, Method: method, Endpoint: last.Endpoint, Address: last.Address, Number: last.Number, Code: codes.Canceled,
@@ -81,7 +81,7 @@ func (r *rescuer) count(ctx context.Context, method string, record *attempt.Reco
 	}
 }
 
-// invokeRound makes one round of a call, which the record can call off.
+// invokeRound makes one round of a call, which the record can cancel.
 func invokeRound(ctx context.Context, record *attempt.Record, invoke func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -89,8 +89,8 @@ func invokeRound(ctx context.Context, record *attempt.Record, invoke func(contex
 	return invoke(ctx)
 }
 
-// stream is the interceptor of streams, which are never made again: whoever
-// reads one has to know where to go on. With ActivePassive they may be ended.
+// stream is the interceptor of streams, which are never reissued: only the reader of a
+// stream knows where to resume. With ActivePassive they may be ended.
 func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
 	open grpc.Streamer, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
@@ -104,8 +104,8 @@ func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cl
 	return stream, typed(err, record)
 }
 
-// onceFinished takes the OnFinish options out of a call's, to be called once at
-// the end rather than after each round.
+// onceFinished removes the OnFinish options from a call's options, to be called once
+// at the end instead of after each round.
 func onceFinished(opts []grpc.CallOption) ([]grpc.CallOption, func(error)) {
 	var finish []func(error)
 	kept := opts
@@ -128,14 +128,14 @@ func onceFinished(opts []grpc.CallOption) ([]grpc.CallOption, func(error)) {
 	}
 }
 
-// The defaults of making calls again.
+// The defaults of reissuing calls.
 const (
 	defaultMaxAttempts = 3
 	defaultShare       = 0.2
 	defaultPerSecond   = 10
 )
 
-// newRescuer makes the interceptors of a Config that has been checked.
+// newRescuer returns the interceptors of a Config that has been checked.
 func newRescuer(c Config, s settled) *rescuer {
 	return &rescuer{
 		idempotent:  s.idempotent,

@@ -87,7 +87,7 @@ func TestWithNobodyElseEligibleACallIsLeftAloneUntilSomebodyIs(t *testing.T) {
 			who, err := lbtest.ServedBy(testkit.Context(t), client)
 			got <- answer{who, err}
 		}()
-		time.Sleep(2500 * time.Millisecond) // found to hang, and not yet given up for dead
+		time.Sleep(2500 * time.Millisecond) // found to hang, and the connection not yet closed as dead
 		assert.Empty(t, got, "it still waits for the only server that there was")
 		cluster.SetServing(1, "", true)
 		assert.Equal(t, answer{who: "server1"}, <-got)

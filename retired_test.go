@@ -69,7 +69,7 @@ func TestQuietStreamsOnAnEndpointThatWasRemovedAreLeftAlone(t *testing.T) {
 			require.NoError(t, err)
 		}
 		assert.LessOrEqual(t, cluster.HealthCalls(0)-before, 5*60+10, "about one a second")
-		cluster.SetServing(0, "", false) // an answer is a sign of life, whatever it says
+		cluster.SetServing(0, "", false) // any answer is a sign of life
 		_, err := stream.Recv()
 		assert.NoError(t, err)
 	})

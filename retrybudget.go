@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// retryWindow is the time over which retries are weighed against calls, in
-// seconds.
+// retryWindow is the time over which retries are compared with calls, in seconds.
 const retryWindow = 10
 
-// retryBudget bounds the retries of one client, so that they cannot become the
-// load that keeps the servers down: over the last ten seconds, no more than a
-// share of the calls and a few a second besides. It is safe for concurrent use.
+// retryBudget bounds the retries of one client, so that their load cannot keep the
+// servers down. Over the last ten seconds it allows a share of the calls plus a fixed
+// number per second. It is safe for concurrent use.
 type retryBudget struct {
 	share     float64
 	perSecond float64
@@ -32,7 +31,7 @@ func (b *retryBudget) call(now time.Time) {
 	b.atLocked(now).calls++
 }
 
-// take allows one retry, or tells that there is none left.
+// take takes one retry from the budget. It returns false if none is left.
 func (b *retryBudget) take(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,41 +12,42 @@ import (
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
-// Role is what kind of node the endpoints are. It sets the policy and what is
-// asked about their health, so that a client of a Canton node need not know the
-// names.
+// Role is the kind of node that the endpoints are. It sets the policy and the health
+// service to ask for, so that the program does not need to know the service's name.
 type Role string
 
-// The roles. Participants, mediators and domain managers are active-passive: of
-// their replicas exactly one is active and says that it is healthy, and the policy
-// is ActivePassive.
+// The roles. Participants, mediators and domain managers are active-passive: exactly
+// one of their replicas is active and reports that it is healthy, and the policy is
+// ActivePassive.
 const (
-	// Generic: any gRPC service; the server's overall health. The default.
+	// Generic is any gRPC service. The client asks for the server's overall health.
+	// It is the default.
 	Generic Role = ""
-	// Sequencer: the public API of Canton sequencers, which are all active.
-	// Asks for the service that Canton's own client asks for.
+	// Sequencer is the public API of Canton sequencers, which are all active. The
+	// client asks for the health service that Canton's own client asks for.
 	Sequencer Role = "sequencer"
-	// ParticipantLedger: the Ledger API of a participant's replicas. Asks for
-	// the overall health at the Ledger API itself, which is stricter than that
-	// of the node: it also needs a synchronizer that is ready.
+	// ParticipantLedger is the Ledger API of a participant's replicas. The client
+	// asks for the overall health at the Ledger API itself, which is stricter than
+	// the node's health: it also requires a synchronizer that is ready.
 	ParticipantLedger Role = "participant_ledger"
-	// ParticipantAdmin: the Admin API of a participant's replicas. Asks for the
-	// node's health, at HealthCheck.GRPCPort or HealthCheck.HTTP or where each
-	// endpoint's HealthTarget says; to set none of them is an error.
+	// ParticipantAdmin is the Admin API of a participant's replicas. The client asks
+	// for the node's health at HealthCheck.GRPCPort, at HealthCheck.HTTP, or at each
+	// endpoint's HealthTarget. It is an error to set none of them.
 	ParticipantAdmin Role = "participant_admin"
-	// Mediator: a mediator's replicas; health as for ParticipantAdmin.
-	Mediator Role = "mediator"
-	// DomainManager: a domain manager's replicas (Canton 2); health as for
+	// Mediator is the API of a mediator's replicas, with health as for
 	// ParticipantAdmin.
+	Mediator Role = "mediator"
+	// DomainManager is the API of a domain manager's replicas (Canton 2), with health
+	// as for ParticipantAdmin.
 	DomainManager Role = "domain_manager"
 )
 
-// preset is what a role means.
+// preset holds the settings of a role.
 type preset struct {
 	policy  Policy
 	service string // of the gRPC health protocol
-	// separate: the health is told on another port than the API, which has no
-	// default.
+	// separate is true if health is served on a port other than that of the API,
+	// which has no default.
 	separate bool
 }
 
@@ -59,8 +60,8 @@ var presets = map[Role]preset{
 	DomainManager:     {policy: ActivePassive, service: "domain", separate: true},
 }
 
-// apply fills what the settings leave open with what the role means. list is the
-// endpoints, whose own health targets come first.
+// apply sets the fields that the settings leave open to those of the role. list holds
+// the endpoints, whose own health targets take precedence.
 func (r Role) apply(c healthcheck.Config, list []Endpoint) (healthcheck.Config, error) {
 	var err error
 	if r.needsTarget(c) {
@@ -70,23 +71,22 @@ func (r Role) apply(c healthcheck.Config, list []Endpoint) (healthcheck.Config, 
 	return c, err
 }
 
-// needsTarget tells whether each endpoint has to say where its health is told,
-// because the role has no default for that and the client's settings do not say.
+// needsTarget reports whether each endpoint must have a health target, because the role
+// has no default port and the client's settings have none.
 func (r Role) needsTarget(c healthcheck.Config) bool {
 	return presets[r].separate && !c.Disabled && c.GRPCPort == 0 && c.HTTP == ""
 }
 
-// checkTargets refuses a list with an endpoint that does not say where its health
-// is told.
+// checkTargets returns an error if an endpoint of the list has no health target.
 func (r Role) checkTargets(list []Endpoint) error {
 	if len(list) > 0 && !slices.ContainsFunc(list, func(e Endpoint) bool { return !e.Health.IsSet() }) {
 		return nil
 	}
 	return &configerr.Error{
 		Field: "healthCheck.grpcPort", Value: "0",
-		Want: fmt.Sprintf("the port of monitoring.grpc-health-server in it, or the URL of monitoring.http-health-server in http, "+
-			"such as \"http://{host}:8080/health\", here or in the health target of each endpoint, "+
-			"since role %q tells its health on a port of its own", r),
+		Want: fmt.Sprintf("the port of monitoring.grpc-health-server in grpcPort, or the URL of monitoring.http-health-server in http, "+
+			"such as \"http://{host}:8080/health\", in healthCheck or in the health target of each endpoint, "+
+			"since role %q serves its health on a separate port", r),
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
-// underLoad keeps workers calling until the test has had its way.
+// underLoad runs workers that make calls until test returns.
 func underLoad(ctx context.Context, workers int, call func(ctx context.Context) error, test func()) (failed []error, calls int64) {
 	var mu sync.Mutex
 	var done atomic.Int64
@@ -118,7 +118,7 @@ func newRun(t *testing.T, seed uint64) *run {
 	return r
 }
 
-// disturb makes one fault, or one change.
+// disturb causes one fault or one change.
 func (r *run) disturb() string {
 	i := r.random.IntN(r.cluster.Len())
 	s := r.cluster.Server(i)
@@ -152,8 +152,8 @@ func (r *run) disturb() string {
 		s.SetToken(token)
 		return "rotate"
 	case 6, 7:
-		// Names change their places, and some endpoints leave: a token belongs to a
-		// connection, not to a name.
+		// Names move to other servers, and some endpoints leave: a token belongs to
+		// a connection, not to a name.
 		list := slices.Clone(r.list)
 		r.random.Shuffle(len(list), func(a, b int) { list[a].Name, list[b].Name = list[b].Name, list[a].Name })
 		require.NoError(r.t, r.client.Update(list[:1+r.random.IntN(len(list))]))
@@ -193,7 +193,7 @@ func TestNoServerEverSeesAnothersTokenWhateverHappens(t *testing.T) {
 					}
 					r.heal()
 					require.NoError(t, r.client.Update(r.list))
-					r.pause.Store(int64(time.Second)) // those before have made calls enough
+					r.pause.Store(int64(time.Second)) // the earlier calls are enough
 					time.Sleep(3 * time.Minute)       // the longest ejection and the longest pause
 				})
 				t.Logf("%d calls, %d failed; %v", calls, len(failed), done)
@@ -217,7 +217,7 @@ func TestNoServerEverSeesAnothersTokenWhateverHappens(t *testing.T) {
 	}
 }
 
-// oneCall makes a unary call, and now and then a short stream.
+// oneCall makes a unary call, and sometimes opens a short stream.
 func (r *run) oneCall(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -234,7 +234,7 @@ func (r *run) oneCall(ctx context.Context) error {
 	return err
 }
 
-// inspect looks for secrets in all that the client shows.
+// inspect looks for secrets in everything that the client shows.
 func (r *run) inspect() {
 	status := r.client.Status()
 	encoded, err := json.Marshal(any(status))

@@ -13,7 +13,7 @@ import (
 	"github.com/cantonlb/cantonlb"
 )
 
-// TestMain has all that is logged, in every detail, searched for the secrets that
+// TestMain searches everything that is logged, in every detail, for the secrets that
 // the tests use.
 func TestMain(m *testing.M) {
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2WithVerbosity(secrets, secrets, secrets, 99))
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// secrets are those that the tests use. It is the log's writer.
+// secrets holds the secrets that the tests use. It is the log's writer.
 var secrets = new(secretKeeper)
 
 type secretKeeper struct {
@@ -35,7 +35,7 @@ type secretKeeper struct {
 	lines []string // with one of them
 }
 
-// secret notes a text and makes a secret of it.
+// secret records a text and returns it as a Secret.
 func secret(text string) cantonlb.Secret {
 	if text != "" {
 		secrets.mu.Lock()
@@ -55,7 +55,7 @@ func (k *secretKeeper) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// in tells whether a text holds a secret.
+// in reports whether a text holds a secret.
 func (k *secretKeeper) in(text string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -24,8 +24,8 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// deployed names the servers of a cluster as endpoints with what they ask for: the
-// authority to trust, the token to send, and where health is told.
+// deployed returns the servers of a cluster as endpoints with their settings: the
+// authority to trust, the token to send, and the health target.
 func deployed(c *lbtest.Cluster) []cantonlb.Endpoint {
 	var list []cantonlb.Endpoint
 	for i, name := range c.Names() {
@@ -41,8 +41,8 @@ func deployed(c *lbtest.Cluster) []cantonlb.Endpoint {
 	return list
 }
 
-// put writes a file and gives its path; a relative one is in a folder of the
-// test's. It is replaced as a whole, so that nobody reads half of it.
+// put writes a file and returns its path. A relative path is in a folder of the test.
+// The file is replaced as a whole, so that no reader sees half of it.
 func put(t *testing.T, path, content string) string {
 	t.Helper()
 	if !filepath.IsAbs(path) {
@@ -159,7 +159,7 @@ func TestAChannelWhoseCredentialsKnowNoEndpointRefusesAListThatNeedsThem(t *test
 	require.NoError(t, err)
 	defer plain.Close()
 	_, err = lbtest.Echo(testkit.Context(t), plain, "x", grpc.WaitForReady(true))
-	require.NoError(t, err, "a plain channel with the credentials that DialOptions gives")
+	require.NoError(t, err, "a plain channel with the credentials of DialOptions")
 }
 
 func TestTheChannelsCredentialsAreForThoseThatSayNothing(t *testing.T) {
@@ -197,12 +197,12 @@ func TestABadFileIsAnErrorAndABadChangeOfItANote(t *testing.T) {
 	put(t, list[0].TLS.RootCAFile, "nothing")
 	cluster.Disconnect(0)
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return len(s.Notes) > 0 })
-	assert.Equal(t, []string{`endpoint "server0": what its files held before is still in force: ` +
+	assert.Equal(t, []string{`endpoint "server0": the previous content of its files stays in effect: ` +
 		list[0].TLS.RootCAFile + `: no certificate in it`}, s.Notes)
 	require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
 }
 
-// call makes one call and gives its error.
+// call makes one call and returns its error.
 func call(ctx context.Context, client *cantonlb.Client) error {
 	_, err := lbtest.Echo(ctx, client, "x")
 	return err

@@ -18,18 +18,18 @@ import (
 // maxServiceConfig bounds the user's service config, in bytes.
 const maxServiceConfig = 1 << 20
 
-// userConfig is what the user's service config adds to the channel's, by key.
+// userConfig holds what the user's service config adds to the channel's, by key.
 type userConfig map[string]any
 
-// with returns the channel's service config, as JSON: the user's and the policy.
+// with returns the channel's service config as JSON: that of the user, and the policy.
 func (u userConfig) with(policy Policy, cfg settings.Config) (string, error) {
 	u["loadBalancingConfig"] = []any{map[Policy]any{policy: cfg}}
 	text, err := json.Marshal(u)
 	return string(text), err
 }
 
-// readServiceConfig reads the user's service config, which may not choose the load
-// balancing. health is changed if the user names there the service to ask for.
+// readServiceConfig reads the user's service config, which may not configure load
+// balancing. It sets the service in health if the user names one in the service config.
 func readServiceConfig(text string, health *healthcheck.Config) (userConfig, error) {
 	user := make(userConfig)
 	if text == "" {
@@ -58,11 +58,11 @@ func readServiceConfig(text string, health *healthcheck.Config) (userConfig, err
 			case err != nil:
 				return err
 			case health.Disabled, health.HTTP != "", health.GRPCPort != 0:
-				user["healthCheckConfig"] = raw // grpc's own Watch, besides what we do
+				user["healthCheckConfig"] = raw // grpc's own Watch, besides the probes
 			case health.Service == "":
 				health.Service = service
 			case health.Service != service:
-				user["healthCheckConfig"] = raw // both have to pass
+				user["healthCheckConfig"] = raw // both must pass
 			}
 			return nil
 		},
@@ -73,13 +73,13 @@ func readServiceConfig(text string, health *healthcheck.Config) (userConfig, err
 	return user, fault.Prefix("serviceConfig", err)
 }
 
-// askGRPC finds out what grpc says of a service config, by making a channel that
-// connects to nothing.
+// askGRPC checks a service config by making a grpc channel with it, which makes no
+// connection.
 func askGRPC(serviceConfig string) error {
 	conn, err := grpc.NewClient("passthrough:///unused", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(serviceConfig))
 	if err != nil {
-		return &configerr.Error{Problem: cleantext.Detail(err.Error()), Want: "one that grpc takes"}
+		return &configerr.Error{Problem: cleantext.Detail(err.Error()), Want: "a service config that grpc accepts"}
 	}
 	return conn.Close()
 }

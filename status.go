@@ -8,57 +8,60 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Status is a snapshot of a Client. It is a copy: nothing changes it later. It has
-// the Policy and the Target of the channel and its State, the Endpoints in the order
-// of the list, Failover with ActivePassive, the client's Zone, Totals, the config
-// File if there is one, and Notes on what is not as one might expect. Eligible
-// counts the endpoints that may be picked; Endpoint finds one by its name. It prints
-// as one line and marshals to JSON with words, RFC 3339 times and seconds, as the
-// status page serves it.
+// Status is a snapshot of a Client. It is a copy that does not change later. It has
+// the Policy, the Target and the State of the channel, the Endpoints in the order of
+// the list, Failover with ActivePassive, the client's Zone, Totals, the config File if
+// there is one, and Notes on unexpected conditions. Eligible counts the endpoints that
+// may be picked, and Endpoint finds one by its name. A Status prints as one line and
+// marshals to JSON with words, RFC 3339 times and seconds, as the status page serves
+// it.
 type Status = report.Status
 
-// EndpointStatus is a snapshot of one endpoint: who it is (Name, Address, Weight,
-// Zone, Priority), whether calls go to it (Eligible, FailOpen, Active, Drained,
-// Ejected), what it is and why (State, Reason, Detail, Since), what its probes found
-// (Health, Probe), its connection (Connection, ConnectionError, NextTry, Remote), and
-// its counts (Calls, Ejections, Transitions).
+// EndpointStatus is a snapshot of one endpoint: its identity and settings (Name,
+// Address, Weight, Zone, Priority), whether calls go to it (Eligible, FailOpen, Active,
+// Drained, Ejected), its state and why (State, Reason, Detail, Since), what its probes
+// found (Health, Probe), its connection (Connection, ConnectionError, NextTry, Remote),
+// and its counts (Calls, Ejections, Transitions).
 type EndpointStatus = report.EndpointStatus
 
-// ProbeStatus says how an endpoint's health is learnt (On, Target, Watch, Timeout),
-// and what the last verdict was: Kind, At, Outcome, Reason and Detail, and when the
-// endpoint last answered and how long that took.
+// ProbeStatus reports how an endpoint is probed (On, Target, Watch, Timeout), the last
+// verdict (Kind, At, Outcome, Reason and Detail), and when the endpoint last answered
+// and how long that took.
 type ProbeStatus = report.ProbeStatus
 
-// CallStats counts the calls of an endpoint since it joined the list: Picked were
-// sent to it, InFlight of them have not ended, Heard ended with at least a byte of
-// answer, and Failed ended with an error that speaks against the endpoint.
+// CallStats counts the calls of an endpoint since it joined the list: Picked were sent
+// to it, InFlight of them have not ended, Heard ended with at least one byte of answer,
+// and Failed ended with an error that is evidence against the endpoint.
 type CallStats = report.CallStats
 
-// FailoverStatus tells of the active endpoint of a client with ActivePassive: its
-// name and Since when, or why there is none (Lost) and which was the Last, the count
-// of Switches by their Reasons, the name that is Pinned, and Multiple, the names of
-// those that say that they serve if that is more than one.
+// FailoverStatus reports the active endpoint of a client with ActivePassive: its name
+// (Active) and since when it is active (Since), or why there is none (Lost) and which
+// was the last one (Last), the count of Switches and of their Reasons, the name that is
+// Pinned, and Multiple, the names of the endpoints that say that they serve if that is
+// more than one.
 type FailoverStatus = report.FailoverStatus
 
-// TransitionCount is how often an endpoint came into the state To for a Reason. A
-// reason that is none of report.Reasons counts as report.ReasonOther.
+// TransitionCount counts how often an endpoint entered the state To for a Reason. A
+// reason that is not one of report.Reasons counts as report.ReasonOther.
 type TransitionCount = report.TransitionCount
 
-// Totals are the counts of a client as a whole: calls Rescued and Retried, and
-// RetriesRefused by the budget; how often none was eligible (NoneEligible), and for
-// how long in all; ListsAccepted and ListsRefused.
+// Totals are the counts of a client as a whole: calls that were Rescued and Retried,
+// and RetriesRefused by the budget; how often the last eligible endpoint was lost
+// (NoneEligible) and for how long in total no endpoint was eligible (NoneEligibleTime);
+// ListsAccepted and ListsRefused.
 type Totals = report.Totals
 
-// FileStatus tells of the config file of a client: its Path, when the content that
-// is in effect was read (LoadedAt), the counts of Reloads and Failures, why the newest
-// content is not in effect (Error, FailedAt), and the keys that take effect at the
-// next start (Pending).
+// FileStatus reports the state of the config file of a client: its Path, when the
+// content that is in effect was read (LoadedAt), the counts of Reloads and Failures,
+// why the newest content is not in effect (Error, FailedAt), and the keys that take
+// effect at the next start (Pending).
 type FileStatus = report.FileStatus
 
-// maxFileNotes bounds how many endpoints are named whose files are no good.
+// maxFileNotes bounds how many endpoints with unusable files are named.
 const maxFileNotes = 10
 
-// fileNotes tells of the files that have changed to something that cannot be used.
+// fileNotes returns a note for each endpoint whose files have changed to something that
+// cannot be used.
 func fileNotes(creds *transport.Credentials, list []Endpoint) []string {
 	var notes []string
 	more := 0
@@ -68,12 +71,12 @@ func fileNotes(creds *transport.Credentials, list []Endpoint) []string {
 		case len(notes) == maxFileNotes:
 			more++
 		default:
-			notes = append(notes, fmt.Sprintf("endpoint %q: what its files held before is still in force: %s",
+			notes = append(notes, fmt.Sprintf("endpoint %q: the previous content of its files stays in effect: %s",
 				e.Name, cleantext.Detail(err.Error())))
 		}
 	}
 	if more > 0 {
-		notes = append(notes, fmt.Sprintf("so it is with %d endpoints more", more))
+		notes = append(notes, fmt.Sprintf("the same applies to %d more endpoints", more))
 	}
 	return notes
 }

@@ -103,7 +103,7 @@ func TestCallsOnAnEndpointWithoutItsTokenGoElsewhereAndItTellsWhy(t *testing.T) 
 
 	own.say(errors.New("the issuer is away"))
 	for range 10 {
-		require.NoError(t, call(testkit.Context(t), client), "nothing was sent, so any call can be made again")
+		require.NoError(t, call(testkit.Context(t), client), "nothing was sent, so any call can be reissued")
 	}
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").State == cantonlb.StateUnhealthy })
 	assert.Contains(t, endpoint(s, "server1").Detail, `endpoint "server1": no token: the issuer is away`)

@@ -21,13 +21,13 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// identities is a hook that asks each connection for its server's name, and says
-// what a test has it say.
+// identities is a hook that asks each connection for its server's name, and returns
+// the result that the test sets.
 type identities struct {
 	mu    sync.Mutex
 	say   map[string]cantonlb.Validation // by endpoint; by default that it is valid
 	asked map[string]int
-	by    map[string]string // who answered last
+	by    map[string]string // the server that answered last
 }
 
 func newIdentities() *identities {

@@ -6,15 +6,16 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// Retryable reports whether a node has said of err that the same request may
-// succeed later: whether its category is 1, 2, 3 or 12. Wait for Error.RetryDelay,
-// or a second if that is 0, longer each time and with jitter. Of category 2 Canton
-// says that the application should retry and a load balancer should not, so a
-// cantonlb.Client does not. Of 1 and 3 it says that the request may have been
-// processed, so a command needs its command id again.
+// Retryable reports whether, according to the node, the same request may succeed later.
+// That is so if the category of err is 1, 2, 3 or 12. Before a retry, wait for
+// Error.RetryDelay, or one second if that is 0, longer each time and with jitter.
+// Canton documents that an application should retry errors of category 2 and that a
+// load balancer should not, so a cantonlb.Client does not. After an error of category 1
+// or 3 the request may have been processed, so a command must be retried with the same
+// command id.
 //
-// It returns false for an error of which no node has said anything, such as that of
-// a lost connection. Judge those by their gRPC codes.
+// Retryable returns false for an error that does not come from a node, such as that of
+// a lost connection. Use the gRPC codes of such errors.
 func Retryable(err error) bool {
 	e, ok := From(err)
 	return ok && e.Category.Retryable()
@@ -23,9 +24,9 @@ func Retryable(err error) bool {
 // duplicateCommand is the id of a command that has been accepted before.
 const duplicateCommand = "DUPLICATE_COMMAND"
 
-// AlreadyDone reports whether a node has said of err that it has accepted this
-// command before (DUPLICATE_COMMAND). To a retry, that is success. If the command
-// was not a retry, another command has used its command id.
+// AlreadyDone reports whether, according to the node, this command was accepted before
+// (DUPLICATE_COMMAND). For a retry, that is a success. If the command was not a retry,
+// another command has used its command id.
 func AlreadyDone(err error) bool {
 	s := statusOf(err)
 	if s == nil || s.Code() != codes.AlreadyExists {
@@ -35,8 +36,8 @@ func AlreadyDone(err error) bool {
 	return ok && e.ID == duplicateCommand
 }
 
-// The messages of a passive replica to requests of administrators, which come
-// without an id: "Node is passive", and "Command ... sent to passive replica: ...".
+// The messages of a passive replica to administrative requests, which have no id:
+// "Node is passive", and "Command ... sent to passive replica: ...".
 const (
 	passiveNode      = "Node is passive"
 	commandBegins    = "Command "
@@ -46,12 +47,12 @@ const (
 // maxSearched bounds how much of a message is searched, in bytes.
 const maxSearched = 256
 
-// PassiveReplica reports whether err is the answer of a replica that is passive, so
-// that another one should be asked. A cantonlb.Client does so by itself.
+// PassiveReplica reports whether err is the answer of a passive replica, so that the
+// request should go to another replica. A cantonlb.Client handles this itself.
 //
-// UNIMPLEMENTED, with which a passive participant answers for services that only
-// the active one runs, does not count: a server of another version says the same of
-// a method that it lacks.
+// UNIMPLEMENTED does not count. A passive participant returns it for services that only
+// the active one runs, but a server of another version returns it for a method that it
+// does not have.
 func PassiveReplica(err error) bool {
 	s := statusOf(err)
 	if s == nil || s.Code() != codes.Unavailable {

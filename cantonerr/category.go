@@ -2,48 +2,51 @@ package cantonerr
 
 import "strconv"
 
-// Category is the class to which a node's error belongs, as in the error model
-// that Canton documents. Each goes with one gRPC code.
+// Category is the class of a node's error in the error model that Canton documents.
+// Each category has one gRPC code.
 type Category int
 
 // The categories. A newer node may have others.
 const (
-	// TransientServerFailure: UNAVAILABLE; the request may have been processed.
+	// TransientServerFailure has the code UNAVAILABLE. The request may have been
+	// processed.
 	TransientServerFailure Category = 1
-	// ContentionOnSharedResources: ABORTED, such as of an overloaded node.
+	// ContentionOnSharedResources has the code ABORTED. An overloaded node returns it,
+	// for example.
 	ContentionOnSharedResources Category = 2
-	// DeadlineExceededRequestStateUnknown: DEADLINE_EXCEEDED; the request may yet
-	// be processed.
+	// DeadlineExceededRequestStateUnknown has the code DEADLINE_EXCEEDED. The request
+	// may still be processed.
 	DeadlineExceededRequestStateUnknown Category = 3
-	// SystemInternalAssumptionViolated: INTERNAL.
+	// SystemInternalAssumptionViolated has the code INTERNAL.
 	SystemInternalAssumptionViolated Category = 4
-	// MaliciousOrFaultyBehaviour: INVALID_ARGUMENT.
+	// MaliciousOrFaultyBehaviour has the code INVALID_ARGUMENT.
 	MaliciousOrFaultyBehaviour Category = 5
-	// InvalidAuthenticationCredentials: UNAUTHENTICATED.
+	// InvalidAuthenticationCredentials has the code UNAUTHENTICATED.
 	InvalidAuthenticationCredentials Category = 6
-	// InsufficientPermission: PERMISSION_DENIED.
+	// InsufficientPermission has the code PERMISSION_DENIED.
 	InsufficientPermission Category = 7
-	// InvalidIndependentOfSystemState: INVALID_ARGUMENT.
+	// InvalidIndependentOfSystemState has the code INVALID_ARGUMENT.
 	InvalidIndependentOfSystemState Category = 8
-	// InvalidGivenCurrentSystemStateOther: FAILED_PRECONDITION.
+	// InvalidGivenCurrentSystemStateOther has the code FAILED_PRECONDITION.
 	InvalidGivenCurrentSystemStateOther Category = 9
-	// InvalidGivenCurrentSystemStateResourceExists: ALREADY_EXISTS.
+	// InvalidGivenCurrentSystemStateResourceExists has the code ALREADY_EXISTS.
 	InvalidGivenCurrentSystemStateResourceExists Category = 10
-	// InvalidGivenCurrentSystemStateResourceMissing: NOT_FOUND.
+	// InvalidGivenCurrentSystemStateResourceMissing has the code NOT_FOUND.
 	InvalidGivenCurrentSystemStateResourceMissing Category = 11
-	// InvalidGivenCurrentSystemStateSeekAfterEnd: OUT_OF_RANGE.
+	// InvalidGivenCurrentSystemStateSeekAfterEnd has the code OUT_OF_RANGE.
 	InvalidGivenCurrentSystemStateSeekAfterEnd Category = 12
-	// BackgroundProcessDegradationWarning: in a node's logs, never in an answer.
+	// BackgroundProcessDegradationWarning appears in a node's logs, never in an
+	// answer.
 	BackgroundProcessDegradationWarning Category = 13
-	// InternalUnsupportedOperation: UNIMPLEMENTED.
+	// InternalUnsupportedOperation has the code UNIMPLEMENTED.
 	InternalUnsupportedOperation Category = 14
 )
 
-// mostCategory bounds the numbers that are taken for a category. Canton has 14.
+// mostCategory bounds the numbers that are accepted as a category. Canton has 14.
 const mostCategory = 99
 
-// Retryable reports whether Canton documents that the same request may succeed
-// later. For all other categories something has to change first.
+// Retryable reports whether Canton documents that the same request may succeed later.
+// For all other categories something must change first.
 func (c Category) Retryable() bool {
 	switch c {
 	case TransientServerFailure, ContentionOnSharedResources, DeadlineExceededRequestStateUnknown,
@@ -54,7 +57,7 @@ func (c Category) Retryable() bool {
 	}
 }
 
-// parseCategory reads a category's number as a node writes it: digits alone.
+// parseCategory reads a category's number as a node writes it: only digits.
 func parseCategory(s string) (Category, bool) {
 	if s == "" || s[0] < '1' || s[0] > '9' {
 		return 0, false

@@ -21,7 +21,7 @@ import (
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
-// answering makes a client of servers that answer each call with this error.
+// answering returns a client of servers that answer each call with this error.
 func answering(t *testing.T, cfg cantonlb.Config, err error) *cantonlb.Client {
 	t.Helper()
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, lbtest.WithServerOptions(grpc.ChainUnaryInterceptor(

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// Bounds of the details that are read; a node sends four at most.
+// Bounds of the details that are read. A node sends at most four.
 const (
 	maxDetails    = 16
 	maxDetailSize = 64 << 10 // bytes
@@ -20,31 +20,31 @@ const (
 	maxDelay      = time.Hour
 )
 
-// The keys of an ErrorInfo's metadata that are of the error model itself.
+// The keys of an ErrorInfo's metadata that belong to the error model itself.
 const (
 	categoryKey       = "category"
 	definiteAnswerKey = "definite_answer"
 )
 
-// Error is what a Canton or Daml node says about the error of a call, beyond its
-// gRPC code. From makes it. As an error it is the one that it was read from: it has
-// its text, and unwraps to it. Nobody changes it once it is made.
+// Error is what a Canton or Daml node reports about the error of a call, in addition to
+// its gRPC code. From returns it. It has the text of the error that it was read from,
+// and unwraps to that error. It does not change once it is made.
 type Error struct {
-	// ID names the error, such as "DUPLICATE_COMMAND". Never empty.
+	// ID names the error, such as "DUPLICATE_COMMAND". It is never empty.
 	ID string
-	// Category is its class, 0 if the node does not say.
+	// Category is the class of the error, or 0 if the node does not report one.
 	Category Category
-	// CorrelationID finds the request in the node's logs. It may be only the first
-	// eight characters. Empty if there is none.
+	// CorrelationID identifies the request in the node's logs. It may be only the
+	// first eight characters. It is empty if there is none.
 	CorrelationID string
 	// DefiniteAnswer is true if the node knows that the command was not and will not
-	// be accepted. While it is false, the command may yet be.
+	// be accepted. If it is false, the command may still be accepted.
 	DefiniteAnswer bool
-	// RetryDelay is how long the node asks to wait before the next try, at most an
-	// hour; 0 if it does not ask.
+	// RetryDelay is how long the node asks the client to wait before the next attempt,
+	// at most one hour, or 0 if it does not ask.
 	RetryDelay time.Duration
-	// Metadata is what else the node says, by key, such as "completion_offset" with
-	// DUPLICATE_COMMAND. Nil if nothing. It is text of a peer.
+	// Metadata holds what else the node reports, by key, such as "completion_offset"
+	// with DUPLICATE_COMMAND. It is nil if there is nothing else. It is text of a peer.
 	Metadata map[string]string
 
 	err error
@@ -56,9 +56,9 @@ func (e *Error) Error() string { return e.err.Error() }
 // Unwrap returns the error that e was read from.
 func (e *Error) Unwrap() error { return e.err }
 
-// From reads what a node has said about err, which may be wrapped, and may be that
-// of status.FromProto(completion.Status).Err(). It returns nil and false for an
-// error of which no node has said anything, and for nil.
+// From reads what a node reports about err, which may be wrapped, and may be that of
+// status.FromProto(completion.Status).Err(). It returns nil and false for an error that
+// does not come from a node, and for nil.
 func From(err error) (*Error, bool) {
 	s := statusOf(err)
 	if s == nil || s.Code() == codes.OK {
@@ -86,8 +86,8 @@ func From(err error) (*Error, bool) {
 	return e, true
 }
 
-// statusOf returns the status that err is or wraps, with its own message: that of
-// status.Convert would begin with the text of the wrapping errors.
+// statusOf returns the status that err is or wraps, with its own message. The message
+// of status.Convert would begin with the text of the wrapping errors.
 func statusOf(err error) *status.Status {
 	var e interface{ GRPCStatus() *status.Status }
 	if errors.As(err, &e) {
@@ -96,7 +96,7 @@ func statusOf(err error) *status.Status {
 	return nil
 }
 
-// read takes in one detail of a status, if it is one of ours.
+// read reads one detail of a status, if it belongs to the error model.
 func (e *Error) read(detail *anypb.Any) {
 	if len(detail.GetValue()) > maxDetailSize {
 		return

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// What is read of a message is how it begins.
+// Only the beginning of a message is read.
 func FuzzMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, message string) {
 		p, ok := parsePrefix(message)
@@ -30,7 +30,7 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
-// A status as it comes off the wire, whatever it holds, is read within bounds.
+// Any status from the wire is read within bounds, whatever it holds.
 func FuzzStatus(f *testing.F) {
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		s := new(spb.Status)

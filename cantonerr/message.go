@@ -16,7 +16,7 @@ type prefix struct {
 	correlation string // the first eight characters; empty if there is none
 }
 
-// parsePrefix reads the beginning of a message. It tells whether there was one.
+// parsePrefix reads the prefix of a message, and reports whether there is one.
 func parsePrefix(message string) (prefix, bool) {
 	head, _, ok := strings.Cut(message[:min(len(message), maxPrefix)], "): ")
 	if !ok {
@@ -31,13 +31,13 @@ func parsePrefix(message string) (prefix, bool) {
 	if !ok || !valid || len(correlation) > maxCorrelation {
 		return prefix{}, false
 	}
-	if correlation == "0" { // a node's word for none
+	if correlation == "0" { // the node writes 0 for none
 		correlation = ""
 	}
 	return prefix{id: id, category: category, correlation: correlation}, true
 }
 
-// isID tells whether s could be the id of an error: capital letters, digits and
+// isID reports whether s could be the id of an error: capital letters, digits and
 // underscores, beginning with a letter.
 func isID(s string) bool {
 	if s == "" || len(s) > maxID || s[0] < 'A' || s[0] > 'Z' {

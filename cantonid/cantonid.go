@@ -17,7 +17,7 @@ import (
 // Hook is a cantonlb.Config.Validate. It is safe for concurrent use.
 type Hook func(ctx context.Context, cc grpc.ClientConnInterface, e cantonlb.Endpoint) cantonlb.Validation
 
-// The methods that are asked, and the fields of their answers. The requests are
+// The methods that are called, and the fields of their answers. The requests are
 // empty messages.
 const (
 	participantV2 = "/com.daml.ledger.api.v2.admin.PartyManagementService/GetParticipantId"
@@ -29,9 +29,9 @@ const (
 	sequencerUID   = 2 // the same
 )
 
-// Participant makes a hook for the replicas of one participant, by their Ledger
-// API. id is the participant's, such as "participant1::1220af31..."; empty if the
-// first replica that answers is to decide.
+// Participant returns a hook for the replicas of one participant, which uses their
+// Ledger API. id is the participant's id, such as "participant1::1220af31...". If it is
+// empty, the first answer determines it.
 func Participant(id string) Hook {
 	known := newMemory()
 	known.expect(forAll, id)
@@ -51,20 +51,20 @@ func Participant(id string) Hook {
 	}
 }
 
-// Expected is what is known of sequencers beforehand.
+// Expected holds the known identities of sequencers.
 type Expected struct {
-	// SynchronizerID is that of the synchronizer: its physical id, such as
-	// "da::1220be58...::34-0", or that without the protocol version and the serial at
-	// its end. Empty if the first sequencer that answers is to decide.
+	// SynchronizerID is the id of the synchronizer: its physical id, such as
+	// "da::1220be58...::34-0", or that id without the protocol version and the serial
+	// at its end. If it is empty, the first answer determines it.
 	SynchronizerID string
-	// SequencerIDs are those of the sequencers, such as "sequencer1::1220af31...",
-	// by the names of their endpoints. An endpoint that is not in it may be any
-	// sequencer at first, and has to stay the same one.
+	// SequencerIDs are the ids of the sequencers, such as "sequencer1::1220af31...", by
+	// the names of their endpoints. An endpoint without an entry may be any sequencer
+	// at first, and must stay the same one.
 	SequencerIDs map[string]string
 }
 
-// Sequencers makes a hook for the sequencers of one synchronizer, by their public
-// API.
+// Sequencers returns a hook for the sequencers of one synchronizer, which uses their
+// public API.
 func Sequencers(want Expected) Hook {
 	known := newMemory()
 	known.expect(forAll, want.SynchronizerID)
@@ -91,16 +91,16 @@ func Sequencers(want Expected) Hook {
 	}
 }
 
-// same tells whether an id that was found is the one that is wanted.
+// same reports whether an id that was found is the expected one.
 func same(found, want string) bool { return found == want }
 
-// sameSynchronizer is same for an id that may want the protocol version and the
-// serial at its end. What is wanted has a fingerprint, or stands for itself alone.
+// sameSynchronizer is like same for an expected id that may lack the protocol version
+// and the serial at its end. An expected id without a fingerprint must match exactly.
 func sameSynchronizer(found, want string) bool {
 	return same(found, want) || strings.Contains(want, "::") && strings.HasPrefix(found, want+"::")
 }
 
-// unanswered is the validation of a node that did not say who it is.
+// unanswered returns the validation of a node that did not report its identity.
 func unanswered(err error) cantonlb.Validation {
 	s := status.Convert(err)
 	detail := s.Message()
@@ -110,38 +110,38 @@ func unanswered(err error) cantonlb.Validation {
 	return cantonlb.Validation{Result: cantonlb.ValidationRetry, Detail: detail}
 }
 
-// subject is whose identity is remembered: an endpoint's own, or that of all.
+// subject is the owner of a remembered identity: one endpoint, or all of them.
 type subject struct{ endpoint string }
 
 var forAll = subject{} // no endpoint has an empty name
 
 func of(endpoint string) subject { return subject{endpoint} }
 
-// memory is which identities there should be. It is safe for concurrent use.
+// memory holds the expected identities. It is safe for concurrent use.
 type memory struct {
 	mu    sync.Mutex
 	known map[subject]identity
 }
 
-// identity is an id, and where it is known from.
+// identity is an id and its source.
 type identity struct{ id, from string }
 
 const asConfigured = "as configured"
 
-// maxKnown bounds what is learnt, where a list changes all the time.
+// maxKnown bounds the remembered identities if the list changes all the time.
 const maxKnown = 2 * resolver.MaxEndpoints
 
 func newMemory() *memory { return &memory{known: make(map[subject]identity)} }
 
-// expect notes what should be; an empty id is not known.
+// expect records an expected id. An empty id is ignored.
 func (m *memory) expect(s subject, id string) {
 	if id != "" {
 		m.known[s] = identity{id: id, from: asConfigured}
 	}
 }
 
-// compare tells whether an id that was found is the one that should be. If none is
-// known, it is from now on.
+// compare checks whether an id that was found is the expected one. If none is known,
+// the found id is the expected one from now on.
 func (m *memory) compare(s subject, what, found, endpoint string, same func(found, want string) bool) cantonlb.Validation {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -159,7 +159,7 @@ func (m *memory) compare(s subject, what, found, endpoint string, same func(foun
 	return cantonlb.Validation{Result: cantonlb.ValidationOK}
 }
 
-// makeRoomLocked forgets any endpoint that was learnt if too many are known.
+// makeRoomLocked removes one identity that came from an answer if too many are known.
 func (m *memory) makeRoomLocked() {
 	if len(m.known) < maxKnown {
 		return

@@ -22,7 +22,7 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// cluster starts nodes, and gives them with the endpoints that they are.
+// cluster starts nodes, and returns them with their endpoints.
 func cluster(t *testing.T, nodes ...*node) (*lbtest.Cluster, []cantonlb.Endpoint) {
 	t.Helper()
 	registered(t)
@@ -40,7 +40,7 @@ func connect(t *testing.T, c *lbtest.Cluster, list []cantonlb.Endpoint, hook Hoo
 	return clientkit.Connect(t, c, cantonlb.Config{Endpoints: list, Validate: hook}, healthy)
 }
 
-// out waits until an endpoint is out for this reason, and gives the detail.
+// out waits until an endpoint is not eligible for this reason, and returns the detail.
 func out(t *testing.T, client *cantonlb.Client, i int, reason report.Reason) string {
 	t.Helper()
 	var e cantonlb.EndpointStatus
@@ -170,9 +170,9 @@ func TestAnIDWithoutItsFingerprintIsNobodys(t *testing.T) {
 	}
 }
 
-// A program that links this package has none of Canton's names in protobuf's
-// registry but those of its own stubs. It is a program of its own that shows it,
-// since the tests here register them.
+// A program that links this package has only the names of its own stubs in protobuf's
+// registry, and none of Canton's from this package. A separate program shows this,
+// since the tests here register the names.
 func TestThisPackageRegistersNoNameOfCantons(t *testing.T) {
 	if os.Getenv("CANTONID_SHOW_NAMES") == "" {
 		command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")

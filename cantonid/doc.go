@@ -1,14 +1,15 @@
-// Package cantonid finds out who a Canton node is, for cantonlb.Config.Validate.
+// Package cantonid checks the identity of Canton nodes, for cantonlb.Config.Validate.
 //
 // # Why
 //
-// A list of endpoints is written by hand, and says nothing about who is there. Only
-// the replicas of one participant share offsets and the memory of which commands
-// have been submitted: with two participants in one list a stream that goes on
-// elsewhere misses or repeats transactions, and a command may be executed twice. A
-// sequencer of another synchronizer orders other messages altogether. So these
-// hooks ask each new connection, before any call is given to it, and keep out
-// whoever is another one, with the reason identity_mismatch and both identities.
+// A list of endpoints is written by hand and does not prove which servers are there.
+// Only the replicas of one participant share offsets and the record of submitted
+// commands: with two participants in one list, a stream that resumes on the other one
+// misses or repeats transactions, and a command may be executed twice. A sequencer of
+// another synchronizer orders different messages. These hooks therefore ask the server
+// of each new connection for its identity before any call is sent to it. A server with
+// another identity is not picked, with the reason identity_mismatch and both identities
+// in the detail.
 //
 //	client, err := cantonlb.NewClient(cantonlb.Config{
 //		Role:      cantonlb.Sequencer,
@@ -16,25 +17,25 @@
 //		Validate:  cantonid.Sequencers(cantonid.Expected{SynchronizerID: "global-domain::1220be58c29e..."}),
 //	})
 //
-// # What is asked
+// # Methods
 //
-// [Participant] calls GetParticipantId of the Ledger API's PartyManagementService
-// (v2, and v1 where there is no v2), whose documentation says that all replicas of
-// a participant return the same id. It takes a token of a participant's
-// administrator. [Sequencers] calls GetSynchronizerId of the
-// SequencerConnectService on the public API, which takes no token.
+// [Participant] calls GetParticipantId of the Ledger API's PartyManagementService (v2,
+// or v1 if there is no v2), which according to its documentation returns the same id on
+// all replicas of a participant. It requires a token of a participant's administrator.
+// [Sequencers] calls GetSynchronizerId of the SequencerConnectService on the public
+// API, which requires no token.
 //
-// The few messages are encoded and decoded here by hand: a program that links this
-// package can link any stubs of Canton's, generated from whatever version, and
-// neither knows of the other.
+// This package encodes and decodes the few messages by hand, so a program that links it
+// can also link Canton's stubs of any version, without a conflict between the two.
 //
 // # Defaults
 //
-// What is not said beforehand is learnt: the first answer decides for all
-// endpoints which participant or synchronizer it is, and for each endpoint which
-// sequencer. So a node that comes back as another one is a mismatch, and so is one
-// that differs from the rest; but if it is the very first that is wrong, the right
-// ones are kept out. Say the ids beforehand wherever they are known. A hook
-// remembers for as long as it lives, and is for one client. To let another
-// sequencer take an endpoint's place for good, give the endpoint another name.
+// Identities that are not set are taken from the first answers: the first answer of any
+// endpoint determines the participant or the synchronizer, and the first answer of each
+// endpoint determines its sequencer. A node that later has another identity is a
+// mismatch, and so is a node that differs from the others. If the very first server is
+// the wrong one, however, the right ones are not picked, so set the ids wherever they
+// are known. A hook remembers identities for as long as it exists, and is for one
+// client. To replace the sequencer of an endpoint permanently, give the endpoint
+// another name.
 package cantonid

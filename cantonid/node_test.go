@@ -17,7 +17,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
-// answers makes a message with text fields, numbered from 1.
+// answers returns a message with text fields, numbered from 1.
 func answers(name string, fields ...string) *descriptorpb.DescriptorProto {
 	m := &descriptorpb.DescriptorProto{Name: proto.String(name)}
 	for i, field := range fields {
@@ -29,8 +29,8 @@ func answers(name string, fields ...string) *descriptorpb.DescriptorProto {
 	return m
 }
 
-// canton gives the files of Canton in which what is asked here stands, as generated
-// stubs register them.
+// canton returns the files of Canton that define the methods of this package, as
+// generated stubs register them.
 func canton() []*descriptorpb.FileDescriptorProto {
 	file := func(path, pkg string, messages ...*descriptorpb.DescriptorProto) *descriptorpb.FileDescriptorProto {
 		return &descriptorpb.FileDescriptorProto{
@@ -50,11 +50,11 @@ func canton() []*descriptorpb.FileDescriptorProto {
 	}
 }
 
-// node is a node of Canton as far as these hooks can tell.
+// node is a fake Canton node with the methods that the hooks call.
 type node struct {
 	v1 bool // an old Ledger API
-	// ids are what it says: the participant's, or the synchronizer's and the
-	// sequencer's. failure is what it says instead.
+	// ids are what it returns: the participant's, or the synchronizer's and the
+	// sequencer's. failure is what it returns instead.
 	ids     atomic.Pointer[[]string]
 	failure atomic.Pointer[status.Status]
 }
@@ -104,9 +104,9 @@ func (n *node) add(srv *grpc.Server, service, method string, request, response p
 	srv.RegisterService(&grpc.ServiceDesc{ServiceName: service, Methods: []grpc.MethodDesc{{MethodName: method, Handler: handler}}}, nil)
 }
 
-// registered registers the files of Canton, once. It shows that the importer's
-// stubs and this package do not know of each other: a name that is registered
-// already would be an error.
+// registered registers the files of Canton, once. It shows that the importer's stubs
+// and this package are independent: a name that is already registered would be an
+// error.
 func registered(t *testing.T) {
 	t.Helper()
 	for _, file := range canton() {

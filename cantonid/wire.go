@@ -29,7 +29,7 @@ func ask(ctx context.Context, cc grpc.ClientConnInterface, method string) (answe
 	return reply, err
 }
 
-// rawCodec leaves messages as they are.
+// rawCodec passes encoded messages through unchanged.
 type rawCodec struct{}
 
 var _ encoding.Codec = rawCodec{}
@@ -47,15 +47,15 @@ func (rawCodec) Unmarshal(data []byte, v any) error {
 	if !ok {
 		return fmt.Errorf("cannot decode into a %T", v)
 	}
-	*message = append([]byte(nil), data...) // data is grpc's
+	*message = append([]byte(nil), data...) // grpc owns data
 	return nil
 }
 
-// Name is that of the encoding on the wire.
+// Name returns the name of the encoding on the wire.
 func (rawCodec) Name() string { return "proto" }
 
-// id gives the string in a field, which must be fit for an identity: not empty, not
-// long, and printable.
+// id returns the string in a field. It returns an error if the string cannot be an
+// identity, because it is empty, too long or not printable.
 func (a answer) id(field protowire.Number, what string) (string, error) {
 	id, err := a.text(field)
 	switch {
@@ -76,8 +76,8 @@ var (
 	errBadNumber = errors.New("a field has a number that is too great")
 )
 
-// text gives the string in a field, the last if there are several as proto3 has it,
-// and "" if there is none. Other fields are skipped.
+// text returns the string in a field, or "" if there is none. If there are several, it
+// returns the last, as proto3 requires. Other fields are skipped.
 func (a answer) text(field protowire.Number) (string, error) {
 	var text string
 	for rest := []byte(a); len(rest) > 0; {

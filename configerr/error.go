@@ -2,20 +2,20 @@ package configerr
 
 import "strings"
 
-// Error is what is wrong with one value of a configuration, and what would be right.
-// Nothing in it is secret. All of it is bounded, and its text is one line.
+// Error reports a bad value of a configuration, and what would be right. It holds no
+// secret. Its size is bounded, and its text is one line.
 type Error struct {
 	// Field is the path of keys that leads to the value, counted from 0, such as
-	// "healthCheck.interval", "endpoints[2].address" or "target[0]". Empty: the
-	// whole document.
+	// "healthCheck.interval", "endpoints[2].address" or "target[0]". It is empty if the
+	// error is about the whole document.
 	Field string
-	// Value is the bad value in JSON's notation, so with a string in quotation
-	// marks. It is shortened if long, and is [hidden] if it may hold a password.
-	// Empty if there is no value to show.
+	// Value is the bad value in JSON's notation, so a string is in quotation marks. A
+	// long value is shortened, and a value that may hold a password is [hidden]. It is
+	// empty if there is no value to show.
 	Value string
-	// Problem is what is wrong with the value. Empty if Want says it all.
+	// Problem is what is wrong with the value. It is empty if Want alone explains it.
 	Problem string
-	// Want is what would be right, as it reads on after the word "want". It may be
+	// Want is what would be right, as text that follows the word "want". It may be
 	// empty if Problem is not.
 	Want string
 }

@@ -12,14 +12,13 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// Load reads a config file: YAML, and so JSON as well, of at most 1 MiB. It has the
-// structure of cantonlb.Config, with each field's name in camel case as its key
-// (docs/config.md lists them), but for the fields that hold code or credentials,
-// which the program may set afterwards.
+// Load reads a config file in YAML, which includes JSON, of at most 1 MiB. The file has
+// the structure of cantonlb.Config, with each field's name in camel case as its key
+// (docs/config.md lists them). The exceptions are the fields that hold code or
+// credentials, which the program may set afterwards.
 //
-// The file is checked as cantonlb.NewClient would check it. A key that is unknown or
-// given twice, a null, and a bad value are errors: each is an *Error, and all are
-// joined.
+// The file is checked as cantonlb.NewClient would check it. An unknown key, a repeated
+// key, a null, and a bad value are errors. Each is an *Error, and all are joined.
 func Load(path string) (cantonlb.Config, error) {
 	data, err := readFile(path)
 	if err != nil {
@@ -29,13 +28,13 @@ func Load(path string) (cantonlb.Config, error) {
 	return c, err
 }
 
-// Parse is Load for text that does not come from a file. Its errors have no File.
+// Parse is like Load for text that does not come from a file. Its errors have no File.
 func Parse(data []byte) (cantonlb.Config, error) {
 	c, _, err := parseConfig("", data)
 	return c, err
 }
 
-// parseConfig returns the document as well, for errors that turn up later.
+// parseConfig also returns the document, for errors that are found later.
 func parseConfig(file string, data []byte) (cantonlb.Config, *document, error) {
 	document, err := parseDocument(file, data)
 	if err != nil {
@@ -51,10 +50,10 @@ func parseConfig(file string, data []byte) (cantonlb.Config, *document, error) {
 	return c, document, nil
 }
 
-// reader takes the JSON of one value.
+// reader reads the JSON of one value.
 type reader = func(json.RawMessage) error
 
-// keysOf are the keys of a config file, each with what reads its value.
+// keysOf returns the keys of a config file, each with the reader of its value.
 func keysOf(c *cantonlb.Config) map[string]reader {
 	return map[string]reader{
 		"endpoints":         strictjson.Array(resolver.MaxEndpoints, readEndpoint(&c.Endpoints)),
@@ -99,20 +98,21 @@ func budgetKeys(b *cantonlb.RetryBudget) map[string]reader {
 	}
 }
 
-// roles are those that a file may name.
+// roles lists the roles that a file may name.
 var roles = []cantonlb.Role{
 	cantonlb.Generic, cantonlb.DomainManager, cantonlb.Mediator, cantonlb.ParticipantAdmin, cantonlb.ParticipantLedger, cantonlb.Sequencer,
 }
 
-// The bounds of what stands in a file only so that it is bounded.
+// The bounds of values that need no bound of their own outside of a file.
 const (
 	maxIdempotent = 10_000
 	maxMethod     = 1024
 	mostPerSecond = 1_000_000
 )
 
-// readHealthCheck leaves a Config that asks for nothing more if the settings are bad
-// and say where health is told: then that is not missed.
+// readHealthCheck reads the settings of health checks. If they are bad and name a
+// health target, it leaves a Config that needs no target, so that the target is not
+// reported as missing.
 func readHealthCheck(dst *healthcheck.Config) reader {
 	return func(raw json.RawMessage) error {
 		err := dst.UnmarshalJSON(raw)
@@ -131,11 +131,11 @@ func object(keys map[string]reader) reader {
 func readEndpoint(list *[]cantonlb.Endpoint) func(int, json.RawMessage) error {
 	return func(_ int, raw json.RawMessage) error {
 		var e cantonlb.Endpoint
-		err := error(&configerr.Error{Want: strictjson.WantObject}) // not shown: it may be an address with a password
+		err := error(&configerr.Error{Want: strictjson.WantObject}) // the value is not shown: it may be an address with a password
 		if raw[0] == '{' {
 			err = strictjson.Object(raw, endpointKeys(&e))
 		}
-		*list = append(*list, e) // also a bad one, so that indexes hold
+		*list = append(*list, e) // a bad one too, so that indexes stay right
 		return err
 	}
 }
@@ -149,7 +149,7 @@ func readString(list *[]string, limit int) func(int, json.RawMessage) error {
 	}
 }
 
-// readAddress leaves the checks of a string to the resolver, whose error shows no
+// readAddress leaves the checks of a string to the resolver, whose errors show no
 // password.
 func readAddress(dst *string) reader {
 	return func(raw json.RawMessage) error {
@@ -160,8 +160,8 @@ func readAddress(dst *string) reader {
 	}
 }
 
-// noneForZero reads a number up to most, of which 0 means none: in Config that is
-// negative, since 0 is the default there.
+// noneForZero reads a number up to most, of which 0 means none. In Config a negative
+// number means none, since 0 means the default there.
 func noneForZero(dst *float64, most float64) reader {
 	read := strictjson.Number(dst, 0, most)
 	return func(raw json.RawMessage) error {

@@ -128,7 +128,7 @@ failover: {failBack: afterHold, holdDown: 1m, drain: 0.5s}
 // or credentials.
 var onlyInGo = []string{"transportCredentials", "dns", "idempotentFunc", "logger", "onAttempt", "validate", "credentials"}
 
-// keyOf gives a field's name in camel case: GRPCPort is grpcPort, and TLS is tls.
+// keyOf returns a field's name in camel case: GRPCPort is grpcPort, and TLS is tls.
 func keyOf(field string) string {
 	upper := len(field) - len(strings.TrimLeft(field, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
 	if upper > 1 && upper < len(field) {

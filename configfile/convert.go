@@ -13,8 +13,9 @@ import (
 	"github.com/cantonlb/cantonlb/internal/fault"
 )
 
-// converter turns the nodes of a document into JSON, and notes where each stands.
-// What JSON does not have is an error; after as many of them as a list keeps it stops.
+// converter converts the nodes of a document to JSON and records the position of each.
+// Anything that JSON does not have is an error. The converter stops when the list of
+// faults is full.
 type converter struct {
 	document *document
 	out      []byte
@@ -27,7 +28,7 @@ func (c *converter) failf(n *yaml.Node, path, format string, args ...any) {
 
 func markAt(n *yaml.Node) mark { return mark{line: n.Line, column: n.Column} }
 
-// value converts one node, which stands at path.
+// value converts the node at path.
 func (c *converter) value(n *yaml.Node, path string, depth int) {
 	if c.faults.Full() {
 		return
@@ -72,7 +73,7 @@ func (c *converter) mapping(n *yaml.Node, path string, depth int) {
 		}
 		at := fault.Join(path, fault.Key(key.Value))
 		if line, twice := seen[key.Value]; twice {
-			c.failf(key, at, "want each key only once; it stands in line %d, too", line)
+			c.failf(key, at, "want each key only once; it is also in line %d", line)
 			continue
 		}
 		seen[key.Value] = key.Line
@@ -86,17 +87,17 @@ func (c *converter) mapping(n *yaml.Node, path string, depth int) {
 	c.out = append(c.out, '}')
 }
 
-// isPlainKey leaves out keys that are numbers or nulls or whole mappings, and the
-// merge key <<.
+// isPlainKey reports whether a key is plain text, and not a number, a null, a mapping
+// or the merge key <<.
 func isPlainKey(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" && n.Anchor == "" && n.Style&yaml.TaggedStyle == 0
 }
 
-// decimal is a whole number in the notation that has one meaning only.
+// decimal matches a whole number in plain decimal notation, which has only one meaning.
 var decimal = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
 // scalar converts a single value. A number in a notation that JSON does not have
-// becomes a string, which is an error to whoever wants a number.
+// becomes a string, which is an error where a number is expected.
 func (c *converter) scalar(n *yaml.Node) {
 	switch n.ShortTag() {
 	case "!!null":
@@ -116,7 +117,7 @@ func (c *converter) scalar(n *yaml.Node) {
 			return
 		}
 		c.out = strconv.AppendFloat(c.out, f, 'g', -1, 64)
-	default: // a date is a string as well
+	default: // a date is a string too
 		c.text(n.Value)
 	}
 }

@@ -14,26 +14,26 @@ import (
 )
 
 const (
-	// maxSize bounds a file, in bytes: as much as Kubernetes takes in a ConfigMap.
+	// maxSize bounds a file, in bytes. It is the bound of a ConfigMap in Kubernetes.
 	maxSize = 1 << 20
-	// maxDepth bounds how deep mappings and sequences stand in each other.
+	// maxDepth bounds the nesting of mappings and sequences.
 	maxDepth = 16
 )
 
-// document is a file that has been read. It does not change any more.
+// document is a file that has been read. It does not change.
 type document struct {
-	// json is what it says: an object, with no key twice.
+	// json is the content: an object without repeated keys.
 	json []byte
 
 	file string
 	root *yaml.Node
 }
 
-// mark is a place in the file, both counted from 1.
+// mark is a position in the file: a line and a column, both counted from 1.
 type mark struct{ line, column int }
 
-// parseDocument reads a document. file is its name in errors, which are of type *Error,
-// or several joined; it may be empty.
+// parseDocument reads a document. file is its name in errors, and may be empty. The
+// error is an *Error, or several joined.
 func parseDocument(file string, data []byte) (*document, error) {
 	d := &document{file: file}
 	if len(data) > maxSize {
@@ -62,16 +62,16 @@ func parseDocument(file string, data []byte) (*document, error) {
 
 const wantDocument = "want one YAML document: a mapping of keys to values"
 
-// syntax gives the error of a document that is not YAML.
+// syntax returns the error of a document that is not YAML.
 func (d *document) syntax(err error) error {
 	var broken *yaml.LoadError
-	if !errors.As(err, &broken) || broken.Mark.Line == 0 { // it has none or several documents
+	if !errors.As(err, &broken) || broken.Mark.Line == 0 { // there are no documents or several
 		return d.failf(mark{}, "", wantDocument)
 	}
 	at := mark{line: broken.Mark.Line, column: broken.Mark.Column}
 	text := fault.Show(broken.Message)
-	if broken.Stage == yaml.ComposerStage { // whose message holds the value, which may be a secret
-		text = "an alias (*) of an anchor (&) that is not there"
+	if broken.Stage == yaml.ComposerStage { // its message holds the value, which may be a secret
+		text = "an alias (*) of an anchor (&) that does not exist"
 	}
 	if broken.ContextMsg != "" {
 		text = fault.Show(broken.ContextMsg) + ", " + text
@@ -79,7 +79,7 @@ func (d *document) syntax(err error) error {
 	return d.failf(at, "", "not YAML: %s", text)
 }
 
-// failf makes an error about a place.
+// failf returns an error about a position.
 func (d *document) failf(at mark, path, format string, args ...any) *Error {
 	text := fmt.Sprintf(format, args...)
 	if path != "" {
@@ -88,8 +88,8 @@ func (d *document) failf(at mark, path, format string, args ...any) *Error {
 	return &Error{File: d.file, Line: at.line, Column: at.column, Err: errors.New(text)}
 }
 
-// firstBadByte finds what is not valid UTF-8, and the control characters that
-// YAML does not allow.
+// firstBadByte returns the index of the first byte that is not valid UTF-8, or that
+// begins a control character that YAML does not allow.
 func firstBadByte(data []byte) (int, bool) {
 	for i := 0; i < len(data); {
 		r, n := utf8.DecodeRune(data[i:])
@@ -102,15 +102,16 @@ func firstBadByte(data []byte) (int, bool) {
 	return 0, false
 }
 
-// markOf is the place of a byte.
+// markOf returns the position of a byte.
 func markOf(data []byte, at int) mark {
 	before := string(data[:at])
 	start := strings.LastIndexByte(before, '\n') + 1
 	return mark{line: 1 + strings.Count(before, "\n"), column: 1 + utf8.RuneCountInString(before[start:])}
 }
 
-// find returns where the key at a path stands, and its value, or the nearest part
-// of the path that is there; where the document begins if there is none.
+// find returns the position of the key at a path, and its value. If the path does not
+// exist, it uses the longest part of the path that exists, or else the beginning of the
+// document.
 func (d *document) find(path string) (key, value mark) {
 	n := d.root
 	key, value = markAt(n), markAt(n)
@@ -125,8 +126,8 @@ func (d *document) find(path string) (key, value mark) {
 	return key, value
 }
 
-// step goes one step along a path, to a key and its value or to an element of a
-// sequence, which is both. It gives nil if there is no such.
+// step follows one step of a path, to a key and its value or to an element of a
+// sequence, which is both. It returns nil if there is no such key or element.
 func step(n *yaml.Node, path string) (key, value *yaml.Node, rest string) {
 	switch n.Kind {
 	case yaml.MappingNode:

@@ -9,7 +9,7 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// endpointKeys are the keys of an endpoint in a config file.
+// endpointKeys returns the keys of an endpoint in a config file.
 func endpointKeys(e *resolver.Endpoint) map[string]reader {
 	return map[string]reader{
 		"name":                strictjson.String(&e.Name, resolver.MaxNameLength),
@@ -52,8 +52,8 @@ func healthKeys(h *resolver.HealthTarget) map[string]reader {
 
 const maxPort = 65535
 
-// readToken reads a token, in which environment variables are expanded. No error
-// shows anything of it.
+// readToken reads a token, in which environment variables are expanded. No error shows
+// any part of it.
 func readToken(dst *resolver.Secret) reader {
 	return func(raw json.RawMessage) error {
 		var text string
@@ -65,8 +65,9 @@ func readToken(dst *resolver.Secret) reader {
 	}
 }
 
-// readPEM leaves all checks of a text but one to the resolver: an empty one would be
-// as if it had been left out. No error shows it, since it may be a key by mistake.
+// readPEM leaves all checks of a text to the resolver, except that it refuses an empty
+// one, which would be the same as no text. No error shows the text, since it may be a
+// key by mistake.
 func readPEM(dst *string) reader {
 	return func(raw json.RawMessage) error {
 		if json.Unmarshal(raw, dst) != nil || *dst == "" {

@@ -12,13 +12,13 @@ import (
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
-// variable is ${NAME}, or the $$ that stands for one $, or a $ that is neither.
+// variable matches ${NAME}, or the $$ that means one $, or a $ that is neither.
 var variable = regexp.MustCompile(`\$(\{([A-Za-z_][A-Za-z0-9_]*)\}|\$)?`)
 
-// expand puts the values of environment variables in the place of ${NAME} in text,
-// and $ in that of $$. A variable that is not set, and a $ before anything else, is
-// an error; the error names the variable and shows nothing else of the text, which
-// may be a secret. What has been put in is not looked at again.
+// expand replaces each ${NAME} in text by the value of the environment variable, and
+// each $$ by $. A variable that is not set, and a $ before anything else, is an error.
+// The error names the variable and shows nothing else of the text, which may be a
+// secret. Inserted values are not expanded again.
 func expand(text string) (string, error) {
 	var problem error
 	expanded := variable.ReplaceAllStringFunc(text, func(found string) string {
@@ -41,7 +41,7 @@ func expand(text string) (string, error) {
 	return expanded, nil
 }
 
-// expanded decodes a string of 1 to limit bytes in which expand puts the values of
+// expanded returns a reader of a string of 1 to limit bytes, in which it expands
 // environment variables. It is for the keys that are documented to take them. Its
 // errors do not show the value, which may be a secret.
 func expanded(dst *string, limit int) func(json.RawMessage) error {
@@ -54,7 +54,7 @@ func expanded(dst *string, limit int) func(json.RawMessage) error {
 		if err != nil {
 			return err
 		}
-		if text == "" || len(text) > limit { // empty would be as if it had been left out
+		if text == "" || len(text) > limit { // an empty value would be the same as no value
 			return hidden(limit)
 		}
 		*dst = text

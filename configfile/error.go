@@ -13,22 +13,22 @@ import (
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
-// Error is what is wrong with a config file, and where. Find it with errors.As; an
+// Error is one fault of a config file, with its position. Find it with errors.As; an
 // error about several values joins one Error for each. Its text is, for example,
 //
 //	lb.yaml:7:13: endpoints[1].weight 200: want a whole number from 1 to 100
 type Error struct {
-	// File is its path, empty for text that came from elsewhere.
+	// File is the path of the file, or empty for text that does not come from a file.
 	File string
-	// Line and Column count from 1; both are 0 where the error is about the file as
-	// a whole.
+	// Line and Column count from 1. Both are 0 if the error is about the file as a
+	// whole.
 	Line, Column int
-	// Err is what is wrong. If it is about one value it is a *configerr.Error, which
-	// names the key, the value and what would be right.
+	// Err is the fault. If it is about one value, it is a *configerr.Error, which names
+	// the key, the value and what would be right.
 	Err error
 }
 
-// Error returns the place, as far as it is known, and the text of Err.
+// Error returns the position, as far as it is known, and the text of Err.
 func (e *Error) Error() string {
 	place := e.File
 	if e.Line > 0 {
@@ -46,8 +46,8 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// locate adds to an error, which may be several joined, where in the document the
-// values stand that it is about, and puts them in the document's order.
+// locate adds the positions in the document to an error, which may be several joined,
+// and sorts them in the order of the document.
 func (d *document) locate(err error) error {
 	err = fault.Map(err, d.locateOne)
 	joined, ok := err.(interface{ Unwrap() []error })
@@ -65,7 +65,7 @@ func (d *document) locateOne(err error) error {
 	case 0:
 	case 1:
 		path, value = all[0].Field, all[0].Value
-	default: // several in one that wraps them: each has its own place
+	default: // several in one that wraps them: each has its own position
 		var faults fault.List
 		for _, one := range all {
 			faults.Add(d.locateOne(one))
@@ -78,22 +78,22 @@ func (d *document) locateOne(err error) error {
 		err = &c
 	}
 	key, at := d.find(path)
-	if value == "" { // it is the key that is wrong, or missing
+	if value == "" { // the key itself is wrong, or missing
 		at = key
 	}
 	return &Error{File: d.file, Line: at.line, Column: at.column, Err: err}
 }
 
-// line is where an error stands. How many there are besides stands last.
+// line returns the line of an error. The error that counts the omitted ones is last.
 func line(err error) int {
-	if e, ok := err.(*Error); ok { //nolint:errorlint // as it was made
+	if e, ok := err.(*Error); ok { //nolint:errorlint // only the outermost error is inspected
 		return e.Line
 	}
 	return math.MaxInt
 }
 
 func column(err error) int {
-	if e, ok := err.(*Error); ok { //nolint:errorlint // as it was made
+	if e, ok := err.(*Error); ok { //nolint:errorlint // only the outermost error is inspected
 		return e.Column
 	}
 	return 0

@@ -11,7 +11,7 @@ import (
 	"github.com/cantonlb/cantonlb/configfile"
 )
 
-// The list of the client is that of the file, for as long as the client runs.
+// The list of the client follows that of the file until the client is closed.
 func ExampleNewClient() {
 	client, err := configfile.NewClient("/etc/lb.yaml")
 	if err != nil {
@@ -20,7 +20,7 @@ func ExampleNewClient() {
 	defer client.Close()
 }
 
-// What a file cannot hold is set in Go.
+// The program sets in Go what a file cannot hold.
 func ExampleNewClientWith() {
 	client, err := configfile.NewClientWith("/etc/lb.yaml", func(c *cantonlb.Config) {
 		c.Logger = slog.New(slog.NewJSONHandler(os.Stderr, nil))
@@ -31,7 +31,7 @@ func ExampleNewClientWith() {
 	defer client.Close()
 }
 
-// Every fault is reported at once, with its place.
+// Every fault is reported at once, with its position.
 func ExampleParse() {
 	_, err := configfile.Parse([]byte(`
 endpoints:
@@ -41,10 +41,10 @@ maxAttempts: 0
 	fmt.Println(err)
 	var first *configfile.Error
 	if errors.As(err, &first) {
-		fmt.Println("the first stands in line", first.Line)
+		fmt.Println("the first is in line", first.Line)
 	}
 	// Output:
 	// line 3, column 67: endpoints[0].weight 200: want a whole number from 1 to 100
 	// line 4, column 14: maxAttempts 0: want a whole number from 1 to 100
-	// the first stands in line 3
+	// the first is in line 3
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// follower keeps the list of a client that of a file.
+// follower keeps the list of a client equal to that of a file.
 type follower struct {
 	client   follow.Client
-	start    cantonlb.Config // what the file said when the client was made
+	start    cantonlb.Config // the file's Config when the client was made
 	complete func(*cantonlb.Config)
 	watcher  *watcher
 
-	// The watcher calls changed from one goroutine, which alone uses what follows.
-	endpoints []cantonlb.Endpoint // in force, as the file has them
+	// The watcher calls changed from one goroutine, which alone uses this field.
+	endpoints []cantonlb.Endpoint // the list in effect, as in the file
 
 	mu     sync.Mutex // guards status; nothing else is locked or called under it
 	status report.FileStatus
@@ -48,7 +48,7 @@ func (f *follower) Status() report.FileStatus {
 	return s
 }
 
-// changed takes in a new content of the file, or the error of reading it.
+// changed handles new content of the file, or the error of reading it.
 func (f *follower) changed(data []byte, err error) {
 	var cfg cantonlb.Config
 	var document *document
@@ -73,7 +73,7 @@ func (f *follower) changed(data []byte, err error) {
 	s.Pending = changedKeys(f.start, cfg)
 }
 
-// apply puts the list of a content in force if it differs from the one before.
+// apply makes the list of the content take effect if it differs from the previous one.
 func (f *follower) apply(cfg cantonlb.Config) error {
 	same := func(a, b cantonlb.Endpoint) bool { return a.Equal(b) }
 	if slices.EqualFunc(f.endpoints, cfg.Endpoints, same) {
@@ -87,7 +87,7 @@ func (f *follower) apply(cfg cantonlb.Config) error {
 	return nil
 }
 
-// changedKeys returns the keys of a config file, but for the endpoints, by which b
+// changedKeys returns the keys of a config file, other than endpoints, by which b
 // differs from a.
 func changedKeys(a, b cantonlb.Config) []string {
 	var keys []string
@@ -102,6 +102,6 @@ func changedKeys(a, b cantonlb.Config) []string {
 	return keys
 }
 
-// maxFileError bounds the text of an error about a file, in bytes. A list with
-// many bad entries has one line for each of the first few.
+// maxFileError bounds the text of an error about a file, in bytes. The error of a list
+// with many bad entries has one line for each of the first few.
 const maxFileError = 4096

@@ -31,15 +31,15 @@ func listing(c *lbtest.Cluster, servers ...int) string {
 	return b.String()
 }
 
-// replaceFile puts text in the place of a file at once.
+// replaceFile replaces the content of a file by text atomically.
 func replaceFile(t *testing.T, path, text string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path+".new", []byte(text), 0o600))
 	require.NoError(t, os.Rename(path+".new", path))
 }
 
-// fromFile makes a client of a file with this text, which waits for the healthy
-// ones, and gives the file's path.
+// fromFile returns a client of a file with this text, after its healthy endpoints have
+// become eligible, and the file's path.
 func fromFile(t *testing.T, c *lbtest.Cluster, text string, healthy int) (*cantonlb.Client, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "lb.yaml")
@@ -51,7 +51,7 @@ func fromFile(t *testing.T, c *lbtest.Cluster, text string, healthy int) (*canto
 	return client, path
 }
 
-// names gives the names of the endpoints in force.
+// names returns the names of the endpoints that are in effect.
 func names(s cantonlb.Status) []string {
 	var list []string
 	for _, e := range s.Endpoints {
@@ -94,7 +94,7 @@ func TestABadFileKeepsTheListInForceAndIsReported(t *testing.T) {
 		assert.Equal(t, path+bad.want, s.File.Error)
 		assert.NotZero(t, s.File.FailedAt)
 		require.Len(t, s.Notes, 1)
-		assert.Contains(t, s.Notes[0], "the newest content of the config file is not in force: ")
+		assert.Contains(t, s.Notes[0], "the newest content of the config file is not in effect: ")
 	}
 	require.NoError(t, os.Remove(path))
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.File.Failures == 4 })
@@ -117,7 +117,7 @@ func TestAChangeOfAnotherKeyTakesEffectAtTheNextStartAndIsNoted(t *testing.T) {
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.File.Reloads == 1 })
 	assert.Equal(t, []string{"healthCheck", "maxAttempts", "zone"}, s.File.Pending)
 	assert.Equal(t, []string{
-		"the config file has changed beside the endpoints, which takes effect at the next start: healthCheck, maxAttempts, zone",
+		"the config file has changed in keys other than endpoints, which take effect at the next start: healthCheck, maxAttempts, zone",
 	}, s.Notes)
 	assert.Empty(t, s.Zone, "it is not in force")
 
@@ -193,8 +193,8 @@ type editor struct {
 
 func (e *editor) path() string { return filepath.Join(e.dir, "lb.yaml") }
 
-// text gives a valid content: servers 0 and 1 are always in it, the others come
-// and go, and weights change.
+// text returns valid content: servers 0 and 1 are always in it, the others come and go,
+// and weights change.
 func (e *editor) text() string {
 	type entry struct {
 		Name    string `json:"name"`
@@ -217,7 +217,7 @@ func (e *editor) text() string {
 	return fmt.Sprintf("# %d\n%s", e.version, text) // each is another content
 }
 
-// edit makes one change, and leaves behind a valid content or not.
+// edit makes one change, which leaves valid or invalid content.
 func (e *editor) edit() (valid bool) {
 	e.version++
 	switch rand.IntN(6) {
@@ -249,7 +249,7 @@ func (e *editor) write(path, text string) {
 	require.NoError(e.t, os.WriteFile(path, []byte(text), 0o600))
 }
 
-// swap has the file be a link through ..data, which is swapped.
+// swap makes the file a link through ..data, which it swaps.
 func (e *editor) swap(text string) {
 	version := fmt.Sprintf("..%d", e.version)
 	require.NoError(e.t, os.Mkdir(filepath.Join(e.dir, version), 0o700))

@@ -12,14 +12,15 @@ import (
 	"github.com/cantonlb/cantonlb/configfile"
 )
 
-// allocated gives how many bytes the program has allocated so far.
+// allocated returns how many bytes the program has allocated so far.
 func allocated() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }
 
-// What a file may cost, in bytes: so much, and so much for each of its own.
+// The memory that a file may take, in bytes: a fixed part, and a part for each byte of
+// the file.
 const (
 	costOfAFile = 8 << 20
 	costOfAByte = 4 << 10

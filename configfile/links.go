@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// maxLinks bounds how many symbolic links lead to a file, as the system does.
+// maxLinks bounds the symbolic links that lead to a file, as the system does.
 const maxLinks = 40
 
-// directories gives the directories in which a change can make path mean another
-// content: that of the file, and those of all symbolic links on the way to it. If
-// something on the way is not there, they end with the one in which it may come.
+// directories returns the directories in which a change can change the content at path:
+// that of the file, and those of all symbolic links on the path to it. If a part of the
+// path does not exist, the last directory is the one in which it may be created.
 func directories(path string) []string {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -27,11 +27,11 @@ func directories(path string) []string {
 		step := filepath.Join(done, rest[0])
 		rest = rest[1:]
 		target, err := os.Readlink(step)
-		if errors.Is(err, fs.ErrNotExist) || err != nil && len(rest) == 0 { // it may come, or it is the file
+		if errors.Is(err, fs.ErrNotExist) || err != nil && len(rest) == 0 { // it may be created later, or it is the file
 			dirs = append(dirs, done)
 			break
 		}
-		if err != nil { // no link
+		if err != nil { // not a link
 			done = step
 			continue
 		}

@@ -13,14 +13,14 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, bare(path, err)
 	}
-	if !info.Mode().IsRegular() { // to open a pipe would wait for who writes
+	if !info.Mode().IsRegular() { // opening a pipe would wait for a writer
 		return nil, &Error{File: path, Err: errors.New("not a regular file")}
 	}
-	f, err := os.Open(path) //nolint:gosec // which file is the program's to say
+	f, err := os.Open(path) //nolint:gosec // the program chooses the file
 	if err != nil {
 		return nil, bare(path, err)
 	}
-	defer func() { _ = f.Close() }() // it was only read
+	defer func() { _ = f.Close() }() // the file was only read
 	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
 	if err != nil {
 		return nil, bare(path, err)
@@ -31,7 +31,7 @@ func readFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-// bare makes an Error of one that names the path itself.
+// bare returns an Error for an error that names the path itself.
 func bare(path string, err error) error {
 	var e *os.PathError
 	if errors.As(err, &e) {

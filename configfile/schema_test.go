@@ -34,7 +34,7 @@ func compiled(t *testing.T) *jsonschema.Schema {
 	return s
 }
 
-// judge gives what the schema says of a file.
+// judge returns the result of the schema for a file.
 func judge(t *testing.T, s *jsonschema.Schema, text string) error {
 	t.Helper()
 	var value any
@@ -50,8 +50,8 @@ func judge(t *testing.T, s *jsonschema.Schema, text string) error {
 	return s.Validate(parsed)
 }
 
-// knownKeys asks the loader which keys it knows at a place, which a %s in text
-// stands for.
+// knownKeys asks the loader which keys it knows at a position, which is that of the %s
+// in text.
 func knownKeys(t *testing.T, text string) []string {
 	t.Helper()
 	_, err := configfile.Parse([]byte(fmt.Sprintf(text, "no-such-key: 1")))
@@ -85,7 +85,7 @@ func TestTheSchemaAndTheLoaderKnowTheSameKeys(t *testing.T) {
 	} {
 		assert.Equal(t, knownKeys(t, place), keysOf(s), place)
 	}
-	// serviceConfig is grpc's but for what is ours to say.
+	// serviceConfig is defined by grpc, except for the keys that this library sets.
 	assert.Subset(t, knownKeys(t, one("serviceConfig: {%s}\n")), keysOf(p["serviceConfig"]))
 }
 
@@ -100,7 +100,7 @@ func TestTheSchemaTakesWhatTheLoaderTakes(t *testing.T) {
 	require.NoError(t, judge(t, s, text))
 }
 
-// At the bounds of every key the schema and the loader are of one opinion.
+// At the bounds of every key the schema and the loader agree.
 func TestTheSchemaHasTheLoadersBounds(t *testing.T) {
 	s := compiled(t)
 	word := func(n int) string { return strings.Repeat("x", n) }

@@ -16,38 +16,37 @@ const (
 	lookEach = 10 * time.Second
 )
 
-// watcher tells of each new content of a file.
+// watcher reports each new content of a file.
 type watcher struct {
 	path    string
 	changed func(data []byte, err error)
-	notify  *fsnotify.Watcher // nil if the system has none to give
+	notify  *fsnotify.Watcher // nil if the system provides none
 	watched []string
 
-	seen    []byte // the content that was told of last
-	failure string // the error that was told of since, empty if none
+	seen    []byte // the content that was reported last
+	failure string // the error that was reported since, or empty
 
 	stop    chan struct{}
 	stopped sync.Once
 	running sync.WaitGroup
 }
 
-// watch begins to watch a file of which seen is the content that is known. It
-// calls changed, from one goroutine, with each content that differs from the last
-// one, or with an error if the file cannot be read any more. Contents between
-// which there is less time than the file takes to come to rest are passed over.
-// Close it in the end.
+// watch starts to watch a file of which seen is the known content. It calls changed,
+// from one goroutine, with each content that differs from the last one, or with an
+// error if the file can no longer be read. A content that is replaced before the file
+// stops changing is skipped. The caller must close the watcher.
 func watch(path string, seen []byte, changed func(data []byte, err error)) *watcher {
 	w := &watcher{path: path, changed: changed, seen: seen, stop: make(chan struct{})}
-	// Without notifications, such as where there are too many watchers already, the
-	// file is still looked at from time to time.
+	// Without notifications, for example if there are too many watchers already, the
+	// file is still read from time to time.
 	w.notify, _ = fsnotify.NewWatcher()
 	w.rewatch()
 	w.running.Go(w.run)
 	return w
 }
 
-// close ends the watching, and waits for a call of changed that is under way. It
-// may be called more than once, but not by changed.
+// close ends the watch and waits for a running call of changed. It may be called more
+// than once, but not by changed.
 func (w *watcher) close() {
 	w.stopped.Do(func() { close(w.stop) })
 	w.running.Wait()
@@ -58,13 +57,13 @@ func (w *watcher) run() {
 	var failures chan error
 	if w.notify != nil {
 		events, failures = w.notify.Events, w.notify.Errors
-		defer func() { _ = w.notify.Close() }() // nobody listens any more
+		defer func() { _ = w.notify.Close() }() // the events are no longer used
 	}
 	look := time.NewTicker(lookEach)
 	defer look.Stop()
-	rest := time.NewTimer(quiet) // it may have changed since it was read
+	rest := time.NewTimer(quiet) // the file may have changed since it was read
 	defer rest.Stop()
-	var first time.Time // when the file became restless, zero if it is not
+	var first time.Time // when the file began to change, or zero if it is unchanged
 	for {
 		select {
 		case <-w.stop:
@@ -76,7 +75,7 @@ func (w *watcher) run() {
 			}
 			rest.Reset(min(quiet, first.Add(mostWait).Sub(now)))
 		case err := <-failures:
-			if err != nil { // as when events have been lost
+			if err != nil { // for example if events were lost
 				rest.Reset(quiet)
 			}
 		case <-rest.C:
@@ -88,7 +87,7 @@ func (w *watcher) run() {
 	}
 }
 
-// look reads the file, and tells of it if there is news.
+// look reads the file and reports a change.
 func (w *watcher) look() {
 	w.rewatch() // first, so that no later change is missed
 	data, err := readFile(w.path)
@@ -104,7 +103,7 @@ func (w *watcher) look() {
 	}
 }
 
-// rewatch watches the directories that lead to the file now, and no others. One
+// rewatch watches the directories that lead to the file now, and no others. A directory
 // that cannot be watched is tried again at the next look.
 func (w *watcher) rewatch() {
 	if w.notify == nil {
@@ -113,11 +112,11 @@ func (w *watcher) rewatch() {
 	dirs := directories(w.path)
 	for _, dir := range w.watched {
 		if !slices.Contains(dirs, dir) {
-			_ = w.notify.Remove(dir) // it may be gone already
+			_ = w.notify.Remove(dir) // the directory may no longer exist
 		}
 	}
 	w.watched = dirs
 	for _, dir := range dirs {
-		_ = w.notify.Add(dir) // adding one twice does nothing
+		_ = w.notify.Add(dir) // adding a directory twice does nothing
 	}
 }

@@ -11,13 +11,13 @@ import (
 	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
-// news is what a watcher has told of.
+// news records what a watcher has reported.
 type news struct {
 	data string
 	err  error
 }
 
-// watching watches a file, and gives what it tells of.
+// watching watches a file, and returns what the watcher reports.
 func watching(t *testing.T, path, seen string) <-chan news {
 	t.Helper()
 	told := make(chan news, 1000)
@@ -31,7 +31,7 @@ func write(t *testing.T, path, text string) {
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 }
 
-// replace puts a file in the place of another at once.
+// replace replaces a file by another one atomically.
 func replace(t *testing.T, path, text string) {
 	t.Helper()
 	write(t, path+".new", text)
@@ -134,7 +134,7 @@ func TestWhatDoesNotConcernTheFileIsNotToldOf(t *testing.T) {
 	assert.Empty(t, told)
 }
 
-// A directory that never comes to rest does not keep a change from being seen.
+// A directory that never stops changing does not prevent a change from being detected.
 func TestAChangeIsToldOfThoughTheDirectoryIsRestless(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")

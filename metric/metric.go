@@ -1,39 +1,40 @@
 package metric
 
-// Kind says how a metric behaves.
+// Kind is the kind of a metric.
 type Kind uint8
 
 // The kinds of metrics.
 const (
 	// Counter only grows.
 	Counter Kind = iota
-	// Gauge is what something is now.
+	// Gauge is a current value.
 	Gauge
-	// Histogram is how often values were in each bucket.
+	// Histogram counts the values in each bucket.
 	Histogram
 )
 
 // Desc describes a metric.
 type Desc struct {
 	Name, Description string
-	// Unit is one of UCUM, or what is counted, in braces.
+	// Unit is a unit of UCUM, or what is counted, in braces.
 	Unit string
 	Kind Kind
-	// Float tells that a value need not be whole.
+	// Float is true if a value need not be whole.
 	Float bool
-	// Labels are the names of its labels besides Target, in order.
+	// Labels are the names of the metric's labels besides Target, in order.
 	Labels []string
-	// Bounds are the upper ends of a Histogram's buckets.
+	// Bounds are the upper bounds of a Histogram's buckets.
 	Bounds []float64
-	// Only says which of the two ways has it; empty for both.
+	// Only is the one way that has the metric, or empty if both have it.
 	Only Way
 }
 
-// Way is how a metric goes out.
+// Way is how a metric is exported.
 type Way string
 
-// The two ways, where a metric has only one: grpc's recorder knows no gauge that
-// is not whole, and the collector no histogram, since it looks only now and then.
+// The two ways, for a metric that has only one: grpc's recorder has no gauge of
+// fractions, and the collector has no histogram, since it reads values only from time to
+// time.
 const (
 	Recorder  Way = "recorder"
 	Collector Way = "collector"
@@ -45,7 +46,7 @@ const (
 	Target = "grpc.target"
 	// Endpoint is an endpoint's name.
 	Endpoint = "cantonlb.endpoint"
-	// State and Reason are those of an endpoint.
+	// State and Reason are the state and the reason of an endpoint.
 	State  = "cantonlb.state"
 	Reason = "cantonlb.reason"
 	// ProbeKind and ProbeResult are the kind and the outcome of a probe.
@@ -55,7 +56,7 @@ const (
 	Result = "cantonlb.result"
 )
 
-// What most metrics count.
+// The units of most metrics.
 const (
 	calls     = "{call}"
 	endpoints = "{endpoint}"
@@ -114,7 +115,7 @@ var (
 	}
 )
 
-// The metrics of each client, or rather of each channel.
+// The metrics of each client, which means of each channel.
 var (
 	Listed = Desc{
 		Name: "cantonlb.endpoints.listed", Unit: endpoints, Kind: Gauge,
@@ -162,7 +163,7 @@ var (
 	}
 )
 
-// All are the metrics, in the order of the documentation.
+// All returns all metrics, in the order of the documentation.
 func All() []Desc {
 	return []Desc{
 		EndpointState, EndpointEligible, EndpointInFlight, EndpointAnswerAge,

@@ -9,7 +9,7 @@ import (
 	"github.com/cantonlb/cantonlb/oauthtoken"
 )
 
-// Either issuer's token will do; one that hangs or fails holds no call up.
+// The token of either issuer is accepted, so an issuer that hangs or fails delays no call.
 func ExampleNewOf() {
 	config1 := clientcredentials.Config{ClientID: "me", TokenURL: "https://idp1.example.com/token"}
 	config2 := clientcredentials.Config{ClientID: "me", TokenURL: "https://idp2.example.com/token"}

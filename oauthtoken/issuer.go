@@ -15,34 +15,35 @@ import (
 )
 
 const (
-	// nextAfter is how long one issuer may take before the next one is asked as well.
+	// nextAfter is how long one issuer may take before the next one is asked too.
 	nextAfter = 2 * time.Second
-	// askTimeout is how long one issuer may take at all.
+	// askTimeout is how long one issuer may take in total.
 	askTimeout = 30 * time.Second
 )
 
-// Issuer is one endpoint that gives out tokens.
+// Issuer is one token endpoint, which issues tokens.
 type Issuer struct {
-	// Name is what errors call it. Empty means its place in the list, such as "issuer 1".
+	// Name is the name of the issuer in errors. Empty means its place in the list, such as
+	// "issuer 1".
 	Name string
-	// Token fetches a token, as the method Token of a clientcredentials.Config does: a new one each
-	// time, within the time of ctx, which is at most 30 s.
+	// Token fetches a token, as the method Token of a clientcredentials.Config does: a new one
+	// each time, before ctx ends, which is after at most 30 s.
 	Token func(ctx context.Context) (*oauth2.Token, error)
 }
 
-// answered is what one issuer has said.
+// answered is the answer of one issuer.
 type answered struct {
 	from  int
 	token *oauth2.Token
 	err   error
 }
 
-// ask asks the issuers, from the one that is to be asked first, until one has given a token. It returns
-// that issuer's place.
+// ask asks the issuers, beginning with the one at index first, until one returns a token. It also
+// returns the index of that issuer.
 func ask(issuers []Issuer, first int) (*oauth2.Token, int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
-	answers := make(chan answered, len(issuers)) // those that come too late have room
+	answers := make(chan answered, len(issuers)) // late answers do not block
 	asked := 0
 	next := func() {
 		from := (first + asked) % len(issuers)
@@ -79,7 +80,7 @@ func ask(issuers []Issuer, first int) (*oauth2.Token, int, error) {
 	return nil, 0, failure(issuers, failures)
 }
 
-// failure is the error of issuers that have all failed.
+// failure returns the error of issuers that have all failed.
 func failure(issuers []Issuer, failures []error) error {
 	f := &failedError{code: codes.Unauthenticated}
 	var texts []string
@@ -104,13 +105,13 @@ type failedError struct {
 	causes []error
 }
 
-// Error says what each issuer has answered, without secrets.
+// Error returns the answer of each issuer, without secrets.
 func (e *failedError) Error() string { return e.text }
 
 // GRPCStatus returns UNAUTHENTICATED if all issuers have refused, and UNAVAILABLE otherwise.
 func (e *failedError) GRPCStatus() *status.Status { return status.New(e.code, e.text) }
 
-// Is finds the end of an issuer's time.
+// Is reports whether the error of an issuer is target, such as the end of its context.
 func (e *failedError) Is(target error) bool {
 	for _, cause := range e.causes {
 		if errors.Is(cause, target) {
@@ -120,7 +121,7 @@ func (e *failedError) Is(target error) bool {
 	return false
 }
 
-// mayPass tells whether an issuer may give a token later, without a change to the client.
+// mayPass reports whether an issuer may issue a token later, without a change to the client.
 func mayPass(err error) bool {
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) {
@@ -130,7 +131,7 @@ func mayPass(err error) bool {
 	return !errors.Is(err, errBadToken)
 }
 
-// withoutSecrets leaves out of an error what the issuer said and where it is.
+// withoutSecrets removes the issuer's answer and address from an error.
 func withoutSecrets(err error) error {
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) {

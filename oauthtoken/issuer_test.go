@@ -17,7 +17,7 @@ import (
 
 var errAway = errors.New("away")
 
-// of makes an issuer of a test's.
+// of returns an issuer of a test.
 func of(name string, i *issuer) Issuer {
 	return Issuer{Name: name, Token: func(ctx context.Context) (*oauth2.Token, error) {
 		i.asked.Add(1)
@@ -76,7 +76,7 @@ func TestAnIssuerThatHangsHoldsNoneUp(t *testing.T) {
 	})
 }
 
-// All issuers hang: one question at a time, calls wait as long as they may, and learn for whom.
+// All issuers hang: there is one request at a time, calls wait until their deadlines, and their errors name the issuers.
 func TestIssuersThatHangAreNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := &issuer{gate: make(chan struct{})}, &issuer{gate: make(chan struct{})}
@@ -146,7 +146,7 @@ func TestATokenIsReplacedBehindTheCalls(t *testing.T) {
 	})
 }
 
-// Clients that have got their tokens at once do not replace them at once.
+// Clients that got their tokens at the same time do not replace them at the same time.
 func TestTokensAreReplacedAtDifferentTimes(t *testing.T) {
 	now := time.Now()
 	token := &oauth2.Token{AccessToken: "x", Expiry: now.Add(1000 * time.Second)}

@@ -18,29 +18,30 @@ import (
 )
 
 const (
-	// failureHolds is for how long at least a failure counts before the issuers are asked again.
+	// failureHolds is the least time for which a failure is reused before the issuers are asked again.
 	failureHolds = time.Second
-	// longestHold is for how long at most, while there is a token that has not expired.
+	// longestHold is the greatest such time, while there is a token that has not expired.
 	longestHold = 30 * time.Second
-	// refreshFrom and refreshSpread say when a token is replaced: after 70 % to 80 % of its life.
+	// refreshFrom and refreshSpread set when a token is replaced: after 70 % to 80 % of its life.
 	refreshFrom, refreshSpread = 0.7, 0.1
 )
 
-// New makes the credentials that send the source's token with each call. It does not ask for one
-// yet. Each New with the same source is another credential: make it once, and keep it through
-// updates of the list.
+// New returns credentials that send the source's token with each call. It does not request a
+// token yet. Two calls of New with the same source return different credentials: call New once,
+// and keep the result when the list is updated.
 //
-// The source's Token must return in the end, so its HTTP client needs a timeout: a question that
-// is under way is not given up when the client is closed. A source that keeps its token until
-// shortly before it expires, as that of an oauth2.Config does, is asked early in vain, and again.
+// The source's Token must eventually return, so its HTTP client needs a timeout: a request in
+// progress is not canceled when the client is closed. A source that keeps its token until shortly
+// before it expires, such as that of an oauth2.Config, returns the same token when it is asked
+// early, and is asked again.
 func New(source oauth2.TokenSource) *Credentials {
 	return &Credentials{issuers: []Issuer{{Token: func(context.Context) (*oauth2.Token, error) { return source.Token() }}}}
 }
 
-// NewOf makes the credentials that send a token of one of several issuers, of which any will do: the
-// replicas of one, or several that the server trusts. They are asked in order, beginning with the
-// one that has answered last; the next one as soon as one fails, or has not answered for two
-// seconds. The first token counts. A list that is empty, or has an issuer without a Token, is an
+// NewOf returns credentials that send a token of any one of several issuers: the replicas of one
+// issuer, or several issuers that the server trusts. They are asked in order, beginning with the
+// one that answered last. The next one is asked as soon as one fails or has not answered for two
+// seconds. The first token is used. A list that is empty, or has an issuer without a Token, is an
 // error.
 func NewOf(issuers ...Issuer) (*Credentials, error) {
 	if len(issuers) == 0 {
@@ -63,27 +64,27 @@ func NewOf(issuers ...Issuer) (*Credentials, error) {
 type Credentials struct {
 	issuers []Issuer
 
-	// mu guards what follows. No other lock is taken under it, and nothing waits.
+	// mu guards the following fields. No other lock is taken and nothing waits while it is held.
 	mu        sync.Mutex
 	token     *oauth2.Token
 	refreshAt time.Time // when the token is to be replaced; the zero time if it does not expire
-	question  *question // under way, or the last
+	question  *question // the one in progress, or the last one
 	first     int       // the issuer to ask first
 }
 
-// question is one time that the issuers are asked.
+// question is one request to the issuers.
 type question struct {
-	done  chan struct{} // closed when what follows is set
+	done  chan struct{} // closed when the following fields are set
 	token *oauth2.Token
 	err   error
 	until time.Time // when err no longer counts
 }
 
-// RequireTransportSecurity is true.
+// RequireTransportSecurity returns true.
 func (*Credentials) RequireTransportSecurity() bool { return true }
 
-// GetRequestMetadata returns the header of a call. An issuer that cannot be asked is UNAVAILABLE, so
-// that the call may be made again; one that refuses is UNAUTHENTICATED.
+// GetRequestMetadata returns the header of a call. If the issuer cannot be asked, the error is
+// UNAVAILABLE, so that the call may be reissued; if the issuer refuses, it is UNAUTHENTICATED.
 func (c *Credentials) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
 	info, _ := credentials.RequestInfoFromContext(ctx)
 	if err := credentials.CheckSecurityLevel(info.AuthInfo, credentials.PrivacyAndIntegrity); err != nil {
@@ -96,14 +97,16 @@ func (c *Credentials) GetRequestMetadata(ctx context.Context, _ ...string) (map[
 	return map[string]string{"authorization": token.Type() + " " + token.AccessToken}, nil
 }
 
-// Drop has the next call wait for another token, as when a server refuses the one that there is.
+// Drop discards the present token, so that the next call waits for another one. It is for programs
+// whose server refuses the present token.
 func (c *Credentials) Drop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.token = nil
 }
 
-// get returns a token that has not expired. One that is to be replaced is used while that is under way.
+// get returns a token that has not expired. A token that is due for replacement is used until the
+// new one has arrived.
 func (c *Credentials) get(ctx context.Context) (*oauth2.Token, error) {
 	now := time.Now()
 	c.mu.Lock()
@@ -117,7 +120,7 @@ func (c *Credentials) get(ctx context.Context) (*oauth2.Token, error) {
 	if q == nil || q.isOver(now) {
 		q = &question{done: make(chan struct{})}
 		c.question = q
-		go c.answer(q, c.first) //nolint:contextcheck // the answer is for other calls, too
+		go c.answer(q, c.first) //nolint:contextcheck // the answer is for other calls too
 	}
 	c.mu.Unlock()
 	if usable {
@@ -131,7 +134,7 @@ func (c *Credentials) get(ctx context.Context) (*oauth2.Token, error) {
 	}
 }
 
-// names returns the names of the issuers, for errors; empty if there is one without a name.
+// names returns the names of the issuers, for errors. It is empty if there is one issuer without a name.
 func (c *Credentials) names() string {
 	names := make([]string, 0, len(c.issuers))
 	for _, issuer := range c.issuers {
@@ -140,14 +143,14 @@ func (c *Credentials) names() string {
 	return strings.Join(names, ", ")
 }
 
-// givenUpError is the error of a call that could wait no longer. Without a code grpc would
-// make it UNAUTHENTICATED.
+// givenUpError is the error of a call whose context ended while it waited for a token. Without a
+// code, grpc would return UNAUTHENTICATED.
 type givenUpError struct {
 	cause error
 	names string
 }
 
-// Error names the issuers.
+// Error returns a text that names the issuers.
 func (e givenUpError) Error() string {
 	if e.names == "" {
 		return e.cause.Error()
@@ -163,8 +166,8 @@ func (e givenUpError) GRPCStatus() *status.Status {
 	return status.New(status.FromContextError(e.cause).Code(), e.Error())
 }
 
-// isOver tells whether the question has been answered, and its answer no longer
-// counts: a token that is to be replaced, or a failure that was some time ago.
+// isOver reports whether the question has been answered and its answer is no longer
+// used: a token that is due for replacement, or a failure that is no longer reused.
 func (q *question) isOver(now time.Time) bool {
 	select {
 	case <-q.done:
@@ -174,7 +177,7 @@ func (q *question) isOver(now time.Time) bool {
 	}
 }
 
-// answer asks the issuers, from the one that is to be asked first.
+// answer asks the issuers, beginning with the one at index first.
 func (c *Credentials) answer(q *question, first int) {
 	defer close(q.done)
 	token, from, err := ask(c.issuers, first)
@@ -189,7 +192,7 @@ func (c *Credentials) answer(q *question, first int) {
 	q.token, c.token, c.first = token, token, from
 }
 
-// hold returns for how long a failure counts: a tenth of what the token that there is has left to live,
+// hold returns for how long a failure is reused: a tenth of the remaining life of the present token,
 // within bounds.
 func hold(token *oauth2.Token, now time.Time) time.Duration {
 	if token == nil {
@@ -198,9 +201,9 @@ func hold(token *oauth2.Token, now time.Time) time.Duration {
 	return min(max(token.Expiry.Sub(now)/10, failureHolds), longestHold)
 }
 
-// refreshTime returns when a token is to be replaced: at a random time near the end of its life, so that
-// the clients of an issuer do not come at once. A source that has given the same token again is asked
-// after half of what is left of it.
+// refreshTime returns when a token is due for replacement: at a random time near the end of its life, so
+// that the clients of an issuer do not all ask at the same time. A source that has returned the same token
+// again is asked after half of the token's remaining life.
 func refreshTime(before, token *oauth2.Token, now time.Time) time.Time {
 	if token.Expiry.IsZero() {
 		return time.Time{}
@@ -212,10 +215,10 @@ func refreshTime(before, token *oauth2.Token, now time.Time) time.Time {
 	return now.Add(time.Duration(float64(left) * (refreshFrom + refreshSpread*rand.Float64())))
 }
 
-// errBadToken is the kind of a token that is of no use.
-var errBadToken = errors.New("the token source gave a token")
+// errBadToken is the error of a token that cannot be used.
+var errBadToken = errors.New("the token source returned a token")
 
-// check tells what is wrong with a token.
+// check returns an error if a token cannot be used.
 func check(token *oauth2.Token) error {
 	if token == nil || token.AccessToken == "" || !token.Expiry.IsZero() && !time.Now().Before(token.Expiry) {
 		return fmt.Errorf("%w that is empty or has expired", errBadToken)

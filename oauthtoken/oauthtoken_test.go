@@ -51,12 +51,12 @@ func lasting(text string, d time.Duration) func() (*oauth2.Token, error) {
 	}
 }
 
-// level is an AuthInfo that only tells how secure the connection is.
+// level is an AuthInfo that only reports how secure the connection is.
 type level struct{ credentials.CommonAuthInfo }
 
 func (level) AuthType() string { return "test" }
 
-// get makes a call on a secure connection want its token.
+// get requests the token of a call on a secure connection.
 func get(ctx context.Context, c credentials.PerRPCCredentials) (string, error) {
 	info := level{credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}}
 	md, err := c.GetRequestMetadata(credentials.NewContextWithRequestInfo(ctx, credentials.RequestInfo{AuthInfo: info}))
@@ -163,7 +163,7 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 		},
 		"empty or has expired": func() (*oauth2.Token, error) { return new(oauth2.Token), nil },
 		"has a space":          func() (*oauth2.Token, error) { return &oauth2.Token{AccessToken: "hunter2 hunter2"}, nil },
-		"a type that cannot be sent: has a character that no header can carry": func() (*oauth2.Token, error) {
+		"a type that cannot be sent: has a character that is not allowed in a header": func() (*oauth2.Token, error) {
 			return &oauth2.Token{AccessToken: "hunter2", TokenType: "hunter2\n"}, nil
 		},
 		"a type that cannot be sent: is ": func() (*oauth2.Token, error) {

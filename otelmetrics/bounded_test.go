@@ -16,7 +16,7 @@ import (
 	"github.com/cantonlb/cantonlb/otelmetrics"
 )
 
-// However much a server has to say, it makes no series.
+// However many texts a server sends, they create no series.
 func TestTenThousandMessagesOfAServerMakeNoSeries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)

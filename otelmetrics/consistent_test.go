@@ -21,8 +21,8 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// counts is how often each endpoint came into which state for which reason, how
-// often it became the active, how often nobody was eligible, and so on.
+// counts holds how often each endpoint entered each state for each reason, how often it
+// became the active endpoint, how often no endpoint was eligible, and so on.
 type counts map[string]float64
 
 func (c counts) add(kind report.EventKind, endpoint, to, reason string) {
@@ -36,8 +36,8 @@ func (c counts) add(kind report.EventKind, endpoint, to, reason string) {
 	}
 }
 
-// counted gives the counts of what has a counter. The ends of what lasts have
-// none, and what a command has brought about may have a gauge.
+// counted returns the counts of events that have a counter. The ends of conditions have
+// none, and the effect of a command may have a gauge.
 func (c counts) counted() counts {
 	out := maps.Clone(c)
 	for _, to := range []string{"eligible", "pinned", "unpinned", "multiple_active", "one_active"} {
@@ -46,7 +46,7 @@ func (c counts) counted() counts {
 	return out
 }
 
-// without gives the counts that are not about an endpoint.
+// without returns the counts that are not about an endpoint.
 func (c counts) without(endpoint string) counts {
 	out := maps.Clone(c)
 	maps.DeleteFunc(out, func(key string, _ float64) bool { return strings.HasPrefix(key, endpoint+" ") })
@@ -123,7 +123,7 @@ func inStatus(s report.Status) counts {
 	return out
 }
 
-// watched is a client over a cluster of four, all of whose words are kept.
+// watched is a client of a cluster of four, whose log, metrics and events are recorded.
 type watched struct {
 	*cantonlb.Client
 
@@ -153,7 +153,7 @@ func watch(t *testing.T, policy cantonlb.Policy) *watched {
 	return w
 }
 
-// play does one act after the other.
+// play runs the acts one after the other.
 func (*watched) play(script []func()) {
 	for _, act := range script {
 		act()
@@ -162,15 +162,15 @@ func (*watched) play(script []func()) {
 	}
 }
 
-// serve has servers say that they serve, or that they do not.
+// serve sets whether servers report that they serve.
 func (w *watched) serve(serving bool, servers ...int) {
 	for _, i := range servers {
 		w.cluster.SetServing(i, "", serving)
 	}
 }
 
-// agree compares what the log, both ways of metrics, the events and the status
-// tell: each change once, with the same state and reason. It gives the counts.
+// agree compares the log, both ways of metrics, the events and the status: each reports
+// each change once, with the same state and reason. It returns the counts.
 func (w *watched) agree(t *testing.T) counts {
 	t.Helper()
 	events := inEvents(w.Events())
@@ -198,8 +198,8 @@ func (w *watched) agree(t *testing.T) counts {
 	return events
 }
 
-// Whatever happens, the log, both ways of metrics, the events and the status tell
-// the same of it: each transition once, with the same state and reason.
+// Whatever happens, the log, both ways of metrics, the events and the status report it
+// alike: each transition once, with the same state and reason.
 func TestAFaultIsTheSameInLogMetricsEventsAndStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watch(t, cantonlb.HealthyRoundRobin)
@@ -223,7 +223,7 @@ func TestAFaultIsTheSameInLogMetricsEventsAndStatus(t *testing.T) {
 					time.Sleep(100 * time.Millisecond)
 				}
 			},
-			func() { w.serve(false, 0, 1, 2, 3) }, // nobody is left
+			func() { w.serve(false, 0, 1, 2, 3) }, // none is left
 			func() { w.serve(true, 0, 1, 2, 3) },
 			func() { assert.NoError(t, w.Update(w.endpoints[:3])) },
 		})
@@ -237,7 +237,7 @@ func TestAFaultIsTheSameInLogMetricsEventsAndStatus(t *testing.T) {
 	})
 }
 
-// So it is with takeovers.
+// The same applies to takeovers.
 func TestATakeoverIsTheSameInLogMetricsEventsAndStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watch(t, cantonlb.ActivePassive)
@@ -245,21 +245,21 @@ func TestATakeoverIsTheSameInLogMetricsEventsAndStatus(t *testing.T) {
 			func() { w.serve(false, 1, 2, 3) },
 			func() { w.serve(false, 0); w.serve(true, 1) },
 			func() { w.cluster.Hang(1); w.serve(true, 2) },
-			// The third one dies, and nobody is left for a while.
+			// The third one is killed, and none is left for a while.
 			func() { w.cluster.Kill(2) },
 			func() { w.serve(true, 0) },
-			// Now several say that they serve, and the active moves by hand.
+			// Now several report that they serve, and a command moves the active endpoint.
 			func() { w.cluster.Resume(1); w.cluster.Restart(2) },
 			func() { assert.NoError(t, w.Switch(t.Context(), "server1")) },
 			func() { assert.NoError(t, w.Pin("server2")) },
 			func() { assert.NoError(t, w.Unpin()) },
 			func() { assert.NoError(t, w.Drain("server2")) },
 			func() { assert.NoError(t, w.Undrain("server2")) },
-			// A pin lets nobody take over.
+			// A pin prevents a takeover.
 			func() { assert.NoError(t, w.Pin("server1")); w.serve(false, 1) },
 			func() { w.serve(true, 1); w.serve(false, 0, 2, 3) },
 			func() { assert.NoError(t, w.Update(w.endpoints[:3])) },
-			// In the end a standby is eligible, too.
+			// In the end a standby is eligible too.
 			func() { w.serve(true, 0) },
 		})
 		events := w.agree(t)
@@ -291,8 +291,8 @@ func TestATakeoverIsTheSameInLogMetricsEventsAndStatus(t *testing.T) {
 	})
 }
 
-// sameCounts compares what both ways have: they do not look at the same moment,
-// but nothing moves here.
+// sameCounts compares both ways: they do not read at the same moment, but nothing
+// changes here.
 func sameCounts(t *testing.T, recorded, observed map[string]float64) {
 	t.Helper()
 	compared := 0

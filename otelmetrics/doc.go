@@ -1,12 +1,12 @@
-// Package otelmetrics gives a client's metrics to OpenTelemetry.
+// Package otelmetrics exports a client's metrics to OpenTelemetry.
 //
 // # Why
 //
-// A program that has grpc's own OpenTelemetry plugin (stats/opentelemetry) needs
-// nothing from here: the policies record their metrics with it, as grpc's do. But
-// many programs have other instrumentation, or want to know nothing of each call
-// and all of the endpoints. And what has gone out by grpc's recorder stays for
-// ever, while here an endpoint that leaves the list takes all its series with it.
+// A program that has grpc's own OpenTelemetry plugin (stats/opentelemetry) does not need
+// this package: the policies record their metrics with the plugin, as grpc's do. But
+// many programs have other instrumentation, or need metrics of the endpoints and none of
+// each call. Series that were exported by grpc's recorder also stay for ever, while this
+// package drops all series of an endpoint that leaves the list.
 //
 //	stop, err := otelmetrics.Observe(client)
 //	if err != nil {
@@ -14,17 +14,16 @@
 //	}
 //	defer stop()
 //
-// It only looks: at each collection it reads the client's Status, once, and
-// between two it does nothing, so that calls cost what they cost without. It
-// links the API of OpenTelemetry and not its SDK. Prometheus is served by the
-// SDK's exporter; see the example observability.
+// The package reads the client's Status once at each collection and does nothing between
+// collections, so calls do not become more expensive. It links the API of OpenTelemetry
+// and not its SDK. The SDK's exporter serves Prometheus; see the example observability.
 //
-// The metrics are those of docs/metrics.md, with the same names, units and labels
-// as by grpc's recorder, so that one dashboard fits both. Use one of the two for a
-// client, or everything is counted twice. Two clients are told apart by the label
-// grpc.target, so give each a name (cantonlb.Config.Name).
+// The metrics are those of docs/metrics.md, with the same names, units and labels as
+// those of grpc's recorder, so that one dashboard fits both. Use only one of the two for
+// a client, or everything is counted twice. The label grpc.target distinguishes clients,
+// so each needs its own name (cantonlb.Config.Name).
 //
 // # Defaults
 //
-// The global MeterProvider; no attributes besides the labels.
+// The global MeterProvider is used, and there are no attributes besides the labels.
 package otelmetrics

@@ -33,7 +33,7 @@ func (c collector) plugin() grpc.DialOption {
 	return opentelemetry.DialOption(opentelemetry.Options{MetricsOptions: opentelemetry.MetricsOptions{MeterProvider: c}})
 }
 
-// collect gives the value of every series, by name and labels other than the
+// collect returns the value of every series, by name and labels other than the
 // target; of a histogram, the number of values.
 func (c collector) collect(t testing.TB) map[string]float64 {
 	t.Helper()

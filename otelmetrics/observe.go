@@ -17,7 +17,7 @@ import (
 // ScopeName is the name of the instrumentation scope.
 const ScopeName = "github.com/cantonlb/cantonlb/otelmetrics"
 
-// Source is what is observed: a *cantonlb.Client.
+// Source is the source of the metrics: a *cantonlb.Client.
 type Source interface {
 	Status() report.Status
 }
@@ -25,8 +25,8 @@ type Source interface {
 // Option changes how Observe works.
 type Option func(*observer)
 
-// WithMeterProvider sets who makes the instruments. Default: the global one, at
-// the time of Observe.
+// WithMeterProvider sets the MeterProvider that makes the instruments. Default: the
+// global one at the time of Observe.
 func WithMeterProvider(p otelmetric.MeterProvider) Option {
 	return func(o *observer) { o.provider = p }
 }
@@ -36,9 +36,9 @@ func WithAttributes(attributes ...attribute.KeyValue) Option {
 	return func(o *observer) { o.attributes = append(slices.Clip(o.attributes), attributes...) }
 }
 
-// Observe has a client observed at each collection, until stop is called. Several
-// clients may be observed, and stop may be called more than once. Both are safe
-// for concurrent use. An error is one of the MeterProvider.
+// Observe registers a client to be observed at each collection, until stop is called.
+// Several clients may be observed, and stop may be called more than once. Both functions
+// are safe for concurrent use. The error is that of the MeterProvider.
 func Observe(client Source, options ...Option) (stop func() error, err error) {
 	o := &observer{source: client, instruments: make(map[string]otelmetric.Observable)}
 	for _, option := range options {

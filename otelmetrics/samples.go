@@ -15,7 +15,7 @@ type sample struct {
 	labels []string // the values of metric.Labels
 }
 
-// samples gives what there is to measure in a status, as of now.
+// samples returns the samples of a status, as of now.
 func samples(s report.Status, now time.Time) iter.Seq[sample] {
 	return func(yield func(sample) bool) {
 		emit := func(d metric.Desc, value float64, labels ...string) bool {
@@ -45,7 +45,7 @@ func samples(s report.Status, now time.Time) iter.Seq[sample] {
 	}
 }
 
-// emitter takes a sample, and tells whether it wants more.
+// emitter receives a sample, and reports whether to continue.
 type emitter func(d metric.Desc, value float64, labels ...string) bool
 
 func endpointSamples(e report.EndpointStatus, now time.Time, emit emitter) bool {
@@ -70,8 +70,7 @@ func endpointSamples(e report.EndpointStatus, now time.Time, emit emitter) bool 
 	return more
 }
 
-// failoverSamples gives what there is besides where one endpoint at a time is
-// picked.
+// failoverSamples emits the samples that only clients with active_passive have.
 func failoverSamples(s report.Status, emit emitter) bool {
 	more := emit(metric.MultipleActive, float64(len(s.Failover.Multiple)))
 	for _, e := range s.Endpoints {

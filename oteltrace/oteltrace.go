@@ -14,17 +14,17 @@ import (
 	"github.com/cantonlb/cantonlb"
 )
 
-// The attributes for which there is no convention.
+// The attributes for which there is no semantic convention.
 const (
 	// EndpointKey is the name of the endpoint, a string.
 	EndpointKey = attribute.Key("cantonlb.endpoint")
-	// AttemptKey is which attempt of the call it is, an int from 1.
+	// AttemptKey is the number of the attempt within the call, an int from 1.
 	AttemptKey = attribute.Key("cantonlb.attempt")
 )
 
-// Attributes of the semantic conventions, version 1.43.0. They are written out
-// here because the package that has them would raise the version of OpenTelemetry
-// in a program that imports this one.
+// Attributes of the semantic conventions, version 1.43.0. They are copied here because
+// the package that defines them would raise the version of OpenTelemetry in a program
+// that imports this one.
 const (
 	rpcSystemName         = attribute.Key("rpc.system.name")
 	rpcMethod             = attribute.Key("rpc.method")
@@ -35,18 +35,18 @@ const (
 
 // The names of the events.
 const (
-	// EventAttempt: an endpoint was picked for a further attempt. The first is told
-	// by the attributes alone.
+	// EventAttempt means that an endpoint was picked for a further attempt. The first
+	// attempt appears only in the attributes.
 	EventAttempt = "cantonlb.attempt"
-	// EventAttemptFailed: the attempt ended with an error.
+	// EventAttemptFailed means that the attempt ended with an error.
 	EventAttemptFailed = "cantonlb.attempt.failed"
-	// EventRescue: the call was called off on an endpoint that became unhealthy, and
-	// is made again on another.
+	// EventRescue means that the call was canceled on an endpoint that became
+	// unhealthy, and is reissued on another.
 	EventRescue = "cantonlb.rescue"
 )
 
-// OnAttempt adds an attempt to the span in ctx, if that is recorded. It is for
-// cantonlb.Config.OnAttempt, and safe for concurrent use.
+// OnAttempt adds an attempt to the span in ctx, if the span is recorded. It is a
+// cantonlb.Config.OnAttempt, and is safe for concurrent use.
 func OnAttempt(ctx context.Context, e cantonlb.AttemptEvent) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
@@ -69,15 +69,15 @@ func OnAttempt(ctx context.Context, e cantonlb.AttemptEvent) {
 	}
 }
 
-// mostAttributes is how many there are at most.
+// mostAttributes is the greatest number of attributes of an attempt.
 const mostAttributes = 6
 
-// where tells which attempt it is, and where it goes.
+// where returns the attributes of an attempt: its number, its endpoint and the address.
 func where(e cantonlb.AttemptEvent) []attribute.KeyValue {
 	attributes := make([]attribute.KeyValue, 0, mostAttributes)
 	attributes = append(attributes, EndpointKey.String(e.Endpoint), AttemptKey.Int(e.Number))
 	host, port, err := net.SplitHostPort(e.Address)
-	if err != nil { // a unix socket, say
+	if err != nil { // for example a unix socket
 		return append(attributes, serverAddress.String(e.Address))
 	}
 	attributes = append(attributes, serverAddress.String(host))

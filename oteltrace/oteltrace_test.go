@@ -40,8 +40,8 @@ func newRecorder() recorder {
 	return recorder{sdk.NewTracerProvider(sdk.WithSpanProcessor(spans)), spans}
 }
 
-// named returns the spans whose name begins so, with what they tell as text. Some
-// releases of grpc leave the method out of the name of an attempt.
+// named returns the spans whose name begins with this prefix, with their content as
+// text. Some releases of grpc omit the method from the name of an attempt.
 func (r recorder) named(name string) []span {
 	var out []span
 	for _, s := range r.spans.Ended() {
@@ -106,8 +106,8 @@ func TestTheSpanOfACallSaysWhereItWent(t *testing.T) {
 	})
 }
 
-// With a stats handler each attempt has a span of its own, a rescue is told on
-// that of the call.
+// With a stats handler each attempt has its own span, and a rescue is recorded on that
+// of the call.
 func TestARescueIsSeenInTheTrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)

@@ -7,30 +7,31 @@ import (
 	"time"
 )
 
-// EventKind says what an Event is about.
+// EventKind is the kind of an Event.
 type EventKind string
 
 // The kinds of events.
 const (
-	// EventEndpoint: an endpoint's state has changed or, while it is connecting, the
-	// reason why the last attempt has failed. From is empty for one that has joined
-	// the list, and To is StateRemoved for one that has left it.
+	// EventEndpoint reports that an endpoint's state has changed or, while it is
+	// connecting, the reason why the last attempt failed. From is empty for an
+	// endpoint that has joined the list, and To is StateRemoved for one that has left
+	// it.
 	EventEndpoint EventKind = "endpoint"
-	// EventNoneEligible: To is NoneEligible if no endpoint is eligible from now on,
-	// and SomeEligible if one is again.
+	// EventNoneEligible reports that no endpoint is eligible from now on (To is
+	// NoneEligible), or that one is eligible again (To is SomeEligible).
 	EventNoneEligible EventKind = "none_eligible"
-	// EventList: a list of endpoints has been taken in (To is ListAccepted) or was
-	// refused (ListRefused).
+	// EventList reports that a list of endpoints was accepted (To is ListAccepted) or
+	// refused (To is ListRefused).
 	EventList EventKind = "list"
-	// EventSwitch: another endpoint is the active one; Event.Switch says more. No
-	// call made after it is sent to the one before.
+	// EventSwitch reports that another endpoint is the active one; Event.Switch has
+	// the details. No call made after it is sent to the previous active endpoint.
 	EventSwitch EventKind = "switch"
-	// EventPin: the active endpoint is pinned from now on (To is Pinned), or not
-	// any more (Unpinned).
+	// EventPin reports that the active endpoint is pinned from now on (To is Pinned),
+	// or no longer pinned (To is Unpinned).
 	EventPin EventKind = "pin"
-	// EventMultipleActive: To is MultipleActive if several endpoints say that they
-	// serve, of which one at a time should; Detail names them. It is OneActive once
-	// that has ended.
+	// EventMultipleActive reports that several endpoints say that they serve although
+	// only one at a time should (To is MultipleActive, and Detail names them), or that
+	// this has ended (To is OneActive).
 	EventMultipleActive EventKind = "multiple_active"
 )
 
@@ -40,41 +41,42 @@ type Event struct {
 	Number uint64    `json:"number"`
 	At     time.Time `json:"at,omitzero"`
 	Kind   EventKind `json:"kind"`
-	// Endpoint is its name, where the event is about one endpoint.
+	// Endpoint is the name of the endpoint, if the event is about one endpoint.
 	Endpoint string        `json:"endpoint,omitempty"`
 	From     EndpointState `json:"from,omitempty"`
 	To       EndpointState `json:"to,omitempty"`
-	// Reason is why, and Detail the same for people: bounded, printable, and
-	// without secrets, but it may hold words of a server.
+	// Reason is why the change happened. Detail explains it for people: it is
+	// bounded, printable and without secrets, but may hold text of a server.
 	Reason Reason `json:"reason,omitempty"`
 	Detail string `json:"detail,omitempty"`
-	// Held is how long the state before had lasted, 0 if that is not known.
+	// Held is how long the previous state lasted, or 0 if that is not known.
 	Held time.Duration `json:"-"` // heldSeconds
-	// Switch is zero unless the event is one. Its Reason and At are those of the
-	// event; JSON has them there.
+	// Switch is zero unless the Kind is EventSwitch. Its Reason and At are those of
+	// the event; JSON has them only in the event.
 	Switch Switch `json:"switch,omitzero"`
 }
 
 // Switch is one change of the active endpoint.
 type Switch struct {
-	// Number counts the client's switches, from 1. It is no fencing token: other
-	// clients count for themselves.
+	// Number counts the client's switches, from 1. It is not a fencing token: each
+	// client counts its own switches.
 	Number uint64 `json:"number"`
-	// From and To are names; From is empty if no endpoint was active before. An
-	// endpoint that is active again after none was has not been switched to.
+	// From and To are the names of endpoints; From is empty if no endpoint was active
+	// before. If the same endpoint becomes active again after none was, that is not a
+	// switch.
 	From string `json:"from,omitempty"`
 	To   string `json:"to"`
-	// Reason is why From is not the active endpoint any more, or why To is.
+	// Reason is why From is no longer the active endpoint, or why To is.
 	Reason Reason    `json:"reason,omitempty"`
 	At     time.Time `json:"at,omitzero"`
 }
 
 // EventBatch is what a subscriber receives at one time.
 type EventBatch struct {
-	// Events are those since the last batch, in order.
+	// Events are the events since the last batch, in order.
 	Events []Event `json:"events"`
-	// Missed is how many came before these and are gone, because the subscriber
-	// was too slow. Of the newest 1,024 none is ever missed.
+	// Missed is the number of events before these that were dropped because the
+	// subscriber was too slow. The newest 1,024 events are never dropped.
 	Missed uint64 `json:"missed"`
 }
 
@@ -111,7 +113,7 @@ func appendStates(line []byte, from, to EndpointState) []byte {
 	return append(line, to...)
 }
 
-// appendHeld appends how long the state before had lasted, if that is known.
+// appendHeld appends how long the previous state lasted, if that is known.
 func appendHeld(line []byte, held time.Duration) []byte {
 	if held <= 0 {
 		return line
@@ -119,7 +121,7 @@ func appendHeld(line []byte, held time.Duration) []byte {
 	return append(append(line, " after "...), held.Round(time.Millisecond).String()...)
 }
 
-// appendWhy appends a reason and its detail in parentheses, nothing if there is
+// appendWhy appends a reason and its detail in parentheses, or nothing if there is
 // neither.
 func appendWhy(line []byte, r Reason, detail string) []byte {
 	if r == ReasonNone && detail == "" {
@@ -146,7 +148,7 @@ func (s Switch) append(line []byte) []byte {
 	return strconv.AppendQuote(line, s.To)
 }
 
-// eventJSON is an Event as JSON has it.
+// eventJSON is the JSON form of an Event.
 type eventJSON struct {
 	plainEvent
 

@@ -5,30 +5,30 @@ import (
 	"time"
 )
 
-// HealthStatus is what the probes of one endpoint have found.
+// HealthStatus is the health of one endpoint, as its probes have determined it.
 type HealthStatus struct {
-	// Health is the state, Reason and Detail why, and Since since when.
+	// Health is the state, Reason and Detail are why, and Since is since when.
 	Health HealthState `json:"health"`
 	Reason Reason      `json:"reason,omitempty"`
 	Detail string      `json:"detail,omitempty"`
 	Since  time.Time   `json:"since,omitzero"`
-	// Probe says how that was learnt.
+	// Probe reports how the health was determined.
 	Probe ProbeStatus `json:"probe"`
 }
 
-// HealthTransition is one change of the state of health of an endpoint, or of
-// another target that is probed.
+// HealthTransition is one change of the health of an endpoint or of another target
+// that is probed.
 type HealthTransition struct {
-	// Target is its name.
+	// Target is the name of the endpoint or target.
 	Target string      `json:"target"`
 	From   HealthState `json:"from"`
 	To     HealthState `json:"to"`
-	// Reason and Detail say why.
+	// Reason and Detail are why the health changed.
 	Reason Reason `json:"reason,omitempty"`
 	Detail string `json:"detail,omitempty"`
-	// Kind is the probe that brought it about, or KindNone.
+	// Kind is the kind of the probe that caused the change, or KindNone.
 	Kind ProbeKind `json:"kind,omitempty"`
-	// At is when it happened, and Held how long the state From had lasted.
+	// At is when the change happened, and Held is how long the state From lasted.
 	At   time.Time     `json:"at,omitzero"`
 	Held time.Duration `json:"-"` // heldSeconds
 }
@@ -41,7 +41,7 @@ func (t HealthTransition) String() string {
 	return string(appendHeld(appendWhy(line, t.Reason, t.Detail), t.Held))
 }
 
-// transitionJSON is a HealthTransition as JSON has it.
+// transitionJSON is the JSON form of a HealthTransition.
 type transitionJSON struct {
 	plainTransition
 

@@ -10,15 +10,15 @@ import (
 	"google.golang.org/grpc/connectivity"
 )
 
-// Document is a Status with the events before it, oldest first. Its JSON is that
-// of the status and has the events besides, under the key "events". It is what the
-// status page serves with ?format=json.
+// Document is a Status with the events before it, oldest first. Its JSON is that of
+// the status, with the events added under the key "events". It is what the status page
+// serves with ?format=json.
 type Document struct {
 	Status Status
 	Events []Event
 }
 
-// statusJSON is a Status as JSON has it.
+// statusJSON is the JSON form of a Status.
 type statusJSON struct {
 	State    string `json:"state"`
 	Eligible int    `json:"eligible"`
@@ -31,8 +31,8 @@ type statusJSON struct {
 
 type plainStatus Status
 
-// MarshalJSON implements json.Marshaler. Keys are only ever added to what it
-// writes; what is not known is left out.
+// MarshalJSON implements json.Marshaler. Keys are only ever added to what it writes.
+// Unknown values are omitted.
 func (d Document) MarshalJSON() ([]byte, error) {
 	s := d.Status
 	s.At, s.NoneEligibleSince = utc(s.At), utc(s.NoneEligibleSince)
@@ -59,12 +59,12 @@ func (d *Document) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON implements json.Marshaler. States are words, times are RFC 3339 in
-// UTC, durations are seconds, and what is not known is left out.
+// MarshalJSON implements json.Marshaler. States are words, times are RFC 3339 in UTC,
+// durations are seconds, and unknown values are omitted.
 func (s Status) MarshalJSON() ([]byte, error) { return Document{Status: s}.MarshalJSON() }
 
-// UnmarshalJSON implements json.Unmarshaler. It reads what MarshalJSON writes; what
-// JSON leaves out stays empty.
+// UnmarshalJSON implements json.Unmarshaler. It reads what MarshalJSON writes. Fields
+// that the JSON omits stay empty.
 func (s *Status) UnmarshalJSON(data []byte) error {
 	var d Document
 	if err := d.UnmarshalJSON(data); err != nil {
@@ -74,7 +74,7 @@ func (s *Status) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// endpointJSON is an EndpointStatus as JSON has it.
+// endpointJSON is the JSON form of an EndpointStatus.
 type endpointJSON struct {
 	plainEndpoint
 
@@ -119,7 +119,7 @@ func (f FileStatus) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(f))
 }
 
-// totalsJSON is Totals as JSON has them.
+// totalsJSON is the JSON form of Totals.
 type totalsJSON struct {
 	plainTotals
 
@@ -144,7 +144,7 @@ func (t *Totals) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// utc returns a time as JSON has it: without the zone and the monotonic clock of
+// utc returns a time in the form for JSON: without the zone and the monotonic clock of
 // this process.
 func utc(t time.Time) time.Time {
 	if t.IsZero() {
@@ -153,8 +153,8 @@ func utc(t time.Time) time.Time {
 	return t.UTC().Round(0)
 }
 
-// duration returns so many seconds, to the nanosecond. Numbers that no duration
-// can hold count as the longest.
+// duration returns a number of seconds as a duration, rounded to the nanosecond.
+// Numbers that exceed the range of a duration become the longest one.
 func duration(seconds float64) time.Duration {
 	ns := math.Round(seconds * float64(time.Second))
 	switch {
@@ -167,8 +167,8 @@ func duration(seconds float64) time.Duration {
 	}
 }
 
-// connectivityOf returns the state of a connection that a word stands for; none
-// stands for IDLE.
+// connectivityOf returns the state of a connection that a word means. An empty word
+// means IDLE.
 func connectivityOf(key, word string) (connectivity.State, error) {
 	for s := connectivity.Idle; s <= connectivity.Shutdown; s++ {
 		if word == s.String() {

@@ -5,25 +5,27 @@ import (
 	"time"
 )
 
-// Outcome is what one probe said of an endpoint.
+// Outcome is the result of one probe of an endpoint.
 type Outcome string
 
 // The outcomes of a probe.
 const (
-	// Inconclusive: nothing was learnt; the state of health stays as it is.
+	// Inconclusive means that the probe determined nothing. The health does not
+	// change.
 	Inconclusive Outcome = "inconclusive"
-	// Serving: the endpoint answered that it serves.
+	// Serving means that the endpoint answered that it serves.
 	Serving Outcome = "serving"
-	// NotServing: the endpoint answered that it does not serve. This is the
-	// server's own word, so it takes effect at once: the threshold of failures is
-	// for failures, which may be accidents.
+	// NotServing means that the endpoint answered that it does not serve. It takes
+	// effect at once, since it is the server's own answer. The threshold applies only
+	// to failures, which may be accidental.
 	NotServing Outcome = "not_serving"
-	// Failed: the probe got no usable answer. It counts towards the threshold.
+	// Failed means that the probe received no usable answer. It counts towards the
+	// threshold.
 	Failed Outcome = "failed"
 )
 
-// Bounded returns the outcome itself if it is one of the constants, and
-// Inconclusive if not: a probe of the program's own may return any text.
+// Bounded returns the outcome itself if it is one of the constants, and Inconclusive
+// if not: a probe that the program supplies may return any text.
 func (o Outcome) Bounded() Outcome {
 	switch o {
 	case Serving, NotServing, Failed:
@@ -33,94 +35,96 @@ func (o Outcome) Bounded() Outcome {
 	}
 }
 
-// ProbeKind is the way in which a verdict was learnt.
+// ProbeKind is the kind of probe that a verdict comes from.
 type ProbeKind string
 
 // The kinds of probes.
 const (
-	// KindNone: no probe.
+	// KindNone means no probe.
 	KindNone ProbeKind = ""
-	// KindGRPCCheck and KindGRPCWatch: the methods Check and Watch of the gRPC
+	// KindGRPCCheck and KindGRPCWatch are the methods Check and Watch of the gRPC
 	// health protocol.
 	KindGRPCCheck ProbeKind = "grpc_check"
 	KindGRPCWatch ProbeKind = "grpc_watch"
-	// KindHTTP: a health page, fetched by HTTP.
+	// KindHTTP is a health page that is fetched by HTTP.
 	KindHTTP ProbeKind = "http"
-	// KindTCP: a connection that is made and closed.
+	// KindTCP is a TCP connection that is made and closed.
 	KindTCP ProbeKind = "tcp"
-	// KindFunc: a function of the program.
+	// KindFunc is a function of the program.
 	KindFunc ProbeKind = "func"
-	// KindConnectivity: no probe at all; being connected is what counts.
+	// KindConnectivity means that there is no probe and being connected is enough.
 	KindConnectivity ProbeKind = "connectivity"
 )
 
-// WatchState says how the Watch of an endpoint is doing.
+// WatchState is the state of the Watch of an endpoint.
 type WatchState string
 
 // The states of a Watch.
 const (
-	// WatchOff: not asked for, or not possible for this kind of probe.
+	// WatchOff means that there is no Watch: it is not requested, or not possible for
+	// this kind of probe.
 	WatchOff WatchState = "off"
-	// WatchOpening: the stream is open, and nothing has come on it yet.
+	// WatchOpening means that the stream is open and has received nothing yet.
 	WatchOpening WatchState = "opening"
-	// WatchAlive: the server pushes changes.
+	// WatchAlive means that the server pushes changes.
 	WatchAlive WatchState = "alive"
-	// WatchBroken: the stream has ended and will be opened again.
+	// WatchBroken means that the stream has ended and will be opened again.
 	WatchBroken WatchState = "broken"
-	// WatchUnimplemented: the server cannot be watched; Check does it all.
+	// WatchUnimplemented means that the server does not implement Watch. Only Check is
+	// used.
 	WatchUnimplemented WatchState = "unimplemented"
-	// WatchYielded: given up for this connection, because the server allows so
-	// few streams on it that calls need this one; Check does it all.
+	// WatchYielded means that the Watch was ended for this connection, because the
+	// server allows so few streams on it that calls need this one. Only Check is used.
 	WatchYielded WatchState = "yielded"
 )
 
-// Verdict is what one probe said: an outcome, always with a reason.
+// Verdict is the result of one probe: an outcome, always with a reason.
 type Verdict struct {
 	Outcome Outcome `json:"outcome"`
 	Reason  Reason  `json:"reason,omitempty"`
-	// Detail is free text for people, such as an error message of the server:
-	// at most 200 bytes, of printable characters only. Empty if the reason says
-	// it all.
+	// Detail is free text for people, such as an error message of the server: at most
+	// 200 bytes of printable characters. It is empty if the reason needs no
+	// explanation.
 	Detail string `json:"detail,omitempty"`
 }
 
-// VerdictCount is how many verdicts of one kind had one outcome.
+// VerdictCount counts the verdicts of one kind that had one outcome.
 type VerdictCount struct {
 	Kind    ProbeKind `json:"kind"`
 	Outcome Outcome   `json:"outcome"`
 	Count   uint64    `json:"count"`
 }
 
-// ProbeStatus says how an endpoint's health is learnt, and when it last was.
+// ProbeStatus reports how an endpoint is probed, and the last verdict.
 type ProbeStatus struct {
-	// On is false if health checking is disabled, so that a connection is all
-	// that counts.
+	// On is false if health checking is disabled, so that being connected is enough.
 	On bool `json:"on"`
-	// Target says what is asked, and where.
+	// Target describes what is probed, and where.
 	Target string `json:"target"`
-	// Kind is the way in which the last verdict came, At when it came, and
-	// Outcome, Reason and Detail what it was. At is zero and Outcome empty if
-	// there is none yet.
+	// Kind is the kind of the last verdict, At is when it arrived, and Outcome,
+	// Reason and Detail are its content. At is zero and Outcome is empty if there is
+	// no verdict yet.
 	Kind    ProbeKind `json:"kind,omitempty"`
 	At      time.Time `json:"at,omitzero"`
 	Outcome Outcome   `json:"outcome,omitempty"`
 	Reason  Reason    `json:"reason,omitempty"`
 	Detail  string    `json:"detail,omitempty"`
-	// Answered is when the endpoint itself last answered a probe, whatever it
-	// said, and RoundTrip how long it took (0 if it was pushed).
+	// Answered is when the endpoint itself last answered a probe, whatever the
+	// answer, and RoundTrip is how long that took (0 if the answer was pushed).
 	Answered  time.Time     `json:"answered,omitzero"`
 	RoundTrip time.Duration `json:"-"` // roundTripSeconds
-	// Watch says how the push of changes is doing.
+	// Watch is the state of the Watch, by which the server pushes changes.
 	Watch WatchState `json:"watch,omitempty"`
-	// Checks counts the probes made besides, Timeout is the deadline of the next.
+	// Checks counts the probes besides the Watch. Timeout is the deadline of the next
+	// one.
 	Checks  uint64        `json:"checks"`
 	Timeout time.Duration `json:"-"` // timeoutSeconds
-	// Verdicts counts what the probes have said, pushes included, in order of the
-	// first of each. JSON leaves them out, as metrics have them.
+	// Verdicts counts the verdicts of the probes, pushed ones included, in the order
+	// of their first occurrence. JSON omits them, since metrics have them.
 	Verdicts []VerdictCount `json:"-"`
 }
 
-// probeJSON is a ProbeStatus as JSON has it.
+// probeJSON is the JSON form of a ProbeStatus.
 type probeJSON struct {
 	plainProbe
 

@@ -2,12 +2,12 @@ package report
 
 import "slices"
 
-// ReasonOther stands for a reason that is none of this package's, as a probe of
-// the program may return one, wherever a bounded set is needed: in metric labels
-// and in counts.
+// ReasonOther replaces a reason that is not one of this package's constants wherever a
+// bounded set is needed: in metric labels and in counts. A probe that the program
+// supplies may return such a reason.
 const ReasonOther Reason = "other"
 
-// reasons are all reasons. docs/reasons.md explains each; a test compares.
+// reasons lists all reasons. docs/reasons.md explains each of them, as a test checks.
 var reasons = []Reason{
 	ReasonNone,
 	ReasonServing,
@@ -49,8 +49,8 @@ var reasons = []Reason{
 // Reasons returns every reason, ReasonNone included.
 func Reasons() []Reason { return slices.Clone(reasons) }
 
-// Bounded returns the reason itself if it is one of Reasons, and ReasonOther if not:
-// a probe of the program may return any text.
+// Bounded returns the reason itself if it is one of Reasons, and ReasonOther if not: a
+// probe that the program supplies may return any text.
 func (r Reason) Bounded() Reason {
 	if slices.Contains(reasons, r) {
 		return r

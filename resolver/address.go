@@ -14,7 +14,7 @@ import (
 const MaxAddressLength = 512
 
 const (
-	maxHostLength  = 253 // of a host name, as DNS has it
+	maxHostLength  = 253 // of a host name, as in DNS
 	maxLabelLength = 63
 	maxZoneLength  = 64
 
@@ -26,18 +26,17 @@ const (
 	wantPort    = "a number from 1 to 65535"
 )
 
-// Security is what an endpoint's address says about the security of its
-// connection.
+// Security is the security of the connection that an endpoint's address asks for.
 type Security uint8
 
 // The kinds of security that an address can ask for.
 const (
-	// SecurityUnset: the address has no scheme, so the channel's credentials
-	// decide.
+	// SecurityUnset means that the address has no scheme, so the channel's
+	// credentials decide.
 	SecurityUnset Security = iota
-	// SecurityPlaintext: the address is an http:// URL.
+	// SecurityPlaintext means that the address is an http:// URL.
 	SecurityPlaintext
-	// SecurityTLS: the address is an https:// URL.
+	// SecurityTLS means that the address is an https:// URL.
 	SecurityTLS
 )
 
@@ -53,7 +52,7 @@ func (s Security) String() string {
 	}
 }
 
-// scheme is how a URL with this security begins.
+// scheme returns the beginning of a URL with this security.
 func (s Security) scheme() string {
 	switch s {
 	case SecurityPlaintext:
@@ -65,7 +64,7 @@ func (s Security) scheme() string {
 	}
 }
 
-// address is an endpoint's address, taken apart and in normal form.
+// address is a parsed address of an endpoint, in normal form.
 type address struct {
 	security Security
 	host     string // lower case; an IP address without brackets and zone
@@ -73,7 +72,7 @@ type address struct {
 	port     string // without leading zeros
 }
 
-// hostPort is what to dial.
+// hostPort returns the host and port to dial.
 func (a address) hostPort() string {
 	if a.zone == "" {
 		return a.authority()
@@ -81,11 +80,11 @@ func (a address) hostPort() string {
 	return net.JoinHostPort(a.host+"%"+a.zone, a.port)
 }
 
-// authority is the host and port without the zone, which has a meaning on this
-// machine only.
+// authority returns the host and port without the zone, which has a meaning only on
+// this machine.
 func (a address) authority() string { return net.JoinHostPort(a.host, a.port) }
 
-// String is the normal form, which parses to the same address.
+// String returns the normal form, which parses to the same address.
 func (a address) String() string {
 	if a.security != SecurityUnset && a.zone != "" {
 		return a.security.scheme() + net.JoinHostPort(a.host+"%25"+a.zone, a.port)
@@ -111,7 +110,7 @@ func parseAddress(raw string) (address, *configerr.Error) {
 			security = SecurityPlaintext
 		case schemeHTTPS:
 			security = SecurityTLS
-		case schemeDNS: // as a target of gRPC: a name, or an address, without a word about security
+		case schemeDNS: // a target of gRPC: a name or an address, without security
 			if rest, ok = strings.CutPrefix(after, "/"); !ok {
 				return address{}, bad(raw, "dns:///host:port", "names a name server")
 			}
@@ -139,7 +138,8 @@ func parseAddress(raw string) (address, *configerr.Error) {
 	return a, nil
 }
 
-// checkText refuses what can stand in no address and in no server name.
+// checkText returns an error if text has a character that no address and no server name
+// can have, or is too long.
 func checkText(raw string, limit int, want string) *configerr.Error {
 	if len(raw) > limit {
 		return bad(raw, fmt.Sprintf("at most %d", limit), "is %d bytes long", len(raw))
@@ -155,13 +155,13 @@ func checkText(raw string, limit int, want string) *configerr.Error {
 		}
 	}
 	if mayHoldSecret(raw) {
-		return bad(raw, want, "has user information (what stands before an @)")
+		return bad(raw, want, "has user information (the part before an @)")
 	}
 	return nil
 }
 
-// splitHostPort cuts text in two; an IPv6 address keeps its brackets. raw is the
-// value to show.
+// splitHostPort splits text into host and port. An IPv6 address keeps its brackets. raw
+// is the value to show in errors.
 func splitHostPort(raw, text, want string) (host, port string, err *configerr.Error) {
 	missing := bad(raw, want, "missing port")
 	after := text
@@ -201,7 +201,7 @@ func parseHost(raw, host, want string, isURL bool) (name, zone string, err *conf
 		return "", "", bad(raw, want, "empty host")
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.String(), "", nil // IPv4: an IPv6 address is not without brackets
+		return ip.String(), "", nil // IPv4, since an IPv6 address has brackets
 	}
 	if strings.Trim(host, "0123456789.") == "" && strings.Contains(host, ".") {
 		return "", "", bad(raw, "four numbers from 0 to 255 with dots between, or a name", "bad IPv4 address %q", host)
@@ -222,7 +222,7 @@ func parseHost(raw, host, want string, isURL bool) (name, zone string, err *conf
 	return host, "", nil
 }
 
-// parseIPv6 reads what stands between the brackets.
+// parseIPv6 reads the text between the brackets.
 func parseIPv6(raw, text string, isURL bool) (name, zone string, err *configerr.Error) {
 	text, zone, zoned := strings.Cut(text, "%")
 	ip, parseErr := netip.ParseAddr(text)
@@ -242,8 +242,8 @@ func parseIPv6(raw, text string, isURL bool) (name, zone string, err *configerr.
 	return ip.String(), zone, nil
 }
 
-// encodedZone tells whether a zone begins with the rest of %25, which is how a
-// URL writes the %. Outside of a URL, digits after it are the interface's number.
+// encodedZone reports whether a zone begins with the rest of %25, which is the form of
+// % in a URL. Outside of a URL, digits after it are the interface's number.
 func encodedZone(zone string, isURL bool) bool {
 	rest, ok := strings.CutPrefix(zone, "25")
 	return ok && rest != "" && (isURL || rest[0] < '0' || rest[0] > '9')

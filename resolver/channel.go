@@ -17,26 +17,26 @@ type channel struct {
 	list      *Static
 	cc        grpcresolver.ClientConn
 	creds     credentials.TransportCredentials // of the channel; nil if not known
-	authority string                           // that the program chose for the channel; "" if it did not
+	authority string                           // chosen by the program for the channel, or ""
 	claim     *Claim
 
 	closed bool // guarded by list.mu
 
-	// pushing is held during cc.UpdateState, so that a push that has read an older
-	// list never comes after one that has read a newer. For its order see Static.
+	// pushing is held during cc.UpdateState, so that a push of an older list never
+	// follows a push of a newer one. Static documents the lock order.
 	pushing sync.Mutex
 	warned  bool // guarded by pushing
 }
 
-// ResolveNow does nothing: the list does not change by being looked at.
+// ResolveNow does nothing: resolving again does not change the list.
 func (c *channel) ResolveNow(grpcresolver.ResolveNowOptions) {}
 
-// Close ends the pushes. One that is under way may still end after it, which grpc
-// allows; waiting for it here could wait for a policy that waits for grpc.
+// Close ends the pushes. A push in progress may end after Close returns, which grpc
+// allows. Waiting for it could deadlock with a policy that waits for grpc.
 func (c *channel) Close() { c.list.detach(c) }
 
-// push gives the channel the list that is in force now, and returns what the
-// channel's policy says of it.
+// push pushes the current list to the channel, and returns the error of the channel's
+// policy.
 func (c *channel) push() error {
 	c.pushing.Lock()
 	defer c.pushing.Unlock()
@@ -57,7 +57,7 @@ func (c *channel) push() error {
 	return nil
 }
 
-// state is the list as grpc takes it. It has no service config on purpose.
+// state returns the list in the form of grpc. It has no service config on purpose.
 func (c *channel) state(list []Endpoint) grpcresolver.State {
 	endpoints := make([]grpcresolver.Endpoint, len(list))
 	for i, e := range list {

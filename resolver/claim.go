@@ -8,14 +8,14 @@ import (
 	grpcresolver "google.golang.org/grpc/resolver"
 )
 
-// Claim rides in the attributes of each resolver state of one channel. A policy
-// of this module takes it, and so shows that it is in charge of the channel and
-// hands its handle to the owner of the list. All methods may be called from any
-// goroutine, and on a nil Claim.
+// Claim is in the attributes of each resolver state of one channel. A policy of this
+// module takes it, to show that it is in charge of the channel and to pass its handle
+// to the owner of the list. All methods may be called from any goroutine, and on a nil
+// Claim.
 type Claim struct {
 	onClaim func(any) // may be nil
 
-	mu     sync.Mutex // held during no call
+	mu     sync.Mutex // not held during calls
 	taken  bool
 	handle any
 }
@@ -23,19 +23,18 @@ type Claim struct {
 // claimKey is the key of the Claim in gRPC's attributes.
 type claimKey struct{}
 
-// ClaimFrom returns the claim of a resolver state; nil if another resolver made
-// the state. It is the same one for every state of one channel, until grpc builds
-// the channel's resolver anew, as it does after idle mode.
+// ClaimFrom returns the claim of a resolver state, or nil if another resolver made the
+// state. It is the same claim for every state of one channel, until grpc builds the
+// channel's resolver again, as it does after idle mode.
 func ClaimFrom(state grpcresolver.State) *Claim {
 	c, _ := state.Attributes.Value(claimKey{}).(*Claim)
 	return c
 }
 
-// Take says that a policy of this module is in charge. A policy calls it on each
-// update, within UpdateClientConnState. The handle is how the policy is to be
-// reached: it goes to the function set by WithOnClaim if it differs from the last
-// one; nil means that there is none to give. A handle that cannot be compared
-// always differs.
+// Take states that a policy of this module is in charge. A policy calls it on each
+// update, within UpdateClientConnState. The handle gives access to the policy: Take
+// passes it to the function set by WithOnClaim if it differs from the last one. A nil
+// handle means that there is none. A handle that cannot be compared always differs.
 func (c *Claim) Take(handle any) {
 	if c == nil {
 		return

@@ -12,10 +12,10 @@
 // gRPC, and reports when no policy of this module serves the channel, so that
 // health checking is never off without notice.
 //
-// The package knows nothing of health, policies or connections. It validates what
-// an endpoint says about its security, its token and its health target; the
-// credentials and the policies of this module apply it. A channel whose
-// credentials cannot apply it ([EndpointCredentials]) does not get the list.
+// The package does not deal with health, policies or connections. It validates an
+// endpoint's settings for security, token and health target; the credentials and the
+// policies of this module apply them. A channel whose credentials cannot apply them
+// ([EndpointCredentials]) does not receive the list.
 //
 // # Two ways to supply a list
 //
@@ -34,8 +34,8 @@
 //	err = list.Update(changed)
 //
 // gRPC's support for HTTPS_PROXY rebuilds endpoints and drops their identity.
-// cantonlb.NewClient avoids that; a plain channel needs grpc.WithNoProxy or a
-// dialer of its own.
+// cantonlb.NewClient avoids that; a plain channel needs grpc.WithNoProxy or its own
+// dialer.
 //
 // # Defaults
 //

@@ -22,7 +22,7 @@ const (
 	// MaxWeight is an endpoint's greatest weight.
 	MaxWeight = 100
 	// MaxTurns bounds the sum of the weights of a list, divided by their greatest
-	// common divisor: after so many calls each endpoint has had its share exactly.
+	// common divisor. After that many calls each endpoint has received exactly its share.
 	MaxTurns = turns.Max
 	// MaxPriority is an endpoint's greatest priority number.
 	MaxPriority = 1000
@@ -33,12 +33,12 @@ const (
 // Endpoint is one server of the list. Its identity is its name: an endpoint that
 // keeps its name through an update is the same endpoint.
 //
-// Name the fields when you make one, and compare two with Equal: there will be
-// more fields. An Endpoint is a value and is never changed by this module.
+// Use field names in composite literals, and compare two endpoints with Equal: more
+// fields will be added. An Endpoint is a value, which this module never changes.
 type Endpoint struct {
 	// Name is the endpoint's name in status, logs, errors and metrics, and its
-	// identity: 1 to MaxNameLength bytes, printable, no space at its ends. If
-	// empty, the host and port of the address in normal form.
+	// identity: 1 to MaxNameLength bytes, printable, no space at its ends. Default:
+	// the host and port of the address in normal form.
 	Name string
 	// Address is "host:port", "[IPv6]:port" or "[IPv6%zone]:port", the same after
 	// "dns:///", or a URL "http://host:port" or "https://host:port". A port is
@@ -47,52 +47,52 @@ type Endpoint struct {
 	// MaxAddressLength bytes.
 	Address string
 	// ServerName is the name that the server's certificate is verified against and
-	// that calls carry as their :authority: a host, or a host with a port. If
-	// empty, the server name in the channel's credentials, if there is one, and
-	// else the host and port of the address. grpc.WithAuthority overrides it.
+	// that calls carry as their :authority: a host, or a host with a port. Default:
+	// the server name in the channel's credentials, if there is one, and otherwise
+	// the host and port of the address. grpc.WithAuthority overrides it.
 	ServerName string
-	// Weight is the endpoint's share of the calls beside the others': one of
-	// weight 3 gets three times as many as one of weight 1. 1 to MaxWeight;
-	// 0 means 1. A change of it makes no new connection.
+	// Weight is the endpoint's share of the calls relative to the others: an endpoint
+	// of weight 3 receives three times as many as one of weight 1. 1 to MaxWeight; 0
+	// means 1. A change of it makes no new connection.
 	Weight int
-	// Zone is where the endpoint stands, such as a data centre: printable text of
-	// at most MaxZone bytes, no space at its ends. It matters to a client that has
-	// a zone itself, see cantonlb.Config. A change of it makes no new connection.
-	// Default empty, which is no client's zone.
+	// Zone is the location of the endpoint, such as a data centre: printable text of
+	// at most MaxZone bytes, no space at its ends. It is used by clients that have a
+	// zone too, see cantonlb.Config. A change of it makes no new connection. Default
+	// empty, which matches the zone of no client.
 	Zone string
-	// Priority ranks the endpoint where one of the list is active at a time: the
-	// lower the number, the more preferred, from 0, the default, to MaxPriority.
-	// Endpoints of the same priority are preferred in the order of the list. A
-	// change of it makes no new connection. Other policies do not heed it.
+	// Priority ranks the endpoint under the policy active_passive: lower numbers are
+	// preferred, from 0, the default, to MaxPriority. Endpoints of the same priority
+	// are preferred in the order of the list. A change of it makes no new connection.
+	// Other policies ignore it.
 	Priority int
 
-	// TLS says how the TLS of the connection differs from the default. It makes
-	// an address without a scheme one with TLS, and excludes an http:// URL.
+	// TLS holds the TLS settings of the connection that differ from the default. With
+	// it an address without a scheme uses TLS. It excludes an http:// URL.
 	TLS TLS
 
-	// Token is a bearer token that goes with each call to this endpoint, and to no
-	// other one: "authorization: Bearer <token>". At most one of Token, TokenFile
-	// and Credentials. See CheckToken for what can be one.
+	// Token is a bearer token that is sent with each call to this endpoint, and to no
+	// other one: "authorization: Bearer <token>". At most one of Token, TokenFile and
+	// Credentials may be set. CheckToken documents what a token may be.
 	Token Secret
-	// TokenFile is the path of a file with a token and, if you like, a newline. It
-	// is looked at again once a second while there are calls; what cannot be used
-	// is reported, and the old token stays in force.
+	// TokenFile is the path of a file with a token and an optional newline. It is
+	// read again once a second while there are calls. Content that cannot be used is
+	// reported, and the old token stays in effect.
 	TokenFile string
-	// Credentials give the metadata for each call to this endpoint, from many
-	// goroutines at once. The type must be one that can be compared with ==, such
-	// as a pointer. For an oauth2.TokenSource see package oauthtoken.
+	// Credentials provide the metadata of each call to this endpoint. They are called
+	// from many goroutines at once. Their type must be comparable with ==, such as a
+	// pointer. For an oauth2.TokenSource see package oauthtoken.
 	Credentials credentials.PerRPCCredentials
-	// AllowInsecureTokens lets the credentials be sent over a connection that is
-	// neither encrypted nor verified, where everyone on the way can read them.
+	// AllowInsecureTokens allows the credentials to be sent over a connection that is
+	// neither encrypted nor verified, where anyone on the network path can read them.
 	// Default false: such a call fails and nothing is sent.
 	AllowInsecureTokens bool
 
-	// Health says where this endpoint is asked about its health, if not where the
-	// client's settings say.
+	// Health is where this endpoint is asked about its health, if it differs from the
+	// client's settings.
 	Health HealthTarget
 }
 
-// connecting is the part of the endpoint that a connection is made of. A list in
+// connecting returns the part of the endpoint that a connection depends on. A list in
 // which only the rest has changed keeps its connections.
 func (e Endpoint) connecting() Endpoint {
 	e.Weight, e.Zone, e.Priority = 0, "", 0
@@ -110,9 +110,9 @@ func (e Endpoint) HostPort() string {
 	return a.hostPort()
 }
 
-// Security returns what the endpoint says about the connection's security: by the
-// scheme of its address or, without one, by having TLS settings. It is
-// SecurityUnset if it says nothing, and for an address that is not valid.
+// Security returns the security of the connection: by the scheme of the address or,
+// without a scheme, by the TLS settings. It is SecurityUnset if the endpoint has
+// neither, and for an address that is not valid.
 func (e Endpoint) Security() Security {
 	a, err := parseAddress(e.Address)
 	if err == nil && a.security == SecurityUnset && !e.TLS.IsZero() {
@@ -121,10 +121,10 @@ func (e Endpoint) Security() Security {
 	return a.security
 }
 
-// Authority returns the server name, or the host and port of the address if
-// there is none; it knows nothing of what a channel may override. It is without the zone of an IPv6 address, which means nothing
-// to the server. It is empty if there is no server name and the address is not
-// valid.
+// Authority returns the server name, or the host and port of the address if there is no
+// server name. It does not take into account what a channel may override. It is without
+// the zone of an IPv6 address, which has no meaning for the server. It is empty if there
+// is no server name and the address is not valid.
 func (e Endpoint) Authority() string {
 	if e.ServerName != "" {
 		return e.ServerName
@@ -136,8 +136,9 @@ func (e Endpoint) Authority() string {
 	return a.authority()
 }
 
-// Equal tells whether other is an Endpoint with the same fields. It takes any
-// because gRPC compares attributes so, to tell whether an address has changed.
+// Equal reports whether other is an Endpoint with the same fields. Its parameter is of
+// type any because gRPC calls it to find out whether the attributes of an address have
+// changed.
 func (e Endpoint) Equal(other any) bool {
 	o, ok := other.(Endpoint)
 	return ok && e.equal(o)
@@ -155,32 +156,32 @@ func (e Endpoint) String() string {
 // identity is the key of an Endpoint in gRPC's attributes.
 type identity struct{}
 
-// FromGRPC returns the Endpoint that an endpoint of gRPC was made from. It is
-// false for one of another resolver, and for one that was rebuilt on its way:
-// gRPC's handling of HTTPS_PROXY does so, and drops the attributes. A policy must
-// treat that as an error under this resolver (see ClaimFrom), since names,
+// FromGRPC returns the Endpoint that an endpoint of gRPC was made from. It returns
+// false for an endpoint of another resolver, and for one that was rebuilt on the way to
+// the policy: gRPC's handling of HTTPS_PROXY does this and drops the attributes. Under
+// this resolver (see ClaimFrom) a policy must treat that as an error, since names,
 // settings and connections could be mixed up otherwise.
 func FromGRPC(endpoint grpcresolver.Endpoint) (Endpoint, bool) {
 	e, ok := endpoint.Attributes.Value(identity{}).(Endpoint)
 	return e, ok
 }
 
-// FromAddress returns the Endpoint that an address of gRPC was made from, but
-// without what no connection depends on, which is Weight, Zone and Priority; false
-// under the same conditions as FromGRPC. It is for transport credentials and
-// dialers, which are given the address's attributes by gRPC.
+// FromAddress returns the Endpoint that an address of gRPC was made from, without the
+// fields that no connection depends on, which are Weight, Zone and Priority. It returns
+// false under the same conditions as FromGRPC. It is for transport credentials and
+// dialers, which receive the address's attributes from gRPC.
 func FromAddress(address grpcresolver.Address) (Endpoint, bool) {
 	return FromAttributes(address.Attributes)
 }
 
-// FromAttributes is FromAddress of an address with these attributes.
+// FromAttributes is like FromAddress, for an address with these attributes.
 func FromAttributes(a *attributes.Attributes) (Endpoint, bool) {
 	e, ok := a.Value(identity{}).(Endpoint)
 	return e, ok
 }
 
-// checkName refuses names that would spoil a log line or a metric label. The
-// error has no field.
+// checkName returns an error for a name that is not fit for a log line or a metric
+// label. The error has no field.
 func checkName(name string, limit int) *configerr.Error {
 	const want = "printable text with no space at its ends"
 	switch {

@@ -32,7 +32,7 @@ func TestBadServerNamesAreErrors(t *testing.T) {
 		"https://a":    at + `"https://a": bad port "//a"; want a number from 1 to 65535`,
 		"a b":          at + `"a b": has a space; want a host, or host:port`,
 		"a\r\nx:1":     at + `"a\r\nx:1": has a control character; want a host, or host:port`,
-		"joe:pw@a":     at + `[hidden]: has user information (what stands before an @); want a host, or host:port`,
+		"joe:pw@a":     at + `[hidden]: has user information (the part before an @); want a host, or host:port`,
 		"::1":          at + `"::1": has more than one colon; want an IPv6 address in brackets, [address]:port`,
 		"a:":           at + `"a:": missing port; want a host, or host:port`,
 		":1":           at + `":1": empty host; want a host, or host:port`,

@@ -8,18 +8,18 @@ import (
 	"github.com/cantonlb/cantonlb/internal/fault"
 )
 
-// bad makes the error about a value: a string, or a number. The caller fills in its
+// bad returns the error about a value: a string, or a number. The caller sets its
 // field.
 func bad[V string | int](value V, want, problem string, args ...any) *configerr.Error {
 	return &configerr.Error{Value: shown(value), Problem: fmt.Sprintf(problem, args...), Want: want}
 }
 
-// wrong is bad where there is no value to show.
+// wrong is like bad, without a value to show.
 func wrong(want, problem string, args ...any) *configerr.Error {
 	return &configerr.Error{Problem: fmt.Sprintf(problem, args...), Want: want}
 }
 
-// shown makes a value fit for an error: no secret, and not too long.
+// shown returns a value in the form for an error: without secrets and not too long.
 func shown(value any) string {
 	text, ok := value.(string)
 	switch {
@@ -39,10 +39,10 @@ func mayHoldSecret(text string) bool {
 	return strings.Contains(text, "@") || strings.Contains(text, "%40")
 }
 
-// report takes the fault of a field, relative to an endpoint. A nil error is none.
+// report records the fault of a field, relative to an endpoint. A nil error is no fault.
 type report func(field string, err *configerr.Error) (failed bool)
 
-// in is the report of the parts of a field.
+// in returns the report of the parts of a field.
 func (r report) in(field string) report {
 	return func(part string, err *configerr.Error) bool { return r(fault.Join(field, part), err) }
 }

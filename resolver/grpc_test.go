@@ -127,11 +127,11 @@ func TestCallsGoOnWhileTheListChanges(t *testing.T) {
 	net.callUntil(t, conn, "a:1", "c:1")
 }
 
-// hookPolicy is a policy that hands what it is given to a test and then does as
-// round_robin does.
+// hookPolicy is a policy that passes its input to a test and then behaves like
+// round_robin.
 type hookPolicy struct{ name string }
 
-// hooks is what a hookPolicy does with an update, by its name.
+// hooks holds what a hookPolicy does with an update, by the policy's name.
 var hooks sync.Map
 
 func (p hookPolicy) Name() string { return p.name }

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// WholeServer as HealthTarget.Service asks for the server as a whole, where
-	// the client's settings name a service.
+	// WholeServer as HealthTarget.Service asks for the server as a whole, if the
+	// client's settings name a service.
 	WholeServer = "*"
 
 	maxHealthURL = 2048
@@ -24,60 +24,59 @@ const (
 	hostPlaceholder = "{host}"
 )
 
-// HealthTarget says where and how one endpoint is asked about its health, where
-// that differs from the client's settings (healthcheck.Config). Its zero value
-// changes nothing. At most one of SameConnection, GRPCPort, GRPCAddress, HTTP and
-// TCP may be set. "{host}" in an address or URL stands for the endpoint's host.
+// HealthTarget is where and how one endpoint is asked about its health, if that differs
+// from the client's settings (healthcheck.Config). Its zero value changes nothing. At
+// most one of SameConnection, GRPCPort, GRPCAddress, HTTP and TCP may be set. "{host}"
+// in an address or URL stands for the endpoint's host.
 type HealthTarget struct {
-	// SameConnection asks on the connection of the calls, where the client's
+	// SameConnection asks on the connection of the calls, although the client's
 	// settings name another port or a URL. Default false.
 	SameConnection bool
-	// GRPCPort is another port of the endpoint's host with the gRPC health
-	// service, secured like the endpoint itself. 1 to 65535; 0 is unset.
+	// GRPCPort is another port of the endpoint's host with the gRPC health service,
+	// secured like the endpoint itself. 1 to 65535; 0 means unset.
 	GRPCPort int
-	// GRPCAddress is where the gRPC health service is: as Endpoint.Address, for
-	// example "http://{host}:10003". Without a scheme it is secured like the
-	// endpoint itself.
+	// GRPCAddress is the address of the gRPC health service, in the form of
+	// Endpoint.Address, for example "http://{host}:10003". Without a scheme it is
+	// secured like the endpoint itself.
 	GRPCAddress string
 	// HTTP is an http or https URL to GET, such as "http://{host}:10004/health".
 	// It has no user information, and at most 2048 bytes.
 	HTTP string
-	// TCP is a "host:port" to connect to, which tells only that somebody listens.
+	// TCP is a "host:port" to connect to, which shows only that a server listens.
 	TCP string
 
-	// Service is the name to ask the gRPC health service for, at most 512 bytes;
+	// Service is the name to ask the gRPC health service for, at most 512 bytes, or
 	// WholeServer for none. Default: that of the client's settings.
 	Service string
 	// ExpectedStatus is the HTTP status that means serving, from 200 to 599. Default
 	// 200.
 	ExpectedStatus int
 
-	// TLS takes the place of the endpoint's TLS settings for a GRPCPort, a
-	// GRPCAddress and an https URL. Default: those of the endpoint.
+	// TLS replaces the endpoint's TLS settings for a GRPCPort, a GRPCAddress and an
+	// https URL. Default: those of the endpoint.
 	TLS TLS
-	// ServerName is the name that the certificate there must have. Default: the
+	// ServerName is the name that the target's certificate must have. Default: the
 	// endpoint's ServerName on its own host, and the host elsewhere.
 	ServerName string
-	// SendToken sends the endpoint's token there, too, in a gRPC probe or in an
-	// HTTP request. Default false: the token goes to the endpoint alone.
+	// SendToken sends the endpoint's token to the target too, in a gRPC probe or in an
+	// HTTP request. Default false: the token is sent to the endpoint alone.
 	SendToken bool
 }
 
-// IsSet tells whether the target is another one than the client's settings say.
+// IsSet reports whether the target differs from the client's settings.
 func (h HealthTarget) IsSet() bool {
 	return h.SameConnection || h.isElsewhere()
 }
 
-// isElsewhere tells whether health is asked for elsewhere than on the connection
-// of the calls.
+// isElsewhere reports whether health is not asked for on the connection of the calls.
 func (h HealthTarget) isElsewhere() bool {
 	return h.GRPCPort != 0 || h.GRPCAddress != "" || h.HTTP != "" || h.TCP != ""
 }
 
 // HealthEndpoint returns the endpoint's health target as an Endpoint of its own,
-// with its address, security and credentials; that of an HTTP target is what its
-// URL names. It is false if health is not asked for elsewhere. The endpoint must
-// be in normal form.
+// with its address, security and credentials. For an HTTP target these are those of its
+// URL. It returns false if health is asked for on the connection of the calls. The
+// endpoint must be in normal form.
 func (e Endpoint) HealthEndpoint() (Endpoint, bool) {
 	if !e.Health.isElsewhere() {
 		return Endpoint{}, false
@@ -95,7 +94,7 @@ func (e Endpoint) HealthURL() string {
 	return a.fill(e.Health.HTTP, true)
 }
 
-// fill puts the host into a template.
+// fill replaces {host} in a template by the host.
 func (a address) fill(template string, isURL bool) string {
 	host := a.host
 	if strings.Contains(host, ":") {
@@ -110,8 +109,8 @@ func (a address) fill(template string, isURL bool) string {
 	return strings.ReplaceAll(template, hostPlaceholder, host)
 }
 
-// healthEndpoint is HealthEndpoint, or the field that is not valid and an error
-// without a field.
+// healthEndpoint is like HealthEndpoint. If a field is not valid, it returns the name of
+// the field and an error without a field.
 func (e Endpoint) healthEndpoint() (_ Endpoint, field string, _ *configerr.Error) {
 	own, err := parseAddress(e.Address)
 	if err != nil {
@@ -162,11 +161,11 @@ func (e Endpoint) healthEndpoint() (_ Endpoint, field string, _ *configerr.Error
 	return target, field, nil
 }
 
-// parseHealthURL gives the address in a URL. The error shows neither user
+// parseHealthURL returns the address in a URL. The error shows neither user
 // information nor a query.
 func parseHealthURL(raw string) (address, *configerr.Error) {
 	const want = "a URL such as \"http://{host}:10004/health\", without user name or password"
-	shownURL := raw // which is hidden if it may hold a password
+	shownURL := raw // hidden if it may hold a password
 	if !mayHoldSecret(raw) {
 		shownURL, _, _ = strings.Cut(raw, "?")
 	}
@@ -198,7 +197,7 @@ func (h HealthTarget) check(e Endpoint, fail report) {
 		{"sameConnection", h.SameConnection}, {"grpcPort", h.GRPCPort != 0}, {"grpcAddress", h.GRPCAddress != ""},
 		{"http", h.HTTP != ""}, {"tcp", h.TCP != ""},
 	}); field != "" {
-		fail(field, wrong("one of sameConnection, grpcPort, grpcAddress, http and tcp", "%s is set, too", other))
+		fail(field, wrong("one of sameConnection, grpcPort, grpcAddress, http and tcp", "%s is set too", other))
 		return
 	}
 	h.checkDetails(fail)
@@ -216,33 +215,33 @@ func (h HealthTarget) check(e Endpoint, fail report) {
 	fail(field, err)
 }
 
-// checkDetails checks what goes with a target.
+// checkDetails checks the fields that belong to a target.
 func (h HealthTarget) checkDetails(fail report) {
 	elsewhere := h.isElsewhere() && h.TCP == ""
 	switch {
 	case len(h.Service) > limits.MaxHealthService || !cleantext.Printable(h.Service):
-		fail("service", bad(h.Service, fmt.Sprintf("at most %d bytes of printable characters", limits.MaxHealthService), "no name of a service"))
+		fail("service", bad(h.Service, fmt.Sprintf("at most %d bytes of printable characters", limits.MaxHealthService), "not the name of a service"))
 	case h.Service != "" && (h.HTTP != "" || h.TCP != ""):
-		fail("service", bad(h.Service, "a gRPC target beside it", "the target is not gRPC"))
+		fail("service", bad(h.Service, "a gRPC target", "the target is not gRPC"))
 	}
 	switch {
 	case h.ExpectedStatus != 0 && (h.ExpectedStatus < http.StatusOK || h.ExpectedStatus > 599):
-		fail("expectedStatus", bad(h.ExpectedStatus, "a number from 200 to 599", "no final HTTP status"))
+		fail("expectedStatus", bad(h.ExpectedStatus, "a number from 200 to 599", "not a final HTTP status"))
 	case h.ExpectedStatus != 0 && h.HTTP == "":
-		fail("expectedStatus", bad(h.ExpectedStatus, "http beside it", "there is no http"))
+		fail("expectedStatus", bad(h.ExpectedStatus, "http to be set too", "http is not set"))
 	}
 	if h.ServerName != "" {
 		_, err := parseServerName(h.ServerName)
 		if err == nil && !elsewhere {
-			err = bad(h.ServerName, "grpcPort, grpcAddress or an https URL beside it", "there is no target that it is for")
+			err = bad(h.ServerName, "grpcPort, grpcAddress or an https URL to be set too", "no target that it applies to is set")
 		}
 		fail("serverName", err)
 	}
 	h.TLS.check(fail.in("tls"))
 	if !elsewhere && !h.TLS.IsZero() {
-		fail("tls", wrong("grpcPort, grpcAddress or an https URL beside it", "there is no target that it is for"))
+		fail("tls", wrong("grpcPort, grpcAddress or an https URL to be set too", "no target that it applies to is set"))
 	}
 	if !elsewhere && h.SendToken {
-		fail("sendToken", wrong("grpcPort, grpcAddress or http beside it", "there is no target that it is for"))
+		fail("sendToken", wrong("grpcPort, grpcAddress or http to be set too", "no target that it applies to is set"))
 	}
 }

@@ -13,7 +13,7 @@ import (
 // MaxEndpoints is the greatest number of endpoints in one list or target.
 const MaxEndpoints = 10_000
 
-// source is what a list was read from: the word that its errors begin with.
+// source is the source of a list: the word that its errors begin with.
 type source string
 
 const (
@@ -21,10 +21,11 @@ const (
 	fromTarget    source = "target"
 )
 
-// entry names the i-th endpoint.
+// entry returns the name of the i-th endpoint.
 func (s source) entry(i int) string { return fmt.Sprintf("%s[%d]", s, i) }
 
-// field names a part of the i-th endpoint. Endpoints of a target have one part.
+// field returns the name of a part of the i-th endpoint. Endpoints of a target have one
+// part.
 func (s source) field(i int, part string) string {
 	if s == fromTarget {
 		return s.entry(i)
@@ -34,7 +35,7 @@ func (s source) field(i int, part string) string {
 
 // place returns an error about a part of the i-th endpoint with its whole field.
 func (s source) place(i int, err error) error {
-	e, ok := err.(*configerr.Error) //nolint:errorlint // only the outermost error is looked at
+	e, ok := err.(*configerr.Error) //nolint:errorlint // only the outermost error is inspected
 	if !ok {
 		return fmt.Errorf("%s: %w", s.entry(i), err)
 	}
@@ -57,22 +58,22 @@ func (s source) checkCount(n int) error {
 	return nil
 }
 
-// Normalize checks a list whole and returns a copy in normal form: names filled
-// in; addresses and server names in lower case, IPv6 addresses shortened. The
-// order stays. Of a copy in normal form it returns an equal one.
+// Normalize checks a list as a whole and returns a copy in normal form: names are set,
+// addresses and server names are in lower case, and IPv6 addresses are shortened. The
+// order does not change. The normal form of a list in normal form is an equal list.
 //
-// It looks at no file. It is an error if the list is empty or has more than
-// MaxEndpoints, if a field is not valid, if two endpoints have the same name, if two
-// have the same host, port and authority, or if the weights make more than MaxTurns.
+// Normalize reads no file. It returns an error if the list is empty or has more than
+// MaxEndpoints entries, if a field is not valid, if two endpoints have the same name, if
+// two have the same host, port and authority, or if the weights need more than MaxTurns.
 // Each fault is a *configerr.Error, and all are joined.
 func Normalize(endpoints []Endpoint) ([]Endpoint, error) {
 	return normalize(endpoints, fromEndpoints, false)
 }
 
-// ParseTarget reads the list of endpoints out of a target: what stands behind
-// static:///, as grpc hands it to a resolver, with its percent-encoding undone.
-// Its form is a list of addresses, as in Endpoint.Address, with commas between
-// and nowhere else. The result is in normal form; errors are those of Normalize.
+// ParseTarget reads the list of endpoints of a target: the text after static:///, as
+// grpc passes it to a resolver, with percent-encoding decoded. It is a list of
+// addresses, as in Endpoint.Address, with commas between them and nowhere else. The
+// result is in normal form. Errors are those of Normalize.
 func ParseTarget(list string) ([]Endpoint, error) {
 	if list == "" {
 		return nil, fromTarget.checkCount(0)
@@ -92,23 +93,23 @@ func ParseTarget(list string) ([]Endpoint, error) {
 	for i, a := range addresses {
 		endpoints[i].Address = a
 	}
-	// A password may have a comma in it, so that one half of it stands in an
-	// element without an @.
+	// A password may have a comma in it, so that one half of it is in an element
+	// without an @.
 	return normalize(endpoints, fromTarget, mayHoldSecret(list))
 }
 
-// place is what no two endpoints may share beside the name.
+// place is what no two endpoints may share besides the name.
 type place struct{ hostPort, authority string }
 
-// normalizer collects the faults of a list from anywhere. If secret, none shows a
-// value.
+// normalizer collects the faults of a list of any source. If secret is true, no fault
+// shows a value.
 type normalizer struct {
 	from   source
 	secret bool
 	faults fault.List
 }
 
-// normalize is Normalize for a list from anywhere.
+// normalize is like Normalize, for a list of any source.
 func normalize(endpoints []Endpoint, from source, secret bool) ([]Endpoint, error) {
 	if err := from.checkCount(len(endpoints)); err != nil {
 		return nil, err
@@ -119,12 +120,12 @@ func normalize(endpoints []Endpoint, from source, secret bool) ([]Endpoint, erro
 	places := make(map[place]int, len(endpoints))
 	for i := range endpoints {
 		e, hasPlace, hasName := n.one(i, endpoints[i])
-		out = append(out, e) // also a bad one, so that indexes hold
+		out = append(out, e) // a bad one too, so that indexes stay right
 		if at := (place{e.HostPort(), e.Authority()}); hasPlace {
 			if j, taken := places[at]; taken {
 				n.add(i, "address", bad(endpoints[i].Address, "each address once",
 					"the same address and server name as %s, named %s", from.entry(j), shown(out[j].Name)))
-				continue // by default the names are the same, too
+				continue // by default the names are the same too
 			}
 			places[at] = i
 		}
@@ -145,8 +146,8 @@ func normalize(endpoints []Endpoint, from source, secret bool) ([]Endpoint, erro
 	return out, nil
 }
 
-// one returns the i-th endpoint in normal form, as far as it is valid, and whether it
-// has a place and a name that no other may have.
+// one returns the i-th endpoint in normal form, as far as it is valid, and whether its
+// place and name are valid and so must be unique.
 func (n *normalizer) one(i int, given Endpoint) (e Endpoint, hasPlace, hasName bool) {
 	hasPlace, hasName = true, true
 	e = normalizeOne(given, func(part string, err *configerr.Error) bool {
@@ -178,8 +179,8 @@ func (n *normalizer) add(i int, part string, err *configerr.Error) {
 	n.faults.Add(err)
 }
 
-// checkTurns refuses weights with which it would take too many calls until each
-// endpoint has had its share.
+// checkTurns returns an error for weights with which it would take too many calls until
+// each endpoint has received its share.
 func checkTurns(list []Endpoint, from source) error {
 	weights := make([]int, len(list))
 	for i, e := range list {
@@ -196,7 +197,7 @@ func checkTurns(list []Endpoint, from source) error {
 	}
 }
 
-// hideValue takes out of an error all that it quotes of the value.
+// hideValue removes from an error everything that it quotes of the value.
 func hideValue(err *configerr.Error) {
 	if err.Value != "" {
 		err.Value = fault.Hidden
@@ -206,8 +207,8 @@ func hideValue(err *configerr.Error) {
 	}
 }
 
-// normalizeOne returns an endpoint in normal form, and reports each field that is
-// not valid.
+// normalizeOne returns an endpoint in normal form, and reports each field that is not
+// valid.
 func normalizeOne(e Endpoint, fail report) Endpoint {
 	a, err := parseAddress(e.Address)
 	wrongAddress := fail("address", err)
@@ -229,7 +230,7 @@ func normalizeOne(e Endpoint, fail report) Endpoint {
 			e.ServerName = name
 		}
 	}
-	if !wrongAddress { // what it asks for depends on the address
+	if !wrongAddress { // the check of the settings depends on the address
 		e.checkSettings(fail)
 	}
 	return e

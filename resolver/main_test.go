@@ -12,7 +12,7 @@ import (
 	grpcresolver "google.golang.org/grpc/resolver"
 )
 
-// warnings is what grpc's log got at the level of a warning or above.
+// warnings holds the lines of grpc's log at the level of a warning or above.
 var warnings = &syncBuffer{}
 
 // grpc's logger must be set before anything else uses grpc.
@@ -38,7 +38,7 @@ func (b *syncBuffer) about(text string) int {
 	return bytes.Count(b.buf.Bytes(), []byte(text))
 }
 
-// fakeChannel stands for grpc's side of a resolver.
+// fakeChannel is a fake of grpc's side of a resolver.
 type fakeChannel struct {
 	grpcresolver.ClientConn                                // what is not overridden must not be called
 	take                    func(grpcresolver.State) error // runs within UpdateState; may be nil
@@ -82,7 +82,7 @@ func (f *fakeChannel) lastNames(t testing.TB) []string {
 	return names
 }
 
-// named makes endpoints with these names.
+// named returns endpoints with these names.
 func named(names ...string) []Endpoint {
 	var list []Endpoint
 	for _, n := range names {

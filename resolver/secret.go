@@ -11,15 +11,16 @@ import (
 // MaxToken is the greatest length of a token, in bytes.
 const MaxToken = 16 << 10
 
-// redacted is what is seen of a secret.
+// redacted is shown in place of a secret.
 const redacted = "[redacted]"
 
-// Secret is a text that must not be seen, such as a token. Make one with
-// NewSecret. Its zero value is empty. Two are equal (==) if their texts are.
+// Secret is a text that must not be shown, such as a token. NewSecret makes one. Its
+// zero value is empty. Two secrets are equal (==) if their texts are.
 //
-// Whatever prints or encodes it (fmt with any verb, encoding/json, log/slog)
-// writes "[redacted]" in its place, or nothing if it is empty. That holds where a
-// Secret stands in an unexported field, too: it keeps its text behind a pointer.
+// Everything that prints or encodes a Secret (fmt with any verb, encoding/json,
+// log/slog) writes "[redacted]" instead of the text, or nothing if it is empty. This
+// also applies to a Secret in an unexported field, since it keeps its text behind a
+// pointer.
 type Secret struct{ text unique.Handle[string] }
 
 var (
@@ -27,7 +28,7 @@ var (
 	_ slog.LogValuer = Secret{}
 )
 
-// NewSecret makes a Secret of a text.
+// NewSecret returns a Secret with this text.
 func NewSecret(text string) Secret {
 	if text == "" {
 		return Secret{}
@@ -35,7 +36,7 @@ func NewSecret(text string) Secret {
 	return Secret{unique.Make(text)}
 }
 
-// Reveal gives the text.
+// Reveal returns the text.
 func (s Secret) Reveal() string {
 	if s.IsZero() {
 		return ""
@@ -43,10 +44,10 @@ func (s Secret) Reveal() string {
 	return s.text.Value()
 }
 
-// IsZero tells whether there is no text.
+// IsZero reports whether the text is empty.
 func (s Secret) IsZero() bool { return s == Secret{} }
 
-// String gives "[redacted]", or "" if the secret is empty.
+// String returns "[redacted]", or "" if the secret is empty.
 func (s Secret) String() string {
 	if s.IsZero() {
 		return ""
@@ -54,17 +55,17 @@ func (s Secret) String() string {
 	return redacted
 }
 
-// Format writes what String gives, for every verb.
+// Format writes what String returns, for every verb.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.String())) }
 
-// MarshalText gives what String gives, also to encoding/json.
+// MarshalText returns what String returns. encoding/json uses it too.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// LogValue gives what String gives, to log/slog.
+// LogValue returns what String returns, for log/slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// CheckToken tells whether a text can be sent as a bearer token: 1 to MaxToken
-// bytes of printable ASCII without a space. The error never shows it.
+// CheckToken returns an error if a text cannot be sent as a bearer token, which has 1 to
+// MaxToken bytes of printable ASCII without a space. The error never shows the text.
 func CheckToken(token string) error {
 	if err := checkToken(token); err != nil {
 		return err
@@ -72,7 +73,7 @@ func CheckToken(token string) error {
 	return nil
 }
 
-// checkToken is CheckToken with an error that has no field yet.
+// checkToken is like CheckToken. Its error has no field yet.
 func checkToken(token string) *configerr.Error {
 	const want = "the token alone, in printable ASCII"
 	switch {
@@ -86,7 +87,7 @@ func checkToken(token string) *configerr.Error {
 		case c == ' ':
 			return wrong(want+", without \"Bearer\" before it", "has a space")
 		case c < ' ' || c > '~':
-			return wrong(want, "has a character that no header can carry")
+			return wrong(want, "has a character that is not allowed in a header")
 		}
 	}
 	return nil

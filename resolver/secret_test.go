@@ -18,7 +18,7 @@ func TestASecretIsNeverSeen(t *testing.T) {
 	assert.Equal(t, text, s.Reveal())
 	e := Endpoint{Name: "seq1", Address: "https://seq1:1", Token: s}
 	type hidden struct {
-		e Endpoint // fmt asks no method of an unexported field
+		e Endpoint // fmt calls no method of an unexported field
 		s Secret
 		p *Secret
 	}
@@ -62,8 +62,8 @@ func TestATokenIsOneWordOfPrintableASCII(t *testing.T) {
 	for token, want := range map[string]string{
 		"":                               "empty",
 		"Bearer hunter2":                 `has a space; want the token alone, in printable ASCII, without "Bearer" before it`,
-		"hunter2\n":                      "has a character that no header can carry",
-		"hünter2":                        "has a character that no header can carry",
+		"hunter2\n":                      "has a character that is not allowed in a header",
+		"hünter2":                        "has a character that is not allowed in a header",
 		strings.Repeat("hunter2", 1<<12): "is 28672 bytes long; want at most 16384",
 	} {
 		err := CheckToken(token)

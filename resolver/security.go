@@ -7,22 +7,22 @@ import (
 	"github.com/cantonlb/cantonlb/internal/fault"
 )
 
-// EndpointCredentials are transport credentials that secure the connection of
-// each endpoint as it asks. Under any others a list may ask for nothing of its
-// own: an endpoint with TLS settings or a token is an error.
+// EndpointCredentials are transport credentials that secure the connection of each
+// endpoint as its settings ask. With any other transport credentials, an endpoint with
+// its own TLS settings or token is an error.
 type EndpointCredentials interface {
 	credentials.TransportCredentials
 
-	// CheckEndpoint returns an error if a connection to the endpoint cannot be
-	// secured as it asks: a *configerr.Error whose Field is relative to the endpoint
-	// ("tls.certFile"), or several joined. It may look at files.
+	// CheckEndpoint returns an error if a connection to the endpoint cannot be secured
+	// as its settings ask: a *configerr.Error whose Field is relative to the endpoint
+	// ("tls.certFile"), or several joined. It may read files.
 	CheckEndpoint(e Endpoint) error
 }
 
-// insecureProtocol is what grpc's plaintext credentials call themselves.
+// insecureProtocol is the security protocol of grpc's plaintext credentials.
 const insecureProtocol = "insecure"
 
-// channelCredentials gives the channel's credentials; nil if there are none to ask.
+// channelCredentials returns the channel's credentials, or nil if there are none.
 func channelCredentials(opts grpcresolver.BuildOptions) credentials.TransportCredentials {
 	if opts.DialCreds == nil && opts.CredsBundle != nil {
 		return opts.CredsBundle.TransportCredentials()
@@ -30,8 +30,8 @@ func channelCredentials(opts grpcresolver.BuildOptions) credentials.TransportCre
 	return opts.DialCreds
 }
 
-// checkSecurity refuses a list with an endpoint that cannot have what it asks for
-// under the credentials of a channel.
+// checkSecurity returns an error for a list with an endpoint that the credentials of a
+// channel cannot secure as its settings ask.
 func checkSecurity(list []Endpoint, from source, creds credentials.TransportCredentials) error {
 	if creds == nil {
 		return nil
@@ -47,7 +47,8 @@ func checkSecurity(list []Endpoint, from source, creds credentials.TransportCred
 	return faults.Err()
 }
 
-// checkAlike is for credentials that secure all endpoints alike, by this protocol.
+// checkAlike checks an endpoint under credentials that secure all endpoints alike, by
+// this protocol.
 func checkAlike(e Endpoint, protocol string) error {
 	const want = "cantonlb.NewClient without a credentials bundle, or the credentials of cantonlb.DialOptions"
 	var faults fault.List
@@ -55,7 +56,7 @@ func checkAlike(e Endpoint, protocol string) error {
 		faults.AddIn("tls", wrong(want, "the channel's credentials secure all endpoints alike"))
 	}
 	if e.HasToken() {
-		faults.AddIn(e.tokenField(), wrong(want, "the channel's credentials do not tell which endpoint a call goes to"))
+		faults.AddIn(e.tokenField(), wrong(want, "the channel's credentials do not identify the endpoint of a call"))
 	}
 	if err := faults.Err(); err != nil {
 		return err
@@ -63,10 +64,10 @@ func checkAlike(e Endpoint, protocol string) error {
 	return CheckScheme(e, protocol)
 }
 
-// CheckScheme returns an error if the scheme of an endpoint's address contradicts
-// the security protocol of the channel's credentials, such as "tls" or "insecure";
-// "" is one that is not known. It is a *configerr.Error, whose Field is relative to
-// the endpoint.
+// CheckScheme returns an error if the scheme of an endpoint's address contradicts the
+// security protocol of the channel's credentials, such as "tls" or "insecure". The
+// protocol "" means that it is not known. The error is a *configerr.Error, whose Field
+// is relative to the endpoint.
 func CheckScheme(e Endpoint, protocol string) error {
 	asks := e.Security()
 	insecure := protocol == insecureProtocol

@@ -120,7 +120,7 @@ func call(ctx context.Context, conn *grpc.ClientConn) error {
 	return err
 }
 
-// callUntil makes calls until each address has had one.
+// callUntil makes calls until each address has received one.
 func (s *servers) callUntil(t *testing.T, conn *grpc.ClientConn, addresses ...string) {
 	t.Helper()
 	ctx := testkit.Context(t)

@@ -4,13 +4,13 @@ import (
 	"reflect"
 )
 
-// HasToken tells whether the endpoint has credentials of its own for each call.
+// HasToken reports whether the endpoint has credentials of its own for each call.
 func (e Endpoint) HasToken() bool {
 	return !e.Token.IsZero() || e.TokenFile != "" || e.Credentials != nil
 }
 
-// checkSettings checks what an endpoint has beside its name and address, which must
-// be valid.
+// checkSettings checks the settings of an endpoint other than its name and address,
+// which must be valid.
 func (e Endpoint) checkSettings(fail report) {
 	e.TLS.check(fail.in("tls"))
 	if a, err := parseAddress(e.Address); err == nil && a.security == SecurityPlaintext && !e.TLS.IsZero() {
@@ -20,7 +20,8 @@ func (e Endpoint) checkSettings(fail report) {
 	e.Health.check(e, fail.in("health"))
 }
 
-// tokenField is the field that holds the endpoint's credentials, "" if none does.
+// tokenField returns the name of the field that holds the endpoint's credentials, or ""
+// if there is none.
 func (e Endpoint) tokenField() string {
 	switch {
 	case !e.Token.IsZero():
@@ -38,7 +39,7 @@ func (e Endpoint) checkTokens(fail report) {
 	if field, other := conflict([]setting{
 		{"token", !e.Token.IsZero()}, {"tokenFile", e.TokenFile != ""}, {"credentials", e.Credentials != nil},
 	}); field != "" {
-		fail(field, wrong("one of token, tokenFile and credentials", "%s is set, too", other))
+		fail(field, wrong("one of token, tokenFile and credentials", "%s is set too", other))
 		return
 	}
 	failed := false
@@ -65,8 +66,8 @@ type setting struct {
 	isSet bool
 }
 
-// conflict gives a field that is set although another one is, and that other; ""
-// if there is none.
+// conflict returns a field that is set although another one is set, and that other one.
+// It returns "" if there is no such field.
 func conflict(settings []setting) (field, other string) {
 	for _, s := range settings {
 		switch {
@@ -79,7 +80,7 @@ func conflict(settings []setting) (field, other string) {
 	return "", ""
 }
 
-// equal compares two endpoints, also such as could not be in a list.
+// equal reports whether two endpoints are equal. They need not be valid.
 func (e Endpoint) equal(o Endpoint) bool {
 	for _, c := range []any{e.Credentials, o.Credentials} {
 		if c != nil && !reflect.ValueOf(c).Comparable() {

@@ -36,7 +36,7 @@ func TestABadSettingOfAnEndpointIsNamed(t *testing.T) {
 		want string
 	}{
 		"two roots": {Endpoint{TLS: TLS{RootCAFile: "ca.pem", RootCAPEM: "x"}},
-			`tls.rootCAPEM: rootCAFile is set, too; want one of them`},
+			`tls.rootCAPEM: rootCAFile is set too; want one of them`},
 		"roots that are none": {Endpoint{TLS: TLS{RootCAPEM: "x"}},
 			`tls.rootCAPEM: no certificate in it; want at least one block of BEGIN CERTIFICATE`},
 		"roots without end": {Endpoint{TLS: TLS{RootCAPEM: strings.Repeat("x", MaxPEM+1)}},
@@ -47,9 +47,9 @@ func TestABadSettingOfAnEndpointIsNamed(t *testing.T) {
 		"a path with a NUL":             {Endpoint{TokenFile: "a\x00b"}, `tokenFile "a\x00b": has a NUL; want the path of a file`},
 		"TLS settings without TLS": {Endpoint{Address: "http://seq1:1", TLS: TLS{RootCAFile: "ca.pem"}},
 			`tls: the address is http://; want an https:// address, or no TLS settings`},
-		"two tokens": {Endpoint{Token: secret, TokenFile: "t"}, `tokenFile: token is set, too; want one of token, tokenFile and credentials`},
+		"two tokens": {Endpoint{Token: secret, TokenFile: "t"}, `tokenFile: token is set too; want one of token, tokenFile and credentials`},
 		"a token and credentials": {Endpoint{TokenFile: "t", Credentials: new(byPointer)},
-			`credentials: tokenFile is set, too; want one of token, tokenFile and credentials`},
+			`credentials: tokenFile is set too; want one of token, tokenFile and credentials`},
 		"credentials that cannot be compared": {Endpoint{Credentials: byValue{"a scope"}},
 			`credentials "resolver.byValue": cannot be compared; want a pointer, or another type that can be compared`},
 		"a token with its scheme": {Endpoint{Token: NewSecret("Bearer hunter2")}, `token: has a space; want the token alone`},
@@ -59,7 +59,7 @@ func TestABadSettingOfAnEndpointIsNamed(t *testing.T) {
 		"credentials in plaintext":    {Endpoint{Address: "http://seq1:1", Credentials: new(byPointer)}, `credentials: would be sent over plaintext`},
 
 		"two health targets": {Endpoint{Health: HealthTarget{GRPCPort: 1, HTTP: "http://{host}:1/"}},
-			`health.http: grpcPort is set, too; want one of sameConnection, grpcPort, grpcAddress, http and tcp`},
+			`health.http: grpcPort is set too; want one of sameConnection, grpcPort, grpcAddress, http and tcp`},
 		"a health port":    {Endpoint{Health: HealthTarget{GRPCPort: 65536}}, `health.grpcPort 65536: out of range; want a number from 1 to 65535`},
 		"a health address": {Endpoint{Health: HealthTarget{GRPCAddress: "{host}"}}, `health.grpcAddress "seq1": missing port; want host:port`},
 		"a health URL": {Endpoint{Health: HealthTarget{HTTP: "ftp://{host}/?hunter2"}},
@@ -69,19 +69,19 @@ func TestABadSettingOfAnEndpointIsNamed(t *testing.T) {
 		"a port of the health URL": {Endpoint{Health: HealthTarget{HTTP: "http://{host}:0/x?hunter2"}}, `health.http "http://seq1:0/x": bad port "0"`},
 		"a long health URL":        {Endpoint{Health: HealthTarget{HTTP: "http://{host}/" + long}}, `bytes long; want at most 2048`},
 		"a scheme before TCP":      {Endpoint{Health: HealthTarget{TCP: "http://{host}:1"}}, `health.tcp "http://{host}:1": has a scheme; want host:port`},
-		"a service's name":         {Endpoint{Health: HealthTarget{Service: "a\nb"}}, `health.service "a\nb": no name of a service`},
+		"a service's name":         {Endpoint{Health: HealthTarget{Service: "a\nb"}}, `health.service "a\nb": not the name of a service`},
 		"a service of a page": {Endpoint{Health: HealthTarget{HTTP: "http://{host}/", Service: "x"}},
-			`health.service "x": the target is not gRPC; want a gRPC target beside it`},
-		"a status without a page": {Endpoint{Health: HealthTarget{ExpectedStatus: 200}}, `health.expectedStatus 200: there is no http; want http beside it`},
+			`health.service "x": the target is not gRPC; want a gRPC target`},
+		"a status without a page": {Endpoint{Health: HealthTarget{ExpectedStatus: 200}}, `health.expectedStatus 200: http is not set; want http to be set too`},
 		"a status that is none": {Endpoint{Health: HealthTarget{HTTP: "http://{host}/", ExpectedStatus: 100}},
-			`health.expectedStatus 100: no final HTTP status; want a number from 200 to 599`},
-		"TLS for no target":    {Endpoint{Health: HealthTarget{TLS: TLS{RootCAFile: "x"}}}, `health.tls: there is no target that it is for`},
+			`health.expectedStatus 100: not a final HTTP status; want a number from 200 to 599`},
+		"TLS for no target":    {Endpoint{Health: HealthTarget{TLS: TLS{RootCAFile: "x"}}}, `health.tls: no target that it applies to is set`},
 		"TLS for plaintext":    {Endpoint{Health: HealthTarget{HTTP: "http://{host}/", TLS: TLS{RootCAFile: "x"}}}, `health.tls: the target is http://`},
 		"bad TLS for a target": {Endpoint{Health: HealthTarget{GRPCPort: 1, TLS: TLS{KeyFile: "x"}}}, `health.tls.certFile: missing`},
-		"a name for no target": {Endpoint{Health: HealthTarget{ServerName: "x"}}, `health.serverName "x": there is no target that it is for`},
+		"a name for no target": {Endpoint{Health: HealthTarget{ServerName: "x"}}, `health.serverName "x": no target that it applies to is set`},
 		"a bad name":           {Endpoint{Health: HealthTarget{GRPCPort: 1, ServerName: "a b"}}, `health.serverName "a b": has a space`},
 		"a token for no target": {Endpoint{Health: HealthTarget{TCP: "{host}:1", SendToken: true}},
-			`health.sendToken: there is no target that it is for; want grpcPort, grpcAddress or http beside it`},
+			`health.sendToken: no target that it applies to is set; want grpcPort, grpcAddress or http to be set too`},
 		"a token in plaintext to a target": {Endpoint{Token: secret, Health: HealthTarget{HTTP: "http://{host}/", SendToken: true}},
 			`health.sendToken: the token would be sent over plaintext; want TLS there, or allowInsecureTokens`},
 	} {
@@ -194,9 +194,9 @@ func (a alike) Info() credentials.ProtocolInfo {
 
 func TestAListThatAsksForMoreThanTheCredentialsCanDoIsRefused(t *testing.T) {
 	for want, e := range map[string]Endpoint{
-		`endpoints[0].tls: the channel's credentials secure all endpoints alike`: {Address: "https://a:1", TLS: TLS{RootCAFile: "x"}},
-		`endpoints[0].tokenFile: the channel's credentials do not tell which`:    {Address: "https://a:1", TokenFile: "x"},
-		`endpoints[0].address "http://a:1": endpoint "a:1" asks for plaintext`:   {Address: "http://a:1"},
+		`endpoints[0].tls: the channel's credentials secure all endpoints alike`:         {Address: "https://a:1", TLS: TLS{RootCAFile: "x"}},
+		`endpoints[0].tokenFile: the channel's credentials do not identify the endpoint`: {Address: "https://a:1", TokenFile: "x"},
+		`endpoints[0].address "http://a:1": endpoint "a:1" asks for plaintext`:           {Address: "http://a:1"},
 	} {
 		list, err := New([]Endpoint{e})
 		require.NoError(t, err)

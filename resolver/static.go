@@ -15,23 +15,23 @@ import (
 const Scheme = "static"
 
 // Static is a list of endpoints that can be changed at run time. It is a gRPC
-// resolver.Builder: hand it to grpc.WithResolvers together with Target. One
-// Static may serve several channels. Make one with New. All methods may be called
-// from any goroutine; it holds no goroutine and needs no closing.
+// resolver.Builder: pass it to grpc.WithResolvers and use Target as the target. One
+// Static may serve several channels. New makes one. All methods may be called from any
+// goroutine. A Static holds no goroutine and need not be closed.
 type Static struct {
 	source     source
 	authority  string
 	onClaim    func(any)
-	attributes *attributes.Attributes // of every state, besides our own; nil if there are none
+	attributes *attributes.Attributes // of every state, besides those of this package; nil if there are none
 
 	// Lock order: updating, channel.pushing, mu. grpc is called with the first
 	// two held, and never with mu.
 
-	// updating makes one Update wait for the other.
+	// updating serializes calls of Update.
 	updating sync.Mutex
 
 	mu        sync.Mutex
-	endpoints []Endpoint // in force; replaced whole, never changed in place
+	endpoints []Endpoint // the current list; replaced as a whole, never changed in place
 	channels  []*channel // that are open
 }
 
@@ -43,24 +43,24 @@ var (
 // Option changes how a Static works.
 type Option func(*Static)
 
-// WithOnClaim sets a function that is told the handle of the policy in charge of
-// a channel: once for each new handle, so again when grpc makes the policy anew
-// after idle mode, and for each channel apart. It runs while the policy takes in
-// a list: it must return soon, and must not call Update nor make a channel
-// connect or close. By default nobody is told.
+// WithOnClaim sets a function that is called with the handle of the policy in charge of
+// a channel: once for each new handle, so also when grpc creates the policy again after
+// idle mode, and separately for each channel. It runs while the policy receives a list:
+// it must return soon, and must not call Update or make a channel connect or close. By
+// default no function is called.
 func WithOnClaim(f func(handle any)) Option {
 	return func(s *Static) { s.onClaim = f }
 }
 
-// WithAttribute adds an attribute to every state that channels are given, by which
-// a program reaches the policy of its channel. See package attributes for what
-// keys and values have to be like. By default there are none.
+// WithAttribute adds an attribute to every state that channels receive, by which a
+// program reaches the policy of its channel. Package attributes documents the
+// requirements for keys and values. By default there are none.
 func WithAttribute(key, value any) Option {
 	return func(s *Static) { s.attributes = s.attributes.WithValue(key, value) }
 }
 
-// New makes a Static of a list, which it checks and copies as Normalize does. It
-// returns Normalize's errors.
+// New returns a Static with a list, which it checks and copies as Normalize does. Errors
+// are those of Normalize.
 func New(endpoints []Endpoint, options ...Option) (*Static, error) {
 	list, err := Normalize(endpoints)
 	if err != nil {
@@ -69,7 +69,7 @@ func New(endpoints []Endpoint, options ...Option) (*Static, error) {
 	return newStatic(list, fromEndpoints, options...), nil
 }
 
-// newStatic makes a Static of a list in normal form, which it keeps.
+// newStatic returns a Static with a list in normal form, which it keeps.
 func newStatic(list []Endpoint, from source, options ...Option) *Static {
 	s := &Static{source: from, authority: list[0].Authority(), endpoints: list}
 	for _, o := range options {
@@ -80,27 +80,26 @@ func newStatic(list []Endpoint, from source, options ...Option) *Static {
 	return s
 }
 
-// Endpoints returns a copy of the list in force, in normal form.
+// Endpoints returns a copy of the current list, in normal form.
 func (s *Static) Endpoints() []Endpoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.endpoints)
 }
 
-// Update replaces the list, and returns when the policy of every channel has
-// taken in the new one. Endpoints that keep their name and fields keep their
-// connections. A list equal to the one in force is pushed again, which changes
-// nothing for a policy that did take it, and is another chance for one that did
-// not.
+// Update replaces the list, and returns when the policy of every channel has received
+// the new one. Endpoints that keep their name and fields keep their connections. A list
+// equal to the current one is pushed again. That changes nothing for a policy that
+// accepted the list, and is a second attempt for one that did not.
 //
-// A list that is not valid (see Normalize), or that the credentials of an open
-// channel do not fit (see Build), changes nothing at all: the error is a
-// *configerr.Error, or several joined. Any other error is that of a channel's policy
-// which refused the list: the list is in force nevertheless, other channels and
-// later ones use it, and the policy decides what it does with its calls.
+// A list that is not valid (see Normalize), or that the credentials of an open channel
+// cannot apply (see Build), changes nothing: the error is a *configerr.Error, or several
+// joined. Any other error is that of a channel's policy which refused the list. Then the
+// list takes effect nevertheless, other channels and later ones use it, and the policy
+// decides what happens to its calls.
 //
-// Updates wait for each other. Update must not be called from within a policy or
-// from the function of WithOnClaim.
+// Concurrent calls of Update wait for each other. Update must not be called from within
+// a policy or from the function of WithOnClaim.
 func (s *Static) Update(endpoints []Endpoint) error {
 	list, err := Normalize(endpoints)
 	if err != nil {
@@ -121,7 +120,8 @@ func (s *Static) Update(endpoints []Endpoint) error {
 	return failed.Err()
 }
 
-// replace puts a list in force if it suits every open channel, and returns these.
+// replace makes a list the current one if every open channel can apply it, and returns
+// these channels.
 func (s *Static) replace(list []Endpoint) ([]*channel, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,22 +138,22 @@ func (s *Static) replace(list []Endpoint) ([]*channel, error) {
 func (s *Static) Scheme() string { return Scheme }
 
 // Target returns a target for grpc.NewClient, to be used with grpc.WithResolvers.
-// It does not name the endpoints, since they may be many and may change. Any
-// other target with the scheme static does as well: Static reads only the scheme.
-// Without grpc.WithResolvers the target is an error, and not a wrong list.
+// It does not name the endpoints, since they may be many and may change. Any other
+// target with the scheme static works too, since Static reads only the scheme. Without
+// grpc.WithResolvers the target is an error, and not a wrong list.
 func (s *Static) Target() string { return Scheme + ":///endpoints" }
 
-// OverrideAuthority returns the Authority of the endpoint that was the first in
-// the list when the Static was made. grpc uses it for a channel whose program
-// chose no authority; each endpoint's own takes precedence over it.
+// OverrideAuthority returns the Authority of the endpoint that was the first in the list
+// when the Static was made. grpc uses it for a channel whose program set no authority.
+// Each endpoint's own authority takes precedence over it.
 func (s *Static) OverrideAuthority(grpcresolver.Target) string { return s.authority }
 
-// Build attaches a channel, for grpc, and gives it the list in force; later
-// updates follow until grpc closes the resolver. It is a *configerr.Error if an
-// endpoint cannot have the security that it asks for: under EndpointCredentials
-// these decide; under others, if its URL asks for TLS and they are plaintext or the
-// other way round, or if it has TLS settings or a token of its own. What the policy
-// says of the list is the policy's to report.
+// Build attaches a channel, for grpc, and pushes the current list to it. Later updates
+// follow until grpc closes the resolver. Build returns a *configerr.Error if an endpoint
+// cannot have the security that its settings ask for. EndpointCredentials decide that
+// themselves. With other credentials it is an error if an endpoint's URL asks for TLS
+// and they are plaintext, or the other way round, or if the endpoint has its own TLS
+// settings or token. The policy reports its own errors about the list.
 func (s *Static) Build(_ grpcresolver.Target, cc grpcresolver.ClientConn, opts grpcresolver.BuildOptions) (grpcresolver.Resolver, error) {
 	c := &channel{
 		list:  s,
@@ -167,12 +167,12 @@ func (s *Static) Build(_ grpcresolver.Target, cc grpcresolver.ClientConn, opts g
 	if err := s.attach(c); err != nil {
 		return nil, err
 	}
-	_ = c.push() // the policy reports it; nothing here would be better on a second try
+	_ = c.push() // the policy reports the error; an error here would not help
 	return c, nil
 }
 
-// attach adds a channel, unless the list in force does not suit it. From then on
-// every Update knows of it.
+// attach adds a channel, unless it cannot apply the current list. From then on every
+// Update includes the channel.
 func (s *Static) attach(c *channel) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -190,8 +190,8 @@ func (s *Static) detach(c *channel) {
 	s.channels = slices.DeleteFunc(s.channels, func(x *channel) bool { return x == c })
 }
 
-// current returns the list in force, not to be changed; false if the channel has
-// been closed.
+// current returns the current list, which the caller must not change, or false if the
+// channel is closed.
 func (s *Static) current(c *channel) ([]Endpoint, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -200,8 +200,8 @@ func TestUpdateTellsThatAPolicyRefusedTheListWhichIsInForceElsewhere(t *testing.
 	assert.Equal(t, []string{"b"}, takes.lastNames(t))
 }
 
-// gate makes UpdateState wait: it tells that it was entered, and goes on when it
-// is opened.
+// gate makes UpdateState wait: it signals that it was entered, and continues when it is
+// opened.
 type gate struct {
 	entered, open chan struct{}
 	once          sync.Once

@@ -10,15 +10,15 @@ import (
 
 func init() { grpcresolver.Register(targetBuilder{}) }
 
-// NewTargetBuilder makes a builder like the one that is registered with grpc, for
-// targets that hold the whole list, with options for one channel: hand it to
+// NewTargetBuilder returns a builder like the one that is registered with grpc, for
+// targets that hold the whole list, with options for one channel. Pass it to
 // grpc.WithResolvers.
 func NewTargetBuilder(options ...Option) grpcresolver.Builder {
 	return targetBuilder{options: options}
 }
 
-// targetBuilder is the builder that is registered with grpc: each channel's list
-// stands in its target and never changes.
+// targetBuilder is the builder that is registered with grpc: each channel's list is in
+// its target and never changes.
 type targetBuilder struct{ options []Option }
 
 var _ grpcresolver.AuthorityOverrider = targetBuilder{}
@@ -36,15 +36,15 @@ func (b targetBuilder) Build(target grpcresolver.Target, cc grpcresolver.ClientC
 	return newStatic(list, fromTarget, b.options...).Build(target, cc, opts)
 }
 
-// OverrideAuthority reads no more than the first endpoint. For a bad target it
-// returns "": such a target fails in Build.
+// OverrideAuthority returns the authority of the first endpoint. For a bad target it
+// returns "", since such a target fails in Build.
 func (targetBuilder) OverrideAuthority(target grpcresolver.Target) string {
 	first, _, _ := strings.Cut(target.Endpoint(), ",")
 	return Endpoint{Address: first}.Authority()
 }
 
-// checkURL refuses what a target has beside its list. Nothing of it is shown, for
-// it may hold a password.
+// checkURL returns an error if a target has other parts than its list. The error shows
+// nothing of them, since they may hold a password.
 func checkURL(target grpcresolver.Target) error {
 	u := &target.URL
 	var problem string

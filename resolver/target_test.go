@@ -65,7 +65,7 @@ func TestTargetsThatAreMoreThanAListAreErrors(t *testing.T) {
 		"static:///a:1/":                 `target[0] "a:1/": has a path; want host:port`,
 		"static:///a%00:1":               `target[0] "a\x00:1": has a control character; want host:port`,
 		"static:///a%20:1":               `target[0] "a :1": has a space; want host:port`,
-		"static:///https://joe:secret@a": `target[0] [hidden]: has user information (what stands before an @); want host:port`,
+		"static:///https://joe:secret@a": `target[0] [hidden]: has user information (the part before an @); want host:port`,
 		"static:///endpoints":            `target[0] "endpoints": missing port; want host:port`,
 	} {
 		t.Run(target, func(t *testing.T) {

@@ -15,35 +15,36 @@ const (
 	MaxPEM = 1 << 20
 )
 
-// TLS says how the TLS of one endpoint differs from the default: server
-// certificates verified against the system's roots, and no client certificate.
-// The least version is always TLS 1.2, and verification cannot be turned off. The
-// name that the server's certificate must have is Endpoint.ServerName.
+// TLS holds the TLS settings of one endpoint that differ from the default, which is that
+// server certificates are verified against the system's roots and that there is no
+// client certificate. The minimum version is always TLS 1.2, and verification cannot be
+// turned off. The name that the server's certificate must have is Endpoint.ServerName.
 //
-// Files are looked at again for each new connection, and what has changed is used
-// from then on; connections that exist keep what they were made with. New content
-// that cannot be used is reported, and the old stays in force. Files hold at most
+// Files are checked again for each new connection, and changed content is used from then
+// on. Existing connections keep the content that they were made with. New content that
+// cannot be used is reported, and the old content stays in effect. Files hold at most
 // MaxPEM bytes of PEM.
 //
-// grpc-go insists that the server takes part in ALPN. An older load balancer that
-// does not can be reached only with the environment variable
-// GRPC_ENFORCE_ALPN_ENABLED=false, which grpc-go reads, for the whole program.
+// grpc-go requires the server to support ALPN. An older load balancer without ALPN can
+// be reached only with the environment variable GRPC_ENFORCE_ALPN_ENABLED=false, which
+// grpc-go reads, for the whole program.
 type TLS struct {
-	// RootCAFile is the path of the certificates of the authorities that the
-	// server's certificate is verified against, in place of the system's.
+	// RootCAFile is the path of the certificates of the authorities that the server's
+	// certificate is verified against, instead of the system's.
 	RootCAFile string
-	// RootCAPEM is the same as a text. At most one of both.
+	// RootCAPEM holds these certificates as text. At most one of RootCAFile and
+	// RootCAPEM may be set.
 	RootCAPEM string
-	// CertFile and KeyFile are the paths of the client's certificate, with
-	// intermediate ones after it, and of its key, for servers that want one
-	// (mTLS). Both or neither.
+	// CertFile and KeyFile are the paths of the client's certificate, followed by
+	// intermediate ones, and of its key, for servers that require one (mTLS). Set both
+	// or neither.
 	CertFile, KeyFile string
 }
 
-// IsZero tells whether nothing differs from the default.
+// IsZero reports whether nothing differs from the default.
 func (t TLS) IsZero() bool { return t == TLS{} }
 
-// check looks at everything but the files.
+// check checks everything except the files.
 func (t TLS) check(fail report) {
 	fail("rootCAFile", checkPath(t.RootCAFile))
 	fail("certFile", checkPath(t.CertFile))
@@ -56,7 +57,7 @@ func (t TLS) check(fail report) {
 	}
 	switch {
 	case t.RootCAFile != "" && t.RootCAPEM != "":
-		fail("rootCAPEM", wrong("one of them", "rootCAFile is set, too"))
+		fail("rootCAPEM", wrong("one of them", "rootCAFile is set too"))
 	case len(t.RootCAPEM) > MaxPEM:
 		fail("rootCAPEM", wrong(fmt.Sprintf("at most %d", MaxPEM), "is %d bytes long", len(t.RootCAPEM)))
 	case t.RootCAPEM != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(t.RootCAPEM)):
@@ -64,7 +65,7 @@ func (t TLS) check(fail report) {
 	}
 }
 
-// checkPath refuses what can be no file's path; an empty one is right.
+// checkPath returns an error if a path cannot be that of a file. An empty path is valid.
 func checkPath(path string) *configerr.Error {
 	switch {
 	case len(path) > MaxPath:

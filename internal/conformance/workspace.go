@@ -45,8 +45,8 @@ type workspace struct {
 // module is the output of `go list -m -json` and `go mod download -json` for a
 // module.
 type module struct {
-	Dir     string `json:"Dir"`
-	Version string `json:"Version"`
+	Dir     string `json:"Dir"`     //nolint:tagliatelle // as go writes it
+	Version string `json:"Version"` //nolint:tagliatelle // the same
 }
 
 // findLibrary returns the root of the checkout.
@@ -174,7 +174,7 @@ func (w *workspace) write(file string, source []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return err
 	}
-	return os.WriteFile(path, source, 0o600) //nolint:gosec // made by this program
+	return os.WriteFile(path, source, 0o600)
 }
 
 var packageClause = regexp.MustCompile(`(?m)^package \w+`)
