@@ -112,3 +112,25 @@ func TestTheReadmesProgramCompiles(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "vet", file).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }
+
+// The files and names that docs/architecture.md mentions exist.
+func TestTheFilesAndNamesOfTheArchitectureExist(t *testing.T) {
+	text, err := os.ReadFile("docs/architecture.md")
+	require.NoError(t, err)
+	paths := regexp.MustCompile("`((?:internal/|report|resolver)[a-z/_]*(?:\\.go)?|[a-z]+\\.go)`").FindAllSubmatch(text, -1)
+	require.NotEmpty(t, paths)
+	for _, p := range paths {
+		path := string(p[1])
+		found := false
+		for _, dir := range []string{".", "internal/endpointset", "internal/judge", "internal/checking"} {
+			_, err := os.Stat(filepath.Join(dir, path))
+			found = found || err == nil
+		}
+		assert.True(t, found, "%s does not exist", path)
+	}
+	for _, name := range regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllSubmatch(text, -1) {
+		out, err := exec.CommandContext(t.Context(), "grep", "-rl", "func "+string(name[1])+"(", "--include=*_test.go", ".").Output()
+		require.NoError(t, err, "no test %s", name[1])
+		assert.NotEmpty(t, out)
+	}
+}

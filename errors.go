@@ -97,7 +97,8 @@ func (e *AttemptsError) Unwrap() error { return e.err }
 // the call ended because no endpoint was eligible, or an *AttemptsError if there was
 // more than one attempt.
 func typed(err error, record *attempt.Record) error {
-	if err == nil || errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // grpc has no other way to detect it
+	//lint:ignore SA1019 grpc has no other way to detect it
+	if err == nil || errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // as above
 		return err // the client is closing, whatever the call was waiting for
 	}
 	var none *endpointset.NoEligibleError

@@ -102,11 +102,11 @@ func (c *Candidate) Run(ctx context.Context, work Work) error {
 	defer cancel()
 	reader := c.events.Reader()
 	told := make(chan struct{})
-	go func() {
+	go func() { //nolint:contextcheck // events are told after ctx has ended, too
 		defer close(told)
 		c.tell(reader)
 	}()
-	r.loop()
+	r.loop() //nolint:contextcheck // it has ctx in a field
 	close(r.over)
 	unwatch()
 	// A request that is under way has a moment to end by itself: to call it off can

@@ -3,7 +3,6 @@ package lease_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -151,7 +150,7 @@ func TestAStoreThatDoesNotTellIsPolled(t *testing.T) {
 		b := start(t, s, polled)
 		time.Sleep(time.Minute)
 		a.stop()
-		<-a.result
+		require.ErrorIs(t, <-a.result, context.Canceled)
 		time.Sleep(200 * time.Millisecond)
 		b.last(t)
 	})
@@ -182,7 +181,7 @@ func TestTheLeaseOfAHolderThatIsCutOffEndsBeforeItPassesOn(t *testing.T) {
 		// It heals, and goes on as a candidate.
 		a.link.Heal()
 		b.stop()
-		<-b.result
+		require.ErrorIs(t, <-b.result, context.Canceled)
 		time.Sleep(ttl)
 		third := a.last(t)
 		assert.Greater(t, third.Token, second.Token)
@@ -303,7 +302,7 @@ func TestRunReturnsWhatWorkReturns(t *testing.T) {
 		for _, want := range []error{nil, failure} {
 			var ctx context.Context
 			err := lease.Run(t.Context(), config(s.Link()), func(c context.Context, _ lease.Lease) error {
-				ctx = c
+				ctx = c //nolint:fatcontext // to look at it afterwards
 				return want
 			})
 			require.Equal(t, want, err)
@@ -395,7 +394,7 @@ func TestTheContextOfWorkLooksAtTheClock(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		_ = lease.Run(ctx, cfg, func(ctx context.Context, l lease.Lease) error {
-			inside, ok := lease.FromContext(context.WithValue(ctx, struct{}{}, 1))
+			inside, ok := lease.FromContext(context.WithoutCancel(ctx))
 			assert.True(t, ok)
 			assert.Equal(t, l, inside)
 			assert.NoError(t, ctx.Err())
@@ -431,7 +430,7 @@ func TestEventsAreObservedLoggedAndFollowedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var observed []lease.Event
 		cfg := config(leasetest.NewStore())
-		cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		cfg.Logger = slog.New(slog.DiscardHandler)
 		cfg.Observe = func(e lease.Event) { observed = append(observed, e) }
 		c, err := lease.NewCandidate(cfg)
 		require.NoError(t, err)
@@ -484,7 +483,7 @@ func TestAWatchThatFailsIsToldOfOnceAndTriedAgain(t *testing.T) {
 		time.Sleep(time.Minute)
 		began := time.Now()
 		a.stop()
-		<-a.result
+		require.ErrorIs(t, <-a.result, context.Canceled)
 		b.last(t)
 		assert.Equal(t, began, time.Now(), "it is told of changes again")
 	})
@@ -513,7 +512,7 @@ func TestOneOfManyCandidatesHoldsTheLease(t *testing.T) {
 			}
 			require.Equal(t, 1, holders)
 			nodes[0].stop()
-			<-nodes[0].result
+			require.ErrorIs(t, <-nodes[0].result, context.Canceled)
 			nodes = nodes[1:]
 		}
 		assert.Equal(t, uint64(20), token)

@@ -21,8 +21,9 @@
 //			return nil
 //		})
 //
-// The store is one of lease/pglease and lease/etcdlease, modules of their own, or one
-// that you write, see package store.
+// The store is one of lease/pglease, lease/etcdlease and lease/k8slease, modules of their
+// own, or one that you write, see package store. A [Group] spreads many leases over many
+// processes, and package lease/process runs a program that knows nothing of all this.
 //
 // # What is promised
 //

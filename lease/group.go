@@ -96,7 +96,7 @@ func (g *Group) Run(ctx context.Context, work Work) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	reader, told := g.events.Reader(), make(chan struct{})
-	go func() {
+	go func() { //nolint:contextcheck // events are told after ctx has ended, too
 		defer close(told)
 		g.tell(reader)
 	}()

@@ -74,7 +74,7 @@ func FromContext(ctx context.Context) (l Lease, ok bool) {
 // workContext ends when the lease does, even if no timer could fire yet: its Err
 // looks at the clock.
 type workContext struct {
-	context.Context
+	context.Context //nolint:containedctx // it is one
 
 	lease  Lease
 	cancel context.CancelCauseFunc

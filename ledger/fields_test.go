@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 )
@@ -103,4 +104,34 @@ func TestPathsThatLeadNowhereAreEmpty(t *testing.T) {
 	assert.Nil(t, reflected(3))
 	assert.Nil(t, reflected(nil))
 	assert.Nil(t, reflected((*dynamicpb.Message)(nil)))
+}
+
+// Whatever a server sends is read, or refused with an error.
+func FuzzPosition(f *testing.F) {
+	for _, m := range []*dynamicpb.Message{
+		transaction(3), checkpoint(3), v1("GetTransactionsResponse", fields{"transactions": []fields{{"offset": "0a"}, {"offset": "0b"}}}),
+	} {
+		wired, err := proto.Marshal(m)
+		require.NoError(f, err)
+		f.Add(wired)
+	}
+	f.Fuzz(func(t *testing.T, wired []byte) {
+		for name := range sources {
+			if wire()[name] == nil {
+				continue
+			}
+			m := message(string(name), nil)
+			if proto.Unmarshal(wired, m) != nil {
+				continue
+			}
+			at, err := locate(m)
+			if err == nil && !at.empty && (at.last.IsZero() || at.first.Compare(at.last) > 0) {
+				t.Errorf("%s: %+v", name, at)
+			}
+			for _, c := range completionsIn(m, at.last) {
+				_ = judge(c.err)
+			}
+			_ = recordTimes(m)
+		}
+	})
 }

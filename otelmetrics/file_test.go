@@ -64,7 +64,11 @@ func TestReloadsOfTheConfigFileAreCountedBothWays(t *testing.T) {
 			case <-time.After(10 * time.Millisecond):
 			}
 		}
-		assert.Equal(t, step.want, reloadsIn(t, recorded))
+		// grpc's recorder receives the value later, with no lock held.
+		require.Eventually(t, func() bool {
+			_, told := recorded.collect(t)["cantonlb.config.reloads{refused}"]
+			return told && reloadsIn(t, recorded) == step.want
+		}, 30*time.Second, 10*time.Millisecond)
 		assert.Equal(t, step.want, reloadsIn(t, observed))
 	}
 	require.NoError(t, stop())

@@ -131,7 +131,9 @@ type answer struct {
 	key     string
 }
 
-func (c *Conn) read(ctx context.Context, method string, request proto.Message, kind protoreflect.MessageType, opts []grpc.CallOption) (proto.Message, error) {
+func (c *Conn) read(ctx context.Context, method string, request proto.Message, kind protoreflect.MessageType,
+	opts []grpc.CallOption,
+) (proto.Message, error) {
 	cfg := c.cfg.Config
 	agreed := func(err error) (codes.Code, bool) {
 		code := status.Code(err)

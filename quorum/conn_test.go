@@ -179,8 +179,8 @@ func TestUnknownFieldsAreDroppedAtAnyDepth(t *testing.T) {
 	require.NoError(t, err)
 	clean := proto.Clone(s)
 	spoil(s)
-	spoil(s.Fields["list"].GetListValue().Values[0])
-	spoil(s.Fields["text"])
+	spoil(s.GetFields()["list"].GetListValue().GetValues()[0])
+	spoil(s.GetFields()["text"])
 	got, err := canonical(s)
 	require.NoError(t, err)
 	want, err := canonical(clean)
@@ -326,7 +326,7 @@ func TestAKeyOrAStripFunctionSaysWhatIsCompared(t *testing.T) {
 	assert.True(t, proto.Equal(&timestamppb.Timestamp{Seconds: 7}, got))
 
 	c, _ = connTo(t, ConnConfig{Key: func(_ string, m proto.Message) (string, error) {
-		return fmt.Sprint(m.(*timestamppb.Timestamp).Seconds), nil
+		return fmt.Sprint(m.(*timestamppb.Timestamp).GetSeconds()), nil
 	}}, all...)
 	got, err = ask(c)
 	require.NoError(t, err)

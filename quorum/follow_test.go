@@ -19,7 +19,7 @@ import (
 
 // entriesOf makes a list of words such as "a=1": the name a at the address 1.
 func entriesOf(text string) (list []Entry) {
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		name, at, _ := strings.Cut(word, "=")
 		list = append(list, Entry{name, at})
 	}

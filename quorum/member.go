@@ -2,7 +2,6 @@ package quorum
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -270,11 +269,11 @@ func (m *Members) eventLocked(e Event) []Event {
 func (m *Members) told(events []Event) {
 	logger := cmp.Or(m.opts.Logger, slog.Default())
 	for _, e := range events {
-		level := slog.LevelInfo
+		say := logger.Info
 		if e.Kind == EventDissent || e.Kind == EventAgreementLost {
-			level = slog.LevelWarn
+			say = logger.Warn
 		}
-		logger.LogAttrs(context.Background(), level, "quorum", slog.String("event", string(e.Kind)), slog.String("member", e.Member),
+		say("quorum", slog.String("event", string(e.Kind)), slog.String("member", e.Member),
 			slog.String("reason", string(e.Reason)), slog.String("detail", e.Detail))
 	}
 }

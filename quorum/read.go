@@ -26,7 +26,10 @@ import (
 func Read[T any](ctx context.Context, members *Members, cfg Config,
 	ask func(context.Context, Member) (T, error), key func(T) string,
 ) (T, Verdict, error) {
-	q := &question[T]{members: members, cfg: cfg, ask: ask, key: key, again: cfg.AskAgain, moving: cfg.AskAgain, freshness: FreshnessStalePossible}
+	q := &question[T]{
+		members: members, cfg: cfg, ask: ask, key: key,
+		again: cfg.AskAgain, moving: cfg.AskAgain, freshness: FreshnessStalePossible,
+	}
 	return q.read(ctx)
 }
 

@@ -42,9 +42,9 @@ func TestASequenceStepByStep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSequence[string, int](2, 8)
 			now := time.Now()
-			for _, word := range strings.Fields(script) {
+			for word := range strings.FieldsSeq(script) {
 				step, want, _ := strings.Cut(word, "=")
-				got := ""
+				var got string
 				switch step[0] {
 				case '+':
 					s.join(step[1:])

@@ -154,7 +154,9 @@ func (m *Members) ended(v Verdict, quiet bool, err error) {
 	switch {
 	case err == nil && m.lost:
 		m.lost = false
-		told = m.eventLocked(Event{Kind: EventAgreementRegained, Reason: ReasonThreshold, Detail: fmt.Sprintf("%d of %d members agree", v.Agree, v.Of)})
+		told = m.eventLocked(Event{
+			Kind: EventAgreementRegained, Reason: ReasonThreshold, Detail: fmt.Sprintf("%d of %d members agree", v.Agree, v.Of),
+		})
 	case err != nil && !quiet && !m.lost:
 		m.lost = true
 		told = m.eventLocked(Event{Kind: EventAgreementLost, Reason: ReasonThreshold, Detail: err.Error()})

@@ -130,7 +130,7 @@ func NewStream[T any, P cmp.Ordered](ctx context.Context, members *Members, cfg 
 		}
 		s.seq.resume(claim[T, P]{at: cfg.Resume.Position, key: digest(key)})
 	}
-	s.ctx, s.cancel = context.WithCancel(ctx)
+	s.ctx, s.cancel = context.WithCancel(ctx) //nolint:gosec // Close calls it
 	s.wg.Go(s.supervise)
 	return s, nil
 }
@@ -267,10 +267,9 @@ func (s *Stream[T, P]) Subscribed() []string {
 
 // Close ends all subscriptions, and waits until they have returned. It may be called
 // more than once.
-func (s *Stream[T, P]) Close() error {
+func (s *Stream[T, P]) Close() {
 	s.cancel()
 	s.wg.Wait()
-	return nil
 }
 
 // wake puts a token into a channel of capacity 1, unless there is one.

@@ -83,8 +83,8 @@ func TestATallyIsRightWhateverComesIn(t *testing.T) {
 		n := rapid.IntRange(1, 13).Draw(t, "n")
 		agree := rapid.IntRange(1, n).Draw(t, "agree")
 		tally := tally{agree: agree, first: rapid.IntRange(agree, n).Draw(t, "first"), n: n}
-		asked, slow, open := tally.start().ask, 0, 0
-		open = asked
+		asked, slow := tally.start().ask, 0
+		open := asked
 		counts := map[byte]int{}
 		gone := 0
 		for open > 0 {

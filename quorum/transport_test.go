@@ -34,7 +34,7 @@ func clientOf(t testing.TB, cfg TransportConfig, answers ...http.HandlerFunc) (*
 
 func fetch(t testing.TB, c *http.Client, path string) (int, string, error) {
 	t.Helper()
-	resp, err := c.Get("http://network.invalid" + path) //nolint:noctx // the client has a timeout
+	resp, err := c.Get("http://network.invalid" + path)
 	if err != nil {
 		return 0, "", err
 	}
@@ -201,17 +201,17 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 func TestOnlyGETsAreAskedOfTheMembers(t *testing.T) {
 	c, _ := clientOf(t, TransportConfig{}, slices.Repeat([]http.HandlerFunc{sayJSON("1")}, 4)...)
-	_, err := c.Post("http://x.invalid/", "application/json", strings.NewReader("1"))
+	_, err := c.Post("http://x.invalid/", "application/json", strings.NewReader("1")) //nolint:bodyclose // an error
 	require.ErrorContains(t, err, "method POST: want GET")
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://x.invalid/", strings.NewReader("1"))
 	require.NoError(t, err)
-	_, err = c.Do(req)
+	_, err = c.Do(req) //nolint:bodyclose // an error
 	require.ErrorContains(t, err, "a GET with a body")
 
 	errOther := errors.New("the other one")
 	c, _ = clientOf(t, TransportConfig{Other: roundTrip(func(*http.Request) (*http.Response, error) { return nil, errOther })},
 		slices.Repeat([]http.HandlerFunc{sayJSON("1")}, 4)...)
-	_, err = c.Post("http://x.invalid/", "application/json", strings.NewReader("1"))
+	_, err = c.Post("http://x.invalid/", "application/json", strings.NewReader("1")) //nolint:bodyclose // an error
 	require.ErrorIs(t, err, errOther)
 }
 

@@ -4,6 +4,10 @@
 //	cantonlb check   static:///seq1.example.com:5001,seq2.example.com:5001
 //	cantonlb watch   --config lb.yaml
 //	cantonlb explain --config lb.yaml seq2
+//	cantonlb run     --lease postgres://db.example.com/leases --name pink -- trigger-service
+//
+// run is another matter: it runs a program on one machine of several, see package
+// lease/process.
 //
 // # Why
 //
@@ -43,6 +47,8 @@ import (
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/spf13/cobra"
+
+	"github.com/cantonlb/cantonlb/lease/process"
 )
 
 // The exit codes.
@@ -59,6 +65,7 @@ type verdict int
 func (v verdict) Error() string { return fmt.Sprintf("exit code %d", int(v)) }
 
 func main() {
+	process.Guard() // does not return in the guard of a program that run has started
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ())
 	stop()
@@ -93,11 +100,12 @@ func newRoot(environ []string) *cobra.Command {
 		Example: `  cantonlb check static:///seq1.example.com:5001,seq2.example.com:5001
   cantonlb watch --config lb.yaml
   cantonlb explain --config lb.yaml seq2
+  cantonlb run --lease postgres://db.example.com/leases --name pink -- trigger-service
   cantonlb completion bash > /etc/bash_completion.d/cantonlb`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newCheck(environ), newWatch(environ), newExplain(environ))
+	root.AddCommand(newCheck(environ), newWatch(environ), newExplain(environ), newRun())
 	return root
 }
 

@@ -22,10 +22,14 @@ import (
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/view"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/lease/process"
 	"github.com/cantonlb/cantonlb/report"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	process.Guard()
+	goleak.VerifyTestMain(m)
+}
 
 // result is what came of the command.
 type result struct {

@@ -68,7 +68,7 @@ func exit(err error) {
 
 // serve runs the consumer until ctx ends.
 func serve(ctx context.Context, endpoints []cantonlb.Endpoint, address string) error {
-	client, err := cantonlb.NewClient(cantonlb.Config{Role: cantonlb.ParticipantLedger, Endpoints: endpoints})
+	client, err := cantonlb.NewClient(cantonlb.Config{Role: cantonlb.ParticipantLedger, Endpoints: endpoints, NoneEligible: cantonlb.Wait})
 	if err != nil {
 		return err
 	}

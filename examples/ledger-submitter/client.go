@@ -43,7 +43,7 @@ var errUnknown = errors.New("the outcome is not known")
 // dial makes a client of the replicas.
 func dial(name string, endpoints []cantonlb.Endpoint) (client, error) {
 	if name == "ledger" {
-		conn, err := cantonlb.NewClient(cantonlb.Config{Role: cantonlb.ParticipantLedger, Endpoints: endpoints})
+		conn, err := cantonlb.NewClient(cantonlb.Config{Role: cantonlb.ParticipantLedger, Endpoints: endpoints, NoneEligible: cantonlb.Wait})
 		if err != nil {
 			return nil, err
 		}

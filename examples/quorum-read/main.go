@@ -65,7 +65,8 @@ func run(ctx context.Context, args []string) error {
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		OnRead: func(v quorum.Verdict, err error) {
 			if err == nil {
-				fmt.Printf("  %d requests, %v: %s agree\n", v.Asked, v.Took.Round(time.Millisecond), strings.Join(v.Names(quorum.OutcomeAgreed), ", "))
+				agreed := strings.Join(v.Names(quorum.OutcomeAgreed), ", ")
+				fmt.Printf("  %d requests, %v: %s agree\n", v.Asked, v.Took.Round(time.Millisecond), agreed)
 			}
 		},
 	})
@@ -86,10 +87,10 @@ func run(ctx context.Context, args []string) error {
 
 // stopped is err, or nil if Ctrl-C is why.
 func stopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // readContract reads what does not move, by an http.Client that knows of no members.

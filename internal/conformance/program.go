@@ -54,9 +54,9 @@ func (p program) limit(name string) time.Duration {
 
 // event is one line of test2json.
 type event struct {
-	Action string `json:"Action"`
-	Test   string `json:"Test"`
-	Output string `json:"Output"`
+	Action string `json:"Action"` //nolint:tagliatelle // as test2json writes it
+	Test   string `json:"Test"`   //nolint:tagliatelle // the same
+	Output string `json:"Output"` //nolint:tagliatelle // the same
 }
 
 // run runs the tests with these names, all for none. A test that outlasts its limit,

@@ -44,8 +44,8 @@ type workspace struct {
 
 // module is what `go list -m -json` and `go mod download -json` say of one.
 type module struct {
-	Dir     string `json:"Dir"`
-	Version string `json:"Version"`
+	Dir     string `json:"Dir"`     //nolint:tagliatelle // as go writes it
+	Version string `json:"Version"` //nolint:tagliatelle // the same
 }
 
 // findLibrary returns the root of the checkout.
@@ -88,7 +88,7 @@ func goModule(ctx context.Context, dir string, args ...string) (module, error) {
 
 // goCommand runs the go command in dir and returns its standard output.
 func goCommand(ctx context.Context, dir string, env []string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // of this program's own making
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -172,7 +172,7 @@ func (w *workspace) write(file string, source []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return err
 	}
-	return os.WriteFile(path, source, 0o600) //nolint:gosec // of this program's own making
+	return os.WriteFile(path, source, 0o600)
 }
 
 var packageClause = regexp.MustCompile(`(?m)^package \w+`)

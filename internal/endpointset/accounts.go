@@ -23,8 +23,8 @@ func (s *Set) totalsLocked(now time.Time) report.Totals {
 	t := s.totals
 	retries := s.options.Retries.Totals()
 	t.Rescued, t.Retried, t.RetriesRefused = retries.Rescued, retries.Retried, retries.Refused
-	if !s.none.IsZero() {
-		t.NoneEligibleTime += now.Sub(s.none)
+	if !s.pub.none.IsZero() {
+		t.NoneEligibleTime += now.Sub(s.pub.none)
 	}
 	return t
 }
@@ -71,7 +71,7 @@ func (s *Set) progressLocked(now time.Time) telling.Progress {
 	for _, e := range s.list {
 		e.progressLocked(&p)
 	}
-	for _, e := range s.leaving {
+	for _, e := range s.handover.old {
 		e.progressLocked(&p)
 	}
 	return p

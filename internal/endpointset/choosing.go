@@ -17,6 +17,7 @@ import (
 // choice is what a set has besides of which one endpoint at a time is picked.
 // Set.mu guards it.
 type choice struct {
+	set    *Set
 	state  *selector.Chooser
 	active *endpoint         // nil: nobody
 	last   *endpoint         // who was active last, even if it has left the list
@@ -33,8 +34,8 @@ type choice struct {
 func NewActivePassive(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	s := New(policy, cc, opts)
 	s.cfg = settings.DefaultActivePassive()
-	s.choice = &choice{search: newSearch(), moving: make(moving), reasons: make(map[report.Reason]uint64)}
-	s.choice.state = selector.NewChooser(s.cfg.Failover.Selector(), setLock{s}, s.chosenLocked)
+	s.choice = &choice{set: s, search: newSearch(), moving: make(moving), reasons: make(map[report.Reason]uint64)}
+	s.choice.state = selector.NewChooser(s.cfg.Failover.Selector(), setLock{s}, s.choice.chosen)
 	return s
 }
 
@@ -66,19 +67,19 @@ func (e *endpoint) admitLocked() {
 	c := e.set.choice
 	e.conn.SetEligible(e.was.Class == judge.Eligible && (c == nil || c.active == e))
 	if doubted := c != nil && c.active == e && e.was.Standing == judge.Suspect; e.conn.SetDoubted(doubted) != doubted {
-		e.set.dirtyLocked() // whoever waits for that picks again
+		e.set.pub.mark() // whoever waits for that picks again
 	}
 }
 
-// membersLocked tells the choice whom there is to choose from.
-func (s *Set) membersLocked() {
-	c := s.choice
+// members tells the choice whom there is to choose from.
+func (c *choice) members() {
 	if c == nil {
 		return
 	}
-	c.byID = make(map[int]*endpoint, len(s.list)+len(s.leaving))
-	members := make([]selector.Member, 0, len(s.list)+len(s.leaving))
-	for _, list := range [][]*endpoint{s.list, s.leaving} {
+	s := c.set
+	c.byID = make(map[int]*endpoint, len(s.list)+len(s.handover.old))
+	members := make([]selector.Member, 0, len(s.list)+len(s.handover.old))
+	for _, list := range [][]*endpoint{s.list, s.handover.old} {
 		for _, e := range list {
 			if e.id == 0 {
 				c.lastID++
@@ -88,7 +89,7 @@ func (s *Set) membersLocked() {
 			members = append(members, selector.Member{ID: e.id, Name: e.name, Priority: e.priority, Leaving: e.unlisted, Drained: e.drained})
 		}
 	}
-	_ = s.chooseLocked(selector.Event{Kind: selector.EventMembers, Members: members}) // is no command
+	_ = c.choose(selector.Event{Kind: selector.EventMembers, Members: members}) // is no command
 }
 
 // observeLocked tells the choice what has become of an endpoint, if that is news.
@@ -100,12 +101,12 @@ func (e *endpoint) observeLocked(was judge.Judgement) {
 	if c.active == e && before.Standing == selector.Fit {
 		c.search.wanted.Ring() // in doubt about the active, ask everybody
 	}
-	_ = e.set.chooseLocked(selector.Event{Kind: selector.EventCondition, ID: e.id, Condition: is}) // is no command
+	_ = e.set.choice.choose(selector.Event{Kind: selector.EventCondition, ID: e.id, Condition: is}) // is no command
 }
 
-// chooseLocked lets something happen to the choice. The error is nil unless a
+// choose lets something happen to the choice. The error is nil unless a
 // command was refused, which then has changed nothing.
-func (s *Set) chooseLocked(event selector.Event) error { return s.choice.state.Choose(event) }
+func (c *choice) choose(event selector.Event) error { return c.state.Choose(event) }
 
 // setLock is Set.mu as its timers take it.
 type setLock struct{ *Set }
@@ -113,29 +114,28 @@ type setLock struct{ *Set }
 func (l setLock) Lock()   { l.mu.Lock() }
 func (l setLock) Unlock() { l.unlock() }
 
-// chosenLocked does what follows from an event of the choice.
-func (s *Set) chosenLocked(before selector.State, effects selector.Effects) {
-	c := s.choice
+// chosen does what follows from an event of the choice.
+func (c *choice) chosen(before selector.State, effects selector.Effects) {
 	if sw := effects.Switch; sw.Number != 0 {
-		s.switchLocked(sw)
+		c.switched(sw)
 	}
 	if effects.Changed {
 		active, _ := c.state.Active()
-		s.activeLocked(c.byID[active.ID])
+		c.setActive(c.byID[active.ID])
 	}
 	if effects.Multiple {
-		s.multipleLocked()
+		c.multiple()
 	}
 	if is := c.state.Pinned(); before.Pinned() != is {
-		s.pinnedLocked(before.Pinned(), is)
+		c.pinned(before.Pinned(), is)
 	}
-	s.seekLocked()
+	c.seek()
 }
 
-// activeLocked makes an endpoint the active, or nobody. The one before is closed
+// setActive makes an endpoint the active, or nobody. The one before is closed
 // to picks first, so that there are never two.
-func (s *Set) activeLocked(e *endpoint) {
-	c := s.choice
+func (c *choice) setActive(e *endpoint) {
+	s := c.set
 	was := c.active
 	c.active = e
 	if was != nil {
@@ -147,7 +147,7 @@ func (s *Set) activeLocked(e *endpoint) {
 	}
 	c.last = e
 	e.admitLocked()
-	for _, list := range [][]*endpoint{s.list, s.leaving} {
+	for _, list := range [][]*endpoint{s.list, s.handover.old} {
 		for _, other := range list {
 			if other != e {
 				other.rescueLocked()
@@ -156,34 +156,36 @@ func (s *Set) activeLocked(e *endpoint) {
 	}
 }
 
-// switchLocked notes a switch, which is told once grpc has a snapshot of it, and
+// switched notes a switch, which is told once grpc has a snapshot of it, and
 // gives the streams on the endpoint that was active their time.
-func (s *Set) switchLocked(sw selector.Switch) {
-	s.choice.reasons[sw.Reason.Bounded()]++
-	s.choice.untold = append(s.choice.untold, report.Event{
+func (c *choice) switched(sw selector.Switch) {
+	c.reasons[sw.Reason.Bounded()]++
+	c.untold = append(c.untold, report.Event{
 		Kind: report.EventSwitch, Endpoint: sw.To.Name, Reason: sw.Reason, At: sw.At, Switch: sw.Report(),
 	})
-	s.moveStreamsLocked(sw)
+	c.moveStreams(sw)
 }
 
-// multipleLocked makes an event of it that several endpoints say that they serve,
+// multiple makes an event of it that several endpoints say that they serve,
 // or that they have ceased to.
-func (s *Set) multipleLocked() {
+func (c *choice) multiple() {
+	s := c.set
 	event := report.Event{
 		Kind: report.EventMultipleActive, From: report.OneActive, To: report.MultipleActive, At: time.Now(),
-		Reason: report.ReasonMultipleActive, Detail: cleantext.Detail(strings.Join(s.choice.state.Multiple(), ", ")),
+		Reason: report.ReasonMultipleActive, Detail: cleantext.Detail(strings.Join(c.state.Multiple(), ", ")),
 	}
-	if s.choice.state.Multiple() == nil {
+	if c.state.Multiple() == nil {
 		event.From, event.To = event.To, event.From
 		event.Reason, event.Detail = report.ReasonNone, ""
 	}
 	s.emitLocked(event)
 }
 
-// pinnedLocked makes events of a change of the pin, with which calls may find that
+// pinned makes events of a change of the pin, with which calls may find that
 // they wait for others than before.
-func (s *Set) pinnedLocked(was, is string) {
-	s.dirtyLocked()
+func (c *choice) pinned(was, is string) {
+	s := c.set
+	s.pub.mark()
 	if was != "" {
 		s.emitLocked(report.Event{Kind: report.EventPin, Endpoint: was, From: report.Pinned, To: report.Unpinned, At: time.Now()})
 	}
@@ -192,34 +194,35 @@ func (s *Set) pinnedLocked(was, is string) {
 	}
 }
 
-// stopChoosingLocked ends what happens by itself. Set.Close waits for the rest.
-func (s *Set) stopChoosingLocked() {
-	if c := s.choice; c != nil {
+// stop ends what happens by itself. Set.Close waits for the rest.
+func (c *choice) stop() {
+	if c != nil {
 		c.state.Stop()
 		c.moving.stop()
 		c.active = nil
 	}
 }
 
-// reconfigureLocked tells the choice of a new configuration.
-func (s *Set) reconfigureLocked() {
-	if s.choice == nil {
+// reconfigure tells the choice of a new configuration.
+func (c *choice) reconfigure() {
+	if c == nil {
 		return
 	}
+	s := c.set
 	if s.cfg.Failover == nil { // of a parent policy that knows no better
 		s.cfg.Failover = settings.DefaultActivePassive().Failover
 	}
-	_ = s.chooseLocked(selector.Event{Kind: selector.EventConfig, Config: s.cfg.Failover.Selector()}) // is no command
+	_ = c.choose(selector.Event{Kind: selector.EventConfig, Config: s.cfg.Failover.Selector()}) // is no command
 }
 
-// untoldLocked gives the switches that the snapshot being made is the first to
+// takeUntold gives the switches that the snapshot being made is the first to
 // know of.
-func (s *Set) untoldLocked() []report.Event {
-	if s.choice == nil {
+func (c *choice) takeUntold() []report.Event {
+	if c == nil {
 		return nil
 	}
-	untold := s.choice.untold
-	s.choice.untold = nil
+	untold := c.untold
+	c.untold = nil
 	return untold
 }
 

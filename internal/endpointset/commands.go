@@ -15,7 +15,7 @@ func (s *Set) command(kind selector.Kind, name string) error {
 	if err := s.commandNow(kind, name); err != nil {
 		return err
 	}
-	s.publish()
+	s.pub.now()
 	return nil
 }
 
@@ -28,7 +28,7 @@ func (s *Set) commandNow(kind selector.Kind, name string) error {
 	case s.choice == nil:
 		return fmt.Errorf("the policy %s picks every eligible endpoint in turn: %w", s.policy, errNoActive)
 	}
-	return s.chooseLocked(selector.Event{Kind: kind, Name: name})
+	return s.choice.choose(selector.Event{Kind: kind, Name: name})
 }
 
 var errNoActive = errors.New("there is no active one to choose; want the policy active_passive")
@@ -43,24 +43,24 @@ func (s *Set) Pin(name string) error { return s.command(selector.EventPin, name)
 // Unpin ends the pin.
 func (s *Set) Unpin() error { return s.command(selector.EventUnpin, "") }
 
-// drainLocked asks the choice whether an endpoint can be spared, or tells it that
+// drain asks the choice whether an endpoint can be spared, or tells it that
 // it is back.
-func (s *Set) drainLocked(name string, drained bool) error {
-	if s.choice == nil {
+func (c *choice) drain(name string, drained bool) error {
+	if c == nil {
 		return nil
 	}
 	kind := selector.EventUndrain
 	if drained {
 		kind = selector.EventDrain
 	}
-	return s.chooseLocked(selector.Event{Kind: kind, Name: name})
+	return c.choose(selector.Event{Kind: kind, Name: name})
 }
 
-func (s *Set) failoverLocked() *report.FailoverStatus {
-	if s.choice == nil {
+func (c *choice) status() *report.FailoverStatus {
+	if c == nil {
 		return nil
 	}
-	status := s.choice.state.Status()
-	status.Reasons = maps.Clone(s.choice.reasons)
+	status := c.state.Status()
+	status.Reasons = maps.Clone(c.reasons)
 	return &status
 }

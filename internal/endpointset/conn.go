@@ -11,6 +11,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
@@ -32,8 +33,8 @@ type conn struct {
 
 	// Guarded by Set.mu.
 	cancel     context.CancelFunc // ends the probes on this connection; nil if none
-	silence    silence
-	passive    passive
+	silence    machine.Silence
+	passive    machine.Passive
 	alive      time.Time // when a call was last seen answered, or the connection first seen
 	dead       error     // why it was closed; nil if it was not
 	retirement retirement
@@ -45,38 +46,22 @@ func connOf(c *pick.Conn) *conn {
 	return owner
 }
 
-// CallsFail, TrialEnds, AnswerSpeaksAgainst and PickedLate implement pick.Owner.
-func (c *conn) CallsFail() { c.endpoint.set.callsFail(c) }
-
-func (c *conn) TrialEnds(answered bool) {
-	if answered {
-		c.endpoint.set.trialEnds(c, callAnswered)
-	} else {
-		c.endpoint.set.trialEnds(c, callFailed)
-	}
-}
-
-func (c *conn) AnswerSpeaksAgainst(why report.Reason) {
-	c.endpoint.set.answerSpeaksAgainst(c, why)
-}
-
-func (c *conn) PickedLate() { c.endpoint.set.rescueLate(c) }
-
-// answerSpeaksAgainst hears of a call whose answer speaks against the endpoint, as
+// AnswerSpeaksAgainst hears of a call whose answer speaks against the endpoint, as
 // that of a passive replica does, and that of one which does not take our token: the
 // endpoint becomes suspect, and is probed at once. That is all, since the answer is
 // about one service of the node, and the probe's about the node. It comes from a call
-// that ends, and takes Set.mu.
-func (s *Set) answerSpeaksAgainst(c *conn, why report.Reason) {
+// that ends, and takes Set.mu. Like CallsFail, TrialEnds and PickedLate it is of
+// pick.Owner.
+func (c *conn) AnswerSpeaksAgainst(why report.Reason) {
+	e, s := c.endpoint, c.endpoint.set
 	s.mu.Lock()
 	defer s.unlock()
-	e := c.endpoint
 	if s.closed || e.conn != c || e.checker == nil || e.health.State != report.Healthy {
 		return
 	}
 	var doubt bool
 	health := s.cfg.HealthCheck
-	c.passive, doubt = c.passive.next(time.Now(), health.SuspectInterval, health.Interval)
+	c.passive, doubt = c.passive.Next(time.Now(), health.SuspectInterval, health.Interval)
 	if doubt {
 		e.doubtLocked(why)
 	}
@@ -87,18 +72,19 @@ func (s *Set) answerSpeaksAgainst(c *conn, why report.Reason) {
 func (e *endpoint) dialLocked() {
 	s := e.set
 	e.tries++
-	c := &conn{endpoint: e, address: e.want.addrs[e.link.addr]}
+	c := &conn{endpoint: e, address: e.want.addrs[e.link.Addr]}
 	c.Init(s.room, c, e.name, c.address.Addr, e.want.identity.HasToken())
 	e.conn = c
 	e.armLocked(connectTimeout)
-	s.calls.Do(func() { s.connect(c) })
+	s.calls.Do(c.connect)
 }
 
 // connect makes the SubConn of c and has it connect. It runs in the queue of calls.
-func (s *Set) connect(c *conn) {
+func (c *conn) connect() {
+	s := c.endpoint.set
 	//lint:ignore SA1019 the function stays; what goes is more than one address for a SubConn
 	sc, err := s.cc.NewSubConn([]resolver.Address{transport.With(c.address, &c.holder)}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
-		StateListener: func(state balancer.SubConnState) { s.connChanged(c, state) },
+		StateListener: func(state balancer.SubConnState) { c.connChanged(state) },
 	})
 	if err != nil { // grpc refuses only when the channel is being closed; Close follows
 		s.mu.Lock()
@@ -132,18 +118,18 @@ func (e *endpoint) retireLocked() {
 	c.SetEligible(false)
 	c.SetTrial(false)
 	c.SetDoubted(false)
-	if e.ejection.phase != admitted {
-		e.ejectLocked(pardon) // what failed was the old connection
+	if e.ejection.Phase != machine.Admitted {
+		e.ejectLocked(machine.Pardon) // what failed was the old connection
 	}
 	if c.cancel != nil {
 		c.cancel()
 	}
 	if e.health.State == report.Suspect || e.health.State == report.Unhealthy {
-		e.set.after = append(e.set.after, func() { e.set.rescueLate(c) })
+		e.set.after = append(e.set.after, c.PickedLate)
 	}
 	e.retired = append(e.retired, c)
 	if e.checker != nil && c.Counts().InFlight > 0 {
-		e.set.retired[c] = struct{}{}
+		e.set.sampler.retired[c] = struct{}{}
 	}
 	e.foldLocked()
 	e.set.calls.Do(c.shutDown)
@@ -181,7 +167,8 @@ func (e *endpoint) countsLocked() report.CallStats {
 }
 
 // connChanged hears of a SubConn's new state, from grpc.
-func (s *Set) connChanged(c *conn, state balancer.SubConnState) {
+func (c *conn) connChanged(state balancer.SubConnState) {
+	s := c.endpoint.set
 	s.mu.Lock()
 	defer s.unlock()
 	e := c.endpoint
@@ -191,13 +178,13 @@ func (s *Set) connChanged(c *conn, state balancer.SubConnState) {
 	switch state.ConnectivityState {
 	case connectivity.Ready:
 		e.channel, e.channelDetail = judge.Unheard, ""
-		e.stepLocked(linkUp, nil)
-		e.validateLocked(c, askedFor)
+		e.stepLocked(machine.LinkUp, nil)
+		e.validateLocked(c, machine.AskedFor)
 		s.calls.Do(func() {
-			c.SubConn().RegisterHealthListener(func(h balancer.SubConnState) { s.channelHealth(c, h) })
+			c.SubConn().RegisterHealthListener(func(h balancer.SubConnState) { c.channelHealth(h) })
 		})
 	case connectivity.TransientFailure, connectivity.Idle:
-		e.stepLocked(linkDown, cmp.Or(c.dead, state.ConnectionError))
+		e.stepLocked(machine.LinkDown, cmp.Or(c.dead, state.ConnectionError))
 	default: // CONNECTING is what was asked for, and SHUTDOWN too
 	}
 }

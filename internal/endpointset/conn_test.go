@@ -412,7 +412,7 @@ func TestCloseWaitsForAPublicationUnderWay(t *testing.T) {
 		require.NoError(t, f.push("a"))
 		f.up("a")
 		f.set.mu.Lock()
-		f.set.due = true // a publication is said to wait
+		f.set.pub.due = true // a publication is said to wait
 		f.set.mu.Unlock()
 		entered, release := make(chan struct{}), make(chan struct{})
 		f.onUpdate(func(balancer.State) {

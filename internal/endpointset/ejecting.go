@@ -5,24 +5,31 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 )
 
-// callsFail hears of a connection on which as many calls in a row have failed as
+// CallsFail hears of a connection on which as many calls in a row have failed as
 // an ejection takes. It comes from a call that ends, and takes Set.mu.
-func (s *Set) callsFail(c *conn) {
+func (c *conn) CallsFail() {
+	e, s := c.endpoint, c.endpoint.set
 	s.mu.Lock()
 	defer s.unlock()
-	if e := c.endpoint; !s.closed && e.conn == c && e.was.Class == judge.Eligible && s.canSpareLocked() && e.ejectLocked(callsFail) {
+	if !s.closed && e.conn == c && e.was.Class == judge.Eligible && s.canSpareLocked() && e.ejectLocked(machine.CallsFail) {
 		e.applyLocked()
 	}
 }
 
-// trialEnds hears how the call on trial has ended. Calls from before the
+// TrialEnds hears how the call on trial has ended. Calls from before the
 // ejection do not decide.
-func (s *Set) trialEnds(c *conn, event ejectionEvent) {
+func (c *conn) TrialEnds(answered bool) {
+	e, s := c.endpoint, c.endpoint.set
+	event := machine.CallFailed
+	if answered {
+		event = machine.CallAnswered
+	}
 	s.mu.Lock()
 	defer s.unlock()
-	if e := c.endpoint; !s.closed && e.conn == c && e.ejectLocked(event) {
+	if !s.closed && e.conn == c && e.ejectLocked(event) {
 		e.applyLocked()
 	}
 }
@@ -39,7 +46,7 @@ func (s *Set) canSpareLocked() bool {
 // pardonLocked lets all ejected endpoints back in, since there is nobody else.
 func (s *Set) pardonLocked() {
 	for e := range s.ejections {
-		if e.ejectLocked(pardon) {
+		if e.ejectLocked(machine.Pardon) {
 			e.applyLocked()
 		}
 	}
@@ -47,13 +54,13 @@ func (s *Set) pardonLocked() {
 
 // ejectLocked moves the ejection, and tells whether its phase has changed: then
 // applyLocked is to follow.
-func (e *endpoint) ejectLocked(event ejectionEvent) (changed bool) {
+func (e *endpoint) ejectLocked(event machine.EjectionEvent) (changed bool) {
 	s, was := e.set, e.ejection
 	now := time.Now()
-	limits := ejectionLimits{base: s.cfg.Ejection.BaseTime, most: s.cfg.Ejection.MaxTime, u: rand.Float64()}
-	e.ejection = was.next(event, now, limits)
-	if s.choice != nil && e.ejection.phase == onTrial { // a standby gets no call to try it with
-		e.ejection = e.ejection.next(callAnswered, now, limits)
+	limits := machine.EjectionLimits{Base: s.cfg.Ejection.BaseTime, Most: s.cfg.Ejection.MaxTime, U: rand.Float64()}
+	e.ejection = was.Next(event, now, limits)
+	if s.choice != nil && e.ejection.Phase == machine.OnTrial { // a standby gets no call to try it with
+		e.ejection = e.ejection.Next(machine.CallAnswered, now, limits)
 	}
 	if e.ejection == was {
 		return false
@@ -62,13 +69,13 @@ func (e *endpoint) ejectLocked(event ejectionEvent) (changed bool) {
 		e.ejectionTimer.Stop()
 		e.ejectionTimer = nil
 	}
-	if e.ejection.phase == ejected {
+	if e.ejection.Phase == machine.Ejected {
 		e.ejections++
 		s.teller.Ejection(e.name)
 	}
-	if e.ejection.phase != admitted {
+	if e.ejection.Phase != machine.Admitted {
 		s.ejections[e] = struct{}{}
-		e.armEjectionLocked(e.ejection.until.Sub(now))
+		e.armEjectionLocked(e.ejection.Until.Sub(now))
 	} else {
 		delete(s.ejections, e)
 		if e.conn != nil {
@@ -76,23 +83,23 @@ func (e *endpoint) ejectLocked(event ejectionEvent) (changed bool) {
 		}
 	}
 	e.offerTrialLocked()
-	return was.phase != e.ejection.phase
+	return was.Phase != e.ejection.Phase
 }
 
 // offerTrialLocked offers the connection to one call if the endpoint is on trial
 // and serves, and to none otherwise.
 func (e *endpoint) offerTrialLocked() {
 	if e.conn != nil {
-		e.conn.SetTrial(e.ejection.phase == onTrial && judge.Judge(e.facts()).Serves)
+		e.conn.SetTrial(e.ejection.Phase == machine.OnTrial && judge.Judge(e.facts()).Serves)
 	}
-	if e.ejection.phase != admitted {
-		e.set.dirtyLocked()
+	if e.ejection.Phase != machine.Admitted {
+		e.set.pub.mark()
 	}
 }
 
 func (e *endpoint) armEjectionLocked(d time.Duration) {
 	e.set.armLocked(&e.ejectionTimer, d, func() {
-		if e.ejectLocked(timeIsUp) {
+		if e.ejectLocked(machine.TimeIsUp) {
 			e.applyLocked()
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
@@ -30,30 +31,31 @@ type endpoint struct {
 	id       int    // of an active-passive set: see choosing.go
 
 	// Facts.
-	link          link
-	linkWhy       judge.Why // why there is no connection; kept until the next one is heard of
-	health        judge.Health
-	heardOf       uint64        // the number of the checker's transition that health is of
-	channel       judge.Channel // what grpc's own health check says, where there is one
-	channelDetail string
-	drained       bool
-	unlisted      bool // not in the list: no more, and picked until the new ones are decided; or not yet
+	link     machine.Link
+	linkWhy  judge.Why // why there is no connection; kept until the next one is heard of
+	drained  bool
+	unlisted bool // not in the list: no more, and picked until the new ones are decided; or not yet
+	healths
 	validated
 	ejecting
 
 	was   judge.Judgement // what it is, and was told to be
 	since time.Time       // when was.State became what it is
 
-	warming bool  // new in the list, and not decided yet
-	conn    *conn // nil while waiting
+	joins *handover // what waits for it to be decided; nil if nothing does
+	conn  *conn     // nil while waiting
 	dialing
-	// replaces is the endpoint whose place this one is to take, nil if none;
-	// patience ends the wait for that.
-	replaces *endpoint
-	patience *time.Timer
 
 	accounts
 	counted *pick.Conn // the one in Set.eligible, if eligible
+}
+
+// healths are what is said of the endpoint's health.
+type healths struct {
+	health        judge.Health
+	heardOf       uint64        // the number of the checker's transition that health is of
+	channel       judge.Channel // what grpc's own health check says, where there is one
+	channelDetail string
 }
 
 // asked is how an endpoint is asked about its health. It is immutable but for stop.
@@ -81,14 +83,14 @@ type dialing struct {
 // validated is what is known of the server at the other end of the present
 // connection; see Options.Validator.
 type validated struct {
-	validation       validation
+	validation       machine.Validation
 	validationDetail string
 	validationTimer  *time.Timer // ends a pause; nil if there is none
 }
 
 // ejecting is what calls say about the endpoint.
 type ejecting struct {
-	ejection      ejection
+	ejection      machine.Ejection
 	ejectionTimer *time.Timer // ends its phase; nil if admitted
 	ejections     uint64
 }
@@ -104,34 +106,34 @@ type accounts struct {
 }
 
 // stepLocked moves the link and does what follows from it.
-func (e *endpoint) stepLocked(event linkEvent, err error) {
+func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 	before := e.link
-	next, effects := before.next(event, len(e.want.addrs))
+	next, effects := before.Next(event, len(e.want.addrs))
 	e.link = next
-	if (before.phase == ready) != (next.phase == ready) && e.set.cfg.NoneEligible == settings.FailOpen {
-		e.set.dirtyLocked() // the connected are what counts then
+	if (before.Phase == machine.Ready) != (next.Phase == machine.Ready) && e.set.cfg.NoneEligible == settings.FailOpen {
+		e.set.pub.mark() // the connected are what counts then
 	}
-	if effects.retire {
+	if effects.Retire {
 		e.retireLocked()
 	}
-	if effects.lost {
+	if effects.Lost {
 		e.lostLocked(err)
 	}
-	if effects.failed {
+	if effects.Failed {
 		e.was.Memory.Troubled = true
 		e.linkWhy = judge.Why{Reason: connectReason(err), Detail: cleantext.Detail(errorText(err))}
 	}
-	if effects.reset && e.backoff != nil {
+	if effects.Reset && e.backoff != nil {
 		e.backoff.Reset()
 	}
 	switch {
-	case effects.dial:
+	case effects.Dial:
 		e.dialLocked()
-	case effects.backOff:
+	case effects.BackOff:
 		now := time.Now()
 		e.nextTry = now.Add(e.pauseLocked())
 		e.armLocked(e.pauseOrKnockLocked(now))
-	case e.link.phase == ready || e.link.phase == closed:
+	case e.link.Phase == machine.Ready || e.link.Phase == machine.Closed:
 		e.disarmLocked()
 	}
 	e.applyLocked()
@@ -171,10 +173,10 @@ func (e *endpoint) pauseLocked() time.Duration {
 func (e *endpoint) armLocked(d time.Duration) {
 	e.disarmLocked()
 	e.set.armLocked(&e.timer, d, func() {
-		if e.link.phase == waiting {
+		if e.link.Phase == machine.Waiting {
 			e.wakeLocked()
 		} else {
-			e.stepLocked(linkDown, errConnectTimeout)
+			e.stepLocked(machine.LinkDown, errConnectTimeout)
 		}
 	})
 }
@@ -201,7 +203,7 @@ func (e *endpoint) transition(t checking.Transition) {
 	s := e.set
 	s.mu.Lock()
 	defer s.unlock()
-	if s.closed || e.link.phase == closed || t.Number <= e.heardOf {
+	if s.closed || e.link.Phase == machine.Closed || t.Number <= e.heardOf {
 		return
 	}
 	e.takeLocked(t)
@@ -219,7 +221,7 @@ func (e *endpoint) takeLocked(t checking.Transition) {
 	e.heardOf = t.Number
 	e.health = judge.Health{State: t.To, Why: judge.Why{Reason: t.Reason, Detail: t.Detail}}
 	if t.To == report.Healthy {
-		e.validateLocked(e.conn, nowHealthy)
+		e.validateLocked(e.conn, machine.NowHealthy)
 	}
 	e.applyLocked()
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -136,7 +137,7 @@ func (e *endpoint) explainLocked(now time.Time) report.IneligibleEndpoint {
 		why.Reason = report.ReasonNone // the state says it all
 	case is.State == report.StateConnecting:
 		why.Reason = report.ReasonNone // and here the detail does
-		if e.link.phase == waiting {
+		if e.link.Phase == machine.Waiting {
 			why.NextTry = max(0, e.nextTry.Sub(now))
 		}
 	case is.State != report.StateEjected && is.Reason != report.ReasonChannelHealth:

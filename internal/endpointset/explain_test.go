@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	grpcresolver "google.golang.org/grpc/resolver"
 
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -152,7 +153,7 @@ func TestAfterWaitEligibleAndSetDrainedTheSnapshotIsUpToDate(t *testing.T) {
 			return r.SubConn.(*fakeSubConn).address.Addr
 		}
 		f.set.mu.Lock()
-		f.set.due = true // a publication is said to wait
+		f.set.pub.due = true // a publication is said to wait
 		f.set.mu.Unlock()
 		f.conn("b").become(connectivity.Ready, nil)
 		_, err := f.set.WaitEligible(t.Context(), 2)
@@ -241,7 +242,7 @@ func TestStatusSaysWhatIsProbed(t *testing.T) {
 		e := &endpoint{asked: asked{healthCheck: cfg.HealthCheck}, want: wanted{addrs: []grpcresolver.Address{{Addr: "a"}}}}
 		e.target, e.service = e.want.newTarget(cfg.HealthCheck)
 		assert.Equal(t, want, e.targetText())
-		e.link = link{phase: closed}
+		e.link = machine.Link{Phase: machine.Closed}
 		assert.Equal(t, connectivity.Shutdown, e.connectivityLocked())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -12,29 +13,29 @@ import (
 // which a judgement is made.
 func (e *endpoint) facts() judge.Facts {
 	f := judge.Facts{
-		Drained: e.drained, Link: linkFacts[e.link.phase], LinkWhy: e.linkWhy,
+		Drained: e.drained, Link: linkFacts[e.link.Phase], LinkWhy: e.linkWhy,
 		Health: e.health, Channel: e.channel, ChannelDetail: e.channelDetail,
-		Evidence: evidenceFacts[e.ejection.phase], IdentityDetail: e.validationDetail, Memory: e.was.Memory,
+		Evidence: evidenceFacts[e.ejection.Phase], IdentityDetail: e.validationDetail, Memory: e.was.Memory,
 	}
 	switch {
-	case e.replaces != nil:
+	case e.unlisted && e.joins != nil:
 		f.Membership = judge.Joining
 	case e.unlisted:
 		f.Membership = judge.Leaving
 	}
 	if e.set.options.Validator != nil {
-		f.Identity = identityFacts[e.validation.last]
+		f.Identity = identityFacts[e.validation.Last]
 	}
 	return f
 }
 
 // The phases of the endpoint's own state machines, as a judge knows them.
 var (
-	linkFacts     = [...]judge.Link{waiting: judge.Waiting, connecting: judge.Connecting, ready: judge.Connected, closed: judge.Closed}
-	evidenceFacts = [...]judge.Evidence{admitted: judge.Admitted, ejected: judge.Ejected, onTrial: judge.OnTrial}
+	linkFacts     = [...]judge.Link{machine.Waiting: judge.Waiting, machine.Connecting: judge.Connecting, machine.Ready: judge.Connected, machine.Closed: judge.Closed}
+	evidenceFacts = [...]judge.Evidence{machine.Admitted: judge.Admitted, machine.Ejected: judge.Ejected, machine.OnTrial: judge.OnTrial}
 	identityFacts = [...]judge.Identity{
-		identityUnknown: judge.Asking, identityValid: judge.Confirmed,
-		identityRetry: judge.Unconfirmed, identityMismatch: judge.Mismatch,
+		machine.IdentityUnknown: judge.Asking, machine.IdentityValid: judge.Confirmed,
+		machine.IdentityRetry: judge.Unconfirmed, machine.IdentityMismatch: judge.Mismatch,
 	}
 )
 
@@ -43,7 +44,7 @@ var (
 // changed stands in the facts; so a cause makes at most one event of the endpoint. It
 // takes the same time however large the set is.
 func (e *endpoint) applyLocked() {
-	s, was := e.set, e.was
+	was := e.was
 	is := judge.Judge(e.facts())
 	e.was = is
 	if is.Serves != was.Serves {
@@ -54,35 +55,28 @@ func (e *endpoint) applyLocked() {
 	}
 	e.admitLocked()
 	if is.Class != was.Class {
-		s.reclassLocked(e, was.Class)
+		e.reclassLocked(was.Class)
 	}
 	e.observeLocked(was)
-	s.rescueLocked(e, was)
+	e.fellOrRoseLocked(was)
 	e.tellLocked(was)
 	e.decidedLocked()
 }
 
 // provenLocked notes that the endpoint serves on its connection.
 func (e *endpoint) provenLocked() {
-	var effects linkEffects
-	e.link, effects = e.link.next(linkProven, len(e.want.addrs))
-	if effects.reset && e.backoff != nil {
+	var effects machine.LinkEffects
+	e.link, effects = e.link.Next(machine.LinkProven, len(e.want.addrs))
+	if effects.Reset && e.backoff != nil {
 		e.backoff.Reset()
 	}
 }
 
-// decidedLocked ends what waits for the endpoint to find out what it is.
+// decidedLocked tells the handover that waits for the endpoint what it is.
 func (e *endpoint) decidedLocked() {
-	if e.was.Class == judge.Undecided {
-		return
-	}
-	if e.warming {
-		e.warming = false
-		e.set.warming--
-		e.set.releaseLocked()
-	}
-	if e.replaces != nil {
-		e.set.renewedLocked(e)
+	if h := e.joins; h != nil && e.was.Class != judge.Undecided {
+		h.forget(e)
+		h.settle()
 	}
 }
 
@@ -103,7 +97,7 @@ var standings = [...]selector.Standing{
 func (e *endpoint) tellLocked(was judge.Judgement) {
 	is := e.was
 	switch {
-	case e.unlisted, e.link.phase == closed:
+	case e.unlisted, e.link.Phase == machine.Closed:
 		return
 	case is.State == was.State && (is.State != report.StateConnecting || is.Reason == was.Reason):
 		return

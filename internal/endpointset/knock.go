@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -31,7 +32,7 @@ func (e *endpoint) wakeLocked() {
 	if now := time.Now(); now.Before(e.nextTry) {
 		e.knockLocked()
 	} else {
-		e.stepLocked(linkTry, nil)
+		e.stepLocked(machine.LinkTry, nil)
 	}
 }
 
@@ -41,23 +42,23 @@ func (e *endpoint) knockLocked() {
 	address, try := e.want.addrs[0].Addr, e.tries
 	e.knocks++
 	s.wg.Go(func() {
-		opens := s.doorOpens(address)
+		opens := s.build.opens(s.ctx, address)
 		s.mu.Lock()
 		defer s.unlock()
 		e.knocks--
-		if s.closed || e.link.phase != waiting || e.tries != try {
+		if s.closed || e.link.Phase != machine.Waiting || e.tries != try {
 			return // overtaken by something else
 		}
 		if opens {
-			e.stepLocked(linkTry, nil)
+			e.stepLocked(machine.LinkTry, nil)
 		} else {
 			e.armLocked(e.pauseOrKnockLocked(time.Now()))
 		}
 	})
 }
 
-func (s *Set) doorOpens(address string) bool {
-	ctx, cancel := context.WithTimeout(s.ctx, knockTimeout)
+func (b builder) opens(ctx context.Context, address string) bool {
+	ctx, cancel := context.WithTimeout(ctx, knockTimeout)
 	defer cancel()
-	return healthcheck.TCPConnect(address, s.dialer()).Probe(ctx).Outcome == report.Serving
+	return healthcheck.TCPConnect(address, b.dialer()).Probe(ctx).Outcome == report.Serving
 }

@@ -2,7 +2,6 @@ package endpointset
 
 import (
 	"errors"
-	"github.com/cantonlb/cantonlb/internal/settings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +14,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 	grpcresolver "google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/internal/settings"
 )
 
 var errRefused = errors.New("connection refused")
@@ -253,7 +254,7 @@ func TestEndpointsThatCannotMakeUpTheirMindKeepTheOldOnesForFiveSeconds(t *testi
 		f.setWatched(true) // grpc's own health check of b never gets an answer
 		require.NoError(t, f.push("b"))
 		f.up("b")
-		time.Sleep(maxWarming - time.Millisecond)
+		time.Sleep(mostHandover - time.Millisecond)
 		assert.Equal(t, []string{"a"}, f.picked())
 		time.Sleep(2 * time.Millisecond)
 		synctest.Wait()
@@ -272,7 +273,7 @@ func TestAnEndpointThatLeavesUndecidedDoesNotSpoilLaterUpdates(t *testing.T) {
 		f.up("b")
 		require.NoError(t, f.push("a", "c"))
 		f.up("c")
-		time.Sleep(maxWarming + time.Millisecond)
+		time.Sleep(mostHandover + time.Millisecond)
 		synctest.Wait()
 		assert.Empty(t, f.live("b"))
 
@@ -364,7 +365,7 @@ func TestTheEndOfAnEarlierWaitDoesNotEndALaterOne(t *testing.T) {
 		f.setWatched(true) // and never answers
 		require.NoError(t, f.push("b"))
 		f.up("b")
-		time.Sleep(maxWarming - time.Millisecond)
+		time.Sleep(mostHandover - time.Millisecond)
 		f.set.mu.Lock()
 		time.Sleep(time.Millisecond) // the wait ends, and its end has to wait for the lock
 		b := f.set.list[0]
@@ -377,7 +378,7 @@ func TestTheEndOfAnEarlierWaitDoesNotEndALaterOne(t *testing.T) {
 		synctest.Wait()
 		f.set.mu.Lock()
 		defer f.set.mu.Unlock()
-		assert.True(t, f.set.list[0].warming)
-		assert.Len(t, f.set.leaving, 1)
+		assert.NotNil(t, f.set.list[0].joins)
+		assert.Len(t, f.set.handover.old, 1)
 	})
 }

@@ -32,23 +32,25 @@ func (m moving) stop() {
 	clear(m)
 }
 
-// moveStreamsLocked gives the streams on the endpoint that was active the time of
+// moveStreams gives the streams on the endpoint that was active the time of
 // Failover.Drain. Other calls there may finish. It counts anew if the endpoint
 // loses its place a second time.
-func (s *Set) moveStreamsLocked(sw selector.Switch) {
-	e := s.choice.last
+func (c *choice) moveStreams(sw selector.Switch) {
+	e := c.last
 	if e == nil {
 		return
 	}
 	why := &MovedError{From: sw.From.Name, To: sw.To.Name, Reason: sw.Reason}
-	for _, c := range append([]*conn{e.conn}, e.retired...) {
-		if c != nil {
-			s.endStreamsLocked(c, why)
+	for _, k := range append([]*conn{e.conn}, e.retired...) {
+		if k != nil {
+			k.endStreams(why)
 		}
 	}
 }
 
-func (s *Set) endStreamsLocked(c *conn, why *MovedError) {
+// endStreams gives the streams on one connection that time. Set.mu is held.
+func (c *conn) endStreams(why *MovedError) {
+	s := c.endpoint.set
 	m := s.choice.moving
 	if t := m[c]; t != nil {
 		t.Stop()

@@ -2,7 +2,6 @@ package endpointset
 
 import (
 	"context"
-	"github.com/cantonlb/cantonlb/internal/settings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/internal/settings"
 )
 
 // grpc: TestBlockingPick, TestBlockingPickNoSubAvailable.

@@ -14,6 +14,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -21,7 +22,8 @@ import (
 func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	e := &endpoint{
 		set: s, name: w.name, want: w, weight: w.weight, zone: w.zone, priority: w.priority,
-		asked: asked{healthCheck: s.cfg.HealthCheck}, drained: s.drained[w.name], health: judge.Health{State: report.HealthUnknown},
+		asked: asked{healthCheck: s.cfg.HealthCheck}, drained: s.drained[w.name],
+		healths: healths{health: judge.Health{State: report.HealthUnknown}},
 	}
 	e.target, e.service = w.newTarget(s.cfg.HealthCheck)
 	e.was = judge.Judgement{Class: judge.Judge(e.facts()).Class, Standing: judge.Open} // it has not been told of
@@ -52,7 +54,7 @@ func (e *endpoint) startLocked() {
 			}
 		})
 	}
-	e.stepLocked(linkTry, nil)
+	e.stepLocked(machine.LinkTry, nil)
 }
 
 // closeLocked takes the endpoint out of service for good.
@@ -61,14 +63,15 @@ func (e *endpoint) closeLocked() {
 	if e.stop != nil {
 		e.stop()
 	}
-	e.stepLocked(linkClose, nil)
+	e.stepLocked(machine.LinkClose, nil)
 }
 
 // channelHealth hears from grpc's own health check, which runs if the channel
 // has a healthCheckConfig or a parent policy ejects endpoints, and says READY
 // once if there is neither. Its first word starts our own probes, since only
 // then is it known whether grpc has a Watch open already.
-func (s *Set) channelHealth(c *conn, state balancer.SubConnState) {
+func (c *conn) channelHealth(state balancer.SubConnState) {
+	s := c.endpoint.set
 	s.mu.Lock()
 	defer s.unlock()
 	e := c.endpoint
@@ -146,7 +149,7 @@ type fallback struct {
 }
 
 func (f *fallback) Probe(ctx context.Context) report.Verdict {
-	probes := f.endpoint.set.ownChannel(f.endpoint, f.endpoint.want.identityAt(f.address))
+	probes := f.endpoint.ownChannel(f.endpoint.want.identityAt(f.address))
 	defer func() { _ = probes.Close() }() // what there was to learn has been learnt
 	return probes.Check.Probe(ctx)
 }

@@ -41,7 +41,7 @@ func TestSeparateProbesAskTheEndpointsHost(t *testing.T) {
 		{"[::1]:5001", port, `grpc service "mediator" at [::1]:5000`},
 	} {
 		f := newFixture(t, c.change)
-		f.set.build = balancer.BuildOptions{CredsBundle: insecure.NewBundle()}
+		f.set.build.BuildOptions = balancer.BuildOptions{CredsBundle: insecure.NewBundle()}
 		f.set.cfg = f.cfg
 		e := f.set.newEndpointLocked(wanted{name: c.address, addrs: []grpcresolver.Address{{Addr: c.address, ServerName: "x"}}})
 		probes := e.target.probes(e)
@@ -63,8 +63,8 @@ func TestProbesNameTheirKind(t *testing.T) {
 func TestAProbeThatCannotBeMadeFails(t *testing.T) {
 	f := newFixture(t)
 	defer f.close()
-	f.set.build = balancer.BuildOptions{CredsBundle: insecure.NewBundle()}
-	v := f.set.ownChannel(&endpoint{set: f.set}, resolver.Endpoint{}).Check.Probe(t.Context())
+	f.set.build.BuildOptions = balancer.BuildOptions{CredsBundle: insecure.NewBundle()}
+	v := (&endpoint{set: f.set}).ownChannel(resolver.Endpoint{}).Check.Probe(t.Context())
 	assert.Equal(t, report.Failed, v.Outcome)
 	assert.Equal(t, report.ReasonConnectFailed, v.Reason)
 	assert.NotEmpty(t, v.Detail)

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/internal/settings"
@@ -36,20 +37,22 @@ func checkAccounts(t require.TestingT, s *Set) {
 		require.False(t, e.unlisted)
 		require.Same(t, e, s.byName[e.name])
 		require.Equal(t, e.drained, s.drained[e.name])
-		if e.warming {
+		if e.joins != nil {
+			require.Same(t, s.handover, e.joins)
+			require.Contains(t, s.handover.joining, e)
 			warming++
 		}
 	}
 	require.Equal(t, counts, s.counts)
-	require.Equal(t, warming, s.warming)
+	require.Len(t, s.handover.joining, warming)
 	require.Len(t, s.byName, len(s.list))
-	for _, e := range slices.Concat(s.list, s.leaving) {
+	for _, e := range slices.Concat(s.list, s.handover.old) {
 		require.Equal(t, judge.Judge(e.facts()), e.was, "%s: the judgement is up to date", e.name)
-		require.NotEqual(t, closed, e.link.phase)
+		require.NotEqual(t, machine.Closed, e.link.Phase)
 		require.LessOrEqual(t, e.recorded.Picked, e.countsLocked().Picked, "what the metrics have of %s", e.name)
-		holds := e.link.phase == connecting || e.link.phase == ready
+		holds := e.link.Phase == machine.Connecting || e.link.Phase == machine.Ready
 		require.Equal(t, holds, e.conn != nil, "%s has a SubConn exactly if it needs one", e.name)
-		require.Equal(t, e.link.phase != ready, e.timer != nil, "%s has a timer unless it is connected", e.name)
+		require.Equal(t, e.link.Phase != machine.Ready, e.timer != nil, "%s has a timer unless it is connected", e.name)
 		if e.conn != nil {
 			require.Equal(t, e.was.Class == judge.Eligible && (s.choice == nil || s.choice.active == e), e.conn.Eligible())
 			require.Equal(t, s.choice != nil && s.choice.active == e && e.was.Standing == judge.Suspect, e.conn.Doubted())
@@ -65,7 +68,8 @@ func checkAccounts(t require.TestingT, s *Set) {
 	}
 	require.Equal(t, len(mayServe), s.eligible.Len())
 	for name, n := range s.renewing {
-		require.Same(t, s.byName[name], n.replaces)
+		require.Equal(t, []*endpoint{s.byName[name]}, n.joins.old)
+		require.NotNil(t, n.joins.timer)
 		require.True(t, n.unlisted)
 		require.Equal(t, judge.Undecided, n.was.Class)
 		require.NotContains(t, s.list, n)
@@ -74,18 +78,18 @@ func checkAccounts(t require.TestingT, s *Set) {
 	if s.choice != nil {
 		checkChoice(t, s)
 	}
-	if len(s.leaving) > 0 {
-		require.Positive(t, s.warming, "nobody is waited for any more")
-		require.NotNil(t, s.warmed, "the wait has an end")
+	if len(s.handover.old) > 0 {
+		require.NotEmpty(t, s.handover.joining, "nobody is waited for any more")
+		require.NotNil(t, s.handover.timer, "the wait has an end")
 	} else {
-		require.Nil(t, s.warmed)
+		require.Nil(t, s.handover.timer)
 	}
 }
 
 // checkChoice compares the choice with what it is made of.
 func checkChoice(t require.TestingT, s *Set) {
 	c := s.choice
-	require.Len(t, c.byID, len(s.list)+len(s.leaving))
+	require.Len(t, c.byID, len(s.list)+len(s.handover.old))
 	for id, e := range c.byID {
 		require.Equal(t, id, e.id)
 	}
@@ -107,13 +111,13 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 	s := f.set
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	require.False(t, s.dirty)
-	require.False(t, s.due)
+	require.False(t, s.pub.dirty)
+	require.False(t, s.pub.due)
 	state := f.last()
 	p, picks := pickerOf(state.Picker)
 	r, refuses := state.Picker.(*pick.Refusal)
 	require.NotEqual(t, picks, refuses)
-	switch connected := s.connectedLocked(); {
+	switch connected := s.pub.connected(); {
 	case s.choice != nil && s.pickableLocked():
 		require.True(t, picks)
 		require.False(t, p.Open)
@@ -171,10 +175,10 @@ func checkTurns(t require.TestingT, s *Set, p *pick.Picker) {
 			elsewhere++
 		}
 	}
-	if s.local > 0 {
-		stays := staysLocal(local, s.local, s.cfg.SpillBelow)
+	if s.pub.local > 0 {
+		stays := staysLocal(local, s.pub.local, s.cfg.SpillBelow)
 		require.Zero(t, map[bool]int{true: elsewhere, false: len(connsOf(p.Spare))}[stays])
-		require.Equal(t, !stays, s.spilled)
+		require.Equal(t, !stays, s.pub.spilled)
 	} else {
 		require.Empty(t, p.Spare)
 	}
@@ -206,7 +210,7 @@ func checkSubConns(t require.TestingT, f *fixture) {
 	s := f.set
 	s.mu.Lock()
 	held := make(map[*fakeSubConn]bool)
-	for _, e := range slices.Concat(s.list, s.leaving, slices.Collect(maps.Values(s.renewing))) {
+	for _, e := range slices.Concat(s.list, s.handover.old, slices.Collect(maps.Values(s.renewing))) {
 		if e.conn != nil {
 			held[e.conn.SubConn().(*fakeSubConn)] = true
 		}
@@ -222,18 +226,18 @@ func checkSubConns(t require.TestingT, f *fixture) {
 // bubbled hides a test's Deadline, which a bubble does not allow to be asked for.
 type bubbled struct{ rapid.TB }
 
-// machine drives a set by random events.
-type machine struct {
+// driver drives a set by random events.
+type driver struct {
 	t *rapid.T
 	f *fixture
 }
 
 var machineAddrs = []string{"a:1", "b:1", "c:1", "d:1", "e:1"}
 
-func (m *machine) addr() string { return rapid.SampledFrom(machineAddrs).Draw(m.t, "address") }
+func (m *driver) addr() string { return rapid.SampledFrom(machineAddrs).Draw(m.t, "address") }
 
 // someConn draws a live SubConn, nil if there is none.
-func (m *machine) someConn() *fakeSubConn {
+func (m *driver) someConn() *fakeSubConn {
 	live := m.f.live()
 	if len(live) == 0 {
 		return nil
@@ -242,7 +246,7 @@ func (m *machine) someConn() *fakeSubConn {
 }
 
 // step makes one event that grpc or a user may make.
-func (m *machine) step() {
+func (m *driver) step() {
 	t, f := m.t, m.f
 	switch rapid.SampledFrom([]string{
 		"conn", "conn", "conn", "conn", "server", "server", "channel health", "list", "our list", "drain", "config", "time", "time",
@@ -308,7 +312,7 @@ func (m *machine) step() {
 }
 
 // ourList pushes a list with weights and zones.
-func (m *machine) ourList() {
+func (m *driver) ourList() {
 	addrs := rapid.SliceOfNDistinct(rapid.SampledFrom(machineAddrs), 1, 5, rapid.ID).Draw(m.t, "list")
 	list := make([]resolver.Endpoint, len(addrs))
 	for i, a := range addrs {
@@ -327,7 +331,7 @@ func (m *machine) ourList() {
 }
 
 // command gives a command to an active-passive set, and does nothing else.
-func (m *machine) command() {
+func (m *driver) command() {
 	var err error
 	switch s := m.f.set; rapid.SampledFrom([]string{"switch", "pin", "unpin", "unpin"}).Draw(m.t, "command") {
 	case "switch":
@@ -342,7 +346,7 @@ func (m *machine) command() {
 }
 
 // call makes some calls with the published snapshot, and ends them.
-func (m *machine) call() {
+func (m *driver) call() {
 	for range 3 {
 		r, err := m.f.last().Picker.Pick(pickInfo())
 		if err != nil {
@@ -367,7 +371,7 @@ func testAccounts(t *testing.T, options ...func(*settings.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(bubbled{t}, func(t *rapid.T) {
-			m := &machine{t: t, f: newFixture(t, options...)}
+			m := &driver{t: t, f: newFixture(t, options...)}
 			defer func() {
 				m.f.close()
 				assert.Empty(t, m.f.live(), "a SubConn is left after Close")
@@ -401,7 +405,7 @@ func testRecovery(t *testing.T, options ...func(*settings.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(bubbled{t}, func(t *rapid.T) {
-			m := &machine{t: t, f: newFixture(t, options...)}
+			m := &driver{t: t, f: newFixture(t, options...)}
 			defer m.f.close()
 			assert.NoError(t, m.f.push(machineAddrs[:3]...))
 			for range rapid.IntRange(1, 40).Draw(t, "steps") {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -35,7 +36,7 @@ func (s *Set) Connected() []Connected {
 }
 
 func (e *endpoint) remoteLocked() net.Addr {
-	if e.link.phase != ready {
+	if e.link.Phase != machine.Ready {
 		return nil
 	}
 	return e.conn.holder.Remote()
@@ -48,47 +49,44 @@ func (s *Set) Renew(name string) {
 	s.mu.Lock()
 	defer s.unlock()
 	e := s.byName[name]
-	if s.closed || e == nil || e.link.phase != ready || e.drained || e.warming || s.renewing[name] != nil {
+	if s.closed || e == nil || e.link.Phase != machine.Ready || e.drained || e.joins != nil || s.renewing[name] != nil {
 		return
 	}
 	n := s.newEndpointLocked(e.want)
-	n.weight, n.zone, n.priority = e.weight, e.zone, e.priority
-	n.replaces, n.unlisted = e, true
+	n.weight, n.zone, n.priority, n.unlisted = e.weight, e.zone, e.priority, true
 	s.renewing[name] = n
-	n.patience = time.AfterFunc(maxWarming, func() {
-		s.mu.Lock()
-		defer s.unlock()
-		s.keepLocked(n)
-	})
+	h := s.newHandover(func([]*endpoint) { n.renewLocked(e) })
+	h.join(n)
+	h.leave(e)
+	h.settle()
 	s.teller.Logf("endpoint %q: its name has come to mean another address; connecting to that", name)
 	n.startLocked()
 }
 
-// renewedLocked ends the renewal of which n is the successor, as soon as it is
-// decided.
-func (s *Set) renewedLocked(n *endpoint) {
-	if n.was.Class != judge.Eligible {
-		s.keepLocked(n)
+// renewLocked has e take the place of old, if it is eligible.
+func (e *endpoint) renewLocked(old *endpoint) {
+	s := e.set
+	if e.was.Class != judge.Eligible {
+		e.keepLocked()
 		return
 	}
-	e := n.replaces
-	s.endRenewalLocked(n)
+	delete(s.renewing, e.name)
 	for i := range s.list {
-		if s.list[i] == e {
-			s.list[i] = n
+		if s.list[i] == old {
+			s.list[i] = e
 		}
 	}
-	s.byName[n.name] = n
-	s.counts[e.was.Class]--
-	s.counts[n.was.Class]++
-	e.unlisted, n.unlisted = true, false
-	was := e.was
-	s.succeedLocked(n, e)
-	e.closeLocked()
-	n.inheritLocked(e)
-	n.tellLocked(was)
-	s.teller.Logf("endpoint %q: renewed, and connected to %v", n.name, n.remoteLocked())
-	s.dirtyLocked()
+	s.byName[e.name] = e
+	s.counts[old.was.Class]--
+	s.counts[e.was.Class]++
+	old.unlisted, e.unlisted = true, false
+	was := old.was
+	e.succeedLocked(old)
+	old.closeLocked()
+	e.inheritLocked(old)
+	e.tellLocked(was)
+	s.teller.Logf("endpoint %q: renewed, and connected to %v", e.name, e.remoteLocked())
+	s.pub.mark()
 }
 
 // inheritLocked has the accounts of an endpoint that is closed go on as those of e.
@@ -100,44 +98,39 @@ func (e *endpoint) inheritLocked(from *endpoint) {
 	from.folded, from.retired, from.recorded, from.picked = report.CallStats{}, nil, report.CallStats{}, 0
 }
 
-// succeedLocked has the choice of the active go on with n as if it were e.
-func (s *Set) succeedLocked(n, e *endpoint) {
-	c := s.choice
+// succeedLocked has the choice of the active go on with e as if it were old.
+func (e *endpoint) succeedLocked(old *endpoint) {
+	c := e.set.choice
 	if c == nil {
 		return
 	}
-	n.id = e.id
-	c.byID[n.id] = n
-	if c.last == e {
-		c.last = n
+	e.id = old.id
+	c.byID[e.id] = e
+	if c.last == old {
+		c.last = e
 	}
-	if c.active == e {
-		c.active = n
-		e.admitLocked() // first, so that there are never two
+	if c.active == old {
+		c.active = e
+		old.admitLocked() // first, so that there are never two
 	}
-	n.admitLocked()
-	n.observeLocked(e.was)
+	e.admitLocked()
+	e.observeLocked(old.was)
 }
 
-// keepLocked gives up a renewal.
-func (s *Set) keepLocked(n *endpoint) {
-	if n.replaces == nil || s.closed {
-		return
+// keepLocked gives up a renewal of which e is the successor: the endpoint that was to be
+// replaced stays.
+func (e *endpoint) keepLocked() {
+	if e.joins != nil {
+		e.joins.stop()
 	}
-	s.teller.Logf("not renewed: %v", n.explainLocked(time.Now()))
-	s.endRenewalLocked(n)
-	n.closeLocked()
+	delete(e.set.renewing, e.name)
+	e.set.teller.Logf("not renewed: %v", e.explainLocked(time.Now()))
+	e.closeLocked()
 }
 
 // keepAllLocked gives up all renewals.
 func (s *Set) keepAllLocked() {
 	for _, n := range s.renewing {
-		s.keepLocked(n)
+		n.keepLocked()
 	}
-}
-
-func (s *Set) endRenewalLocked(n *endpoint) {
-	n.patience.Stop()
-	n.replaces, n.patience = nil, nil
-	delete(s.renewing, n.name)
 }

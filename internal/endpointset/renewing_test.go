@@ -79,7 +79,7 @@ func TestAnEndpointIsNotRenewedIfItsNewConnectionIsNoBetter(t *testing.T) {
 		},
 		"never decided": func(f *fixture, sc *fakeSubConn) {
 			sc.become(connectivity.Connecting, nil)
-			time.Sleep(maxWarming + connectTimeout)
+			time.Sleep(mostHandover + connectTimeout)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestARenewalEndsWithADrainAnotherListAndTheEnd(t *testing.T) {
 				require.NoError(t, end(f))
 				synctest.Wait()
 				assert.True(t, successor.isShutdown())
-				time.Sleep(2 * maxWarming) // nothing comes of it later
+				time.Sleep(2 * mostHandover) // nothing comes of it later
 			})
 		})
 	}

@@ -5,11 +5,12 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// rescueLocked has calls on unhealthy endpoints made again elsewhere, once Set.mu
+// fellOrRoseLocked has calls on unhealthy endpoints made again elsewhere, once Set.mu
 // is released: those on e if it has just become unhealthy and there is another,
 // whatever its class was, and those on all of them if e is the first that is
 // eligible again.
-func (s *Set) rescueLocked(e *endpoint, was judge.Judgement) {
+func (e *endpoint) fellOrRoseLocked(was judge.Judgement) {
+	s := e.set
 	switch {
 	case e.was.Sick && !was.Sick && s.pickableLocked():
 		e.rescueLocked()
@@ -17,7 +18,7 @@ func (s *Set) rescueLocked(e *endpoint, was judge.Judgement) {
 		for _, other := range s.list {
 			other.rescueLocked()
 		}
-		for _, other := range s.leaving {
+		for _, other := range s.handover.old {
 			other.rescueLocked()
 		}
 	}
@@ -35,12 +36,12 @@ func (e *endpoint) finishesLocked() bool {
 	return e.set.choice != nil && e.health.Reason == report.ReasonNotServing
 }
 
-// rescueLate is for the calls on a connection that is given up while its
+// PickedLate is for the calls on a connection that is given up while its
 // endpoint is in doubt, and for one that was given a connection which turned bad
 // at that very moment.
-func (s *Set) rescueLate(c *conn) {
+func (c *conn) PickedLate() {
+	e, s := c.endpoint, c.endpoint.set
 	s.mu.Lock()
-	e := c.endpoint
 	elsewhere := s.pickableLocked() && (e.conn != c || e.health.State == report.Unhealthy) && !e.finishesLocked()
 	s.unlock()
 	if elsewhere {

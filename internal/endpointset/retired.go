@@ -30,32 +30,34 @@ type retirement struct {
 	ask    time.Time // when to ask again, if fails > 0
 }
 
-// sampleRetiredLocked looks at the retired connections. The sampler calls it.
-func (s *Set) sampleRetiredLocked(now time.Time) {
-	for c := range s.retired {
+// lookAtRetired looks at the retired connections. The sampler calls it.
+func (x *sampler) lookAtRetired(now time.Time) {
+	s := x.set
+	for c := range x.retired {
 		n := c.Counts()
 		if n.InFlight == 0 {
-			delete(s.retired, c)
+			delete(x.retired, c)
 			c.endpoint.recordLocked() // it may have left the list
 			continue
 		}
-		s.busy = true
+		x.busy = true
 		health := c.endpoint.healthCheck
 		doubt := c.listenLocked(now, n, health)
 		r := &c.retirement
-		if (doubt || r.fails > 0 && !now.Before(r.ask)) && !r.asking && s.asking < mostAsking {
+		if (doubt || r.fails > 0 && !now.Before(r.ask)) && !r.asking && x.asking < mostAsking {
 			r.asking = true
-			s.asking++
-			s.wg.Go(func() { s.ask(c) })
+			x.asking++
+			s.wg.Go(c.askServer)
 		}
 		if r.fails >= health.Fall {
-			s.closeIfDeadLocked(c, now, report.ReasonProbeTimeout)
+			c.closeIfDeadLocked(now, report.ReasonProbeTimeout)
 		}
 	}
 }
 
-// ask asks the server of a retired connection whether it lives.
-func (s *Set) ask(c *conn) {
+// askServer asks the server of a retired connection whether it lives.
+func (c *conn) askServer() {
+	s := c.endpoint.set
 	e := c.endpoint
 	timeout := min(askTimeouts*e.checker.Status().Probe.Timeout, mostAskTimeout)
 	ctx, cancel := context.WithTimeout(s.ctx, timeout)
@@ -64,7 +66,7 @@ func (s *Set) ask(c *conn) {
 
 	s.mu.Lock()
 	defer s.unlock()
-	s.asking--
+	s.sampler.asking--
 	r, now := &c.retirement, time.Now()
 	r.asking = false
 	if s.closed || s.ctx.Err() != nil {
@@ -83,7 +85,8 @@ func (s *Set) ask(c *conn) {
 
 // closeIfDeadLocked closes a connection on which nothing has been read, and no
 // call or probe answered, for DeadAfter. reason is that of its endpoint's health.
-func (s *Set) closeIfDeadLocked(c *conn, now time.Time, reason report.Reason) {
+func (c *conn) closeIfDeadLocked(now time.Time, reason report.Reason) {
+	s := c.endpoint.set
 	last := c.alive
 	for _, t := range []time.Time{c.answered(), c.holder.LastRead()} {
 		if t.After(last) {

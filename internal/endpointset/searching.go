@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -13,7 +14,7 @@ import (
 // while nobody can be picked. Who is connected is probed, and at the doors of the
 // others somebody knocks.
 type search struct {
-	wanted  selector.Bell // ask now
+	wanted  selector.Bell // askServer now
 	running bool          // the searcher runs, until Close; guarded by Set.mu
 	seeking bool          // nobody can be picked; guarded by Set.mu
 }
@@ -26,12 +27,13 @@ const seekingKnock = 180 * time.Millisecond
 
 func newSearch() search { return search{wanted: selector.NewBell()} }
 
-// seekLocked begins or ends the search, as is due.
-func (s *Set) seekLocked() {
-	x := &s.choice.search
+// seek begins or ends the search, as is due.
+func (c *choice) seek() {
+	s := c.set
+	x := &c.search
 	if !x.running && !s.closed {
 		x.running = true
-		s.wg.Go(s.searcher)
+		s.wg.Go(c.searcher)
 	}
 	was := x.seeking
 	x.seeking = len(s.list) > 0 && !s.pickableLocked()
@@ -43,7 +45,8 @@ func (s *Set) seekLocked() {
 // searcher asks when it is told to, and goes on while nobody can be picked. It
 // has a goroutine of its own because asking takes the locks of checkers, one of
 // which may be held where the search begins.
-func (s *Set) searcher() {
+func (c *choice) searcher() {
+	s := c.set
 	timer := time.NewTimer(0)
 	timer.Stop()
 	defer timer.Stop()
@@ -54,15 +57,15 @@ func (s *Set) searcher() {
 		select {
 		case <-s.ctx.Done():
 			return
-		case <-s.choice.search.wanted:
+		case <-c.search.wanted:
 			asked, rounds = true, 0
 		case <-timer.C:
 		}
-		seeking, first := s.seeks()
+		seeking, first := c.seeks()
 		if !asked && !seeking {
 			continue
 		}
-		connected := s.knockAll()
+		connected := c.knockAll()
 		if now := time.Now(); asked || !now.Before(probe) {
 			for _, c := range connected { // without Set.mu, which comes after their locks
 				c.ProbeNow()
@@ -78,24 +81,26 @@ func (s *Set) searcher() {
 }
 
 // seeks tells whether the search goes on, and how long its first pause is.
-func (s *Set) seeks() (seeking bool, pause time.Duration) {
+func (c *choice) seeks() (seeking bool, pause time.Duration) {
+	s := c.set
 	s.mu.Lock()
 	defer s.unlock()
-	return s.choice.search.seeking && !s.closed, s.cfg.HealthCheck.SuspectInterval
+	return c.search.seeking && !s.closed, s.cfg.HealthCheck.SuspectInterval
 }
 
 // knockAll knocks where there is no connection, and gives the checkers of those
 // that have one and of whom anything is known; of the others somebody is about to
 // learn it.
-func (s *Set) knockAll() []*checking.Checker {
+func (c *choice) knockAll() []*checking.Checker {
+	s := c.set
 	s.mu.Lock()
 	defer s.unlock()
 	var checkers []*checking.Checker
 	for _, e := range s.list {
-		if e.link.phase == waiting && e.knocks == 0 {
+		if e.link.Phase == machine.Waiting && e.knocks == 0 {
 			e.knockLocked()
 		}
-		if e.checker != nil && e.health.State != report.HealthUnknown && (e.link.phase == ready || e.target != nil) {
+		if e.checker != nil && e.health.State != report.HealthUnknown && (e.link.Phase == machine.Ready || e.target != nil) {
 			checkers = append(checkers, e.checker)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/queue"
 	"github.com/cantonlb/cantonlb/internal/settings"
@@ -20,16 +21,12 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// maxWarming bounds how long endpoints that have left the list go on serving
-// while those that have joined it find out what they are.
-const maxWarming = 5 * time.Second
-
 // Set is a load-balancing policy's endpoints. It implements balancer.Balancer;
 // its other methods are safe for concurrent use.
 type Set struct {
 	policy string
 	cc     balancer.ClientConn
-	build  balancer.BuildOptions
+	build  builder
 	budget *checking.Budget
 	// questions bounds how many validations run at once.
 	questions *checking.Budget
@@ -44,49 +41,51 @@ type Set struct {
 	wg     sync.WaitGroup // probes, the flusher, publications; no Add after closed
 
 	// mu guards what follows. Under it only leaves are locked: see docs/architecture.md.
-	mu        sync.Mutex
-	after     []func() // what must be done without mu; see unlock
-	cfg       settings.Config
-	list      []*endpoint // in the order of the resolver's list
-	byName    map[string]*endpoint
-	leaving   []*endpoint
-	renewing  map[string]*endpoint // those that are to take the place of one in the list, by its name
-	eligible  pick.Roster          // of all endpoints, leaving ones too
-	counts    [3]int               // endpoints of each class, leaving ones not
-	uneven    bool                 // the weights differ, those of the leaving ones too
-	local     int                  // endpoints of the list that stand in the client's zone
-	spilled   bool                 // too few of those are eligible, so that calls leave the zone
-	warming   int
-	retired   map[*conn]struct{}     // retired connections with calls in flight
-	asking    int                    // questions about those under way
-	ejections map[*endpoint]struct{} // endpoints that are ejected or on trial
-	warmed    *time.Timer            // ends the warming at the latest
-	problem   error                  // what was wrong with the newest list
-	drained   map[string]bool
-	changed   chan struct{} // closed when a class changes; nil if nobody waits
-	none      time.Time     // since when nobody is eligible, zero if somebody is
-	sampling  bool          // the sampler runs, until Close
-	sampled   uint32        // the turn at the sampler's last look
-	busy      bool          // calls were in flight then
-	quiet     time.Time     // the last look at which none were
-	closed    bool
-
-	publishing
+	mu      sync.Mutex
+	after   []func() // what must be done without mu; see unlock
+	cfg     settings.Config
+	options Options // of the newest list
+	members
+	spread
+	sampler sampler
+	pub     publisher
 	counted
-	options    Options // of the newest list
-	unregister func()  // ends the asking for metrics
+	changed chan struct{} // closed when a class changes; nil if nobody waits
+	closed  bool
+
+	unregister func() // ends the asking for metrics; immutable
+}
+
+// members are the endpoints of a set.
+type members struct {
+	list     []*endpoint // in the order of the resolver's list
+	byName   map[string]*endpoint
+	drained  map[string]bool
+	problem  error                // what was wrong with the newest list
+	handover *handover            // from the list before; it may have nothing to do
+	renewing map[string]*endpoint // those that are to take the place of one in the list, by its name
+}
+
+// spread is how the calls are spread over the members.
+type spread struct {
+	eligible  pick.Roster            // of all endpoints, leaving ones too
+	counts    [3]int                 // endpoints of each class, leaving ones not
+	ejections map[*endpoint]struct{} // endpoints that are ejected or on trial
 }
 
 // New makes the set of the policy with this name.
 func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
-		policy: policy, cc: cc, build: opts, budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
+		policy: policy, cc: cc, build: builder{opts}, budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
 
 		ctx: ctx, cancel: cancel, cfg: settings.DefaultConfig(),
-		byName: make(map[string]*endpoint), drained: make(map[string]bool),
-		ejections: make(map[*endpoint]struct{}), retired: make(map[*conn]struct{}), renewing: make(map[string]*endpoint),
+		members: members{byName: make(map[string]*endpoint), drained: make(map[string]bool), renewing: make(map[string]*endpoint)},
+		spread:  spread{ejections: make(map[*endpoint]struct{})},
 	}
+	s.handover = s.newHandover(s.handedOverLocked)
+	s.pub.set = s
+	s.sampler = sampler{set: s, retired: make(map[*conn]struct{})}
 	s.room = pick.NewRoom(s)
 	s.room.EjectAfter(s.cfg.Ejection.ConsecutiveFailures)
 	s.teller = telling.New(policy, opts.Target.String(), cc.MetricsRecorder())
@@ -107,7 +106,7 @@ func (s *Set) unlock() {
 // UpdateClientConnState takes in a list of endpoints and a configuration. The
 // endpoints that stay keep their connections, their health and their accounts.
 // Those that leave are picked until each new one has its first verdict or has
-// failed to connect, or until maxWarming has passed.
+// failed to connect, or until mostHandover has passed.
 func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	resolver.ClaimFrom(state.ResolverState).Take(s)
 	list, problem := desired(state.ResolverState)
@@ -118,13 +117,13 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 		s.unlock()
 		return nil
 	}
-	s.inline = true
+	s.pub.inline = true
 	s.options = optionsFrom(state.ResolverState)
 	s.teller.LogTo(s.options.Logger)
 	if ok && cfg != nil {
 		s.cfg = *cfg
 		s.room.EjectAfter(cfg.Ejection.ConsecutiveFailures)
-		s.reconfigureLocked()
+		s.choice.reconfigure()
 	}
 	s.problem = problem
 	if problem == nil || errors.Is(problem, errNoEndpoints) {
@@ -132,12 +131,12 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	} else {
 		s.refusedLocked(problem)
 	}
-	s.surveyLocked()
-	s.startSamplerLocked()
+	s.pub.survey()
+	s.sampler.start()
 	s.changedLocked()
-	s.inline = false
+	s.pub.inline = false
 	s.unlock()
-	s.publish()
+	s.pub.now()
 	if problem != nil {
 		return balancer.ErrBadResolverState // as it is: some parents compare with ==
 	}
@@ -168,11 +167,8 @@ func (s *Set) replaceLocked(list []wanted) {
 		if byName[e.name] != e {
 			e.unlisted = true
 			s.counts[e.was.Class]--
-			if e.warming { // nobody waits for it any more
-				e.warming = false
-				s.warming--
-			}
-			s.leaving = append(s.leaving, e)
+			s.handover.forget(e) // it is not waited for any more
+			s.handover.leave(e)
 			if byName[e.name] == nil {
 				e.removedLocked()
 				left++
@@ -190,59 +186,35 @@ func (s *Set) replaceLocked(list []wanted) {
 			delete(s.drained, name)
 		}
 	}
-	s.warming += len(fresh)
 	for _, e := range fresh {
-		e.warming = true
+		s.handover.join(e)
 		s.counts[e.was.Class]++
 	}
-	s.membersLocked()
+	s.choice.members()
 	for _, e := range fresh {
 		e.startLocked()
 	}
-	if len(s.leaving) > 0 && s.warmed == nil {
-		s.armWarmedLocked()
-	}
-	s.releaseLocked()
+	s.handover.settle()
 }
 
-// armWarmedLocked sees to it that a new endpoint that cannot make up its mind
-// does not keep the old ones for ever.
-func (s *Set) armWarmedLocked() {
-	s.armLocked(&s.warmed, maxWarming, func() {
-		for _, e := range s.list {
-			e.warming = false
-		}
-		s.warming = 0
-		s.releaseLocked()
-	})
-}
-
-// releaseLocked lets the leaving endpoints go once the new ones are decided.
-func (s *Set) releaseLocked() {
-	if len(s.leaving) == 0 || (s.warming > 0 && len(s.list) > 0) {
-		return
-	}
-	gone := s.leaving
-	s.leaving = nil
-	if s.warmed != nil {
-		s.warmed.Stop()
-		s.warmed = nil
-	}
-	s.membersLocked()
-	for _, e := range gone {
+// handedOverLocked lets the endpoints go that have left the list.
+func (s *Set) handedOverLocked(old []*endpoint) {
+	s.choice.members()
+	for _, e := range old {
 		e.closeLocked()
 	}
 }
 
 // reclassLocked accounts for an endpoint's change of class.
-func (s *Set) reclassLocked(e *endpoint, was judge.Class) {
+func (e *endpoint) reclassLocked(was judge.Class) {
+	s := e.set
 	if !e.unlisted {
 		s.counts[was]--
 		s.counts[e.was.Class]++
 		if was == judge.Undecided && s.counts[judge.Undecided] == 0 {
-			s.rested = time.Time{}
-			if s.timer != nil {
-				s.restedLocked()
+			s.pub.rested = time.Time{}
+			if s.pub.timer != nil {
+				s.pub.wakeUp()
 			}
 		}
 	}
@@ -263,7 +235,7 @@ func (s *Set) changedLocked() {
 		close(s.changed)
 		s.changed = nil
 	}
-	s.dirtyLocked()
+	s.pub.mark()
 }
 
 // ResolverError hears that the resolver has failed. A good list stays in force.
@@ -274,9 +246,9 @@ func (s *Set) ResolverError(err error) {
 		return
 	}
 	s.problem = err
-	s.dirty = true
+	s.pub.dirty = true
 	s.unlock()
-	s.publish()
+	s.pub.now()
 }
 
 // UpdateSubConnState is grpc's old way of telling; every SubConn here has a
@@ -288,7 +260,7 @@ func (s *Set) ExitIdle() {
 	s.mu.Lock()
 	defer s.unlock()
 	for _, e := range s.list {
-		e.stepLocked(linkTry, nil)
+		e.stepLocked(machine.LinkTry, nil)
 	}
 }
 
@@ -303,16 +275,15 @@ func (s *Set) Close() {
 	s.recordProgressLocked(time.Now())
 	s.keepAllLocked()
 	s.closed = true
-	for _, e := range slices.Concat(s.list, s.leaving) {
+	for _, e := range slices.Concat(s.list, s.handover.old) {
 		e.closeLocked()
 	}
-	s.list, s.leaving, s.byName = nil, nil, nil
-	s.stopChoosingLocked()
-	if s.warmed != nil {
-		s.warmed.Stop()
-	}
-	if s.timer != nil {
-		s.timer.Stop()
+	s.list, s.byName = nil, nil
+	s.handover.stop()
+	s.choice.stop()
+	s.handover.stop()
+	if s.pub.timer != nil {
+		s.pub.timer.Stop()
 	}
 	s.changedLocked()
 	s.cancel()

@@ -11,6 +11,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -19,12 +20,12 @@ func (s *Set) Status() report.Status {
 	now := time.Now()
 	s.mu.Lock()
 	out := report.Status{
-		At: now, Policy: s.policy, Target: s.build.Target.String(), NoneEligibleSince: s.none, Totals: s.totalsLocked(now),
-		Zone: s.cfg.Zone, Spilled: s.spilled, Endpoints: make([]report.EndpointStatus, 0, len(s.list)),
-		Failover: s.failoverLocked(),
+		At: now, Policy: s.policy, Target: s.build.Target.String(), NoneEligibleSince: s.pub.none, Totals: s.totalsLocked(now),
+		Zone: s.cfg.Zone, Spilled: s.pub.spilled, Endpoints: make([]report.EndpointStatus, 0, len(s.list)),
+		Failover: s.choice.status(),
 	}
-	remarks := remarks{local: s.local, listError: s.problem}
-	open := s.openLocked() // in the order of the list
+	remarks := remarks{local: s.pub.local, listError: s.problem}
+	open := s.pub.open() // in the order of the list
 	checkers := make([]*checking.Checker, 0, len(s.list))
 	for _, e := range s.list {
 		status := e.statusLocked()
@@ -60,29 +61,29 @@ func (e *endpoint) statusLocked() report.EndpointStatus {
 		Name: e.name, Address: e.addressText(), Weight: e.weight, Zone: e.zone, Connection: e.connectivityLocked(),
 		Active: e.set.choice != nil && e.set.choice.active == e, Priority: e.priority,
 		State: is.State, Reason: is.Reason, Detail: is.Detail, Since: e.since, Health: is.Health,
-		Eligible: is.Class == judge.Eligible, Drained: e.drained, Ejected: e.ejection.phase != admitted, Calls: e.countsLocked(),
+		Eligible: is.Class == judge.Eligible, Drained: e.drained, Ejected: e.ejection.Phase != machine.Admitted, Calls: e.countsLocked(),
 		Probe: report.ProbeStatus{Target: e.targetText(), Kind: report.KindConnectivity},
 		Heard: e.heardAt, Transitions: slices.Clone(e.transitions), Ejections: e.ejections,
 	}
 	if remote := e.remoteLocked(); remote != nil {
 		out.Remote = remote.String()
 	}
-	if e.link.phase != ready {
+	if e.link.Phase != machine.Ready {
 		out.ConnectionError = e.linkWhy.Detail
 	}
-	if e.link.phase == waiting {
+	if e.link.Phase == machine.Waiting {
 		out.NextTry = e.nextTry
 	}
 	return out
 }
 
 func (e *endpoint) connectivityLocked() connectivity.State {
-	switch e.link.phase {
-	case ready:
+	switch e.link.Phase {
+	case machine.Ready:
 		return connectivity.Ready
-	case connecting:
+	case machine.Connecting:
 		return connectivity.Connecting
-	case closed:
+	case machine.Closed:
 		return connectivity.Shutdown
 	default:
 		return connectivity.TransientFailure
@@ -117,7 +118,7 @@ func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 		case stopped:
 			return 0, ErrClosed
 		case have >= n && (pickable || n == 0):
-			s.publish() //nolint:contextcheck // what it starts belongs to the set, not to the caller
+			s.pub.now() //nolint:contextcheck // what it starts belongs to the set, not to the caller
 			return have, nil
 		case n > of && of > 0:
 			return have, fmt.Errorf("cannot wait for %d healthy endpoints: the list has %d", n, of)
@@ -138,7 +139,7 @@ func (s *Set) SetDrained(name string, drained bool) error {
 	if err := s.setDrained(name, drained); err != nil {
 		return err
 	}
-	s.publish()
+	s.pub.now()
 	return nil
 }
 
@@ -152,7 +153,7 @@ func (s *Set) setDrained(name string, drained bool) error {
 	if e == nil {
 		return fmt.Errorf("no endpoint %q in the list", cleantext.Detail(name))
 	}
-	if err := s.drainLocked(name, drained); err != nil {
+	if err := s.choice.drain(name, drained); err != nil {
 		return err
 	}
 	if drained {
@@ -164,14 +165,14 @@ func (s *Set) setDrained(name string, drained bool) error {
 		return nil
 	}
 	if n := s.renewing[name]; n != nil {
-		s.keepLocked(n)
+		n.keepLocked()
 	}
-	for _, x := range append([]*endpoint{e}, s.leaving...) {
+	for _, x := range append([]*endpoint{e}, s.handover.old...) {
 		if x.name == name { // the endpoint, and what it is about to replace
 			x.drained = drained
 			x.applyLocked()
 		}
 	}
-	s.dirtyLocked() // with FailOpen it matters even to one that is not eligible
+	s.pub.mark() // with FailOpen it matters even to one that is not eligible
 	return nil
 }

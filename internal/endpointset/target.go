@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/credentials/insecure"
 	grpcresolver "google.golang.org/grpc/resolver"
 
@@ -81,12 +82,12 @@ func (t *target) probes(e *endpoint) checking.Probes {
 		if t.expect != 0 {
 			opts.Expect = []int{t.expect}
 		}
-		client := s.httpClient(t.at)
+		client := s.build.httpClient(t.at)
 		return checking.Probes{Check: pageProbe{healthcheck.HTTPGet(client, t.url, opts), client}}
 	case t.tcp:
-		return checking.Probes{Check: healthcheck.TCPConnect(t.at.HostPort(), s.dialer())}
+		return checking.Probes{Check: healthcheck.TCPConnect(t.at.HostPort(), s.build.dialer())}
 	default:
-		return s.ownChannel(e, t.at)
+		return e.ownChannel(t.at)
 	}
 }
 
@@ -127,27 +128,31 @@ func (p pageProbe) Close() error {
 	return nil
 }
 
+// builder is what the channel makes its connections with.
+type builder struct{ balancer.BuildOptions }
+
 // dialer makes connections like the channel's.
-func (s *Set) dialer() healthcheck.DialFunc {
-	if dial := s.build.Dialer; dial != nil {
+func (b builder) dialer() healthcheck.DialFunc {
+	if dial := b.Dialer; dial != nil {
 		return func(ctx context.Context, _, address string) (net.Conn, error) { return dial(ctx, address) }
 	}
 	return new(net.Dialer).DialContext
 }
 
 // httpClient makes the client for a page at this endpoint.
-func (s *Set) httpClient(at resolver.Endpoint) *http.Client {
-	creds, ok := s.build.DialCreds.(*transport.Credentials)
+func (b builder) httpClient(at resolver.Endpoint) *http.Client {
+	creds, ok := b.DialCreds.(*transport.Credentials)
 	if !ok {
 		creds = transport.New(nil)
 	}
-	return creds.HTTPClient(at, s.dialer())
+	return creds.HTTPClient(at, b.dialer())
 }
 
 // ownChannel makes gRPC probes of an endpoint on a connection of their own to this
 // place, made like the channel's connections.
-func (s *Set) ownChannel(e *endpoint, at resolver.Endpoint) checking.Probes {
-	opts := s.credentialsFor(at)
+func (e *endpoint) ownChannel(at resolver.Endpoint) checking.Probes {
+	s := e.set
+	opts := s.build.credentialsFor(at)
 	if s.build.Dialer != nil {
 		opts = append(opts, grpc.WithContextDialer(s.build.Dialer))
 	} else {
@@ -166,11 +171,11 @@ func (s *Set) ownChannel(e *endpoint, at resolver.Endpoint) checking.Probes {
 
 // credentialsFor gives the options of a channel to one endpoint: its own transport
 // and call credentials, if the channel's credentials know endpoints.
-func (s *Set) credentialsFor(at resolver.Endpoint) []grpc.DialOption {
-	if s.build.CredsBundle != nil {
-		return append([]grpc.DialOption{grpc.WithCredentialsBundle(s.build.CredsBundle)}, authority(at)...)
+func (b builder) credentialsFor(at resolver.Endpoint) []grpc.DialOption {
+	if b.CredsBundle != nil {
+		return append([]grpc.DialOption{grpc.WithCredentialsBundle(b.CredsBundle)}, authority(at)...)
 	}
-	if creds, ok := s.build.DialCreds.(*transport.Credentials); ok {
+	if creds, ok := b.DialCreds.(*transport.Credentials); ok {
 		creds = creds.For(at)
 		opts := []grpc.DialOption{grpc.WithTransportCredentials(creds), grpc.WithPerRPCCredentials(creds.Tokens())}
 		//lint:ignore SA1019 grpc itself still refuses an authority that differs from it
@@ -179,7 +184,7 @@ func (s *Set) credentialsFor(at resolver.Endpoint) []grpc.DialOption {
 		}
 		return opts
 	}
-	creds := s.build.DialCreds
+	creds := b.DialCreds
 	if creds == nil {
 		creds = insecure.NewCredentials()
 	}

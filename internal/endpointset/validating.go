@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/guard"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -31,23 +33,23 @@ type Validator func(ctx context.Context, cc grpc.ClientConnInterface, e resolver
 
 // identifiedLocked tells that nothing is left to find out about the connection.
 func (e *endpoint) identifiedLocked() bool {
-	return e.set.options.Validator == nil || e.validation.last == identityValid
+	return e.set.options.Validator == nil || e.validation.Last == machine.IdentityValid
 }
 
 // validateLocked moves the validation of a connection and does what follows.
-func (e *endpoint) validateLocked(c *conn, event validationEvent) {
+func (e *endpoint) validateLocked(c *conn, event machine.ValidationEvent) {
 	s := e.set
 	if s.options.Validator == nil || s.closed || e.conn != c {
 		return
 	}
-	var effects validationEffects
-	e.validation, effects = e.validation.next(event, rand.Float64())
-	if effects.ask {
+	var effects machine.ValidationEffects
+	e.validation, effects = e.validation.Next(event, rand.Float64())
+	if effects.Ask {
 		e.stopValidationTimerLocked()
 		e.askWhoLocked(c)
 	}
-	if effects.wait > 0 {
-		e.armValidationLocked(c, effects.wait)
+	if effects.Wait > 0 {
+		e.armValidationLocked(c, effects.Wait)
 	}
 }
 
@@ -64,7 +66,7 @@ func (e *endpoint) askWhoLocked(c *conn) {
 }
 
 // answeredWho takes in the answer to a question.
-func (e *endpoint) answeredWho(c *conn, event validationEvent, detail string) {
+func (e *endpoint) answeredWho(c *conn, event machine.ValidationEvent, detail string) {
 	s := e.set
 	s.mu.Lock()
 	defer s.unlock()
@@ -76,34 +78,38 @@ func (e *endpoint) answeredWho(c *conn, event validationEvent, detail string) {
 }
 
 // askWho asks one question. Only so many run at once.
-func (s *Set) askWho(ctx context.Context, cc grpc.ClientConnInterface, f Validator, id resolver.Endpoint) (validationEvent, string) {
+func (s *Set) askWho(ctx context.Context, cc grpc.ClientConnInterface, f Validator, id resolver.Endpoint) (machine.ValidationEvent, string) {
 	if s.questions.AcquireFirst(ctx) != nil {
-		return saidRetry, ""
+		return machine.SaidRetry, ""
 	}
 	defer s.questions.ReleaseFirst()
 	ctx, cancel := context.WithTimeout(ctx, validateTimeout)
 	defer cancel()
-	result, detail := f(ctx, cc, id)
+	var result ValidationResult
+	var detail string
+	if !guard.Call("the validator", func() { result, detail = f(ctx, cc, id) }) {
+		result, detail = "", "the validator has panicked"
+	}
 	switch {
 	case result == ValidationOK:
-		return saidValid, ""
+		return machine.SaidValid, ""
 	case result == ValidationMismatch:
-		return saidMismatch, cleantext.Detail(detail)
+		return machine.SaidMismatch, cleantext.Detail(detail)
 	case detail == "" && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return saidRetry, "no answer within " + validateTimeout.String()
+		return machine.SaidRetry, "no answer within " + validateTimeout.String()
 	default:
-		return saidRetry, cleantext.Detail(detail)
+		return machine.SaidRetry, cleantext.Detail(detail)
 	}
 }
 
 func (e *endpoint) armValidationLocked(c *conn, d time.Duration) {
-	e.set.armLocked(&e.validationTimer, d, func() { e.validateLocked(c, pauseOver) })
+	e.set.armLocked(&e.validationTimer, d, func() { e.validateLocked(c, machine.PauseOver) })
 }
 
 // forgetValidationLocked is for a connection that is given up: the next one has to
 // be validated anew.
 func (e *endpoint) forgetValidationLocked() {
-	e.validation, e.validationDetail = validation{}, ""
+	e.validation, e.validationDetail = machine.Validation{}, ""
 	e.stopValidationTimerLocked()
 }
 

@@ -2,24 +2,25 @@ package endpointset
 
 import "github.com/cantonlb/cantonlb/internal/pick"
 
-// surveyLocked finds out, once for each list, whether weights and zones matter
+// survey finds out, once for each list, whether weights and zones matter
 // in it at all: with equal weights and no zones a snapshot is a copy.
-func (s *Set) surveyLocked() {
-	s.uneven, s.local = false, 0
+func (p *publisher) survey() {
+	s := p.set
+	p.uneven, p.local = false, 0
 	for _, e := range s.list {
-		s.uneven = s.uneven || e.weight != s.list[0].weight
+		p.uneven = p.uneven || e.weight != s.list[0].weight
 		if s.cfg.Zone != "" && e.zone == s.cfg.Zone {
-			s.local++
+			p.local++
 		}
 	}
-	for _, e := range s.leaving {
-		s.uneven = s.uneven || len(s.list) > 0 && e.weight != s.list[0].weight
+	for _, e := range s.handover.old {
+		p.uneven = p.uneven || len(s.list) > 0 && e.weight != s.list[0].weight
 	}
 }
 
-// weightsLocked gives the weights of connections, nil if all are equal.
-func (s *Set) weightsLocked(conns pick.Row) []int {
-	if !s.uneven {
+// weights gives the weights of connections, nil if all are equal.
+func (p *publisher) weights(conns pick.Row) []int {
+	if !p.uneven {
 		return nil
 	}
 	weights := make([]int, conns.Len())

@@ -1,7 +1,6 @@
 package endpointset
 
 import (
-	"github.com/cantonlb/cantonlb/internal/settings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -102,7 +102,7 @@ func TestEqualWeightsNeedNoPlan(t *testing.T) {
 		assert.Len(t, p.Conns(), 2)
 		f.set.mu.Lock()
 		defer f.set.mu.Unlock()
-		assert.Nil(t, f.set.weightsLocked(pick.RowOf(p.Conns())))
+		assert.Nil(t, f.set.pub.weights(pick.RowOf(p.Conns())))
 	})
 }
 

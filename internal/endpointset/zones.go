@@ -8,12 +8,13 @@ func staysLocal(eligible, of int, spillBelow float64) bool {
 	return eligible > 0 && float64(eligible) >= spillBelow*float64(of)
 }
 
-// nearbyLocked gives the eligible connections that calls go to, and those in
+// nearby gives the eligible connections that calls go to, and those in
 // other zones that are kept in reserve: none if there are too few in the zone or
 // the client has none.
-func (s *Set) nearbyLocked() (_ pick.Row, spare []*pick.Conn) {
-	if s.local == 0 {
-		s.spilledLocked(false)
+func (p *publisher) nearby() (_ pick.Row, spare []*pick.Conn) {
+	s := p.set
+	if p.local == 0 {
+		p.spill(false)
 		return s.eligible.Row(), nil
 	}
 	var nearby []*pick.Conn
@@ -24,23 +25,24 @@ func (s *Set) nearbyLocked() (_ pick.Row, spare []*pick.Conn) {
 			spare = append(spare, c)
 		}
 	}
-	stays := staysLocal(len(nearby), s.local, s.cfg.SpillBelow)
-	s.spilledLocked(!stays)
+	stays := staysLocal(len(nearby), p.local, s.cfg.SpillBelow)
+	p.spill(!stays)
 	if stays {
 		return pick.RowOf(nearby), spare
 	}
 	return s.eligible.Row(), nil
 }
 
-// spilledLocked notes, and logs once, that calls leave the zone or stay in it
+// spill notes, and logs once, that calls leave the zone or stay in it
 // again.
-func (s *Set) spilledLocked(spilled bool) {
-	if s.spilled == spilled {
+func (p *publisher) spill(spilled bool) {
+	s := p.set
+	if p.spilled == spilled {
 		return
 	}
-	s.spilled = spilled
+	p.spilled = spilled
 	if spilled {
-		s.teller.Logf("calls leave zone %q: less than %g of its %d endpoints are eligible", s.cfg.Zone, s.cfg.SpillBelow, s.local)
+		s.teller.Logf("calls leave zone %q: less than %g of its %d endpoints are eligible", s.cfg.Zone, s.cfg.SpillBelow, p.local)
 	} else {
 		s.teller.Logf("calls stay in zone %q again", s.cfg.Zone)
 	}

@@ -1,7 +1,6 @@
 package endpointset
 
 import (
-	"github.com/cantonlb/cantonlb/internal/settings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/balancer"
 
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 

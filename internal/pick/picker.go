@@ -96,17 +96,31 @@ func (p *Picker) Conns() []*Conn { return p.conns.Slice() }
 
 // Pick implements balancer.Picker.
 func (p *Picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
-	if r := attempt.From(info.Ctx); r != nil {
+	if r := attempt.From(info.Ctx); r != nil || p.Trials != nil {
+		return p.pickHeeding(info, r)
+	}
+	c, i := p.take()
+	if !c.Step() && !p.Open {
+		return p.pickAfter(c, i)
+	}
+	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
+}
+
+// pickHeeding is Pick for a call whose attempts are noted, or while an endpoint is on
+// trial.
+func (p *Picker) pickHeeding(info balancer.PickInfo, r *attempt.Record) (balancer.PickResult, error) {
+	if r != nil {
 		return p.pickNoting(info, r)
 	}
 	if c := p.trial(); c != nil {
 		c.Step()
 		return balancer.PickResult{SubConn: c.sc, Done: c.trialDone}, nil
 	}
-	c, i := p.take()
-	if !c.Step() && !p.Open {
-		return p.pickAfter(c, i)
+	c := p.next()
+	if c == nil {
+		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
+	c.Step()
 	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
 }
 

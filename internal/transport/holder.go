@@ -17,7 +17,8 @@ type Holder struct {
 
 	mu     sync.Mutex
 	conn   net.Conn
-	reason error // why it was closed; nil if it was not
+	remote net.Addr // where it leads
+	reason error    // why it was closed; nil if it was not
 }
 
 // Held tells whether a connection has been seen, so that Close would end it.
@@ -31,10 +32,7 @@ func (h *Holder) Held() bool {
 func (h *Holder) Remote() net.Addr {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.conn == nil {
-		return nil
-	}
-	return h.conn.RemoteAddr()
+	return h.remote
 }
 
 // LastRead is when anything was last read from the connection, zero if never.
@@ -62,9 +60,10 @@ func (h *Holder) Close(reason error) bool {
 }
 
 func (h *Holder) hold(conn net.Conn) net.Conn {
+	remote := conn.RemoteAddr() // without the lock: the connection may be the program's own
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.conn = conn
+	h.conn, h.remote = conn, remote
 	return &held{Conn: conn, holder: h}
 }
 

@@ -66,6 +66,8 @@ type rejected struct {
 	deadline error
 }
 
+func (rejected) RemoteAddr() net.Addr { return nil }
+
 func (rejected) Write([]byte) (int, error)         { return 0, net.ErrClosed }
 func (r rejected) Read([]byte) (int, error)        { return 0, r.why }
 func (r rejected) SetReadDeadline(time.Time) error { return r.deadline }

@@ -17,7 +17,7 @@ func Example() {
 		slog.Error("etcd", "error", err)
 		return
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	store, err := etcdlease.New(etcdlease.Config{Client: client})
 	if err != nil {
 		slog.Error("the store", "error", err)

@@ -81,10 +81,10 @@ func (s *Store) read(ctx context.Context, name string) (store.Record, *clientv3.
 // record reads a key. Its version is its revision and the lease of etcd.
 func record(kv *mvccpb.KeyValue) (store.Record, error) {
 	var v value
-	if err := json.Unmarshal(kv.Value, &v); err != nil {
-		return store.Record{}, fmt.Errorf("key %q: want what this package writes: %w", kv.Key, err)
+	if err := json.Unmarshal(kv.GetValue(), &v); err != nil {
+		return store.Record{}, fmt.Errorf("key %q: want what this package writes: %w", kv.GetKey(), err)
 	}
-	return complete(v, kv.ModRevision, clientv3.LeaseID(kv.Lease)), nil
+	return complete(v, kv.GetModRevision(), clientv3.LeaseID(kv.GetLease())), nil
 }
 
 func complete(v value, revision int64, id clientv3.LeaseID) store.Record {
@@ -136,14 +136,14 @@ func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Durat
 	if before != clientv3.NoLease {
 		s.revoke(ctx, before) // its own, from before: no key is attached to it any more
 	}
-	return complete(v, answer.Header.Revision, granted.ID), nil
+	return complete(v, answer.Header.GetRevision(), granted.ID), nil
 }
 
 // revoke ends a lease that nothing is attached to. If that fails, it ends by itself.
 func (s *Store) revoke(ctx context.Context, id clientv3.LeaseID) {
 	ctx, cancel := context.WithTimeout(ctx, revokeLimit)
 	defer cancel()
-	_, _ = s.client.Revoke(ctx, id) //nolint:errcheck // see above
+	_, _ = s.client.Revoke(ctx, id)
 }
 
 // Renew is that of store.Store.
@@ -165,9 +165,9 @@ func (s *Store) Renew(ctx context.Context, name string, own store.Record) (store
 		return store.Record{}, wrap("renewing", err)
 	case r.Holder != own.Holder || r.Token != own.Token:
 		return store.Record{}, wrap("renewing", store.ErrConflict)
-	case kept.RaftTerm != answer.Header.RaftTerm:
+	case kept.GetRaftTerm() != answer.Header.GetRaftTerm():
 		return store.Record{}, fmt.Errorf("etcdlease: renewing: the leader has changed: raft term %d, then %d",
-			kept.RaftTerm, answer.Header.RaftTerm)
+			kept.GetRaftTerm(), answer.Header.GetRaftTerm())
 	}
 	return r, nil
 }

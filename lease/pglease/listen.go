@@ -25,7 +25,7 @@ func (s *Store) Watch(ctx context.Context, name string, changed func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	l, hints := s.join(name)
+	l, hints := s.join(name) //nolint:contextcheck // the listener is for all who watch
 	defer s.leave(l, hints)
 	for {
 		select {
@@ -123,7 +123,7 @@ func (l *listener) run(ctx context.Context, config *pgx.ConnConfig) error {
 	if err != nil {
 		return err
 	}
-	defer func() {
+	defer func() { //nolint:contextcheck // it is closed whatever ctx says
 		ctx, cancel := context.WithTimeout(context.Background(), listenLimit)
 		defer cancel()
 		_ = conn.Close(ctx) // it is gone, whatever it says

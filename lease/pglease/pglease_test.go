@@ -1,3 +1,5 @@
+//go:build unix
+
 package pglease_test
 
 import (
@@ -280,17 +282,17 @@ func TestCheckBoundsTheIdleTimeByWhatTheLeaseHasLeft(t *testing.T) {
 	}
 	cfg := lease.Config{Store: s, Name: "pink", TTL: 30 * time.Second}
 	require.NoError(t, lease.Run(within(t), cfg, func(ctx context.Context, l lease.Lease) error {
-		tx := begin(t, pool)
+		tx := begin(t, pool) //nolint:contextcheck // the test's
 		require.NoError(t, pglease.Check(ctx, tx, l.Name, l.Token))
 		assert.LessOrEqual(t, idle(tx), 27_000.0)
 		assert.Greater(t, idle(tx), 1_000.0)
 		// A context that knows no lease leaves a whole TTL.
-		require.NoError(t, pglease.Check(context.Background(), tx, l.Name, l.Token))
+		require.NoError(t, pglease.Check(context.Background(), tx, l.Name, l.Token)) //nolint:contextcheck // one that knows no lease
 		assert.LessOrEqual(t, idle(tx), 27_000.0, "what is set and less stays")
 		require.NoError(t, tx.Commit(ctx))
-		other := begin(t, pool)
+		other := begin(t, pool) //nolint:contextcheck // the test's
 		assert.Zero(t, idle(other), "it is set for the transaction alone")
-		require.NoError(t, pglease.Check(context.Background(), other, l.Name, l.Token))
+		require.NoError(t, pglease.Check(context.Background(), other, l.Name, l.Token)) //nolint:contextcheck // as above
 		assert.InDelta(t, 30_000, idle(other), 1)
 		return other.Rollback(ctx)
 	}))
@@ -303,7 +305,7 @@ func TestCheckRefusesALeaseThatHasEndedByItsHoldersClock(t *testing.T) {
 	var kept context.Context
 	var l lease.Lease
 	require.NoError(t, lease.Run(within(t), lease.Config{Store: s, Name: "pink"}, func(ctx context.Context, held lease.Lease) error {
-		kept, l = context.WithoutCancel(ctx), held
+		kept, l = context.WithoutCancel(ctx), held //nolint:fatcontext // to look at it afterwards
 		return nil
 	}))
 	assert.ErrorIs(t, pglease.Check(kept, begin(t, pool), l.Name, l.Token), pglease.ErrStale)

@@ -22,7 +22,6 @@ CREATE TABLE IF NOT EXISTS cantonlb_lease_token (
 
 const (
 	leaseTable = "cantonlb_lease"
-	tokenTable = "cantonlb_lease_token"
 	// channel is what the name of a lease that has another holder is notified on.
 	channel = "cantonlb_lease"
 	// createLock is the number of the advisory lock of those who create the tables.

@@ -8,7 +8,7 @@
 // rest, when a lease has ended, when to renew it, and what to do with an answer that
 // is late, is decided in one place, by package lease, and is the same for all.
 //
-// Packages lease/pglease and lease/etcdlease are stores; package lease/leasetest has
+// Packages lease/pglease, lease/etcdlease and lease/k8slease are stores; package lease/leasetest has
 // one in memory, and a conformance suite that every store should pass:
 //
 //	func TestMyStoreConforms(t *testing.T) {

@@ -55,7 +55,7 @@ func (m *memory) EndSession(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.holder == nil {
-		return errors.New("nobody holds the lock")
+		return errors.New("the lock is free")
 	}
 	m.holder.endLocked()
 	return nil
@@ -141,13 +141,13 @@ func (s *memorySession) Append(u Update, offset *int64) error {
 	return nil
 }
 
-// After gives the updates after an offset.
+// After returns the updates after an offset.
 func (s *memorySession) After(offset int64, list *[]Update) error {
 	*list = s.store.after(offset)
 	return nil
 }
 
-// End gives the last offset.
+// End returns the last offset.
 func (s *memorySession) End(_ int, end *int64) error {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
@@ -155,7 +155,7 @@ func (s *memorySession) End(_ int, end *int64) error {
 	return nil
 }
 
-// Find gives the update of a command.
+// Find returns the update of a command.
 func (s *memorySession) Find(commandID string, u *Update) error {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()

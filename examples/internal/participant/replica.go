@@ -203,15 +203,20 @@ func (l *ledger) refuse() error {
 
 // Updates implements the service.
 func (l *ledger) Updates(request *pb.UpdatesRequest, stream pb.Ledger_UpdatesServer) error {
-	ctx, last := stream.Context(), request.GetBeginExclusive()
+	return l.follow(stream.Context(), request.GetBeginExclusive(), func(u Update) error {
+		return stream.Send(&pb.Update{Offset: u.Offset, CommandId: u.CommandID, Text: u.Text, Writer: u.Writer})
+	})
+}
+
+// follow calls send with each update after an offset, as they come.
+func (l *ledger) follow(ctx context.Context, last int64, send func(Update) error) error {
 	for {
 		list, err := l.session.After(ctx, last)
 		if err != nil {
 			return status.Error(codes.Unavailable, "SYNC_SERVICE_BECAME_PASSIVE(1,0): "+err.Error())
 		}
 		for _, u := range list {
-			err := stream.Send(&pb.Update{Offset: u.Offset, CommandId: u.CommandID, Text: u.Text, Writer: u.Writer})
-			if err != nil {
+			if err := send(u); err != nil {
 				return err
 			}
 			last = u.Offset

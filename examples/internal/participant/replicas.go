@@ -101,7 +101,7 @@ func StartReplicas(ctx context.Context, store string) (Replicas, error) {
 	return all, nil
 }
 
-// freeAddr returns a loopback address at which nobody listens. A replica listens there
+// freeAddr returns a loopback address that is free. A replica listens there
 // only while it is active.
 func freeAddr(ctx context.Context) (string, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")

@@ -15,8 +15,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
-
-	"github.com/cantonlb/cantonlb/examples/internal/cli"
 )
 
 // checkpointDelay is how late a checkpoint may be here, which sends none: every offset is an update.
@@ -88,25 +86,6 @@ func (s *commandService) duplicate(ctx context.Context, id string) error {
 		return err
 	}
 	return said.Err()
-}
-
-// follow calls send with each update after an offset, as they come.
-func (l *ledger) follow(ctx context.Context, last int64, send func(Update) error) error {
-	for {
-		list, err := l.session.After(ctx, last)
-		if err != nil {
-			return status.Error(codes.Unavailable, "SYNC_SERVICE_BECAME_PASSIVE(1,0): "+err.Error())
-		}
-		for _, u := range list {
-			if err := send(u); err != nil {
-				return err
-			}
-			last = u.Offset
-		}
-		if !cli.Wait(ctx, streamPoll) {
-			return status.FromContextError(ctx.Err()).Err()
-		}
-	}
 }
 
 type completionService struct {

@@ -143,7 +143,8 @@ func (r *Report) writePeers(out *strings.Builder) {
 		}
 		rows = append(rows, []string{"`" + p.id + "`", string(p.family) + ": " + p.label, again})
 	}
-	sayf(out, "## The peers\n\nEach kind of peer runs with its defaults and with the best tuning that we know. The configurations of the proxies are in\n"+
+	sayf(out, "## The peers\n\n"+
+		"Each kind of peer runs with its defaults and with the best tuning that we know. The configurations of the proxies are in\n"+
 		"`internal/bench/faults/proxies`, the others in `peers*.go` beside it. Calls to a proxy come from a plain grpc-go channel.\n\n%s\n",
 		table(rows))
 }

@@ -20,7 +20,8 @@ func (r *Report) writeFailover(out *strings.Builder, plot string) {
 	sayf(out, "- A passive replica refuses connections, as at the Ledger API, or answers calls with NODE_IS_PASSIVE_REPLICA and health\n"+
 		"  with NOT_SERVING, as the title states. It answers GET /health with 500. A replica that steps down reports NOT_SERVING first,\n"+
 		"  and is passive %s later. One that hung or was cut off learns that it has lost the lock as soon as it continues; one that hung\n"+
-		"  then also reads the calls that were sent to it before the hang was detected, and answers them as the active replica.\n", spell(stepDownGrace))
+		"  then also reads the calls that were sent to it before the hang was detected, and answers them as the active replica.\n",
+		spell(stepDownGrace))
 	sayf(out, "- While there is no active endpoint, this library probes all endpoints with pauses that grow from 0.1 s to 1 s, so it may\n"+
 		"  find a replica that refused connections up to 1 s after it serves. A connected replica pushes its change of health.\n")
 	sayf(out, "- The lists of all peers begin with the replica that is active first.\n")

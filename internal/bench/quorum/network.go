@@ -24,7 +24,7 @@ type network struct {
 	conns   []*grpc.ClientConn
 }
 
-func newNetwork(n, faults int) (*network, error) {
+func newNetwork(ctx context.Context, n, faults int) (*network, error) {
 	w := new(network)
 	for i := range n {
 		answer := right
@@ -34,7 +34,7 @@ func newNetwork(n, faults int) (*network, error) {
 		case i < faults:
 			answer = wrong
 		}
-		if err := w.add(answer); err != nil {
+		if err := w.add(ctx, answer); err != nil {
 			w.close()
 			return nil, err
 		}
@@ -43,8 +43,8 @@ func newNetwork(n, faults int) (*network, error) {
 }
 
 // add starts a server that answers so after 5 to 20 ms; an empty answer never comes.
-func (w *network) add(answer string) error {
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+func (n *network) add(ctx context.Context, answer string) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -65,21 +65,21 @@ func (w *network) add(answer string) error {
 			return stream.Context().Err()
 		}
 	}))
-	w.servers = append(w.servers, s)
+	n.servers = append(n.servers, s)
 	go func() { _ = s.Serve(l) }()
 	cc, err := grpc.NewClient("passthrough:///"+l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
 	}
-	w.conns = append(w.conns, cc)
+	n.conns = append(n.conns, cc)
 	return nil
 }
 
-func (w *network) close() {
-	for _, cc := range w.conns {
+func (n *network) close() {
+	for _, cc := range n.conns {
 		_ = cc.Close()
 	}
-	for _, s := range w.servers {
+	for _, s := range n.servers {
 		s.Stop()
 	}
 }

@@ -36,7 +36,8 @@ func (r *Report) line(members, faults int, peer string) (l line, ok bool) {
 
 // WriteTable writes a table in Markdown: medians of the repetitions.
 func (r *Report) WriteTable(w io.Writer) error {
-	_, err := fmt.Fprintln(w, "| n | faulty | how | p50 | p99 | p99 / control | requests per answer | requests / control | calls | wrong | failed |\n"+
+	_, err := fmt.Fprintln(w, "| n | faulty | how | p50 | p99 | p99 / control "+
+		"| requests per answer | requests / control | calls | wrong | failed |\n"+
 		"|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, n := range []int{4, 7, 13} {
 		for _, faults := range faultsOf(n) {
@@ -68,7 +69,7 @@ const (
 // WriteDocs puts the table into quorum.md in a folder.
 func (r *Report) WriteDocs(folder, header string) error {
 	name := filepath.Join(folder, "quorum.md")
-	text, err := os.ReadFile(name)
+	text, err := os.ReadFile(name) //nolint:gosec // the user names the folder
 	if err != nil {
 		return err
 	}

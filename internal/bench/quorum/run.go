@@ -123,7 +123,7 @@ func faultsOf(n int) []int {
 
 // measure has workers make calls one after the other.
 func measure(ctx context.Context, n, faults int, p peer, lasts time.Duration) (v Value, err error) {
-	net, err := newNetwork(n, faults)
+	net, err := newNetwork(ctx, n, faults)
 	if err != nil {
 		return v, err
 	}

@@ -88,7 +88,7 @@ func (s *Server) await(t testing.TB) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	client := s.Client(t)
-	defer client.Close()
+	defer func() { _ = client.Close() }() // it has answered
 	for {
 		attempt, cancel := context.WithTimeout(ctx, time.Second)
 		_, err := client.Get(attempt, "x")
@@ -136,12 +136,12 @@ func (s *Server) end(signal syscall.Signal) {
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // a TCP listener has one
 }
 
 func attributes() *syscall.SysProcAttr {

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const at = Instant(-1000 * time.Second) // clocks may show anything
+const at = -1000 * time.Second // clocks may show anything
 
 var params = Params{
 	Holder: "me", TTL: 10 * time.Second, Margin: time.Second, Renew: 3 * time.Second, Poll: time.Second,
@@ -183,4 +183,38 @@ func TestWorkThatWindsDownHasATTLBeforeItIsCalledStuck(t *testing.T) {
 	s, f = walk(t, s, Event{At: 12500 * time.Millisecond})
 	assert.Empty(t, f.News, "once")
 	assert.Equal(t, Draining, s.Phase())
+}
+
+func TestARecordThatTheStoreRemovesIsNotReplaced(t *testing.T) {
+	kept := others
+	kept.Expires = true
+	s, _ := walk(t, New(params), Event{}, answer(0, OK, kept))
+	s, f := walk(t, s, Event{At: time.Hour}, answer(time.Hour, OK, kept))
+	assert.Equal(t, Following, s.Phase())
+	assert.Zero(t, f.Request)
+	_, f = walk(t, s, Event{Kind: Changed, At: time.Hour}, answer(time.Hour, OK, store.Record{Expires: true}))
+	assert.Equal(t, Acquire, f.Request.Kind)
+}
+
+func TestOneThatYieldsGoesOnAsACandidate(t *testing.T) {
+	s, f := walk(t, holding(t), Event{Kind: Yield, At: 2 * time.Second})
+	require.Equal(t, WhyYielded, f.End)
+	_, held := s.Until()
+	require.True(t, held, "until its work has returned")
+	s, f = walk(t, s, Event{Kind: WorkReturned, At: 2 * time.Second})
+	require.Equal(t, Release, f.Request.Kind)
+	require.Equal(t, []News{{Kind: NewsReleased, Why: WhyYielded, Record: mine}}, f.News)
+	s, f = walk(t, s, answer(2*time.Second, OK, store.Record{}))
+	assert.False(t, f.Finish)
+	assert.Equal(t, Following, s.Phase())
+	assert.Equal(t, Read, f.Request.Kind)
+}
+
+func TestALeaseThatIsFreeIsLeftToOthersForTheDelay(t *testing.T) {
+	s, _ := walk(t, New(params), Event{Kind: Defer, Delay: time.Second / 2}, answer(0, OK, free))
+	require.Equal(t, Following, s.Phase())
+	_, f := walk(t, s, Event{At: time.Second / 2})
+	require.Equal(t, Acquire, f.Request.Kind)
+	s, _ = walk(t, New(params), Event{Kind: Defer, Delay: -1}, answer(0, OK, free), Event{At: time.Hour}, answer(time.Hour, OK, free))
+	assert.Equal(t, Following, s.Phase(), "and for good, if it is below zero")
 }

@@ -29,8 +29,8 @@ type clock struct {
 	drift  int64 // millionths
 }
 
-func (c clock) at(real time.Duration) time.Duration {
-	return c.offset + real + real/1_000_000*time.Duration(c.drift)
+func (c clock) at(now time.Duration) time.Duration {
+	return c.offset + now + now/1_000_000*time.Duration(c.drift)
 }
 
 // until returns a real time at which the clock shows at least the reading.
@@ -60,9 +60,9 @@ type process struct {
 }
 
 // valid is what Lease.Valid says, were it called now.
-func (p *process) valid(real time.Duration) bool {
+func (p *process) valid(now time.Duration) bool {
 	until, held := p.state.Until()
-	return p.running && held && p.clock.at(real) < until
+	return p.running && held && p.clock.at(now) < until
 }
 
 // network is what happens to the messages of a process.

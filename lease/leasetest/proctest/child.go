@@ -42,9 +42,9 @@ func Child(open func(ctx context.Context, address string) (s store.Store, act Ac
 	}
 	if err := child(address, open); err != nil {
 		fmt.Fprintln(os.Stderr, "candidate:", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:revive // it is the process of a candidate, and no more
 	}
-	os.Exit(0)
+	os.Exit(0) //nolint:revive // the same
 }
 
 func child(address string, open func(context.Context, string) (store.Store, Act, error)) error {

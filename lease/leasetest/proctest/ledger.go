@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -139,13 +140,8 @@ func (l *Ledger) AwaitHolder(t testing.TB, not ...*Candidate) (holder *Candidate
 			return false
 		}
 		last := l.starts[len(l.starts)-1]
-		for _, n := range not {
-			if last.who == n {
-				return false
-			}
-		}
 		holder, at = last.who, last.at
-		return true
+		return !slices.Contains(not, last.who)
 	})
 	return holder, at
 }

@@ -43,7 +43,7 @@ func Start(t testing.TB, options ...string) *Server {
 	if !ok {
 		t.Skip("PostgreSQL is not installed: no initdb (Debian: apt-get install postgresql)")
 	}
-	folder, err := os.MkdirTemp("", "pgtest-") // short, for the sockets
+	folder, err := os.MkdirTemp("", "pgtest-") //nolint:usetesting // short, for the sockets
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func (s *Server) start(t testing.TB, program string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }() // the process has its own
 	c := s.command(context.Background(), program, args...)
 	c.Stdout, c.Stderr = log, log
 	p := &process{ended: make(chan struct{})}
@@ -245,12 +245,12 @@ func (s *Server) Pgbouncer(t testing.TB) string {
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // a TCP listener has one
 }
 
 func attributes() *syscall.SysProcAttr {
@@ -282,7 +282,7 @@ func (s *Server) Promote(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(ctx)
+	defer func() { _ = conn.Close(ctx) }() // it has answered
 	var promoted bool
 	if err := conn.QueryRow(ctx, "SELECT pg_promote(true, 60)").Scan(&promoted); err != nil || !promoted {
 		t.Fatalf("promoting the standby: %v, %v", promoted, err)

@@ -1,26 +1,26 @@
-package endpointset
+package machine
 
 import "time"
 
-// passive paces the doubts about an endpoint whose probes deny what its calls say. It
+// Passive paces the doubts about an endpoint whose probes deny what its calls say. It
 // is a pure state machine.
-type passive struct {
+type Passive struct {
 	last  time.Time // when it was last doubted
 	pause time.Duration
 }
 
-// next tells whether there is reason to doubt the endpoint now. Each doubt that a
+// Next tells whether there is reason to doubt the endpoint now. Each doubt that a
 // probe has to clear doubles the pause to the next, from base up to most, so that
 // calls do not multiply the probes; when for long there has been none, it starts
 // afresh.
-func (p passive) next(now time.Time, base, most time.Duration) (passive, bool) {
+func (p Passive) Next(now time.Time, base, most time.Duration) (Passive, bool) {
 	since := now.Sub(p.last)
 	switch {
 	case p.pause == 0 || since > 2*most:
-		return passive{last: now, pause: base}, true
+		return Passive{last: now, pause: base}, true
 	case since < p.pause:
 		return p, false
 	default:
-		return passive{last: now, pause: min(2*p.pause, most)}, true
+		return Passive{last: now, pause: min(2*p.pause, most)}, true
 	}
 }

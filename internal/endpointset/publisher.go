@@ -8,41 +8,52 @@ import (
 	"google.golang.org/grpc/connectivity"
 
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// publishing is when snapshots are published. Only the queue of calls does it, so that
-// they arrive in order, and grpc is never called from two goroutines at once.
-type publishing struct {
+// publisher makes the snapshots of a set and gives them to grpc. Only the queue of calls
+// does the latter, so that they arrive in order and grpc is never given two at once.
+// Set.mu guards it, and is held where its methods are called, but for now and run.
+type publisher struct {
+	set *Set
+
 	dirty  bool        // the published snapshot is out of date
 	inline bool        // an update is under way, and publishes at its end
 	due    bool        // a publication is queued, under way, or waits for the timer
 	rested time.Time   // not before then, unless something waits for it
 	timer  *time.Timer // ends the rest; nil if there is none
+
+	none    time.Time // since when nobody is eligible, zero if somebody is
+	uneven  bool      // the weights differ, those of the leaving endpoints too
+	local   int       // endpoints of the list that stand in the client's zone
+	spilled bool      // too few of those are eligible, so that calls leave the zone
 }
 
-// dirtyLocked has a new snapshot published, soon and once for all changes until
+// mark has a new snapshot published, soon and once for all changes until
 // then.
-func (s *Set) dirtyLocked() {
-	s.dirty = true
-	if s.inline || s.due || s.closed {
+func (p *publisher) mark() {
+	s := p.set
+	p.dirty = true
+	if p.inline || p.due || s.closed {
 		return
 	}
-	s.due = true
-	if rest := time.Until(s.rested); rest > 0 {
-		s.armLocked(&s.timer, rest, s.restedLocked)
+	p.due = true
+	if rest := time.Until(p.rested); rest > 0 {
+		s.armLocked(&p.timer, rest, p.wakeUp)
 	} else {
-		s.calls.Do(s.publication)
+		s.calls.Do(p.run)
 	}
 }
 
-// restedLocked ends the rest.
-func (s *Set) restedLocked() {
-	s.timer.Stop()
-	s.timer = nil
-	s.calls.Do(s.publication)
+// wakeUp ends the rest.
+func (p *publisher) wakeUp() {
+	s := p.set
+	p.timer.Stop()
+	p.timer = nil
+	s.calls.Do(p.run)
 }
 
 // After a publication there is a rest: many times as long as that has taken,
@@ -57,28 +68,29 @@ const (
 	maxRest        = 20 * time.Millisecond
 )
 
-// publication gives grpc the present snapshot, if the last one is out of date. It runs
+// run gives grpc the present snapshot, if the last one is out of date. It runs
 // in the queue of calls.
-func (s *Set) publication() {
+func (p *publisher) run() {
+	s := p.set
 	start := time.Now()
 	s.mu.Lock()
 	defer func() {
-		s.due = s.timer != nil
-		if s.dirty {
-			s.dirtyLocked()
+		p.due = p.timer != nil
+		if p.dirty {
+			p.mark()
 		}
 		s.unlock()
 	}()
-	if !s.dirty || s.closed {
+	if !p.dirty || s.closed {
 		return
 	}
-	s.dirty = false
+	p.dirty = false
 	hundreds := 0
 	if s.counts[judge.Undecided] > 0 {
 		hundreds = len(s.list) / 100
 	}
-	next, untold := s.snapshotLocked(), s.untoldLocked()
-	s.due = true
+	next, untold := p.draft(), s.choice.takeUntold()
+	p.due = true
 	s.unlock()
 	s.cc.UpdateState(next.state(s.room))
 	s.mu.Lock()
@@ -86,14 +98,15 @@ func (s *Set) publication() {
 		s.emitLocked(e)
 	}
 	now := time.Now()
-	s.rested = now.Add(min(max(restPerWork*now.Sub(start), restPerHundred*time.Duration(hundreds)), maxRest))
+	p.rested = now.Add(min(max(restPerWork*now.Sub(start), restPerHundred*time.Duration(hundreds)), maxRest))
 }
 
-// publish has the present snapshot published, and waits until grpc has it. It must not
+// now has the present snapshot published, and waits until grpc has it. It must not
 // be called in the queue of calls, where nothing of the program's own runs.
-func (s *Set) publish() {
+func (p *publisher) now() {
+	s := p.set
 	done := make(chan struct{})
-	if s.calls.Do(func() { s.publication(); close(done) }) {
+	if s.calls.Do(func() { p.run(); close(done) }) {
 		<-done
 	}
 }
@@ -121,47 +134,50 @@ func (d draft) state(room *pick.Room) balancer.State {
 func (s *Set) Stale() bool {
 	s.mu.Lock()
 	defer s.unlock()
-	return s.dirty || s.pickableLocked()
+	return s.pub.dirty || s.pickableLocked()
 }
 
-// snapshotLocked is the state of the whole set for grpc.
-func (s *Set) snapshotLocked() draft {
+// draft is the state of the whole set for grpc.
+func (p *publisher) draft() draft {
+	s := p.set
 	if s.eligible.Len() == 0 {
 		s.pardonLocked()
 	}
 	switch {
 	case s.pickableLocked():
-		s.noneLocked(false)
-		return s.eligibleLocked()
+		p.noteNone(false)
+		return p.eligible()
 	case len(s.list) == 0 && s.problem != nil:
-		return s.refuse(connectivity.TransientFailure, pick.Refusal{Plain: plainly(s.problem)})
+		return p.refuse(connectivity.TransientFailure, pick.Refusal{Plain: plainly(s.problem)})
 	case len(s.list) == 0 || s.expectsLocked():
-		return s.refuse(connectivity.Connecting, pick.Refusal{Wait: true})
+		return p.refuse(connectivity.Connecting, pick.Refusal{Wait: true})
 	}
-	s.noneLocked(true)
-	if conns := s.openLocked(); len(conns) > 0 {
+	p.noteNone(true)
+	if conns := p.open(); len(conns) > 0 {
 		row := pick.RowOf(pickable(conns))
-		return draft{connectivity: connectivity.Ready, conns: row, weights: s.weightsLocked(row), Snapshot: pick.Snapshot{Open: true}}
+		return draft{connectivity: connectivity.Ready, conns: row, weights: p.weights(row), Snapshot: pick.Snapshot{Open: true}}
 	}
-	return s.refuse(connectivity.TransientFailure, pick.Refusal{Wait: s.cfg.NoneEligible == settings.Wait})
+	return p.refuse(connectivity.TransientFailure, pick.Refusal{Wait: s.cfg.NoneEligible == settings.Wait})
 }
 
-func (s *Set) refuse(state connectivity.State, r pick.Refusal) draft {
+func (p *publisher) refuse(state connectivity.State, r pick.Refusal) draft {
+	s := p.set
 	r.Room = s.room
 	return draft{connectivity: state, refusal: &r}
 }
 
-// eligibleLocked drafts the snapshot of the eligible.
-func (s *Set) eligibleLocked() draft {
+// eligible drafts the snapshot of the eligible.
+func (p *publisher) eligible() draft {
+	s := p.set
 	d := draft{connectivity: connectivity.Ready}
 	if c := s.choice; c != nil {
 		d.conns = pick.RowOf(pickable([]*conn{c.active.conn}))
 		return d
 	}
-	d.conns, d.Spare = s.nearbyLocked()
-	d.weights = s.weightsLocked(d.conns)
+	d.conns, d.Spare = p.nearby()
+	d.weights = p.weights(d.conns)
 	for e := range s.ejections {
-		if e.ejection.phase == onTrial && !e.drained && e.was.Serves {
+		if e.ejection.Phase == machine.OnTrial && !e.drained && e.was.Serves {
 			d.Trials = append(d.Trials, &e.conn.Conn)
 		}
 	}
@@ -177,37 +193,40 @@ func pickable(conns []*conn) []*pick.Conn {
 	return out
 }
 
-// noneLocked notes, and makes an event of it once, that nobody is eligible any more or that
+// noteNone notes, and makes an event of it once, that nobody is eligible any more or that
 // somebody is again.
-func (s *Set) noneLocked(none bool) {
+func (p *publisher) noteNone(none bool) {
+	s := p.set
 	switch {
-	case none && s.none.IsZero():
-		s.none = time.Now()
+	case none && p.none.IsZero():
+		p.none = time.Now()
 		s.emitLocked(report.Event{
-			Kind: report.EventNoneEligible, From: report.SomeEligible, To: report.NoneEligible, At: s.none,
+			Kind: report.EventNoneEligible, From: report.SomeEligible, To: report.NoneEligible, At: p.none,
 			Detail: fmt.Sprintf("%v (policy for this: %s)", s.explainLocked(), s.cfg.NoneEligible),
 		})
-	case !none && !s.none.IsZero():
+	case !none && !p.none.IsZero():
 		now := time.Now()
-		s.emitLocked(report.Event{Kind: report.EventNoneEligible, From: report.NoneEligible, To: report.SomeEligible, Held: now.Sub(s.none), At: now})
-		s.none = time.Time{}
+		s.emitLocked(report.Event{Kind: report.EventNoneEligible, From: report.NoneEligible, To: report.SomeEligible, Held: now.Sub(p.none), At: now})
+		p.none = time.Time{}
 	}
 }
 
-// openLocked gives the connections that are picked although nobody is eligible.
-func (s *Set) openLocked() []*conn {
+// open gives the connections that are picked although nobody is eligible.
+func (p *publisher) open() []*conn {
+	s := p.set
 	if s.cfg.NoneEligible != settings.FailOpen || s.pickableLocked() || s.expectsLocked() {
 		return nil
 	}
-	return s.connectedLocked()
+	return p.connected()
 }
 
-// connectedLocked gives the connections that exist, whatever their health,
+// connected gives the connections that exist, whatever their health,
 // without the drained ones. Where one endpoint at a time is picked it is one.
-func (s *Set) connectedLocked() []*conn {
+func (p *publisher) connected() []*conn {
+	s := p.set
 	var conns []*conn
 	for _, e := range s.list {
-		if e.link.phase == ready && !e.drained && e.identifiedLocked() {
+		if e.link.Phase == machine.Ready && !e.drained && e.identifiedLocked() {
 			conns = append(conns, e.conn)
 		}
 	}

@@ -1,0 +1,113 @@
+package telling_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"google.golang.org/grpc/experimental/stats"
+
+	"github.com/cantonlb/cantonlb/internal/telling"
+	"github.com/cantonlb/cantonlb/report"
+)
+
+// recorder counts what it is told, after it has done what it is given to do.
+type recorder struct {
+	stats.UnimplementedMetricsRecorder
+
+	before func()
+	n      atomic.Int64
+}
+
+func (r *recorder) RecordInt64Count(*stats.Int64CountHandle, int64, ...string) {
+	if r.before != nil {
+		r.before()
+	}
+	r.n.Add(1)
+}
+
+func (*recorder) RegisterAsyncReporter(stats.AsyncMetricReporter, ...stats.AsyncMetric) func() {
+	return func() {}
+}
+
+func ExampleTeller() {
+	teller := telling.New("healthy_round_robin", "static:///sequencers", new(recorder))
+	teller.Event(report.Event{
+		Kind: report.EventEndpoint, Endpoint: "seq1", From: report.StateHealthy, To: report.StateUnhealthy,
+		Reason: report.ReasonNotServing,
+	})
+	for _, e := range teller.Events() {
+		fmt.Println(e.Number, e)
+	}
+	teller.Close()
+	// Output: 1 endpoint "seq1": healthy -> unhealthy (not_serving)
+}
+
+func change(n int) report.Event {
+	return report.Event{Kind: report.EventEndpoint, Endpoint: fmt.Sprint(n), To: report.StateHealthy}
+}
+
+// A recorder that blocks, and one that calls back, hold up nothing that tells.
+func TestARecorderThatBlocksHoldsUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		blocked := make(chan struct{})
+		r := &recorder{before: func() { <-blocked }}
+		teller := telling.New("p", "t", r)
+		for n := range 100 {
+			teller.Event(change(n))
+			teller.Ejection("a")
+		}
+		assert.Len(t, teller.Events(), 100)
+		before := time.Now()
+		teller.Close()
+		assert.Equal(t, telling.ClosePatience, time.Since(before), "it is patient, but not for ever")
+		close(blocked)
+		synctest.Wait()
+		assert.Greater(t, r.n.Load(), int64(200), "and misses nothing")
+	})
+}
+
+func TestARecorderMayCallBackAndMayPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var teller *telling.Teller
+		r := new(recorder)
+		r.before = func() {
+			if teller != nil {
+				_ = teller.Events()
+			}
+			panic("on purpose")
+		}
+		teller = telling.New("p", "t", r)
+		teller.Event(change(1))
+		synctest.Wait()
+		r.before = nil
+		teller.Event(change(2))
+		teller.Close()
+		teller.Event(change(3))
+		assert.Equal(t, int64(1), r.n.Load(), "it goes on, until it is closed")
+		assert.Len(t, teller.Events(), 2)
+		teller.Close()
+	})
+}
+
+func TestEventsAreNumberedAndThoseWhoFollowHaveThemAll(t *testing.T) {
+	teller := telling.New("p", "t", new(recorder))
+	teller.LogTo(slog.New(slog.DiscardHandler))
+	follows := teller.Follow()
+	for n := range 10 {
+		teller.Event(change(n))
+	}
+	events, missed, err := follows.Next(context.Background())
+	assert.NoError(t, err)
+	assert.Zero(t, missed)
+	assert.Len(t, events, 10)
+	for i, e := range events {
+		assert.Equal(t, uint64(i+1), e.Number)
+	}
+	teller.Close()
+}

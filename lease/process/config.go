@@ -1,0 +1,97 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/lease"
+)
+
+// ErrNotHelped is the error of Run when the program failed, and starting it again did not
+// help. The lease was given up, so that another machine may start its own.
+var ErrNotHelped = errors.New("process: restarting does not help")
+
+// What the program finds in its environment.
+const (
+	EnvName   = "CANTONLB_LEASE_NAME"   // the lease's name
+	EnvHolder = "CANTONLB_LEASE_HOLDER" // who holds it
+	EnvToken  = "CANTONLB_LEASE_TOKEN"  //nolint:gosec // a fencing token is no secret
+)
+
+// Config says which program runs under which lease. The zero value of each field but
+// Lease and Command means its default.
+type Config struct {
+	// Lease is the lease. Its Clock must be the default.
+	Lease lease.Config
+	// Command is the program and its arguments. Required.
+	Command []string
+	// Stdout and Stderr are the program's. Default those of this process.
+	Stdout, Stderr io.Writer
+	// Health is the http or https URL of a page that says 200 while the program is well.
+	// Default none: a program that runs is well.
+	Health string
+	// HealthCheck says how often it is asked, and how many answers decide.
+	HealthCheck healthcheck.Config
+	// StartTime is how long the program may take until it is well. Default 60 s.
+	StartTime time.Duration
+	// Restart is how often a program that has failed is started again within Within.
+	// Default 3 within 10 minutes; below 0 for never.
+	Restart int
+	Within  time.Duration
+	// Pause is how long to wait before that. Default 1 s.
+	Pause time.Duration
+	// Grace is how long the program may take to end after SIGTERM, before its process
+	// group is killed. Default 10 s.
+	Grace time.Duration
+	// Signals are forwarded to the program while it runs. Default none.
+	Signals <-chan os.Signal
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if len(c.Command) == 0 || c.Command[0] == "" {
+		return c, errors.New("process: Command is empty; want a program and its arguments")
+	}
+	if c.Lease.Clock != nil {
+		return c, errors.New("process: Lease.Clock is set; want the default, which the guard uses, too")
+	}
+	if c.Health != "" {
+		if u, err := url.Parse(c.Health); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			return c, errors.New("process: Health: want an http or https URL")
+		}
+	}
+	if _, err := c.HealthCheck.WithDefaults(); err != nil {
+		return c, fmt.Errorf("process: HealthCheck: %w", err)
+	}
+	if c.Restart == 0 {
+		c.Restart = 3
+	}
+	for _, f := range []struct {
+		name   string
+		value  *time.Duration
+		orElse time.Duration
+	}{
+		{"StartTime", &c.StartTime, time.Minute},
+		{"Within", &c.Within, 10 * time.Minute},
+		{"Pause", &c.Pause, time.Second},
+		{"Grace", &c.Grace, 10 * time.Second},
+	} {
+		if *f.value < 0 {
+			return c, fmt.Errorf("process: %s %v: want a duration above zero", f.name, *f.value)
+		}
+		if *f.value == 0 {
+			*f.value = f.orElse
+		}
+	}
+	if c.Stdout == nil {
+		c.Stdout = os.Stdout
+	}
+	if c.Stderr == nil {
+		c.Stderr = os.Stderr
+	}
+	return c, nil
+}

@@ -1,0 +1,11 @@
+//go:build unix && !linux
+
+package process
+
+import "syscall"
+
+func dieWithParent(*syscall.SysProcAttr) {}
+
+func adoptOrphans() {}
+
+func killAdopted() bool { return false }

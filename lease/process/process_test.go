@@ -1,0 +1,333 @@
+//go:build unix
+
+package process_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/lease"
+	"github.com/cantonlb/cantonlb/lease/leasetest"
+	"github.com/cantonlb/cantonlb/lease/process"
+)
+
+const (
+	patience = 60 * time.Second
+	ttl      = 2 * time.Second
+)
+
+// script is a shell script that writes its pid, and that of its guard, into a file of the
+// folder, one line for each start, before it does the rest.
+func script(folder, rest string) []string {
+	return []string{"sh", "-c", `echo $$ $PPID >> ` + filepath.Join(folder, "pids") + "\n" + rest}
+}
+
+// sleeps is a program that does nothing, for as long as it may.
+const sleeps = "while :; do sleep 1; done"
+
+func config(s *leasetest.Link, command []string) process.Config {
+	return process.Config{
+		Lease:   lease.Config{Store: s, Name: "pink", TTL: ttl, Logger: slog.New(slog.DiscardHandler)},
+		Command: command, Pause: 10 * time.Millisecond, Grace: 300 * time.Millisecond,
+	}
+}
+
+// pids returns the pid and the guard's of each start.
+func pids(folder string) (list [][2]int) {
+	text, _ := os.ReadFile(filepath.Join(folder, "pids")) // none yet
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if len(words) < 2 {
+			continue
+		}
+		pid, _ := strconv.Atoi(words[0])
+		guard, _ := strconv.Atoi(words[1])
+		list = append(list, [2]int{pid, guard})
+	}
+	return list
+}
+
+// started waits for the nth start, and returns the pids.
+func started(t *testing.T, folder string, n int) (pid, guard int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return len(pids(folder)) >= n }, patience, 10*time.Millisecond, "it was not started")
+	list := pids(folder)
+	return list[n-1][0], list[n-1][1]
+}
+
+func gone(pid int) bool { return errors.Is(syscall.Kill(-pid, 0), syscall.ESRCH) }
+
+// awaitGone waits until the process group is gone, and returns how long that took.
+func awaitGone(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	began := time.Now()
+	require.Eventually(t, func() bool { return gone(pid) }, patience, 5*time.Millisecond, "it is still there")
+	return time.Since(began)
+}
+
+// run runs the supervisor until the end of the test.
+func run(t *testing.T, cfg process.Config) (stop context.CancelFunc, result <-chan error) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	results, ended := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		results <- process.Run(ctx, cfg)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	return stop, results
+}
+
+func free(t *testing.T, s *leasetest.Store) {
+	t.Helper()
+	r, err := s.Read(context.Background(), "pink")
+	require.NoError(t, err)
+	assert.True(t, r.Free(), "the lease was given up")
+}
+
+func TestAProgramThatEndsWellEndsTheSupervision(t *testing.T) {
+	s, folder := leasetest.NewStore(), t.TempDir()
+	cfg := config(s.Link(), script(folder, `echo "$CANTONLB_LEASE_NAME $CANTONLB_LEASE_TOKEN ${CANTONLB_LEASE_HOLDER:+holder} ${CANTONLB_LEASE_GUARD:-none}"`))
+	output := new(strings.Builder)
+	cfg.Stdout = output
+	require.NoError(t, process.Run(t.Context(), cfg))
+	assert.Equal(t, "pink 1 holder none\n", output.String())
+	free(t, s)
+}
+
+func TestAProgramThatEndsAtOnceIsStartedAgainSomeTimes(t *testing.T) {
+	s, folder := leasetest.NewStore(), t.TempDir()
+	err := process.Run(t.Context(), config(s.Link(), script(folder, "exit 3")))
+	require.ErrorIs(t, err, process.ErrNotHelped)
+	assert.ErrorContains(t, err, "code 3")
+	assert.Len(t, pids(folder), 4, "once, and three times again")
+	free(t, s)
+}
+
+func TestAProgramIsNotStartedAgainIfItShouldNotBe(t *testing.T) {
+	folder := t.TempDir()
+	cfg := config(leasetest.NewStore().Link(), script(folder, "kill -9 $$"))
+	cfg.Restart = -1
+	assert.ErrorContains(t, process.Run(t.Context(), cfg), "signal 9")
+	assert.Len(t, pids(folder), 1)
+}
+
+func TestAProgramThatDoesNotExistIsAnError(t *testing.T) {
+	cfg := config(leasetest.NewStore().Link(), []string{"/does/not/exist"})
+	err := process.Run(t.Context(), cfg)
+	require.ErrorIs(t, err, process.ErrNotHelped)
+	assert.ErrorContains(t, err, "no such file")
+}
+
+func TestAProgramThatIgnoresSIGTERMIsKilledAfterItsGrace(t *testing.T) {
+	s, folder := leasetest.NewStore(), t.TempDir()
+	stop, result := run(t, config(s.Link(), script(folder, "trap '' TERM\n"+sleeps)))
+	pid, _ := started(t, folder, 1)
+	stop()
+	require.ErrorIs(t, <-result, context.Canceled)
+	assert.True(t, gone(pid))
+	free(t, s)
+}
+
+func TestAProgramThatHeedsSIGTERMEndsInGoodOrder(t *testing.T) {
+	folder := t.TempDir()
+	cfg := config(leasetest.NewStore().Link(), script(folder, `trap 'touch `+filepath.Join(folder, "well")+`; exit 0' TERM
+		while :; do sleep 0.01; done`))
+	cfg.Grace = patience
+	stop, result := run(t, cfg)
+	started(t, folder, 1)
+	stop()
+	require.ErrorIs(t, <-result, context.Canceled)
+	assert.FileExists(t, filepath.Join(folder, "well"))
+}
+
+func TestNothingThatTheProgramHasStartedIsLeft(t *testing.T) {
+	folder := t.TempDir()
+	escapes := ""
+	if runtime.GOOS == "linux" {
+		if _, err := exec.LookPath("setsid"); err == nil {
+			escapes = "setsid sh -c 'echo $$ 0 >> " + filepath.Join(folder, "pids") + "; exec sleep 1000' &\n"
+		}
+	}
+	stop, result := run(t, config(leasetest.NewStore().Link(), script(folder, "sleep 1000 &\n(sleep 1000; sleep 1000) &\n"+escapes+sleeps)))
+	started(t, folder, 1)
+	if escapes != "" {
+		started(t, folder, 2)
+	}
+	stop()
+	require.ErrorIs(t, <-result, context.Canceled)
+	for _, p := range pids(folder) {
+		awaitGone(t, p[0])
+	}
+}
+
+func TestAProgramThatIsUnwellIsStartedAgainAndThenLeftToOthers(t *testing.T) {
+	s, folder := leasetest.NewStore(), t.TempDir()
+	var status atomic.Int64
+	status.Store(http.StatusOK)
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(int(status.Load()))
+	}))
+	defer page.Close()
+	cfg := config(s.Link(), script(folder, sleeps))
+	cfg.Health, cfg.Restart, cfg.StartTime = page.URL, 1, 500*time.Millisecond
+	cfg.HealthCheck = healthcheck.Config{Interval: 50 * time.Millisecond}
+	var acquired atomic.Bool
+	cfg.Lease.Observe = func(e lease.Event) { acquired.Store(acquired.Load() || e.Kind == lease.EventAcquired) }
+	_, result := run(t, cfg)
+	pid, _ := started(t, folder, 1)
+	require.Eventually(t, acquired.Load, patience, time.Millisecond)
+	wait := time.NewTimer(300 * time.Millisecond) // it was asked some times
+	<-wait.C
+	status.Store(http.StatusServiceUnavailable)
+	err := <-result
+	require.ErrorIs(t, err, process.ErrNotHelped)
+	assert.ErrorContains(t, err, "it was not well within", "the second one never was")
+	assert.True(t, gone(pid))
+	assert.Len(t, pids(folder), 2)
+	free(t, s)
+}
+
+func TestALostLeaseKillsTheProgramBeforeItPassesOn(t *testing.T) {
+	folder := t.TempDir()
+	link := leasetest.NewStore().Link()
+	cfg := config(link, script(folder, "trap '' TERM\n"+sleeps))
+	cfg.Grace = patience
+	run(t, cfg)
+	pid, _ := started(t, folder, 1)
+	link.Cut()
+	assert.Less(t, awaitGone(t, pid), ttl+patience/10)
+	link.Heal()
+	again, _ := started(t, folder, 2)
+	assert.NotEqual(t, pid, again)
+	link.Cut()
+	awaitGone(t, again)
+}
+
+func TestAGuardThatIsKilledTakesTheProgramWithIt(t *testing.T) {
+	folder := t.TempDir()
+	run(t, config(leasetest.NewStore().Link(), script(folder, "sleep 1000 &\n"+sleeps)))
+	pid, guard := started(t, folder, 1)
+	require.NoError(t, syscall.Kill(guard, syscall.SIGKILL))
+	awaitGone(t, pid)
+	started(t, folder, 2)
+}
+
+func TestAGuardThatIsStoppedDoesNotKeepTheProgramAlive(t *testing.T) {
+	folder := t.TempDir()
+	link := leasetest.NewStore().Link()
+	run(t, config(link, script(folder, sleeps)))
+	pid, guard := started(t, folder, 1)
+	require.NoError(t, syscall.Kill(guard, syscall.SIGSTOP))
+	link.Cut()
+	assert.Less(t, awaitGone(t, pid), ttl+patience/10)
+}
+
+func TestSignalsAreForwarded(t *testing.T) {
+	folder := t.TempDir()
+	signals := make(chan os.Signal, 1)
+	cfg := config(leasetest.NewStore().Link(), script(folder, `trap 'exit 0' USR1
+		echo 0 0 >> `+filepath.Join(folder, "pids")+`
+		while :; do sleep 0.01; done`))
+	cfg.Signals = signals
+	_, result := run(t, cfg)
+	started(t, folder, 2) // the trap is set
+	signals <- syscall.SIGUSR1
+	assert.NoError(t, <-result)
+}
+
+func TestABadConfigIsRefused(t *testing.T) {
+	for want, edit := range map[string]func(*process.Config){
+		"Command is empty": func(c *process.Config) { c.Command = nil },
+		"Lease.Clock":      func(c *process.Config) { c.Lease.Clock = lease.Monotonic },
+		"Health: want":     func(c *process.Config) { c.Health = "ftp://x" },
+		"HealthCheck":      func(c *process.Config) { c.HealthCheck.Interval = -1 },
+		"Grace -1ns":       func(c *process.Config) { c.Grace = -1 },
+		"lease: Name":      func(c *process.Config) { c.Lease.Name = "" },
+	} {
+		cfg := config(leasetest.NewStore().Link(), []string{"true"})
+		edit(&cfg)
+		assert.ErrorContains(t, process.Run(t.Context(), cfg), want)
+	}
+}
+
+// superviseKey has the test's own binary be a supervisor in that folder.
+const superviseKey = "CANTONLB_TEST_SUPERVISE"
+
+func supervise() {
+	folder := os.Getenv(superviseKey)
+	if folder == "" {
+		return
+	}
+	err := process.Run(context.Background(), config(leasetest.NewStore().Link(), script(folder, "trap '' TERM\n"+sleeps)))
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1) //nolint:revive // it is the process of a supervisor, and no more
+}
+
+// supervisor starts a supervisor as a process.
+func supervisor(t *testing.T, folder string) int {
+	t.Helper()
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), superviseKey+"="+folder)
+	require.NoError(t, c.Start())
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+		for _, p := range pids(folder) {
+			_ = syscall.Kill(p[1], syscall.SIGKILL)
+			awaitGone(t, p[0])
+		}
+	})
+	return c.Process.Pid
+}
+
+func TestASupervisorThatIsKilledTakesTheProgramWithIt(t *testing.T) {
+	folder := t.TempDir()
+	pid := supervisor(t, folder)
+	program, _ := started(t, folder, 1)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	awaitGone(t, program)
+}
+
+func TestASupervisorThatIsStoppedDoesNotKeepTheProgramAlive(t *testing.T) {
+	folder := t.TempDir()
+	pid := supervisor(t, folder)
+	program, _ := started(t, folder, 1)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	assert.Less(t, awaitGone(t, program), ttl+patience/10)
+}
+
+func TestWithSupervisorAndGuardKilledTheProgramItselfIsKilled(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has the parent-death signal")
+	}
+	folder := t.TempDir()
+	pid := supervisor(t, folder)
+	program, guard := started(t, folder, 1)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP)) // so that it does not kill first
+	require.NoError(t, syscall.Kill(guard, syscall.SIGKILL))
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	require.Eventually(t, func() bool { return errors.Is(syscall.Kill(program, 0), syscall.ESRCH) }, patience, 5*time.Millisecond)
+	_ = syscall.Kill(-program, syscall.SIGKILL) // what it had started, which is the documented limit
+}

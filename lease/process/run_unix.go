@@ -1,0 +1,212 @@
+//go:build unix
+
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"syscall"
+	"time"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/lease"
+	"github.com/cantonlb/cantonlb/report"
+)
+
+// Run runs the program while this process holds the lease, and goes on trying when it
+// was lost. It returns nil when the program has ended with code 0, ErrNotHelped when it
+// fails again and again, the error of ctx when that has ended, or one that names the
+// field if cfg is wrong. The program, with its process group, is gone then.
+func Run(ctx context.Context, cfg Config) error {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return err
+	}
+	logger := cfg.Lease.Logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	s := &supervisor{cfg: cfg, log: logger.With("lease", cfg.Lease.Name, "program", cfg.Command[0])}
+	return lease.Run(ctx, cfg.Lease, s.work)
+}
+
+type supervisor struct {
+	cfg    Config
+	log    *slog.Logger
+	failed []time.Time // when the program has failed, within Within
+}
+
+// work runs the program until it has ended well, or the lease, or ctx.
+func (s *supervisor) work(ctx context.Context, l lease.Lease) error {
+	for {
+		err := s.once(ctx, l)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			return nil
+		}
+		s.log.Warn("the program has failed", "reason", err.Error())
+		if !s.again(time.Now()) {
+			return fmt.Errorf("%w: %w", ErrNotHelped, err)
+		}
+		pause := time.NewTimer(s.cfg.Pause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+		}
+	}
+}
+
+// again notes a failure, and reports whether the program is started again.
+func (s *supervisor) again(now time.Time) bool {
+	s.failed = append(s.failed, now)
+	for now.Sub(s.failed[0]) > s.cfg.Within {
+		s.failed = s.failed[1:]
+	}
+	return len(s.failed) <= s.cfg.Restart
+}
+
+// once runs the program once, and returns when it is gone. The error is nil if it has
+// ended with code 0 by itself.
+func (s *supervisor) once(ctx context.Context, l lease.Lease) error {
+	c, err := startChild(s.cfg, l)
+	if err != nil {
+		return err
+	}
+	s.log.Info("the program was started", "token", l.Token)
+	feeding, fed := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(fed)
+		feed(c, l, feeding)
+	}()
+	unwell, stop := s.watch() //nolint:contextcheck // stop ends it
+	why := s.await(ctx, c, l, unwell)
+	stop()
+	close(feeding)
+	<-fed
+	s.log.Info("the program has ended", "how", c.how)
+	switch {
+	case why != nil:
+		return why
+	case c.how != "code 0":
+		return errors.New(c.how)
+	default:
+		return nil
+	}
+}
+
+// await waits until the program is gone, and has it end if there is a reason to, which
+// it returns.
+func (s *supervisor) await(ctx context.Context, c *child, l lease.Lease, unwell <-chan error) error {
+	for {
+		select {
+		case <-c.ended:
+			return nil
+		case err := <-unwell:
+			s.end(ctx, c, l)
+			return err
+		case <-ctx.Done():
+			s.end(ctx, c, l)
+			return ctx.Err()
+		case got := <-s.cfg.Signals:
+			if number, ok := got.(syscall.Signal); ok {
+				c.signal(number)
+			}
+		}
+	}
+}
+
+// end ends the program: in good order while the lease stands, and at once if it does not
+// any more.
+func (s *supervisor) end(ctx context.Context, c *child, l lease.Lease) {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	grace := time.NewTimer(s.cfg.Grace)
+	defer grace.Stop()
+	lost := func() bool { return errors.Is(context.Cause(ctx), lease.ErrLost) || !l.Valid() }
+	if !lost() {
+		c.signal(syscall.SIGTERM)
+	}
+	for !lost() {
+		select {
+		case <-c.ended:
+			return
+		case <-grace.C:
+			s.log.Warn("the program did not end in time, and is killed")
+			c.kill(goneLimit)
+			return
+		case <-tick.C:
+		}
+	}
+	c.kill(2 * look)
+}
+
+// feed tells the guard until when the lease stands, as that moves on.
+func feed(c *child, l lease.Lease, until <-chan struct{}) {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	c.until(l)
+	for last := l.Left(); ; {
+		select {
+		case <-until:
+			return
+		case <-tick.C:
+		}
+		// It is told of renewals alone, so that a guard that is stopped has not much to read.
+		left := l.Left()
+		if left > last {
+			c.until(l)
+		}
+		last = left
+	}
+}
+
+// watch asks for the program's health. unwell gets at most one error. stop ends it.
+func (s *supervisor) watch() (unwell <-chan error, stop func()) {
+	if s.cfg.Health == "" {
+		return nil, func() {}
+	}
+	errs, well := make(chan error, 1), make(chan struct{}, 1)
+	monitor, err := healthcheck.NewMonitor(s.cfg.HealthCheck, []healthcheck.Target{{
+		Name: "program", Probes: healthcheck.Probes{Check: healthcheck.HTTPGet(nil, s.cfg.Health, healthcheck.HTTPOptions{})},
+	}}, func(t report.HealthTransition) {
+		if t.To == report.Healthy {
+			offer(well, struct{}{})
+		} else if t.To == report.Unhealthy && (t.From == report.Healthy || t.From == report.Suspect) {
+			offer(errs, fmt.Errorf("unhealthy: %s", t.Reason))
+		}
+	})
+	if err != nil {
+		errs <- err
+		return errs, func() {}
+	}
+	over, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		late := time.NewTimer(s.cfg.StartTime)
+		defer late.Stop()
+		select {
+		case <-late.C:
+			offer(errs, fmt.Errorf("it was not well within %v", s.cfg.StartTime))
+		case <-well:
+		case <-over:
+		}
+	}()
+	return errs, func() {
+		close(over)
+		<-done
+		_ = monitor.Close() // nothing is asked any more
+	}
+}
+
+// offer puts a value where nobody has to take it.
+func offer[V any](to chan<- V, value V) {
+	select {
+	case to <- value:
+	default:
+	}
+}
