@@ -113,7 +113,7 @@ func TestTheReadmesProgramCompiles(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
-// Whoever looks for a file by docs/architecture.md finds it.
+// The files and names that docs/architecture.md mentions exist.
 func TestTheFilesAndNamesOfTheArchitectureExist(t *testing.T) {
 	text, err := os.ReadFile("docs/architecture.md")
 	require.NoError(t, err)
@@ -126,7 +126,7 @@ func TestTheFilesAndNamesOfTheArchitectureExist(t *testing.T) {
 			_, err := os.Stat(filepath.Join(dir, path))
 			found = found || err == nil
 		}
-		assert.True(t, found, "%s is not there", path)
+		assert.True(t, found, "%s does not exist", path)
 	}
 	for _, name := range regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllSubmatch(text, -1) {
 		out, err := exec.CommandContext(t.Context(), "grep", "-rl", "func "+string(name[1])+"(", "--include=*_test.go", ".").Output()

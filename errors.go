@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
-	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -101,7 +101,7 @@ func typed(err error, record *attempt.Record) error {
 	if err == nil || errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // as above
 		return err // the client is closing, whatever the call was waiting for
 	}
-	var none *endpointset.NoEligibleError
+	var none *explain.NoEligibleError
 	refused := errors.As(record.Err(), &none)
 	if refused && len(none.Endpoints) > 0 && !record.Sent() {
 		return noneEligible(err, none)
@@ -126,7 +126,7 @@ func typed(err error, record *attempt.Record) error {
 }
 
 // noneEligible returns the typed error of a call that ended with err because of none.
-func noneEligible(err error, none *endpointset.NoEligibleError) error {
+func noneEligible(err error, none *explain.NoEligibleError) error {
 	e := &NoEligibleError{Of: none.Of, Endpoints: slices.Clone(none.Endpoints), code: status.Code(err), message: none.Error()}
 	switch e.code {
 	case codes.Unavailable:

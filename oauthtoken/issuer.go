@@ -21,7 +21,7 @@ const (
 	askTimeout = 30 * time.Second
 )
 
-// Issuer is one token endpoint, which issues tokens.
+// Issuer is one token endpoint.
 type Issuer struct {
 	// Name is the name of the issuer in errors. Empty means its place in the list, such as
 	// "issuer 1".

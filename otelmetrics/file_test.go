@@ -64,7 +64,7 @@ func TestReloadsOfTheConfigFileAreCountedBothWays(t *testing.T) {
 			case <-time.After(10 * time.Millisecond):
 			}
 		}
-		// grpc's recorder is told later, with no lock held.
+		// grpc's recorder receives the value later, with no lock held.
 		require.Eventually(t, func() bool {
 			_, told := recorded.collect(t)["cantonlb.config.reloads{refused}"]
 			return told && reloadsIn(t, recorded) == step.want

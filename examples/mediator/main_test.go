@@ -60,7 +60,7 @@ func TestAWrongFlagIsNamed(t *testing.T) {
 		"-switch-after 0s: want a duration above zero":   {"-switch-after", "0s"},
 		`failBack \"soon\": want \"never\" or`:           {"-fail-back", "soon"},
 		`argument \"med1\": want flags only`:             {"med1"},
-		"serves its health on a separate port":          {"-endpoints", "a:1", "-plaintext"},
+		"serves its health on a separate port":           {"-endpoints", "a:1", "-plaintext"},
 		"grpcPort 99999: want":                           {"-endpoints", "a:1", "-plaintext", "-health-port", "99999"},
 		"flag provided but not defined: -no-such-one":    {"-no-such-one"},
 		"item 1 of the list: want name=address, such as": {"-endpoints", "=a:1"},

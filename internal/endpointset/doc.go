@@ -25,7 +25,7 @@
 //	set.go       the set: the grpc balancer API in, and the list
 //	judging.go   an endpoint's facts -> its judgement, and what follows from a change
 //	endpoint.go  one endpoint: its connection and its health
-//	conn.go      one SubConn from its making to its end; onconn.go makes calls on it
+//	conn.go      one SubConn from its making to its end; onconn.go uses it for calls
 //	knock.go     knocking at closed doors between attempts to connect
 //	probing.go   probes on a SubConn, or on a connection of their own
 //	target.go    where an endpoint is asked about its health, if elsewhere

@@ -10,6 +10,7 @@ import (
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
@@ -121,7 +122,7 @@ func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 	}
 	if effects.Failed {
 		e.was.Memory.Troubled = true
-		e.linkWhy = judge.Why{Reason: connectReason(err), Detail: cleantext.Detail(errorText(err))}
+		e.linkWhy = judge.Why{Reason: explain.ConnectReason(err), Detail: cleantext.Detail(explain.ErrorText(err))}
 	}
 	if effects.Reset && e.backoff != nil {
 		e.backoff.Reset()
@@ -141,7 +142,7 @@ func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 
 // lostLocked forgets what was known by way of a connection that is gone.
 func (e *endpoint) lostLocked(err error) {
-	e.linkWhy = judge.Why{Reason: report.ReasonConnectionLost, Detail: cleantext.Detail(errorText(err))}
+	e.linkWhy = judge.Why{Reason: report.ReasonConnectionLost, Detail: cleantext.Detail(explain.ErrorText(err))}
 	e.channel, e.channelDetail = judge.Unheard, ""
 	if e.health.State != report.Unhealthy {
 		e.health = judge.Health{State: report.HealthUnknown, Why: judge.Why{Reason: report.ReasonConnectionLost}}

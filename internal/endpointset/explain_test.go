@@ -19,13 +19,14 @@ import (
 	"google.golang.org/grpc/connectivity"
 	grpcresolver "google.golang.org/grpc/resolver"
 
+	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestAnExplanationNamesEachEndpointAndItsReason(t *testing.T) {
-	for text, n := range map[string]*NoEligibleError{
+	for text, n := range map[string]*explain.NoEligibleError{
 		"no eligible endpoint of 3: seq1 unhealthy (not_serving, 12s), " +
 			"seq2 connecting (dial tcp 127.0.0.1:5002: connection refused; next try in 1.2s), " +
 			"seq3 unhealthy (probe_timeout, 3.4s)": {Of: 3, Endpoints: []report.IneligibleEndpoint{
@@ -38,7 +39,7 @@ func TestAnExplanationNamesEachEndpointAndItsReason(t *testing.T) {
 			{Name: "a", State: "unhealthy", Reason: report.ReasonUnknownService, For: 250 * time.Millisecond, Detail: `no health service named "x"`},
 		}},
 		"no eligible endpoint of 1: a connecting; the resolver: bad": {Of: 1, Resolver: "bad", Endpoints: []report.IneligibleEndpoint{{Name: "a", State: "connecting"}}},
-		"no eligible endpoint of 9: a unknown and 8 more":            {Of: 9, more: 8, Endpoints: []report.IneligibleEndpoint{{Name: "a", State: "unknown"}}},
+		"no eligible endpoint of 9: a unknown and 8 more":            {Of: 9, More: 8, Endpoints: []report.IneligibleEndpoint{{Name: "a", State: "unknown"}}},
 		"no eligible endpoint of 0: the list is empty":               {},
 	} {
 		assert.EqualError(t, n, text)
@@ -252,6 +253,6 @@ func TestDurationsAreSaidAsAPersonWould(t *testing.T) {
 		time.Millisecond: "1ms", 999_600 * time.Microsecond: "1s", 1234 * time.Millisecond: "1.2s",
 		9970 * time.Millisecond: "10s", 12_345 * time.Millisecond: "12s", 3*time.Minute + 400*time.Millisecond: "3m0s",
 	} {
-		assert.Equal(t, want, roughly(d))
+		assert.Equal(t, want, explain.Roughly(d))
 	}
 }

@@ -51,16 +51,36 @@ func newFakeChannel(t testingT) *fakeChannel {
 	return &fakeChannel{t: t, servers: make(map[string]*fakeServer)}
 }
 
-// deliver runs event after those that wait already; if there are none, before
-// it returns.
+// deliver runs event after those that wait already, and returns when it has run. It is
+// for the test: the set's own calls use schedule.
 func (c *fakeChannel) deliver(event func()) {
-	c.mu.Lock()
-	c.queue = append(c.queue, event)
-	if c.draining {
-		c.mu.Unlock()
-		return
+	done := make(chan struct{})
+	if c.enqueue(func() { defer close(done); event() }) {
+		c.drain()
 	}
+	<-done
+}
+
+// schedule has event delivered by another goroutine, as grpc's serializer does: what the
+// set calls never calls the set.
+func (c *fakeChannel) schedule(event func()) {
+	if c.enqueue(event) {
+		go c.drain()
+	}
+}
+
+// enqueue tells whether the caller has to drain the queue.
+func (c *fakeChannel) enqueue(event func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = append(c.queue, event)
+	first := !c.draining
 	c.draining = true
+	return first
+}
+
+func (c *fakeChannel) drain() {
+	c.mu.Lock()
 	for len(c.queue) > 0 {
 		next := c.queue[0]
 		c.queue = c.queue[1:]
@@ -253,7 +273,7 @@ func (sc *fakeSubConn) Shutdown() {
 	sc.events = append(sc.events, "shutdown")
 	sc.mu.Unlock()
 	assert.False(sc.cc.t, again, "a SubConn is shut down twice")
-	sc.cc.deliver(func() { sc.tell(balancer.SubConnState{ConnectivityState: connectivity.Shutdown}) })
+	sc.cc.schedule(func() { sc.tell(balancer.SubConnState{ConnectivityState: connectivity.Shutdown}) })
 }
 
 // become changes the state, as grpc does: the producers are closed and the
@@ -325,16 +345,20 @@ func (sc *fakeSubConn) RegisterHealthListener(listener func(balancer.SubConnStat
 		first = connectivity.Connecting
 	}
 	sc.mu.Unlock()
-	sc.healthBecomes(first, nil)
+	sc.healthThrough(sc.cc.schedule, first, nil)
 }
 
 // healthBecomes tells the newest health listener, if there still is one when its
 // turn comes.
 func (sc *fakeSubConn) healthBecomes(s connectivity.State, err error) {
+	sc.healthThrough(sc.cc.deliver, s, err)
+}
+
+func (sc *fakeSubConn) healthThrough(via func(func()), s connectivity.State, err error) {
 	sc.mu.Lock()
 	round := sc.round
 	sc.mu.Unlock()
-	sc.cc.deliver(func() {
+	via(func() {
 		sc.mu.Lock()
 		listener := sc.health
 		stale := sc.round != round

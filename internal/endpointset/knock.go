@@ -42,7 +42,7 @@ func (e *endpoint) knockLocked() {
 	address, try := e.want.addrs[0].Addr, e.tries
 	e.knocks++
 	s.wg.Go(func() {
-		opens := s.build.opens(s.ctx, address)
+		opens := s.opens(address)
 		s.mu.Lock()
 		defer s.unlock()
 		e.knocks--
@@ -57,8 +57,8 @@ func (e *endpoint) knockLocked() {
 	})
 }
 
-func (b builder) opens(ctx context.Context, address string) bool {
-	ctx, cancel := context.WithTimeout(ctx, knockTimeout)
+func (s *Set) opens(address string) bool {
+	ctx, cancel := context.WithTimeout(s.ctx, knockTimeout)
 	defer cancel()
-	return healthcheck.TCPConnect(address, b.dialer()).Probe(ctx).Outcome == report.Serving
+	return healthcheck.TCPConnect(address, s.build.DialFunc()).Probe(ctx).Outcome == report.Serving
 }

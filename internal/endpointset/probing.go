@@ -13,6 +13,7 @@ import (
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/report"
@@ -90,7 +91,7 @@ func (c *conn) channelHealth(state balancer.SubConnState) {
 	default:
 		e.channel = judge.Passing
 	}
-	e.channelDetail = cleantext.Detail(errorText(state.ConnectionError))
+	e.channelDetail = cleantext.Detail(explain.ErrorText(state.ConnectionError))
 	if first {
 		e.probeLocked(c, state.ConnectivityState == connectivity.Connecting)
 	}

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
 
+	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
@@ -148,7 +149,7 @@ func (p *publisher) draft() draft {
 		p.noteNone(false)
 		return p.eligible()
 	case len(s.list) == 0 && s.problem != nil:
-		return p.refuse(connectivity.TransientFailure, pick.Refusal{Plain: plainly(s.problem)})
+		return p.refuse(connectivity.TransientFailure, pick.Refusal{Plain: explain.Plainly(s.problem)})
 	case len(s.list) == 0 || s.expectsLocked():
 		return p.refuse(connectivity.Connecting, pick.Refusal{Wait: true})
 	}

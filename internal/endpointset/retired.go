@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/report"
 )
 
 // A connection is retired when its endpoint leaves the list, or when the server
-// has said GOAWAY. Its calls may finish, but nobody probes it any more: grpc ends
+// has said GOAWAY. Its calls may finish, but nobody probes it any More: grpc ends
 // all other use of it. So if its calls fall silent, the server is asked on a
 // connection of its own. Only an answer that does not come in time speaks against
 // it: a server that ends in good order refuses new connections while its last
@@ -96,7 +97,7 @@ func (c *conn) closeIfDeadLocked(now time.Time, reason report.Reason) {
 	if c.dead != nil || now.Sub(last) < s.cfg.DeadAfter || !c.holder.Held() {
 		return
 	}
-	why := fmt.Errorf("endpoint %q has shown no sign of life for %v (%s)", c.endpoint.name, roughly(now.Sub(last)), reason)
+	why := fmt.Errorf("endpoint %q has shown no sign of life for %v (%s)", c.endpoint.name, explain.Roughly(now.Sub(last)), reason)
 	c.dead = why
 	s.after = append(s.after, func() { c.holder.Close(why) })
 }

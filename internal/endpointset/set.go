@@ -17,6 +17,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/queue"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/internal/telling"
+	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -26,7 +27,7 @@ import (
 type Set struct {
 	policy string
 	cc     balancer.ClientConn
-	build  builder
+	build  transport.Builder
 	budget *checking.Budget
 	// questions bounds how many validations run at once.
 	questions *checking.Budget
@@ -77,7 +78,7 @@ type spread struct {
 func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
-		policy: policy, cc: cc, build: builder{opts}, budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
+		policy: policy, cc: cc, build: transport.Builder{BuildOptions: opts}, budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
 
 		ctx: ctx, cancel: cancel, cfg: settings.DefaultConfig(),
 		members: members{byName: make(map[string]*endpoint), drained: make(map[string]bool), renewing: make(map[string]*endpoint)},

@@ -127,7 +127,7 @@ func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 		case <-changed:
 		case <-ctx.Done():
 			return have, fmt.Errorf("%d of %d endpoints are eligible, want %d: %s: %w",
-				have, of, n, s.explain().reasons(), ctx.Err())
+				have, of, n, s.explain().Reasons(), ctx.Err())
 		}
 	}
 }

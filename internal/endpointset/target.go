@@ -10,13 +10,10 @@ import (
 	"strings"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/balancer"
-	"google.golang.org/grpc/credentials/insecure"
 	grpcresolver "google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/checking"
-	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -82,10 +79,10 @@ func (t *target) probes(e *endpoint) checking.Probes {
 		if t.expect != 0 {
 			opts.Expect = []int{t.expect}
 		}
-		client := s.build.httpClient(t.at)
+		client := s.build.HTTPClient(t.at)
 		return checking.Probes{Check: pageProbe{healthcheck.HTTPGet(client, t.url, opts), client}}
 	case t.tcp:
-		return checking.Probes{Check: healthcheck.TCPConnect(t.at.HostPort(), s.build.dialer())}
+		return checking.Probes{Check: healthcheck.TCPConnect(t.at.HostPort(), s.build.DialFunc())}
 	default:
 		return e.ownChannel(t.at)
 	}
@@ -128,31 +125,11 @@ func (p pageProbe) Close() error {
 	return nil
 }
 
-// builder is what the channel makes its connections with.
-type builder struct{ balancer.BuildOptions }
-
-// dialer makes connections like the channel's.
-func (b builder) dialer() healthcheck.DialFunc {
-	if dial := b.Dialer; dial != nil {
-		return func(ctx context.Context, _, address string) (net.Conn, error) { return dial(ctx, address) }
-	}
-	return new(net.Dialer).DialContext
-}
-
-// httpClient makes the client for a page at this endpoint.
-func (b builder) httpClient(at resolver.Endpoint) *http.Client {
-	creds, ok := b.DialCreds.(*transport.Credentials)
-	if !ok {
-		creds = transport.New(nil)
-	}
-	return creds.HTTPClient(at, b.dialer())
-}
-
 // ownChannel makes gRPC probes of an endpoint on a connection of their own to this
 // place, made like the channel's connections.
 func (e *endpoint) ownChannel(at resolver.Endpoint) checking.Probes {
 	s := e.set
-	opts := s.build.credentialsFor(at)
+	opts := s.build.CredentialsFor(at)
 	if s.build.Dialer != nil {
 		opts = append(opts, grpc.WithContextDialer(s.build.Dialer))
 	} else {
@@ -167,40 +144,4 @@ func (e *endpoint) ownChannel(at resolver.Endpoint) checking.Probes {
 	}
 	watch, _ := probe.(healthcheck.Watcher) // which it is; nil would be no Watch
 	return checking.Probes{Check: probe, Watch: watch}
-}
-
-// credentialsFor gives the options of a channel to one endpoint: its own transport
-// and call credentials, if the channel's credentials know endpoints.
-func (b builder) credentialsFor(at resolver.Endpoint) []grpc.DialOption {
-	if b.CredsBundle != nil {
-		return append([]grpc.DialOption{grpc.WithCredentialsBundle(b.CredsBundle)}, authority(at)...)
-	}
-	if creds, ok := b.DialCreds.(*transport.Credentials); ok {
-		creds = creds.For(at)
-		opts := []grpc.DialOption{grpc.WithTransportCredentials(creds), grpc.WithPerRPCCredentials(creds.Tokens())}
-		//lint:ignore SA1019 grpc itself still refuses an authority that differs from it
-		if creds.Info().ServerName == "" { //nolint:staticcheck // as above
-			opts = append(opts, authority(at)...)
-		}
-		return opts
-	}
-	creds := b.DialCreds
-	if creds == nil {
-		creds = insecure.NewCredentials()
-	}
-	opts := []grpc.DialOption{grpc.WithTransportCredentials(creds)}
-	//lint:ignore SA1019 as above
-	if creds.Info().ServerName == "" { //nolint:staticcheck // as above
-		opts = append(opts, authority(at)...)
-	}
-	return opts
-}
-
-// authority names the endpoint to its server, if it has a name other than its
-// address.
-func authority(at resolver.Endpoint) []grpc.DialOption {
-	if at.ServerName == "" {
-		return nil
-	}
-	return []grpc.DialOption{grpc.WithAuthority(at.ServerName)}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -57,7 +58,7 @@ func (e *endpoint) validateLocked(c *conn, event machine.ValidationEvent) {
 func (e *endpoint) askWhoLocked(c *conn) {
 	s, f := e.set, e.set.options.Validator
 	c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
-		event, detail := s.askWho(ctx, onConn{cc}, f, e.want.identityAt(c.address))
+		event, detail := s.askWho(ctx, transport.OnConn{ClientConnInterface: cc}, f, e.want.identityAt(c.address))
 		if ctx.Err() != nil {
 			return // the connection is gone
 		}

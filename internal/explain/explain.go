@@ -1,0 +1,123 @@
+package explain
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/report"
+)
+
+// NoEligibleError explains why no endpoint may be picked. It is the plain error that
+// a picker gives.
+type NoEligibleError struct {
+	// Of is the length of the list; Endpoints explains the first few of it.
+	Of        int
+	Endpoints []report.IneligibleEndpoint
+	// More is how many others are not eligible either.
+	More int
+	// Pinned is the only endpoint that may be picked, "" if there is no such rule.
+	Pinned string
+	// Resolver is what the resolver last complained of, empty if nothing.
+	Resolver string
+}
+
+// Error gives one line, of bounded length.
+func (n *NoEligibleError) Error() string {
+	return fmt.Sprintf("no eligible endpoint of %d: %s", n.Of, n.Reasons())
+}
+
+// Reasons gives the part of it that says why.
+func (n *NoEligibleError) Reasons() string {
+	var b strings.Builder
+	for i, e := range n.Endpoints {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(ineligibleText(e))
+	}
+	if n.More > 0 {
+		fmt.Fprintf(&b, " and %d more", n.More)
+	}
+	if n.Of == 0 {
+		b.WriteString("the list is empty")
+	}
+	if n.Pinned != "" {
+		fmt.Fprintf(&b, "; the active is pinned to %s", cleantext.Detail(n.Pinned))
+	}
+	if n.Resolver != "" {
+		b.WriteString("; the resolver: " + n.Resolver)
+	}
+	return b.String()
+}
+
+// ineligibleText returns, for example, `seq1 unhealthy (not_serving, 12s)`.
+func ineligibleText(e report.IneligibleEndpoint) string {
+	var facts []string
+	if e.Reason != report.ReasonNone {
+		facts = append(facts, string(e.Reason))
+	}
+	if e.For > 0 {
+		facts = append(facts, Roughly(e.For))
+	}
+	text := strings.Join(facts, ", ")
+	if e.Detail != "" {
+		if text != "" {
+			text += ": "
+		}
+		text += e.Detail
+	}
+	if e.NextTry > 0 {
+		text += "; next try in " + Roughly(e.NextTry)
+	}
+	name := cleantext.Detail(e.Name) // a foreign resolver may call it anything
+	if text == "" {
+		return name + " " + string(e.State)
+	}
+	return fmt.Sprintf("%s %s (%s)", name, e.State, text)
+}
+
+// Roughly gives a duration as a person would say it.
+func Roughly(d time.Duration) string {
+	switch {
+	case d >= 10*time.Second:
+		return d.Round(time.Second).String()
+	case d >= time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	default:
+		return d.Round(time.Millisecond).String()
+	}
+}
+
+// Plainly gives an error of the resolver's to the calls, as a text alone: it may
+// be a status error, which would end those that are willing to wait.
+func Plainly(err error) error { return errors.New(cleantext.Detail(ErrorText(err))) }
+
+// ErrorText gives the part of a connection error that says what happened.
+// grpc wraps it in words of its own.
+func ErrorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	var handshake *transport.HandshakeError
+	if errors.As(err, &handshake) {
+		return handshake.Cause()
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Error()
+	}
+	return err.Error()
+}
+
+// ConnectReason is why an attempt to connect has failed.
+func ConnectReason(err error) report.Reason {
+	if errors.As(err, new(*transport.HandshakeError)) || transport.IsAlert(err) {
+		return report.ReasonHandshakeFailed
+	}
+	return report.ReasonConnectFailed
+}
