@@ -162,8 +162,9 @@ This page is made by a command; do not edit it by hand.
 
 Two replicas of a participant, each a process, share one PostgreSQL database. The replica that holds an
 advisory lock there is active, and connections to the other one are refused. A program makes %d payments a second and
-follows the updates. After a third of a run the active replica is killed (SIGKILL). After two thirds the next one hangs (SIGSTOP), and its session in the
-database is ended, so that the other one can take over. Takeovers are as the replicas report them.
+follows the updates. After a third of a run the active replica is killed (SIGKILL). After two thirds the next one
+hangs (SIGSTOP), and its session in the database is ended, so that the other one can take over. Takeovers are as the
+replicas report them.
 
 - **ledger**: `+"`ledger.Submit` and `ledger.Updates`"+` over a `+"`cantonlb.Client`"+` of role ParticipantLedger.
 - **loop**: plain grpc over both addresses (pick_first), with what many programs add by hand: a fixed pause of %v before

@@ -31,7 +31,10 @@ func (e *endpoint) facts() judge.Facts {
 
 // The phases of the endpoint's own state machines, as a judge knows them.
 var (
-	linkFacts     = [...]judge.Link{machine.Waiting: judge.Waiting, machine.Connecting: judge.Connecting, machine.Ready: judge.Connected, machine.Closed: judge.Closed}
+	linkFacts = [...]judge.Link{
+		machine.Waiting: judge.Waiting, machine.Connecting: judge.Connecting,
+		machine.Ready: judge.Connected, machine.Closed: judge.Closed,
+	}
 	evidenceFacts = [...]judge.Evidence{machine.Admitted: judge.Admitted, machine.Ejected: judge.Ejected, machine.OnTrial: judge.OnTrial}
 	identityFacts = [...]judge.Identity{
 		machine.IdentityUnknown: judge.Asking, machine.IdentityValid: judge.Confirmed,
