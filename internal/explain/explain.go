@@ -47,7 +47,7 @@ func (n *NoEligibleError) Reasons() string {
 		b.WriteString("the list is empty")
 	}
 	if n.Pinned != "" {
-		fmt.Fprintf(&b, "; the active is pinned to %s", cleantext.Detail(n.Pinned))
+		fmt.Fprintf(&b, "; the active endpoint is pinned to %s", cleantext.Detail(n.Pinned))
 	}
 	if n.Resolver != "" {
 		b.WriteString("; the resolver: " + n.Resolver)

@@ -12,9 +12,9 @@
 //
 // # The three sources
 //
-// - Server health: what the health target reports, after thresholds.
-// - Connection liveness: whether the peer at the other end of the connection answers.
-// - Call evidence: whether calls that the server could have served succeed.
+//   - Server health: what the health target reports, after thresholds.
+//   - Connection liveness: whether the peer at the other end of the connection answers.
+//   - Call evidence: whether calls that the server could have served succeed.
 //
 // Other facts are whether there is a connection, what grpc's own health check
 // reports, whether the server is known to be the expected one, and what was decided

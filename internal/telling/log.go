@@ -40,22 +40,22 @@ func bad(e report.Event) bool {
 func message(e report.Event) string {
 	switch e.Kind {
 	case report.EventSwitch:
-		return "another endpoint is the active"
+		return "another endpoint is active"
 	case report.EventPin:
-		return "the active is " + string(e.To)
+		return "the active endpoint is " + string(e.To)
 	default:
 	}
 	switch e.To {
 	case report.MultipleActive:
 		return "several endpoints say that they serve"
 	case report.OneActive:
-		return "one endpoint alone says that it serves"
+		return "only one endpoint says that it serves"
 	case report.NoneEligible:
 		return "no endpoint is eligible"
 	case report.SomeEligible:
 		return "an endpoint is eligible again"
 	case report.ListAccepted:
-		return "a list of endpoints is in force"
+		return "a list of endpoints is in effect"
 	case report.ListRefused:
 		return "a list of endpoints is refused"
 	default:
