@@ -56,9 +56,9 @@ func (x *sampler) run() {
 	}
 }
 
-// look samples every connection, and returns the time until the next sample. It does
-// nothing if there were no picks since the last sample, no call was in flight then,
-// and no endpoint is ejected: an idle client of many endpoints does no work.
+// look samples every connection, and returns the time until the next sample. It skips
+// the samples if there were no picks since the last one, no call was in flight then,
+// and no endpoint is out: an idle client of many endpoints does almost no work.
 func (x *sampler) look() time.Duration {
 	s := x.set
 	now := time.Now()
