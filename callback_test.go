@@ -129,6 +129,7 @@ func calledBack(c *lbtest.Cluster) map[string]func(*cantonlb.Client) {
 // The library holds no lock while it calls code of the program, and does not wait for
 // it without end. Such code may therefore call back.
 func TestCodeOfTheProgramMayCallBackFromAnywhere(t *testing.T) {
+	t.Parallel()
 	for _, from := range []string{"recorder", "handler", "observer", "validator", "token", "handshake", "subscriber"} {
 		for name := range calledBack(nil) {
 			for _, policy := range []cantonlb.Policy{cantonlb.HealthyRoundRobin, cantonlb.ActivePassive} {

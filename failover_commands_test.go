@@ -43,7 +43,7 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		_, err := lbtest.ServedBy(ctx, client)
 		cancel()
-		assert.ErrorContains(t, err, "the active is pinned to server0")
+		assert.ErrorContains(t, err, "the active endpoint is pinned to server0")
 		require.NoError(t, client.Unpin())
 		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, client, 10))
 

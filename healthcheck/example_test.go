@@ -20,7 +20,7 @@ func ExampleNewMonitor() {
 		fmt.Println(err)
 		return
 	}
-	defer monitor.Close()
+	defer func() { _ = monitor.Close() }()
 	change := <-changes
 	fmt.Println(change.Target, change.From, "->", change.To, "because of", change.Reason)
 	// Output: database unknown -> healthy because of serving

@@ -126,7 +126,8 @@ func (p grpcWatch) Watch(ctx context.Context, push func(report.Verdict)) report.
 			continue
 		}
 		if time.Since(began) < time.Second {
-			return checking.NewVerdict(report.Inconclusive, report.ReasonProbeError, fmt.Sprintf("more than %d health messages in one second", maxPushes))
+			return checking.NewVerdict(report.Inconclusive, report.ReasonProbeError,
+				fmt.Sprintf("more than %d health messages in one second", maxPushes))
 		}
 		began, pushes = time.Now(), 0
 	}

@@ -1,17 +1,17 @@
-// Package lease keeps one instance of something running, of several that could.
+// Package lease keeps exactly one of several candidate processes running some work.
 //
 // # Why
 //
 // "Running the same trigger rule on multiple live trigger service instances is not
 // allowed", and the same holds for most automation on a ledger: a second instance
-// acts a second time. Yet one instance on one machine stops when that does. So
-// several candidates stand by, and one of them holds a lease that it must renew; if
-// it does not, another one takes over. That is easily done wrong: a session's
-// advisory lock on a pooled connection is lost when the pool retires it; a stopped
-// process goes on, when it is continued, with what it thinks it holds; and clocks of
-// two machines disagree.
+// acts a second time. Yet a single instance stops when its machine does. So several
+// candidates stand by, and one of them holds a lease that it must renew; if it does
+// not, another one takes over. This is easy to get wrong. An advisory lock of a
+// session on a pooled connection is lost when the pool retires the connection. A
+// process that was stopped and resumes still believes that it holds the lease. Clocks
+// of two machines disagree.
 //
-// [Run] acquires a lease, runs work while it holds it, and goes on trying:
+// [Run] acquires a lease, runs work while it holds the lease, and then tries again:
 //
 //	err := lease.Run(ctx, lease.Config{Store: store, Name: "pink"},
 //		func(ctx context.Context, l lease.Lease) error {
@@ -21,40 +21,40 @@
 //			return nil
 //		})
 //
-// The store is one of lease/pglease, lease/etcdlease and lease/k8slease, modules of their
-// own, or one that you write, see package store. A [Group] spreads many leases over many
-// processes, and package lease/process runs a program that knows nothing of all this.
+// The store is one of lease/pglease, lease/etcdlease and lease/k8slease, each a module of
+// its own, or your own implementation; see package store. A [Group] spreads many leases
+// over many processes. Package lease/process runs a program that does not use the library.
 //
 // # What is promised
 //
 // While both processes run, their contexts do not overlap if the rates of their
-// clocks differ by less than Margin/TTL. No clocks have to be synchronised: every
-// candidate counts on its own, which on Linux goes on while the machine sleeps.
+// clocks differ by less than Margin/TTL. Clocks need not be synchronised: every
+// candidate uses its own, which on Linux continues while the machine sleeps.
 //
 // After a pause of a process (SIGSTOP, or a virtual machine that is stopped while its
-// clock goes on) a context may look live until its timer fires, but [Lease.Valid] is
+// clock continues) a context may look live until its timer fires, but [Lease.Valid] is
 // false from the first instruction, and so is ctx.Err() == nil of the context that
 // work is called with.
 //
-// An action that was begun before the pause is stopped only where it writes: by a
+// An action that began before the pause can be stopped only where it writes: by a
 // check of the fencing token, [Lease].Token, which grows with each holder. Package
-// pglease has Check for a transaction, package etcdlease a comparison. What cannot
-// carry a token, such as a command to a ledger, needs an identity of its own, so that
-// doing it twice is doing it once.
+// pglease has Check for a transaction, package etcdlease a comparison. An action that
+// cannot carry a token, such as a command to a ledger, needs an ID of its own, so that
+// a repetition has no further effect.
 //
 // # How long a takeover takes
 //
-// A holder whose work has returned, or whose ctx has ended, gives the lease up at
-// once; a candidate takes it as soon as it is told, or within Poll. The lease of one
-// that is killed or stopped stands until TTL after its last renewal; a candidate that
-// was watching has it at most one period of reading later.
+// A holder whose work has returned, or whose ctx has ended, releases the lease at
+// once. A candidate acquires it as soon as the store notifies it, or within Poll. The
+// lease of a holder that is killed or stopped lasts until TTL after its last renewal; a
+// candidate that was watching acquires it at most one polling period later.
 //
 // # Work that does not end
 //
-// The context of work ends Margin before the lease can pass on. Work that has not
-// returned StuckAfter later is reported, as EventStuck and in the log, and with
-// ExitWhenStuck the process ends. Run does not try again before work has returned,
-// so that there are never two in one process.
+// The context of work ends Margin before another candidate can acquire the lease. Work
+// that has not returned StuckAfter later is reported, as EventStuck and in the log, and
+// with ExitWhenStuck the process ends. Run does not try again before work has returned,
+// so that there are never two instances in one process.
 //
 // # Defaults
 //

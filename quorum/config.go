@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -76,7 +77,7 @@ func (c Config) thresholds(n int) (agree, ask int, err error) {
 func agreeOf(n, want int) (int, error) {
 	switch {
 	case n == 0:
-		return 0, fmt.Errorf("quorum: members: empty list; want at least one member")
+		return 0, errors.New("quorum: members: empty list; want at least one member")
 	case want == 0 && n < minTolerant:
 		return 0, fmt.Errorf("quorum: agree 0 with %d members: no default below %d members, of which none may be faulty; "+
 			"want 1 (the fastest answer wins) to %d", n, minTolerant, n)

@@ -1,15 +1,15 @@
 // Package quorum reads from several members that do not trust each other, and returns
-// only what enough of them say.
+// only answers that enough of them agree on.
 //
 // # Why
 //
 // The sequencers of a synchronizer, or the servers of a network's public API, belong to
 // several organisations. Some of them may be down, slow, out of date, or lying. A client
-// that asks one of them believes whichever it is connected to. A client that asks several
-// by hand meets the same faults each time: failures of members that are down are counted
-// as an agreement, the fastest answer wins, one member that hangs holds all up. [Read]
-// asks as many members as it takes for f + 1 of them to give the same answer, where at
-// most f = floor((n-1)/3) of n are faulty, so that one of those that agree is honest.
+// that asks one of them trusts whichever it is connected to. Hand-written clients that ask
+// several often share the same faults: they count equal errors of members that are down as
+// an agreement, accept the fastest answer, or wait for a member that hangs. [Read] asks
+// members until f + 1 of them return the same answer, where at most f = floor((n-1)/3) of
+// n are faulty. At least one of those that agree is therefore honest.
 //
 //	members, err := quorum.NewMembers([]quorum.Member{
 //		{Name: "org1", Conn: client1}, // one Member for each that could lie as one
@@ -26,31 +26,31 @@
 //		},
 //		func(r *pb.Reply) string { return r.GetHash() })
 //
-// [NewConn] is the same as a gRPC connection, so that stubs stay as they are, and
-// [NewTransport] as an http.RoundTripper. [NewStream] delivers the events that members
-// agree on, each once and in order. [Dial] makes members of a cantonlb.Config, and
+// [NewConn] returns a gRPC connection that does the same, so that stubs need no change.
+// [NewTransport] returns an http.RoundTripper. [NewStream] delivers the events that members
+// agree on, each once and in order. [Dial] creates members from a cantonlb.Config, and
 // [Follow] follows the network's own list of its members.
 //
 // # What an agreement proves
 //
-// That f + 1 members say the same proves that an honest one does. It does not prove that
-// nothing newer exists: see [Freshness]. [ReadPosition] finds a position, such as a
-// record time, at which an honest member stands, and [ReadAt] reads there. If more than f
-// members lie together, they can make a lie the answer: docs/quorum.md says what is
-// promised against which adversary, and what is not.
+// Equal answers of f + 1 members prove that an honest member returned the answer. They do
+// not prove that nothing newer exists: see [Freshness]. [ReadPosition] returns a position,
+// such as a record time, that an honest member has reached, and [ReadAt] reads as of that
+// position. If more than f members lie together, they can make a lie the answer.
+// docs/quorum.md lists what is promised against which faults, and what is not.
 //
 // # How members are asked
 //
-// In the beginning 2f + 1 are asked; once enough are known to be well, f + 1. More are
-// asked the moment those asked cannot reach an agreement alone, and when one is slow by
-// its own measure. Members that fail or are slow are asked last for a growing time, 1 s
-// to a minute, and members that contradicted an agreement for 10 minutes. Errors never
-// agree unless the caller says that a certain error is an answer. Keys are kept as
-// hashes, and one value for each different answer.
+// At first 2f + 1 members are asked; once enough are known to be healthy, f + 1. More are
+// asked as soon as those asked cannot reach an agreement, and when one exceeds its usual
+// latency. Members that fail or are slow are asked last for a growing time, 1 s to a
+// minute; members that contradicted an agreement are asked last for 10 minutes. Errors
+// never agree unless the caller declares a certain error to be an answer. Keys are kept
+// as hashes, with one value for each different answer.
 //
 // # Defaults
 //
-// Agree f + 1; a margin of f subscriptions for streams, 64 events held of each; replies of
-// 4 MiB and bodies of 1 MiB at most; Ask 2f + 1; fewer than four members need Agree to be named; a read without
-// a deadline has 10 s.
+// Agree is f + 1 and Ask is 2f + 1; with fewer than four members Agree must be set. A
+// stream has a margin of f subscriptions and holds 64 events of each. Replies are limited
+// to 4 MiB, HTTP bodies to 1 MiB. A read without a deadline has 10 s.
 package quorum

@@ -26,8 +26,8 @@ func TestNoPaymentIsLostOrMadeTwice(t *testing.T) {
 			result := exampletest.Run(t, binary, "-duration", "10s", "-store", store)
 			output := strings.Join(result.Lines, "\n") + "\n" + result.Stderr
 			require.Zero(t, result.Code, output)
-			assert.Regexp(t, `^payments: [1-9]\d+, lost 0, twice 0, told wrong 0, unknown 0; updates: [1-9]\d+, left out 0, repeated 0$`, result.Last(), output)
-			assert.NotContains(t, output, "for good")
+			assert.Regexp(t, `^payments: [1-9]\d+, lost 0, twice 0, reported wrongly 0, unknown 0; updates: [1-9]\d+, missed 0, repeated 0$`, result.Last(), output)
+			assert.NotContains(t, output, "permanent")
 		})
 	}
 }
@@ -38,12 +38,12 @@ func TestAResultCountsWhatIsNotSo(t *testing.T) {
 	r.add(map[string]error{"a": nil, "b": nil, "c": errors.New("no"), "d": errUnknown, "e": errors.New("no")},
 		[]update{{1, at.Add(-time.Second)}, {2, at.Add(time.Second)}, {2, at.Add(time.Second)}},
 		[]participant.Update{{Offset: 1, Text: "a"}, {Offset: 2, Text: "a"}, {Offset: 3, Text: "c"}})
-	assert.Equal(t, "payments: 5, lost 3, twice 1, told wrong 2, unknown 1; updates: 2, left out 1, repeated 1"+
-		"; kill: takeover 1s, silence 2s; hang: takeover 1s, silence for good", r.String())
-	assert.Contains(t, summary([]result{r}), "hang: silence of the stream: median for good, worst for good")
+	assert.Equal(t, "payments: 5, lost 3, twice 1, reported wrongly 2, unknown 1; updates: 2, missed 1, repeated 1"+
+		"; kill: takeover 1s, silence 2s; hang: takeover 1s, silence permanent", r.String())
+	assert.Contains(t, summary([]result{r}), "hang: silence of the stream: median permanent, worst permanent")
 	text := page(settings{runs: 1, rate: 20, duration: time.Minute}, map[string][]result{"ledger": {r}, "loop": {r}, "grpc": {r}})
 	assert.Contains(t, text, "| loop | 1 | 5 | 3 | 1 | 2 | 1 | 1 | 1 |")
-	assert.Contains(t, text, "| grpc | 2s, 2s | 1s, 1s | for good, for good | 1s, 1s |")
+	assert.Contains(t, text, "| grpc | 2s, 2s | 1s, 1s | permanent, permanent | 1s, 1s |")
 }
 
 func TestAWrongFlagIsNamed(t *testing.T) {

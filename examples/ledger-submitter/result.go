@@ -78,7 +78,7 @@ func silence(seen []update, at time.Time) time.Duration {
 // String returns the result in one line.
 func (r result) String() string {
 	w := new(strings.Builder)
-	fmt.Fprintf(w, "payments: %d, lost %d, twice %d, told wrong %d, unknown %d; updates: %d, left out %d, repeated %d",
+	fmt.Fprintf(w, "payments: %d, lost %d, twice %d, reported wrongly %d, unknown %d; updates: %d, missed %d, repeated %d",
 		r.payments, r.lost, r.twice, r.wrong, r.unknown, r.updates, r.gaps, r.repeated)
 	for _, f := range r.faults {
 		fmt.Fprintf(w, "; %s: takeover %v, silence %v", f.kind, f.takeover.Round(time.Millisecond), shown(f.silence))
@@ -88,7 +88,7 @@ func (r result) String() string {
 
 func shown(d time.Duration) string {
 	if d == 0 {
-		return "for good"
+		return "permanent"
 	}
 	return d.Round(10 * time.Millisecond).String()
 }
@@ -162,8 +162,9 @@ This page is made by a command; do not edit it by hand.
 
 Two replicas of a participant, each a process, share one PostgreSQL database. The replica that holds an
 advisory lock there is active, and connections to the other one are refused. A program makes %d payments a second and
-follows the updates. After a third of a run the active replica is killed (SIGKILL). After two thirds the next one hangs (SIGSTOP), and its session in the
-database is ended, so that the other one can take over. Takeovers are as the replicas report them.
+follows the updates. After a third of a run the active replica is killed (SIGKILL). After two thirds the next one
+hangs (SIGSTOP), and its session in the database is ended, so that the other one can take over. Takeovers are as the
+replicas report them.
 
 - **ledger**: `+"`ledger.Submit` and `ledger.Updates`"+` over a `+"`cantonlb.Client`"+` of role ParticipantLedger.
 - **loop**: plain grpc over both addresses (pick_first), with what many programs add by hand: a fixed pause of %v before
@@ -173,7 +174,7 @@ database is ended, so that the other one can take over. Takeovers are as the rep
 A payment is lost if it is not in the ledger at the end. It is reported wrongly if the client's outcome differs from
 the ledger.
 
-| client | runs | payments | lost | made twice | reported wrongly | not known | updates left out | repeated |
+| client | runs | payments | lost | executed twice | reported wrongly | unknown | updates missed | updates repeated |
 |---|---|---|---|---|---|---|---|---|
 `, s.runs, s.duration, s.rate, s.rate, backoff)
 	for _, name := range clients {
@@ -182,9 +183,9 @@ the ledger.
 			name, len(all[name]), r.payments, r.lost, r.twice, r.wrong, r.unknown, r.gaps, r.repeated)
 	}
 	fmt.Fprint(w, `
-Silence of the stream of updates, median and worst of the runs:
+Time without updates on the stream, median and worst of the runs:
 
-| client | after a kill | takeover then | after a hang | takeover then |
+| client | after a kill | takeover | after a hang | takeover |
 |---|---|---|---|---|
 `)
 	for _, name := range clients {

@@ -105,8 +105,7 @@ func readContract(ctx context.Context, members *quorum.Members, s settings) erro
 	for range s.reads {
 		body, err := fetch(ctx, client, "http://network/v0/contract")
 		if err != nil {
-			var none *quorum.NoQuorumError
-			if errors.As(err, &none) {
+			if none, ok := errors.AsType[*quorum.NoQuorumError](err); ok {
 				return fmt.Errorf("too few members agree: %w", none)
 			}
 			return err

@@ -9,16 +9,16 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// counted is what a Set has counted, and what the metrics have of it. Set.mu guards
-// it.
+// counted is what a Set has counted, and how much of it the metrics have. Set.mu
+// guards it.
 type counted struct {
 	totals     report.Totals // without what totalsLocked adds
 	recorded   report.Totals // what the metrics have of them
-	progressed time.Time     // when that was brought up to date
-	unrecorded bool          // there may be more of it
+	progressed time.Time     // when the totals were last updated
+	unrecorded bool          // there may be counts that are not recorded
 }
 
-// totalsLocked gives the accounts as of now.
+// totalsLocked returns the totals as of now.
 func (s *Set) totalsLocked(now time.Time) report.Totals {
 	t := s.totals
 	retries := s.options.Retries.Totals()
@@ -29,7 +29,7 @@ func (s *Set) totalsLocked(now time.Time) report.Totals {
 	return t
 }
 
-// count takes an event into the accounts.
+// count adds an event to the totals.
 func (c *counted) count(e report.Event) {
 	switch e.To {
 	case report.NoneEligible:
@@ -40,14 +40,15 @@ func (c *counted) count(e report.Event) {
 		c.totals.ListsAccepted++
 	case report.ListRefused:
 		c.totals.ListsRefused++
-	default: // an endpoint, which keeps its own
+	default: // an endpoint's event, which the endpoint counts
 	}
 }
 
-// fewTransitions is how many different ones an endpoint makes that stays healthy.
+// fewTransitions is the number of different transitions of an endpoint that stays
+// healthy.
 const fewTransitions = 4
 
-// count takes a transition into the endpoint's accounts.
+// count adds a transition to the endpoint's counts.
 func (a *accounts) count(to report.EndpointState, reason report.Reason) {
 	reason = reason.Bounded()
 	for i := range a.transitions {
@@ -62,7 +63,7 @@ func (a *accounts) count(to report.EndpointState, reason report.Reason) {
 	a.transitions = append(a.transitions, report.TransitionCount{To: to, Reason: reason, Count: 1})
 }
 
-// progressLocked gives what has been counted since the last time.
+// progressLocked returns what was counted since the last time.
 func (s *Set) progressLocked(now time.Time) telling.Progress {
 	s.progressed, s.unrecorded = now, false
 	totals := s.totalsLocked(now)
@@ -87,10 +88,10 @@ func (e *endpoint) progressLocked(p *telling.Progress) {
 	}
 }
 
-// recordLocked has what an endpoint's calls have counted recorded. It is for one
-// that leaves the list, or has left it.
+// recordLocked records what an endpoint's calls have counted. It is for an endpoint
+// that leaves the list or has left it.
 func (e *endpoint) recordLocked() {
-	if e.set.closed { // then all has been recorded
+	if e.set.closed { // all has then been recorded
 		return
 	}
 	var p telling.Progress
@@ -98,7 +99,7 @@ func (e *endpoint) recordLocked() {
 	e.set.teller.Progress(p)
 }
 
-// since returns the part of the totals that grpc's recorder is told now and then.
+// since returns the growth of those totals that are recorded periodically.
 func since(t, before report.Totals) report.Totals {
 	t.NoneEligibleTime -= before.NoneEligibleTime
 	t.Rescued -= before.Rescued
@@ -107,14 +108,14 @@ func since(t, before report.Totals) report.Totals {
 	return t
 }
 
-// progressEvery is how often progress is recorded while calls are made, so that a
-// recorder that never asks has it as well.
+// progressEvery is how often progress is recorded while calls are made, for a recorder
+// that does not ask for it.
 const progressEvery = time.Second
 
-// recordProgressLocked has the progress recorded.
+// recordProgressLocked records the progress.
 func (s *Set) recordProgressLocked(now time.Time) { s.teller.Progress(s.progressLocked(now)) }
 
-// Report tells what is now. It implements grpc's stats.AsyncMetricReporter.
+// Report reports the gauges. It implements grpc's stats.AsyncMetricReporter.
 func (s *Set) Report(r stats.AsyncMetricsRecorder) error {
 	now := time.Now()
 	s.mu.Lock()
@@ -128,6 +129,6 @@ func (s *Set) Report(r stats.AsyncMetricsRecorder) error {
 	return nil
 }
 
-// CountReloads counts contents of the config file that were put in force, and those
-// that were refused. Where a file is followed it is first called with none.
+// CountReloads counts contents of the config file that were applied, and those that
+// were refused. If a file is followed, it is first called with zeros.
 func (s *Set) CountReloads(accepted, refused int64) { s.teller.Reloads(accepted, refused) }

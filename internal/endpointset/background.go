@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Background runs f until the set is closed: then the context of f ends, and
-// Close waits for f to return. f must not wait for an update of the list, since
-// grpc makes one only after Close.
+// Background runs f until the set is closed: the context of f then ends, and Close
+// waits for f to return. f must not wait for an update of the list, since grpc
+// delivers one only after Close.
 func (s *Set) Background(f func(context.Context)) {
 	s.mu.Lock()
 	defer s.unlock()
@@ -16,8 +16,8 @@ func (s *Set) Background(f func(context.Context)) {
 	}
 }
 
-// armLocked sets a timer and keeps it at: after d it runs f with Set.mu held, unless
-// the set is closed by then, or at holds another timer or none.
+// armLocked sets a timer and stores it in at. After d it runs f with Set.mu held,
+// unless the set is closed by then, or at holds another timer or none.
 func (s *Set) armLocked(at **time.Timer, d time.Duration, f func()) {
 	var t *time.Timer
 	t = time.AfterFunc(d, func() {

@@ -14,23 +14,23 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// choice is what a set has besides of which one endpoint at a time is picked.
-// Set.mu guards it.
+// choice is what a set needs besides if it picks one endpoint at a time. Set.mu guards
+// it.
 type choice struct {
 	set    *Set
 	state  *selector.Chooser
-	active *endpoint         // nil: nobody
-	last   *endpoint         // who was active last, even if it has left the list
-	byID   map[int]*endpoint // the list and those that leave it
+	active *endpoint         // the active endpoint; nil: none
+	last   *endpoint         // the last active endpoint, even if it has left the list
+	byID   map[int]*endpoint // the endpoints of the list and those that leave it
 	lastID int
-	// untold are switches that grpc has no snapshot of yet.
+	// untold are the switches that are not in a snapshot that grpc has.
 	untold  []report.Event
-	reasons map[report.Reason]uint64 // switches so far, by a reason of report.Reasons
+	reasons map[report.Reason]uint64 // number of switches so far, by a reason of report.Reasons
 	search  search
 	moving  moving
 }
 
-// NewActivePassive makes the set of a policy that picks one endpoint at a time.
+// NewActivePassive returns the set of a policy that picks one endpoint at a time.
 func NewActivePassive(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	s := New(policy, cc, opts)
 	s.cfg = settings.DefaultActivePassive()
@@ -39,7 +39,7 @@ func NewActivePassive(policy string, cc balancer.ClientConn, opts balancer.Build
 	return s
 }
 
-// pickableLocked tells whether a call would find somebody.
+// pickableLocked reports whether a call would find an endpoint.
 func (s *Set) pickableLocked() bool {
 	if s.choice == nil {
 		return s.eligible.Len() > 0
@@ -47,8 +47,8 @@ func (s *Set) pickableLocked() bool {
 	return s.choice.active != nil && s.choice.active.was.Class == judge.Eligible
 }
 
-// expectsLocked tells, while nobody is pickable, whether that may yet change
-// without anything getting better: somebody is on their way.
+// expectsLocked reports whether, while no endpoint is pickable, that may change
+// without a recovery: an endpoint is undecided.
 func (s *Set) expectsLocked() bool {
 	if s.choice == nil {
 		return s.counts[judge.Undecided] > 0
@@ -59,7 +59,7 @@ func (s *Set) expectsLocked() bool {
 	return s.choice.state.Waiting() || s.counts[judge.Undecided] > 0
 }
 
-// admitLocked opens the endpoint's connection to picks, or closes it to them.
+// admitLocked makes the endpoint's connection eligible for picks, or ineligible.
 func (e *endpoint) admitLocked() {
 	if e.conn == nil {
 		return
@@ -67,11 +67,11 @@ func (e *endpoint) admitLocked() {
 	c := e.set.choice
 	e.conn.SetEligible(e.was.Class == judge.Eligible && (c == nil || c.active == e))
 	if doubted := c != nil && c.active == e && e.was.Standing == judge.Suspect; e.conn.SetDoubted(doubted) != doubted {
-		e.set.pub.mark() // whoever waits for that picks again
+		e.set.pub.mark() // calls that wait for this pick again
 	}
 }
 
-// members tells the choice whom there is to choose from.
+// members passes the endpoints to choose from to the choice.
 func (c *choice) members() {
 	if c == nil {
 		return
@@ -89,32 +89,32 @@ func (c *choice) members() {
 			members = append(members, selector.Member{ID: e.id, Name: e.name, Priority: e.priority, Leaving: e.unlisted, Drained: e.drained})
 		}
 	}
-	_ = c.choose(selector.Event{Kind: selector.EventMembers, Members: members}) // is no command
+	_ = c.choose(selector.Event{Kind: selector.EventMembers, Members: members}) // is not a command
 }
 
-// observeLocked tells the choice what has become of an endpoint, if that is news.
+// observeLocked passes a change of an endpoint's condition to the choice.
 func (e *endpoint) observeLocked(was judge.Judgement) {
 	c, before, is := e.set.choice, condition(was), condition(e.was)
 	if c == nil || c.byID[e.id] != e || is == before {
 		return
 	}
 	if c.active == e && before.Standing == selector.Fit {
-		c.search.wanted.Ring() // in doubt about the active, ask everybody
+		c.search.wanted.Ring() // the active endpoint is in doubt: probe all
 	}
-	_ = e.set.choice.choose(selector.Event{Kind: selector.EventCondition, ID: e.id, Condition: is}) // is no command
+	_ = e.set.choice.choose(selector.Event{Kind: selector.EventCondition, ID: e.id, Condition: is}) // is not a command
 }
 
-// choose lets something happen to the choice. The error is nil unless a
-// command was refused, which then has changed nothing.
+// choose applies an event to the choice. The error is nil unless a command was
+// refused; a refused command changes nothing.
 func (c *choice) choose(event selector.Event) error { return c.state.Choose(event) }
 
-// setLock is Set.mu as its timers take it.
+// setLock is Set.mu as the choice's timers take it.
 type setLock struct{ *Set }
 
 func (l setLock) Lock()   { l.mu.Lock() }
 func (l setLock) Unlock() { l.unlock() }
 
-// chosen does what follows from an event of the choice.
+// chosen carries out the effects of an event of the choice.
 func (c *choice) chosen(before selector.State, effects selector.Effects) {
 	if sw := effects.Switch; sw.Number != 0 {
 		c.switched(sw)
@@ -132,8 +132,8 @@ func (c *choice) chosen(before selector.State, effects selector.Effects) {
 	c.seek()
 }
 
-// setActive makes an endpoint the active, or nobody. The one before is closed
-// to picks first, so that there are never two.
+// setActive makes an endpoint the active one, or none. The endpoint before is first
+// made ineligible, so that there are never two.
 func (c *choice) setActive(e *endpoint) {
 	s := c.set
 	was := c.active
@@ -156,8 +156,8 @@ func (c *choice) setActive(e *endpoint) {
 	}
 }
 
-// switched notes a switch, which is told once grpc has a snapshot of it, and
-// gives the streams on the endpoint that was active their time.
+// switched notes a switch, which is reported once grpc has a snapshot with it, and
+// starts the time that streams on the endpoint that was active have left.
 func (c *choice) switched(sw selector.Switch) {
 	c.reasons[sw.Reason.Bounded()]++
 	c.untold = append(c.untold, report.Event{
@@ -166,8 +166,7 @@ func (c *choice) switched(sw selector.Switch) {
 	c.moveStreams(sw)
 }
 
-// multiple makes an event of it that several endpoints say that they serve,
-// or that they have ceased to.
+// multiple emits an event when several endpoints start or stop saying that they serve.
 func (c *choice) multiple() {
 	s := c.set
 	event := report.Event{
@@ -181,8 +180,8 @@ func (c *choice) multiple() {
 	s.emitLocked(event)
 }
 
-// pinned makes events of a change of the pin, with which calls may find that
-// they wait for others than before.
+// pinned emits events for a change of the pin. With another pin, calls that wait may
+// wait for another endpoint.
 func (c *choice) pinned(was, is string) {
 	s := c.set
 	s.pub.mark()
@@ -194,7 +193,7 @@ func (c *choice) pinned(was, is string) {
 	}
 }
 
-// stop ends what happens by itself. Set.Close waits for the rest.
+// stop stops the timers and the search. Set.Close waits for the rest.
 func (c *choice) stop() {
 	if c != nil {
 		c.state.Stop()
@@ -203,20 +202,20 @@ func (c *choice) stop() {
 	}
 }
 
-// reconfigure tells the choice of a new configuration.
+// reconfigure passes a new configuration to the choice.
 func (c *choice) reconfigure() {
 	if c == nil {
 		return
 	}
 	s := c.set
-	if s.cfg.Failover == nil { // of a parent policy that knows no better
+	if s.cfg.Failover == nil { // a parent policy has left it out
 		s.cfg.Failover = settings.DefaultActivePassive().Failover
 	}
-	_ = c.choose(selector.Event{Kind: selector.EventConfig, Config: s.cfg.Failover.Selector()}) // is no command
+	_ = c.choose(selector.Event{Kind: selector.EventConfig, Config: s.cfg.Failover.Selector()}) // is not a command
 }
 
-// takeUntold gives the switches that the snapshot being made is the first to
-// know of.
+// takeUntold returns the switches that the snapshot being made is the first to
+// contain.
 func (c *choice) takeUntold() []report.Event {
 	if c == nil {
 		return nil
@@ -226,8 +225,8 @@ func (c *choice) takeUntold() []report.Event {
 	return untold
 }
 
-// likeliest gives of several connections the one to pick although nobody is
-// eligible: of the pinned, of who was active last, or else of the most preferred.
+// likeliest returns the connection to pick although no endpoint is eligible: that of
+// the pinned endpoint, of the last active one, or otherwise of the most preferred one.
 func (c *choice) likeliest(conns []*conn) []*conn {
 	if pin := c.state.Pinned(); pin != "" {
 		return slices.DeleteFunc(conns, func(k *conn) bool { return k.endpoint.name != pin })

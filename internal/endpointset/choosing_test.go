@@ -288,15 +288,15 @@ func TestSwitchesPinsAndSeveralActiveAreLinesOfTheLog(t *testing.T) {
 		var lines []string
 		for _, r := range append(b.about(""), b.about("b")...) {
 			switch r["message"] {
-			case "another endpoint is the active", "the active is pinned", "several endpoints say that they serve", "one endpoint alone says that it serves":
+			case "another endpoint is active", "the active endpoint is pinned", "several endpoints say that they serve", "only one endpoint says that it serves":
 				lines = append(lines, fmt.Sprintln(r["level"], r["message"], r["switch"], r["from"], r["to"], r["reason"], r["detail"]))
 			}
 		}
 		assert.Equal(t, []string{
 			"WARN several endpoints say that they serve <nil> one_active multiple_active multiple_active a, b\n",
-			"INFO one endpoint alone says that it serves <nil> multiple_active one_active <nil> <nil>\n",
-			"INFO the active is pinned <nil> unpinned pinned <nil> <nil>\n",
-			"INFO another endpoint is the active 2 a b pinned <nil>\n",
+			"INFO only one endpoint says that it serves <nil> multiple_active one_active <nil> <nil>\n",
+			"INFO the active endpoint is pinned <nil> unpinned pinned <nil> <nil>\n",
+			"INFO another endpoint is active 2 a b pinned <nil>\n",
 		}, lines)
 	}, activePassive)
 }
@@ -336,7 +336,7 @@ func TestTheErrorOfNobodyEligibleNamesThePin(t *testing.T) {
 		require.NoError(t, f.set.Pin("b"))
 		f.server("b").set(notServing())
 		synctest.Wait()
-		assert.Regexp(t, `^no eligible endpoint of 2: b unhealthy \(not_serving.*\); the active is pinned to b$`, f.refusal())
+		assert.Regexp(t, `^no eligible endpoint of 2: b unhealthy \(not_serving.*\); the active endpoint is pinned to b$`, f.refusal())
 		f.down(errors.New("reset"), "b")
 		f.down(errRefused, "b")
 		assert.Contains(t, f.refusal(), "connection refused")

@@ -9,8 +9,7 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// command carries out a command. When it has returned, calls find what it has
-// changed.
+// command carries out a command. When it has returned, calls see its effect.
 func (s *Set) command(kind selector.Kind, name string) error {
 	if err := s.commandNow(kind, name); err != nil {
 		return err
@@ -33,18 +32,18 @@ func (s *Set) commandNow(kind selector.Kind, name string) error {
 
 var errNoActive = errors.New("there is no active one to choose; want the policy active_passive")
 
-// SwitchTo makes the endpoint with this name the active. Like Pin it is refused,
-// with a *selector.RefusedError, if the endpoint is not eligible.
+// SwitchTo makes the endpoint with this name the active one. Like Pin, it is refused
+// with a *selector.RefusedError if the endpoint is not eligible.
 func (s *Set) SwitchTo(name string) error { return s.command(selector.EventSwitch, name) }
 
-// Pin makes the endpoint with this name the active, and lets no other be.
+// Pin makes the endpoint with this name the active one, and allows no other.
 func (s *Set) Pin(name string) error { return s.command(selector.EventPin, name) }
 
 // Unpin ends the pin.
 func (s *Set) Unpin() error { return s.command(selector.EventUnpin, "") }
 
-// drain asks the choice whether an endpoint can be spared, or tells it that
-// it is back.
+// drain asks the choice whether an endpoint may be drained, or reports to it that the
+// endpoint is back.
 func (c *choice) drain(name string, drained bool) error {
 	if c == nil {
 		return nil

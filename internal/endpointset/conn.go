@@ -17,41 +17,41 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// connectTimeout bounds one attempt to connect, TLS and HTTP/2 handshakes
-// included; grpc's own bound is 20 s.
+// connectTimeout bounds one attempt to connect, including the TLS and HTTP/2
+// handshakes; grpc's own bound is 20 s.
 const connectTimeout = 5 * time.Second
 
-// conn is one SubConn of an endpoint, from its making to its end: one attempt
-// to connect and, if it succeeds, one connection. It is never revived, so that
-// whatever is heard of it late cannot be mistaken for news of its successor.
+// conn is one SubConn of an endpoint, from its creation to its end: one attempt to
+// connect and, if it succeeds, one connection. It is never reused, so a late report
+// about it cannot be mistaken for one about its successor.
 type conn struct {
 	pick.Conn // as a pick sees it
 
 	endpoint *endpoint // immutable
 	address  resolver.Address
-	holder   transport.Holder // of the net.Conn, if the credentials let us have it
+	holder   transport.Holder // of the net.Conn, if the credentials provide it
 
 	// Guarded by Set.mu.
-	cancel     context.CancelFunc // ends the probes on this connection; nil if none
+	cancel     context.CancelFunc // ends the probes on this connection; nil if there are none
 	silence    machine.Silence
 	passive    machine.Passive
-	alive      time.Time // when a call was last seen answered, or the connection first seen
+	alive      time.Time // when a call was last seen answered, or the connection was first seen
 	dead       error     // why it was closed; nil if it was not
 	retirement retirement
 }
 
-// connOf returns the conn that a pick knows.
+// connOf returns the conn of a pick.Conn.
 func connOf(c *pick.Conn) *conn {
-	owner, _ := c.Owner().(*conn) // there is no other
+	owner, _ := c.Owner().(*conn) // there is no other owner
 	return owner
 }
 
-// AnswerSpeaksAgainst hears of a call whose answer speaks against the endpoint, as
-// that of a passive replica does, and that of one which does not take our token: the
-// endpoint becomes suspect, and is probed at once. That is all, since the answer is
-// about one service of the node, and the probe's about the node. It comes from a call
-// that ends, and takes Set.mu. Like CallsFail, TrialEnds and PickedLate it is of
-// pick.Owner.
+// AnswerSpeaksAgainst handles a call whose answer is evidence against the endpoint, as
+// that of a passive replica is, or that of a server that rejects its token. The
+// endpoint becomes suspect and is probed at once. It does not become unhealthy: the
+// answer is about one service of the node, and a probe's is about the node. The method
+// is called at the end of a call and takes Set.mu. Like CallsFail, TrialEnds and
+// PickedLate it belongs to pick.Owner.
 func (c *conn) AnswerSpeaksAgainst(why report.Reason) {
 	e, s := c.endpoint, c.endpoint.set
 	s.mu.Lock()
@@ -67,8 +67,8 @@ func (c *conn) AnswerSpeaksAgainst(why report.Reason) {
 	}
 }
 
-// dialLocked makes a conn for the endpoint's present address and has it
-// connect, once Set.mu is released.
+// dialLocked makes a conn for the endpoint's present address and connects it once
+// Set.mu is released.
 func (e *endpoint) dialLocked() {
 	s := e.set
 	e.tries++
@@ -79,14 +79,14 @@ func (e *endpoint) dialLocked() {
 	s.calls.Do(c.connect)
 }
 
-// connect makes the SubConn of c and has it connect. It runs in the queue of calls.
+// connect creates the SubConn of c and connects it. It runs in the queue of calls.
 func (c *conn) connect() {
 	s := c.endpoint.set
 	//lint:ignore SA1019 the function stays; what goes is more than one address for a SubConn
 	sc, err := s.cc.NewSubConn([]resolver.Address{transport.With(c.address, &c.holder)}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
 		StateListener: func(state balancer.SubConnState) { c.connChanged(state) },
 	})
-	if err != nil { // grpc refuses only when the channel is being closed; Close follows
+	if err != nil { // grpc refuses only while the channel is being closed; Close follows
 		s.mu.Lock()
 		defer s.unlock()
 		if e := c.endpoint; !s.closed && e.conn == c {
@@ -99,15 +99,16 @@ func (c *conn) connect() {
 	sc.Connect()
 }
 
-// shutDown ends the SubConn of c, if it was made. It runs in the queue of calls.
+// shutDown shuts down the SubConn of c, if it was created. It runs in the queue of
+// calls.
 func (c *conn) shutDown() {
 	if sc := c.SubConn(); sc != nil {
 		sc.Shutdown()
 	}
 }
 
-// retireLocked gives up the endpoint's conn. Calls on it may finish: Shutdown
-// only stops new ones.
+// retireLocked retires the endpoint's conn. Calls on it may finish: Shutdown only
+// prevents new ones.
 func (e *endpoint) retireLocked() {
 	c := e.conn
 	if c == nil {
@@ -119,7 +120,7 @@ func (e *endpoint) retireLocked() {
 	c.SetTrial(false)
 	c.SetDoubted(false)
 	if e.ejection.Phase != machine.Admitted {
-		e.ejectLocked(machine.Pardon) // what failed was the old connection
+		e.ejectLocked(machine.Pardon) // the failures were those of the old connection
 	}
 	if c.cancel != nil {
 		c.cancel()
@@ -135,8 +136,8 @@ func (e *endpoint) retireLocked() {
 	e.set.calls.Do(c.shutDown)
 }
 
-// foldLocked adds up the accounts of retired conns on which nothing is in
-// flight any more, and lets go of them.
+// foldLocked adds up the counts of retired conns without calls in flight, and releases
+// those conns.
 func (e *endpoint) foldLocked() {
 	kept := e.retired[:0]
 	for _, c := range e.retired {
@@ -150,8 +151,8 @@ func (e *endpoint) foldLocked() {
 	e.retired = kept
 }
 
-// countsLocked gives the accounts of all of the endpoint's calls. Who reads Picked
-// reckons with its growth, so it never goes back, although a pick may be taken back.
+// countsLocked returns the counts of all of the endpoint's calls. Picked never
+// decreases, although a pick may be undone: callers compute its growth.
 func (e *endpoint) countsLocked() report.CallStats {
 	e.foldLocked()
 	total := e.folded
@@ -166,14 +167,14 @@ func (e *endpoint) countsLocked() report.CallStats {
 	return total
 }
 
-// connChanged hears of a SubConn's new state, from grpc.
+// connChanged handles a SubConn's new state, as reported by grpc.
 func (c *conn) connChanged(state balancer.SubConnState) {
 	s := c.endpoint.set
 	s.mu.Lock()
 	defer s.unlock()
 	e := c.endpoint
 	if s.closed || e.conn != c {
-		return // news of the past
+		return // reported by a conn that was replaced
 	}
 	switch state.ConnectivityState {
 	case connectivity.Ready:
@@ -185,6 +186,6 @@ func (c *conn) connChanged(state balancer.SubConnState) {
 		})
 	case connectivity.TransientFailure, connectivity.Idle:
 		e.stepLocked(machine.LinkDown, cmp.Or(c.dead, state.ConnectionError))
-	default: // CONNECTING is what was asked for, and SHUTDOWN too
+	default: // CONNECTING was requested; SHUTDOWN too
 	}
 }

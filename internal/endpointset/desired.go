@@ -10,29 +10,30 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// wanted is one endpoint as the resolver asks for it.
+// wanted is one endpoint as the resolver lists it.
 type wanted struct {
 	name  string
 	addrs []grpcresolver.Address // tried in order; at least one
-	// identity is the endpoint in our own resolver's list; zero in that of another.
+	// identity is the endpoint in our own resolver's list; zero in another resolver's.
 	identity resolver.Endpoint
-	// What follows needs no new connection when it changes.
+	// A change of what follows needs no new connection.
 	weight   int // its share of the calls; at least 1
 	zone     string
-	priority int // the lower, the more preferred
+	priority int // lower is preferred
 }
 
-// errIdentityLost is what a list of ours gives whose endpoints grpc has rebuilt.
+// errIdentityLost is the error of a list of our resolver whose endpoints grpc has
+// rebuilt.
 var errIdentityLost = errors.New("the endpoints have lost their identity on the way from the resolver, " +
 	"as they do when grpc handles HTTPS_PROXY; use cantonlb.NewClient, or grpc.WithNoProxy() on a plain channel")
 
-// errNoEndpoints is what an empty list gives.
+// errNoEndpoints is the error of an empty list.
 var errNoEndpoints = errors.New("the resolver gave an empty list: no endpoints to pick from")
 
-// desired reads the list of endpoints out of the resolver's state. A list of
-// our own resolver has been validated and names its endpoints. In that of any
-// other an endpoint's name is its first address, repeated addresses are dropped,
-// and so are endpoints that have no address left.
+// desired reads the list of endpoints from the resolver's state. A list of our own
+// resolver has been validated and names its endpoints. In a list of another resolver,
+// an endpoint's name is its first address; repeated addresses are dropped, and so are
+// endpoints without an address left.
 func desired(state grpcresolver.State) ([]wanted, error) {
 	if resolver.ClaimFrom(state) != nil {
 		return ours(state.Endpoints)
@@ -96,9 +97,9 @@ func foreign(list []grpcresolver.Endpoint) []wanted {
 	return out
 }
 
-// same tells whether an endpoint can keep its connection when the list asks for
-// b where it asked for a. Like grpc, it looks at what a connection is made of:
-// BalancerAttributes and Metadata are not.
+// same reports whether an endpoint can keep its connection when the list has b in
+// place of a. Like grpc, it compares what a connection is made from;
+// BalancerAttributes and Metadata are not part of that.
 func same(a, b wanted) bool {
 	return slices.EqualFunc(a.addrs, b.addrs, func(x, y grpcresolver.Address) bool {
 		return x.Addr == y.Addr && x.ServerName == y.ServerName && x.Attributes.Equal(y.Attributes)

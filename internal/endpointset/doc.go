@@ -1,14 +1,12 @@
-// Package endpointset keeps the connections to a set of endpoints together with
-// their health, and offers the eligible ones to the policies as an immutable
-// snapshot.
+// Package endpointset manages the connections to a set of endpoints and their health,
+// and provides the policies with immutable snapshots of the eligible ones.
 //
 // # Why
 //
-// grpc-go's own policies put a child policy of its own around each endpoint and
-// rebuild everything on each change of any: with N endpoints that start up, or
-// fail together, that is a quadratic amount of work. And they hide the
-// connection, on which the probes have to run. Here one set owns one SubConn
-// for each endpoint:
+// grpc-go's own policies put a child policy around each endpoint and rebuild
+// everything whenever one changes. With N endpoints that start up or fail together,
+// that is a quadratic amount of work. They also hide the connection, on which the
+// probes have to run. Here one set owns one SubConn for each endpoint:
 //
 //	SubConn states, probe verdicts -> facts -> judgement (eligible, undecided, out)
 //	                                    |             |
@@ -18,34 +16,34 @@
 //
 // # Files
 //
-// The pure state machines are in package machine; here is what feeds them and does what
-// they say.
+// The pure state machines are in package machine. This package supplies their events
+// and carries out their effects.
 //
 //	desired.go   resolver state -> wanted endpoints, and the difference to now
 //	set.go       the set: the grpc balancer API in, and the list
 //	judging.go   an endpoint's facts -> its judgement, and what follows from a change
 //	endpoint.go  one endpoint: its connection and its health
-//	conn.go      one SubConn from its making to its end; onconn.go uses it for calls
-//	knock.go     knocking at closed doors between attempts to connect
+//	conn.go      one SubConn from its creation to its end; onconn.go uses it for calls
+//	knock.go     bare TCP connects between attempts to connect
 //	probing.go   probes on a SubConn, or on a connection of their own
-//	target.go    where an endpoint is asked about its health, if elsewhere
-//	sampling.go  looks for calls in flight and nothing heard, and for dead connections
-//	retired.go   looks after the calls on connections that were given up
-//	validating.go  asks who is at the other end
-//	ejecting.go  takes out endpoints whose calls fail while probes pass
-//	rescuable.go calls in flight that can be made elsewhere
-//	publisher.go the snapshots out; weights.go how often, zones.go where
+//	target.go    where an endpoint's health is checked, if elsewhere
+//	sampling.go  finds silent and dead connections
+//	retired.go   watches the calls on retired connections
+//	validating.go  validates the identity of the server
+//	ejecting.go  ejects endpoints whose calls fail while probes pass
+//	rescuable.go calls in flight that can be retried elsewhere
+//	publisher.go makes and publishes the snapshots; weights.go, zones.go
 //	choosing.go  which endpoint is the active one (package selector decides);
 //	             commands.go, searching.go and moving.go belong to it
 //	handover.go  make before break: for lists, and in renewing.go for one endpoint
-//	             whose name has come to mean another address
+//	             whose name resolves to another address
 //	background.go  runs what ends with the set, and its timers
-//	events.go    what has changed, to be told; accounts.go what is counted
-//	options.go   what the owner of the channel gives beside the configuration
-//	status.go    what is there to see, explain.go why nothing may be picked, notes.go
+//	events.go    reports changes; accounts.go counts
+//	options.go   what the owner of the channel passes besides the configuration
+//	status.go    the status, with notes.go; explain.go why no endpoint may be picked
 //
 // # Locks
 //
-// Set.mu, and below it nothing but leaves. docs/architecture.md has the list, the walks
-// through the package, and the goroutines and timers.
+// Only leaf locks are taken below Set.mu. docs/architecture.md lists the locks, the
+// paths through the package, and its goroutines and timers.
 package endpointset

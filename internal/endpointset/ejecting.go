@@ -8,8 +8,8 @@ import (
 	"github.com/cantonlb/cantonlb/internal/machine"
 )
 
-// CallsFail hears of a connection on which as many calls in a row have failed as
-// an ejection takes. It comes from a call that ends, and takes Set.mu.
+// CallsFail handles a connection on which as many calls in a row have failed as an
+// ejection requires. It is called at the end of a call and takes Set.mu.
 func (c *conn) CallsFail() {
 	e, s := c.endpoint, c.endpoint.set
 	s.mu.Lock()
@@ -19,8 +19,8 @@ func (c *conn) CallsFail() {
 	}
 }
 
-// TrialEnds hears how the call on trial has ended. Calls from before the
-// ejection do not decide.
+// TrialEnds handles the end of the call on trial. Calls from before the ejection do
+// not count.
 func (c *conn) TrialEnds(answered bool) {
 	e, s := c.endpoint, c.endpoint.set
 	event := machine.CallFailed
@@ -34,8 +34,8 @@ func (c *conn) TrialEnds(answered bool) {
 	}
 }
 
-// canSpareLocked tells whether one more endpoint may be ejected: never the last
-// that is eligible, and at most half of the list.
+// canSpareLocked reports whether one more endpoint may be ejected: never the last
+// eligible one, and at most half of the list.
 func (s *Set) canSpareLocked() bool {
 	if s.choice != nil && s.choice.state.Pinned() != "" {
 		return false
@@ -43,7 +43,7 @@ func (s *Set) canSpareLocked() bool {
 	return s.eligible.Len() > 1 && 2*(len(s.ejections)+1) <= len(s.list)
 }
 
-// pardonLocked lets all ejected endpoints back in, since there is nobody else.
+// pardonLocked admits all ejected endpoints again, since no other endpoint is left.
 func (s *Set) pardonLocked() {
 	for e := range s.ejections {
 		if e.ejectLocked(machine.Pardon) {
@@ -52,14 +52,14 @@ func (s *Set) pardonLocked() {
 	}
 }
 
-// ejectLocked moves the ejection, and tells whether its phase has changed: then
-// applyLocked is to follow.
+// ejectLocked moves the ejection, and reports whether its phase has changed. The
+// caller must then call applyLocked.
 func (e *endpoint) ejectLocked(event machine.EjectionEvent) (changed bool) {
 	s, was := e.set, e.ejection
 	now := time.Now()
 	limits := machine.EjectionLimits{Base: s.cfg.Ejection.BaseTime, Most: s.cfg.Ejection.MaxTime, U: rand.Float64()}
 	e.ejection = was.Next(event, now, limits)
-	if s.choice != nil && e.ejection.Phase == machine.OnTrial { // a standby gets no call to try it with
+	if s.choice != nil && e.ejection.Phase == machine.OnTrial { // a standby gets no calls that could try it
 		e.ejection = e.ejection.Next(machine.CallAnswered, now, limits)
 	}
 	if e.ejection == was {
@@ -86,8 +86,8 @@ func (e *endpoint) ejectLocked(event machine.EjectionEvent) (changed bool) {
 	return was.Phase != e.ejection.Phase
 }
 
-// offerTrialLocked offers the connection to one call if the endpoint is on trial
-// and serves, and to none otherwise.
+// offerTrialLocked lets one call try the connection if the endpoint is on trial and
+// serves, and none otherwise.
 func (e *endpoint) offerTrialLocked() {
 	if e.conn != nil {
 		e.conn.SetTrial(e.ejection.Phase == machine.OnTrial && judge.Judge(e.facts()).Serves)

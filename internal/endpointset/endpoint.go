@@ -18,101 +18,101 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// endpoint is one endpoint of a set. What is not marked immutable is guarded by
-// Set.mu. What it is now is in was, and that follows from its facts; see judging.go.
+// endpoint is one endpoint of a set. Set.mu guards every field that is not marked
+// immutable. The current judgement is was; it follows from the facts, see judging.go.
 type endpoint struct {
 	set  *Set
 	name string // immutable
-	want wanted // immutable; the weight, zone and priority in force stand below
+	want wanted // immutable; the current weight, zone and priority are below
 	asked
 
 	weight   int    // its share of the calls
-	zone     string // where it stands
-	priority int    // the lower, the more preferred
-	id       int    // of an active-passive set: see choosing.go
+	zone     string // the zone it is in
+	priority int    // lower is preferred
+	id       int    // in an active-passive set; see choosing.go
 
 	// Facts.
 	link     machine.Link
-	linkWhy  judge.Why // why there is no connection; kept until the next one is heard of
+	linkWhy  judge.Why // why there is no connection; kept until the next one reports
 	drained  bool
-	unlisted bool // not in the list: no more, and picked until the new ones are decided; or not yet
+	unlisted bool // not in the list: it has left and is picked until the new endpoints are decided, or has not joined yet
 	healths
 	validated
 	ejecting
 
-	was   judge.Judgement // what it is, and was told to be
-	since time.Time       // when was.State became what it is
+	was   judge.Judgement // the current judgement, as reported
+	since time.Time       // when was.State last changed
 
-	joins *handover // what waits for it to be decided; nil if nothing does
+	joins *handover // the handover that waits for its decision; nil if none does
 	conn  *conn     // nil while waiting
 	dialing
 
 	accounts
-	counted *pick.Conn // the one in Set.eligible, if eligible
+	counted *pick.Conn // the conn in Set.eligible, if eligible
 }
 
-// healths are what is said of the endpoint's health.
+// healths is what is known of the endpoint's health.
 type healths struct {
 	health        judge.Health
-	heardOf       uint64        // the number of the checker's transition that health is of
-	channel       judge.Channel // what grpc's own health check says, where there is one
+	heardOf       uint64        // the number of the checker's transition that set health
+	channel       judge.Channel // what grpc's own health check reports, if there is one
 	channelDetail string
 }
 
-// asked is how an endpoint is asked about its health. It is immutable but for stop.
+// asked is how an endpoint's health is checked. It is immutable except stop.
 type asked struct {
 	checker *checking.Checker // nil if health checking is off
-	// healthCheck is what the checker was made with.
+	// healthCheck is what the checker was created with.
 	healthCheck healthcheck.Config
-	// target is where health is asked for, nil for the connection of the calls;
-	// service is what is asked for.
+	// target is where health is checked, nil for the connection of the calls; service
+	// is the service that is checked.
 	target  *target
 	service string
-	// stop ends the probes on a connection of their own, if there are such.
+	// stop ends the probes on a connection of their own, if there are any.
 	stop context.CancelFunc
 }
 
-// dialing is what an endpoint does to get a connection.
+// dialing is how an endpoint gets a connection.
 type dialing struct {
 	nextTry time.Time   // when the next attempt is due, while waiting
 	tries   int         // attempts so far
-	knocks  int         // under way
-	timer   *time.Timer // ends the attempt while connecting, the pause while waiting
+	knocks  int         // knocks under way
+	timer   *time.Timer // ends the attempt while connecting, or the pause while waiting
 	backoff *backoff.ExponentialBackOff
 }
 
-// validated is what is known of the server at the other end of the present
-// connection; see Options.Validator.
+// validated is what is known of the identity of the server on the present connection;
+// see Options.Validator.
 type validated struct {
 	validation       machine.Validation
 	validationDetail string
 	validationTimer  *time.Timer // ends a pause; nil if there is none
 }
 
-// ejecting is what calls say about the endpoint.
+// ejecting is what calls show about the endpoint.
 type ejecting struct {
 	ejection      machine.Ejection
 	ejectionTimer *time.Timer // ends its phase; nil if admitted
 	ejections     uint64
 }
 
-// accounts are what an endpoint has counted.
+// accounts is what an endpoint has counted.
 type accounts struct {
 	heardAt     time.Time                // when a call was last seen answered
-	transitions []report.TransitionCount // in order of their first
+	transitions []report.TransitionCount // in order of their first occurrence
 	recorded    report.CallStats         // what the metrics have of the calls
-	picked      uint64                   // the greatest CallStats.Picked that was given
-	retired     []*conn                  // with calls in flight
-	folded      report.CallStats         // of retired conns without
+	picked      uint64                   // the greatest CallStats.Picked that was returned
+	retired     []*conn                  // conns with calls in flight
+	folded      report.CallStats         // counts of retired conns without
 }
 
-// stepLocked moves the link and does what follows from it.
+// stepLocked moves the link and carries out the effects.
 func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 	before := e.link
 	next, effects := before.Next(event, len(e.want.addrs))
 	e.link = next
 	if (before.Phase == machine.Ready) != (next.Phase == machine.Ready) && e.set.cfg.NoneEligible == settings.FailOpen {
-		e.set.pub.mark() // the connected are what counts then
+		e.set.pub.mark() // connected endpoints then count
 	}
 	if effects.Retire {
 		e.retireLocked()
@@ -140,7 +140,7 @@ func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 	e.applyLocked()
 }
 
-// lostLocked forgets what was known by way of a connection that is gone.
+// lostLocked discards what was known through a connection that is gone.
 func (e *endpoint) lostLocked(err error) {
 	e.linkWhy = judge.Why{Reason: report.ReasonConnectionLost, Detail: cleantext.Detail(explain.ErrorText(err))}
 	e.channel, e.channelDetail = judge.Unheard, ""
@@ -149,7 +149,7 @@ func (e *endpoint) lostLocked(err error) {
 	}
 	if e.checker != nil {
 		t, _ := e.checker.Take(checking.Event{Kind: checking.EventReset, Reason: report.ReasonConnectionLost})
-		e.heardOf = t.Number // what was found before is history, delivered or not
+		e.heardOf = t.Number // what was found before is out of date, delivered or not
 	}
 }
 
@@ -167,10 +167,10 @@ func (e *endpoint) pauseLocked() time.Duration {
 			backoff.WithMaxInterval(maxPause), backoff.WithMultiplier(pauseGrowth),
 			backoff.WithRandomizationFactor(pauseJitter), backoff.WithMaxElapsedTime(0))
 	}
-	return min(e.backoff.NextBackOff(), maxPause) // the jitter reaches beyond its interval
+	return min(e.backoff.NextBackOff(), maxPause) // the jitter exceeds the interval
 }
 
-// armLocked sets the endpoint's one timer.
+// armLocked sets the endpoint's timer.
 func (e *endpoint) armLocked(d time.Duration) {
 	e.disarmLocked()
 	e.set.armLocked(&e.timer, d, func() {
@@ -191,7 +191,7 @@ func (e *endpoint) disarmLocked() {
 	}
 }
 
-// addressText is the endpoint's address for people.
+// addressText returns the endpoint's address as text.
 func (e *endpoint) addressText() string {
 	if e.conn != nil {
 		return e.conn.address.Addr
@@ -199,7 +199,7 @@ func (e *endpoint) addressText() string {
 	return e.want.addrs[0].Addr
 }
 
-// transition hears of a change of the endpoint's health, from its checker.
+// transition handles a change of the endpoint's health, from its checker.
 func (e *endpoint) transition(t checking.Transition) {
 	s := e.set
 	s.mu.Lock()
@@ -210,14 +210,14 @@ func (e *endpoint) transition(t checking.Transition) {
 	e.takeLocked(t)
 }
 
-// doubtLocked has a healthy endpoint suspected, and probed at once.
+// doubtLocked makes a healthy endpoint suspect and has it probed at once.
 func (e *endpoint) doubtLocked(why report.Reason) {
 	if t, changed := e.checker.Take(checking.Event{Kind: checking.EventDoubt, Reason: why}); changed {
 		e.takeLocked(t)
 	}
 }
 
-// takeLocked takes in a change of the endpoint's health.
+// takeLocked applies a change of the endpoint's health.
 func (e *endpoint) takeLocked(t checking.Transition) {
 	e.heardOf = t.Number
 	e.health = judge.Health{State: t.To, Why: judge.Why{Reason: t.Reason, Detail: t.Detail}}

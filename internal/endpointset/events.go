@@ -12,13 +12,13 @@ import (
 
 var logger = grpclog.Component("cantonlb")
 
-// Events gives the newest events, oldest first.
+// Events returns the newest events, oldest first.
 func (s *Set) Events() []report.Event { return s.teller.Events() }
 
-// Follow makes a reader of the events to come.
+// Follow returns a reader of the events to come.
 func (s *Set) Follow() *event.Reader[report.Event] { return s.teller.Follow() }
 
-// ListRefused makes an event of a list that was refused before it came here.
+// ListRefused emits an event for a list that was refused before it reached the set.
 func (s *Set) ListRefused(err error) {
 	s.mu.Lock()
 	defer s.unlock()
@@ -29,8 +29,7 @@ func (s *Set) refusedLocked(err error) {
 	s.emitLocked(report.Event{Kind: report.EventList, To: report.ListRefused, Detail: cleantext.Detail(err.Error()), At: time.Now()})
 }
 
-// emitLocked makes an event known: to the log, to the metrics, and to all who
-// follow.
+// emitLocked reports an event to the log, the metrics, and all followers.
 func (s *Set) emitLocked(e report.Event) {
 	if s.closed {
 		return

@@ -11,14 +11,14 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// ErrClosed is the error of what is asked of a client that is closed.
+// ErrClosed is the error of an operation on a client that is closed.
 var ErrClosed = errors.New("the client is closed")
 
-// maxExplained is how many endpoints an explanation names; of a longer list it
-// gives the number of the rest.
+// maxExplained is how many endpoints an explanation names; of a longer list it adds
+// the number of the others.
 const maxExplained = 8
 
-// Explain tells of each endpoint that is not eligible why.
+// Explain returns for each endpoint that is not eligible why it is not.
 func (s *Set) Explain() error { return s.explain() }
 
 func (s *Set) explain() *explain.NoEligibleError {
@@ -51,9 +51,9 @@ func (e *endpoint) explainLocked(now time.Time) report.IneligibleEndpoint {
 	why := report.IneligibleEndpoint{Name: e.name, State: is.State, Reason: is.Reason, Detail: is.Detail}
 	switch {
 	case is.State == report.StateDrained:
-		why.Reason = report.ReasonNone // the state says it all
+		why.Reason = report.ReasonNone // the state is reason enough
 	case is.State == report.StateConnecting:
-		why.Reason = report.ReasonNone // and here the detail does
+		why.Reason = report.ReasonNone // the detail is reason enough
 		if e.link.Phase == machine.Waiting {
 			why.NextTry = max(0, e.nextTry.Sub(now))
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// facts puts together what is known of the endpoint. There is no other place from
-// which a judgement is made.
+// facts collects what is known about the endpoint. Judgements are made from its result
+// only.
 func (e *endpoint) facts() judge.Facts {
 	f := judge.Facts{
 		Drained: e.drained, Link: linkFacts[e.link.Phase], LinkWhy: e.linkWhy,
@@ -29,9 +29,12 @@ func (e *endpoint) facts() judge.Facts {
 	return f
 }
 
-// The phases of the endpoint's own state machines, as a judge knows them.
+// The phases of the endpoint's state machines as facts of a judge.
 var (
-	linkFacts     = [...]judge.Link{machine.Waiting: judge.Waiting, machine.Connecting: judge.Connecting, machine.Ready: judge.Connected, machine.Closed: judge.Closed}
+	linkFacts = [...]judge.Link{
+		machine.Waiting: judge.Waiting, machine.Connecting: judge.Connecting,
+		machine.Ready: judge.Connected, machine.Closed: judge.Closed,
+	}
 	evidenceFacts = [...]judge.Evidence{machine.Admitted: judge.Admitted, machine.Ejected: judge.Ejected, machine.OnTrial: judge.OnTrial}
 	identityFacts = [...]judge.Identity{
 		machine.IdentityUnknown: judge.Asking, machine.IdentityValid: judge.Confirmed,
@@ -39,10 +42,10 @@ var (
 	}
 )
 
-// applyLocked judges the endpoint anew, and does what follows from the difference to
-// what it was. It is called once for each cause, when everything that the cause has
-// changed stands in the facts; so a cause makes at most one event of the endpoint. It
-// takes the same time however large the set is.
+// applyLocked judges the endpoint again, and carries out the effects of the difference
+// to the judgement before. It is called once for each cause, after everything that the
+// cause has changed is in the facts, so a cause emits at most one event of the
+// endpoint. It takes the same time however large the set is.
 func (e *endpoint) applyLocked() {
 	was := e.was
 	is := judge.Judge(e.facts())
@@ -72,7 +75,7 @@ func (e *endpoint) provenLocked() {
 	}
 }
 
-// decidedLocked tells the handover that waits for the endpoint what it is.
+// decidedLocked reports the class of the endpoint to the handover that waits for it.
 func (e *endpoint) decidedLocked() {
 	if h := e.joins; h != nil && e.was.Class != judge.Undecided {
 		h.forget(e)
@@ -80,8 +83,8 @@ func (e *endpoint) decidedLocked() {
 	}
 }
 
-// condition is what the choice of the active endpoint has to know of a judgement. It
-// does not heed that the endpoint is drained, which the choice knows.
+// condition returns what the choice of the active endpoint needs to know of a
+// judgement. It ignores whether the endpoint is drained, which the choice knows.
 func condition(j judge.Judgement) selector.Condition {
 	return selector.Condition{Standing: standings[j.Standing], Reason: j.Reason, Claims: j.Memory.Claims}
 }
@@ -90,10 +93,10 @@ var standings = [...]selector.Standing{
 	judge.Unfit: selector.Out, judge.Open: selector.Undecided, judge.Suspect: selector.Suspect, judge.Fit: selector.Fit,
 }
 
-// tellLocked makes an event of a change of the endpoint's state, if there is one.
-// While it is connecting, it is one as well that an attempt has failed, and that the
-// next has for another reason: else nothing would be heard of an endpoint that has never
-// been connected.
+// tellLocked emits an event for a change of the endpoint's state, if there is one.
+// While an endpoint is connecting, the first failed attempt is an event as well, and
+// so is each that fails for another reason. Otherwise an endpoint that was never
+// connected would have no events.
 func (e *endpoint) tellLocked(was judge.Judgement) {
 	is := e.was
 	switch {
@@ -109,7 +112,7 @@ func (e *endpoint) tellLocked(was judge.Judgement) {
 	e.changedLocked(was.State, is.State, why)
 }
 
-// removedLocked makes the last event of an endpoint that leaves the list.
+// removedLocked emits the last event of an endpoint that leaves the list.
 func (e *endpoint) removedLocked() {
 	e.changedLocked(e.was.State, report.StateRemoved, judge.Why{})
 }

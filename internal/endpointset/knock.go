@@ -10,24 +10,24 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// While an endpoint waits for its next attempt to connect, which may be ten
-// seconds away, somebody knocks: a bare TCP connect, about once a second, that
-// costs next to nothing. If the door opens, the attempt is made at once. So a
-// server that accepts and then fails is tried about once a second, and one that
-// hung is found within a second of going on; the growing pauses are for those
-// that refuse.
+// While an endpoint waits for its next attempt to connect, which may be ten seconds
+// away, it is knocked on: a bare TCP connect, about once a second, at very little
+// cost. If the connect succeeds, the attempt is made at once. So a server that accepts
+// connections and then fails is tried about once a second, and a server that hung is
+// found within a second of its recovery. The growing pauses apply to servers that
+// refuse connections.
 const (
 	knockEvery   = time.Second
 	knockTimeout = time.Second
 )
 
-// pauseOrKnockLocked is the time until the waiting endpoint has something to do.
+// pauseOrKnockLocked returns the time until the waiting endpoint has something to do.
 func (e *endpoint) pauseOrKnockLocked(now time.Time) time.Duration {
 	knock := knockEvery + time.Duration(float64(knockEvery)*pauseJitter*(2*rand.Float64()-1))
 	return max(0, min(e.nextTry.Sub(now), knock))
 }
 
-// wakeLocked does what the waiting endpoint's timer has waited for.
+// wakeLocked does what the waiting endpoint's timer was set for.
 func (e *endpoint) wakeLocked() {
 	if now := time.Now(); now.Before(e.nextTry) {
 		e.knockLocked()
@@ -36,7 +36,7 @@ func (e *endpoint) wakeLocked() {
 	}
 }
 
-// knockLocked tries the door, without Set.mu.
+// knockLocked tries a TCP connect, without Set.mu.
 func (e *endpoint) knockLocked() {
 	s := e.set
 	address, try := e.want.addrs[0].Addr, e.tries
@@ -47,7 +47,7 @@ func (e *endpoint) knockLocked() {
 		defer s.unlock()
 		e.knocks--
 		if s.closed || e.link.Phase != machine.Waiting || e.tries != try {
-			return // overtaken by something else
+			return // overtaken by another change
 		}
 		if opens {
 			e.stepLocked(machine.LinkTry, nil)

@@ -9,20 +9,20 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// MovedError is why a stream was ended: its endpoint is not the active any more.
+// MovedError is why a stream was ended: its endpoint is no longer the active one.
 type MovedError struct {
 	From, To string
 	Reason   report.Reason
 }
 
-// Error names the two endpoints and the reason.
+// Error returns a text with the two endpoints and the reason.
 func (e *MovedError) Error() string {
 	return fmt.Sprintf("endpoint %q is not the active one any more (%s): %q is",
 		cleantext.Detail(e.From), e.Reason, cleantext.Detail(e.To))
 }
 
-// moving are the connections whose streams are to end, unless their endpoint is
-// the active again by then.
+// moving holds the connections whose streams are to end, unless their endpoint is
+// active again by then.
 type moving map[*conn]*time.Timer
 
 func (m moving) stop() {
@@ -32,9 +32,9 @@ func (m moving) stop() {
 	clear(m)
 }
 
-// moveStreams gives the streams on the endpoint that was active the time of
-// Failover.Drain. Other calls there may finish. It counts anew if the endpoint
-// loses its place a second time.
+// moveStreams lets the streams on the endpoint that was active run for the time
+// Failover.Drain. Other calls there may finish. The time starts again if the endpoint
+// ceases to be active a second time.
 func (c *choice) moveStreams(sw selector.Switch) {
 	e := c.last
 	if e == nil {
@@ -48,7 +48,7 @@ func (c *choice) moveStreams(sw selector.Switch) {
 	}
 }
 
-// endStreams gives the streams on one connection that time. Set.mu is held.
+// endStreams sets the timer that ends the streams on one connection. Set.mu is held.
 func (c *conn) endStreams(why *MovedError) {
 	s := c.endpoint.set
 	m := s.choice.moving
@@ -60,10 +60,10 @@ func (c *conn) endStreams(why *MovedError) {
 		s.mu.Lock()
 		defer s.unlock()
 		if s.closed || m[c] != t {
-			return // overtaken by something else
+			return // overtaken by another change
 		}
 		delete(m, c)
-		if a := s.choice.active; a == nil || a.id != c.endpoint.id { // a renewed endpoint is the same
+		if a := s.choice.active; a == nil || a.id != c.endpoint.id { // a renewed endpoint has the same id
 			s.after = append(s.after, func() { c.EndStreams(why) })
 		}
 	})

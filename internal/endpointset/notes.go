@@ -8,13 +8,13 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// remarks are what a status has notes of and no field.
+// remarks is what the notes of a status report and no field does.
 type remarks struct {
 	// local is how many endpoints of the list are in the client's zone.
 	local int
 	// listError is what is wrong with the newest list, which is not in effect.
 	listError error
-	// stretched: the probes exceed their budget.
+	// stretched reports that the probes exceed their budget.
 	stretched bool
 }
 

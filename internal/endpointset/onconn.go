@@ -6,9 +6,9 @@ import (
 	"google.golang.org/grpc"
 )
 
-// useLocked has f make calls on the connection, in a goroutine of its own, once
-// Set.mu is released. The context of f ends with the connection, with the set, or
-// by the function that it gives; Close waits for f to return.
+// useLocked runs f, which makes calls on the connection, in a goroutine of its own
+// once Set.mu is released. The context of f ends with the connection, with the set, or
+// when the function that useLocked returns is called. Close waits for f to return.
 func (c *conn) useLocked(f func(context.Context, grpc.ClientConnInterface)) context.CancelFunc {
 	s := c.endpoint.set
 	ctx, cancel := context.WithCancel(s.ctx)
@@ -19,7 +19,7 @@ func (c *conn) useLocked(f func(context.Context, grpc.ClientConnInterface)) cont
 			defer s.wg.Done()
 			defer release()
 			defer cancel()
-			if cc, ok := p.(grpc.ClientConnInterface); ok { // what grpc says it gives
+			if cc, ok := p.(grpc.ClientConnInterface); ok { // as grpc documents
 				f(ctx, cc)
 			}
 		}()

@@ -7,7 +7,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
-	_ "google.golang.org/grpc/health" // or a channel's healthCheckConfig would be ignored
+	_ "google.golang.org/grpc/health" // without it a channel's healthCheckConfig is ignored
 	"google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
@@ -19,7 +19,7 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// newEndpointLocked makes an endpoint. It does nothing until startLocked.
+// newEndpointLocked returns an endpoint. It does nothing until startLocked.
 func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	e := &endpoint{
 		set: s, name: w.name, want: w, weight: w.weight, zone: w.zone, priority: w.priority,
@@ -27,7 +27,7 @@ func (s *Set) newEndpointLocked(w wanted) *endpoint {
 		healths: healths{health: judge.Health{State: report.HealthUnknown}},
 	}
 	e.target, e.service = w.newTarget(s.cfg.HealthCheck)
-	e.was = judge.Judgement{Class: judge.Judge(e.facts()).Class, Standing: judge.Open} // it has not been told of
+	e.was = judge.Judgement{Class: judge.Judge(e.facts()).Class, Standing: judge.Open} // no event has reported it
 	if e.healthCheck.Disabled {
 		return e
 	}
@@ -40,8 +40,8 @@ func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	return e
 }
 
-// startLocked connects the endpoint, and begins to probe it if that takes no
-// connection of the channel's.
+// startLocked connects the endpoint, and starts its probes if they do not need a
+// connection of the channel.
 func (e *endpoint) startLocked() {
 	if e.checker != nil && e.target != nil {
 		s := e.set
@@ -58,7 +58,7 @@ func (e *endpoint) startLocked() {
 	e.stepLocked(machine.LinkTry, nil)
 }
 
-// closeLocked takes the endpoint out of service for good.
+// closeLocked takes the endpoint out of service permanently.
 func (e *endpoint) closeLocked() {
 	e.recordLocked()
 	if e.stop != nil {
@@ -67,10 +67,10 @@ func (e *endpoint) closeLocked() {
 	e.stepLocked(machine.LinkClose, nil)
 }
 
-// channelHealth hears from grpc's own health check, which runs if the channel
-// has a healthCheckConfig or a parent policy ejects endpoints, and says READY
-// once if there is neither. Its first word starts our own probes, since only
-// then is it known whether grpc has a Watch open already.
+// channelHealth handles a report of grpc's own health check. The check runs if the
+// channel has a healthCheckConfig or a parent policy ejects endpoints; otherwise grpc
+// reports READY once. The first report starts our own probes, since only then is it
+// known whether grpc already has a Watch open.
 func (c *conn) channelHealth(state balancer.SubConnState) {
 	s := c.endpoint.set
 	s.mu.Lock()
@@ -98,8 +98,8 @@ func (c *conn) channelHealth(state balancer.SubConnState) {
 	e.applyLocked()
 }
 
-// probeLocked starts the probes on a connection. watched tells that grpc
-// watches the endpoint itself.
+// probeLocked starts the probes on a connection. watched reports whether grpc watches
+// the endpoint itself.
 func (e *endpoint) probeLocked(c *conn, watched bool) {
 	if e.checker == nil {
 		e.health = judge.Health{State: report.Healthy, Why: judge.Why{Reason: report.ReasonConnected}}
@@ -113,9 +113,9 @@ func (e *endpoint) probeLocked(c *conn, watched bool) {
 	})
 }
 
-// connProbes makes the probes that run on the calls' own connection. With a
-// Watch of grpc's on a service that we were not told of, ours has nothing to add
-// but to see that the endpoint answers at all.
+// connProbes returns the probes that run on the calls' own connection. If grpc has a
+// Watch on a service that is not configured here, ours only checks that the endpoint
+// answers at all.
 func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool) checking.Probes {
 	service, opts := e.service, healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
 	probes := checking.Probes{
@@ -129,7 +129,7 @@ func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool
 	return probes
 }
 
-// alive takes any answer of the endpoint for a sign of life, and asks no more.
+// alive counts any answer of the endpoint as a sign of life, and checks nothing else.
 type alive struct{ check checking.Prober }
 
 func (a alive) Kind() report.ProbeKind { return a.check.Kind() }
@@ -143,7 +143,7 @@ func (a alive) Probe(ctx context.Context) report.Verdict {
 }
 
 // fallback probes on a short-lived connection of its own, for an endpoint whose
-// connection has no stream to spare.
+// connection has no stream left.
 type fallback struct {
 	endpoint *endpoint
 	address  resolver.Address
@@ -151,15 +151,15 @@ type fallback struct {
 
 func (f *fallback) Probe(ctx context.Context) report.Verdict {
 	probes := f.endpoint.ownChannel(f.endpoint.want.identityAt(f.address))
-	defer func() { _ = probes.Close() }() // what there was to learn has been learnt
+	defer func() { _ = probes.Close() }() // the probe's result is known by then
 	return probes.Check.Probe(ctx)
 }
 
 func (*fallback) Kind() report.ProbeKind { return report.KindGRPCCheck }
 
-// producerBuilder gives the probes of one connection their access to it. grpc
-// closes the producer before it tells of the connection's end, and holds a lock
-// meanwhile: so closing ends the probes without waiting for them.
+// producerBuilder gives the probes access to their connection. grpc closes the
+// producer before it reports the connection's end, and holds a lock meanwhile. So the
+// close function ends the probes without waiting for them.
 type producerBuilder struct{ cancel context.CancelFunc }
 
 func (b *producerBuilder) Build(cc any) (balancer.Producer, func()) { return cc, b.cancel }

@@ -15,26 +15,25 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// publisher makes the snapshots of a set and gives them to grpc. Only the queue of calls
-// does the latter, so that they arrive in order and grpc is never given two at once.
-// Set.mu guards it, and is held where its methods are called, but for now and run.
+// publisher makes the snapshots of a set and passes them to grpc. Only the queue of
+// calls does the latter, so that they arrive in order and one at a time. Set.mu guards
+// it, and is held when its methods are called, except now and run.
 type publisher struct {
 	set *Set
 
 	dirty  bool        // the published snapshot is out of date
 	inline bool        // an update is under way, and publishes at its end
 	due    bool        // a publication is queued, under way, or waits for the timer
-	rested time.Time   // not before then, unless something waits for it
+	rested time.Time   // no publication before then, unless something waits for it
 	timer  *time.Timer // ends the rest; nil if there is none
 
-	none    time.Time // since when nobody is eligible, zero if somebody is
-	uneven  bool      // the weights differ, those of the leaving endpoints too
-	local   int       // endpoints of the list that stand in the client's zone
-	spilled bool      // too few of those are eligible, so that calls leave the zone
+	none    time.Time // since when no endpoint is eligible; zero if one is
+	uneven  bool      // the weights differ, including those of leaving endpoints
+	local   int       // endpoints of the list in the client's zone
+	spilled bool      // too few of those are eligible, so calls leave the zone
 }
 
-// mark has a new snapshot published, soon and once for all changes until
-// then.
+// mark has a new snapshot published soon, once for all changes until then.
 func (p *publisher) mark() {
 	s := p.set
 	p.dirty = true
@@ -57,20 +56,20 @@ func (p *publisher) wakeUp() {
 	s.calls.Do(p.run)
 }
 
-// After a publication there is a rest: many times as long as that has taken,
-// and at least restPerHundred for each hundred endpoints while some of them are
-// on their way, but at most maxRest. So when thousands of endpoints start up
-// together, they are not copied thousands of times. It ends when the
-// last of them is decided. Nothing waits for it but calls that nobody could take
-// before: an endpoint that goes bad is skipped at once.
+// After a publication the publisher rests: for many times as long as the publication
+// took, and at least restPerHundred for each hundred endpoints while some of them are
+// undecided, but at most maxRest. So thousands of endpoints that start up together are
+// not copied thousands of times. The rest ends when the last of them is decided. Only
+// calls for which no endpoint was eligible wait for the rest to end: an endpoint that
+// becomes ineligible is skipped at once.
 const (
 	restPerWork    = 9
 	restPerHundred = 100 * time.Microsecond
 	maxRest        = 20 * time.Millisecond
 )
 
-// run gives grpc the present snapshot, if the last one is out of date. It runs
-// in the queue of calls.
+// run passes the present snapshot to grpc, if the last one is out of date. It runs in
+// the queue of calls.
 func (p *publisher) run() {
 	s := p.set
 	start := time.Now()
@@ -95,15 +94,15 @@ func (p *publisher) run() {
 	s.unlock()
 	s.cc.UpdateState(next.state(s.room))
 	s.mu.Lock()
-	for _, e := range untold { // now no call is sent to the endpoint that was active before
+	for _, e := range untold { // calls no longer go to the endpoint that was active before
 		s.emitLocked(e)
 	}
 	now := time.Now()
 	p.rested = now.Add(min(max(restPerWork*now.Sub(start), restPerHundred*time.Duration(hundreds)), maxRest))
 }
 
-// now has the present snapshot published, and waits until grpc has it. It must not
-// be called in the queue of calls, where nothing of the program's own runs.
+// now publishes the present snapshot and waits until grpc has it. It must not be
+// called in the queue of calls, where no code of the program runs.
 func (p *publisher) now() {
 	s := p.set
 	done := make(chan struct{})
@@ -112,7 +111,7 @@ func (p *publisher) now() {
 	}
 }
 
-// draft is what the next snapshot is made of.
+// draft is what the next snapshot is made from.
 type draft struct {
 	connectivity connectivity.State
 	refusal      *pick.Refusal // nil if there is something to pick
@@ -121,8 +120,8 @@ type draft struct {
 	pick.Snapshot
 }
 
-// state makes the snapshot. It is done without Set.mu, since it may take
-// milliseconds where there are many connections and their weights differ much.
+// state makes the snapshot. It is called without Set.mu, since it may take
+// milliseconds if there are many connections and their weights differ much.
 func (d draft) state(room *pick.Room) balancer.State {
 	if d.refusal != nil {
 		return balancer.State{ConnectivityState: d.connectivity, Picker: d.refusal}
@@ -130,15 +129,15 @@ func (d draft) state(room *pick.Room) balancer.State {
 	return balancer.State{ConnectivityState: d.connectivity, Picker: pick.NewPicker(room, d.conns, d.weights, d.Snapshot)}
 }
 
-// Stale tells whether a newer snapshot is on its way, or one that has somebody
-// to pick. It implements pick.Source, as Explain does.
+// Stale reports whether a newer snapshot is about to be published, or one that has an
+// endpoint to pick. Like Explain, it implements pick.Source.
 func (s *Set) Stale() bool {
 	s.mu.Lock()
 	defer s.unlock()
 	return s.pub.dirty || s.pickableLocked()
 }
 
-// draft is the state of the whole set for grpc.
+// draft returns the state of the whole set for grpc.
 func (p *publisher) draft() draft {
 	s := p.set
 	if s.eligible.Len() == 0 {
@@ -167,7 +166,7 @@ func (p *publisher) refuse(state connectivity.State, r pick.Refusal) draft {
 	return draft{connectivity: state, refusal: &r}
 }
 
-// eligible drafts the snapshot of the eligible.
+// eligible drafts the snapshot of the eligible connections.
 func (p *publisher) eligible() draft {
 	s := p.set
 	d := draft{connectivity: connectivity.Ready}
@@ -194,8 +193,8 @@ func pickable(conns []*conn) []*pick.Conn {
 	return out
 }
 
-// noteNone notes, and makes an event of it once, that nobody is eligible any more or that
-// somebody is again.
+// noteNone notes whether any endpoint is eligible, and emits an event when that
+// changes.
 func (p *publisher) noteNone(none bool) {
 	s := p.set
 	switch {
@@ -212,7 +211,7 @@ func (p *publisher) noteNone(none bool) {
 	}
 }
 
-// open gives the connections that are picked although nobody is eligible.
+// open returns the connections that are picked although no endpoint is eligible.
 func (p *publisher) open() []*conn {
 	s := p.set
 	if s.cfg.NoneEligible != settings.FailOpen || s.pickableLocked() || s.expectsLocked() {
@@ -221,8 +220,9 @@ func (p *publisher) open() []*conn {
 	return p.connected()
 }
 
-// connected gives the connections that exist, whatever their health,
-// without the drained ones. Where one endpoint at a time is picked it is one.
+// connected returns the connections that exist, whatever their health, without those
+// of drained endpoints. If the set picks one endpoint at a time, it returns one
+// connection.
 func (p *publisher) connected() []*conn {
 	s := p.set
 	var conns []*conn

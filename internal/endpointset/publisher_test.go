@@ -22,15 +22,15 @@ func TestWhenTheLastEndpointIsDecidedTheSnapshotIsPublishedAtOnce(t *testing.T) 
 		require.NoError(t, f.push(addrs...))
 		f.up(addrs[:last]...)
 		time.Sleep(time.Second)
-		require.Equal(t, last, len(f.snapshot().Conns()))
+		require.Len(t, f.snapshot().Conns(), last)
 
 		start := time.Now()
 		require.NoError(t, f.set.SetDrained(addrs[0], true))
 		synctest.Wait() // that is published, and the flusher rests
-		require.Equal(t, last-1, len(f.snapshot().Conns()))
+		require.Len(t, f.snapshot().Conns(), last-1)
 		f.up(addrs[last])
 		synctest.Wait()
-		assert.Equal(t, last, len(f.snapshot().Conns()))
+		assert.Len(t, f.snapshot().Conns(), last)
 		assert.Zero(t, time.Since(start))
 	}, withoutChecks)
 }

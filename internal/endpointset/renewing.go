@@ -10,10 +10,10 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// An endpoint is renewed when its name has come to mean another address than the
-// one that it is connected to. A successor is made beside it, which is not in the
-// list: it connects and is probed like any endpoint, and takes the other's place
-// once it is eligible. If it does not get there, everything stays as it was.
+// An endpoint is renewed when its name resolves to another address than the one that
+// it is connected to. A successor is made, which is not in the list. It connects and
+// is probed like any endpoint, and replaces the endpoint once it is eligible. If it
+// does not become eligible, nothing changes.
 
 // Connected is an endpoint that is connected.
 type Connected struct {
@@ -22,7 +22,7 @@ type Connected struct {
 	Remote net.Addr
 }
 
-// Connected gives the endpoints whose connections are known.
+// Connected returns the endpoints whose connections are known.
 func (s *Set) Connected() []Connected {
 	s.mu.Lock()
 	defer s.unlock()
@@ -42,9 +42,9 @@ func (e *endpoint) remoteLocked() net.Addr {
 	return e.conn.holder.Remote()
 }
 
-// Renew makes the endpoint with this name a new connection, and gives up the old
-// one when the endpoint is eligible on the new one. It does nothing if the
-// endpoint is not connected, drained, new, or being renewed already.
+// Renew makes a new connection for the endpoint with this name, and retires the old
+// one when the endpoint is eligible on the new one. It does nothing if the endpoint is
+// not connected, drained, new, or being renewed already.
 func (s *Set) Renew(name string) {
 	s.mu.Lock()
 	defer s.unlock()
@@ -63,7 +63,7 @@ func (s *Set) Renew(name string) {
 	n.startLocked()
 }
 
-// renewLocked has e take the place of old, if it is eligible.
+// renewLocked replaces old by e, if e is eligible.
 func (e *endpoint) renewLocked(old *endpoint) {
 	s := e.set
 	if e.was.Class != judge.Eligible {
@@ -89,7 +89,7 @@ func (e *endpoint) renewLocked(old *endpoint) {
 	s.pub.mark()
 }
 
-// inheritLocked has the accounts of an endpoint that is closed go on as those of e.
+// inheritLocked adds the counts of an endpoint that is closed to those of e.
 func (e *endpoint) inheritLocked(from *endpoint) {
 	e.since, e.heardAt = from.since, from.heardAt
 	e.transitions, e.ejections = from.transitions, from.ejections
@@ -98,7 +98,7 @@ func (e *endpoint) inheritLocked(from *endpoint) {
 	from.folded, from.retired, from.recorded, from.picked = report.CallStats{}, nil, report.CallStats{}, 0
 }
 
-// succeedLocked has the choice of the active go on with e as if it were old.
+// succeedLocked makes e the successor of old in the choice of the active endpoint.
 func (e *endpoint) succeedLocked(old *endpoint) {
 	c := e.set.choice
 	if c == nil {
@@ -117,8 +117,8 @@ func (e *endpoint) succeedLocked(old *endpoint) {
 	e.observeLocked(old.was)
 }
 
-// keepLocked gives up a renewal of which e is the successor: the endpoint that was to be
-// replaced stays.
+// keepLocked gives up a renewal of which e is the successor: the endpoint that was to
+// be replaced stays.
 func (e *endpoint) keepLocked() {
 	if e.joins != nil {
 		e.joins.stop()

@@ -127,13 +127,13 @@ func TestTheLogTellsWhoTookOverFromWhom(t *testing.T) {
 		}
 		assert.Equal(t, []string{
 			"INFO an endpoint has changed", "INFO an endpoint has changed",
-			"INFO another endpoint is the active", "INFO the active is pinned", "INFO the active is unpinned",
+			"INFO another endpoint is active", "INFO the active endpoint is pinned", "INFO the active endpoint is unpinned",
 		}, said("b"))
 		assert.Equal(t, []string{
-			"INFO a list of endpoints is in force", "WARN several endpoints say that they serve", "INFO one endpoint alone says that it serves",
+			"INFO a list of endpoints is in effect", "WARN several endpoints say that they serve", "INFO only one endpoint says that it serves",
 		}, said(""))
 		for _, line := range b.about("b") {
-			if line["message"] == "another endpoint is the active" {
+			if line["message"] == "another endpoint is active" {
 				assert.Equal(t, map[string]any{
 					"level": "INFO", "message": line["message"], "time": line["time"], "number": line["number"],
 					"policy": "test_policy", "target": ":///", "endpoint": "b", "from": "a", "to": "b", "switch": uint64(2), "reason": "not_serving",

@@ -5,10 +5,10 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// fellOrRoseLocked has calls on unhealthy endpoints made again elsewhere, once Set.mu
-// is released: those on e if it has just become unhealthy and there is another,
-// whatever its class was, and those on all of them if e is the first that is
-// eligible again.
+// fellOrRoseLocked has calls on unhealthy endpoints retried elsewhere, once Set.mu is
+// released: those on e if it has just become unhealthy and there is another endpoint,
+// whatever its class was, and those on all of them if e is the first that is eligible
+// again.
 func (e *endpoint) fellOrRoseLocked(was judge.Judgement) {
 	s := e.set
 	switch {
@@ -30,15 +30,14 @@ func (e *endpoint) rescueLocked() {
 	}
 }
 
-// finishesLocked tells whether the endpoint is expected to finish the calls that
-// it has: one that was the active and says that it is not any more.
+// finishesLocked reports whether the endpoint is expected to finish the calls that it
+// has: it was the active one and reports that it no longer is.
 func (e *endpoint) finishesLocked() bool {
 	return e.set.choice != nil && e.health.Reason == report.ReasonNotServing
 }
 
-// PickedLate is for the calls on a connection that is given up while its
-// endpoint is in doubt, and for one that was given a connection which turned bad
-// at that very moment.
+// PickedLate handles a call on a connection that is retired while its endpoint is in
+// doubt, and a call that was sent to a connection while that became ineligible.
 func (c *conn) PickedLate() {
 	e, s := c.endpoint, c.endpoint.set
 	s.mu.Lock()

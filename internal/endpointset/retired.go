@@ -9,36 +9,35 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// A connection is retired when its endpoint leaves the list, or when the server
-// has said GOAWAY. Its calls may finish, but nobody probes it any More: grpc ends
-// all other use of it. So if its calls fall silent, the server is asked on a
-// connection of its own. Only an answer that does not come in time speaks against
-// it: a server that ends in good order refuses new connections while its last
-// calls go on.
+// A connection is retired when its endpoint leaves the list, or when the server has
+// sent GOAWAY. Its calls may finish, but it can no longer be probed: grpc ends all
+// other use of it. So if its calls are silent, the server is probed on a separate
+// connection. Only a missing answer counts against it: a server that shuts down
+// gracefully refuses new connections while its last calls finish.
 const (
-	// askTimeouts is how many times the deadline of a probe a question may take,
-	// since it has to connect first; mostAskTimeout bounds that.
+	// askTimeouts is how many times the deadline of a probe such a probe may take,
+	// since it has to connect first. mostAskTimeout bounds that.
 	askTimeouts    = 4
 	mostAskTimeout = 2 * time.Second
-	// mostAsking bounds the questions under way in one set.
+	// mostAsking bounds the probes of this kind under way in one set.
 	mostAsking = 16
 )
 
 // retirement is what is known of a retired connection with calls in flight.
 type retirement struct {
-	asking bool      // a question is under way
-	fails  int       // questions in a row that were not answered in time
-	ask    time.Time // when to ask again, if fails > 0
+	asking bool      // a probe is under way
+	fails  int       // probes in a row that were not answered in time
+	ask    time.Time // when to probe again, if fails > 0
 }
 
-// lookAtRetired looks at the retired connections. The sampler calls it.
+// lookAtRetired checks the retired connections. The sampler calls it.
 func (x *sampler) lookAtRetired(now time.Time) {
 	s := x.set
 	for c := range x.retired {
 		n := c.Counts()
 		if n.InFlight == 0 {
 			delete(x.retired, c)
-			c.endpoint.recordLocked() // it may have left the list
+			c.endpoint.recordLocked() // the endpoint may have left the list
 			continue
 		}
 		x.busy = true
@@ -56,7 +55,7 @@ func (x *sampler) lookAtRetired(now time.Time) {
 	}
 }
 
-// askServer asks the server of a retired connection whether it lives.
+// askServer probes the server of a retired connection.
 func (c *conn) askServer() {
 	s := c.endpoint.set
 	e := c.endpoint
@@ -84,8 +83,8 @@ func (c *conn) askServer() {
 	}
 }
 
-// closeIfDeadLocked closes a connection on which nothing has been read, and no
-// call or probe answered, for DeadAfter. reason is that of its endpoint's health.
+// closeIfDeadLocked closes a connection if nothing was read from it, and no call or
+// probe was answered, for DeadAfter. reason is that of its endpoint's health.
 func (c *conn) closeIfDeadLocked(now time.Time, reason report.Reason) {
 	s := c.endpoint.set
 	last := c.alive
@@ -102,8 +101,8 @@ func (c *conn) closeIfDeadLocked(now time.Time, reason report.Reason) {
 	s.after = append(s.after, func() { c.holder.Close(why) })
 }
 
-// answered is when a probe of the endpoint was last answered. The probes after
-// its retirement were not this connection's.
+// answered returns when a probe of the endpoint was last answered on this connection.
+// The probes after its retirement ran on another one.
 func (c *conn) answered() time.Time {
 	if c.endpoint.conn != c {
 		return time.Time{}

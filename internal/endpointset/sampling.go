@@ -9,19 +9,19 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Calls only count; they never look at a clock. What follows from their silence
-// is found by looking at the counts: several times in the time of a silence, but
-// for thousands of endpoints no more often than takes a hundredth of a processor.
-// sampler looks at the connections. Set.mu guards it.
+// Calls only count; they never read a clock. Their silence is found by sampling the
+// counts: several times in the time that a silence may last, but for thousands of
+// endpoints only as often as a hundredth of a processor allows.
+// sampler samples the connections. Set.mu guards it.
 type sampler struct {
 	set *Set
 
 	samples bool               // the sampler runs, until Close
-	sampled uint32             // the turn at the last look
+	sampled uint32             // the turn at the last sample
 	busy    bool               // calls were in flight then
-	quiet   time.Time          // the last look at which none were
+	quiet   time.Time          // the last sample at which none were
 	retired map[*conn]struct{} // retired connections with calls in flight
-	asking  int                // questions about those under way
+	asking  int                // probes of those under way
 }
 
 const (
@@ -30,8 +30,7 @@ const (
 	pausePerWork      = 99
 )
 
-// start has the connections looked at from now on, if there is
-// anything to look at.
+// start starts sampling the connections, if there is anything to sample.
 func (x *sampler) start() {
 	s := x.set
 	if x.samples || s.closed || len(s.list) == 0 || s.cfg.HealthCheck.Disabled {
@@ -57,10 +56,9 @@ func (x *sampler) run() {
 	}
 }
 
-// look looks at every connection, and gives the time until the next look. If
-// nobody has been picked since the last look, no call was in flight then, and
-// nobody is out, then there is nothing to see: an idle client of many endpoints
-// sleeps on.
+// look samples every connection, and returns the time until the next sample. It skips
+// the samples if there were no picks since the last one, no call was in flight then,
+// and no endpoint is out: an idle client of many endpoints does almost no work.
 func (x *sampler) look() time.Duration {
 	s := x.set
 	now := time.Now()
@@ -87,9 +85,9 @@ func (x *sampler) look() time.Duration {
 	return max(s.cfg.HealthCheck.Silence/samplesPerSilence, minSamplePause)
 }
 
-// sampleLocked has the endpoint probed at once if its connection is silent, and
-// closes the connection if it is dead: unhealthy, with nothing read from it and no
-// probe answered for long.
+// sampleLocked has the endpoint probed at once if its connection is silent. It closes
+// the connection if it is dead: unhealthy, with nothing read from it and no probe
+// answered for long.
 func (e *endpoint) sampleLocked(now time.Time) {
 	c, s := e.conn, e.set
 	if c == nil || e.link.Phase != machine.Ready || e.checker == nil {
@@ -101,7 +99,7 @@ func (e *endpoint) sampleLocked(now time.Time) {
 	}
 	s.sampler.busy = s.sampler.busy || n.InFlight > 0
 	if c.silence.Since.Before(s.sampler.quiet) {
-		c.silence.Since = s.sampler.quiet // what is in flight has begun since
+		c.silence.Since = s.sampler.quiet // calls in flight have begun since then
 	}
 	if c.listenLocked(now, n, s.cfg.HealthCheck) && e.health.State == report.Healthy {
 		e.doubtLocked(report.ReasonSilence)
@@ -111,8 +109,8 @@ func (e *endpoint) sampleLocked(now time.Time) {
 	}
 }
 
-// listenLocked takes note of what has been heard on a connection, and tells whether
-// its silence is a reason to doubt the endpoint.
+// listenLocked notes what was received on a connection, and reports whether its
+// silence is a reason to doubt the endpoint.
 func (c *conn) listenLocked(now time.Time, n report.CallStats, health healthcheck.Config) (doubt bool) {
 	if n.Heard != c.silence.Heard || c.alive.IsZero() {
 		c.alive, c.retirement.fails = now, 0

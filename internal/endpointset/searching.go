@@ -10,24 +10,24 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// search asks everybody at once: when the active is in doubt, and again and again
-// while nobody can be picked. Who is connected is probed, and at the doors of the
-// others somebody knocks.
+// search probes all endpoints at once when the active endpoint is in doubt, and
+// repeatedly while no endpoint can be picked. Connected endpoints are probed, the
+// others are knocked on.
 type search struct {
-	wanted  selector.Bell // askServer now
+	wanted  selector.Bell // probe all now
 	running bool          // the searcher runs, until Close; guarded by Set.mu
-	seeking bool          // nobody can be picked; guarded by Set.mu
+	seeking bool          // no endpoint can be picked; guarded by Set.mu
 }
 
-// seekingKnock is the pause between knocks at one door while nobody can be picked,
-// up to a fifth shorter. A replica that refuses connections while it is passive is
-// found so soon after it serves, at the cost of a few TCP connects a second. Probes
-// cost more, and their pauses grow.
+// seekingKnock is the pause between knocks on one endpoint while no endpoint can be
+// picked, up to a fifth shorter. A replica that refuses connections while it is
+// passive is thus found soon after it serves, at the cost of a few TCP connects a
+// second. Probes cost more, so their pauses grow.
 const seekingKnock = 180 * time.Millisecond
 
 func newSearch() search { return search{wanted: selector.NewBell()} }
 
-// seek begins or ends the search, as is due.
+// seek starts or ends the search as required.
 func (c *choice) seek() {
 	s := c.set
 	x := &c.search
@@ -42,9 +42,9 @@ func (c *choice) seek() {
 	}
 }
 
-// searcher asks when it is told to, and goes on while nobody can be picked. It
-// has a goroutine of its own because asking takes the locks of checkers, one of
-// which may be held where the search begins.
+// searcher probes all endpoints when the bell rings, and repeatedly while no endpoint
+// can be picked. It has a goroutine of its own because probing takes the locks of
+// checkers, one of which may be held where the search starts.
 func (c *choice) searcher() {
 	s := c.set
 	timer := time.NewTimer(0)
@@ -80,7 +80,7 @@ func (c *choice) searcher() {
 	}
 }
 
-// seeks tells whether the search goes on, and how long its first pause is.
+// seeks reports whether the search continues, and returns its first pause.
 func (c *choice) seeks() (seeking bool, pause time.Duration) {
 	s := c.set
 	s.mu.Lock()
@@ -88,9 +88,9 @@ func (c *choice) seeks() (seeking bool, pause time.Duration) {
 	return c.search.seeking && !s.closed, s.cfg.HealthCheck.SuspectInterval
 }
 
-// knockAll knocks where there is no connection, and gives the checkers of those
-// that have one and of whom anything is known; of the others somebody is about to
-// learn it.
+// knockAll knocks on the endpoints without a connection. It returns the checkers of
+// the connected ones whose health is known; for the others the first probe is already
+// due.
 func (c *choice) knockAll() []*checking.Checker {
 	s := c.set
 	s.mu.Lock()

@@ -22,8 +22,8 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// Set is a load-balancing policy's endpoints. It implements balancer.Balancer;
-// its other methods are safe for concurrent use.
+// Set is the set of a load-balancing policy's endpoints. It implements
+// balancer.Balancer; its other methods are safe for concurrent use.
 type Set struct {
 	policy string
 	cc     balancer.ClientConn
@@ -32,16 +32,17 @@ type Set struct {
 	// questions bounds how many validations run at once.
 	questions *checking.Budget
 	room      *pick.Room // of the snapshots
-	choice    *choice    // of the active; nil if all that are eligible are picked in turn
+	choice    *choice    // of the active endpoint; nil if all eligible endpoints are picked in turn
 	teller    *telling.Teller
-	// calls are those into grpc, and what grpc is given: in order, with no lock held.
+	// calls is the queue of calls into grpc: in order, with no lock held.
 	calls queue.Queue
 
 	ctx    context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // probes, the flusher, publications; no Add after closed
 
-	// mu guards what follows. Under it only leaves are locked: see docs/architecture.md.
+	// mu guards what follows. Only leaf locks are taken under it: see
+	// docs/architecture.md.
 	mu      sync.Mutex
 	after   []func() // what must be done without mu; see unlock
 	cfg     settings.Config
@@ -54,7 +55,7 @@ type Set struct {
 	changed chan struct{} // closed when a class changes; nil if nobody waits
 	closed  bool
 
-	unregister func() // ends the asking for metrics; immutable
+	unregister func() // stops the recorder from asking for metrics; immutable
 }
 
 // members are the endpoints of a set.
@@ -64,17 +65,17 @@ type members struct {
 	drained  map[string]bool
 	problem  error                // what was wrong with the newest list
 	handover *handover            // from the list before; it may have nothing to do
-	renewing map[string]*endpoint // those that are to take the place of one in the list, by its name
+	renewing map[string]*endpoint // successors of endpoints in the list, by name
 }
 
-// spread is how the calls are spread over the members.
+// spread is how calls are spread over the members.
 type spread struct {
-	eligible  pick.Roster            // of all endpoints, leaving ones too
-	counts    [3]int                 // endpoints of each class, leaving ones not
+	eligible  pick.Roster            // of all endpoints, including leaving ones
+	counts    [3]int                 // endpoints of each class, without leaving ones
 	ejections map[*endpoint]struct{} // endpoints that are ejected or on trial
 }
 
-// New makes the set of the policy with this name.
+// New returns the set of the policy with this name.
 func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
@@ -94,7 +95,7 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 	return s
 }
 
-// unlock releases mu and then does what had to wait for that: calls are called off.
+// unlock releases mu and then does what waits for that, such as calling off calls.
 func (s *Set) unlock() {
 	after := s.after
 	s.after = nil
@@ -104,10 +105,10 @@ func (s *Set) unlock() {
 	}
 }
 
-// UpdateClientConnState takes in a list of endpoints and a configuration. The
-// endpoints that stay keep their connections, their health and their accounts.
-// Those that leave are picked until each new one has its first verdict or has
-// failed to connect, or until mostHandover has passed.
+// UpdateClientConnState applies a list of endpoints and a configuration. The endpoints
+// that stay keep their connections, health and counts. Those that leave are picked
+// until each new one has its first verdict or has failed to connect, or until
+// mostHandover has passed.
 func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	resolver.ClaimFrom(state.ResolverState).Take(s)
 	list, problem := desired(state.ResolverState)
@@ -139,12 +140,12 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	s.unlock()
 	s.pub.now()
 	if problem != nil {
-		return balancer.ErrBadResolverState // as it is: some parents compare with ==
+		return balancer.ErrBadResolverState // unwrapped: some parents compare with ==
 	}
 	return nil
 }
 
-// replaceLocked makes list the list in force. An endpoint is kept if it would be
+// replaceLocked replaces the current list by list. An endpoint is kept if it would be
 // made the same way again.
 func (s *Set) replaceLocked(list []wanted) {
 	s.keepAllLocked()
@@ -168,7 +169,7 @@ func (s *Set) replaceLocked(list []wanted) {
 		if byName[e.name] != e {
 			e.unlisted = true
 			s.counts[e.was.Class]--
-			s.handover.forget(e) // it is not waited for any more
+			s.handover.forget(e) // no longer waited for
 			s.handover.leave(e)
 			if byName[e.name] == nil {
 				e.removedLocked()
@@ -198,7 +199,7 @@ func (s *Set) replaceLocked(list []wanted) {
 	s.handover.settle()
 }
 
-// handedOverLocked lets the endpoints go that have left the list.
+// handedOverLocked closes the endpoints that have left the list.
 func (s *Set) handedOverLocked(old []*endpoint) {
 	s.choice.members()
 	for _, e := range old {
@@ -206,7 +207,7 @@ func (s *Set) handedOverLocked(old []*endpoint) {
 	}
 }
 
-// reclassLocked accounts for an endpoint's change of class.
+// reclassLocked counts an endpoint's change of class.
 func (e *endpoint) reclassLocked(was judge.Class) {
 	s := e.set
 	if !e.unlisted {
@@ -230,7 +231,7 @@ func (e *endpoint) reclassLocked(was judge.Class) {
 	s.changedLocked()
 }
 
-// changedLocked wakes whoever waits for a change, and has a snapshot published.
+// changedLocked wakes all that wait for a change, and has a snapshot published.
 func (s *Set) changedLocked() {
 	if s.changed != nil {
 		close(s.changed)
@@ -239,7 +240,7 @@ func (s *Set) changedLocked() {
 	s.pub.mark()
 }
 
-// ResolverError hears that the resolver has failed. A good list stays in force.
+// ResolverError handles an error of the resolver. A valid list stays in effect.
 func (s *Set) ResolverError(err error) {
 	s.mu.Lock()
 	if s.closed {
@@ -252,11 +253,10 @@ func (s *Set) ResolverError(err error) {
 	s.pub.now()
 }
 
-// UpdateSubConnState is grpc's old way of telling; every SubConn here has a
-// listener.
+// UpdateSubConnState is not used: every SubConn here has a listener.
 func (*Set) UpdateSubConnState(balancer.SubConn, balancer.SubConnState) {}
 
-// ExitIdle does not wait for the pauses between attempts to connect.
+// ExitIdle ends the pauses between attempts to connect.
 func (s *Set) ExitIdle() {
 	s.mu.Lock()
 	defer s.unlock()
@@ -265,8 +265,8 @@ func (s *Set) ExitIdle() {
 	}
 }
 
-// Close ends all connections and probes, and waits for the latter: see closePatience. It
-// may be called more than once.
+// Close ends all connections and probes, and waits for the probes; see closePatience.
+// It may be called more than once.
 func (s *Set) Close() {
 	s.mu.Lock()
 	if s.closed {
@@ -289,15 +289,15 @@ func (s *Set) Close() {
 	s.changedLocked()
 	s.cancel()
 	s.unlock()
-	s.unregister() // without the lock, which the asking takes
+	s.unregister() // without the lock, which the recorder's request takes
 	s.calls.Close(0)
 	s.awaitBackground()
 	s.teller.Close()
 }
 
-// closePatience is how long Close waits for probes, questions and knocks, which end with
-// the set. Only code of the program's own can hold them up: a validator that does not
-// heed its context, or one that has called Close. Their goroutines end with it.
+// closePatience bounds how long Close waits for probes, validations and knocks, which
+// end with the set. Only code of the program can delay them: a validator that ignores
+// its context, or one that has called Close. Their goroutines end when it returns.
 const closePatience = time.Second
 
 func (s *Set) awaitBackground() {

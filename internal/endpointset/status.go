@@ -15,7 +15,7 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Status returns a snapshot. Its State is not set: the channel knows it.
+// Status returns a snapshot. Its State is not set: only the channel knows it.
 func (s *Set) Status() report.Status {
 	now := time.Now()
 	s.mu.Lock()
@@ -37,7 +37,7 @@ func (s *Set) Status() report.Status {
 	}
 	s.unlock()
 	remarks.stretched = s.budget.Stretched(now)
-	for i, c := range checkers { // a checker's lock may not be taken under ours
+	for i, c := range checkers { // a checker's lock may not be taken under Set.mu
 		if c != nil {
 			probed(&out.Endpoints[i], c.Status().Probe)
 		}
@@ -46,7 +46,7 @@ func (s *Set) Status() report.Status {
 	return out
 }
 
-// probed adds what an endpoint's probes have found to its status.
+// probed adds the results of an endpoint's probes to its status.
 func probed(e *report.EndpointStatus, p report.ProbeStatus) {
 	p.Target = e.Probe.Target
 	e.Probe = p
@@ -90,7 +90,7 @@ func (e *endpoint) connectivityLocked() connectivity.State {
 	}
 }
 
-// targetText says what is probed.
+// targetText returns what is probed, as text.
 func (e *endpoint) targetText() string {
 	switch {
 	case e.healthCheck.Disabled:
@@ -102,9 +102,9 @@ func (e *endpoint) targetText() string {
 	}
 }
 
-// WaitEligible waits until n endpoints are eligible, or ctx ends; then it gives
-// the number that are, and an error that explains the others. Calls made after
-// it has returned find what it has found.
+// WaitEligible waits until n endpoints are eligible, or ctx ends; it then returns how
+// many are, and an error that explains the others. Calls made after it has returned
+// find the endpoints that it has found.
 func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 	for {
 		s.mu.Lock()
@@ -132,9 +132,9 @@ func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 	}
 }
 
-// SetDrained takes the endpoint with this name out of rotation, or puts it back.
-// It stays connected and probed; calls under way on it may finish, and calls
-// made after SetDrained has returned heed it.
+// SetDrained takes the endpoint with this name out of rotation, or puts it back. The
+// endpoint stays connected and probed. Calls under way on it may finish; calls made
+// after SetDrained has returned do not go to it.
 func (s *Set) SetDrained(name string, drained bool) error {
 	if err := s.setDrained(name, drained); err != nil {
 		return err
@@ -168,11 +168,11 @@ func (s *Set) setDrained(name string, drained bool) error {
 		n.keepLocked()
 	}
 	for _, x := range append([]*endpoint{e}, s.handover.old...) {
-		if x.name == name { // the endpoint, and what it is about to replace
+		if x.name == name { // the endpoint, and its successor in a renewal
 			x.drained = drained
 			x.applyLocked()
 		}
 	}
-	s.pub.mark() // with FailOpen it matters even to one that is not eligible
+	s.pub.mark() // with FailOpen this matters even for an endpoint that is not eligible
 	return nil
 }

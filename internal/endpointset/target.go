@@ -18,20 +18,21 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// target is where and how an endpoint is asked about its health, if not on the
-// connection of its calls.
+// target is where and how an endpoint's health is checked, if not on the connection of
+// its calls.
 type target struct {
 	// at is the address, with its security and credentials.
 	at resolver.Endpoint
-	// url is what to GET, tcp tells to connect only; with neither it is gRPC.
+	// url is the URL to GET. tcp means a TCP connect only. With neither, the probe is
+	// gRPC.
 	url    string
 	expect int
 	tcp    bool
-	// port tells that it is another port of the endpoint's host.
+	// port reports that the target is another port of the endpoint's host.
 	port bool
 }
 
-// identityAt gives the endpoint at one of its addresses.
+// identityAt returns the endpoint at one of its addresses.
 func (w wanted) identityAt(a grpcresolver.Address) resolver.Endpoint {
 	if w.identity.Name != "" {
 		return w.identity
@@ -39,9 +40,9 @@ func (w wanted) identityAt(a grpcresolver.Address) resolver.Endpoint {
 	return resolver.Endpoint{Name: w.name, Address: a.Addr, ServerName: a.ServerName}
 }
 
-// newTarget gives the endpoint's target and the name of the service to ask for.
-// The endpoint's own settings come before those of the client. It is nil for the
-// connection of the calls.
+// newTarget returns the endpoint's target and the name of the service to check. The
+// endpoint's own settings take precedence over those of the client. The target is nil
+// for the connection of the calls.
 func (w wanted) newTarget(c healthcheck.Config) (*target, string) {
 	id := w.identityAt(w.addrs[0])
 	if !id.Health.IsSet() {
@@ -57,7 +58,7 @@ func (w wanted) newTarget(c healthcheck.Config) (*target, string) {
 	}
 	t := &target{url: id.HealthURL(), expect: h.ExpectedStatus, tcp: h.TCP != "", port: h.GRPCPort != 0}
 	var ok bool
-	if t.at, ok = id.HealthEndpoint(); !ok { // a foreign resolver's address, such as a unix socket
+	if t.at, ok = id.HealthEndpoint(); !ok { // another resolver's address, such as a unix socket
 		host, _, err := net.SplitHostPort(id.Address)
 		if err != nil {
 			host = id.Address
@@ -70,7 +71,7 @@ func (w wanted) newTarget(c healthcheck.Config) (*target, string) {
 	return t, service
 }
 
-// probes makes the probes of an endpoint with a target of its own.
+// probes returns the probes of an endpoint with a target of its own.
 func (t *target) probes(e *endpoint) checking.Probes {
 	s := e.set
 	switch {
@@ -88,7 +89,7 @@ func (t *target) probes(e *endpoint) checking.Probes {
 	}
 }
 
-// text says what is asked, for status.
+// text returns what is probed, for the status.
 func (t *target) text(service string) string {
 	shown, _, _ := strings.Cut(t.url, "?")
 	switch {
@@ -104,8 +105,8 @@ func (t *target) text(service string) string {
 	}
 }
 
-// hostPortOf gives what to dial: the address itself where it is a foreign
-// resolver's and no host and port.
+// hostPortOf returns the address to dial: that of another resolver unchanged if it has
+// no host and port.
 func hostPortOf(e resolver.Endpoint) string { return cmp.Or(e.HostPort(), e.Address) }
 
 // pageProbe is an HTTP probe that owns its client.
@@ -119,14 +120,14 @@ func (p pageProbe) Target() string         { return p.page.Target() }
 
 func (p pageProbe) Probe(ctx context.Context) report.Verdict { return p.page.Probe(ctx) }
 
-// Close lets go of idle connections.
+// Close closes idle connections.
 func (p pageProbe) Close() error {
 	p.client.CloseIdleConnections()
 	return nil
 }
 
-// ownChannel makes gRPC probes of an endpoint on a connection of their own to this
-// place, made like the channel's connections.
+// ownChannel returns gRPC probes of an endpoint on a separate connection to this
+// address, made like the channel's connections.
 func (e *endpoint) ownChannel(at resolver.Endpoint) checking.Probes {
 	s := e.set
 	opts := s.build.CredentialsFor(at)
@@ -142,6 +143,6 @@ func (e *endpoint) ownChannel(at resolver.Endpoint) checking.Probes {
 			return checking.NewVerdict(report.Failed, report.ReasonConnectFailed, err.Error())
 		})}
 	}
-	watch, _ := probe.(healthcheck.Watcher) // which it is; nil would be no Watch
+	watch, _ := probe.(healthcheck.Watcher) // nil means no Watch
 	return checking.Probes{Check: probe, Watch: watch}
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// validateTimeout bounds one question.
+// validateTimeout bounds one validation.
 const validateTimeout = 5 * time.Second
 
-// ValidationResult is what a Validator says; anything but the two below is that it
-// could not find out.
+// ValidationResult is the result of a Validator. Any value but the two below means
+// that the identity could not be determined.
 type ValidationResult string
 
 // The results of a Validator.
@@ -28,16 +28,16 @@ const (
 	ValidationMismatch ValidationResult = "mismatch"
 )
 
-// Validator finds out whether the endpoint at the other end of a connection is who
-// it should be. detail is for people. It must return when its context ends.
+// Validator determines whether the endpoint at the other end of a connection is the
+// expected one. detail is for people. It must return when its context ends.
 type Validator func(ctx context.Context, cc grpc.ClientConnInterface, e resolver.Endpoint) (result ValidationResult, detail string)
 
-// identifiedLocked tells that nothing is left to find out about the connection.
+// identifiedLocked reports whether the validation of the connection is complete.
 func (e *endpoint) identifiedLocked() bool {
 	return e.set.options.Validator == nil || e.validation.Last == machine.IdentityValid
 }
 
-// validateLocked moves the validation of a connection and does what follows.
+// validateLocked moves the validation of a connection and carries out the effects.
 func (e *endpoint) validateLocked(c *conn, event machine.ValidationEvent) {
 	s := e.set
 	if s.options.Validator == nil || s.closed || e.conn != c {
@@ -54,7 +54,7 @@ func (e *endpoint) validateLocked(c *conn, event machine.ValidationEvent) {
 	}
 }
 
-// askWhoLocked asks, on the connection itself, once Set.mu is released.
+// askWhoLocked runs the validator on the connection itself, once Set.mu is released.
 func (e *endpoint) askWhoLocked(c *conn) {
 	s, f := e.set, e.set.options.Validator
 	c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
@@ -66,7 +66,7 @@ func (e *endpoint) askWhoLocked(c *conn) {
 	})
 }
 
-// answeredWho takes in the answer to a question.
+// answeredWho applies the result of a validation.
 func (e *endpoint) answeredWho(c *conn, event machine.ValidationEvent, detail string) {
 	s := e.set
 	s.mu.Lock()
@@ -78,7 +78,7 @@ func (e *endpoint) answeredWho(c *conn, event machine.ValidationEvent, detail st
 	}
 }
 
-// askWho asks one question. Only so many run at once.
+// askWho runs the validator once. The number that run at once is bounded.
 func (s *Set) askWho(ctx context.Context, cc grpc.ClientConnInterface, f Validator, id resolver.Endpoint) (machine.ValidationEvent, string) {
 	if s.questions.AcquireFirst(ctx) != nil {
 		return machine.SaidRetry, ""
@@ -107,8 +107,8 @@ func (e *endpoint) armValidationLocked(c *conn, d time.Duration) {
 	e.set.armLocked(&e.validationTimer, d, func() { e.validateLocked(c, machine.PauseOver) })
 }
 
-// forgetValidationLocked is for a connection that is given up: the next one has to
-// be validated anew.
+// forgetValidationLocked resets the validation when a connection is given up: the next
+// connection has to be validated again.
 func (e *endpoint) forgetValidationLocked() {
 	e.validation, e.validationDetail = machine.Validation{}, ""
 	e.stopValidationTimerLocked()

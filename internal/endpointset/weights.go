@@ -2,8 +2,8 @@ package endpointset
 
 import "github.com/cantonlb/cantonlb/internal/pick"
 
-// survey finds out, once for each list, whether weights and zones matter
-// in it at all: with equal weights and no zones a snapshot is a copy.
+// survey determines, once for each list, whether weights and zones matter in it at
+// all: with equal weights and no zones a snapshot is a copy.
 func (p *publisher) survey() {
 	s := p.set
 	p.uneven, p.local = false, 0
@@ -18,7 +18,7 @@ func (p *publisher) survey() {
 	}
 }
 
-// weights gives the weights of connections, nil if all are equal.
+// weights returns the weights of connections, nil if all are equal.
 func (p *publisher) weights(conns pick.Row) []int {
 	if !p.uneven {
 		return nil

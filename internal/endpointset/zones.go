@@ -2,15 +2,15 @@ package endpointset
 
 import "github.com/cantonlb/cantonlb/internal/pick"
 
-// staysLocal tells whether calls stay in the client's zone, of whose endpoints
-// so many are in the list and so many eligible.
+// staysLocal reports whether calls stay in the client's zone. The list has of endpoints
+// of the zone, and eligible of them are eligible.
 func staysLocal(eligible, of int, spillBelow float64) bool {
 	return eligible > 0 && float64(eligible) >= spillBelow*float64(of)
 }
 
-// nearby gives the eligible connections that calls go to, and those in
-// other zones that are kept in reserve: none if there are too few in the zone or
-// the client has none.
+// nearby returns the eligible connections that calls go to, and those in other zones
+// that are kept in reserve. There is no reserve if too few endpoints of the zone are
+// eligible or the client has no zone.
 func (p *publisher) nearby() (_ pick.Row, spare []*pick.Conn) {
 	s := p.set
 	if p.local == 0 {
@@ -33,8 +33,7 @@ func (p *publisher) nearby() (_ pick.Row, spare []*pick.Conn) {
 	return s.eligible.Row(), nil
 }
 
-// spill notes, and logs once, that calls leave the zone or stay in it
-// again.
+// spill notes whether calls leave the zone, and logs each change once.
 func (p *publisher) spill(spilled bool) {
 	s := p.set
 	if p.spilled == spilled {

@@ -13,25 +13,25 @@ import (
 )
 
 // NoEligibleError explains why no endpoint may be picked. It is the plain error that
-// a picker gives.
+// a picker returns.
 type NoEligibleError struct {
-	// Of is the length of the list; Endpoints explains the first few of it.
+	// Of is the length of the list. Endpoints explains the first few of its endpoints.
 	Of        int
 	Endpoints []report.IneligibleEndpoint
-	// More is how many others are not eligible either.
+	// More is the number of further endpoints that are not eligible.
 	More int
-	// Pinned is the only endpoint that may be picked, "" if there is no such rule.
+	// Pinned is the only endpoint that may be picked; "" if no endpoint is pinned.
 	Pinned string
-	// Resolver is what the resolver last complained of, empty if nothing.
+	// Resolver is the last error of the resolver; empty if there is none.
 	Resolver string
 }
 
-// Error gives one line, of bounded length.
+// Error returns one line, of bounded length.
 func (n *NoEligibleError) Error() string {
 	return fmt.Sprintf("no eligible endpoint of %d: %s", n.Of, n.Reasons())
 }
 
-// Reasons gives the part of it that says why.
+// Reasons returns the part of the text after the count: why no endpoint is eligible.
 func (n *NoEligibleError) Reasons() string {
 	var b strings.Builder
 	for i, e := range n.Endpoints {
@@ -47,7 +47,7 @@ func (n *NoEligibleError) Reasons() string {
 		b.WriteString("the list is empty")
 	}
 	if n.Pinned != "" {
-		fmt.Fprintf(&b, "; the active is pinned to %s", cleantext.Detail(n.Pinned))
+		fmt.Fprintf(&b, "; the active endpoint is pinned to %s", cleantext.Detail(n.Pinned))
 	}
 	if n.Resolver != "" {
 		b.WriteString("; the resolver: " + n.Resolver)
@@ -74,14 +74,14 @@ func ineligibleText(e report.IneligibleEndpoint) string {
 	if e.NextTry > 0 {
 		text += "; next try in " + Roughly(e.NextTry)
 	}
-	name := cleantext.Detail(e.Name) // a foreign resolver may call it anything
+	name := cleantext.Detail(e.Name) // a foreign resolver may use any name
 	if text == "" {
 		return name + " " + string(e.State)
 	}
 	return fmt.Sprintf("%s %s (%s)", name, e.State, text)
 }
 
-// Roughly gives a duration as a person would say it.
+// Roughly returns a duration as text, rounded for people.
 func Roughly(d time.Duration) string {
 	switch {
 	case d >= 10*time.Second:
@@ -93,12 +93,13 @@ func Roughly(d time.Duration) string {
 	}
 }
 
-// Plainly gives an error of the resolver's to the calls, as a text alone: it may
-// be a status error, which would end those that are willing to wait.
+// Plainly returns an error of the resolver as a plain error with the same text. The
+// resolver's own may be a status error, which would end calls that are willing to
+// wait.
 func Plainly(err error) error { return errors.New(cleantext.Detail(ErrorText(err))) }
 
-// ErrorText gives the part of a connection error that says what happened.
-// grpc wraps it in words of its own.
+// ErrorText returns the part of a connection error that describes what happened,
+// without the text that grpc adds around it.
 func ErrorText(err error) string {
 	if err == nil {
 		return ""
@@ -114,7 +115,7 @@ func ErrorText(err error) string {
 	return err.Error()
 }
 
-// ConnectReason is why an attempt to connect has failed.
+// ConnectReason returns why an attempt to connect has failed.
 func ConnectReason(err error) report.Reason {
 	if errors.As(err, new(*transport.HandshakeError)) || transport.IsAlert(err) {
 		return report.ReasonHandshakeFailed

@@ -1,11 +1,11 @@
-// Package guard calls code of the program's own.
+// Package guard calls code of the program and recovers its panics.
 //
 // # Why
 //
-// Log handlers, recorders, observers and validators are the program's. One that
-// panics must not take calls, counts or goroutines of the library with it. So each
-// is called by [Call]: a panic costs one line in grpc's log, which names what has
-// panicked and has the stack.
+// Log handlers, recorders, observers and validators are code of the program. A panic
+// in one of them must not disturb the library's calls, counts or goroutines. So each
+// is called through [Call]: a panic adds one line to grpc's log, which names what has
+// panicked and includes the stack.
 package guard
 
 import (
@@ -29,7 +29,7 @@ func Call(what string, f func()) (ok bool) {
 	return true
 }
 
-// maxStack bounds the stack in a line of the log, in bytes.
+// maxStack bounds the stack in a log line, in bytes.
 const maxStack = 4096
 
 func stack() string {

@@ -1,22 +1,22 @@
-// Package judge says what one endpoint is, from all that is known of it.
+// Package judge derives the state of one endpoint from all that is known about it.
 //
 // # Why
 //
-// Whether an endpoint may be picked, what its state is called, why, whether calls
-// wait for it, and whether the active endpoint is in doubt all follow from the same
-// facts. Where each is worked out by itself they come to differ, and what was told
-// last has to be remembered once for each. So there is one function, [Judge], from
-// [Facts] to a [Judgement], of plain values. Its owner keeps one Judgement for each
-// endpoint, which is what was told; what a change of the facts has brought about is
-// the difference between that and the next one.
+// Whether an endpoint may be picked, its state and reason, whether calls wait for it,
+// and whether the active endpoint is in doubt all follow from the same facts. If each
+// were derived separately, they would come to differ, and what was last reported
+// would have to be stored once for each. So there is one function, [Judge], from
+// [Facts] to a [Judgement]; both are plain values. The owner keeps one Judgement for
+// each endpoint: the one last reported. The difference between it and the next one is
+// what a change of the facts has caused.
 //
-// # The three truths
+// # The three sources
 //
-//   - Server health: what the health target says, after thresholds.
-//   - Connection liveness: whether the peer at the end of this connection answers.
+//   - Server health: what the health target reports, after thresholds.
+//   - Connection liveness: whether the peer at the other end of the connection answers.
 //   - Call evidence: whether calls that the server could have served succeed.
 //
-// Besides these: whether there is a connection, what grpc's own health check says,
-// whether the server is known to be the right one, and what was decided by hand or by
-// a change of the list.
+// Other facts are whether there is a connection, what grpc's own health check
+// reports, whether the server is known to be the expected one, and what was decided
+// by an operator or by a change of the list.
 package judge

@@ -2,44 +2,44 @@ package judge
 
 import "github.com/cantonlb/cantonlb/report"
 
-// Why is a reason with its text for people.
+// Why is a reason and its text for people.
 type Why struct {
 	Reason report.Reason
 	Detail string
 }
 
-// Facts are all that is known of one endpoint. The zero value is that of an endpoint
+// Facts is all that is known about one endpoint. The zero value describes an endpoint
 // that has just joined the list: not connected, and nothing is known.
 type Facts struct {
-	// Drained: it was taken out by hand.
+	// Drained reports whether an operator has drained the endpoint.
 	Drained bool
-	// Membership is whether it is in the list.
+	// Membership is whether the endpoint is in the list.
 	Membership Membership
-	// Link is where its connection is in its life. LinkWhy is why there is none, once
+	// Link is the phase of the connection. LinkWhy is why there is no connection, once
 	// an attempt has failed or a connection was lost.
 	Link    Link
 	LinkWhy Why
-	// Health is the first truth.
+	// Health is what the health target reports.
 	Health Health
-	// Liveness is the second truth, of the present connection; LivenessWhy is why it
-	// is not alive.
+	// Liveness is whether the peer of the present connection answers. LivenessWhy is
+	// why it is not alive.
 	Liveness    Liveness
 	LivenessWhy Why
-	// Evidence is the third truth.
+	// Evidence is what calls show.
 	Evidence Evidence
-	// Channel is what grpc's own health check says on the present connection, and
-	// ChannelDetail its words.
+	// Channel is what grpc's own health check reports on the present connection.
+	// ChannelDetail is its text.
 	Channel       Channel
 	ChannelDetail string
-	// Identity is whether the server at the other end is the right one; IdentityDetail
-	// is why it is not, or not known to be.
+	// Identity is whether the server at the other end is the expected one.
+	// IdentityDetail is why it is not, or why that is not known.
 	Identity       Identity
 	IdentityDetail string
 	// Memory is what the last judgement has left behind.
 	Memory Memory
 }
 
-// Health is what the health target says, after thresholds.
+// Health is what the health target reports, after thresholds.
 type Health struct {
 	State report.HealthState
 	Why
@@ -50,93 +50,99 @@ type Membership uint8
 
 // The memberships.
 const (
-	// Listed: it is in the list.
+	// Listed means that the endpoint is in the list.
 	Listed Membership = iota
-	// Leaving: it has left the list, and serves until those of the new list can.
+	// Leaving means that the endpoint has left the list, and serves until those of the
+	// new list can.
 	Leaving
-	// Joining: it is to take the place of one in the list.
+	// Joining means that the endpoint is to replace one in the list.
 	Joining
 )
 
-// Link is where an endpoint's connection is in its life.
+// Link is the phase of an endpoint's connection.
 type Link uint8
 
 // The phases of a link.
 const (
-	// Waiting: there is no connection, and no attempt until the next one is due.
+	// Waiting means that there is no connection, and no attempt until the next one is
+	// due.
 	Waiting Link = iota
-	// Connecting: an attempt is under way.
+	// Connecting means that an attempt is under way.
 	Connecting
-	// Connected: there is a connection.
+	// Connected means that there is a connection.
 	Connected
-	// Closed: the endpoint is gone.
+	// Closed means that the endpoint is gone.
 	Closed
 )
 
-// Liveness is whether the peer at the end of the present connection answers.
+// Liveness is whether the peer of the present connection answers.
 type Liveness uint8
 
 // The values of Liveness.
 const (
-	// Alive: nothing speaks against it.
+	// Alive means that there is no evidence against the peer.
 	Alive Liveness = iota
-	// Silent: it is being asked.
+	// Silent means that the peer is being probed.
 	Silent
-	// Dead: it does not answer.
+	// Dead means that the peer does not answer.
 	Dead
 )
 
-// Evidence is what calls say about the endpoint.
+// Evidence is what calls show about the endpoint.
 type Evidence uint8
 
 // The values of Evidence.
 const (
-	// Admitted: nothing speaks against it.
+	// Admitted means that calls show nothing against the endpoint.
 	Admitted Evidence = iota
-	// Ejected: calls failed in a row.
+	// Ejected means that calls failed in a row.
 	Ejected
-	// OnTrial: one call may show whether it works again.
+	// OnTrial means that one call may show whether the endpoint works again.
 	OnTrial
 )
 
-// Channel is what grpc's own health check says on the present connection. It runs if
-// the channel has a healthCheckConfig, or a parent policy ejects endpoints.
+// Channel is what grpc's own health check reports on the present connection. The
+// check runs if the channel has a healthCheckConfig, or a parent policy ejects
+// endpoints.
 type Channel uint8
 
 // The values of Channel.
 const (
-	// Unheard: it has not said anything yet; it does at once.
+	// Unheard means that the check has not reported yet; it does so at once.
 	Unheard Channel = iota
-	// Pending: it is still finding out.
+	// Pending means that the check has no result yet.
 	Pending
-	// Passing: nothing speaks against the connection.
+	// Passing means that the check has found nothing against the connection.
 	Passing
-	// Failing: the connection is not usable.
+	// Failing means that the connection is not usable.
 	Failing
 )
 
-// Identity is whether the server at the other end of a connection is the right one.
+// Identity is whether the server at the other end of a connection is the expected
+// one.
 type Identity uint8
 
 // The values of Identity.
 const (
-	// Unquestioned: nobody asks.
+	// Unquestioned means that identities are not validated.
 	Unquestioned Identity = iota
-	// Asking: it is being asked.
+	// Asking means that a validation is under way.
 	Asking
-	// Confirmed: it is.
+	// Confirmed means that the server is the expected one.
 	Confirmed
-	// Unconfirmed: that could not be found out.
+	// Unconfirmed means that the validation could not be completed.
 	Unconfirmed
-	// Mismatch: it is another one.
+	// Mismatch means that the server is another one than expected.
 	Mismatch
 )
 
-// Memory is what an endpoint's past says about it. A judgement has the next one.
+// Memory is what an endpoint's past shows. Each judgement returns the next one.
 type Memory struct {
-	// Troubled: it has failed to connect or was unhealthy, and has not served since.
-	// Calls do not wait for such an endpoint, however often it tries.
+	// Troubled reports that the endpoint has failed to connect or was unhealthy, and
+	// has not served since. Calls do not wait for such an endpoint, however often it
+	// tries to connect.
 	Troubled bool
-	// Claims: its last word was that it serves. Being connected is not enough.
+	// Claims reports that the endpoint last reported that it serves. Being connected
+	// is not enough.
 	Claims bool
 }

@@ -6,53 +6,58 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Class is what an endpoint counts as among those of its set.
+// Class is how an endpoint counts in its set.
 type Class uint8
 
 // The classes.
 const (
-	// Out: it cannot serve now.
+	// Out means that the endpoint cannot serve now.
 	Out Class = iota
-	// Undecided: it is on its way, and nothing speaks against it yet. While no endpoint
-	// is eligible, calls wait for the undecided.
+	// Undecided means that the endpoint is connecting or not yet probed, with no
+	// evidence against it. While no endpoint is eligible, calls wait for the undecided
+	// ones.
 	Undecided
-	// Eligible: it may be picked.
+	// Eligible means that the endpoint may be picked.
 	Eligible
 )
 
-// Standing is what speaks for an endpoint, drained or not, from worst to best.
+// Standing is how fit an endpoint is to serve, drained or not, from worst to best.
 type Standing uint8
 
 // The standings.
 const (
-	// Unfit: it cannot serve now.
+	// Unfit means that the endpoint cannot serve now.
 	Unfit Standing = iota
-	// Open: it is on its way, and nothing speaks against it yet.
+	// Open means that the endpoint is connecting or not yet probed, with no evidence
+	// against it.
 	Open
-	// Suspect: it can serve, and something speaks against it.
+	// Suspect means that the endpoint can serve, and that there is evidence against
+	// it.
 	Suspect
-	// Fit: it can serve.
+	// Fit means that the endpoint can serve.
 	Fit
 )
 
-// Judgement is what an endpoint is.
+// Judgement is the result of [Judge]: the state of an endpoint and what follows from
+// it.
 type Judgement struct {
 	Class    Class
 	Standing Standing
 	State    report.EndpointState
 	Why
-	// Serves: it could be picked, were it not drained or ejected.
+	// Serves reports whether the endpoint could be picked if it were neither drained
+	// nor ejected.
 	Serves bool
-	// Sick: its server does not serve, so that calls that it holds are made again
-	// elsewhere.
+	// Sick reports that the server does not serve, so that calls on it are retried on
+	// another endpoint.
 	Sick bool
-	// Health is what is told of its health.
+	// Health is the health state that is reported for the endpoint.
 	Health report.HealthState
-	// Memory is what the next judgement has to know of this one.
+	// Memory is what the next judgement needs to know of this one.
 	Memory Memory
 }
 
-// Judge judges. It is a pure function.
+// Judge returns the judgement of the facts. It is a pure function.
 func Judge(f Facts) Judgement {
 	f.Health.State = cmp.Or(f.Health.State, report.HealthUnknown)
 	j := Judgement{Serves: f.serves(), Sick: f.Health.State == report.Unhealthy, Health: f.Health.State, Memory: f.Memory}
@@ -66,7 +71,7 @@ func Judge(f Facts) Judgement {
 	case j.Class == Out && !f.Drained:
 		j.Memory.Troubled = true
 	}
-	if f.Health.State != report.Suspect { // of a suspect, its last word stands
+	if f.Health.State != report.Suspect { // a suspect endpoint keeps its last report
 		j.Memory.Claims = f.Health.Reason == report.ReasonServing
 	}
 	if f.Channel == Failing {
@@ -75,7 +80,8 @@ func Judge(f Facts) Judgement {
 	return j
 }
 
-// serves tells whether the endpoint could be picked, drained and ejected or not.
+// serves reports whether the endpoint could be picked if it were neither drained nor
+// ejected.
 func (f Facts) serves() bool {
 	healthy := f.Health.State == report.Healthy || f.Health.State == report.Suspect
 	return f.Link == Connected && healthy && f.Liveness != Dead && f.Channel == Passing &&
@@ -108,10 +114,10 @@ func (f Facts) class(s Standing) Class {
 	}
 }
 
-// misidentified tells that the server was asked who it is, and did not answer well.
+// misidentified reports whether a validation of the server's identity has failed.
 func (f Facts) misidentified() bool { return f.Identity == Unconfirmed || f.Identity == Mismatch }
 
-// state gives the word that matters most.
+// state returns the state that matters most.
 func (f Facts) state(serves bool) report.EndpointState {
 	connected, sick := f.Link == Connected, f.Health.State == report.Unhealthy
 	switch {
@@ -120,12 +126,12 @@ func (f Facts) state(serves bool) report.EndpointState {
 	case f.Evidence != Admitted && serves:
 		return report.StateEjected
 	case connected && f.Channel == Unheard && !sick:
-		return report.StateConnecting // its health is heard of at once
+		return report.StateConnecting // its health is known at once
 	case connected && (f.Channel == Failing || f.misidentified() || f.Liveness == Dead):
 		return report.StateUnhealthy
 	case connected && !sick && (f.Channel == Pending || f.Identity == Asking):
 		return report.StateUnknown
-	case connected, sick && f.LinkWhy.Detail == "": // its health is known otherwise than by a connection
+	case connected, sick && f.LinkWhy.Detail == "": // its health is known without a connection
 		return health(f.Health.State, f.Liveness)
 	default:
 		return report.StateConnecting
@@ -145,7 +151,7 @@ func health(s report.HealthState, l Liveness) report.EndpointState {
 	}
 }
 
-// why gives the reason of a state.
+// why returns the reason of a state.
 func (f Facts) why(s report.EndpointState) Why {
 	sick := f.Health.State == report.Unhealthy
 	switch {

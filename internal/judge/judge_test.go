@@ -107,7 +107,7 @@ func TestAConnectionThatGRPCFindsFailingIsToldAsUnhealthy(t *testing.T) {
 // every calls f with every combination of facts.
 func every(f func(Facts)) {
 	for bits := range 8 {
-		for link := Waiting; link < Closed; link++ {
+		for link := range Closed {
 			for _, health := range []report.HealthState{"", report.HealthUnknown, report.Healthy, report.Suspect, report.Unhealthy} {
 				for liveness := Alive; liveness <= Dead; liveness++ {
 					for evidence := Admitted; evidence <= OnTrial; evidence++ {
@@ -143,7 +143,7 @@ func TestClassStandingStateAndReasonAgreeWhateverTheFacts(t *testing.T) {
 		require.False(t, j.Class == Eligible && f.Link != Connected, "%+v: %+v", f, j)
 		require.Equal(t, j.Standing >= Suspect, j.Serves && f.Evidence == Admitted, "%+v: %+v", f, j)
 		require.False(t, j.Class == Undecided && j.State != report.StateConnecting && j.State != report.StateUnknown, "%+v: %+v", f, j)
-		require.False(t, f.Drained != (j.State == report.StateDrained), "%+v: %+v", f, j)
+		require.Equal(t, f.Drained, j.State == report.StateDrained, "%+v: %+v", f, j)
 		if j.State == report.StateUnhealthy || j.State == report.StateEjected || j.State == report.StateSuspect {
 			require.NotEqual(t, report.ReasonNone, j.Reason, "%+v: %+v", f, j)
 		}

@@ -1,15 +1,15 @@
-// package machine is the pure state machines of one endpoint.
+// Package machine contains the pure state machines of one endpoint.
 //
 // # Why
 //
-// What an endpoint does next follows from what it is and what happens to it. Each such
-// rule is a function from the state before and an event to the state after and its
-// effects, with no clock, no lock and no connection: so each is tested as a table, and
-// entirely. Their owner, internal/endpointset, does what the effects say.
+// What an endpoint does next depends on its state and on what happens to it. Each rule
+// is a function from a state and an event to the next state and its effects. It has no
+// clock, no lock and no connection, so tables can test it completely. The owner of the
+// machines, internal/endpointset, carries out the effects.
 //
 //	link.go        the connection: when to dial, when to back off
-//	silence.go     calls in flight and nothing heard
-//	passive.go     answers that speak against the endpoint, how often they raise a doubt
+//	silence.go     calls in flight on a silent connection
+//	passive.go     how often failed calls raise a doubt that probes deny
 //	ejection.go    calls that fail while probes pass
-//	validation.go  finding out who is at the other end
+//	validation.go  whether the endpoint is the expected one
 package machine

@@ -2,69 +2,71 @@ package machine
 
 import "time"
 
-// EjectionPhase is where an endpoint stands whose calls have failed.
+// EjectionPhase is the phase of an endpoint's ejection.
 type EjectionPhase uint8
 
 const (
-	// Admitted: it is picked like any other.
+	// Admitted means that the endpoint is picked as usual.
 	Admitted EjectionPhase = iota
-	// Ejected: it is not picked.
+	// Ejected means that the endpoint is not picked.
 	Ejected
-	// OnTrial: one call may show whether it works again.
+	// OnTrial means that one call may show whether the endpoint works again.
 	OnTrial
 )
 
-// EjectionEvent is one input of the ejection's state machine.
+// EjectionEvent is an input of the ejection state machine.
 type EjectionEvent uint8
 
 const (
-	// CallsFail: as many calls in a row have failed as it takes, and the set can
-	// spare the endpoint.
+	// CallsFail reports that the configured number of calls in a row has failed, and
+	// that the set can spare the endpoint.
 	CallsFail EjectionEvent = iota
-	// TimeIsUp: the time of the ejection is over, or that of the trial is.
+	// TimeIsUp reports that the time of the ejection or of the trial is over.
 	TimeIsUp
-	// CallAnswered and callFailed: a call on the endpoint has ended.
+	// CallAnswered reports that a call on the endpoint was answered.
 	CallAnswered
+	// CallFailed reports that a call on the endpoint has failed.
 	CallFailed
-	// Pardon: the endpoint starts afresh, because it has a new connection or
-	// because nobody else is left.
+	// Pardon admits the endpoint again, because it has a new connection or because
+	// no other endpoint is left.
 	Pardon
 )
 
-// Ejection is the state machine of taking out an endpoint whose real calls fail
-// although its probes pass.
+// Ejection is the state machine that ejects an endpoint whose calls fail although
+// its probes pass.
 type Ejection struct {
 	Phase EjectionPhase
-	// times is how often it was ejected in close succession, and lasts how long
-	// the last ejection was.
+	// times counts the ejections in close succession. lasts is how long the last
+	// ejection was.
 	times int
 	lasts time.Duration
-	// Until is when the present phase ends, unless admitted; then it is when it
-	// was admitted.
+	// Until is when the present phase ends. In the phase Admitted it is when the
+	// endpoint was admitted.
 	Until time.Time
 }
 
-// EjectionLimits are the times of ejection. U is a random number from 0 up to 1.
+// EjectionLimits bounds how long an ejection lasts: Base at first, Most at most. U is
+// a random number in [0, 1).
 type EjectionLimits struct {
 	Base, Most time.Duration
 	U          float64
 }
 
-// ejectionJitter is by what share an ejection may last longer, so that the
-// clients of one server do not all come back to it at once.
+// ejectionJitter is the share by which an ejection may last longer, so that the
+// clients of one server do not all return to it at once.
 const ejectionJitter = 0.2
 
-// Next is a pure function of the ejection before, the event and the time.
+// Next returns the ejection after event e at the time now.
 //
-//	admitted  callsFail     -> ejected   for base, and twice as long each time that follows closely
+//	admitted  callsFail     -> ejected   for Base, doubled each time that follows closely
 //	ejected   timeIsUp      -> onTrial   for one call
 //	onTrial   callAnswered  -> admitted
 //	onTrial   callFailed    -> ejected   for longer
-//	onTrial   timeIsUp      -> onTrial   for one call more: the last has not ended
+//	onTrial   timeIsUp      -> onTrial   for one more call: the last has not ended
 //	any       pardon        -> admitted
 //
-// An ejection follows closely if it begins before the endpoint has been admitted
-// for as long as it was out.
+// An ejection follows closely if the endpoint was admitted for less time than the
+// ejection before lasted.
 func (x Ejection) Next(e EjectionEvent, now time.Time, limits EjectionLimits) Ejection {
 	switch {
 	case e == Pardon:
@@ -87,7 +89,7 @@ func (x Ejection) Next(e EjectionEvent, now time.Time, limits EjectionLimits) Ej
 	}
 }
 
-// again ejects for the time that is due.
+// again returns the next ejection: twice as long as the last, with jitter.
 func (x Ejection) again(now time.Time, limits EjectionLimits) Ejection {
 	d := limits.Base
 	for range x.times {

@@ -1,70 +1,69 @@
 package machine
 
-// Phase is where an endpoint's connection is in its life.
+// Phase is the phase of an endpoint's connection.
 type Phase uint8
 
 const (
-	// Waiting: not connected, and not trying until the next attempt is due.
+	// Waiting means not connected, and no attempt until the next one is due.
 	Waiting Phase = iota
-	// Connecting: an attempt is under way.
+	// Connecting means that an attempt is under way.
 	Connecting
-	// Ready: connected.
+	// Ready means connected.
 	Ready
-	// Closed: the endpoint has left the set.
+	// Closed means that the endpoint has left the set.
 	Closed
 )
 
-// LinkEvent is one input of the link's state machine.
+// LinkEvent is an input of the link state machine.
 type LinkEvent uint8
 
 const (
-	// LinkTry: the time of the next attempt has come, or somebody knows that
-	// the endpoint is back.
+	// LinkTry reports that the next attempt is due, or that the endpoint is known to
+	// be back.
 	LinkTry LinkEvent = iota
-	// LinkUp: the attempt has succeeded.
+	// LinkUp reports that the attempt has succeeded.
 	LinkUp
-	// LinkDown: the attempt has failed or taken too long, or the connection is
-	// lost.
+	// LinkDown reports that the attempt has failed or timed out, or that the
+	// connection is lost.
 	LinkDown
-	// LinkProven: the endpoint has been healthy on this connection.
+	// LinkProven reports that the endpoint has been healthy on this connection.
 	LinkProven
-	// LinkClose: the endpoint leaves the set.
+	// LinkClose reports that the endpoint leaves the set.
 	LinkClose
 )
 
-// Link is the state machine of one endpoint's connection: which phase it is in,
-// which of its addresses it uses, and whether the connection has proved good.
+// Link is the state machine of one endpoint's connection: its phase, the index of the
+// address in use, and whether the endpoint has been healthy on the connection.
 type Link struct {
 	Phase  Phase
 	Addr   int
 	Proven bool
 }
 
-// LinkEffects is what has to be done after a step of the link.
+// LinkEffects is what the owner of the link does after a step.
 type LinkEffects struct {
-	// Retire: the SubConn, if there is one, is of no more use.
+	// Retire shuts down the SubConn, if there is one.
 	Retire bool
-	// Dial: make a SubConn for the address and connect it.
+	// Dial creates a SubConn for the address and connects it.
 	Dial bool
-	// BackOff: no further attempt before the back-off is over.
+	// BackOff delays the next attempt until the back-off is over.
 	BackOff bool
-	// Reset: the back-off starts from the beginning again.
+	// Reset restarts the back-off from its first delay.
 	Reset bool
-	// Lost: an existing connection is gone.
+	// Lost reports that an established connection is gone.
 	Lost bool
-	// Failed: every address has been tried in vain, so that the endpoint is in
-	// trouble until it is seen healthy.
+	// Failed reports that no address is left to try: the endpoint is in trouble
+	// until it is seen healthy.
 	Failed bool
 }
 
-// Next is a pure function of the link before, the event and the number of
-// addresses.
+// Next returns the link after event e, and the effects of the step. addrs is the
+// number of the endpoint's addresses, which are tried in order.
 //
-// An endpoint's addresses are tried in order. A proven connection that is lost
-// is replaced at once, since servers that age their connections or restart
-// close them as a matter of course; one that was lost before it proved good is
-// treated as a failed attempt, or a server that accepts and hangs up would be
-// dialled in a tight loop.
+// A lost connection is replaced at once if it was proven, since servers routinely
+// close connections when they restart or when a connection reaches its maximum age.
+// A connection lost before it was proven counts as a failed attempt; otherwise a server
+// that accepts connections and closes them would be dialled in a tight loop.
 func (l Link) Next(e LinkEvent, addrs int) (Link, LinkEffects) {
 	switch {
 	case l.Phase == Closed:

@@ -2,17 +2,17 @@ package machine
 
 import "time"
 
-// Passive paces the doubts about an endpoint whose probes deny what its calls say. It
-// is a pure state machine.
+// Passive is the state machine that paces the doubts about an endpoint whose calls fail
+// although its probes pass.
 type Passive struct {
-	last  time.Time // when it was last doubted
-	pause time.Duration
+	last  time.Time     // time of the last doubt
+	pause time.Duration // least time to the next doubt
 }
 
-// Next tells whether there is reason to doubt the endpoint now. Each doubt that a
-// probe has to clear doubles the pause to the next, from base up to most, so that
-// calls do not multiply the probes; when for long there has been none, it starts
-// afresh.
+// Next reports whether the endpoint is to be doubted now. Each doubt makes a probe due
+// and doubles the pause to the next, from base up to most, so that failing calls do
+// not multiply the probes. After more than twice most without a doubt the pause is base
+// again.
 func (p Passive) Next(now time.Time, base, most time.Duration) (Passive, bool) {
 	since := now.Sub(p.last)
 	switch {

@@ -2,26 +2,26 @@ package machine
 
 import "time"
 
-// Silence notices that calls are in flight on a connection on which nothing is
-// heard any more. It is a pure state machine, fed with samples: the calls
-// themselves only count, and never look at a clock.
+// Silence is the state machine that detects calls in flight on a connection that no
+// longer receives anything. Its input is samples: the calls themselves only count, and
+// never read a clock.
 type Silence struct {
-	Heard uint64        // answers so far, at the last sample
-	Since time.Time     // the last sample at which all was well
-	limit time.Duration // how long it may last now
+	Heard uint64        // number of answers at the last sample
+	Since time.Time     // time of the last sample without silence, or of the last doubt
+	limit time.Duration // how long silence may last before a doubt
 }
 
-// SilenceSample is what there is to see of a connection at one time.
+// SilenceSample is what a connection shows at one time: the number of answers so far
+// and the number of calls in flight.
 type SilenceSample struct {
 	At       time.Time
 	Heard    uint64
 	InFlight uint64
 }
 
-// Next tells whether there is reason to doubt the endpoint, and so to probe it
-// at once. Silence alone proves nothing: streams may be quiet and calls long. So
-// each doubt that a probe has to clear doubles the patience, from base up to
-// most, until a call is answered.
+// Next reports whether to doubt the endpoint, and so to probe it at once. Silence alone
+// proves nothing: streams may be quiet and calls long. Each doubt therefore doubles the
+// limit, from base up to most, until a call is answered.
 func (q Silence) Next(s SilenceSample, base, most time.Duration) (Silence, bool) {
 	switch {
 	case q.limit == 0 || s.Heard != q.Heard:

@@ -2,54 +2,56 @@ package machine
 
 import "time"
 
-// Identity is what a validation said.
+// Identity is the result of a validation.
 type Identity uint8
 
 const (
-	// IdentityUnknown: nothing yet on this connection.
+	// IdentityUnknown means that there is no result yet on this connection.
 	IdentityUnknown Identity = iota
-	// IdentityValid: the endpoint is who it should be.
+	// IdentityValid means that the endpoint is the expected one.
 	IdentityValid
-	// IdentityRetry: it could not be found out.
+	// IdentityRetry means that the validation could not be completed.
 	IdentityRetry
-	// IdentityMismatch: it is somebody else.
+	// IdentityMismatch means that the endpoint is another one than expected.
 	IdentityMismatch
 )
 
-// ValidationEvent is one input of the state machine of validation.
+// ValidationEvent is an input of the validation state machine.
 type ValidationEvent uint8
 
 const (
-	// AskedFor: there is a new connection.
+	// AskedFor reports that there is a new connection.
 	AskedFor ValidationEvent = iota
-	// SaidValid, saidRetry and saidMismatch: the question has been answered.
+	// SaidValid reports the result IdentityValid.
 	SaidValid
+	// SaidRetry reports the result IdentityRetry.
 	SaidRetry
+	// SaidMismatch reports the result IdentityMismatch.
 	SaidMismatch
-	// PauseOver: the pause before the next question is over.
+	// PauseOver reports that the pause before the next validation is over.
 	PauseOver
-	// NowHealthy: the endpoint has become healthy, so that a question that could
-	// not be answered may be answered now.
+	// NowHealthy reports that the endpoint has become healthy, so that a validation
+	// that could not be completed may succeed now.
 	NowHealthy
 )
 
-// Validation is the state machine of finding out whether the endpoint on one
-// connection is who it should be. Its zero value is that of a new connection.
+// Validation is the state machine that validates the identity of the endpoint on one
+// connection. Its zero value is that of a new connection.
 type Validation struct {
-	Last   Identity // of the questions so far
-	asking bool     // a question is under way
-	times  int      // how often in a row the last answer was given
+	Last   Identity // the last result
+	asking bool     // a validation is under way
+	times  int      // how often in a row the last result was returned
 }
 
-// ValidationEffects is what has to be done after a step.
+// ValidationEffects is what the owner of the validation does after a step.
 type ValidationEffects struct {
-	Ask  bool          // askServer now
-	Wait time.Duration // until pauseOver; 0 is no pause
+	Ask  bool          // validate now
+	Wait time.Duration // time until PauseOver; 0 means no pause
 }
 
-// The pauses before a question is asked again: they double from the first value up
-// to the second. Someone else is hardly ever replaced by the right one without the
-// connection being lost, which is asked about at once.
+// The pauses before a validation is repeated double from min to max. They are longer
+// after a mismatch: a wrong endpoint is hardly ever replaced by the right one without
+// the connection being lost, and a new connection is validated at once.
 const (
 	minRetryPause    = 100 * time.Millisecond
 	maxRetryPause    = 10 * time.Second
@@ -57,14 +59,14 @@ const (
 	maxMismatchPause = time.Minute
 )
 
-// Next is a pure function of the validation before, the event and a random number
-// u from 0 up to 1.
+// Next returns the validation after event e, and the effects of the step. u is a random
+// number in [0, 1).
 //
 //	new           askedFor             -> asking
 //	asking        saidValid            -> valid, for as long as the connection lasts
 //	asking        saidRetry            -> retry, and a pause of 0.1 s to 10 s
 //	asking        saidMismatch         -> mismatch, and a pause of 10 s to 1 min
-//	retry         pauseOver|nowHealthy -> asking; until it is answered the last answer holds
+//	retry         pauseOver|nowHealthy -> asking; the last result holds until the next
 //	mismatch      pauseOver            -> asking; the same
 func (v Validation) Next(e ValidationEvent, u float64) (Validation, ValidationEffects) {
 	switch {
@@ -82,7 +84,7 @@ func (v Validation) Next(e ValidationEvent, u float64) (Validation, ValidationEf
 	}
 }
 
-// pauseJitter is by what share a pause is made shorter or longer.
+// pauseJitter is the share by which a pause may be shorter or longer.
 const pauseJitter = 0.2
 
 func (v Validation) answered(e ValidationEvent, u float64) (Validation, ValidationEffects) {

@@ -12,54 +12,57 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// cacheLine is the size that keeps two counters from sharing one; 128 because
-// processors fetch lines in pairs.
+// cacheLine is the size that keeps two counters from sharing a cache line; 128
+// because processors fetch lines in pairs.
 const cacheLine = 128
 
-// Owner hears of what the calls on a connection find out. Its methods are called at the
-// end of a call, or during a pick, without a lock of this package, and may lock.
+// Owner receives what the calls on a connection find out. Its methods are called at
+// the end of a call, or during a pick, without a lock of this package, and may lock.
 type Owner interface {
-	// CallsFail: as many calls in a row have failed as an ejection takes.
+	// CallsFail reports that as many calls in a row have failed as an ejection
+	// requires.
 	CallsFail()
-	// TrialEnds: the call that tried the endpoint has ended, answered or not.
+	// TrialEnds reports that the call that tried the endpoint has ended, answered or
+	// not.
 	TrialEnds(answered bool)
-	// AnswerSpeaksAgainst: the answer of a call says why the endpoint may be in trouble.
+	// AnswerSpeaksAgainst reports that the answer of a call is evidence against the
+	// endpoint.
 	AnswerSpeaksAgainst(why report.Reason)
-	// PickedLate: a call that can be made elsewhere was given to the connection in the
-	// moment in which that turned bad.
+	// PickedLate reports that a call that can be retried elsewhere was sent to the
+	// connection while that became ineligible.
 	PickedLate()
 }
 
-// Conn is one connection as a pick sees it. Make it with Init. It is safe for
+// Conn is one connection as a picker uses it. Initialize it with Init. It is safe for
 // concurrent use.
 type Conn struct {
 	// Set before the connection is eligible for the first time.
 	sc   balancer.SubConn
 	done func(balancer.DoneInfo)
 	room *Room
-	// owner is the connection's, whom it belongs to.
+	// owner receives what the calls find out.
 	owner         Owner
 	name, address string
 	hasToken      bool // calls carry a token of the endpoint's own
 
-	// trial is set while one call may try whether the endpoint works again.
+	// trial is set while one call may show whether the endpoint works again.
 	trial atomic.Bool
-	// doubted is whether this is the connection of the active endpoint and something
-	// speaks against it, so that a call that it has failed waits for what comes of that.
+	// doubted is whether this is the connection of the active endpoint and there is
+	// evidence against it. A call that has failed on it then waits for the outcome.
 	doubted atomic.Bool
 
-	rescuable records // the calls in flight that can be made elsewhere
-	movable   records // the streams that can be ended, to be opened elsewhere
+	rescuable records // calls in flight that can be retried elsewhere
+	movable   records // streams that can be ended and reopened elsewhere
 	streak    streak  // of failed calls
 
-	slot int // the place in a Roster; guarded by what guards that
+	slot int // index in a Roster; guarded by the lock of the Roster's owner
 
 	_ [cacheLine]byte
 	counters
 	_ [cacheLine]byte
 }
 
-// Init makes the connection one of an endpoint's: its name, the address that it is
+// Init initializes the connection: the endpoint's name, the address that it is
 // connected to, and whether its calls carry a token of the endpoint's own.
 func (c *Conn) Init(room *Room, owner Owner, name, address string, hasToken bool) {
 	c.room, c.owner, c.name, c.address, c.hasToken = room, owner, name, address, hasToken
@@ -69,41 +72,40 @@ func (c *Conn) Init(room *Room, owner Owner, name, address string, hasToken bool
 // Use sets the SubConn, before the connection is first eligible.
 func (c *Conn) Use(sc balancer.SubConn) { c.sc = sc }
 
-// SubConn returns what Use has set.
+// SubConn returns the SubConn that Use has set.
 func (c *Conn) SubConn() balancer.SubConn { return c.sc }
 
-// Owner returns what Init has set.
+// Owner returns the owner that Init has set.
 func (c *Conn) Owner() Owner { return c.owner }
 
-// SetTrial offers the connection to one call, which is to show whether the endpoint
-// works again, or to none.
+// SetTrial sets whether one call may use the connection to show whether the endpoint
+// works again.
 func (c *Conn) SetTrial(on bool) { c.trial.Store(on) }
 
-// SetDoubted says whether calls that the connection has failed are to wait, and
-// returns whether they were.
+// SetDoubted sets whether calls that have failed on the connection wait, and returns
+// the value before.
 func (c *Conn) SetDoubted(on bool) (was bool) { return c.doubted.Swap(on) }
 
-// Doubted returns what SetDoubted has set.
+// Doubted returns the value that SetDoubted has set.
 func (c *Conn) Doubted() bool { return c.doubted.Load() }
 
-// Forgive forgets the calls that failed in a row.
+// Forgive resets the count of calls that failed in a row.
 func (c *Conn) Forgive() { c.streak.reset() }
 
-// Rescue calls off the calls on the connection that may be made again on another.
+// Rescue calls off the calls on the connection that may be retried on another.
 func (c *Conn) Rescue() {
 	c.rescuable.each(func(call *attempt.Record) { call.Rescue(c.name) })
 }
 
-// EndStreams ends the streams that may be opened elsewhere, with this error.
+// EndStreams ends the streams that may be reopened elsewhere, with the error why.
 func (c *Conn) EndStreams(why error) {
 	c.movable.each(func(call *attempt.Record) { call.End(c.name, why) })
 }
 
-// newDone makes the function that keeps the accounts when a call ends. It
-// allocates nothing and takes no lock. It is a plain closure, made once for each
-// connection: a method value would copy its large argument twice. And it is made nowhere
-// else: in a copy that is inlined, the compiler calls the atomic step in place of
-// emitting it.
+// newDone returns the function that updates the counts when a call ends. It allocates
+// nothing and takes no lock. It is a plain closure, made once for each connection: a
+// method value would copy its large argument twice. It is made only here: in an
+// inlined copy the compiler calls the atomic operation instead of emitting it.
 //
 //go:noinline
 func (c *Conn) newDone() func(balancer.DoneInfo) {
@@ -116,7 +118,7 @@ func (c *Conn) newDone() func(balancer.DoneInfo) {
 	}
 }
 
-// ended accounts for a call that did not just go well.
+// ended counts a call that ended with an error or without an answer.
 func (c *Conn) ended(err error, answered bool) {
 	switch {
 	case err != nil && c.speaksAgainst(err, answered):
@@ -128,7 +130,7 @@ func (c *Conn) ended(err error, answered bool) {
 	}
 }
 
-// failure accounts for a call that ended with an error that speaks against the
+// failure counts a call that ended with an error that is evidence against the
 // endpoint.
 func (c *Conn) failure(err error, answered bool) {
 	inARow := c.streak.fail(answered, c.heard.Add)
@@ -147,7 +149,8 @@ func (c *Conn) failure(err error, answered bool) {
 	}
 }
 
-// trialDone is the end of the call that tries an endpoint after its ejection.
+// trialDone is called at the end of the call that tries an endpoint after its
+// ejection.
 func (c *Conn) trialDone(info balancer.DoneInfo) {
 	c.done(info)
 	switch {
@@ -158,18 +161,18 @@ func (c *Conn) trialDone(info balancer.DoneInfo) {
 	}
 }
 
-// deniesToken tells that a server did not take the token that is the endpoint's own:
-// it has expired, or it is the wrong one. The call was not executed.
+// deniesToken reports whether the server has rejected the endpoint's own token: it
+// has expired, or is the wrong one. The call was not executed.
 func (c *Conn) deniesToken(err error, answered bool) bool {
 	return answered && c.hasToken && status.Code(err) == codes.Unauthenticated
 }
 
-// speaksAgainst tells whether a call's error says something about the endpoint.
+// speaksAgainst reports whether a call's error is evidence against the endpoint.
 func (c *Conn) speaksAgainst(err error, answered bool) bool {
 	return c.deniesToken(err, answered) || speaksAgainst(err, answered)
 }
 
-// speaksAgainst tells whether a call's error says something about any endpoint
+// speaksAgainst reports whether a call's error is evidence against any endpoint
 // rather than about the call. A server that answers NotFound, Internal or
 // ResourceExhausted works.
 func speaksAgainst(err error, answered bool) bool {

@@ -6,32 +6,33 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// counters are the accounts of the calls on one connection, and whether it may be
-// picked. They are written by every call, on a cache line of their own.
+// counters counts the calls on one connection, and holds whether it may be picked.
+// Every call writes it, so it has cache lines of its own.
 type counters struct {
-	// admitted is how many calls were given to the connection, and in eligibleBit
-	// whether more may be. They share a word, so that one atomic step counts a call
-	// and asks: no call slips in between the two.
+	// admitted is how many calls were sent to the connection. Its eligibleBit is
+	// whether more may be. They share a word, so that one atomic operation counts a
+	// call and checks the bit: no call gets in between the two.
 	admitted atomic.Uint64
 	heard    atomic.Uint64 // of those, ended with bytes received
 	unheard  atomic.Uint64 // of those, ended without
-	failed   atomic.Uint64 // of those, ended with an error that speaks against the endpoint
+	failed   atomic.Uint64 // of those, ended with an error that is evidence against the endpoint
 }
 
 const eligibleBit = 1 << 63
 
-// Step counts a call that is given to the connection, and tells whether it is
-// eligible. If the call is not given to it because it is not, StepBack follows.
+// Step counts a call that is sent to the connection, and reports whether the
+// connection is eligible. If it is not, and the call is therefore not sent, StepBack
+// must follow.
 func (n *counters) Step() (eligible bool) { return int64(n.admitted.Add(1)) < 0 }
 
-// StepBack takes a step back.
+// StepBack undoes a Step.
 func (n *counters) StepBack() { n.admitted.Add(^uint64(0)) }
 
-// Eligible tells whether the connection may be picked. It flips the moment that
-// something is known, ahead of the next snapshot.
+// Eligible reports whether the connection may be picked. It changes as soon as the
+// state does, before the next snapshot.
 func (n *counters) Eligible() bool { return n.admitted.Load() >= eligibleBit }
 
-// SetEligible says whether the connection may be picked.
+// SetEligible sets whether the connection may be picked.
 func (n *counters) SetEligible(eligible bool) {
 	if eligible {
 		n.admitted.Or(eligibleBit)
@@ -43,14 +44,14 @@ func (n *counters) SetEligible(eligible bool) {
 // Heard returns how many calls were answered.
 func (n *counters) Heard() uint64 { return n.heard.Load() }
 
-// Counts returns the accounts.
+// Counts returns the counts.
 func (n *counters) Counts() report.CallStats {
 	heard, unheard := n.heard.Load(), n.unheard.Load()
 	picked := n.admitted.Load() &^ eligibleBit // last, so that InFlight cannot be negative
 	return report.CallStats{Picked: picked, InFlight: picked - heard - unheard, Heard: heard, Failed: n.failed.Load()}
 }
 
-// Sum returns the counts of both.
+// Sum returns the sums of the counts of both.
 func Sum(a, b report.CallStats) report.CallStats {
 	return report.CallStats{
 		Picked: a.Picked + b.Picked, InFlight: a.InFlight + b.InFlight,

@@ -13,20 +13,20 @@ import (
 	"github.com/cantonlb/cantonlb/internal/turns"
 )
 
-// Source tells pickers of the set that they are of. Its methods may lock.
+// Source answers pickers about their set. Its methods may lock.
 type Source interface {
-	// Explain says why no endpoint may be picked.
+	// Explain returns why no endpoint may be picked.
 	Explain() error
-	// Stale tells whether a newer snapshot is on its way, or could be.
+	// Stale reports whether a newer snapshot is about to be published, or could be.
 	Stale() bool
 }
 
 // Room is what the snapshots of one set share. It outlives them.
 type Room struct {
 	_ [cacheLine]byte
-	// turn counts the picks. It sits on a cache line of its own, and the snapshots
-	// share it, so that a change of the set neither starts the round again nor favours
-	// the endpoint that comes first.
+	// turn counts the picks. It has a cache line of its own. The snapshots share it,
+	// so that a change of the set neither restarts the rotation nor favours the first
+	// endpoint.
 	turn atomic.Uint32
 	_    [cacheLine]byte
 
@@ -34,8 +34,8 @@ type Room struct {
 	ejectAfter atomic.Uint32 // how many calls in a row must fail for an ejection
 }
 
-// NewRoom makes a Room. The turn starts at random, or the first calls of all clients
-// would go to the same server.
+// NewRoom returns a Room. The turn starts at a random number: otherwise the first
+// calls of all clients would go to the same server.
 func NewRoom(source Source) *Room {
 	r := &Room{source: source}
 	r.turn.Store(rand.Uint32())
@@ -45,39 +45,40 @@ func NewRoom(source Source) *Room {
 // EjectAfter sets how many calls in a row must fail for an ejection.
 func (r *Room) EjectAfter(failures int) { r.ejectAfter.Store(uint32(failures)) }
 
-// Turn returns how many picks there were, modulo 2^32 and from a random number on.
+// Turn returns the number of picks, modulo 2^32, plus a random start.
 func (r *Room) Turn() uint32 { return r.turn.Load() }
 
-// SetTurn is for tests.
+// SetTurn sets the turn, for tests.
 func (r *Room) SetTurn(n uint32) { r.turn.Store(n) }
 
-// Picker is an immutable snapshot of the connections that may be picked. A pick
-// takes no lock and allocates nothing: one step of the turn, one index, and one
-// step of the connection's counter, which tells whether it is still eligible.
+// Picker is an immutable snapshot of the connections that may be picked. A pick takes
+// no lock and allocates nothing: it increments the turn, indexes once, and increments
+// the connection's counter, which also shows whether the connection is still
+// eligible.
 type Picker struct {
 	room *Room
-	// conns are those to pick in turn; the same one several times where weights
-	// differ.
+	// conns are the connections to pick in turn. A connection is in it several times
+	// if weights differ.
 	conns Row
 	Snapshot
 }
 
 // Snapshot is what a Picker is made of besides the connections that it picks in turn.
-// What it holds must not change any more.
+// Its contents must not change after NewPicker.
 type Snapshot struct {
 	// Spare are eligible connections in other zones, for a call that has tried all of
-	// the others or finds them all gone bad.
+	// the others or finds none of them eligible.
 	Spare []*Conn
-	// Trials are the connections of endpoints that one call may try; mostly none.
+	// Trials are the connections of endpoints that one call may try; usually none.
 	Trials []*Conn
-	// Open has the connections picked whatever their health, since no endpoint is
-	// eligible.
+	// Open makes the picker use connections whatever their health, since no endpoint
+	// is eligible.
 	Open bool
 }
 
-// NewPicker makes the picker of at least one connection. weights are those of conns,
-// each above 0; nil if all are equal. It may take milliseconds where there are many and
-// their weights differ much.
+// NewPicker returns the picker of at least one connection. weights are the weights of
+// conns, each above 0; nil if all are equal. It may take milliseconds if there are
+// many connections and their weights differ much.
 func NewPicker(room *Room, conns Row, weights []int, s Snapshot) *Picker {
 	p := &Picker{room: room, conns: conns, Snapshot: s}
 	if weights != nil {
@@ -106,8 +107,8 @@ func (p *Picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
 }
 
-// pickHeeding is Pick for a call whose attempts are noted, or while an endpoint is on
-// trial.
+// pickHeeding picks for a call with a record of its attempts, or while an endpoint is
+// on trial.
 func (p *Picker) pickHeeding(info balancer.PickInfo, r *attempt.Record) (balancer.PickResult, error) {
 	if r != nil {
 		return p.pickNoting(info, r)
@@ -124,7 +125,7 @@ func (p *Picker) pickHeeding(info balancer.PickInfo, r *attempt.Record) (balance
 	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
 }
 
-// pickAfter picks in place of c, at i, which is not eligible any more.
+// pickAfter picks in place of c, at index i, which is no longer eligible.
 func (p *Picker) pickAfter(c *Conn, i int) (balancer.PickResult, error) {
 	c.StepBack()
 	if c = p.after(i); c == nil {
@@ -134,15 +135,15 @@ func (p *Picker) pickAfter(c *Conn, i int) (balancer.PickResult, error) {
 	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
 }
 
-// errSpent ends a call that has had all its attempts. It is a status error on
-// purpose: grpc's own retries must end as well.
+// errSpent ends a call that has used all its attempts. It is a status error so that
+// grpc's own retries end as well.
 var errSpent = status.Error(codes.Unavailable, "the call has had all its attempts")
 
-// IsSpent tells whether a call's error is the picker's word that it has had all
+// IsSpent reports whether a call's error is the picker's report that it has used all
 // its attempts.
 func IsSpent(err error) bool { return errors.Is(err, errSpent) }
 
-// pickNoting is Pick for a call whose attempts are noted: it does not give an
+// pickNoting picks for a call with a record of its attempts: it does not return an
 // endpoint that the call has tried while there is another.
 func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer.PickResult, error) {
 	switch r.MayTry() {
@@ -182,8 +183,8 @@ func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 	}}, nil
 }
 
-// choose gives the connection for the next attempt of a call, and what has to be
-// done when it ends. A call that is made again is no trial: it has suffered enough.
+// choose returns the connection for the next attempt of a call, and the function to
+// call when it ends. A call that is retried is not used as a trial.
 func (p *Picker) choose(r *attempt.Record) (*Conn, func(balancer.DoneInfo)) {
 	if r.Fresh() {
 		if c := p.trial(); c != nil {
@@ -197,13 +198,14 @@ func (p *Picker) choose(r *attempt.Record) (*Conn, func(balancer.DoneInfo)) {
 	if !r.Fresh() && r.Tried(c.name) {
 		c = p.untried(r, c)
 		if c.doubted.Load() && r.Tried(c.name) {
-			return nil, nil // who is the active will be known soon
+			return nil, nil // the active endpoint will be known soon
 		}
 	}
 	return c, c.done
 }
 
-// trial gives the connection of an endpoint that waits for a call to try it, nil
+// trial returns the connection of an endpoint that waits for a call to try it; nil if
+// there is none, as usual.
 // if there is none, as mostly.
 func (p *Picker) trial() *Conn {
 	for _, c := range p.Trials {
@@ -214,8 +216,8 @@ func (p *Picker) trial() *Conn {
 	return nil
 }
 
-// take takes the next turn: it gives a connection, and its place. What can be
-// loaded before the atomic step is, since that holds up every load behind it.
+// take takes the next turn and returns a connection and its index. What can be loaded
+// before the atomic operation is loaded first, since that delays every later load.
 func (p *Picker) take() (*Conn, int) {
 	flat, n := p.conns.flat, uint32(p.conns.n)
 	i := int(p.room.turn.Add(1) % n)
@@ -225,9 +227,9 @@ func (p *Picker) take() (*Conn, int) {
 	return p.conns.At(i), i
 }
 
-// next takes the next turn that goes to one who is eligible. It gives nil if the
-// snapshot is out of date so far that nobody in it is any more; the next one is on
-// its way then. Pick does the same for itself, which saves a call.
+// next takes turns until one goes to an eligible connection. It returns nil if the
+// snapshot is so far out of date that none in it is eligible; the next snapshot is
+// then about to be published. Pick does the same itself, which saves a call.
 func (p *Picker) next() *Conn {
 	c, i := p.take()
 	if c.Eligible() || p.Open {
@@ -236,8 +238,8 @@ func (p *Picker) next() *Conn {
 	return p.after(i)
 }
 
-// untried gives an eligible connection of an endpoint that the call has not
-// tried, otherwise if there is none.
+// untried returns an eligible connection of an endpoint that the call has not tried,
+// or otherwise one that it has tried.
 func (p *Picker) untried(r *attempt.Record, otherwise *Conn) *Conn {
 	turn := p.room.turn.Load()
 	spare := RowOf(p.Spare)
@@ -252,8 +254,8 @@ func (p *Picker) untried(r *attempt.Record, otherwise *Conn) *Conn {
 	return otherwise
 }
 
-// after gives the next eligible connection behind i, one in another zone if
-// there is none, and nil if there is none there either.
+// after returns the next eligible connection after index i, or one in another zone if
+// there is none, or nil if there is none there either.
 func (p *Picker) after(i int) *Conn {
 	for range p.conns.n - 1 {
 		if i++; i == p.conns.n {

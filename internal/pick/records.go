@@ -8,8 +8,8 @@ import (
 	"github.com/cantonlb/cantonlb/internal/attempt"
 )
 
-// records are calls in flight on one connection. Its zero value is empty. It is
-// safe for concurrent use, and takes no lock but its own.
+// records are the records of calls in flight on one connection. The zero value is
+// empty. It is safe for concurrent use, and takes no lock but its own.
 type records struct {
 	mu    sync.Mutex
 	calls map[*attempt.Record]struct{}
@@ -30,7 +30,7 @@ func (r *records) remove(call *attempt.Record) {
 	delete(r.calls, call)
 }
 
-// each calls f with all of them, without the lock.
+// each calls f with each record, without the lock.
 func (r *records) each(f func(*attempt.Record)) {
 	r.mu.Lock()
 	calls := slices.Collect(maps.Keys(r.calls))

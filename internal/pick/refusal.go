@@ -9,16 +9,17 @@ import (
 // Refusal is the picker of a set with nothing to pick: calls wait, or fail with the
 // reasons.
 type Refusal struct {
-	// Room is the set's.
+	// Room is the set's room.
 	Room *Room
-	// Wait has calls wait.
+	// Wait makes calls wait.
 	Wait bool
-	// Plain is the reason, if it is not that of the endpoints. It is no status error.
+	// Plain is the reason, if it is not that of the endpoints. It is not a status
+	// error.
 	Plain error
 }
 
-// Pick implements balancer.Picker. The error is never a status error: that
-// would end the calls which are willing to wait.
+// Pick implements balancer.Picker. The error is never a status error: that would end
+// the calls that are willing to wait.
 func (p *Refusal) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	if p.Plain != nil {
 		return balancer.PickResult{}, p.Plain

@@ -2,33 +2,32 @@ package pick
 
 import "iter"
 
-// pageSize is how many connections a page of a roster holds. It is a power of two.
+// pageSize is the number of connections in a page of a roster. It is a power of two.
 const pageSize = 128
 
-// page is a part of a roster. It is changed only by the roster, and only while no
-// row has it.
+// page is a part of a roster. Only the roster changes it, and only while no row
+// shares it.
 type page struct {
 	conns [pageSize]*Conn
-	// since is the number of rows that the roster had given when the page was made:
-	// none of those has it.
+	// since is the number of rows that the roster had returned when the page was made.
+	// None of those shares it.
 	since uint64
 }
 
-// Roster is a list of connections of which immutable copies are taken, rows,
-// again and again while it changes little in between. A row shares with it the
-// pages that do not change: so among thousands of connections a change and a copy
-// cost about as much as among a hundred. The order means nothing. Its zero value
-// is empty.
+// Roster is a list of connections of which immutable copies, rows, are often taken
+// while it changes little in between. A row shares with it the pages that do not
+// change, so that with thousands of connections a change and a copy cost about as
+// much as with a hundred. The order has no meaning. The zero value is empty.
 type Roster struct {
 	pages []*page
 	n     int
-	rows  uint64 // given so far
+	rows  uint64 // returned so far
 }
 
 // Len returns how many connections there are.
 func (r *Roster) Len() int { return r.n }
 
-// At returns the connection at the place i.
+// At returns the connection at index i.
 func (r *Roster) At(i int) *Conn { return r.pages[i/pageSize].conns[i%pageSize] }
 
 // Add appends a connection that is not in the roster.
@@ -41,8 +40,8 @@ func (r *Roster) Add(c *Conn) {
 	r.n++
 }
 
-// Remove takes out a connection that is in the roster, and puts the last one in its
-// place.
+// Remove removes a connection that is in the roster, and moves the last one to its
+// index.
 func (r *Roster) Remove(c *Conn) {
 	last := r.At(r.n - 1)
 	last.slot = c.slot
@@ -56,10 +55,11 @@ func (r *Roster) Remove(c *Conn) {
 	}
 }
 
-// Has tells whether the connection is in the roster.
+// Has reports whether the connection is in the roster.
 func (r *Roster) Has(c *Conn) bool { return c.slot < r.n && r.At(c.slot) == c }
 
-// put sets the place i. A page that a row may have is replaced by a copy.
+// put sets the connection at index i. It replaces a page that a row may share by a
+// copy.
 func (r *Roster) put(i int, c *Conn) {
 	p := r.pages[i/pageSize]
 	if p.since != r.rows {
@@ -93,17 +93,17 @@ func (r *Roster) All() iter.Seq[*Conn] {
 	}
 }
 
-// Row is an immutable list of connections: a slice, or pages where it is long.
+// Row is an immutable list of connections: a slice, or pages if it is long.
 type Row struct {
 	flat  []*Conn
 	pages []*page
 	n     int
 }
 
-// RowOf makes a row of a slice, which must not change any more.
+// RowOf returns a row of a slice, which must not change afterwards.
 func RowOf(conns []*Conn) Row { return Row{flat: conns, n: len(conns)} }
 
-// At returns the connection at the place i.
+// At returns the connection at index i.
 func (r *Row) At(i int) *Conn {
 	if r.pages == nil {
 		return r.flat[i]

@@ -2,19 +2,19 @@ package pick
 
 import "sync"
 
-// streak counts the calls on one connection that failed in a row. Calls that go
-// well cost it nothing: a failure finds out by itself whether any has since the
-// last one. Its zero value is ready for use, and it is safe for concurrent use.
+// streak counts the calls on one connection that failed in a row. Successful calls
+// cost nothing: a failure determines whether any call has succeeded since the last
+// failure. The zero value is ready for use. It is safe for concurrent use.
 type streak struct {
 	// mu guards what follows. No other lock is taken under it.
 	mu     sync.Mutex
-	failed uint64 // failed calls that were heard of
-	good   uint64 // answers that were no failures, at the last failure
+	failed uint64 // failures counted so far
+	good   uint64 // successful answers at the last failure
 	n      int    // failures since then
 }
 
-// fail adds a failure, and gives how many there are in a row. heard adds it to
-// the connection's answers if it was one, and gives how many these are now.
+// fail adds a failure, and returns how many there are in a row. heard adds it to the
+// connection's answers if it was one, and returns how many these are now.
 func (s *streak) fail(answered bool, heard func(add uint64) uint64) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,15 +1,15 @@
-// Package queue does things in order, one at a time, on a goroutine of its own.
+// Package queue runs functions in order, one at a time, on a goroutine of its own.
 //
 // # Why
 //
-// What is decided under a lock often has to be done without it: calls into grpc, which
-// calls back, and calls of code that is the program's own. Done by each goroutine as it
-// leaves the lock, such calls overtake each other. So they go into a [Queue] while the
-// lock is held, which keeps their order.
+// What is decided under a lock often has to be done without it: calls into grpc,
+// which calls back, and calls of the program's own code. If each goroutine made such
+// calls after it released the lock, they would overtake each other. So they are added
+// to a [Queue] while the lock is held, which keeps their order.
 //
 // # Defaults
 //
-// There is a goroutine only while there is something to do.
+// There is a goroutine only while there is a function to run.
 package queue
 
 import (
@@ -18,10 +18,11 @@ import (
 	"time"
 )
 
-// Queue is a queue of functions. Its zero value is empty and has no bound. It is safe
-// for concurrent use, and its own lock is a leaf: no other is taken under it.
+// Queue is a queue of functions. Its zero value is empty and unbounded. It is safe
+// for concurrent use. Its lock is a leaf: no other lock is taken under it.
 type Queue struct {
-	// Most bounds how many functions wait; 0 is no bound. It is set before the first use.
+	// Most bounds how many functions wait; 0 is no bound. It is set before the first
+	// use.
 	Most int
 
 	mu      sync.Mutex
@@ -32,12 +33,13 @@ type Queue struct {
 	idle    chan struct{} // closed when the goroutine ends; nil if there is none, or nothing waits for that
 }
 
-// yieldEvery is after how many functions others may go first: where thousands of
-// connections are begun, each that waits for its turn holds a buffer of 32 KiB.
+// yieldEvery is the number of functions after which the goroutine yields. When
+// thousands of connections are being opened, each that waits for its turn holds a
+// buffer of 32 KiB.
 const yieldEvery = 16
 
-// Do has f done after all that was given before. It does not wait. It returns false if
-// the queue is full or closed: then f is never done.
+// Do queues f to run after all functions queued before. It does not wait. It returns
+// false if the queue is full or closed; f then never runs.
 func (q *Queue) Do(f func()) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -68,7 +70,8 @@ func (q *Queue) run() {
 	}
 }
 
-// take takes all that waits. With nothing left the goroutine has ended.
+// take takes all functions that wait. It returns nil if there are none; the goroutine
+// then ends.
 func (q *Queue) take() []func() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -91,8 +94,8 @@ func (q *Queue) Missed() uint64 {
 	return q.missed
 }
 
-// Wait waits until all that was given before has been done. It must not be called by
-// one of the functions.
+// Wait waits until all functions queued before have run. It must not be called by one
+// of the functions.
 func (q *Queue) Wait() {
 	done := make(chan struct{})
 	if q.Do(func() { close(done) }) {
@@ -100,8 +103,8 @@ func (q *Queue) Wait() {
 	}
 }
 
-// Close has Do refuse what comes from now on, and waits until all that was given has
-// been done, but no longer than patience; 0 is no bound. It returns whether all is done.
+// Close makes Do refuse further functions, and waits until all queued functions have
+// run, but no longer than patience; 0 is no bound. It reports whether all have run.
 // It may be called more than once.
 func (q *Queue) Close(patience time.Duration) bool {
 	q.mu.Lock()

@@ -1,12 +1,12 @@
-// Package telling tells of what happens in a set of endpoints: to those who follow its
-// events, to the log, and to grpc's recorder of metrics.
+// Package telling reports what happens in a set of endpoints: to the followers of its
+// events, to the log, and to grpc's metrics recorder.
 //
 // # Why
 //
-// A log handler and a recorder are the program's own. They may be slow, block, panic, or
-// call back into the client, which takes the set's lock. So the set never calls them: it
-// hands what there is to tell to a [Teller], which takes no lock but leaves, does not
-// wait, and calls out from goroutines of its own, in order, with no lock held.
+// A log handler and a recorder are code of the program. They may be slow, block,
+// panic, or call back into the client, which takes the set's lock. So the set never
+// calls them. It passes everything to a [Teller], which takes only leaf locks, does
+// not wait, and calls out from goroutines of its own, in order, with no lock held.
 //
 // # Parts
 //
@@ -17,7 +17,7 @@
 //
 // # Bounds
 //
-// The newest 1,024 events are kept. A log that is slower than that misses events, and a
-// line says how many. A recorder that is slower by more than 65,536 records misses
-// records, and a line says so.
+// The newest 1,024 events are kept. A log that falls further behind misses events, and
+// a line reports how many. A recorder that falls behind by more than 65,536 records
+// misses records, and a line reports that.
 package telling

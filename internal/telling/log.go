@@ -6,9 +6,8 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Level is that of the event's line. A suspicion that comes and goes, and the
-// beginning of an endpoint, change nothing for the calls, and are for those only who
-// want to know all.
+// Level returns the level of the event's line. A suspicion that comes and goes, and
+// the first state of an endpoint, do not affect calls and have the level Debug.
 func Level(e report.Event) slog.Level {
 	switch {
 	case passing(e):
@@ -20,13 +19,13 @@ func Level(e report.Event) slog.Level {
 	}
 }
 
-// passing tells that nothing changes for the calls.
+// passing reports whether the event does not affect calls.
 func passing(e report.Event) bool {
 	return e.To == report.StateSuspect || e.From == report.StateSuspect && e.To == report.StateHealthy ||
 		e.From == "" && e.To == report.StateConnecting
 }
 
-// bad tells that an operator may want to do something about it.
+// bad reports whether an operator may need to act on the event.
 func bad(e report.Event) bool {
 	switch e.To {
 	case report.StateUnhealthy, report.StateEjected, report.NoneEligible, report.ListRefused, report.MultipleActive:
@@ -36,26 +35,26 @@ func bad(e report.Event) bool {
 	}
 }
 
-// message is what the event's line says, without what its attributes do.
+// message returns the text of the event's line, without what its attributes hold.
 func message(e report.Event) string {
 	switch e.Kind {
 	case report.EventSwitch:
-		return "another endpoint is the active"
+		return "another endpoint is active"
 	case report.EventPin:
-		return "the active is " + string(e.To)
+		return "the active endpoint is " + string(e.To)
 	default:
 	}
 	switch e.To {
 	case report.MultipleActive:
 		return "several endpoints say that they serve"
 	case report.OneActive:
-		return "one endpoint alone says that it serves"
+		return "only one endpoint says that it serves"
 	case report.NoneEligible:
 		return "no endpoint is eligible"
 	case report.SomeEligible:
 		return "an endpoint is eligible again"
 	case report.ListAccepted:
-		return "a list of endpoints is in force"
+		return "a list of endpoints is in effect"
 	case report.ListRefused:
 		return "a list of endpoints is refused"
 	default:
@@ -63,7 +62,7 @@ func message(e report.Event) string {
 	}
 }
 
-// attrs are what the event's line tells. What is empty is left out.
+// attrs returns the attributes of the event's line, without empty ones.
 func attrs(e report.Event) []slog.Attr {
 	attrs := []slog.Attr{slog.Uint64("number", e.Number)}
 	from, to := string(e.From), string(e.To)

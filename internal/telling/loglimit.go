@@ -2,34 +2,34 @@ package telling
 
 import "time"
 
-// An endpoint that flaps must not fill the log: it gets Burst lines at once,
-// and then one each Gap.
+// An endpoint whose state flaps must not fill the log: it gets Burst lines at once,
+// and then one line each Gap.
 const (
 	Burst = 10
 	Gap   = 10 * time.Second
 )
 
-// logLimit is the state machine of how many lines there are about one endpoint.
-// What is left out is counted, and the next line tells how many there were. The
-// newest change is never left out for good: it waits for its line.
+// logLimit is the state machine that limits the lines about one endpoint. Changes that
+// are left out are counted, and the next line reports how many there were. The newest
+// change is never lost: it waits for its line.
 type logLimit struct {
-	// lines are those of changes that matter, passing ones those of suspicions
-	// that come and go: they must not use up the lines of the others.
+	// lines limits the lines of changes that matter. passing limits those of suspicions
+	// that come and go, which must not use up the lines of the others.
 	lines, passing bucket
-	omitted        int  // changes since the last line that had none
+	omitted        int  // changes left out since the last line
 	waits          bool // the newest change that matters is one of them
 }
 
-// logEffects is what is to be done with a change.
+// logEffects is what the owner does with a change.
 type logEffects struct {
-	// write it, and tell how many before it were left out.
+	// write the change, and report how many before it were left out.
 	write   bool
 	omitted int
-	// keep it, in place of what was kept before: it waits for its line.
+	// keep the change in place of the one kept before: it waits for its line.
 	keep bool
 }
 
-// offer is a pure function of the limit before and a change at now.
+// offer returns the limit after a change at now, and what to do with the change.
 //
 //	matters   a line left    -> write
 //	matters   none left      -> keep
@@ -53,7 +53,7 @@ func (l logLimit) offer(now time.Time, passing bool) (logLimit, logEffects) {
 	return l, effects
 }
 
-// due tells whether what waits can be written at now.
+// due reports whether the change that waits can be written at now.
 func (l logLimit) due(now time.Time) (logLimit, logEffects) {
 	if !l.waits {
 		return l, logEffects{}
@@ -66,8 +66,8 @@ func (l logLimit) due(now time.Time) (logLimit, logEffects) {
 	return logLimit{lines: next, passing: l.passing}, effects
 }
 
-// bucket is a bucket of Burst lines that is refilled by one each Gap: the
-// time at which it is full again.
+// bucket is a token bucket of Burst lines that gains one each Gap: the time at which
+// it is full again.
 type bucket struct{ full time.Time }
 
 func (b bucket) take(now time.Time) (bucket, bool) {
@@ -80,10 +80,10 @@ func (b bucket) take(now time.Time) (bucket, bool) {
 	return bucket{b.full.Add(Gap)}, true
 }
 
-// free is when there is a line left.
+// free returns when there is a line left.
 func (b bucket) free() time.Time { return b.full.Add(-(Burst - 1) * Gap) }
 
-// idle tells that the limit is as good as a new one.
+// idle reports whether the limit equals a new one.
 func (l logLimit) idle(now time.Time) bool {
 	return !l.waits && l.omitted == 0 && !l.lines.full.After(now) && !l.passing.full.After(now)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// The metrics as grpc's registry has them: every one that goes out by its
-// recorder. Importing a policy registers them.
+// The metrics as registered with grpc: all that are recorded through its recorder.
+// Importing a policy registers them.
 var (
 	metricState     = stats.RegisterInt64AsyncGauge(descriptor(metric.EndpointState))
 	metricEligible  = stats.RegisterInt64AsyncGauge(descriptor(metric.EndpointEligible))
@@ -37,7 +37,7 @@ var (
 	metricRetriesRefused = stats.RegisterInt64Count(descriptor(metric.RetriesRefused))
 )
 
-// asyncMetrics are those that are asked for.
+// asyncMetrics are the metrics that the recorder asks for.
 var asyncMetrics = []stats.AsyncMetric{
 	metricState, metricEligible, metricInFlight, metricAnswerAge, metricListed, metricEligibles,
 	metricActive, metricMultiple,
@@ -50,15 +50,15 @@ func descriptor(d metric.Desc) stats.MetricDescriptor {
 	}
 }
 
-// metrics records the metrics of one set. Its methods call the
-// recorder, which is the program's own.
+// metrics records the metrics of one set. Its methods call the recorder, which is code
+// of the program.
 type metrics struct {
 	recorder stats.MetricsRecorder
 	target   string
 }
 
-// begin has the counters begin at zero whose labels are known: an alert sees the
-// growth of a counter, and not that there is a new one.
+// begin records zero for the counters whose labels are known: an alert detects the
+// growth of a counter, but not its first appearance.
 func (m metrics) begin() {
 	for _, h := range []*stats.Int64CountHandle{metricNoneEntries, metricRescues, metricRetries, metricRetriesRefused} {
 		h.Record(m.recorder, 0, m.target)
@@ -87,7 +87,7 @@ func (m metrics) event(e report.Event) {
 		if e.To == report.NoneEligible { // its time is recorded as it passes
 			metricNoneEntries.Record(m.recorder, 1, m.target)
 		}
-	case report.EventPin, report.EventMultipleActive: // a gauge tells of what lasts
+	case report.EventPin, report.EventMultipleActive: // a gauge reports these states
 	}
 }
 
@@ -95,7 +95,8 @@ func (m metrics) ejection(endpoint string) {
 	metricEjections.Record(m.recorder, 1, m.target, endpoint)
 }
 
-// verdict records what a probe has said, and how long that took, if it is known.
+// verdict records the verdict of a probe, and how long the probe took, if that is
+// known.
 func (m metrics) verdict(endpoint string, k report.ProbeKind, o report.Outcome, took time.Duration) {
 	metricProbes.Record(m.recorder, 1, m.target, endpoint, string(k), string(o))
 	if took > 0 {
@@ -103,8 +104,8 @@ func (m metrics) verdict(endpoint string, k report.ProbeKind, o report.Outcome, 
 	}
 }
 
-// Progress is what has been counted since the last time it was told. Calls only count,
-// and what they have counted is told now and then.
+// Progress is what was counted since it was last reported. Calls only count; the
+// counts are reported from time to time.
 type Progress struct {
 	Endpoints []EndpointProgress
 	// Totals has the growth of NoneEligibleTime, Rescued, Retried and RetriesRefused.

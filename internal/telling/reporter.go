@@ -11,18 +11,18 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// reporter writes a set's events to the log. It has a goroutine of its own, so
-// that a log that is slow to write, or that fails, holds up nothing.
+// reporter writes a set's events to the log. It has a goroutine of its own, so that a
+// log that is slow or fails does not delay anything else.
 type reporter struct {
 	sink    sink
 	reader  *event.Reader[report.Event]
 	limits  map[lineKey]logLimit
-	kept    map[lineKey]report.Event // those that wait for their lines
-	sweepAt int                      // at so many limits the idle ones are let go
+	kept    map[lineKey]report.Event // the changes that wait for their lines
+	sweepAt int                      // number of limits at which idle ones are removed
 	done    chan struct{}            // closed when the goroutine has ended
 }
 
-// startReporter begins to write what the reader gets to the log.
+// startReporter starts writing what the reader returns to the log.
 func startReporter(reader *event.Reader[report.Event], own *slog.Logger, policy, target string) *reporter {
 	r := &reporter{
 		sink: grpcSink{policy: policy}, reader: reader, done: make(chan struct{}),
@@ -38,7 +38,7 @@ func startReporter(reader *event.Reader[report.Event], own *slog.Logger, policy,
 	return r
 }
 
-// theHandler is what a log handler is called in grpc's log.
+// theHandler names a log handler in grpc's log.
 const theHandler = "the log handler: a line is not in the log: it"
 
 // wait waits for the reporter to end after the log of events has been closed.
@@ -54,7 +54,7 @@ func (r *reporter) wait() {
 	}
 }
 
-// run writes until the log of events is closed. What waits then is written.
+// run writes until the log of events is closed. It then writes the lines that wait.
 func (r *reporter) run() {
 	for {
 		events, missed, err := r.next()
@@ -73,7 +73,7 @@ func (r *reporter) run() {
 	}
 }
 
-// next waits for events, or until one that is kept may have its line.
+// next waits for events, or until an event that waits may have its line.
 func (r *reporter) next() ([]report.Event, uint64, error) {
 	var first time.Time
 	for key := range r.kept {
@@ -90,13 +90,13 @@ func (r *reporter) next() ([]report.Event, uint64, error) {
 	return r.reader.Next(ctx)
 }
 
-// lineKey is what lines are limited by.
+// lineKey identifies what shares a limit of lines.
 type lineKey struct {
 	kind     report.EventKind
 	endpoint string
 }
 
-// offer writes the line of an event, unless there have been too many.
+// offer writes the line of an event, unless the limit is reached.
 func (r *reporter) offer(e report.Event) {
 	if !r.enabled(Level(e)) {
 		return
@@ -113,7 +113,7 @@ func (r *reporter) offer(e report.Event) {
 	}
 }
 
-// writeKept writes what has waited for long enough, or all of it.
+// writeKept writes the events whose lines are due, or all that wait.
 func (r *reporter) writeKept(all bool) {
 	now := time.Now()
 	for key, e := range r.kept {
@@ -129,7 +129,7 @@ func (r *reporter) writeKept(all bool) {
 	}
 }
 
-// sweep lets go of limits that limit nothing.
+// sweep removes limits that are idle.
 func (r *reporter) sweep() {
 	if len(r.limits) < r.sweepAt {
 		return
@@ -143,7 +143,7 @@ func (r *reporter) sweep() {
 	r.sweepAt = max(Kept, 2*len(r.limits))
 }
 
-// enabled asks the sink, which may be the program's own.
+// enabled asks the sink, which may call code of the program.
 func (r *reporter) enabled(level slog.Level) (enabled bool) {
 	guard.Call(theHandler, func() { enabled = r.sink.enabled(level) })
 	return enabled

@@ -10,23 +10,23 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// sink is where the lines about events go.
+// sink is the destination of the lines about events.
 type sink interface {
-	// enabled tells whether lines of a level are wanted.
+	// enabled reports whether lines of a level are written.
 	enabled(level slog.Level) bool
-	// event writes the line of an event before which so many were left out.
+	// event writes the line of an event, before which omitted events were left out.
 	event(e report.Event, omitted int)
-	// missed tells that so many events came too fast to be written.
+	// missed reports that n events came too fast to be written.
 	missed(n uint64)
 }
 
 // grpcSink writes to grpc's own logger, as grpc's policies do.
 type grpcSink struct{ policy string }
 
-// lineSize is more than most lines need.
+// lineSize exceeds the length of most lines.
 const lineSize = 256
 
-// verbosity is that of lines for debugging.
+// verbosity is the verbosity of lines for debugging.
 const verbosity = 2
 
 func (grpcSink) enabled(level slog.Level) bool { return level >= slog.LevelInfo || logger.V(verbosity) }

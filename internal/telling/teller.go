@@ -18,31 +18,31 @@ import (
 var logger = grpclog.Component("cantonlb")
 
 const (
-	// Kept is how many events a Teller remembers.
+	// Kept is how many events a Teller keeps.
 	Kept = 1024
-	// mostRecords bounds what waits for the recorder.
+	// mostRecords bounds the records that wait for the recorder.
 	mostRecords = 1 << 16
 )
 
-// Teller tells of one set. Make it with New, and Close it in the end. It is safe for
-// concurrent use; its methods do not wait, but for Close, and may be called with locks
-// held.
+// Teller reports what happens in one set. Create it with New and close it with Close.
+// It is safe for concurrent use. Its methods do not wait, except Close, and may be
+// called with locks held.
 type Teller struct {
 	policy string
 	m      metrics
 	events *event.Log[report.Event]
-	calls  queue.Queue // of the recorder, and of grpc's log
+	calls  queue.Queue // calls of the recorder and of grpc's log
 
-	// mu guards what follows. Under it only the lock of events is taken.
+	// mu guards what follows. Only the lock of events is taken under it.
 	mu       sync.Mutex
-	own      *slog.Logger // the program's; nil: grpc's own log
+	own      *slog.Logger // the program's logger; nil: grpc's own log
 	number   uint64       // of the newest event
 	reporter *reporter    // writes the events to the log; nil before the first
 	closed   bool
 }
 
-// New makes the Teller of a set with this policy and target. The counters of the
-// recorder begin at zero where their labels are known.
+// New returns the Teller of a set with this policy and target. Counters whose labels
+// are known start at zero in the recorder.
 func New(policy, target string, recorder stats.MetricsRecorder) *Teller {
 	t := &Teller{
 		policy: policy, events: event.NewLog[report.Event](Kept),
@@ -52,15 +52,15 @@ func New(policy, target string, recorder stats.MetricsRecorder) *Teller {
 	return t
 }
 
-// LogTo has the events from the first one on written to this logger; nil is grpc's own
-// log. What comes after the first event changes nothing.
+// LogTo sets the logger of the events; nil is grpc's own log. It has no effect after
+// the first event.
 func (t *Teller) LogTo(l *slog.Logger) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.own = l
 }
 
-// Event numbers an event, and tells of it. After Close it does nothing.
+// Event numbers an event and reports it. After Close it does nothing.
 func (t *Teller) Event(e report.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,56 +79,59 @@ func (t *Teller) Event(e report.Event) {
 // Events returns the newest events, oldest first.
 func (t *Teller) Events() []report.Event { return t.events.Events() }
 
-// Follow makes a reader of the events to come.
+// Follow returns a reader of the events to come.
 func (t *Teller) Follow() *event.Reader[report.Event] { return t.events.Reader() }
 
-// Ejection tells that an endpoint was ejected.
+// Ejection reports that an endpoint was ejected.
 func (t *Teller) Ejection(endpoint string) { t.record(func() { t.m.ejection(endpoint) }) }
 
-// Verdict tells what a probe has said, and how long that took, 0 if it is not known.
+// Verdict reports the verdict of a probe, and how long the probe took; 0 if that is
+// not known.
 func (t *Teller) Verdict(endpoint string, k report.ProbeKind, o report.Outcome, took time.Duration) {
 	t.record(func() { t.m.verdict(endpoint, k, o, took) })
 }
 
-// Progress tells what has been counted since the last time.
+// Progress reports what was counted since the last time.
 func (t *Teller) Progress(p Progress) { t.record(func() { t.m.progress(p) }) }
 
-// Reloads tells how many contents of the config file were put in effect, and how many
-// were refused.
+// Reloads reports how many contents of the config file were applied, and how many were
+// refused.
 func (t *Teller) Reloads(accepted, refused int64) {
 	t.record(func() { t.m.reloads(accepted, refused) })
 }
 
-// record has the recorder called. What it misses is said in the log.
+// record queues a call of the recorder. Close reports in the log how many calls were
+// dropped.
 func (t *Teller) record(f func()) {
 	t.calls.Do(func() { guard.Call("the recorder of metrics", f) })
 }
 
-// Logf writes a line for people who debug to grpc's log.
+// Logf writes a line for debugging to grpc's log.
 func (t *Teller) Logf(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	t.calls.Do(func() { logger.Infof("%s: %s", t.policy, line) })
 }
 
-// Register has the recorder ask r for what is now. The function ends that.
+// Register registers r, which the recorder asks for the gauges. The function that it
+// returns ends that.
 func (t *Teller) Register(r stats.AsyncMetricReporter) func() {
 	return t.m.recorder.RegisterAsyncReporter(r, asyncMetrics...)
 }
 
-// Gauges tells r what is now, after it has told the recorder what has been counted. It
-// calls both, so that no lock may be held.
+// Gauges records what was counted, and then the present gauges to r. It calls both
+// recorders, so no lock may be held.
 func (t *Teller) Gauges(r stats.AsyncMetricsRecorder, p Progress, s report.Status, now time.Time) {
 	t.m.progress(p)
 	recordStatus(r, s, t.m.target, now)
 }
 
-// ClosePatience is how long Close waits for the last lines to be written, and for the
-// last records. A handler or recorder that blocks for longer is the program's own; its
-// goroutine ends with it.
+// ClosePatience bounds how long Close waits for the last lines and the last records to
+// be written. Only a handler or recorder of the program can block for longer; the
+// goroutine that calls it ends when it returns.
 const ClosePatience = time.Second
 
-// Close ends the events, and waits for what has been told, but not for ever. It may be
-// called more than once.
+// Close ends the events, and waits at most ClosePatience for the lines and again for
+// the records. It may be called more than once.
 func (t *Teller) Close() {
 	t.mu.Lock()
 	t.closed = true
