@@ -21,7 +21,7 @@ import (
 // hang.
 const (
 	testLimit  = 90 * time.Second
-	knownLimit = 20 * time.Second
+	knownLimit = 10 * time.Second
 )
 
 // betweenTests is the name that counts as failed if a process ends while no test
