@@ -132,8 +132,8 @@ func (c *Client) Status() Status {
 	return s
 }
 
-// WaitHealthy waits until at least n endpoints are eligible: connected, healthy and
-// not drained. With ActivePassive it also waits until one of them is the active
+// WaitHealthy waits until at least n endpoints are eligible: connected, healthy or
+// suspect, and neither ejected nor drained. With ActivePassive it also waits until one of them is the active
 // endpoint. n must be at least 1; for Canton's active-passive nodes it should be 1,
 // since no more than one replica is healthy. If ctx ends first, the error states for
 // each endpoint that is not eligible why, and wraps the context's error. WaitHealthy

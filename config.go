@@ -62,9 +62,8 @@ type Config struct {
 	// checked.
 	Validate func(ctx context.Context, cc grpc.ClientConnInterface, e Endpoint) Validation
 
-	// DeadAfter is how long a connection may show no sign of life, which is the
-	// answer of a probe or a call, before it is closed. Then the calls in flight on
-	// it fail with UNAVAILABLE. The connection of an endpoint that answers is never
+	// DeadAfter is how long a connection may go without an answer to a probe or a
+	// call before it is closed. Then the calls in flight on it fail with UNAVAILABLE. The connection of an endpoint that answers is never
 	// closed. Default 3 s, at most 24 h.
 	DeadAfter time.Duration
 
@@ -75,8 +74,9 @@ type Config struct {
 	// With ActivePassive it is an error to set it. Default empty: zones are ignored.
 	// They are also ignored if no endpoint of the list is in this zone.
 	Zone string
-	// SpillBelow is above 0 and at most 1. Default 0.5; with a small one, such as
-	// 0.001, calls leave the zone only if none there is eligible.
+	// SpillBelow is the share of eligible endpoints in the zone below which calls leave
+	// it, above 0 and at most 1. Default 0.5; with a small one, such as 0.001, calls
+	// leave the zone only if no endpoint in it is eligible.
 	SpillBelow float64
 
 	// DNS resolves the host names of endpoints at each attempt to connect. Default
@@ -89,7 +89,8 @@ type Config struct {
 	ReresolveInterval time.Duration
 
 	// TransportCredentials are for the endpoints that have no http:// URL and no
-	// TLS settings of their own. Default none: then every endpoint must state how it
+	// TLS settings of their own. An https:// endpoint without TLS settings uses them
+	// too, unless they are plaintext. Default none: then every endpoint must state how it
 	// is secured, see NewClient. Transport credentials among the dial options take
 	// precedence. If the list has plaintext and TLS endpoints, all calls carry the
 	// :scheme https, since grpc has only one per channel; gRPC servers ignore it.

@@ -34,8 +34,8 @@ const (
 // cfg.Logger is not used, and reissued calls are not counted in metrics.
 //
 // A plain channel still lacks part of what NewClient does. It connects at the first
-// call, and that call reports the faults of the target's list and of the credentials
-// for a list. It has no Status, Drain, Update or WaitHealthy, and ignores
+// call, and that call returns the error if the list in the target is invalid or if the
+// credentials cannot secure one of its endpoints. It has no Status, Drain, Update or WaitHealthy, and ignores
 // ReresolveInterval. Do not set another default service config on it. The options
 // include transport credentials if cfg has some, or if every endpoint of cfg states
 // how it is secured. If other transport credentials follow them, dead connections

@@ -30,12 +30,16 @@
 // [NoEligibleError], which reports the state and the reason of each endpoint. Package
 // cantonerr reads what a Canton node reports about an error.
 //
-// Probes detect a server that hangs; the silence of calls in flight detects it
-// sooner. Calls that the application has declared idempotent are then reissued on
-// another endpoint ([Config.Idempotent]). Any other call is sent at most once, unless
-// a retryPolicy of the application allows more. A server whose probes pass while its
-// calls fail is ejected, each time for longer ([Config.Ejection]). A server that
-// answers as a passive replica does is probed at once.
+// An endpoint is eligible if it may be picked: it is connected, healthy or suspect,
+// and neither ejected nor drained. Probes detect a server that hangs. If calls are in
+// flight and nothing is received for a while, the endpoint is probed at once, which
+// detects a hang sooner. Calls that the application has declared idempotent are then
+// reissued on another endpoint ([Config.Idempotent]): a call is rescued if it is
+// canceled on an endpoint that became unhealthy and reissued on another one, and
+// retried if it failed and is reissued. Any other call is sent at most once, unless a
+// retryPolicy of the application allows more. A server whose probes pass while its
+// calls fail is ejected, each time for longer ([Config.Ejection]). An endpoint that
+// answers a call with the error of a passive replica is probed at once.
 //
 // One replica of a participant, a mediator or a domain manager is active at a time.
 // With their roles, or with [ActivePassive], all calls go to one endpoint, which
@@ -45,7 +49,8 @@
 // rules.
 //
 // Each change of an endpoint is an event ([Client.Subscribe]), a log line
-// ([Config.Logger]) and an increment of a metric, all with the same reason.
+// ([Config.Logger], limited for an endpoint that flaps) and an increment of a metric,
+// all with the same reason.
 // [Config.OnAttempt] is called for each attempt of a call. docs/operations.md is
 // written for operators.
 //

@@ -53,8 +53,8 @@ type TLS = resolver.TLS
 //	SendToken       sends the endpoint's token to the target too; default false
 type HealthTarget = resolver.HealthTarget
 
-// WholeServer as HealthTarget.Service asks for the server as a whole, where
-// HealthCheck.Service or the role names a service.
+// WholeServer is a value of HealthTarget.Service: it asks for the server as a whole
+// although HealthCheck.Service or the role names a service.
 const WholeServer = resolver.WholeServer
 
 // Secret is a text that is never printed, logged or encoded, such as Endpoint.Token.

@@ -77,7 +77,7 @@ type Attempt struct {
 	Code codes.Code
 }
 
-// Error returns the text of the last attempt's error, and the names of the
+// Error returns the text of the error that Unwrap returns, and the names of the
 // endpoints that were tried.
 func (e *AttemptsError) Error() string {
 	tried := make([]string, 0, len(e.Attempts))
@@ -87,10 +87,10 @@ func (e *AttemptsError) Error() string {
 	return fmt.Sprintf("%v (tried %s)", e.err, strings.Join(tried, ", "))
 }
 
-// GRPCStatus returns the gRPC status of the last attempt.
+// GRPCStatus returns the gRPC status of the last attempt that was not canceled.
 func (e *AttemptsError) GRPCStatus() *status.Status { return status.Convert(e.err) }
 
-// Unwrap returns the error of the last attempt.
+// Unwrap returns the error of the last attempt that was not canceled.
 func (e *AttemptsError) Unwrap() error { return e.err }
 
 // typed converts the error of a call to the most specific type: a *NoEligibleError if

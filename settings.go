@@ -59,7 +59,7 @@ type RetryBudget struct {
 // NoneEligible sets what happens to calls while no endpoint is eligible.
 type NoneEligible string
 
-// The policies for the case that no endpoint is eligible. With all of them, calls wait
+// The values of NoneEligible. With each of them, calls wait
 // while the state of an endpoint is not yet decided: while it connects for the first
 // time or after a good connection was closed, or is connected and its health is not yet
 // known.

@@ -232,7 +232,7 @@ func TestHealthOnAWebPage(t *testing.T) {
 	assert.ErrorContains(t, refusal(t, conn), "HTTP status 503")
 	code.Store(http.StatusOK)
 	awaitState(t, conn, connectivity.Ready)
-	// The calls' connection counts all the same.
+	// The calls' connection still counts.
 	c.Kill(0)
 	awaitState(t, conn, connectivity.TransientFailure)
 	assert.ErrorContains(t, refusal(t, conn), "connection refused")

@@ -19,7 +19,7 @@ var (
 	no  = report.Verdict{Outcome: report.NotServing, Reason: report.ReasonNotServing}
 )
 
-// script is a Probe that answers what it is told to.
+// script is a Probe that returns scripted answers.
 type script struct {
 	mu      sync.Mutex
 	verdict report.Verdict

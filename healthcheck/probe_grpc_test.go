@@ -21,7 +21,7 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// scripted is a health server that answers as it is told.
+// scripted is a health server with scripted answers.
 type scripted struct {
 	healthpb.UnimplementedHealthServer
 	check func(context.Context, *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error)

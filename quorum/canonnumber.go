@@ -2,7 +2,6 @@ package quorum
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 )
@@ -89,7 +88,7 @@ func trimZeros(digits []byte) []byte {
 	for len(digits) > 1 && digits[0] == '0' {
 		digits = digits[1:]
 	}
-	return digits[:min(len(digits), len(strconv.Itoa(math.MaxInt64)))]
+	return digits[:min(len(digits), len("9223372036854775807"))]
 }
 
 // appendDecimal writes the number 0.DIGITS times ten to the power of point, as

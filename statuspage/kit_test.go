@@ -20,7 +20,7 @@ type fake struct {
 	mu     sync.Mutex
 	status report.Status
 	events []report.Event
-	news   chan struct{} // closed when there are more, then made anew
+	news   chan struct{} // closed and replaced when there are more
 	ended  bool
 	looks  int
 }

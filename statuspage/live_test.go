@@ -272,7 +272,7 @@ func TestLiveViewersEndWithTheClientAndWithClose(t *testing.T) {
 					end(f, page)
 					<-v.done
 					assert.True(t, strings.HasSuffix(v.all(), "event: end\ndata: \n\n"))
-					again := follow(t, page, "") // is told at once, and what was last
+					again := follow(t, page, "") // receives the last state at once
 					<-again.done
 					assert.Contains(t, again.newest()[0].HTML, "r0")
 				})

@@ -16,10 +16,10 @@ import (
 	"github.com/cantonlb/cantonlb/lease/process"
 )
 
-// leaseKey in the environment is --lease, which may hold a password.
+// leaseKey is the environment variable for --lease, which may hold a password.
 const leaseKey = "CANTONLB_LEASE"
 
-// setupLimit bounds how long the making of the tables may take.
+// setupLimit bounds how long the creation of the tables may take.
 const setupLimit = 30 * time.Second
 
 func newRun() *cobra.Command {
@@ -31,15 +31,15 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run --lease postgres://... --name NAME [flags] -- PROGRAM [ARGUMENT]...",
 		Short: "Run a program on one machine of several",
-		Long: "run starts the program only while it holds the lease, asks for its health, starts it again when it is\n" +
-			"not well, and where that does not help ends it, with all that it has started, and gives the lease up, so\n" +
-			"that another machine starts its own. If it loses the lease, the program is killed before another one can\n" +
-			"have it, even if cantonlb itself is stopped or killed. The program finds " + process.EnvName + ",\n" +
-			process.EnvHolder + " and " + process.EnvToken + " in its environment, and gets SIGHUP, SIGUSR1\n" +
-			"and SIGUSR2 that cantonlb gets. The tables in the database are made if they are missing.\n\n" +
-			"The exit code is 0 if the program has ended with 0 or cantonlb was told to end, 1 if restarting does not\n" +
-			"help, and 3 if the command was used in a wrong way or the database could not be prepared. Have the\n" +
-			"service manager start it again, some time later, and it is a candidate again.",
+		Long: "run starts the program only while it holds the lease, probes its health, and restarts it when it is not\n" +
+			"healthy. If restarts do not help, it ends the program with all its child processes and releases the\n" +
+			"lease, so that another machine starts its own. If it loses the lease, the program is killed before another\n" +
+			"machine can acquire it, even if cantonlb itself is stopped or killed. The environment of the program has\n" +
+			process.EnvName + ", " + process.EnvHolder + " and " + process.EnvToken + ".\n" +
+			"SIGHUP, SIGUSR1 and SIGUSR2 are forwarded to it. Missing tables in the database are created.\n\n" +
+			"The exit code is 0 if the program has ended with 0 or cantonlb was asked to end, 1 if restarts do not help,\n" +
+			"and 3 if the usage is invalid or the database could not be prepared. If the service manager starts cantonlb\n" +
+			"again some time later, it is a candidate again.",
 		Example: `  cantonlb run --lease postgres://db.example.com/leases --name pink \
     --health http://127.0.0.1:8088/livez --restart 3 --within 10m -- trigger-service --config pink.conf`,
 		Args: cobra.MinimumNArgs(1),
@@ -72,14 +72,14 @@ func newRun() *cobra.Command {
 	flags := cmd.Flags()
 	flags.SetInterspersed(false)
 	flags.StringVar(&address, "lease", "", "the database with the leases; default $"+leaseKey)
-	flags.StringVar(&listen, "listen", "", "the same database without pgbouncer, to hear at once of a lease that is free")
+	flags.StringVar(&listen, "listen", "", "the same database without pgbouncer, to be notified at once of a free lease")
 	flags.StringVar(&cfg.Lease.Name, "name", "", "the lease: the same on all machines")
-	flags.StringVar(&cfg.Lease.Holder, "holder", "", "this machine, for people; default its host name")
-	flags.DurationVar(&cfg.Lease.TTL, "ttl", 10*time.Second, "how long the lease stands after its last renewal")
-	flags.StringVar(&cfg.Health, "health", "", "URL of a page that says 200 while the program is well")
-	flags.DurationVar(&cfg.StartTime, "start-time", time.Minute, "how long the program may take until it is well")
-	flags.IntVar(&cfg.Restart, "restart", 3, "how often a program that is not well is started again; -1 for never")
-	flags.DurationVar(&cfg.Within, "within", 10*time.Minute, "in which time it may be started that often")
+	flags.StringVar(&cfg.Lease.Holder, "holder", "", "name of this machine, for people; default its host name")
+	flags.DurationVar(&cfg.Lease.TTL, "ttl", 10*time.Second, "how long the lease is valid after its last renewal")
+	flags.StringVar(&cfg.Health, "health", "", "URL of a page with status 200 while the program is healthy")
+	flags.DurationVar(&cfg.StartTime, "start-time", time.Minute, "how long the program may take to become healthy")
+	flags.IntVar(&cfg.Restart, "restart", 3, "how often an unhealthy program is restarted within --within; -1 for never")
+	flags.DurationVar(&cfg.Within, "within", 10*time.Minute, "the time in which the restarts of --restart are counted")
 	flags.DurationVar(&cfg.Grace, "grace", 10*time.Second, "how long the program may take to end after SIGTERM")
 	return cmd
 }
@@ -87,7 +87,7 @@ func newRun() *cobra.Command {
 func connectPool(ctx context.Context, address string) (*pgxpool.Pool, error) {
 	wrong := fmt.Errorf("--lease, or %s: want a connection string of PostgreSQL", leaseKey)
 	if address == "" {
-		return nil, wrong // the variables of libpq alone would be some database, by chance
+		return nil, wrong // the environment of libpq alone would select an arbitrary database
 	}
 	pool, err := pgxpool.New(ctx, address)
 	if err != nil {
@@ -102,11 +102,11 @@ func prepare(ctx context.Context, store *pglease.Store) error {
 	return store.CreateTables(ctx)
 }
 
-// ended is what the command ends with.
+// ended returns the error that the command ends with.
 func ended(cmd *cobra.Command, err error) error {
 	switch {
 	case err == nil, cmd.Context().Err() != nil:
-		return nil //nolint:nilerr // it was told to end
+		return nil //nolint:nilerr // it was asked to end
 	case errors.Is(err, process.ErrNotHelped):
 		cmd.PrintErrln("cantonlb:", err)
 		return verdict(codeSome)

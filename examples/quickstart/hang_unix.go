@@ -12,7 +12,7 @@ import (
 // like one that is out of memory, swaps or waits for a lock.
 var hanging = []step{
 	{"seq2 hangs", "seq2", hang, isOut},
-	{"seq2 goes on", "seq2", goOn, isIn},
+	{"seq2 continues", "seq2", goOn, isIn},
 }
 
 func hang(_ context.Context, s *server) (time.Time, error) {

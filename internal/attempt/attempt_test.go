@@ -184,7 +184,7 @@ func TestATallyCounts(t *testing.T) {
 }
 
 // A call that was called off on a connection that grpc then could not use was never
-// tried. It is reissued all the same, since only the rescue has cancelled it.
+// tried. It is still reissued, since only the rescue has cancelled it.
 func TestACallThatWasCalledOffIsMadeAgainWhateverBecameOfThePick(t *testing.T) {
 	canceled := status.Error(codes.Canceled, "context canceled while waiting for connections to become ready")
 	for name, c := range map[string]struct {

@@ -16,8 +16,8 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// script is a Probe that answers what it is told to, after a delay, and notes
-// when it was asked. Its own lock orders it with the test.
+// script is a Probe that returns scripted answers, after a delay, and notes when it
+// was asked. Its own lock orders it with the test.
 type script struct {
 	mu      sync.Mutex
 	verdict report.Verdict
@@ -349,7 +349,7 @@ func TestCheckerDecidesOnAConnectionOfItsOwnWhereNoStreamIsToBeHad(t *testing.T)
 		assert.Equal(t, []report.HealthState{report.Healthy}, r.states())
 		own.hang()
 		time.Sleep(4 * time.Second)
-		assert.Equal(t, []report.HealthState{report.Healthy, report.Suspect, report.Unhealthy}, r.states(), "a hang is found all the same")
+		assert.Equal(t, []report.HealthState{report.Healthy, report.Suspect, report.Unhealthy}, r.states(), "the hang is still detected")
 		r.stop()
 	})
 }
@@ -464,7 +464,8 @@ func TestATransitionThatIsTakenIsNotDelivered(t *testing.T) {
 	assert.Equal(t, []uint64{1, 4}, got)
 }
 
-// Whoever is told may ask, and even make the next transition, which comes after.
+// OnTransition may call the Checker, and even cause the next transition, which is
+// delivered afterwards.
 func TestOnTransitionMayCallTheChecker(t *testing.T) {
 	var c *Checker
 	var got []report.HealthState

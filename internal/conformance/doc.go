@@ -15,7 +15,7 @@
 // module. The module is copied from the module cache to a temporary folder and
 // changed there:
 //
-//   - its go.mod requires this library, as it stands in this checkout;
+//   - its go.mod requires this library, as it is in this checkout;
 //   - a package is added that registers a policy of this library under the name
 //     round_robin, and is called by each package under test;
 //   - the policy of a channel whose service config names none can be chosen: it is

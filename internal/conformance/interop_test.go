@@ -40,7 +40,7 @@ func (f *fatal) Fatalln(args ...any) {
 type interopCase struct {
 	name string
 	run  func(context.Context, *cantonlb.Client)
-	// unary tells that all its calls are, so that it passes while a server hangs.
+	// unary says that all its calls are unary, so that it passes while a server hangs.
 	// The case special_status_message does not, since it compares err.Error(), which
 	// names the endpoints that were tried if the call was reissued.
 	unary bool

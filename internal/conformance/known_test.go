@@ -25,7 +25,7 @@ func TestADocumentThatCannotBeReadIsAnErrorThatNamesTheLine(t *testing.T) {
 		"## H\n\nWhy.\n\n- `nosuch`: `Test/A`":                     `line 5: there is no suite "nosuch"`,
 		"## H\n\n- `default`: `Test/A`":                            "line 3: a test without a heading and a reason above it",
 		"Why.\n- `default`: `Test/A`":                              "line 2: a test without a heading",
-		"## H\nWhy.\n- `default`: `Test/A`\n- `default`: `Test/A`": `line 4: Test/A of default stands under "H" already`,
+		"## H\nWhy.\n- `default`: `Test/A`\n- `default`: `Test/A`": `line 4: Test/A of default is already listed under "H"`,
 		"## H\nWhy.\n## I\n- `default`: `Test/A`":                  "line 4: a test without a heading and a reason above it",
 		"## H\nWhy.\n- `default`: `Test/A` (always)":               "line 3:",
 	} {

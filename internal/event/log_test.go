@@ -89,7 +89,7 @@ func TestClosingWakesAReaderThatWaits(t *testing.T) {
 	})
 }
 
-// However appends and reads are mixed, a reader gets each event once or is told
+// However appends and reads are mixed, a reader receives each event once or learns
 // that it is gone, and always gets the newest.
 func TestNoEventIsReadTwiceOrLostInSilence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -93,7 +93,7 @@ func followAll(ctx context.Context, cc grpc.ClientConnInterface, id uint64, see 
 	if err != nil {
 		return err
 	}
-	if err := stream.SendMsg(wrapperspb.UInt64(id)); err != nil && !errors.Is(err, io.EOF) { // EOF: the status tells
+	if err := stream.SendMsg(wrapperspb.UInt64(id)); err != nil && !errors.Is(err, io.EOF) { // EOF: RecvMsg returns the status
 		return err
 	}
 	if err := stream.CloseSend(); err != nil {

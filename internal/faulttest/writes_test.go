@@ -21,7 +21,7 @@ type disturbance struct {
 	opts []lbtest.Option
 	// do disturbs them, and leaves them as they were.
 	do func(*testing.T, *Bench)
-	// fails tells that writes must have failed, or the disturbance was none.
+	// fails says that some writes must have failed, or there was no disturbance.
 	fails bool
 }
 

@@ -27,7 +27,8 @@ func modelSteps(t *testing.T) int {
 	return n
 }
 
-// model is told what the selector is told, and keeps its own, plainer books.
+// model receives the same events as the selector, and computes its own, simpler
+// state.
 type model struct {
 	t     *rapid.T
 	state State
@@ -202,7 +203,7 @@ func (m *model) check(e Event, before State, effects Effects) {
 	was, wasAny := before.Active()
 	is, found := m.state.Active()
 	changed := was.ID != is.ID
-	require.Equal(t, changed, effects.Changed, "every change is told")
+	require.Equal(t, changed, effects.Changed, "every change is reported")
 	if found {
 		i := slices.IndexFunc(m.list, func(x Member) bool { return x.ID == is.ID })
 		require.GreaterOrEqual(t, i, 0, "the active member is in the list")

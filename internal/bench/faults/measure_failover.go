@@ -87,7 +87,7 @@ func silence(m marks, calls []call) float64 {
 // ended returns when the call ended.
 func (c call) ended() time.Time { return time.UnixMicro(c.Due + c.Took) }
 
-// beyond gives, for each reign except the first, the time from its beginning to the
+// beyond returns, for each reign except the first, the time from its beginning to the
 // first answer.
 func beyond(reigns []reign, calls []call) []float64 {
 	var out []float64

@@ -89,7 +89,7 @@ func renderProxy(name string, s proxySettings) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// healthCheckRequest gives, in hex, what a client sends to ask for a server's
+// healthCheckRequest returns, in hex, what a client sends to ask for a server's
 // overall health on a new connection: HTTP/2's preface, an empty SETTINGS frame,
 // and the frames of one request. HAProxy cannot make it by itself. See RFC 9113 for
 // the frames and RFC 7541 for the headers.
