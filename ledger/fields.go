@@ -274,7 +274,7 @@ func reflected(msg any) protoreflect.Message {
 	return m.ProtoReflect()
 }
 
-// isNil tells whether v holds a nil pointer, such as of a generated message.
+// isNil reports whether v holds a nil pointer, such as of a generated message.
 func isNil(v any) bool {
 	if v == nil {
 		return true
