@@ -24,7 +24,7 @@ func newReopener(node Node, dropToken func(), tell func(Reopening)) reopener {
 	return reopener{node: node, dropToken: dropToken, tell: tell, retries: newRetries(), facts: new(facts)}
 }
 
-// progress tells that the stream has brought a message.
+// progress reports that the stream has delivered a message.
 func (r *reopener) progress() {
 	r.proven = true
 	r.retries.progress()
