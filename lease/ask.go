@@ -12,7 +12,7 @@ import (
 	"github.com/cantonlb/cantonlb/lease/store"
 )
 
-// ask sends one request to the store, and hands its answer over.
+// ask sends one request to the store, and passes its answer on.
 func (r *run) ask(request machine.Request) {
 	ctx, cancel := context.WithTimeout(r.requests, request.Deadline-request.Sent)
 	defer cancel()
@@ -34,7 +34,7 @@ func (r *run) ask(request machine.Request) {
 	}
 }
 
-// watch has the store tell of changes, again and again.
+// watch watches the store for changes, and restarts the watch when it ends.
 func (r *run) watch(w store.Watcher) {
 	pause := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(r.params.Poll), backoff.WithMaxInterval(max(r.params.Poll, r.params.Renew)), backoff.WithMaxElapsedTime(0))

@@ -20,21 +20,22 @@ const ExitCodeStuck = 70
 
 const (
 	keptEvents = 256
-	// grace is how long Run waits, in the end, for requests whose answer does not
-	// matter any more.
+	// grace is how long Run waits, at its end, for requests whose answer no longer
+	// matters.
 	grace = 200 * time.Millisecond
 )
 
-// Work is what the holder of a lease does. Its context ends when the lease is lost,
-// with a cause that is ErrLost, or when that of Run does. It should return soon then.
-// While it winds down after a Stop, the lease is still renewed.
+// Work is the function that the holder of a lease runs. Its context ends when the
+// lease is lost, with a cause that is ErrLost, or when the context of Run ends. It
+// should then return soon. While it winds down after the context of Run has ended, the
+// lease is still renewed.
 type Work func(ctx context.Context, l Lease) error
 
-// Run acquires a lease, runs work while it holds it, and goes on trying when it has
-// lost it. It ends when work has returned while the lease was held, with the error of
-// work, or when ctx has ended and work has returned. The lease is given up before.
-// The error is that of ctx if it ended while work did not run, and one that names the
-// field if cfg is wrong.
+// Run acquires a lease, runs work while it holds the lease, and tries again when it
+// has lost the lease. It returns when work has returned while the lease was held, with
+// the error of work, or when ctx has ended and work has returned. It releases the
+// lease first. The error is that of ctx if ctx ended while work did not run, and one
+// that names the field if cfg is invalid.
 func Run(ctx context.Context, cfg Config, work Work) error {
 	c, err := NewCandidate(cfg)
 	if err != nil {
@@ -43,9 +44,9 @@ func Run(ctx context.Context, cfg Config, work Work) error {
 	return c.Run(ctx, work)
 }
 
-// Candidate is one of those who want a lease. Make one with NewCandidate where Run
-// alone does not do: to see its Status and follow its events. Its methods are safe
-// for concurrent use.
+// Candidate is a candidate for a lease. Create one with NewCandidate, instead of
+// calling Run, to use its Status and its events. Its methods are safe for concurrent
+// use.
 type Candidate struct {
 	cfg    Config
 	params machine.Params
@@ -79,7 +80,7 @@ func (c *Candidate) setHolder(holder string) {
 	c.status.Store(&Status{Name: c.cfg.Name, Candidate: holder, State: StateIdle, Since: time.Now()})
 }
 
-// tellMachine has the state machine hear of what a Group wants, while it runs.
+// tellMachine passes what a Group wants to the state machine, while it runs.
 func (c *Candidate) tellMachine(e machine.Event) {
 	select {
 	case c.control <- e:
@@ -109,8 +110,8 @@ func (c *Candidate) Run(ctx context.Context, work Work) error {
 	r.loop() //nolint:contextcheck // it has ctx in a field
 	close(r.over)
 	unwatch()
-	// A request that is under way has a moment to end by itself: to call it off can
-	// cost the store a connection, or more.
+	// A request that is under way gets a moment to finish: cancelling it can cost the
+	// store a connection or more.
 	late := time.AfterFunc(grace, cancel)
 	r.wg.Wait()
 	late.Stop()
@@ -119,7 +120,7 @@ func (c *Candidate) Run(ctx context.Context, work Work) error {
 	return r.result
 }
 
-// tell tells the logger and the observer of the events, until there are no more.
+// tell passes the events to the logger and the observer, until there are no more.
 func (c *Candidate) tell(reader *event.Reader[Event]) {
 	for {
 		events, _, err := reader.Next(context.Background())
@@ -135,8 +136,9 @@ func (c *Candidate) tell(reader *event.Reader[Event]) {
 	}
 }
 
-// run is one Run of a candidate: it owns the state machine and does what that says.
-// What happens elsewhere comes over channels; only loop takes from them.
+// run is one Run of a candidate. It owns the state machine and carries out its
+// effects. Results from other goroutines arrive over channels; only loop receives from
+// them.
 type run struct {
 	*Candidate
 
@@ -156,14 +158,14 @@ type run struct {
 	number  uint64 // of the last event
 }
 
-// answer is what became of a request.
+// answer is the result of a request.
 type answer struct {
 	number uint64
 	record store.Record
 	err    error
 }
 
-// watched is what the store tells of changes: nil, or why it does not tell any more.
+// watched is a notification of the store: nil, or why there are no more.
 type watched struct{ err error }
 
 func (r *run) loop() {
@@ -204,7 +206,7 @@ func (r *run) loop() {
 	}
 }
 
-// answered reads what the store has said.
+// answered applies an answer of the store.
 func (r *run) answered(a answer) machine.Event {
 	e := machine.Event{Kind: machine.Answered, Number: a.number, Record: a.record}
 	switch {
@@ -228,7 +230,7 @@ func (r *run) workReturned(err error) {
 	}
 }
 
-// apply does what the state machine says.
+// apply carries out the effects of the state machine.
 func (r *run) apply(f machine.Effects) {
 	if until, held := r.state.Until(); held && r.holding != nil {
 		r.holding.lease.term.until.Store(int64(until))
@@ -286,5 +288,5 @@ func (r *run) end() {
 	r.holding = nil
 }
 
-// lost is the cause of the context of work whose lease was lost.
+// lost returns the cause of the context of work whose lease was lost.
 func lost(why Reason) error { return fmt.Errorf("%w: %s", ErrLost, why) }

@@ -8,6 +8,6 @@ type Clock func() time.Duration
 
 var began = time.Now()
 
-// Monotonic is Go's monotonic clock. On most systems it stands still while the
-// machine sleeps. In a bubble of testing/synctest it is the bubble's.
+// Monotonic is Go's monotonic clock. On most systems it stops while the machine
+// sleeps. In a bubble of testing/synctest it is the bubble's.
 func Monotonic() time.Duration { return time.Since(began) }

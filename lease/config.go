@@ -16,44 +16,45 @@ import (
 	"github.com/cantonlb/cantonlb/lease/store"
 )
 
-// Config says which lease a candidate wants, and how it keeps it. The zero value of
-// each field but Store and Name means its default.
+// Config sets which lease a candidate wants, and how it keeps it. The zero value of
+// each field except Store and Name means its default.
 type Config struct {
-	// Store keeps the lease. Required.
+	// Store stores the lease. Required.
 	Store store.Store
-	// Name is the lease's: 1 to 200 bytes of printable text. Required.
+	// Name is the name of the lease: 1 to 200 bytes of printable text. Required.
 	Name string
 	// Holder names the candidate for people: at most 200 bytes of printable text.
 	// Random digits are added, so that two processes with the same Holder are two
 	// candidates. Default: the host's name and the process's number.
 	Holder string
-	// TTL is how long the lease stands after its last renewal. All candidates may have
-	// different ones; the holder's counts. From 100 ms to 1 h, default 10 s. A store may
-	// count in coarser steps, and then rounds up.
+	// TTL is how long the lease is held after its last renewal. Candidates may have
+	// different values; the holder's applies. From 100 ms to 1 h, default 10 s. A store
+	// may count in coarser steps, and then rounds up.
 	TTL time.Duration
-	// Margin is how long before the lease can pass on the context of work ends. The
-	// rates of two clocks may differ by Margin/TTL. It also has to cover how late the
-	// program's timers are. At least 1 ms, at most TTL/2; default TTL/10.
+	// Margin is how long the context of work ends before another candidate can acquire
+	// the lease. The rates of two clocks may differ by Margin/TTL. It must also cover
+	// the delay of the program's timers. At least 1 ms, at most TTL/2; default TTL/10.
 	Margin time.Duration
 	// RenewEvery is how often a holder renews; each period is shortened by up to a
 	// fifth at random. At most (TTL-Margin)/2, default TTL/3, or that if it is less.
 	RenewEvery time.Duration
-	// Poll is how often a candidate reads the lease while the store does not tell of
+	// Poll is how often a candidate reads the lease while the store does not notify of
 	// changes; otherwise it reads every RenewEvery. At least 1 ms, default 200 ms, or
 	// RenewEvery if that is less.
 	Poll time.Duration
 	// StuckAfter is how long work may take to return after its lease was lost, before
 	// that is reported. Default Margin/2.
 	StuckAfter time.Duration
-	// ExitWhenStuck ends the process with ExitCodeStuck when that is reported. With a
-	// StuckAfter below Margin that is before the lease can pass on.
+	// ExitWhenStuck ends the process with ExitCodeStuck when that is reported. If
+	// StuckAfter is below Margin, that is before another candidate can acquire the
+	// lease.
 	ExitWhenStuck bool
-	// Observe is called with each event, in order, by one goroutine; it may block
-	// without harm to the lease. Run returns after the last call.
+	// Observe is called with each event, in order, by one goroutine. It may block
+	// without affecting the lease. Run returns after the last call.
 	Observe func(Event)
 	// Logger gets each event. Default slog.Default().
 	Logger *slog.Logger
-	// Clock is the candidate's own. Default System. Tests in a bubble of
+	// Clock is the candidate's clock. Default System. Tests in a bubble of
 	// testing/synctest need Monotonic.
 	Clock Clock
 }

@@ -1,4 +1,4 @@
-// Package lease keeps exactly one of several candidate processes running some work.
+// Package lease keeps one of several candidate processes at work, and the others ready.
 //
 // # Why
 //
@@ -11,7 +11,8 @@
 // process that was stopped and resumes still believes that it holds the lease. Clocks
 // of two machines disagree.
 //
-// [Run] acquires a lease, runs work while it holds the lease, and then tries again:
+// [Run] acquires a lease, runs work while it holds the lease, and tries again when it
+// has lost the lease:
 //
 //	err := lease.Run(ctx, lease.Config{Store: store, Name: "pink"},
 //		func(ctx context.Context, l lease.Lease) error {

@@ -10,37 +10,39 @@ import (
 	"github.com/cantonlb/cantonlb/lease/internal/machine"
 )
 
-// EventKind says what an Event is about.
+// EventKind is the kind of an Event.
 type EventKind string
 
 // The kinds of events.
 const (
 	// EventHolder: another holder was seen; Holder is empty if the lease is free.
 	EventHolder EventKind = "holder"
-	// EventAcquired: this candidate holds the lease. Reason says why it could have it.
+	// EventAcquired: this candidate holds the lease. Reason is why it could acquire it.
 	EventAcquired EventKind = "acquired"
-	// EventLost: this candidate holds the lease no more, and its work was told to end.
+	// EventLost: this candidate no longer holds the lease, and the context of its work
+	// has ended.
 	EventLost EventKind = "lost"
-	// EventReleased: the work has returned, and the lease is being given up.
+	// EventReleased: the work has returned, and the lease is being released.
 	EventReleased EventKind = "released"
-	// EventNotReleased: the store could not be told so. The lease passes on when its
-	// TTL has passed.
+	// EventNotReleased: the release did not reach the store. Another candidate can
+	// acquire the lease when its TTL has passed.
 	EventNotReleased EventKind = "not_released"
-	// EventRefused: the lease was acquired and is not used, since its token is not
-	// greater than one seen before, or since the answer came too late.
+	// EventRefused: the lease was acquired and is not used, because its token is not
+	// greater than an earlier one, or because the answer came too late.
 	EventRefused EventKind = "refused"
 	// EventStuck: the work has not returned although its lease was lost StuckAfter ago,
 	// or although it was stopped a TTL ago.
 	EventStuck EventKind = "stuck"
-	// EventStoreFailing and EventStoreAnswering: the store answers no more, or again.
+	// EventStoreFailing and EventStoreAnswering: the store no longer answers, or
+	// answers again.
 	EventStoreFailing   EventKind = "store_failing"
 	EventStoreAnswering EventKind = "store_answering"
-	// EventWatchEnded: the store does not tell of changes, so that they are found by
-	// reading. Watching is tried again.
+	// EventWatchEnded: the store does not notify of changes, so that the candidate
+	// reads the lease regularly. The watch is retried.
 	EventWatchEnded EventKind = "watch_ended"
 )
 
-// Reason is why an event has happened. The set is closed.
+// Reason is why an event has happened. The set of values is closed.
 type Reason string
 
 // The reasons.
@@ -50,24 +52,24 @@ const (
 	ReasonFree Reason = "free"
 	// ReasonExpired: its holder had not renewed it for its TTL.
 	ReasonExpired Reason = "expired"
-	// ReasonOwn: the record was this candidate's own, from before.
+	// ReasonOwn: the record was this candidate's own, from an earlier term.
 	ReasonOwn Reason = "own"
 	// ReasonNotRenewed: no renewal was answered in time.
 	ReasonNotRenewed Reason = "not_renewed"
 	// ReasonTaken: the store has another record.
 	ReasonTaken Reason = "taken"
-	// ReasonWorkReturned: the work has returned by itself.
+	// ReasonWorkReturned: the work has returned without being stopped.
 	ReasonWorkReturned Reason = "work_returned"
 	// ReasonStopped: the context of Run has ended.
 	ReasonStopped Reason = "stopped"
-	// ReasonYielded: a Group has left the lease to a process that has fewer.
+	// ReasonYielded: a Group has released the lease to a process that has fewer.
 	ReasonYielded Reason = "yielded"
-	// ReasonTokenWentBack: the store gave a token that is not greater than one seen
-	// before, as after it was restored from a backup.
+	// ReasonTokenWentBack: the store returned a token that is not greater than an
+	// earlier one, for example after it was restored from a backup.
 	ReasonTokenWentBack Reason = "token_went_back"
 	// ReasonLate: the answer came after the lease had ended.
 	ReasonLate Reason = "late"
-	// ReasonStoreError: a request failed; Detail says how.
+	// ReasonStoreError: a request failed; Detail has the error.
 	ReasonStoreError Reason = "store_error"
 )
 
@@ -77,13 +79,13 @@ type Event struct {
 	Number uint64
 	At     time.Time
 	Kind   EventKind
-	// Name is the lease's. Holder and Token are those of the record that the event is
-	// about.
+	// Name is the name of the lease. Holder and Token are those of the record that the
+	// event is about.
 	Name   string
 	Holder string
 	Token  uint64
 	Reason Reason
-	// Detail is the same for people: bounded, printable, and perhaps in a store's words.
+	// Detail is a text for people: bounded, printable, and possibly from the store.
 	Detail string
 }
 
@@ -128,20 +130,20 @@ func (e Event) log(logger *slog.Logger) {
 	logger.LogAttrs(context.Background(), e.level(), "lease "+string(e.Kind), attributes...) //nolint:sloglint // the kinds are constants
 }
 
-// News is what a subscriber is told at one time.
+// News is a batch of events for a subscriber.
 type News struct {
-	// Events are those since the last time, in order.
+	// Events are the events since the last batch, in order.
 	Events []Event
-	// Missed is how many came before these and are gone, because the subscriber was
-	// too slow: of the newest 256 none is ever missed.
+	// Missed is how many events before these were dropped because the subscriber was
+	// too slow. The newest 256 are never dropped.
 	Missed uint64
 }
 
 // Events returns the newest events, up to 256, oldest first.
 func (c *Candidate) Events() []Event { return c.events.Events() }
 
-// Subscribe follows the candidate's events, from now on. The first news has no events
-// and comes at once. The loop ends with ctx, when Run has returned, or by break.
+// Subscribe returns the candidate's events, from now on. The first batch has no events
+// and comes at once. The loop ends with ctx, when Run has returned, or with break.
 func (c *Candidate) Subscribe(ctx context.Context) iter.Seq[News] {
 	reader := c.events.Reader()
 	return func(yield func(News) bool) {

@@ -14,30 +14,30 @@ import (
 	"github.com/cantonlb/cantonlb/lease/internal/share"
 )
 
-// GroupConfig says which leases a group has.
+// GroupConfig sets which leases a group has.
 type GroupConfig struct {
-	// Config is that of each lease. Its Name is the group's, the same in all processes;
-	// the lease Name + "/wanted" belongs to the group, too.
+	// Config is the configuration of each lease. Its Name is the group's, the same in
+	// all processes. The lease Name + "/wanted" belongs to the group, too.
 	Config
 
 	// Names are the leases, the same in all processes: 1 to 200, all different.
 	Names []string
-	// RebalanceEvery is the shortest time between two leases that this process leaves to
-	// others to make the spread even. Default TTL.
+	// RebalanceEvery is the shortest time between two leases that this process releases
+	// to others for an even distribution. Default TTL.
 	RebalanceEvery time.Duration
 }
 
 // maxNames bounds a group: each process reads all of its leases.
 const maxNames = 200
 
-// Group holds its part of several leases, of which each is live once, spread evenly over
-// the processes that run the group. A process that joins is left leases by those that
-// have the most, one at a time; those of a process that leaves are taken by those that
-// have the fewest. A lease stays where it is as long as no process has two more than
-// another one.
+// Group holds one process's share of several leases, each of which is live once,
+// spread evenly over the processes that run the group. When a process joins, the
+// processes with the most leases release leases to it, one at a time. When a process
+// leaves, those with the fewest take its leases. A lease does not move as long as no
+// process has two more than another one.
 //
-// A process that has more leases than another leaves it a lease that has become free,
-// for Poll/2 for each that it has more: so much longer a takeover may take.
+// Before a process takes a free lease, it waits Poll/2 for each lease that it has more
+// than another process. A takeover may take longer by that time.
 type Group struct {
 	cfg        GroupConfig
 	member     string
@@ -85,13 +85,15 @@ func NewGroup(cfg GroupConfig) (*Group, error) {
 	return g, nil
 }
 
-// observe takes the events of all leases in; tell tells the observer of them.
+// observe passes the events of all leases to the observer's queue; tell calls the
+// observer.
 func (g *Group) observe(e Event) { g.events.Append(e) }
 
-// Run holds the process's part of the leases, and runs work for each that it holds, at
-// the same time. A lease whose work has returned nil by itself is left to others for
-// good. It ends with an error of a work that has returned by itself, or, without one,
-// when ctx has ended or all leases were left to others, and all work has returned.
+// Run holds the process's share of the leases, and runs work for each, concurrently. A
+// lease whose work has returned nil without being stopped is left to others
+// permanently. Run returns the error of a work that has returned without being
+// stopped. Otherwise it returns when ctx has ended or all leases were left to others,
+// and all work has returned.
 func (g *Group) Run(ctx context.Context, work Work) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -214,8 +216,8 @@ func (g *Group) yield() bool {
 	return ok
 }
 
-// Status returns what the process knows of each lease, in the order of Names. It never
-// waits.
+// Status returns what the process knows of each lease, in the order of Names. It does
+// not wait.
 func (g *Group) Status() []Status {
 	list := make([]Status, 0, len(g.candidates))
 	for _, c := range g.candidates {

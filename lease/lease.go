@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// ErrLost is the cause of the context of work whose lease was lost; see
-// context.Cause. The cause says why, too.
+// ErrLost is the cause of the context of work whose lease was lost; see context.Cause.
+// The text of the cause includes the reason.
 var ErrLost = errors.New("lease: lost")
 
-// ErrYielded is the cause of the context of work whose lease a Group leaves to another
-// process.
+// ErrYielded is the cause of the context of work whose lease a Group releases to
+// another process.
 var ErrYielded = errors.New("lease: left to a process that has fewer")
 
-// Lease is what a holder has. It is a small value that may be copied, and whose
-// methods are safe for concurrent use.
+// Lease is the lease as its holder has it. It is a small value that may be copied, and
+// its methods are safe for concurrent use.
 type Lease struct {
-	// Name is the lease's.
+	// Name is the name of the lease.
 	Name string
-	// Holder is who has it: Config.Holder and random digits.
+	// Holder is the holder: Config.Holder and random digits.
 	Holder string
 	// Token is the fencing token. It is greater than that of any holder before.
 	Token uint64
@@ -29,11 +29,11 @@ type Lease struct {
 	term *term
 }
 
-// Valid reports whether the lease is held for certain at the moment of the call. It
-// is false from Margin before the lease can pass on, from the first instruction
-// after a pause in which that was reached, and after work has returned. An action
-// that begins when it is true can still be overtaken by a pause: only a check of the
-// token where it writes stops that one.
+// Valid reports whether the lease is certainly held at the time of the call. It is
+// false from Margin before another candidate can acquire the lease, from the first
+// instruction after a pause in which that time was reached, and after work has
+// returned. An action that begins while it is true can still be overtaken by a pause:
+// only a check of the token where it writes prevents that.
 func (l Lease) Valid() bool { return l.Left() > 0 }
 
 // Left returns for how long the lease is still valid if it is not renewed; 0 or less
@@ -46,11 +46,11 @@ func (l Lease) Left() time.Duration {
 	return time.Duration(l.term.until.Load()) - now
 }
 
-// Until returns the moment at which Valid turns false if the lease is not renewed, by
-// the wall clock as it is now. It moves with each renewal.
+// Until returns the time at which Valid becomes false if the lease is not renewed, by
+// the present wall clock. It moves with each renewal.
 func (l Lease) Until() time.Time { return time.Now().Add(l.Left()) }
 
-// term is one time of holding a lease.
+// term is one period of holding a lease.
 type term struct {
 	clock Clock
 	until atomic.Int64 // a reading of clock
@@ -71,8 +71,8 @@ func FromContext(ctx context.Context) (l Lease, ok bool) {
 	return l, ok
 }
 
-// workContext ends when the lease does, even if no timer could fire yet: its Err
-// looks at the clock.
+// workContext ends when the lease does, even if no timer could fire yet: its Err reads
+// the clock.
 type workContext struct {
 	context.Context //nolint:containedctx // it is one
 

@@ -8,45 +8,45 @@ import (
 	"github.com/cantonlb/cantonlb/lease/internal/machine"
 )
 
-// State is where a candidate stands, in one word.
+// State is the state of a candidate.
 type State string
 
 // The states of a candidate.
 const (
 	// StateIdle: Run has not been called.
 	StateIdle State = "idle"
-	// StateCandidate: it watches the lease, and takes it when it can.
+	// StateCandidate: it watches the lease, and acquires it when it can.
 	StateCandidate State = "candidate"
 	// StateHolder: it holds the lease, and its work runs.
 	StateHolder State = "holder"
-	// StateEnding: its work was told to end, or has ended, and the lease was lost or is
-	// being given up.
+	// StateEnding: the context of its work has ended, or the work has returned, and the
+	// lease was lost or is being released.
 	StateEnding State = "ending"
 	// StateClosed: Run has returned.
 	StateClosed State = "closed"
 )
 
-// Status is what a candidate knows, at one moment.
+// Status is a snapshot of a candidate.
 type Status struct {
-	// Name is the lease's, and Candidate is this candidate's own name.
+	// Name is the name of the lease, and Candidate is this candidate's own name.
 	Name      string
 	Candidate string
 	State     State
 	// Since is when State began.
 	Since time.Time
-	// Holder is who has the lease as far as the candidate has seen, "" if none; Token
-	// is the holder's, or the last one's.
+	// Holder is the last known holder of the lease, "" if there is none; Token is the
+	// holder's, or the last one's.
 	Holder string
 	Token  uint64
 	// Acquired and Lost count how often that happened to this candidate.
 	Acquired, Lost uint64
-	// StoreFailing says that the last request to the store has failed. StoreError is
-	// the last failure for people, "" if there was none.
+	// StoreFailing reports that the last request to the store has failed. StoreError is
+	// the text of the last failure, "" if there was none.
 	StoreFailing bool
 	StoreError   string
 }
 
-// Status returns what the candidate knows. It never waits.
+// Status returns what the candidate knows. It does not wait.
 func (c *Candidate) Status() Status { return *c.status.Load() }
 
 var states = map[machine.Phase]State{
@@ -59,7 +59,7 @@ var states = map[machine.Phase]State{
 	machine.Done:      StateClosed,
 }
 
-// publish makes the status anew. Only loop calls it.
+// publish updates the status. Only loop calls it.
 func (r *run) publish() {
 	s := r.Status()
 	if now := states[r.state.Phase()]; now != s.State {
@@ -103,8 +103,8 @@ func (r *run) append(e Event) Event {
 	return e
 }
 
-// exitStuck ends the process before the lease can pass on, after it has said so,
-// unless the logger holds that up.
+// exitStuck ends the process before another candidate can acquire the lease. It logs
+// that first, unless the logger blocks.
 func (r *run) exitStuck(e Event) {
 	exit := sync.OnceFunc(func() { r.exit(ExitCodeStuck) })
 	time.AfterFunc(r.params.Margin/4, exit)

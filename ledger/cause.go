@@ -32,7 +32,7 @@ const (
 	ServerCanceled Cause = "server_canceled"
 	// TimedOut: DEADLINE_EXCEEDED, while the caller's own deadline had not passed.
 	TimedOut Cause = "timed_out"
-	// Silent: the ledger has gone on, and the stream has not told of it.
+	// Silent: the ledger has advanced, and the stream has not reported it.
 	Silent Cause = "silent"
 )
 
@@ -88,7 +88,7 @@ const (
 	stop
 )
 
-// patience is how long a stream is reopened for an error that may be for good.
+// patience is how long a stream is reopened for an error that may be permanent.
 const patience = time.Minute
 
 // reaction is what is to be done about an error.

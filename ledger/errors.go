@@ -8,12 +8,12 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// StoppedError is how a stream ends that reopening does not help.
+// StoppedError is the error of a stream that reopening cannot continue.
 type StoppedError struct {
-	// Last is the offset after which the stream has to go on: everything up to it has been
+	// Last is the offset after which the stream must continue: everything up to it was
 	// delivered.
 	Last Offset
-	// Cause says why it ended.
+	// Cause is why the stream ended.
 	Cause Cause
 	// Err is the error of the server or of the program that ended it. Never nil.
 	Err error
@@ -24,14 +24,14 @@ func (e *StoppedError) Error() string {
 	return fmt.Sprintf("ledger: the stream ended after offset %s: %s: %v (%s)", e.Last.shown(), e.Cause, e.Err, e.Advice())
 }
 
-// Advice says what the caller may do.
+// Advice returns what the caller may do.
 func (e *StoppedError) Advice() string { return advice[e.Cause] }
 
 // Unwrap returns Err.
 func (e *StoppedError) Unwrap() error { return e.Err }
 
-// BackwardsError is how a stream ends whose offsets do not ascend: it is not the stream that was
-// asked for, or its server has lost data.
+// BackwardsError is the error of a stream whose offsets do not increase: it is not the
+// requested stream, or its server has lost data.
 type BackwardsError struct {
 	// Last is the last offset that was delivered, Got the one that came after it.
 	Last, Got Offset
@@ -43,16 +43,18 @@ func (e *BackwardsError) Error() string {
 		"(a descending stream, another participant, or a restored database)", e.Got.shown(), e.Last.shown())
 }
 
-// RewoundError is how a stream ends when the ledger has been shorter than what was read of it for a
-// minute. Either the participant's database was restored from a backup, or another participant
-// answers. What was read after End may not be on the ledger: the consumer's state has to be rebuilt
-// from a snapshot.
+// RewoundError is the error of a stream when the ledger has been shorter than what was
+// read of it for a minute. Either the participant's database was restored from a
+// backup, or another participant answers. What was read after End may not be on the
+// ledger: the consumer's state must be rebuilt from a snapshot.
 type RewoundError struct {
-	// Last is the offset after which the stream has to go on, End the end of the ledger. End is
-	// the zero Offset if the ledger is empty or the node did not say.
+	// Last is the offset after which the stream must continue, End the end of the
+	// ledger. End is the zero Offset if the ledger is empty or the node did not report
+	// it.
 	Last, End Offset
-	// Was and Is are the participant's IDs at the beginning of the stream and now; if they differ,
-	// it is another participant. Empty where the node did not say, and without Options.Node.
+	// Was and Is are the participant's IDs at the start of the stream and now; if they
+	// differ, it is another participant. Empty if the node did not report them, and
+	// without Options.Node.
 	Was, Is string
 	// Err is the last error of the server.
 	Err error

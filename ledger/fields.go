@@ -15,7 +15,7 @@ type source struct {
 	// path leads to the offset, by the documented names of the fields. A repeated field on
 	// the way stands for each of its elements.
 	path string
-	// checkpoint tells that the message says no more than its offset.
+	// checkpoint reports that the message only has an offset.
 	checkpoint bool
 	// payload is the repeated field without an element of which the message is a checkpoint.
 	payload string
@@ -274,7 +274,7 @@ func reflected(msg any) protoreflect.Message {
 	return m.ProtoReflect()
 }
 
-// isNil tells whether v holds a nil pointer, such as of a generated message.
+// isNil reports whether v holds a nil pointer, such as of a generated message.
 func isNil(v any) bool {
 	if v == nil {
 		return true

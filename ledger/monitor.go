@@ -6,21 +6,22 @@ import (
 	"time"
 )
 
-// Reopening is one time that a stream was opened again.
+// Reopening describes one reopening of a stream.
 type Reopening struct {
-	// Cause and Err say why.
+	// Cause and Err are why it was reopened.
 	Cause Cause
 	Err   error
-	// Last is the offset after which the stream goes on.
+	// Last is the offset after which the stream continues.
 	Last Offset
-	// Try counts the tries since the last message, from 1.
+	// Try counts the attempts since the last message, from 1.
 	Try int
-	// Pause is how long is waited before.
+	// Pause is the time before the attempt.
 	Pause time.Duration
 }
 
-// Monitor keeps the state of a stream for status pages and metrics. The zero value is ready for use,
-// for one stream at a time. It is safe for concurrent use, and a nil *Monitor keeps nothing.
+// Monitor holds the state of a stream for status pages and metrics. The zero value is
+// ready for use, for one stream at a time. It is safe for concurrent use. A nil
+// *Monitor holds nothing.
 type Monitor struct {
 	mu     sync.Mutex
 	status Status
@@ -28,22 +29,23 @@ type Monitor struct {
 
 // Status is the state of a stream.
 type Status struct {
-	// Running tells that a loop runs over the stream, Open that it is open at the moment.
+	// Running reports that a loop runs over the stream, Open that the stream is open
+	// now.
 	Running, Open bool
-	// Last is the offset after which it goes on, LastAt when that was reached; the zero time
-	// before the first message.
+	// Last is the offset after which the stream continues, LastAt when it was reached;
+	// the zero time before the first message.
 	Last   Offset
 	LastAt time.Time
-	// RecordTime is when the ledger recorded the last message, and Lag how much later it was
-	// passed. Zero where messages do not say.
+	// RecordTime is when the ledger recorded the last message, and Lag how much later
+	// it was delivered. Zero if messages have no record time.
 	RecordTime time.Time
 	Lag        time.Duration
-	// LedgerEnd is the end of the ledger when it was last asked for, LedgerEndAt when that was.
-	// It is asked for while the stream is silent.
+	// LedgerEnd is the ledger end when it was last read, LedgerEndAt when that was. It
+	// is read while the stream is silent.
 	LedgerEnd   Offset
 	LedgerEndAt time.Time
-	// Updates and Checkpoints count the messages that were delivered, Repeated those that the
-	// server has sent again and that were not.
+	// Updates and Checkpoints count the messages that were delivered, Repeated those
+	// that the server has sent again and that were dropped.
 	Updates, Checkpoints, Repeated uint64
 	// Reopened counts the reopenings by cause. LastReopening is the last one, LastReopeningAt its
 	// time.
@@ -52,7 +54,7 @@ type Status struct {
 	LastReopeningAt time.Time
 }
 
-// Status returns the state, which is the caller's to keep.
+// Status returns the state. The caller may keep it.
 func (m *Monitor) Status() Status {
 	if m == nil {
 		return Status{}

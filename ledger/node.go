@@ -10,14 +10,15 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// Node is what is asked of a participant besides its streams. Each function may be nil, and is then
-// not asked. They are called from several goroutines, with a context of at most ten seconds, and have to
-// end with it.
+// Node holds what is read from a participant besides its streams. Each function may be
+// nil, and is then not called. They are called from several goroutines, with a context
+// of at most ten seconds, and must return when it ends.
 type Node struct {
 	// LedgerEnd returns the current end of the ledger.
 	LedgerEnd func(ctx context.Context) (Offset, error)
-	// CheckpointDelay returns the longest time between an offset and the checkpoint that tells
-	// of it, max_offset_checkpoint_emission_delay. 75 s while it is not known.
+	// CheckpointDelay returns the longest time between an offset and the checkpoint
+	// that reports it, max_offset_checkpoint_emission_delay. 75 s is assumed while it
+	// is not known.
 	CheckpointDelay func(ctx context.Context) (time.Duration, error)
 	// ParticipantID returns the participant's ID.
 	ParticipantID func(ctx context.Context) (string, error)
@@ -30,11 +31,11 @@ const (
 	methodParticipantID = "/com.daml.ledger.api.v2.admin.PartyManagementService/GetParticipantId"
 )
 
-// NodeOf returns the Node that asks over a channel by Ledger API v2. The channel has to lead to the
-// replicas of one participant. The calls go out with opts.
+// NodeOf returns the Node that uses Ledger API v2 over a channel. The channel must
+// lead to the replicas of one participant. Calls are made with opts.
 //
-// No generated copy of the API is needed, nor linked: the requests are empty, and of the answers
-// the documented field numbers are read.
+// No generated copy of the API is needed or linked: the requests are empty, and the
+// documented field numbers of the replies are read.
 func NodeOf(conn grpc.ClientConnInterface, opts ...grpc.CallOption) Node {
 	return Node{
 		LedgerEnd: func(ctx context.Context) (Offset, error) {

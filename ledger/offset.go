@@ -11,8 +11,8 @@ import (
 const maxOffsetText = 256
 
 // Offset is a position in the ledger as one participant sees it. The zero value is the
-// beginning of the ledger. Offsets of different participants have nothing to do with each
-// other; the replicas of one participant share theirs.
+// beginning of the ledger. Offsets of different participants are unrelated; the
+// replicas of one participant share theirs.
 //
 // Ledger API v2 has numbers, v1 has texts. An Offset holds either, is comparable with ==,
 // and survives [Offset.String] and [ParseOffset].

@@ -9,40 +9,41 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Fate is what has become of a submission.
+// Fate is the outcome of a submission that Recover has found.
 type Fate string
 
 // The fates.
 const (
-	// Unknown: there is no completion yet, and there may yet be one.
+	// Unknown means that there is no completion yet, and that there may yet be one.
 	Unknown Fate = "unknown"
-	// Executed: the command was executed.
+	// Executed means that the command was executed.
 	Executed Fate = "executed"
-	// Lost: the command was not executed, and will not be.
+	// Lost means that the command was not executed, and will not be.
 	Lost Fate = "lost"
 )
 
-// Recovered is what Recover has found out.
+// Recovered is the result of Recover.
 type Recovered struct {
 	Fate Fate
-	// UpdateID and CompletionOffset are those of the completion of a command that was executed. The
-	// ID is empty if that comes before Pending.After.
+	// UpdateID and CompletionOffset are those of the completion of a command that was
+	// executed. The ID is empty if the command was executed before Pending.After.
 	UpdateID         string
 	CompletionOffset Offset
-	// Rejected is the last rejection of the change ID that was met, nil if there was none. The command
-	// may have been submitted again.
+	// Rejected is the last rejection of the change ID that was read, nil if there was
+	// none. The command may have been submitted again.
 	Rejected error
 }
 
-// Recover finds out what has become of a submission whose outcome is not known, by reading the
-// completions after Pending.After up to the ledger end. It needs Submitter.Completions, and the user ID
-// in the change ID. Nothing is submitted.
+// Recover determines the outcome of a submission whose outcome is not known, by
+// reading the completions after Pending.After up to the ledger end. It needs
+// Submitter.Completions, and the user ID in the change ID. It submits nothing.
 //
-// Executed is said if there is a completion that says so. Lost is said only if there is a
-// MaxRecordTime, and the ledger is past it without such a completion; Recover waits for the checkpoint
-// that tells, which may take a while. Otherwise it is Unknown, and the error, if any, says why no more
-// could be read. A node tells the parties of a completion only as far as they were asked for: a
-// command of the same user with the same command ID for more parties than these is not told apart.
+// The result is Executed if there is a completion that shows it. It is Lost only if
+// there is a MaxRecordTime and the ledger is past it without such a completion;
+// Recover waits for the checkpoint that shows this, which may take a while. Otherwise
+// it is Unknown, and the error, if any, is why no more could be read. A node reports
+// the parties of a completion only as far as they were requested: a command of the
+// same user with the same command ID for more parties cannot be distinguished.
 func Recover(ctx context.Context, s *Submitter, p Pending) (Recovered, error) {
 	r := Recovered{Fate: Unknown}
 	switch {
@@ -89,7 +90,7 @@ func Recover(ctx context.Context, s *Submitter, p Pending) (Recovered, error) {
 	return r, errors.New("ledger: the completions have ended")
 }
 
-// take takes in a completion of the change ID.
+// take applies a completion of the change ID.
 func (r *Recovered) take(c completion) {
 	v := judge(c.err)
 	switch {
@@ -102,7 +103,7 @@ func (r *Recovered) take(c completion) {
 	}
 }
 
-// matches tells whether a completion is of the submission.
+// matches reports whether a completion belongs to the submission.
 func (p Pending) matches(c completion) bool {
 	if p.SubmissionID != "" {
 		return c.submissionID == p.SubmissionID
@@ -111,7 +112,8 @@ func (p Pending) matches(c completion) bool {
 		!slices.ContainsFunc(c.change.ActAs, func(party string) bool { return !slices.Contains(p.ChangeID.ActAs, party) })
 }
 
-// isPast tells whether the ledger, whose times these are, accepts the submission no more.
+// isPast reports whether the ledger, whose times these are, no longer accepts the
+// submission.
 func (p Pending) isPast(times map[string]time.Time) bool {
 	if p.MaxRecordTime.IsZero() || len(times) == 0 {
 		return false

@@ -24,7 +24,7 @@ func newReopener(node Node, dropToken func(), tell func(Reopening)) reopener {
 	return reopener{node: node, dropToken: dropToken, tell: tell, retries: newRetries(), facts: new(facts)}
 }
 
-// progress tells that the stream has brought a message.
+// progress reports that the stream has delivered a message.
 func (r *reopener) progress() {
 	r.proven = true
 	r.retries.progress()
@@ -70,7 +70,7 @@ func (r *reopener) rewound(ctx context.Context, at Offset, err error) error {
 	return e
 }
 
-// ledgerEnd asks for the end of the ledger, and tells whether there was an answer.
+// ledgerEnd reads the end of the ledger, and reports whether there was an answer.
 func (r *reopener) ledgerEnd(ctx context.Context) (Offset, bool) {
 	if r.node.LedgerEnd == nil {
 		return Offset{}, false
@@ -94,7 +94,7 @@ func stopped(at Offset, cause Cause, err error) error {
 	return &StoppedError{Last: at, Cause: cause, Err: err}
 }
 
-// isStopped tells whether an error says already that there is no going on.
+// isStopped reports whether an error already says that the stream cannot continue.
 func isStopped(err error) bool {
 	var e *StoppedError
 	return errors.As(err, &e)

@@ -10,12 +10,13 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// ChangeID is what a participant tells commands apart by: of several with the same one it executes at
-// most one within the deduplication period.
+// ChangeID identifies a command to a participant: of several submissions with the same
+// one, the participant executes at most one within the deduplication period.
 type ChangeID struct {
 	// UserID is the user that submits. Empty means the user of the token.
 	UserID string
-	// ActAs are the parties on whose behalf, in order and without repetition.
+	// ActAs are the parties on whose behalf the user submits, sorted and without
+	// repetition.
 	ActAs []string
 	// CommandID is the caller's name for the command.
 	CommandID string
@@ -26,27 +27,30 @@ func (id ChangeID) String() string {
 	return fmt.Sprintf("command %.100q of user %.100q for %.200q", id.CommandID, id.UserID, strings.Join(id.ActAs, ", "))
 }
 
-// Pending is what has to be known about a submission to find out later, perhaps in another process,
-// what has become of it. All of it is known before the first attempt.
+// Pending is what is needed to determine the outcome of a submission later, perhaps in
+// another process. All of it is known before the first attempt.
 type Pending struct {
 	ChangeID ChangeID
 	// After is an offset from before the first attempt: the completion comes after it.
 	After Offset
-	// MaxRecordTime is the time after which the ledger does not accept the command any more. Zero if
-	// there is none; that it is lost can never be said then.
+	// MaxRecordTime is the time after which the ledger no longer accepts the command.
+	// Zero if there is none; the result of Recover can then never be Lost.
 	MaxRecordTime time.Time
-	// Synchronizer is the ID of the synchronizer whose time counts. Empty means that each one that
-	// the participant is connected to has to be past MaxRecordTime.
+	// Synchronizer is the ID of the synchronizer whose time counts. If it is empty,
+	// each synchronizer that the participant is connected to must be past
+	// MaxRecordTime.
 	Synchronizer string
-	// SubmissionID is that of a reassignment, which has to be told apart from others with the same
-	// change ID, as a participant executes them all. Empty for a command.
+	// SubmissionID is that of a reassignment. It distinguishes the reassignment from
+	// others with the same change ID, since a participant executes them all. Empty for
+	// a command.
 	SubmissionID string
 }
 
-// RequestError is the error of a submission that was not made, because its request or the Submitter
-// lacks something.
+// RequestError is the error of a submission that was not made, because its request or
+// the Submitter is incomplete.
 type RequestError struct {
-	// Field is the name of the field, Problem what is wrong with it and what would be right.
+	// Field is the name of the field. Problem is what is wrong with it and what would
+	// be right.
 	Field, Problem string
 }
 
@@ -60,13 +64,13 @@ type shape struct {
 	deduplication             []string // durations
 	maxRecordTime             string   // in microseconds
 	synchronizer              string
-	// accepts tells that the reply says no more than that the request was accepted.
+	// accepts reports that the reply only says that the request was accepted.
 	accepts bool
-	// reassignment tells that the node does not deduplicate it.
+	// reassignment reports that the node does not deduplicate the request.
 	reassignment bool
 }
 
-// The shapes of requests. The first argument tells whether the reply only accepts.
+// The shapes of requests. The first argument is whether the reply only accepts.
 func commandShape(accepts bool) shape {
 	return shape{
 		user: "commands.user_id", command: "commands.command_id", submission: "commands.submission_id",
@@ -99,7 +103,7 @@ func reassignmentShape(accepts bool) shape {
 	}
 }
 
-// shapes says of each request that submits something what shape it has.
+// shapes holds the shape of each request that submits something.
 var shapes = map[protoreflect.FullName]shape{
 	apiV2 + "SubmitRequest":                                             commandShape(true),
 	apiV2 + "SubmitAndWaitRequest":                                      commandShape(false),
@@ -113,8 +117,9 @@ var shapes = map[protoreflect.FullName]shape{
 	apiV1 + "SubmitAndWaitRequest":                                      commandShapeV1(false),
 }
 
-// PendingOf returns what has to be stored about a request before it is submitted, so that [Recover] can
-// find out about it after a crash. after is what [Submitter.After] has returned.
+// PendingOf returns what must be stored about a request before it is submitted, so
+// that [Recover] can determine its outcome after a crash. after is the result of
+// [Submitter.After].
 func PendingOf(request proto.Message, after Offset) (Pending, error) {
 	p, _, err := pendingOf(request)
 	p.After = after
@@ -158,9 +163,9 @@ func pendingOf(request proto.Message) (Pending, shape, error) {
 	return p, s, nil
 }
 
-// window returns for how long a request may be submitted again, counted from the first attempt: a tenth
-// less than the deduplication period, for clocks that do not run alike. It tells false if the period is
-// the node's maximum.
+// window returns for how long a request may be submitted again, from the first
+// attempt: a tenth less than the deduplication period, to allow for clocks of
+// different rates. It returns false if the period is the node's maximum.
 func (s shape) window(request protoreflect.Message) (time.Duration, bool) {
 	for _, path := range s.deduplication {
 		if d, set := durationAt(request, path); set {

@@ -43,7 +43,7 @@ func (r *retries) progress() {
 	r.pauses.Reset()
 }
 
-// next tells whether to try again after an error, and after what pause.
+// next returns whether to retry after an error, and after what pause.
 func (r *retries) next(what reaction, now time.Time) (pause time.Duration, again bool) {
 	again = what.cause != r.cause
 	if again {

@@ -7,11 +7,11 @@ import (
 	"iter"
 )
 
-// SnapshotOptions are what a snapshot may be told.
+// SnapshotOptions are the options of a snapshot.
 type SnapshotOptions struct {
-	// At is the offset of the snapshot. The zero value is the ledger end, for which Node.LedgerEnd
-	// is asked; without that, open gets the zero Offset, and a node of v1 says at the end which
-	// one it took.
+	// At is the offset of the snapshot. The zero value means the ledger end, which is
+	// read with Node.LedgerEnd. Without that, open gets the zero Offset, and a node of
+	// v1 reports the offset at the end.
 	At Offset
 	// Node, DropToken and OnReopen are as in [Options].
 	Node      Node
@@ -19,17 +19,18 @@ type SnapshotOptions struct {
 	OnReopen  func(Reopening)
 }
 
-// Snapshot reads the active contracts at an offset, and returns that offset. [Updates] after it go on
-// without a gap. open gets the offset of the snapshot.
+// Snapshot reads the active contracts at an offset, and returns that offset. [Updates]
+// after it continue without a gap. open gets the offset of the snapshot.
 //
-// A snapshot cannot be gone on with: one that breaks begins again, whole, at the same offset. So
-// consume is called for each try, and has to forget what it had of the one before; a database
-// transaction for each does that. The last element of a try that broke is an error, which consume
-// returns, wrapped or not. Any other error of consume ends the snapshot, and is returned. So does nil
-// before the last contract.
+// A snapshot cannot be resumed: one that breaks off starts again, from the beginning,
+// at the same offset. So consume is called for each attempt, and must discard what it
+// had of the attempt before, for example by a database transaction for each. The last
+// element of an attempt that broke off is an error, which consume must return, wrapped
+// or not. Any other error of consume ends the snapshot and is returned. The snapshot
+// also ends if consume returns nil before the last contract.
 //
-// The errors are otherwise those of [Updates]. One that says Pruned calls for another snapshot, at a
-// later offset.
+// Otherwise the errors are those of [Updates]. After an error with the cause Pruned,
+// read another snapshot, at a later offset.
 func Snapshot[S any](
 	ctx context.Context, open Open[S], consume func(contracts iter.Seq2[S, error]) error, o SnapshotOptions,
 ) (Offset, error) {
@@ -72,8 +73,8 @@ func Snapshot[S any](
 	}
 }
 
-// try reads the snapshot once. It returns the offset that the node has told, how the stream broke, and
-// what consume says.
+// try reads the snapshot once. It returns the offset that the node has reported, why
+// the stream broke off, and the error of consume.
 func try[S any](
 	ctx context.Context, at Offset, open Open[S], consume func(iter.Seq2[S, error]) error,
 ) (told Offset, broke, err error) {

@@ -13,32 +13,36 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// SubmitOptions are what one submission may be told.
+// SubmitOptions are the options of one submission.
 type SubmitOptions[R proto.Message] struct {
-	// Fetch returns the reply of a command that was executed while its reply was lost, such as by
-	// GetUpdateByOffset or GetUpdateById. Nil means that the reply is nil then.
+	// Fetch returns the reply of a command that was executed while its reply was lost,
+	// for example with GetUpdateByOffset or GetUpdateById. If it is nil, the reply is
+	// nil.
 	Fetch func(ctx context.Context, outcome Outcome) (R, error)
-	// AcceptEarlier takes it for a success if the command was executed before, by a submission that
-	// was none of this call's.
+	// AcceptEarlier makes it a success if the command was executed before, by another
+	// submission than those of this call.
 	AcceptEarlier bool
 }
 
-// Submit runs a submission until its outcome is known, or ctx ends. call is the method of a generated
-// stub that submits request: SubmitAndWait and its kin, ExecuteSubmissionAndWait, or, with
-// Submitter.Completions, Submit and ExecuteSubmission, whose reply says nothing of the outcome.
+// Submit submits request until the outcome is known, or ctx ends. call is the method
+// of a generated stub that submits request: SubmitAndWait and its variants,
+// ExecuteSubmissionAndWait, or, with Submitter.Completions, Submit and
+// ExecuteSubmission, whose reply does not contain the outcome.
 //
-// It makes attempts, all with the request's command ID, act_as and user_id, and each with a
-// submission_id of its own, which replaces that of the request. The request itself is not changed.
-// The node's own categories and delays say whether there is another attempt.
+// All attempts have the request's command ID, act_as and user_id. Each has its own
+// submission_id, which replaces that of the request. The request itself is not
+// changed. The error categories and delays that the node returns determine whether
+// there is another attempt.
 //
-// The error is nil if the command was executed by this call. Otherwise it is a *[NotExecutedError], an
-// *[UnknownOutcomeError], a *[FetchError], a *[RequestError] if nothing was tried, or [ErrEarlier]. Outcome
-// is set as far as it is known.
+// The error is nil if the command was executed by this call. Otherwise it is a
+// *[NotExecutedError], an *[UnknownOutcomeError], a *[FetchError], a *[RequestError]
+// if there was no attempt, or [ErrEarlier]. Outcome is set as far as it is known.
 //
-// The promise: within the deduplication period of the request, which is the node's maximum unless it
-// sets one, the command is executed at most once, provided that the replicas share one store and that
-// store has lost nothing. Submit makes no attempt after that period which might be a second
-// execution. A reassignment is not deduplicated by the node; it is submitted once.
+// Within the deduplication period of the request, or the node's maximum if the request
+// sets none, the command is executed at most once, provided that the replicas share
+// one store and that store has lost nothing. After that period Submit makes no attempt
+// that might be a second execution. The node does not deduplicate reassignments; a
+// reassignment is submitted once.
 func Submit[Q, R proto.Message](
 	ctx context.Context, s *Submitter, call func(ctx context.Context, request Q, opts ...grpc.CallOption) (R, error), request Q,
 	o SubmitOptions[R],
@@ -98,7 +102,7 @@ type submission struct {
 	retries retries
 }
 
-// begin checks a request and makes ready for its first attempt.
+// begin checks a request and prepares its first attempt.
 func (s *Submitter) begin(ctx context.Context, request proto.Message) (*submission, error) {
 	pending, shape, err := pendingOf(request)
 	if err != nil {
@@ -129,7 +133,7 @@ func (s *Submitter) begin(ctx context.Context, request proto.Message) (*submissi
 	return x, nil
 }
 
-// end stops what has been started.
+// end stops what was started.
 func (x *submission) end() {
 	if x.tracker != nil {
 		x.tracker.stop()
@@ -142,7 +146,8 @@ func (x *submission) track(ctx context.Context) {
 	}
 }
 
-// run makes attempts until the outcome is known. It tells whether there was a reply that says it.
+// run makes attempts until the outcome is known. It reports whether a reply contained
+// it.
 func (x *submission) run(ctx context.Context) (outcome Outcome, replied bool, err error) {
 	for {
 		outcome, v, err := x.attempt(ctx)
@@ -205,12 +210,13 @@ func (x *submission) attempt(ctx context.Context) (Outcome, verdict, error) {
 
 func (x *submission) last() string { return x.ids[len(x.ids)-1] }
 
-// mayRepeat tells whether another attempt, after a pause, is sure not to be a second execution.
+// mayRepeat reports whether another attempt, after a pause, cannot be a second
+// execution.
 func (x *submission) mayRepeat(pause time.Duration) bool {
 	return len(x.doubted) == 0 || x.window == 0 || time.Since(x.started)+pause < x.window
 }
 
-// ended is the error of a submission that is not made again.
+// ended returns the error of a submission that is not retried.
 func (x *submission) ended(why error) error {
 	if len(x.doubted) > 0 {
 		return x.unknown(why)
@@ -235,7 +241,8 @@ func (x *submission) unknown(err error) error {
 	return &UnknownOutcomeError{Pending: x.pending, Attempts: len(x.ids), Err: err}
 }
 
-// learned remembers how far the ledger is, so that later submissions have fewer completions to read.
+// learned stores the known ledger end, so that later submissions have fewer
+// completions to read.
 func (x *submission) learned(outcome Outcome) {
 	x.s.mu.Lock()
 	defer x.s.mu.Unlock()
@@ -244,7 +251,7 @@ func (x *submission) learned(outcome Outcome) {
 	}
 }
 
-// learn reads what a reply says of the outcome.
+// learn reads the outcome from a reply.
 func (o *Outcome) learn(reply protoreflect.Message) {
 	for _, path := range []string{"update_id", "transaction_id", "transaction.update_id", "transaction.transaction_id", "reassignment.update_id"} {
 		if id := textAt(reply, path); id != "" {

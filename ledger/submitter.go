@@ -10,29 +10,30 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Submitter is what the submissions to one participant service have in common. Fields are set before
-// the first use; then it is safe for concurrent use. It has to be used by pointer.
+// Submitter holds the settings of submissions to one participant service. Its fields
+// are set before the first use; it is then safe for concurrent use. It must not be
+// copied.
 //
-// All that it is given has to lead to the replicas of one participant: those share a store, which is
-// what a participant knows duplicates by. A submission that is made again at another participant may
-// be executed twice.
+// All of its functions must lead to the replicas of one participant. Those share a
+// store, by which a participant detects duplicates. A submission that is retried at
+// another participant may be executed twice.
 type Submitter struct {
-	// Node is asked for the ledger end before a submission, from where its completion can be found.
-	// Node.LedgerEnd is required.
+	// Node is used to read the ledger end before a submission: the completion comes
+	// after it. Node.LedgerEnd is required.
 	Node Node
-	// Completions opens the completions. Required for requests whose reply only says that they were
-	// accepted, for reassignments, and for Recover; otherwise, without it, an outcome that only
-	// completions can tell is unknown.
+	// Completions opens the completions. It is required for requests whose reply only
+	// says that they were accepted, for reassignments, and for Recover. Otherwise an
+	// outcome that only completions can show is unknown without it.
 	Completions Completions
-	// UserIDRequired refuses requests without a user ID. Set it where the endpoints have tokens of
-	// different users: an empty user ID means that of the token, so that the change ID would depend
-	// on the endpoint.
+	// UserIDRequired refuses requests without a user ID. Set it if the endpoints have
+	// tokens of different users: an empty user ID means the user of the token, so that
+	// the change ID would depend on the endpoint.
 	UserIDRequired bool
-	// AttemptTimeout bounds one attempt, which is then made again. Zero means one minute.
+	// AttemptTimeout bounds one attempt, which is then retried. Zero means one minute.
 	AttemptTimeout time.Duration
 	// DropToken is as in Options. May be nil.
 	DropToken func()
-	// OnRetry is told before each pause that precedes another attempt. May be nil.
+	// OnRetry is called before each pause that precedes another attempt. May be nil.
 	OnRetry func(Retry)
 
 	mu    sync.Mutex // guards what follows; nothing is called under it
@@ -40,42 +41,46 @@ type Submitter struct {
 	asked time.Time  // when it was last asked for
 }
 
-// Retry is one time that a submission is made again.
+// Retry describes a retry of a submission.
 type Retry struct {
-	// ChangeID says what is submitted.
+	// ChangeID identifies the submission.
 	ChangeID ChangeID
-	// Attempt counts the attempts that were made, and Err is how the last one ended.
+	// Attempt counts the attempts so far, and Err is the error of the last one.
 	Attempt int
 	Err     error
-	// Pause is how long is waited before the next one.
+	// Pause is the time before the next attempt.
 	Pause time.Duration
 }
 
-// Outcome is how a submission ended.
+// Outcome is the outcome of a submission.
 type Outcome struct {
-	// UpdateID is the ID of the transaction or reassignment. Empty if the node does not say, as in
-	// the error of a duplicate: Completions or a Fetch may know it.
+	// UpdateID is the ID of the transaction or reassignment. It is empty if the node
+	// does not report it, as in the error of a duplicate; Completions or a Fetch may
+	// then provide it.
 	UpdateID string
-	// CompletionOffset is that of the completion, the zero Offset if the node does not say.
+	// CompletionOffset is the offset of the completion; the zero Offset if the node
+	// does not report it.
 	CompletionOffset Offset
-	// Attempts counts the attempts that were made.
+	// Attempts counts the attempts.
 	Attempts int
-	// Earlier tells that the command was executed by a submission that was none of this call's.
+	// Earlier reports that the command was executed by another submission than those of
+	// this call.
 	Earlier bool
 }
 
-// ErrEarlier is the error of a submission whose command was executed before, by another submission
-// with the same change ID. If that was the caller's own, as before a crash, all is well, and
-// SubmitOptions.AcceptEarlier says so. If somebody has used the ID for something else, this command
-// was not executed.
+// ErrEarlier is the error of a submission whose command was executed before, by
+// another submission with the same change ID. If that was the caller's own, for
+// example before a crash, set SubmitOptions.AcceptEarlier to accept it. If another
+// program has used the ID for a different command, this command was not executed.
 var ErrEarlier = errors.New("ledger: the command was executed before, by a submission that was not this call's")
 
-// NotExecutedError is the error of a submission that was certainly not executed, and will not be.
+// NotExecutedError is the error of a submission that was not executed, and will not
+// be.
 type NotExecutedError struct {
 	ChangeID ChangeID
-	// Attempts counts the attempts that were made.
+	// Attempts counts the attempts.
 	Attempts int
-	// Err is what the node has said last, or why there was no attempt.
+	// Err is the last error of the node, or why there was no attempt.
 	Err error
 }
 
@@ -87,19 +92,21 @@ func (e *NotExecutedError) Error() string {
 // Unwrap returns Err.
 func (e *NotExecutedError) Unwrap() error { return e.Err }
 
-// UnknownOutcomeError is the error of a submission of which it is not known whether it was executed,
-// or may yet be. Recover finds out later. To submit the same change ID again is safe within the
-// deduplication period; under a new command ID it may be executed twice.
+// UnknownOutcomeError is the error of a submission that may have been executed, or may
+// yet be. Recover determines the outcome later. It is safe to submit the same change
+// ID again within the deduplication period; under a new command ID the command may be
+// executed twice.
 type UnknownOutcomeError struct {
-	// Pending is for Recover.
+	// Pending is the argument for Recover.
 	Pending
-	// Attempts counts the attempts that were made.
+	// Attempts counts the attempts.
 	Attempts int
-	// Err is what was met last.
+	// Err is the last error.
 	Err error
 }
 
-// Error returns the change ID, from where to look for the completion, and the error.
+// Error returns the change ID, the offset after which to look for the completion, and
+// the error.
 func (e *UnknownOutcomeError) Error() string {
 	return fmt.Sprintf("ledger: it is not known whether %s was executed (attempts: %d; its completion would come after offset %s): %v",
 		e.ChangeID, e.Attempts, e.After.shown(), e.Err)
@@ -108,8 +115,8 @@ func (e *UnknownOutcomeError) Error() string {
 // Unwrap returns Err.
 func (e *UnknownOutcomeError) Unwrap() error { return e.Err }
 
-// FetchError is the error of a submission that was executed, while its transaction could not be
-// fetched.
+// FetchError is the error of a submission that was executed, but whose transaction
+// could not be fetched.
 type FetchError struct {
 	Outcome Outcome
 	// Err is the error of SubmitOptions.Fetch.
@@ -125,12 +132,13 @@ func (e *FetchError) Error() string {
 // Unwrap returns Err.
 func (e *FetchError) Unwrap() error { return e.Err }
 
-// endHolds is for how long an answer about the ledger end serves. An older one is as right, but has
-// more completions after it.
+// endHolds is how long a ledger end is reused. An older one is equally correct, but
+// has more completions after it.
 const endHolds = time.Second
 
-// After returns an offset that is not after the ledger end: what is submitted from now on is completed
-// after it. Store it, by [PendingOf], before submitting what must not be lost in a crash.
+// After returns an offset that is not after the ledger end: the completion of a later
+// submission comes after it. Store it, with [PendingOf], before a submission whose
+// outcome must survive a crash.
 func (s *Submitter) After(ctx context.Context) (Offset, error) {
 	s.mu.Lock()
 	end, fresh := s.end, !s.asked.IsZero() && time.Since(s.asked) < endHolds
@@ -141,7 +149,8 @@ func (s *Submitter) After(ctx context.Context) (Offset, error) {
 	return s.ledgerEnd(ctx)
 }
 
-// ledgerEnd asks for the ledger end until there is an answer, or ctx ends.
+// ledgerEnd reads the ledger end, and repeats that until there is an answer or ctx
+// ends.
 func (s *Submitter) ledgerEnd(ctx context.Context) (Offset, error) {
 	if s.Node.LedgerEnd == nil {
 		return Offset{}, &RequestError{"Submitter.Node.LedgerEnd", "is nil: want a function that asks for the ledger end"}

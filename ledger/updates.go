@@ -18,58 +18,61 @@ type Receiver[M any] interface {
 	Recv() (M, error)
 }
 
-// Open opens a stream of what comes after an offset. The stream has to end when ctx does, as
-// those of gRPC do.
+// Open opens a stream of the messages after an offset. The stream must end when ctx
+// does, as gRPC streams do.
 type Open[M any] func(ctx context.Context, beginExclusive Offset) (Receiver[M], error)
 
 // Update is one message of a stream.
 type Update[M any] struct {
-	// Msg is the message, which is the loop body's to keep.
+	// Msg is the message. The loop body may keep it.
 	Msg M
-	// Offset is where the stream goes on after it: to be stored with what the body has done,
-	// in the same transaction.
+	// Offset is the offset after which the stream continues. Store it in the same
+	// transaction as the work of the loop body.
 	Offset Offset
-	// Checkpoint tells that the message holds no update, only an offset.
+	// Checkpoint reports that the message holds no update, only an offset.
 	Checkpoint bool
 }
 
-// Options are what a stream may be told. The zero value is ready for use; it does without what only
-// Node can tell.
+// Options are the options of a stream. The zero value is ready for use; it does
+// without the checks that need Node.
 type Options[M any] struct {
-	// Request is the request that Open sends, but for its offset. It is only looked at: one with
-	// descending_order is refused, and its end_inclusive is the End. May be nil.
+	// Request is the request that Open sends, without its offset. It is only read: one
+	// with descending_order is refused, and its end_inclusive is the End. May be nil.
 	Request proto.Message
-	// End is the last offset of the range, which the request asks for as well. The zero value is a
-	// stream without an end.
+	// End is the last offset of the range, which the request must have as well. The
+	// zero value means a stream without an end.
 	End Offset
 	// OnCheckpoint is called with the offset of each checkpoint, after the loop body has returned
 	// for it, in the loop's own goroutine. An error ends the stream with CheckpointFailed. May be
 	// nil.
 	OnCheckpoint func(ctx context.Context, offset Offset) error
-	// Node is asked for the ledger end when the stream is silent, and about a ledger that was
-	// rewound. Without Node.LedgerEnd silence is not noticed.
+	// Node is used to read the ledger end when the stream is silent, and to examine a
+	// ledger that was rewound. Without Node.LedgerEnd a silence is not detected.
 	Node Node
-	// DropToken makes the next call use a fresh token. It is called after UNAUTHENTICATED, before
-	// the one try that is made then. May be nil, for credentials that notice by themselves.
+	// DropToken makes the next call use a fresh token. It is called after
+	// UNAUTHENTICATED, before the one attempt that follows. May be nil if the
+	// credentials refresh the token themselves.
 	DropToken func()
 	// Position returns the offset of a message and whether it is a checkpoint, for messages that
 	// are not of the Ledger API. Nil means the documented fields of the Ledger API's messages.
 	Position func(M) (offset Offset, checkpoint bool, err error)
-	// OnReopen is told of each reopening, before the pause that precedes it. May be nil.
+	// OnReopen is called for each reopening, before the pause that precedes it. May be
+	// nil.
 	OnReopen func(Reopening)
-	// Monitor keeps the state of the stream for others to see. May be nil.
+	// Monitor publishes the state of the stream. May be nil.
 	Monitor *Monitor
 }
 
-// Updates returns the updates after an offset, from the stream that open opens and opens again. It
-// never skips an update and never repeats one: see the package's documentation for what that takes
-// across restarts of the process.
+// Updates returns the updates after an offset, from a stream that it opens with open
+// and reopens. It never skips or repeats an update; the package documentation says
+// what that requires across restarts of the process.
 //
 // An error is the last element: a *[StoppedError], a *[BackwardsError], a *[RewoundError], or one
 // that unwraps to the error of ctx. After the last update of a range with an end there is no error.
 //
-// A second loop over the same sequence goes on where the first one stopped. An update whose body
-// has panicked is delivered again. Two loops at the same time are Misused.
+// A second loop over the same sequence continues where the first one stopped. An
+// update whose body has panicked is delivered again. Two loops at the same time are
+// Misused.
 func Updates[M any](ctx context.Context, begin Offset, open Open[M], o Options[M]) iter.Seq2[Update[M], error] {
 	s := newStream(ctx, begin, open, o)
 	return s.loop
@@ -101,7 +104,7 @@ func newStream[M any](ctx context.Context, begin Offset, open Open[M], o Options
 	return s
 }
 
-// check looks for mistakes in what the caller has given, and for the end in the request.
+// check looks for mistakes in the arguments, and for the end in the request.
 func (s *stream[M]) check() error {
 	if s.open == nil {
 		return errors.New("open is nil: want a function that opens the stream")
@@ -185,7 +188,8 @@ func (s *stream[M]) run(yield func(Update[M], error) bool) error {
 	return nil
 }
 
-// once opens the stream once and delivers what it brings. It is done if it is not to be opened again.
+// once opens the stream once and delivers its messages. It is done if it is not to be
+// reopened.
 func (s *stream[M]) once(yield func(Update[M], error) bool) (done bool, err error) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	watch := s.watch(ctx, cancel)
@@ -213,8 +217,8 @@ func (s *stream[M]) once(yield func(Update[M], error) bool) (done bool, err erro
 	return true, nil
 }
 
-// deliver hands one message to the loop body, unless that has had it before. There are no more if the
-// body has stopped, or with an error.
+// deliver passes one message to the loop body, unless it was delivered before. There
+// are no more if the body has stopped, or with an error.
 func (s *stream[M]) deliver(msg M, watch *watch, yield func(Update[M], error) bool) (more bool, err error) {
 	at, err := s.position(msg, watch)
 	if err != nil {
@@ -264,12 +268,14 @@ func (s *stream[M]) position(msg M, watch *watch) (position, error) {
 	return locate(m)
 }
 
-// rangeRead tells whether there is an end, and everything up to it has been delivered.
+// rangeRead reports whether there is an end, and everything up to it has been
+// delivered.
 func (s *stream[M]) rangeRead() bool { return !s.o.End.IsZero() && s.at.Compare(s.o.End) >= 0 }
 
-// rangeEnded tells whether a stream that the server has closed, before its last offset, is the end of
-// the range nevertheless: the last update that passes the filter may be well before the end. It is if
-// the stream was closed twice in a row before it brought a message.
+// rangeEnded reports whether a stream that the server has closed before its last
+// offset has nevertheless reached the end of the range: the last update that passes
+// the filter may be well before the end. It has if the stream was closed twice in a
+// row before it delivered a message.
 func (s *stream[M]) rangeEnded() bool {
 	if s.o.End.IsZero() {
 		return false

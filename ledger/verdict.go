@@ -27,7 +27,8 @@ const (
 type verdict struct {
 	reaction // whether to try again
 
-	// doubt tells that the command may have been executed, or may yet be, by this attempt.
+	// doubt reports that the command may have been executed, or may yet be, by this
+	// attempt.
 	doubt bool
 	// duplicate tells that the command has been accepted before: by the submission existing, which is
 	// empty if the node does not say, with a completion at offset.

@@ -53,7 +53,7 @@ func (p *jsonText) space() {
 	}
 }
 
-// next tells whether c comes next, and goes past it.
+// next reports whether c comes next, and skips it.
 func (p *jsonText) next(c byte) bool {
 	if p.pos < len(p.in) && p.in[p.pos] == c {
 		p.pos++

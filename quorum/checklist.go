@@ -10,7 +10,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
-// checkList tells whether a list of members can be used.
+// checkList returns an error if a list of members cannot be used.
 func checkList(list []Member) error {
 	if len(list) == 0 || len(list) > MaxMembers {
 		return fmt.Errorf("quorum: members: %d in the list; want 1 to %d", len(list), MaxMembers)
@@ -31,7 +31,7 @@ func checkList(list []Member) error {
 	return nil
 }
 
-// checkURL tells whether a member's base URL can be used; an empty one can, as the
+// checkURL reports whether a member's base URL can be used; an empty one can, as the
 // member has no HTTP API then. The error shows none of it, as it may hold a secret.
 func checkURL(s string) error {
 	if s == "" {

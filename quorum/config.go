@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Config says how many members a read asks, and how many have to agree. The zero
-// value follows from the number of members n, of which at most
-// f = floor((n-1)/3) may be faulty.
+// Config sets how many members a read asks, and how many must agree. The zero value
+// uses defaults that depend on the number of members n, of which at most f =
+// floor((n-1)/3) may be faulty.
 type Config struct {
 	// Agree is how many members must return the same answer. Default f + 1, so that
 	// at least one of them is not faulty. With 1 the fastest answer wins: any single

@@ -17,12 +17,12 @@ import (
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
-// ConnConfig says how a Conn reads.
+// ConnConfig sets how a Conn reads.
 type ConnConfig struct {
 	Config
-	// Methods are the unary reads that members have to agree on, by their full names
-	// such as "/pkg.Service/Method", or all of a service by "/pkg.Service/*". Declare
-	// only methods that change nothing: a call is made several times.
+	// Methods are the unary reads that members must agree on, by their full names such
+	// as "/pkg.Service/Method", or all of a service by "/pkg.Service/*". Declare only
+	// methods that change nothing: each call is sent to several members.
 	Methods []string
 	// Strip, if not nil, clears fields of a reply in which honest members may differ,
 	// such as the time at which they answered, before it is compared and returned. Key,
@@ -31,29 +31,31 @@ type ConnConfig struct {
 	Strip func(method string, reply proto.Message)
 	Key   func(method string, reply proto.Message) (string, error)
 	// Answers are the status codes that count as answers, such as codes.NotFound. The
-	// caller gets the code alone: messages and details differ from member to member.
+	// caller gets only the code: messages and details differ between members.
 	Answers []codes.Code
 	// MaxReply bounds a reply, in bytes. Default 4 MiB. At most one reply for each member
 	// is held at a time.
 	MaxReply int
 	// ForwardCredentials sends the call's "authorization" metadata, and the credentials
-	// of grpc.PerRPCCredentials among its options, to the members. A token that several organisations get can be used by each of them at the others:
-	// give each member's own connection its own token instead.
+	// of grpc.PerRPCCredentials among its options, to the members. Each organisation
+	// that receives a token can use it at the others: instead, configure a separate
+	// token on each member's own connection.
 	ForwardCredentials bool
-	// Other makes the calls that are not declared, streams included. Without it they
+	// Other makes the calls that are not declared, including streams. Without it they
 	// fail with UNIMPLEMENTED.
 	Other grpc.ClientConnInterface
 }
 
 const defaultMaxReply = 4 << 20
 
-// Conn is a connection whose declared unary reads are what several members agree on.
-// Generated stubs take it in place of a *grpc.ClientConn. It is safe for concurrent use.
+// Conn is a connection whose declared unary reads return what several members agree
+// on. Generated stubs accept it in place of a *grpc.ClientConn. It is safe for
+// concurrent use.
 //
 // Replies are compared by their deterministic bytes, without the fields that this
-// program's types do not know; those are not in the reply that the caller gets either.
-// Headers and trailers are the word of a single member: grpc.Header and grpc.Trailer
-// return none, and grpc.Peer nothing.
+// program's types do not know; the caller does not get those either. Headers and
+// trailers come from a single member, so grpc.Header and grpc.Trailer return none, and
+// grpc.Peer returns nothing.
 type Conn struct {
 	members *Members
 	cfg     ConnConfig
@@ -61,7 +63,7 @@ type Conn struct {
 
 var _ grpc.ClientConnInterface = (*Conn)(nil)
 
-// NewConn makes a Conn. Each member needs a Member.Conn.
+// NewConn returns a Conn. Each member needs a Member.Conn.
 func NewConn(members *Members, cfg ConnConfig) (*Conn, error) {
 	if members == nil {
 		return nil, errors.New("quorum: members: nil; want Members")
@@ -95,7 +97,7 @@ func NewConn(members *Members, cfg ConnConfig) (*Conn, error) {
 	return &Conn{members: members, cfg: cfg}, nil
 }
 
-// declared tells whether members have to agree on a method's replies.
+// declared reports whether members must agree on a method's replies.
 func (c *Conn) declared(method string) bool {
 	service := method[:strings.LastIndexByte(method, '/')+1] + "*"
 	return slices.ContainsFunc(c.cfg.Methods, func(m string) bool { return m == method || m == service })
@@ -221,8 +223,8 @@ func withoutCredentials(ctx context.Context) context.Context {
 	return metadata.NewOutgoingContext(ctx, md)
 }
 
-// sift takes out of a call's options those that several calls cannot share, and sets
-// what they would return to nothing. finish is to be called with the call's error.
+// sift removes from a call's options those that several calls cannot share, and sets
+// their results to nothing. finish must be called with the call's error.
 func sift(opts []grpc.CallOption, cfg ConnConfig) (own []grpc.CallOption, finish func(error)) {
 	var finishers []func(error)
 	maxReply := cfg.MaxReply

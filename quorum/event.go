@@ -9,24 +9,27 @@ import (
 	"github.com/cantonlb/cantonlb/internal/event"
 )
 
-// EventKind says what an Event is about.
+// EventKind is the kind of an Event.
 type EventKind string
 
 // The kinds of events.
 const (
-	// EventDissent: a member contradicts what others agree on. It is asked last from
-	// then on, and by streams not at all if it was a stream that it contradicted.
+	// EventDissent reports that a member contradicts what others agree on. From then on
+	// it is asked last, and is not used by streams if it contradicted a stream.
 	EventDissent EventKind = "dissent"
-	// EventDissentCleared: ClearDissent has forgotten the dissent of a member. One that
-	// is forgotten since its time is over is no event.
+	// EventDissentCleared reports that ClearDissent has cleared the dissent of a
+	// member. A dissent that expires causes no event.
 	EventDissentCleared EventKind = "dissent_cleared"
-	// EventAgreementLost: the first read since an agreement that has reached none, or a
-	// stream that cannot go on. EventAgreementRegained: the first that has again.
+	// EventAgreementLost reports the first read since an agreement that has reached
+	// none, or a stream that cannot continue. EventAgreementRegained reports the first
+	// read or stream that agrees again.
 	EventAgreementLost     EventKind = "agreement_lost"
 	EventAgreementRegained EventKind = "agreement_regained"
-	// EventReplaced: a stream goes on with another member in place of this one.
+	// EventReplaced reports that a stream continues with another member in place of
+	// this one.
 	EventReplaced EventKind = "replaced"
-	// EventMembers: the list of members has changed, or a list was refused.
+	// EventMembers reports that the list of members has changed, or that a list was
+	// refused.
 	EventMembers EventKind = "members"
 )
 
@@ -36,11 +39,11 @@ type Event struct {
 	Number uint64
 	At     time.Time
 	Kind   EventKind
-	// Member is its name, where the event is about one.
+	// Member is the member's name, if the event is about one.
 	Member string
 	Reason Reason
-	// Detail is for people: one line of at most 200 bytes, printable, which may hold
-	// words of a server.
+	// Detail is for people: one line of at most 200 bytes, printable, which may contain
+	// text of a server.
 	Detail string
 }
 
@@ -58,12 +61,12 @@ func (e Event) String() string {
 	return s
 }
 
-// News is what a subscriber is told at one time.
+// News is a batch of events for a subscriber.
 type News struct {
-	// Events are those since the last time, in order.
+	// Events are the events since the last batch, in order.
 	Events []Event
-	// Missed is how many came before these and are gone, because the subscriber was
-	// too slow. The newest 1,024 are never missed.
+	// Missed is how many events before these were dropped because the subscriber was
+	// too slow. The newest 1,024 are never dropped.
 	Missed uint64
 }
 
@@ -72,9 +75,9 @@ const keptEvents = 1024
 // Events returns the newest events, up to 1,024, oldest first.
 func (m *Members) Events() []Event { return m.events.Events() }
 
-// Subscribe follows the events from now on. The first news has no events and comes at
-// once. The loop ends with ctx, with Close, or by break. A slow subscriber holds up
-// nothing.
+// Subscribe returns the events from now on. The first batch has no events and comes at
+// once. The loop ends with ctx, with Close, or with break. A slow subscriber does not
+// delay reads or streams.
 func (m *Members) Subscribe(ctx context.Context) iter.Seq[News] {
 	reader := m.events.Reader()
 	return func(yield func(News) bool) {

@@ -13,37 +13,38 @@ import (
 	"time"
 )
 
-// Entry is a member as a list of the network names it.
+// Entry is a member as listed by the network.
 type Entry struct {
-	// Name is its name, and Address where it is: what FollowConfig.Make makes a Member
-	// of. Both have 1 to 256 bytes.
+	// Name is the member's name, and Address its address, from which FollowConfig.Make
+	// creates a Member. Both have 1 to 256 bytes.
 	Name, Address string
 }
 
-// FollowConfig says how the list of members is followed.
+// FollowConfig sets how the list of members is followed.
 type FollowConfig struct {
 	Options
 	// Config is how the list is read: Agree is f + 1 of the members so far by default.
 	Config Config
-	// Make makes a Member of an entry. Its name is the entry's, whatever Make says. A
-	// Conn that implements io.Closer is closed when the member has left.
+	// Make creates a Member from an entry. Its name is the entry's, whatever Make sets.
+	// A Conn that implements io.Closer is closed when the member has left.
 	Make func(Entry) (Member, error)
 	// Interval is how often the list is read, with a jitter of a quarter either way.
-	// Default 1 min, at least 1 s. While the members are on their way to a new list, it is
+	// Default 1 min, at least 1 s. While the members differ from the newest list, it is
+	// read six times as often.
 	// read six times as often.
 	Interval time.Duration
 }
 
 const defaultFollowInterval = time.Minute
 
-// Follow makes Members that follow the network's own list of its members. The list is
-// read from the members by quorum: read asks one of them. seeds are pinned: they are
-// members for good, whatever a list says, and the members at first.
+// Follow returns Members that follow the network's own list of its members. The list
+// is read from the members by quorum: read reads it from one of them. seeds are the
+// members at first, and remain members, whatever a list contains.
 //
-// A list is only taken as a goal. Each step needs f + 1 members so far that agree on the
-// goal, replaces f members at most, or one where f is 0, and is followed by a pause: so
-// f liars cannot bring in more of their kind at once, and it can be noticed. ctx ends the
-// following; Members.Close does too, and closes what Make has made.
+// A list is only a goal. Each step requires f + 1 present members that agree on the
+// goal, replaces at most f members, or one if f is 0, and is followed by a pause. So f
+// liars cannot add more liars at once, and the change can be noticed. ctx ends the
+// following; Members.Close does too, and closes what Make has created.
 func Follow(ctx context.Context, seeds []Member, read func(context.Context, Member) ([]Entry, error), cfg FollowConfig) (*Members, error) {
 	switch {
 	case read == nil || cfg.Make == nil:
@@ -134,7 +135,7 @@ func sorted(list []Entry) ([]Entry, error) {
 	return list, nil
 }
 
-// entries are the members so far.
+// entries are the present members.
 func (f *follower) entries() []Entry {
 	var out []Entry
 	for _, m := range f.members.List() {
@@ -143,7 +144,7 @@ func (f *follower) entries() []Entry {
 	return out
 }
 
-// take puts a list in force, and closes the connections of those that have left.
+// take replaces the list, and closes the connections of members that have left.
 func (f *follower) take(list []Entry) error {
 	now := f.members.List()
 	var next []Member

@@ -18,47 +18,49 @@ import (
 	"github.com/cantonlb/cantonlb/internal/event"
 )
 
-// Member is one of those whose answers are compared. It stands for whoever could lie
-// as one: several endpoints of the same organisation are one Client and one Member.
+// Member is one of the members whose answers are compared. Everything that could lie
+// together is one Member: several endpoints of the same organisation are one Client
+// and one Member.
 type Member struct {
 	// Name is unique among the members: printable, of 1 to 256 bytes.
 	Name string
-	// Conn is how the member is called by gRPC, such as a *cantonlb.Client. nil if it
-	// is not.
+	// Conn is the member's gRPC connection, such as a *cantonlb.Client. nil if it has
+	// none.
 	Conn grpc.ClientConnInterface
-	// URL is the base URL of its HTTP API, such as "https://scan.example.com/api".
-	// Transport makes the requests; nil for that of a Transport's Base. Both are empty
-	// if the member has no HTTP API.
+	// URL is the base URL of the member's HTTP API, such as
+	// "https://scan.example.com/api". Transport makes the requests; nil means the Base
+	// of the quorum Transport. Both are empty if the member has no HTTP API.
 	URL       string
 	Transport http.RoundTripper
-	// Healthy, if not nil, tells whether the member is well as far as is known: one that
-	// is not is asked after the others. It must be quick and safe for concurrent use.
+	// Healthy, if not nil, reports whether the member is believed to be healthy. A
+	// member that is not is asked after the others. It must be quick and safe for
+	// concurrent use.
 	Healthy func() bool
 }
 
-// Options say how Members remember. The zero value means the defaults.
+// Options are the options of Members. The zero value means the defaults.
 type Options struct {
 	// DissentFor is how long a member that contradicted others is remembered as
 	// dissenting. Default 10 minutes; negative: until ClearDissent.
 	DissentFor time.Duration
 	// Logger gets a line for each event. Default slog.Default().
 	Logger *slog.Logger
-	// OnRead, if not nil, is told of each read that has ended, for metrics: with its
-	// verdict, and its error or nil. It is called with no lock held, before the read
+	// OnRead, if not nil, is called when a read has ended, with its verdict and its
+	// error or nil, for metrics. It is called with no lock held, before the read
 	// returns, and must be safe for concurrent use.
 	OnRead func(Verdict, error)
 }
 
-// Members are those that are asked, and what is remembered of them: how fast and how
-// reliable they are, and which of them contradicted others. Share one Members between
-// the reads and streams of a program. Its methods are safe for concurrent use.
+// Members holds the members and what is known of them: how fast and how reliable they
+// are, and which of them contradicted others. Share one Members between the reads and
+// streams of a program. Its methods are safe for concurrent use.
 type Members struct {
 	opts   Options
 	source func() []Member // nil if the list is fixed or set by Update
 	events *event.Log[Event]
 	now    func() time.Time
 
-	// mu guards what follows. Under it only the lock of events is taken.
+	// mu guards what follows. Only the lock of events is taken under it.
 	mu      sync.Mutex
 	list    []*record
 	refused string // why the newest list is not in force
@@ -76,8 +78,8 @@ type record struct {
 	counts Counts
 }
 
-// NewMembers makes Members of a list. Every error names the member, the value and
-// what would be right.
+// NewMembers returns Members with this list. Every error names the member, the value
+// and what would be right.
 func NewMembers(list []Member, opts Options) (*Members, error) {
 	m := &Members{opts: opts, events: newEvents(), now: time.Now, changed: make(chan struct{})}
 	if err := checkList(list); err != nil {
@@ -87,10 +89,10 @@ func NewMembers(list []Member, opts Options) (*Members, error) {
 	return m, nil
 }
 
-// MembersFunc makes Members of a function that returns the current list, which each
-// read calls. The function must be quick and safe for concurrent use. A bad list is
-// refused with an event, and the list before it stays in force; the first list must be
-// good.
+// MembersFunc returns Members with the list that a function returns; each read calls
+// it. The function must be quick and safe for concurrent use. An invalid list is
+// refused with an event, and the list before it stays in effect. The first list must
+// be valid.
 func MembersFunc(list func() []Member, opts Options) (*Members, error) {
 	m, err := NewMembers(list(), opts)
 	if err != nil {
@@ -100,8 +102,8 @@ func MembersFunc(list func() []Member, opts Options) (*Members, error) {
 	return m, nil
 }
 
-// Update puts another list in force. What is remembered of a member is kept by its
-// name. A bad list is an error, and changes nothing.
+// Update replaces the list. What is known of a member is kept by its name. An invalid
+// list returns an error and changes nothing.
 func (m *Members) Update(list []Member) error {
 	if m.source != nil {
 		return errors.New("quorum: update: the list comes from a function; want Members made by NewMembers")
@@ -116,7 +118,7 @@ func (m *Members) Update(list []Member) error {
 	return nil
 }
 
-// setLocked puts a list in force, and returns the event that tells of it.
+// setLocked replaces the list, and returns the event that reports it.
 func (m *Members) setLocked(list []Member) []Event {
 	was := make(map[string]*record, len(m.list))
 	for _, r := range m.list {
@@ -149,7 +151,7 @@ func (m *Members) wakeLocked() {
 	m.changed = make(chan struct{})
 }
 
-// refresh asks the source for the list.
+// refresh reads the list from the source.
 func (m *Members) refresh() {
 	if m.source == nil {
 		return
@@ -169,7 +171,7 @@ func (m *Members) refresh() {
 	m.told(told)
 }
 
-// List returns the members that are in force.
+// List returns the current members.
 func (m *Members) List() []Member {
 	m.refresh()
 	m.mu.Lock()
@@ -189,7 +191,7 @@ type candidate struct {
 }
 
 // candidates returns the members in the order in which to ask them, and how many of
-// the first are known to be well.
+// the first are known to be healthy.
 func (m *Members) candidates() (list []candidate, well int) {
 	ill := make(map[string]bool)
 	for _, x := range m.List() {
@@ -231,8 +233,8 @@ func (m *Members) candidatesLocked(now time.Time) (list []candidate, well int) {
 	return list, well
 }
 
-// ClearDissent forgets that a member contradicted others, so that it is asked again as
-// any other. A name that is not in the list is an error.
+// ClearDissent forgets that a member contradicted others, so that it is asked like any
+// other again. A name that is not in the list is an error.
 func (m *Members) ClearDissent(name string) error {
 	m.mu.Lock()
 	r := m.findLocked(name)
@@ -257,7 +259,7 @@ func (m *Members) findLocked(name string) *record {
 	return m.list[i]
 }
 
-// eventLocked numbers an event and keeps it for told.
+// eventLocked numbers an event and stores it for told.
 func (m *Members) eventLocked(e Event) []Event {
 	m.number++
 	e.Number, e.At, e.Detail = m.number, m.now(), cleantext.Detail(e.Detail)

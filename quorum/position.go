@@ -8,11 +8,11 @@ import (
 	"sync"
 )
 
-// ReadPosition asks members how far they are, and returns a position at which at least
-// one honest member stands: of 2 Agree - 1 answers the Agree-th highest. Members that
-// lie, up to Agree - 1, can move it neither beyond the furthest honest member nor below
-// the slowest honest member of those that were asked. So a read at that position, by
-// ReadAt, is at most as stale as the slowest honest member.
+// ReadPosition reads how far members are, and returns a position that at least one
+// honest member has reached: of 2 Agree - 1 answers the Agree-th highest. Up to Agree
+// - 1 members that lie can move it neither beyond the furthest honest member nor below
+// the slowest honest member that was asked. A read at that position, with ReadAt, is
+// therefore at most as stale as the slowest honest member.
 //
 // Config.ErrorKey is not used. See Read for the rest.
 func ReadPosition[P cmp.Ordered](ctx context.Context, members *Members, cfg Config,
@@ -31,10 +31,10 @@ func ReadPosition[P cmp.Ordered](ctx context.Context, members *Members, cfg Conf
 	return q.values[v.Agree-1], v, nil
 }
 
-// ReadAt is Read of a value as it was at a position, such as one of ReadPosition. ask
-// asks a member for the value at that position, and returns a *BehindError if the member
-// has not yet reached it; see AtLeast. Members are asked again, after a pause, until
-// enough of them have reached the position and agree, or the deadline is over. The
+// ReadAt is Read of a value as of a position, such as one of ReadPosition. ask reads
+// the value at that position from a member, and returns a *BehindError if the member
+// has not reached it; see AtLeast. Members are asked again, after a pause, until
+// enough of them have reached the position and agree, or the deadline has passed. The
 // verdict's freshness is FreshnessAtPosition.
 func ReadAt[T, P any](ctx context.Context, members *Members, cfg Config, at P,
 	ask func(context.Context, Member, P) (T, error), key func(T) string,
@@ -46,9 +46,9 @@ func ReadAt[T, P any](ctx context.Context, members *Members, cfg Config, at P,
 	return q.read(ctx)
 }
 
-// AtLeast makes an ask function which refuses answers from before a position, so that
-// reads do not go backwards from one member to another: such an answer is a
-// *BehindError. of returns the position that an answer was made at.
+// AtLeast returns an ask function that refuses answers from before a position with a
+// *BehindError, so that reads do not go back in time when another member answers. of
+// returns the position of an answer.
 func AtLeast[T any, P cmp.Ordered](at P, of func(T) P, ask func(context.Context, Member) (T, error)) func(context.Context, Member) (T, error) {
 	return func(ctx context.Context, m Member) (T, error) {
 		value, err := ask(ctx, m)
@@ -63,16 +63,16 @@ func AtLeast[T any, P cmp.Ordered](at P, of func(T) P, ask func(context.Context,
 	}
 }
 
-// HighWater remembers the highest position that a program has seen. Raise it by
-// positions that members have agreed on, or of ReadPosition, never by the word of one
-// member, or that member can keep all others from answering. Its zero value stands at
-// P's zero value. It is safe for concurrent use.
+// HighWater holds the highest position that a program has seen. Raise it only to
+// positions that members have agreed on, or that ReadPosition has returned. A position
+// of a single member could prevent all others from answering. Its zero value is at P's
+// zero value. It is safe for concurrent use.
 type HighWater[P cmp.Ordered] struct {
 	mu sync.Mutex
 	at P
 }
 
-// Raise moves it to p, if that is higher, and returns where it stands then.
+// Raise moves it to p if p is higher, and returns its position.
 func (h *HighWater[P]) Raise(p P) P {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -80,7 +80,7 @@ func (h *HighWater[P]) Raise(p P) P {
 	return h.at
 }
 
-// At returns where it stands.
+// At returns its position.
 func (h *HighWater[P]) At() P {
 	h.mu.Lock()
 	defer h.mu.Unlock()

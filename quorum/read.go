@@ -264,7 +264,7 @@ func (r *round[T]) has(key digest) bool {
 	return false
 }
 
-// outstanding tells whether a candidate may still answer.
+// outstanding reports whether a candidate may still answer.
 func (s *seat) outstanding() bool { return !s.asked.IsZero() && !s.answered }
 
 // untilSlow returns how long it is until an outstanding member counts as slow.

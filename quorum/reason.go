@@ -12,10 +12,10 @@ type Reason string
 
 // The reasons.
 const (
-	// ReasonDiffers: the member gave another answer than the others.
+	// ReasonDiffers: the member returned another answer than the others.
 	ReasonDiffers Reason = "differs"
-	// ReasonInvalid: the member gave an answer that no sound server gives, such as a
-	// JSON object with the same key twice.
+	// ReasonInvalid: the member returned an answer that no correct server returns, such
+	// as a JSON object with a duplicate key.
 	ReasonInvalid Reason = "invalid_answer"
 	// ReasonError: the member's answer was an error, or it could not be asked.
 	ReasonError Reason = "error"
@@ -37,7 +37,7 @@ const (
 	ReasonLagging Reason = "lagging"
 	// ReasonThreshold: too few members are left that could agree.
 	ReasonThreshold Reason = "threshold_unreachable"
-	// ReasonByHand: the program has done it.
+	// ReasonByHand: the program has called ClearDissent.
 	ReasonByHand Reason = "by_hand"
 	// ReasonList: the list of members has changed, or was refused.
 	ReasonList Reason = "list"
@@ -45,7 +45,8 @@ const (
 
 // BehindError is an answer that is older than what was asked for.
 type BehindError struct {
-	// Member is its name, At where it stands, and Want where it should at least.
+	// Member is the member's name, At its position, and Want the position that was
+	// required.
 	Member, At, Want string
 }
 
@@ -55,15 +56,15 @@ func (e *BehindError) Error() string {
 		e.Member, cleantext.Detail(e.At), cleantext.Detail(e.Want))
 }
 
-// invalidError is an answer that no sound server gives: its member dissents.
+// invalidError is an answer that no correct server returns: its member dissents.
 type invalidError struct{ err error }
 
 func (e *invalidError) Error() string { return e.err.Error() }
 func (e *invalidError) Unwrap() error { return e.err }
 
-// Invalid marks err, which an ask function returns, as an answer that no sound server
-// gives. Its member counts as dissenting rather than as failed; the answer agrees with
-// no other, not even with the same one.
+// Invalid marks err, which an ask function returns, as an answer that no correct
+// server returns. Its member counts as dissenting rather than as failed. The answer
+// agrees with no other, not even with an equal one.
 func Invalid(err error) error {
 	if err == nil {
 		return nil

@@ -139,10 +139,10 @@ func (s *sequence[T, P]) count() (st standings[T, P]) {
 	return st
 }
 
-// agreed tells whether enough members claim the same.
+// agreed reports whether enough members claim the same.
 func (s *sequence[T, P]) agreed(st standings[T, P]) bool { return st.count >= s.agree }
 
-// unreachable tells whether they never will, even if more members of which nothing is
+// unreachable reports whether they never will, even if more members of which nothing is
 // known join.
 func (s *sequence[T, P]) unreachable(st standings[T, P], more int) bool {
 	return st.count+st.undecided+more < s.agree
@@ -173,7 +173,7 @@ func (s *sequence[T, P]) deliver(agreed claim[T, P], now time.Time) {
 	}
 }
 
-// lagging tells whether a member is behind by more than a time and more than a number of
+// lagging reports whether a member is behind by more than a time and more than a number of
 // events.
 func (s *sequence[T, P]) lagging(name string, now time.Time, limit time.Duration, count int) bool {
 	v := s.voices[name]

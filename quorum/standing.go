@@ -54,7 +54,7 @@ func (s *standing) rank(now time.Time) rank {
 	return rankWell
 }
 
-// known tells whether the member has answered before, and well of late.
+// known reports whether the member has answered before, and reliably of late.
 func (s *standing) known(now time.Time) bool { return s.latency > 0 && s.rank(now) == rankWell }
 
 // bucket groups latencies of about the same size, so that members of one bucket take
@@ -114,7 +114,7 @@ func (s *standing) contradicted(now time.Time, lasts time.Duration, exclude bool
 	return !was
 }
 
-// dissents tells whether a dissent counts, and forgets one that is over.
+// dissents reports whether a dissent counts, and forgets one that is over.
 func (s *standing) dissents(now time.Time) bool {
 	if s.dissent && !s.byHand && !now.Before(s.until) {
 		s.clear()

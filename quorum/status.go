@@ -2,46 +2,50 @@ package quorum
 
 import "time"
 
-// Status is a snapshot of Members. It is a copy.
+// Status is a snapshot of Members. The caller may keep it.
 type Status struct {
 	Members []MemberStatus
-	// Lost tells that the last read or stream found no agreement.
+	// Lost reports that the last read or stream found no agreement.
 	Lost bool
-	// Refused is why the newest list of members is not in force, empty if it is.
+	// Refused is why the newest list of members is not in effect; empty if it is.
 	Refused string
 	Totals  Totals
 }
 
-// Totals count the reads.
+// Totals holds the counts of the reads.
 type Totals struct {
-	// Reads have ended, of which Agreed with an agreement and NoQuorum without.
+	// Reads counts the reads that have ended: Agreed with an agreement, NoQuorum
+	// without.
 	Reads, Agreed, NoQuorum uint64
-	// Asked is how many requests they took.
+	// Asked counts the requests of the reads.
 	Asked uint64
 }
 
 // MemberStatus is a snapshot of one member.
 type MemberStatus struct {
 	Name string
-	// Dissenting: it contradicted others, since Since, until Until (zero: until it is
-	// cleared by hand). Excluded: streams do not use it.
+	// Dissenting reports that the member contradicted others, since Since, until Until
+	// (zero: until it is cleared). Excluded reports that streams do not use it.
 	Dissenting, Excluded bool
 	Reason               Reason
 	Detail               string
 	Since, Until         time.Time
-	// Failing: it failed or was slow of late, and is asked after the others.
+	// Failing reports that the member failed or was slow recently, and is asked after
+	// the others.
 	Failing bool
-	// LastError is the error of its last failure since it answered, empty if none.
+	// LastError is the error of its last failure since it last answered; empty if there
+	// is none.
 	LastError string
-	// Latency is its usual one, 0 if it has never answered.
+	// Latency is its usual latency; 0 if it has never answered.
 	Latency time.Duration
 	Counts  Counts
 }
 
-// Counts are the accounts of a member's answers in reads.
+// Counts holds the counts of a member's answers in reads.
 type Counts struct {
-	// Asked counts the questions; Agreed, Dissented and Failed how they ended. What
-	// was called off since others had decided before is in none of them.
+	// Asked counts the requests; Agreed, Dissented and Failed count their results. A
+	// request that was called off because others had decided the read is in none of
+	// those.
 	Asked, Agreed, Dissented, Failed uint64
 }
 

@@ -19,43 +19,44 @@ type Receiver[T any] interface {
 	Recv() (T, error)
 }
 
-// StreamConfig says what a Stream subscribes to, and how many members have to agree.
+// StreamConfig sets what a Stream subscribes to, and how many members must agree.
 type StreamConfig[T any, P cmp.Ordered] struct {
-	// Open subscribes at one member. from is nil for the beginning, whatever the caller
-	// takes for that, or the position of the event that was delivered last: the
-	// subscription must then begin with that event, so that it can be compared, and is
-	// not delivered again. Open must return when ctx ends.
+	// Open subscribes at one member. from is nil for the beginning, which the caller
+	// defines, or the position of the event that was delivered last. The subscription
+	// must then begin with that event, so that it can be compared; it is not delivered
+	// again. Open must return when ctx ends.
 	Open func(ctx context.Context, m Member, from *P) (Receiver[T], error)
-	// Position returns the position of an event: it grows with every event, and all
+	// Position returns the position of an event. It increases with every event, and all
 	// members share it. For Canton that is the record time on one synchronizer; offsets
-	// of participants are local and must not be used. Key returns what else is compared,
-	// such as the update ID with the content; what it leaves out is one member's word.
+	// of participants are local and must not be used. Key returns what else is
+	// compared, such as the update ID with the content. Members do not agree on what it
+	// leaves out.
 	Position func(T) P
 	Key      func(T) string
-	// Local, if not nil, returns true for what a member sends on its own account, such
-	// as an offset checkpoint: it is neither compared nor delivered.
+	// Local, if not nil, returns true for a message of the member itself, such as an
+	// offset checkpoint: it is neither compared nor delivered.
 	Local func(T) bool
 
 	// Agree is how many members must have the same event. Default f + 1; fewer than four
 	// members need it. Margin is how many more are subscribed to. Default f.
 	Agree, Margin int
-	// Resume is the point to go on after, as Stream.Point returned it. nil: from the
+	// Resume is the point to continue after, as returned by Stream.Point. nil: from the
 	// beginning.
 	Resume *Point[P]
-	// Finite makes the end of a member's stream, io.EOF, an event that members have to
-	// agree on. Otherwise a stream that ends is opened again.
+	// Finite makes the end of a member's stream, io.EOF, an event that members must
+	// agree on. Otherwise a stream that ends is reopened.
 	Finite bool
 	// Buffer is how many events of each member are held. Default 64. A member that is
 	// further ahead is not read, which its server notices by flow control.
 	Buffer int
 	// A member that is behind by more than LagTime and by more than LagCount events is
-	// replaced by another one. Defaults 2 min and 50. One that is behind by more events
-	// than are kept, 1,024 and twice LagCount at least, is opened again where the others
-	// are.
+	// replaced by another one. Defaults 2 min and 50. A member that is behind by more
+	// events than are kept, at least 1,024 and twice LagCount, is reopened where the
+	// others are.
 	LagTime  time.Duration
 	LagCount int
-	// StallAfter is how long an event that one member has is waited for at the others
-	// before more are subscribed to. Default 1 s.
+	// StallAfter is how long to wait at the other members for an event that one member
+	// has, before more members are subscribed to. Default 1 s.
 	StallAfter time.Duration
 }
 
@@ -74,9 +75,9 @@ const (
 	keptPast          = 1024
 )
 
-// Stream delivers the events on which enough members agree, each once and in order. Make
-// it with NewStream, and close it in the end. Recv and Point are for one goroutine; the
-// other methods are safe for concurrent use.
+// Stream delivers the events on which enough members agree, each once and in order.
+// Create it with NewStream, and close it with Close. Recv and Point are for one
+// goroutine; the other methods are safe for concurrent use.
 type Stream[T any, P cmp.Ordered] struct {
 	members *Members
 	cfg     StreamConfig[T, P]
@@ -97,8 +98,8 @@ type Stream[T any, P cmp.Ordered] struct {
 	full   time.Time
 }
 
-// NewStream subscribes to members. It returns at once: what cannot be reached is tried
-// again in the background. ctx ends the stream.
+// NewStream subscribes to members. It returns at once: members that cannot be reached
+// are retried in the background. ctx ends the stream.
 func NewStream[T any, P cmp.Ordered](ctx context.Context, members *Members, cfg StreamConfig[T, P]) (*Stream[T, P], error) {
 	if members == nil || cfg.Open == nil || cfg.Position == nil || cfg.Key == nil {
 		return nil, errors.New("quorum: members, open, position or key: nil; want all four")
@@ -135,10 +136,11 @@ func NewStream[T any, P cmp.Ordered](ctx context.Context, members *Members, cfg 
 	return s, nil
 }
 
-// Recv returns the next event on which enough members agree. The value is that of one of
-// them; only what Key covers is the word of all. It blocks until there is one, and
-// returns io.EOF at the end of a finite stream, the context's error once that has ended,
-// and a *NoQuorumError if too few members are left that could agree. Errors are final.
+// Recv returns the next event on which enough members agree. The value is that of one
+// of them; they agree only on what Key covers. It blocks until there is one. It
+// returns io.EOF at the end of a finite stream, the context's error once that has
+// ended, and a *NoQuorumError if too few members are left that could agree. Errors are
+// final.
 func (s *Stream[T, P]) Recv() (zero T, err error) {
 	for {
 		value, ok, err := s.take()
@@ -184,7 +186,7 @@ func (s *Stream[T, P]) take() (value T, ok bool, err error) {
 	return value, true, nil
 }
 
-// unlock frees mu, and tells of what has happened under it.
+// unlock releases mu, and reports what has happened under it.
 func (s *Stream[T, P]) unlock() {
 	told := s.told
 	s.told = nil
@@ -192,9 +194,9 @@ func (s *Stream[T, P]) unlock() {
 	s.members.told(told)
 }
 
-// stepLocked returns the event on which enough members agree, nil if there is none yet,
-// after it has dealt with those that contradict it. disputed tells that members differ
-// and neither side is large enough.
+// stepLocked returns the event on which enough members agree, nil if there is none
+// yet, after it has handled those that contradict it. disputed reports that members
+// differ and neither side is large enough.
 func (s *Stream[T, P]) stepLocked() (agreed *claim[T, P], disputed bool) {
 	if s.err != nil {
 		return nil, false
@@ -215,15 +217,15 @@ func (s *Stream[T, P]) stepLocked() (agreed *claim[T, P], disputed bool) {
 	return nil, len(st.against) > 0
 }
 
-// dissentLocked ends the subscription of a member that contradicts the others, and keeps
-// it from being used again.
+// dissentLocked ends the subscription of a member that contradicts the others, and
+// prevents its further use.
 func (s *Stream[T, P]) dissentLocked(name string, r Reason, detail string) {
 	s.dropLocked(name)
 	s.told = append(s.told, s.members.exclude(name, r, detail)...)
 	wake(s.adjust)
 }
 
-// loseLocked ends the stream, as members cannot agree any more.
+// loseLocked ends the stream, as members can no longer agree.
 func (s *Stream[T, P]) loseLocked(st standings[T, P]) {
 	v := s.members.streamVerdict(s.seq.agree)
 	for i := range v.Answers {
@@ -241,9 +243,10 @@ func (s *Stream[T, P]) loseLocked(st standings[T, P]) {
 	wake(s.news)
 }
 
-// Point returns the event that was delivered last, to be stored together with what the
-// program has done about it: a Stream that resumes there goes on with the next one. It
-// is false if none was delivered yet, by this Stream or the one that it resumes.
+// Point returns the event that was delivered last. Store it together with the results
+// of the program's work on the event: a Stream that resumes there continues with the
+// next one. It returns false if no event was delivered yet, by this Stream or the one
+// that it resumes.
 func (s *Stream[T, P]) Point() (p Point[P], ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -49,7 +49,7 @@ func (t *tally) start() advice {
 	return advice{ask: t.asked}
 }
 
-// answer counts an answer. late tells that the member was counted as slow.
+// answer counts an answer. late reports that the member was counted as slow.
 func (t *tally) answer(key digest, late bool) advice {
 	t.answered++
 	t.arrived(late)

@@ -14,27 +14,27 @@ import (
 	"time"
 )
 
-// TransportConfig says how a Transport reads.
+// TransportConfig sets how a Transport reads.
 type TransportConfig struct {
 	Config
-	// Base makes the requests to members that have no Transport of their own. Default:
-	// one of its own, which uses no proxy, and reads at most 64 KiB of headers.
+	// Base makes the requests to members that have no Transport of their own. The
+	// default uses no proxy, and reads at most 64 KiB of headers.
 	Base http.RoundTripper
-	// Strip, if not nil, returns a body without what honest members may differ in, such
-	// as the time at which they answered: it gets canonical JSON, and returns JSON. It
-	// must be safe for concurrent use.
+	// Strip, if not nil, returns a body without the parts in which honest members may
+	// differ, such as the time of the answer. It gets canonical JSON, and returns JSON.
+	// It must be safe for concurrent use.
 	Strip func(req *http.Request, body []byte) ([]byte, error)
 	// Answers are the statuses that count as answers besides 200 to 299, such as 404.
-	// Only the status itself is compared then, and the body is empty: the bodies of
-	// errors differ from member to member. Redirects are no answers.
+	// Only the status is then compared, and the body is empty: the bodies of errors
+	// differ between members. Redirects are not answers.
 	Answers []int
 	// MaxBody bounds a member's body after decompression, in bytes. Default 1 MiB.
 	MaxBody int64
 	// ForwardCredentials sends the request's Authorization and Cookie headers to the
-	// members. A token that several organisations get can be used by each of them at
-	// the others: give each Member a Transport that adds its own.
+	// members. Each organisation that receives a token can use it at the others:
+	// instead, set for each Member a Transport that adds its own token.
 	ForwardCredentials bool
-	// Other makes the requests that are no GETs. Without it they fail.
+	// Other makes the requests that are not GET. Without it they fail.
 	Other http.RoundTripper
 }
 
@@ -43,14 +43,14 @@ const (
 	maxHeaderBytes = 64 << 10
 )
 
-// Transport is an http.RoundTripper whose GETs return what several members agree on. It
-// is safe for concurrent use.
+// Transport is an http.RoundTripper whose GET requests return what several members
+// agree on. It is safe for concurrent use.
 //
-// A request's path and query are appended to each member's base URL; its host does not
-// matter. Bodies must be JSON or empty. They are compared in the form of CanonicalJSON,
-// together with the status, and the response is that form: it has no headers of a
-// member's, but for a Content-Type. Credentials, conditions, ranges and encodings of the
-// request are not passed on.
+// A request's path and query are appended to each member's base URL; its host is
+// ignored. Bodies must be JSON or empty. They are compared in the form of
+// CanonicalJSON, together with the status. The response has the body in that form, and
+// no header of a member except Content-Type. Credentials, conditions, ranges and
+// encodings of the request are not forwarded.
 type Transport struct {
 	members *Members
 	cfg     TransportConfig
@@ -59,7 +59,7 @@ type Transport struct {
 
 var _ http.RoundTripper = (*Transport)(nil)
 
-// NewTransport makes a Transport. Each member needs a Member.URL.
+// NewTransport returns a Transport. Each member needs a Member.URL.
 func NewTransport(members *Members, cfg TransportConfig) (*Transport, error) {
 	if members == nil {
 		return nil, errors.New("quorum: members: nil; want Members")
@@ -238,7 +238,7 @@ func (t *Transport) read(req *http.Request, resp *http.Response) (page, error) {
 	return page{status: resp.StatusCode, body: text}, nil
 }
 
-// response makes a response of what was agreed on, and of nothing else.
+// response returns a response with only what was agreed on.
 func (p page) response(req *http.Request) *http.Response {
 	header := http.Header{}
 	if len(p.body) > 0 {

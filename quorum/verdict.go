@@ -11,44 +11,44 @@ import (
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
-// Outcome is what became of the question to one member.
+// Outcome is the result of the request to one member.
 type Outcome string
 
 // The outcomes.
 const (
-	// OutcomeAgreed: it gave the answer that the read returned. Without an agreement:
-	// the answer that most members gave.
+	// OutcomeAgreed: the member returned the answer that the read returned. Without an
+	// agreement: the answer that most members returned.
 	OutcomeAgreed Outcome = "agreed"
-	// OutcomeDissenting: it gave another answer, or an invalid one.
+	// OutcomeDissenting: the member returned another answer, or an invalid one.
 	OutcomeDissenting Outcome = "dissenting"
-	// OutcomeFailed: it had no answer.
+	// OutcomeFailed: the member returned no answer.
 	OutcomeFailed Outcome = "failed"
-	// OutcomePending: it had not answered when the read ended.
+	// OutcomePending: the member had not answered when the read ended.
 	OutcomePending Outcome = "pending"
-	// OutcomeNotAsked: it was not needed.
+	// OutcomeNotAsked: the member was not needed.
 	OutcomeNotAsked Outcome = "not_asked"
 )
 
-// Freshness says what is known of how new an answer is.
+// Freshness is what is known of how new an answer is.
 type Freshness string
 
 // The kinds of freshness.
 const (
-	// FreshnessStalePossible: at least one honest member said it, now or at some time:
-	// f + 1 equal answers do not prove that nothing newer exists.
+	// FreshnessStalePossible: at least one honest member returned the answer, now or at
+	// an earlier time: f + 1 equal answers do not prove that nothing newer exists.
 	FreshnessStalePossible Freshness = "stale_possible"
-	// FreshnessAtPosition: it holds at the position that was asked for, or later.
+	// FreshnessAtPosition: the answer holds at the requested position, or later.
 	FreshnessAtPosition Freshness = "at_position"
 )
 
-// Answer is what one member said.
+// Answer is the answer of one member.
 type Answer struct {
 	Member  string
 	Outcome Outcome
-	// Reason is why it is not among those that agreed; empty for one that is.
+	// Reason is why the member is not among those that agreed; empty if it is.
 	Reason Reason
-	// Detail is the text of an error: one line of at most 200 bytes, in words that may
-	// be the member's.
+	// Detail is the text of an error: one line of at most 200 bytes, which may contain
+	// text of the member.
 	Detail string
 	// Err is the error itself, nil if there was none.
 	Err error
@@ -56,14 +56,14 @@ type Answer struct {
 	Took time.Duration
 }
 
-// Verdict says how a read came to its answer.
+// Verdict describes how a read reached its answer.
 type Verdict struct {
-	// Agree is how many had to agree, and Of how many members there are.
+	// Agree is how many members had to agree, and Of how many members there are.
 	Agree, Of int
 	// Answers has one element for each member, in the order in which they were asked.
 	// After AskAgain it is the last round's.
 	Answers []Answer
-	// Asked is how many requests were made, in all rounds, and Rounds how many rounds.
+	// Asked is the number of requests in all rounds, and Rounds the number of rounds.
 	Asked, Rounds int
 	Freshness     Freshness
 	Took          time.Duration
@@ -80,17 +80,17 @@ func (v Verdict) Names(o Outcome) []string {
 	return names
 }
 
-// NoQuorumError is a read on which not enough members agreed, or a stream that cannot
-// go on. It is a gRPC status: UNAVAILABLE, or that of the context which ended the
-// wait, whose error it wraps.
+// NoQuorumError is the error of a read on which not enough members agreed, or of a
+// stream that cannot continue. Its gRPC status is UNAVAILABLE, or that of the context
+// which ended the wait, whose error it wraps.
 type NoQuorumError struct {
 	Verdict Verdict
 
 	cause error // of the context; nil if no agreement was possible
 }
 
-// Error names those that agreed, that differed and that failed, with their reasons, in
-// one line of bounded length.
+// Error returns the members that agreed, that differed and that failed, with their
+// reasons, in one line of bounded length.
 func (e *NoQuorumError) Error() string {
 	const most = 8
 	var b strings.Builder
@@ -119,7 +119,7 @@ func (e *NoQuorumError) Error() string {
 	return b.String()
 }
 
-// GRPCStatus makes the error a gRPC status.
+// GRPCStatus returns the error as a gRPC status.
 func (e *NoQuorumError) GRPCStatus() *status.Status {
 	code := codes.Unavailable
 	if e.cause != nil {

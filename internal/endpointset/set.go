@@ -52,7 +52,7 @@ type Set struct {
 	sampler sampler
 	pub     publisher
 	counted
-	changed chan struct{} // closed when a class changes; nil if nobody waits
+	changed chan struct{} // closed when a class changes; nil if there is no waiter
 	closed  bool
 
 	unregister func() // stops the recorder from asking for metrics; immutable

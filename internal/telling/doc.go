@@ -13,7 +13,7 @@
 //	teller.go    the way in
 //	log.go       an event as a line of the log; sink.go where lines go
 //	loglimit.go  how many lines there are; reporter.go writes them
-//	metrics.go   what grpc's recorder is told
+//	metrics.go   what grpc's recorder records
 //
 // # Bounds
 //
