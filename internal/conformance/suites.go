@@ -53,8 +53,8 @@ var suites = []suite{
 	{name: "active_passive", dir: "test", policy: active, names: []string{roundRobin}, byDefault: true, files: activeFiles},
 	{name: "outlier_detection", dir: "internal/xds/balancer/outlierdetection", policy: healthy, names: []string{roundRobin, weighted}},
 	{name: "outlier_detection_e2e", dir: "internal/xds/balancer/outlierdetection/e2e_test", policy: healthy, names: []string{roundRobin}},
-	{name: "weighted_target", dir: "balancer/weightedtarget", policy: healthy, config: unprobed, names: []string{roundRobin}},
-	{name: "priority", dir: "internal/xds/balancer/priority", policy: healthy, config: unprobed, names: []string{roundRobin}},
+	{name: "weighted_target", dir: "balancer/weightedtarget", policy: healthy, config: unprobed, names: []string{roundRobin}, long: true},
+	{name: "priority", dir: "internal/xds/balancer/priority", policy: healthy, config: unprobed, names: []string{roundRobin}, long: true},
 	{name: "xds_cluster", dir: "internal/xds/balancer/cdsbalancer/e2e_test", policy: healthy, names: []string{roundRobin}, long: true},
 	{name: "xds_channel", dir: "test/xds", policy: healthy, names: []string{roundRobin}, long: true},
 }
