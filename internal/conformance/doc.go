@@ -36,8 +36,8 @@
 //	go run -C internal/conformance . [-short] [-grpc v1.x.y] [-keep] [-v] [suite ...]
 //
 // All suites run if none is named, two at a time. With -short, the suites of grpc's
-// largest package run only the tests about policies, and those with xDS servers are
-// left out. With -grpc, another version of grpc is used, from the module proxy.
+// largest package run only the tests about policies, and those with fake SubConns or
+// xDS servers are left out. With -grpc, another version of grpc is used, from the module proxy.
 // Outdated entries in docs/conformance.md are then only reported, since the file is
 // about one version. The network is used only for modules that are not in the
 // module cache.
