@@ -24,8 +24,8 @@
 // drained, and, in the policy, connected. A lost connection has one second to be
 // re-established. After that, the best eligible endpoint becomes active. The
 // order of preference is: healthy before suspect, then an endpoint that was
-// steady before one that relapsed within its hold-down, then the lowest Priority
-// number, then the order of the list. If no endpoint is eligible, there is no
+// steady before one that relapsed within its hold-down, then the endpoint that was
+// active last, then the lowest Priority number, then the order of the list. If no endpoint is eligible, there is no
 // active endpoint. All endpoints are then probed repeatedly, with pauses that
 // grow from 0.1 s to 1 s, and ports that refuse connections are tried several
 // times a second. The first choice waits up to one second for a preferred
