@@ -42,8 +42,8 @@ func command(t *testing.T, args ...string) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
-	var out, errs bytes.Buffer
-	code := run(ctx, args, strings.NewReader(""), &out, &errs, nil)
+	out, errs := new(log), new(log) // a program that it runs writes at the same time
+	code := run(ctx, args, strings.NewReader(""), out, errs, nil)
 	return result{code, out.String(), errs.String()}
 }
 
@@ -263,7 +263,7 @@ func TestColoursAreForTerminalsAndNotForThoseWhoWantNone(t *testing.T) {
 	}
 }
 
-// log is an output that a test can read meanwhile.
+// log is an output that a test can read meanwhile, and that several may write.
 type log struct {
 	mu   sync.Mutex
 	text bytes.Buffer

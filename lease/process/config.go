@@ -30,7 +30,9 @@ type Config struct {
 	Lease lease.Config
 	// Command is the program and its arguments. Required.
 	Command []string
-	// Stdout and Stderr are the program's. Default those of this process.
+	// Stdout and Stderr are the program's. Default those of this process. Unless they
+	// are files, another goroutine writes to them: a writer that the program shares
+	// with others, such as the handler of a Logger, must be safe for concurrent use.
 	Stdout, Stderr io.Writer
 	// Health is the http or https URL of a page that says 200 while the program is well.
 	// Default none: a program that runs is well.
