@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/lease/internal/machine"
 	"github.com/cantonlb/cantonlb/lease/store"
 )
@@ -58,11 +58,7 @@ func (r *run) watch(w store.Watcher) {
 			failing = true
 			tell(watched{err: fmt.Errorf("watching: %w", orEnded(err))})
 		}
-		timer := time.NewTimer(pause.NextBackOff())
-		select {
-		case <-timer.C:
-		case <-r.watching.Done():
-			timer.Stop()
+		if !sleep.For(r.watching, pause.NextBackOff()) {
 			return
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // errNilMessage is the error of a stream that returns neither a message nor an error.
@@ -52,7 +54,7 @@ func (r *reopener) again(ctx context.Context, at Offset, err error) error {
 		r.dropToken()
 	}
 	r.tell(Reopening{Cause: reaction.cause, Err: err, Last: at, Try: r.retries.failed, Pause: pause})
-	wait(ctx, pause)
+	sleep.For(ctx, pause)
 	return interrupted(ctx, what, err)
 }
 

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"context"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -68,14 +67,4 @@ func (r *retries) next(what reaction, now time.Time) (pause time.Duration, again
 		pause += what.delay
 	}
 	return pause, true
-}
-
-// wait waits, unless ctx ends first.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // Entry is a member as listed by the network.
@@ -89,11 +91,7 @@ func (f *follower) run(ctx context.Context) {
 		if !arrived {
 			pause /= 6
 		}
-		timer := time.NewTimer(pause*3/4 + rand.N(pause/2))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !sleep.For(ctx, pause*3/4+rand.N(pause/2)) {
 			return
 		}
 	}

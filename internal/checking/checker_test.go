@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -56,7 +57,7 @@ func (s *script) Probe(ctx context.Context) report.Verdict {
 		}
 		return report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonCanceled}
 	}
-	sleep(ctx, takes)
+	sleep.For(ctx, takes)
 	return v
 }
 

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -140,7 +141,7 @@ func (r *run) standIn() bool {
 // pay waits until the budget allows one more Check, and reports whether ctx is
 // still valid.
 func (r *run) pay(ctx context.Context) bool {
-	return sleep(ctx, r.c.opts.Budget.Reserve(time.Now()))
+	return sleep.For(ctx, r.c.opts.Budget.Reserve(time.Now()))
 }
 
 // rearm sets the next Check to the regular time from now.
@@ -185,19 +186,4 @@ func (r *run) probe(ctx context.Context, p Prober, timeout time.Duration) (repor
 	start := time.Now()
 	v := p.Probe(ctx)
 	return v, p.Kind(), time.Since(start)
-}
-
-// sleep waits for d and reports whether ctx is still valid.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -45,7 +46,7 @@ func (r *run) watch(ctx context.Context) {
 		r.c.applyIf(ctx, end, report.KindGRPCWatch, pushed)
 		r.settle()
 		r.askNow()
-		if !sleep(ctx, pause.NextBackOff()) {
+		if !sleep.For(ctx, pause.NextBackOff()) {
 			return
 		}
 	}
