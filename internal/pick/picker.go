@@ -59,7 +59,8 @@ type Picker struct {
 	room *Room
 	// conns are the connections to pick in turn. A connection is in it several times
 	// if weights differ.
-	conns Row
+	conns      Row
+	reciprocal uint64 // of the number of conns
 	Snapshot
 }
 
@@ -89,6 +90,7 @@ func NewPicker(room *Room, conns Row, weights []int, s Snapshot) *Picker {
 		}
 		p.conns = RowOf(planned)
 	}
+	p.reciprocal = reciprocal(p.conns.n)
 	return p
 }
 
@@ -97,8 +99,8 @@ func (p *Picker) Conns() []*Conn { return p.conns.Slice() }
 
 // Pick implements balancer.Picker.
 func (p *Picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
-	if r := attempt.From(info.Ctx); r != nil || p.Trials != nil {
-		return p.pickHeeding(info, r)
+	if attempt.Carried() || p.Trials != nil {
+		return p.pickHeeding(info)
 	}
 	c, i := p.take()
 	if !c.Step() && !p.Open {
@@ -107,10 +109,10 @@ func (p *Picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
 }
 
-// pickHeeding picks for a call with a record of its attempts, or while an endpoint is
-// on trial.
-func (p *Picker) pickHeeding(info balancer.PickInfo, r *attempt.Record) (balancer.PickResult, error) {
-	if r != nil {
+// pickHeeding picks if the call may have a record of its attempts, or an endpoint may
+// be on trial.
+func (p *Picker) pickHeeding(info balancer.PickInfo) (balancer.PickResult, error) {
+	if r := attempt.From(info.Ctx); r != nil {
 		return p.pickNoting(info, r)
 	}
 	if c := p.trial(); c != nil {
@@ -206,7 +208,6 @@ func (p *Picker) choose(r *attempt.Record) (*Conn, func(balancer.DoneInfo)) {
 
 // trial returns the connection of an endpoint that waits for a call to try it; nil if
 // there is none, as usual.
-// if there is none, as mostly.
 func (p *Picker) trial() *Conn {
 	for _, c := range p.Trials {
 		if c.trial.Load() && c.trial.CompareAndSwap(true, false) {
@@ -219,8 +220,8 @@ func (p *Picker) trial() *Conn {
 // take takes the next turn and returns a connection and its index. What can be loaded
 // before the atomic operation is loaded first, since that delays every later load.
 func (p *Picker) take() (*Conn, int) {
-	flat, n := p.conns.flat, uint32(p.conns.n)
-	i := int(p.room.turn.Add(1) % n)
+	flat, n, r := p.conns.flat, p.conns.n, p.reciprocal
+	i := remainder(p.room.turn.Add(1), n, r)
 	if i < len(flat) {
 		return flat[i], i
 	}
