@@ -17,6 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestEachUpdateCountsOnce(t *testing.T) {
+	exampletest.Long(t)
 	if !participant.Installed() {
 		t.Skip(participant.ErrNotInstalled)
 	}

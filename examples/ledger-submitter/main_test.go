@@ -17,6 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestNoPaymentIsLostOrMadeTwice(t *testing.T) {
+	exampletest.Long(t)
 	binary := exampletest.Build(t)
 	for _, store := range []string{participant.Postgres, participant.Memory} {
 		t.Run(store, func(t *testing.T) {

@@ -19,6 +19,7 @@ func TestNoCommandIsLostWhileReplicasTakeOver(t *testing.T) {
 	for _, kind := range []string{participant.Postgres, participant.Memory} {
 		t.Run(kind, func(t *testing.T) {
 			if kind == participant.Postgres {
+				exampletest.Long(t)
 				if !participant.Installed() {
 					t.Skip(participant.ErrNotInstalled)
 				}

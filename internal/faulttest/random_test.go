@@ -42,6 +42,9 @@ func TestNoCallIsLostOrMadeTwiceUnderRandomFaults(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && change != nil {
+				t.Skip("one of several configurations: left out with -short")
+			}
 			synctest.Test(t, func(t *testing.T) {
 				report, err := Run(t.Context(), newBench(t, setUp{change: change, servers: servers[name]}), Config{Seed: *seed, For: *lasts, Rest: 50 * time.Millisecond})
 				require.NoError(t, err)

@@ -16,6 +16,14 @@ import (
 // Patience is how long a test waits for an event that must happen.
 const Patience = 20 * time.Second
 
+// Size returns full, or with -short the smaller size.
+func Size[T any](full, short T) T {
+	if testing.Short() {
+		return short
+	}
+	return full
+}
+
 // Context returns a context that ends after Patience, or with the test.
 func Context(t testing.TB) context.Context {
 	t.Helper()

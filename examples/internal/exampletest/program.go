@@ -32,6 +32,14 @@ func Build(t testing.TB) string {
 	return binary
 }
 
+// Long skips a test whose program runs for long, with -short.
+func Long(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("the program runs for more than ten seconds: left out with -short")
+	}
+}
+
 // Result is the result of a program.
 type Result struct {
 	// Lines is its standard output, and Stderr its standard error.
