@@ -4,10 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/keepalive"
 	grpcresolver "google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/internal/dialer"
@@ -16,14 +14,8 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// The values that Canton's own client uses: messages of up to 128 MiB, and a ping on a
-// connection with calls that has received nothing for 40 s, to be answered within
-// 15 s. Answers to probes arrive long before, so pings are rare.
-const (
-	maxReceive       = 128 << 20
-	keepaliveTime    = 40 * time.Second
-	keepaliveTimeout = 15 * time.Second
-)
+// maxReceive is the size of messages that Canton's own client accepts: 128 MiB.
+const maxReceive = 128 << 20
 
 // DialOptions returns the dial options with which a plain grpc channel has the policy,
 // the limits and the typed errors of a Client. With cfg.Endpoints the channel's target
@@ -80,7 +72,7 @@ func newEquipment(cfg Config, needsList bool) (*equipment, error) {
 	e.defaults = []grpc.DialOption{
 		grpc.WithDefaultServiceConfig(s.serviceConfig),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
+		grpc.WithKeepaliveParams(cfg.Role.keepalive()),
 		// grpc's own handling of proxies would drop the endpoints' identity.
 		grpc.WithContextDialer(dial.Dial),
 	}

@@ -148,8 +148,10 @@
 //	the pause after a failure     0.1s to 10s, growing, with jitter; a TCP connect once a
 //	                              second detects sooner that the port is open again
 //	messages received             up to 128 MiB
-//	keepalive                     a ping after 40s without a sign of life while there are
-//	                              calls, 15s for its answer
+//	keepalive                     while there are calls, a ping after 6m without a sign of
+//	                              life, or after 40s with a role of Canton; 15s for its
+//	                              answer. A grpc-go server with default settings closes a
+//	                              connection that is pinged more often than every 5m
 //	idle mode                     off
 //	proxy                         that of HTTPS_PROXY, except for endpoints that NO_PROXY names
 //

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
+
+	"google.golang.org/grpc/keepalive"
 
 	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/healthcheck"
@@ -58,6 +61,29 @@ var presets = map[Role]preset{
 	ParticipantAdmin:  {policy: ActivePassive, service: "participant", separate: true},
 	Mediator:          {policy: ActivePassive, service: "mediator", separate: true},
 	DomainManager:     {policy: ActivePassive, service: "domain", separate: true},
+}
+
+// The time after which a connection with calls that has received nothing is pinged,
+// and the time for the answer. A grpc-go server closes a connection that is pinged
+// more often than every five minutes, unless it is configured otherwise; Canton's
+// nodes allow a ping every 20 s, and Canton's own client sends one after 40 s. Probes
+// find a dead connection long before, so pings may be rare. They are not turned off,
+// because on Linux grpc then does not limit how long sent data may stay unacknowledged
+// (TCP_USER_TIMEOUT).
+const (
+	genericKeepalive = 6 * time.Minute
+	cantonKeepalive  = 40 * time.Second
+	keepaliveTimeout = 15 * time.Second
+)
+
+// keepalive returns the parameters of the role's connections. There are no pings on a
+// connection without calls.
+func (r Role) keepalive() keepalive.ClientParameters {
+	p := keepalive.ClientParameters{Time: cantonKeepalive, Timeout: keepaliveTimeout}
+	if r == Generic {
+		p.Time = genericKeepalive
+	}
+	return p
 }
 
 // apply sets the fields that the settings leave open to those of the role. list holds
