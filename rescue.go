@@ -94,7 +94,7 @@ func invokeRound(ctx context.Context, record *attempt.Record, invoke func(contex
 func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
 	open grpc.Streamer, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
-	record := &attempt.Record{Max: r.maxAttempts, Observe: r.observer(method)}
+	record := &attempt.Record{Max: r.maxAttempts, Stream: true, Observe: r.observer(method)}
 	if r.moves {
 		return openMovable(ctx, record, opts, func(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 			return open(ctx, desc, cc, method, opts...)

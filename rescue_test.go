@@ -241,7 +241,7 @@ func TestCallsOnAnEndpointThatIsEjectedBeforeItIsFoundToHangAreRescuedToo(t *tes
 		for i := range 60 {
 			patient := i < 30
 			wg.Go(func() {
-				d := 200 * time.Millisecond
+				d := time.Second
 				if patient {
 					d = 2 * time.Second
 				}

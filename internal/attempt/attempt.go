@@ -38,11 +38,12 @@ type Record struct {
 	// Max is how many attempts may leave this client; 0 means any number. Rescuable
 	// says that the call may be called off and reissued. Allow is called before each
 	// reissue and reports whether the retry budget allows it; nil means that it
-	// always does. Movable says that the call is a stream that may be ended in order
-	// to be opened elsewhere. All are set before the call begins.
+	// always does. Stream says that the call is a stream, and Movable that it may be
+	// ended in order to be opened elsewhere. All are set before the call begins.
 	Max       int
 	Rescuable bool
 	Allow     func() bool
+	Stream    bool
 	Movable   bool
 	// Observe, if not nil, is called when an attempt begins and when it ends, with
 	// the attempt's context. It is called without the lock and through package

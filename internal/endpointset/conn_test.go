@@ -317,13 +317,15 @@ func TestDoneTellsWhatWasHeardAndWhatSpeaksAgainstTheEndpoint(t *testing.T) {
 		"an answer":               {balancer.DoneInfo{BytesSent: true, BytesReceived: true}, report.CallStats{Picked: 1, Heard: 1}},
 		"a lost pick":             {balancer.DoneInfo{}, report.CallStats{Picked: 1}},
 		"an error of the call":    {balancer.DoneInfo{Err: status.Error(codes.NotFound, ""), BytesReceived: true}, report.CallStats{Picked: 1, Heard: 1}},
-		"a canceled call":         {balancer.DoneInfo{Err: status.Error(codes.Canceled, "")}, report.CallStats{Picked: 1}},
-		"UNAVAILABLE":             {balancer.DoneInfo{Err: status.Error(codes.Unavailable, "")}, report.CallStats{Picked: 1, Failed: 1}},
+		"a canceled call":         {balancer.DoneInfo{Err: status.Error(codes.Canceled, ""), BytesSent: true}, report.CallStats{Picked: 1}},
+		"UNAVAILABLE":             {balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesSent: true}, report.CallStats{Picked: 1, Failed: 1}},
+		"UNAVAILABLE, not sent":   {balancer.DoneInfo{Err: status.Error(codes.Unavailable, "")}, report.CallStats{Picked: 1}},
 		"UNAVAILABLE, answered":   {balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesReceived: true}, report.CallStats{Picked: 1, Heard: 1, Failed: 1}},
-		"DEADLINE_EXCEEDED":       {balancer.DoneInfo{Err: status.Error(codes.DeadlineExceeded, "")}, report.CallStats{Picked: 1, Failed: 1}},
-		"INTERNAL":                {balancer.DoneInfo{Err: status.Error(codes.Internal, "")}, report.CallStats{Picked: 1, Failed: 1}},
+		"DEADLINE_EXCEEDED":       {balancer.DoneInfo{Err: status.Error(codes.DeadlineExceeded, ""), BytesSent: true}, report.CallStats{Picked: 1, Failed: 1}},
+		"INTERNAL":                {balancer.DoneInfo{Err: status.Error(codes.Internal, "stream terminated by RST_STREAM"), BytesSent: true}, report.CallStats{Picked: 1, Failed: 1}},
+		"INTERNAL of this side":   {balancer.DoneInfo{Err: status.Error(codes.Internal, "grpc: error while marshaling"), BytesSent: true}, report.CallStats{Picked: 1}},
 		"INTERNAL, answered":      {balancer.DoneInfo{Err: status.Error(codes.Internal, ""), BytesReceived: true}, report.CallStats{Picked: 1, Heard: 1}},
-		"an error with no status": {balancer.DoneInfo{Err: errors.New("eof")}, report.CallStats{Picked: 1, Failed: 1}},
+		"an error with no status": {balancer.DoneInfo{Err: errors.New("eof"), BytesSent: true}, report.CallStats{Picked: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, f *fixture) {

@@ -4,10 +4,7 @@ import (
 	"sync/atomic"
 
 	"google.golang.org/grpc/balancer"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/cantonerr"
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -51,9 +48,11 @@ type Conn struct {
 	// evidence against it. A call that has failed on it then waits for the outcome.
 	doubted atomic.Bool
 
-	rescuable records // calls in flight that can be retried elsewhere
-	movable   records // streams that can be ended and reopened elsewhere
-	streak    streak  // of failed calls
+	rescuable records       // calls in flight that can be retried elsewhere
+	movable   records       // streams that can be ended and reopened elsewhere
+	streak    streak        // of failed calls
+	pace      pace          // how fast calls are answered
+	good      atomic.Uint64 // successful answers when a deadline last passed
 
 	slot int // index in a Roster; guarded by the lock of the Roster's owner
 
@@ -102,10 +101,11 @@ func (c *Conn) EndStreams(why error) {
 	c.movable.each(func(call *attempt.Record) { call.End(c.name, why) })
 }
 
-// newDone returns the function that updates the counts when a call ends. It allocates
-// nothing and takes no lock. It is a plain closure, made once for each connection: a
-// method value would copy its large argument twice. It is made only here: in an
-// inlined copy the compiler calls the atomic operation instead of emitting it.
+// newDone returns the function for the end of a call about which nothing is known. It
+// allocates nothing and takes no lock. It is a plain closure, made once for each
+// connection: a method value would copy its large argument twice. It is made only
+// here: in an inlined copy the compiler calls the atomic operation instead of emitting
+// it.
 //
 //go:noinline
 func (c *Conn) newDone() func(balancer.DoneInfo) {
@@ -114,74 +114,6 @@ func (c *Conn) newDone() func(balancer.DoneInfo) {
 			c.heard.Add(1)
 			return
 		}
-		c.ended(info.Err, info.BytesReceived)
-	}
-}
-
-// ended counts a call that ended with an error or without an answer.
-func (c *Conn) ended(err error, answered bool) {
-	switch {
-	case err != nil && c.speaksAgainst(err, answered):
-		c.failure(err, answered)
-	case answered:
-		c.heard.Add(1)
-	default:
-		c.unheard.Add(1)
-	}
-}
-
-// failure counts a call that ended with an error that is evidence against the
-// endpoint.
-func (c *Conn) failure(err error, answered bool) {
-	inARow := c.streak.fail(answered, c.heard.Add)
-	if !answered {
-		c.unheard.Add(1)
-	}
-	c.failed.Add(1)
-	if inARow >= int(c.room.ejectAfter.Load()) {
-		c.owner.CallsFail()
-	}
-	switch {
-	case c.deniesToken(err, answered):
-		c.owner.AnswerSpeaksAgainst(report.ReasonCallsDenied)
-	case answered && cantonerr.PassiveReplica(err):
-		c.owner.AnswerSpeaksAgainst(report.ReasonPassiveReplica)
-	}
-}
-
-// trialDone is called at the end of the call that tries an endpoint after its
-// ejection.
-func (c *Conn) trialDone(info balancer.DoneInfo) {
-	c.done(info)
-	switch {
-	case info.Err != nil && c.speaksAgainst(info.Err, info.BytesReceived):
-		c.owner.TrialEnds(false)
-	case info.BytesReceived:
-		c.owner.TrialEnds(true)
-	}
-}
-
-// deniesToken reports whether the server has rejected the endpoint's own token: it
-// has expired, or is the wrong one. The call was not executed.
-func (c *Conn) deniesToken(err error, answered bool) bool {
-	return answered && c.hasToken && status.Code(err) == codes.Unauthenticated
-}
-
-// speaksAgainst reports whether a call's error is evidence against the endpoint.
-func (c *Conn) speaksAgainst(err error, answered bool) bool {
-	return c.deniesToken(err, answered) || speaksAgainst(err, answered)
-}
-
-// speaksAgainst reports whether a call's error is evidence against any endpoint
-// rather than about the call. A server that answers NotFound, Internal or
-// ResourceExhausted works.
-func speaksAgainst(err error, answered bool) bool {
-	switch status.Code(err) {
-	case codes.Unavailable, codes.DeadlineExceeded:
-		return true
-	case codes.Internal, codes.Unknown:
-		return !answered
-	default:
-		return false
+		c.end(info, call{})
 	}
 }

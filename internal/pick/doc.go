@@ -12,6 +12,7 @@
 //
 //	conn.go      one connection: whether it may be picked, and what its calls found out
 //	counters.go  the counts of its calls, and the one word that a pick changes
+//	ended.go     what the end of a call shows
 //	streak.go    calls that failed in a row
 //	records.go   calls in flight that can be called off, and streams that can be ended
 //	roster.go    the eligible connections, cheap to copy

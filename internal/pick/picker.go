@@ -4,12 +4,14 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/evidence"
 	"github.com/cantonlb/cantonlb/internal/turns"
 )
 
@@ -31,13 +33,15 @@ type Room struct {
 	_    [cacheLine]byte
 
 	source     Source
+	opened     time.Time     // where the clock of the room begins
+	pace       pace          // how fast calls are answered
 	ejectAfter atomic.Uint32 // how many calls in a row must fail for an ejection
 }
 
 // NewRoom returns a Room. The turn starts at a random number: otherwise the first
 // calls of all clients would go to the same server.
 func NewRoom(source Source) *Room {
-	r := &Room{source: source}
+	r := &Room{source: source, opened: time.Now()}
 	r.turn.Store(rand.Uint32())
 	return r
 }
@@ -104,9 +108,9 @@ func (p *Picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	}
 	c, i := p.take()
 	if !c.Step() && !p.Open {
-		return p.pickAfter(c, i)
+		return p.pickAfter(info, c, i)
 	}
-	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
+	return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, false)}, nil
 }
 
 // pickHeeding picks if the call may have a record of its attempts, or an endpoint may
@@ -117,24 +121,24 @@ func (p *Picker) pickHeeding(info balancer.PickInfo) (balancer.PickResult, error
 	}
 	if c := p.trial(); c != nil {
 		c.Step()
-		return balancer.PickResult{SubConn: c.sc, Done: c.trialDone}, nil
+		return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, true)}, nil
 	}
 	c := p.next()
 	if c == nil {
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
 	c.Step()
-	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
+	return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, false)}, nil
 }
 
 // pickAfter picks in place of c, at index i, which is no longer eligible.
-func (p *Picker) pickAfter(c *Conn, i int) (balancer.PickResult, error) {
+func (p *Picker) pickAfter(info balancer.PickInfo, c *Conn, i int) (balancer.PickResult, error) {
 	c.StepBack()
 	if c = p.after(i); c == nil {
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
 	c.Step()
-	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
+	return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, false)}, nil
 }
 
 // errSpent ends a call that has used all its attempts. It is a status error so that
@@ -155,13 +159,16 @@ func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	default:
 	}
-	c, done := p.choose(r)
+	c, trial := p.choose(r)
 	if c == nil {
 		r.Refused(p.room.source.Explain)
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
 	c.Step()
 	r.Picked(info.Ctx, c.name, c.address)
+	k := p.room.newCall(info.Ctx)
+	k.unary, k.trial = !r.Stream, trial
+	c.pace.begin(k.begun)
 	var among *records
 	switch {
 	case r.Rescuable:
@@ -170,7 +177,7 @@ func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 		among = &c.movable
 	default:
 		return balancer.PickResult{SubConn: c.sc, Done: func(end balancer.DoneInfo) {
-			done(end)
+			c.end(end, k)
 			r.Done(end, false)
 		}}, nil
 	}
@@ -180,30 +187,28 @@ func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 	}
 	return balancer.PickResult{SubConn: c.sc, Done: func(end balancer.DoneInfo) {
 		among.remove(r)
-		done(end)
-		r.Done(end, c.deniesToken(end.Err, end.BytesReceived))
+		r.Done(end, c.end(end, k) == evidence.TokenRejected)
 	}}, nil
 }
 
-// choose returns the connection for the next attempt of a call, and the function to
-// call when it ends. A call that is retried is not used as a trial.
-func (p *Picker) choose(r *attempt.Record) (*Conn, func(balancer.DoneInfo)) {
+// choose returns the connection for the next attempt of a call, and whether the call
+// tries the endpoint. A call that is retried is not used as a trial.
+func (p *Picker) choose(r *attempt.Record) (c *Conn, trial bool) {
 	if r.Fresh() {
 		if c := p.trial(); c != nil {
-			return c, c.trialDone
+			return c, true
 		}
 	}
-	c := p.next()
-	if c == nil {
-		return nil, nil
+	if c = p.next(); c == nil {
+		return nil, false
 	}
 	if !r.Fresh() && r.Tried(c.name) {
 		c = p.untried(r, c)
 		if c.doubted.Load() && r.Tried(c.name) {
-			return nil, nil // the active endpoint will be known soon
+			return nil, false // the active endpoint will be known soon
 		}
 	}
-	return c, c.done
+	return c, false
 }
 
 // trial returns the connection of an endpoint that waits for a call to try it; nil if

@@ -30,6 +30,13 @@ func (s *streak) fail(answered bool, heard func(add uint64) uint64) int {
 	return s.n
 }
 
+// successes returns how many of the connection's answers were successful.
+func (s *streak) successes(heard uint64) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return heard - s.failed
+}
+
 // reset forgets the failures.
 func (s *streak) reset() {
 	s.mu.Lock()

@@ -23,7 +23,7 @@ func TestFailuresAtTheSameTimeDoNotInterruptEachOther(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			for range 1000 {
-				done(balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesReceived: i%2 == 0})
+				done(balancer.DoneInfo{BytesSent: true, Err: status.Error(codes.Unavailable, ""), BytesReceived: i%2 == 0})
 			}
 		})
 	}
@@ -31,7 +31,7 @@ func TestFailuresAtTheSameTimeDoNotInterruptEachOther(t *testing.T) {
 	assert.Equal(t, 8000, c.streak.n)
 	assert.Equal(t, report.CallStats{Picked: 0, InFlight: ^uint64(7999), Heard: 4000, Failed: 8000}, c.Counts())
 	c.Forgive()
-	done(balancer.DoneInfo{Err: status.Error(codes.Unavailable, "")})
+	done(balancer.DoneInfo{BytesSent: true, Err: status.Error(codes.Unavailable, "")})
 	assert.Equal(t, 1, c.streak.n)
 }
 
@@ -45,7 +45,7 @@ func TestFailuresInARowEndWithAnAnswer(t *testing.T) {
 			c.Init(NewRoom(nil), owner{}, "a", "a:1", false)
 			c.room.EjectAfter(1 << 20)
 			done := c.done
-			failure := balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesReceived: true}
+			failure := balancer.DoneInfo{BytesSent: true, Err: status.Error(codes.Unavailable, ""), BytesReceived: true}
 			for range 3 {
 				done(failure)
 			}

@@ -1,0 +1,183 @@
+package pick
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
+
+	"github.com/cantonlb/cantonlb/cantonerr"
+	"github.com/cantonlb/cantonlb/internal/evidence"
+	"github.com/cantonlb/cantonlb/report"
+)
+
+// call is what is known about a call in flight. The zero value stands for a call about
+// which nothing is known.
+type call struct {
+	begun    time.Duration // on the room's clock; 0 means unknown
+	patience time.Duration // from its begin to its deadline; 0 means that it has none
+	unary    bool          // certainly not a stream
+	trial    bool          // it tries an endpoint after its ejection
+}
+
+// newCall returns the call with this context, which begins now.
+func (r *Room) newCall(ctx context.Context) call {
+	k := call{begun: r.now()}
+	if deadline, ok := ctx.Deadline(); ok {
+		k.patience = max(1, time.Until(deadline))
+	}
+	return k
+}
+
+// now reads the room's clock, which is monotonic. It returns more than 0.
+func (r *Room) now() time.Duration { return max(1, time.Since(r.opened)) }
+
+// timedCall is a call without a record whose end depends on how long it took.
+type timedCall struct {
+	conn *Conn
+	call
+	done func(balancer.DoneInfo) // its method end, made once
+}
+
+// timedCalls holds those that are not in use, so that a pick allocates nothing.
+var timedCalls sync.Pool
+
+func newTimedCall() *timedCall {
+	if t, ok := timedCalls.Get().(*timedCall); ok {
+		return t
+	}
+	t := new(timedCall)
+	t.done = t.end
+	return t
+}
+
+func (t *timedCall) end(info balancer.DoneInfo) {
+	c, k := t.conn, t.call
+	if c == nil {
+		return // the caller has reported the end twice
+	}
+	t.conn = nil
+	timedCalls.Put(t)
+	c.end(info, k)
+}
+
+// timeEvery is the share of calls without a record and without a deadline that are
+// timed: one of this many.
+const timeEvery = 64
+
+// doneOf returns the function to call at the end of a call on c without a record.
+func (c *Conn) doneOf(ctx context.Context, trial bool) func(balancer.DoneInfo) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	_, limited := ctx.Deadline()
+	if !limited && !trial && c.admitted.Load()%timeEvery != 0 {
+		return c.done
+	}
+	t := newTimedCall()
+	t.conn, t.call = c, c.room.newCall(ctx)
+	t.trial = trial
+	c.pace.begin(t.begun)
+	return t.done
+}
+
+// end counts the end of a call, and returns what it shows about the endpoint.
+func (c *Conn) end(info balancer.DoneInfo, k call) evidence.Reason {
+	now := c.room.now()
+	how := evidence.Of(info)
+	how.Stream, how.Token = !k.unary, c.hasToken
+	how.Short = how.Code == codes.DeadlineExceeded && k.patience > 0 && c.tooShort(now, k.patience)
+	why := evidence.Judge(how)
+	switch {
+	case why.Counts():
+		c.failure(info.Err, info.BytesReceived, why)
+	case info.BytesReceived:
+		c.heard.Add(1)
+		if why == evidence.Succeeded || why == evidence.ErrorOfTheCall {
+			c.pace.answer(now, k)
+			c.room.pace.answer(now, k)
+		}
+	default:
+		c.unheard.Add(1)
+	}
+	switch {
+	case !k.trial:
+	case why.Counts():
+		c.owner.TrialEnds(false)
+	case info.BytesReceived:
+		c.owner.TrialEnds(true)
+	}
+	return why
+}
+
+// tooShort reports whether a deadline that has passed left the endpoint too little time
+// while calls are answered.
+func (c *Conn) tooShort(now, patience time.Duration) bool {
+	if good := c.streak.successes(c.heard.Load()); c.good.Swap(good) != good { // not all answers are timed
+		c.pace.answered.Store(int64(now))
+	}
+	return c.pace.load().Short(now, patience, c.room.pace.load())
+}
+
+// failure counts a call that is evidence against the endpoint.
+func (c *Conn) failure(err error, answered bool, why evidence.Reason) {
+	inARow := c.streak.fail(answered, c.heard.Add)
+	if !answered {
+		c.unheard.Add(1)
+	}
+	c.failed.Add(1)
+	if inARow >= int(c.room.ejectAfter.Load()) {
+		c.owner.CallsFail()
+	}
+	switch {
+	case why == evidence.TokenRejected:
+		c.owner.AnswerSpeaksAgainst(report.ReasonCallsDenied)
+	case answered && cantonerr.PassiveReplica(err):
+		c.owner.AnswerSpeaksAgainst(report.ReasonPassiveReplica)
+	}
+}
+
+// pace is what calls show about the usual time of one endpoint, or of all. Its parts
+// may be of different calls, which does no harm.
+type pace struct{ since, answered, took atomic.Int64 }
+
+// begin notes that a call begins.
+func (p *pace) begin(now time.Duration) {
+	if p.since.Load() == 0 {
+		p.since.CompareAndSwap(0, int64(now))
+	}
+}
+
+func (p *pace) load() evidence.Usual {
+	return evidence.Usual{
+		Since: time.Duration(p.since.Load()), Answered: time.Duration(p.answered.Load()), Took: time.Duration(p.took.Load()),
+	}
+}
+
+const (
+	// paceEvery is how often a pace is updated by calls that are not slower than the
+	// known ones.
+	paceEvery = 10 * time.Millisecond
+	// mostUnsure bounds the time of a call that may be a stream. A longer one says
+	// nothing about how long the endpoint needs.
+	mostUnsure = time.Second
+)
+
+// answer notes that a call has been answered. The duration of a stream is not the
+// time that the endpoint needs.
+func (p *pace) answer(now time.Duration, k call) {
+	took := now - k.begun
+	if k.begun == 0 || !k.unary && took > mostUnsure {
+		took = 0
+	}
+	u := p.load()
+	if took <= u.Took && now-u.Answered < paceEvery {
+		return
+	}
+	u = u.Next(now, took)
+	p.answered.Store(int64(u.Answered))
+	p.took.Store(int64(u.Took))
+}
