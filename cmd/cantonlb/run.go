@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -27,6 +28,8 @@ func newRun() *cobra.Command {
 		cfg     process.Config
 		address string
 		listen  string
+		with    []string
+		healths []string
 	)
 	cmd := &cobra.Command{
 		Use:   "run --lease postgres://... --name NAME [flags] -- PROGRAM [ARGUMENT]...",
@@ -36,6 +39,7 @@ func newRun() *cobra.Command {
 			"lease, so that another machine starts its own. If it loses the lease, the program is killed before another\n" +
 			"machine can acquire it, even if cantonlb itself is stopped or killed. The environment of the program has\n" +
 			process.EnvName + ", " + process.EnvHolder + " and " + process.EnvToken + ".\n" +
+			"Programs of --with run beside it, and are restarted on their own health.\n" +
 			"SIGHUP, SIGUSR1 and SIGUSR2 are forwarded to it. Missing tables in the database are created.\n\n" +
 			"The exit code is 0 if the program has ended with 0 or cantonlb was asked to end, 1 if restarts do not help,\n" +
 			"and 3 if the usage is invalid or the database could not be prepared. If the service manager starts cantonlb\n" +
@@ -46,6 +50,10 @@ func newRun() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if address == "" {
 				address = os.Getenv(leaseKey)
+			}
+			var err error
+			if cfg.With, err = companions(with, healths); err != nil {
+				return err
 			}
 			pool, err := connectPool(cmd.Context(), address)
 			if err != nil {
@@ -77,11 +85,33 @@ func newRun() *cobra.Command {
 	flags.StringVar(&cfg.Lease.Holder, "holder", "", "name of this machine, for people; default its host name")
 	flags.DurationVar(&cfg.Lease.TTL, "ttl", 10*time.Second, "how long the lease is valid after its last renewal")
 	flags.StringVar(&cfg.Health, "health", "", "URL of a page with status 200 while the program is healthy")
+	flags.StringArrayVar(&with, "with", nil, "command of a program that runs beside it, such as an OAuth2 middleware; may be repeated")
+	flags.StringArrayVar(&healths, "with-health", nil, "URL of the health of each --with, in the same order; \"\" for none")
 	flags.DurationVar(&cfg.StartTime, "start-time", time.Minute, "how long the program may take to become healthy")
 	flags.IntVar(&cfg.Restart, "restart", 3, "how often an unhealthy program is restarted within --within; -1 for never")
 	flags.DurationVar(&cfg.Within, "within", 10*time.Minute, "the time in which the restarts of --restart are counted")
 	flags.DurationVar(&cfg.Grace, "grace", 10*time.Second, "how long the program may take to end after SIGTERM")
 	return cmd
+}
+
+// companions returns the programs of --with. Each command is one of the shell, which
+// the program replaces.
+func companions(commands, healths []string) ([]process.Companion, error) {
+	if len(healths) > len(commands) {
+		return nil, fmt.Errorf("--with-health: given %d times, and --with %d times; want at most one for each --with", len(healths), len(commands))
+	}
+	var list []process.Companion
+	for i, command := range commands {
+		if strings.TrimSpace(command) == "" {
+			return nil, fmt.Errorf("--with %q: want a command", command)
+		}
+		c := process.Companion{Command: []string{"sh", "-c", "exec " + command}}
+		if i < len(healths) {
+			c.Health = healths[i]
+		}
+		list = append(list, c)
+	}
+	return list, nil
 }
 
 func connectPool(ctx context.Context, address string) (*pgxpool.Pool, error) {

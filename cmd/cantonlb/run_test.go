@@ -26,6 +26,16 @@ func TestRunRunsTheProgramUnderTheLease(t *testing.T) {
 	assert.Contains(t, got.errs, "lease acquired")
 }
 
+func TestRunRunsProgramsBesideIt(t *testing.T) {
+	server := pgtest.Start(t)
+	began := filepath.Join(t.TempDir(), "began")
+	got := command(t, "run", "--lease", server.DSN(), "--name", "pink", "--grace", "100ms",
+		"--with", "sh -c 'echo $CANTONLB_LEASE_NAME > "+began+"; while :; do sleep 1; done'", "--",
+		"sh", "-c", "until [ -s "+began+" ]; do sleep 0.01; done; cat "+began)
+	assert.Equal(t, codeAll, got.code, got.errs)
+	assert.Equal(t, "pink\n", got.out)
+}
+
 func TestRunEndsWith1IfRestartingDoesNotHelp(t *testing.T) {
 	server := pgtest.Start(t)
 	got := command(t, "run", "--lease", server.DSN(), "--name", "pink", "--restart", "-1", "--", "sh", "-c", "exit 7")
@@ -56,6 +66,8 @@ func TestRunRefusesWhatIsWrongWithoutShowingAPassword(t *testing.T) {
 		"--lease, or CANTONLB_LEASE: want": {"run", "--name", "pink", "--", "true"},
 		"want a connection string":         {"run", "--lease", "postgres://a:geheim@:x/", "--name", "pink", "--", "true"},
 		"requires at least 1 arg":          {"run", "--name", "pink"},
+		"--with-health: given 1 times":     {"run", "--name", "pink", "--with-health", "http://a", "--", "true"},
+		`--with " ": want a command`:       {"run", "--name", "pink", "--with", " ", "--", "true"},
 	} {
 		got := command(t, args...)
 		assert.Equal(t, codeUsage, got.code)

@@ -23,6 +23,17 @@ const (
 	EnvToken  = "CANTONLB_LEASE_TOKEN"  //nolint:gosec // a fencing token is no secret
 )
 
+// Companion is a program that runs beside the one of the Config, such as an OAuth2
+// middleware beside a trigger service. It is restarted on its own health, as often as
+// Config.Restart says.
+type Companion struct {
+	// Command is the program and its arguments. Required.
+	Command []string
+	// Health is the http or https URL of a page that says 200 while it is healthy.
+	// Default none: a program that runs is healthy.
+	Health string
+}
+
 // Config says which program runs under which lease. The zero value of each field but
 // Lease and Command means its default.
 type Config struct {
@@ -30,9 +41,10 @@ type Config struct {
 	Lease lease.Config
 	// Command is the program and its arguments. Required.
 	Command []string
-	// Stdout and Stderr are the program's. Default those of this process. Unless they
-	// are files, another goroutine writes to them: a writer that the program shares
-	// with others, such as the handler of a Logger, must be safe for concurrent use.
+	// Stdout and Stderr are the program's, and those of its companions. Default those of
+	// this process. Unless they are files, other goroutines write to them: a writer that
+	// has several users, such as companions or the handler of a Logger, must be safe for
+	// concurrent use.
 	Stdout, Stderr io.Writer
 	// Health is the http or https URL of a page that says 200 while the program is well.
 	// Default none: a program that runs is well.
@@ -50,8 +62,22 @@ type Config struct {
 	// Grace is how long the program may take to end after SIGTERM, before its process
 	// group is killed. Default 10 s.
 	Grace time.Duration
-	// Signals are forwarded to the program while it runs. Default none.
+	// With are programs that run beside it, from its first start until it has ended for
+	// good. One that ends with code 0 is restarted, too. If restarts of one do not help,
+	// all are ended and the lease is released. At most 10.
+	With []Companion
+	// Signals are forwarded to the program of Command while it runs. Default none.
 	Signals <-chan os.Signal
+}
+
+const maxCompanions = 10
+
+func validHealth(address string) bool {
+	if address == "" {
+		return true
+	}
+	u, err := url.Parse(address)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -61,9 +87,18 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Lease.Clock != nil {
 		return c, errors.New("process: Lease.Clock is set; want the default, which the guard uses, too")
 	}
-	if c.Health != "" {
-		if u, err := url.Parse(c.Health); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			return c, errors.New("process: Health: want an http or https URL")
+	if !validHealth(c.Health) {
+		return c, errors.New("process: Health: want an http or https URL")
+	}
+	if len(c.With) > maxCompanions {
+		return c, fmt.Errorf("process: With: %d programs; want at most %d", len(c.With), maxCompanions)
+	}
+	for i, w := range c.With {
+		if len(w.Command) == 0 || w.Command[0] == "" {
+			return c, fmt.Errorf("process: With[%d].Command is empty; want a program and its arguments", i)
+		}
+		if !validHealth(w.Health) {
+			return c, fmt.Errorf("process: With[%d].Health: want an http or https URL", i)
 		}
 	}
 	if _, err := c.HealthCheck.WithDefaults(); err != nil {

@@ -264,7 +264,12 @@ func TestABadConfigIsRefused(t *testing.T) {
 		"Health: want":     func(c *process.Config) { c.Health = "ftp://x" },
 		"HealthCheck":      func(c *process.Config) { c.HealthCheck.Interval = -1 },
 		"Grace -1ns":       func(c *process.Config) { c.Grace = -1 },
-		"lease: Name":      func(c *process.Config) { c.Lease.Name = "" },
+		"With[0].Command":  func(c *process.Config) { c.With = make([]process.Companion, 1) },
+		"With[1].Health": func(c *process.Config) {
+			c.With = []process.Companion{{Command: c.Command}, {Command: c.Command, Health: "x"}}
+		},
+		"With: 11 programs": func(c *process.Config) { c.With = make([]process.Companion, 11) },
+		"lease: Name":       func(c *process.Config) { c.Lease.Name = "" },
 	} {
 		cfg := config(leasetest.NewStore().Link(), []string{"true"})
 		edit(&cfg)

@@ -15,10 +15,11 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Run runs the program while this process holds the lease, and goes on trying when it
-// was lost. It returns nil when the program has ended with code 0, ErrNotHelped when it
-// fails again and again, the error of ctx when that has ended, or one that names the
-// field if cfg is wrong. The program, with its process group, is gone then.
+// Run runs the program and its companions while this process holds the lease, and goes
+// on trying when it was lost. It returns nil when the program has ended with code 0,
+// ErrNotHelped when it or a companion fails again and again, the error of ctx when that
+// has ended, or one that names the field if cfg is wrong. All programs, with their
+// process groups, are gone then.
 func Run(ctx context.Context, cfg Config) error {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -28,15 +29,53 @@ func Run(ctx context.Context, cfg Config) error {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	s := &supervisor{cfg: cfg, log: logger.With("lease", cfg.Lease.Name, "program", cfg.Command[0])}
-	return lease.Run(ctx, cfg.Lease, s.work)
+	all := supervisors(cfg, logger.With("lease", cfg.Lease.Name))
+	return lease.Run(ctx, cfg.Lease, all.work)
+}
+
+// programs are the supervisors of the program and its companions. The first is the
+// program's.
+type programs []*supervisor
+
+func supervisors(cfg Config, logger *slog.Logger) programs {
+	list := programs{{cfg: cfg, log: logger.With("program", cfg.Command[0])}}
+	for _, w := range cfg.With {
+		own := cfg
+		own.Command, own.Health, own.Signals = w.Command, w.Health, nil
+		list = append(list, &supervisor{cfg: own, log: logger.With("program", w.Command[0]), companion: true})
+	}
+	return list
+}
+
+// errOver ends the companions of a program that has ended for good.
+var errOver = errors.New("process: the program has ended")
+
+// work runs all programs until the first one has ended well, one of them cannot be
+// helped, or the lease or ctx has ended. It returns when all are gone.
+func (p programs) work(ctx context.Context, l lease.Lease) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	results := make(chan error)
+	for _, s := range p {
+		go func() { results <- s.work(ctx, l) }()
+	}
+	result := <-results // of whichever has returned first: the others run on until then
+	cancel(errOver)
+	for range p[1:] {
+		<-results
+	}
+	return result
 }
 
 type supervisor struct {
-	cfg    Config
-	log    *slog.Logger
-	failed []time.Time // when the program has failed, within Within
+	cfg       Config
+	log       *slog.Logger
+	companion bool
+	failed    []time.Time // when the program has failed, within Within
 }
+
+// errEnded is the failure of a companion that ends with code 0.
+var errEnded = errors.New("code 0, although the other program still runs")
 
 // work runs the program until it has ended well, or the lease, or ctx.
 func (s *supervisor) work(ctx context.Context, l lease.Lease) error {
@@ -45,8 +84,10 @@ func (s *supervisor) work(ctx context.Context, l lease.Lease) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err == nil:
+		case err == nil && !s.companion:
 			return nil
+		case err == nil:
+			err = errEnded
 		}
 		s.log.Warn("the program has failed", "reason", err.Error())
 		if !s.again(time.Now()) {
