@@ -88,7 +88,7 @@ func (c *conn) askServer() {
 func (c *conn) closeIfDeadLocked(now time.Time, reason report.Reason) {
 	s := c.endpoint.set
 	last := c.alive
-	for _, t := range []time.Time{c.answered(), c.holder.LastRead()} {
+	for _, t := range []time.Time{c.answered(), c.holder.LastFrame()} {
 		if t.After(last) {
 			last = t
 		}

@@ -89,7 +89,7 @@ func (c *Credentials) handshake(ctx context.Context, address *attributes.Attribu
 		info = &AuthInfo{inner: info, endpoint: e}
 	}
 	if h, ok := address.Value(key{}).(*Holder); ok {
-		conn = h.hold(conn)
+		conn = h.hold(conn, raw)
 	}
 	return conn, info, nil
 }

@@ -20,6 +20,14 @@
 // once. But a load-balancing policy never sees the net.Conn, and the transport
 // credentials never see the SubConn. A [Holder] in the attributes connects the two.
 //
+// # Frames
+//
+// A server whose handlers hang still answers pings and returns flow-control credit. A
+// Holder therefore reads the headers of the HTTP/2 frames on its connection, above
+// TLS. It reports when HEADERS or DATA was last read, whether a request had to wait
+// behind others in our own queue, how many streams the server allows, and whether it
+// has sent GOAWAY.
+//
 // # Fails closed
 //
 // Verification of a server cannot be turned off. A token is sent if, and only if,

@@ -2,18 +2,22 @@ package transport
 
 import (
 	"errors"
+	"math"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/resolver"
 )
 
-// Holder holds the connection of one SubConn. Its zero value holds none. It is
-// safe for concurrent use.
+// NoStreamLimit is the value of Holder.StreamLimit if the server has not announced
+// a limit.
+const NoStreamLimit = math.MaxUint32
+
+// Holder holds the connection of one SubConn, and knows what its frames show. Its
+// zero value holds none. It is safe for concurrent use.
 type Holder struct {
-	read atomic.Int64 // when data was last read, in ns; 0 means never
+	observed // what the frames show
 
 	mu     sync.Mutex
 	conn   net.Conn
@@ -35,14 +39,6 @@ func (h *Holder) Remote() net.Addr {
 	return h.remote
 }
 
-// LastRead returns when data was last read from the connection, zero if never.
-func (h *Holder) LastRead() time.Time {
-	if ns := h.read.Load(); ns != 0 {
-		return time.Unix(0, ns)
-	}
-	return time.Time{}
-}
-
 // Close closes the connection; its readers receive reason. Close reports whether
 // there was a connection to close.
 func (h *Holder) Close(reason error) bool {
@@ -59,12 +55,14 @@ func (h *Holder) Close(reason error) bool {
 	return true
 }
 
-func (h *Holder) hold(conn net.Conn) net.Conn {
+// hold takes the connection that a handshake has made of raw.
+func (h *Holder) hold(conn, raw net.Conn) net.Conn {
 	remote := conn.RemoteAddr() // without the lock: the connection may be the program's own
+	h.begin(raw)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.conn, h.remote = conn, remote
-	return &held{Conn: conn, holder: h}
+	return &held{Conn: conn, holder: h, sent: newClientScanner()}
 }
 
 func (h *Holder) closedFor() error {
@@ -73,17 +71,21 @@ func (h *Holder) closedFor() error {
 	return h.reason
 }
 
-// held is a connection whose readers receive the reason why it was closed.
+// held is a connection whose frames are observed, and whose readers receive the
+// reason why it was closed. Like grpc's transport it allows one reader and one writer
+// at a time.
 type held struct {
 	net.Conn
 
-	holder *Holder
+	holder   *Holder
+	received scanner
+	sent     scanner
 }
 
 func (c *held) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
-		c.holder.read.Store(time.Now().UnixNano())
+		c.holder.saw(c.received.scan(b[:n]))
 	}
 	if err != nil {
 		if reason := c.holder.closedFor(); reason != nil {
@@ -98,8 +100,11 @@ func (c *held) Read(b []byte) (int, error) {
 // handshake and closes the connection; a client that writes first sees only the
 // closing.
 func (c *held) Write(b []byte) (int, error) {
+	c.holder.data.Add(c.sent.scan(b).data) // before an answer to it can be read
+	c.holder.writing.Store(int64(len(b)))
 	n, err := c.Conn.Write(b)
-	if err != nil && c.holder.read.Load() == 0 {
+	c.holder.writing.Store(0)
+	if err != nil && c.holder.frame.Load() == 0 {
 		if alert := c.alert(); alert != nil {
 			err = alert
 		}

@@ -32,15 +32,15 @@ func TestReadersOfAHeldConnectionLearnWhyItWasClosed(t *testing.T) {
 	assert.False(t, h.Close(errors.New("nothing to close")))
 	near, far := net.Pipe()
 	defer far.Close()
-	conn := h.hold(near)
+	conn := h.hold(near, near)
 	assert.True(t, h.Held())
-	assert.Zero(t, h.LastRead())
+	assert.Zero(t, h.LastFrame())
 	go func() { _, _ = far.Write([]byte("x")) }()
 	b := make([]byte, 1)
 	n, err := conn.Read(b)
 	require.NoError(t, err)
 	assert.Equal(t, 1, n)
-	assert.NotZero(t, h.LastRead())
+	assert.NotZero(t, h.LastFrame())
 
 	dead := errors.New("no sign of life")
 	assert.True(t, h.Close(dead))
@@ -51,7 +51,7 @@ func TestReadersOfAHeldConnectionLearnWhyItWasClosed(t *testing.T) {
 
 func TestReadersOfAConnectionThatEndsByItselfGetItsOwnError(t *testing.T) {
 	near, far := net.Pipe()
-	conn := new(Holder).hold(near)
+	conn := new(Holder).hold(near, near)
 	require.NoError(t, far.Close())
 	_, err := conn.Read(make([]byte, 1))
 	assert.ErrorContains(t, err, "EOF")
@@ -85,8 +85,8 @@ func TestAWriterLearnsOfTheAlertWithWhichItsConnectionWasClosed(t *testing.T) {
 		{rejected{why: alert, deadline: net.ErrClosed}, 0, net.ErrClosed},
 	} {
 		h := new(Holder)
-		h.read.Store(c.read)
-		_, err := h.hold(c.conn).Write([]byte("x"))
+		h.frame.Store(c.read)
+		_, err := h.hold(c.conn, c.conn).Write([]byte("x"))
 		assert.Equal(t, c.want, err)
 	}
 }
