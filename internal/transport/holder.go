@@ -12,7 +12,7 @@ import (
 
 // NoStreamLimit is the value of Holder.StreamLimit if the server has not announced
 // a limit.
-const NoStreamLimit = math.MaxUint32
+const NoStreamLimit uint32 = math.MaxUint32
 
 // Holder holds the connection of one SubConn, and knows what its frames show. Its
 // zero value holds none. It is safe for concurrent use.

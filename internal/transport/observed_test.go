@@ -81,9 +81,9 @@ func TestAHolderTellsTheLimitOfStreamsAndGOAWAY(t *testing.T) {
 		l := newLink(t)
 		changes := 0
 		l.h.OnChange(func() { changes++ })
-		assert.EqualValues(t, NoStreamLimit, l.h.StreamLimit())
+		assert.Equal(t, NoStreamLimit, l.h.StreamLimit())
 		l.receive(settings())
-		assert.EqualValues(t, NoStreamLimit, l.h.StreamLimit())
+		assert.Equal(t, NoStreamLimit, l.h.StreamLimit())
 		assert.Zero(t, changes)
 		for i, limit := range []uint32{20, 0, NoStreamLimit, 1} {
 			l.receive(settings(streams(limit)))
