@@ -18,7 +18,8 @@ import (
 //
 // Each call of the Probe opens the connection if there is none. After a verdict of
 // Failed the connection is closed, so that the next call is not delayed by a dead
-// connection or by grpc's back-off. If no connection can be made, the verdict is
+// connection or by grpc's back-off. If the connection ends during a call, the call is
+// made once more on a new connection. If no connection can be made, the verdict is
 // Failed with ReasonConnectFailed, or with ReasonProbeTimeout if the deadline came
 // first.
 //
@@ -63,18 +64,28 @@ func (p *dialedCheck) Kind() report.ProbeKind { return report.KindGRPCCheck }
 func (p *dialedCheck) Target() string { return GRPCCheck(nil, p.service, p.o).Target() }
 
 func (p *dialedCheck) Probe(ctx context.Context) report.Verdict {
-	conn, err := p.connection()
-	if err != nil {
-		return checking.NewVerdict(report.Failed, report.ReasonConnectFailed, err.Error())
-	}
-	if conn == nil {
-		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "the probe is closed")
-	}
-	v := GRPCCheck(conn, p.service, p.o).Probe(ctx)
-	if v.Outcome == report.Failed && p.giveUp(conn) {
-		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "the probe is closed")
+	v, cutOff := p.probe(ctx)
+	if cutOff {
+		v, _ = p.probe(ctx)
 	}
 	return v
+}
+
+// probe probes once. cutOff reports that the connection may have ended during the
+// probe, which then says nothing about the server.
+func (p *dialedCheck) probe(ctx context.Context) (_ report.Verdict, cutOff bool) {
+	conn, err := p.connection()
+	if err != nil {
+		return checking.NewVerdict(report.Failed, report.ReasonConnectFailed, err.Error()), false
+	}
+	if conn == nil {
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "the probe is closed"), false
+	}
+	v, cutOff := grpcCheck{grpcHealth{conn: conn, service: p.service, o: p.o}}.probe(ctx)
+	if v.Outcome == report.Failed && p.giveUp(conn) {
+		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "the probe is closed"), false
+	}
+	return v, cutOff
 }
 
 // Watch watches on the connection. It ends when a Check closes the connection.

@@ -169,3 +169,46 @@ func TestADialledProbeWatchesOnItsConnection(t *testing.T) {
 	closeProbe(t, p)
 	assert.Equal(t, report.ReasonCanceled, w.Watch(ctx, nil).Reason)
 }
+
+// cuttingServer closes its connections during the first so many calls.
+type cuttingServer struct {
+	healthpb.UnimplementedHealthServer
+
+	net.Listener
+	conns chan net.Conn
+	cuts  atomic.Int32
+}
+
+func (s *cuttingServer) Accept() (net.Conn, error) {
+	conn, err := s.Listener.Accept()
+	if err == nil {
+		s.conns <- conn
+	}
+	return conn, err
+}
+
+func (s *cuttingServer) Check(ctx context.Context, _ *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
+	conn := <-s.conns
+	if s.cuts.Add(-1) >= 0 {
+		_ = conn.Close()
+		<-ctx.Done()
+	}
+	return &healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_SERVING}, nil
+}
+
+func TestADialledProbeThatIsCutOffIsMadeOnceMore(t *testing.T) {
+	for cuts, want := range map[int32]report.Outcome{1: report.Serving, 2: report.Failed} {
+		lis, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		server := &cuttingServer{Listener: lis, conns: make(chan net.Conn, 10)}
+		server.cuts.Store(cuts)
+		s := grpc.NewServer()
+		healthpb.RegisterHealthServer(s, server)
+		done := make(chan struct{})
+		go func() { defer close(done); _ = s.Serve(server) }()
+		v := dial(t, lis.Addr().String(), "").Probe(bounded(t))
+		assert.Equal(t, want, v.Outcome, "%d: %v", cuts, v)
+		s.Stop()
+		<-done
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
@@ -68,21 +69,28 @@ func (p grpcCheck) Target() string {
 }
 
 func (p grpcCheck) Probe(ctx context.Context) report.Verdict {
+	v, _ := p.probe(ctx)
+	return v
+}
+
+// probe also reports whether the call was UNAVAILABLE after it had got a stream, as it
+// is if its connection ends.
+func (p grpcCheck) probe(ctx context.Context) (_ report.Verdict, cutOff bool) {
 	// A stream that is not read to its end lasts as long as its context.
 	streamCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := p.open(streamCtx, &grpc.StreamDesc{StreamName: "Check"}, healthpb.Health_Check_FullMethodName)
 	if err != nil {
-		return p.refused(ctx, err)
+		return p.refused(ctx, err), false
 	}
 	answer := new(healthpb.HealthCheckResponse)
 	if err = p.ask(stream); err == nil {
 		err = stream.RecvMsg(answer)
 	}
 	if err != nil {
-		return p.failed(ctx, err)
+		return p.failed(ctx, err), statusOf(err).Code() == codes.Unavailable
 	}
-	return p.judge(answer.GetStatus())
+	return p.judge(answer.GetStatus()), false
 }
 
 // open opens a stream. It may have to wait for one.

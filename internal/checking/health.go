@@ -67,7 +67,7 @@ type Effects struct {
 //	suspect    failed             -> unhealthy after Fall in a row
 //	any        not serving        -> unhealthy
 //	unhealthy  serving            -> healthy after Rise in a row
-//	unhealthy  reset              -> unhealthy, counting from the start
+//	unhealthy  reset              -> unchanged and probe now
 //	any other  reset              -> unknown   and probe now
 //	any        inconclusive       -> unchanged
 func (h Health) Next(e Event, t Thresholds) (Health, Effects) {
@@ -87,8 +87,7 @@ func (h Health) Next(e Event, t Thresholds) (Health, Effects) {
 }
 
 func (h Health) reset(r report.Reason) Health {
-	if h.State == report.Unhealthy {
-		h.Passes = 0
+	if h.State == report.Unhealthy { // passes count across connections, however short these are
 		return h
 	}
 	return Health{State: report.HealthUnknown, Reason: r}

@@ -86,6 +86,7 @@ func TestAnActiveWhoseConnectionIsLostHasTheTimeToConnectAnew(t *testing.T) {
 		assert.Equal(t, connectivity.Connecting, f.state())
 		f.up("a")
 		assert.Equal(t, []string{"a"}, f.picked())
+		time.Sleep(replaceEvery)
 		f.conn("a").become(connectivity.Idle, nil)
 		f.conn("a").become(connectivity.TransientFailure, errRefused)
 		assert.Equal(t, []string{"b"}, f.picked(), "refused is refused")

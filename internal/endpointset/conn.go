@@ -9,7 +9,6 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/resolver"
 
-	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
@@ -35,6 +34,7 @@ type conn struct {
 	cancel     context.CancelFunc // ends the probes on this connection; nil if there are none
 	silence    machine.Silence
 	passive    machine.Passive
+	ready      time.Time // when the connection was established
 	alive      time.Time // when a call was last seen answered, or the connection was first seen
 	dead       error     // why it was closed; nil if it was not
 	retirement retirement
@@ -86,13 +86,8 @@ func (c *conn) connect() {
 	sc, err := s.cc.NewSubConn([]resolver.Address{transport.With(c.address, &c.holder)}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
 		StateListener: func(state balancer.SubConnState) { c.connChanged(state) },
 	})
-	if err != nil { // grpc refuses only while the channel is being closed; Close follows
-		s.mu.Lock()
-		defer s.unlock()
-		if e := c.endpoint; !s.closed && e.conn == c {
-			e.linkWhy = judge.Why{Reason: report.ReasonConnectFailed, Detail: cleantext.Detail(err.Error())}
-			e.applyLocked()
-		}
+	if err != nil {
+		s.refusedSubConn(c, err)
 		return
 	}
 	c.Use(sc)
@@ -178,6 +173,7 @@ func (c *conn) connChanged(state balancer.SubConnState) {
 	}
 	switch state.ConnectivityState {
 	case connectivity.Ready:
+		c.ready = time.Now()
 		e.channel, e.channelDetail = judge.Unheard, ""
 		e.stepLocked(machine.LinkUp, nil)
 		e.validateLocked(c, machine.AskedFor)

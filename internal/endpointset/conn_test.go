@@ -15,6 +15,7 @@ import (
 	grpcresolver "google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -259,11 +260,16 @@ func TestEachSubConnIsConnectedOnce(t *testing.T) {
 
 func TestAChannelThatRefusesSubConnsIsBeingClosed(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a", "b"))
+		f.up("a")
+		f.mu.Lock()
 		f.refuse = true
-		require.NoError(t, f.push("a"))
-		assert.True(t, f.waits())
-		assert.Equal(t, "a", f.status("a").Address)
-		assert.Contains(t, f.set.Explain().Error(), errChannelClosing.Error())
+		f.mu.Unlock()
+		f.down(errRefused, "b")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.Empty(t, f.live(), "the set has closed itself, as grpc may not close it")
+		assert.ErrorIs(t, f.set.SetDrained("a", true), ErrClosed)
 	})
 }
 
@@ -299,6 +305,7 @@ func TestCountersSurviveSnapshotsAndReconnects(t *testing.T) {
 				_, err := f.pick()
 				require.NoError(t, err)
 			}
+			time.Sleep(replaceEvery)
 			f.conn("a").become(connectivity.Idle, nil)
 			f.up("a")
 		}
@@ -438,4 +445,91 @@ func TestCloseWaitsForAPublicationUnderWay(t *testing.T) {
 		close(release)
 		wg.Wait()
 	})
+}
+
+// connectAndLose connects the endpoint again and again, and has each connection end
+// after it has lived so long. It returns how many there were in the given time.
+func (f *fixture) connectAndLose(addr string, lives, lasts time.Duration, use func()) int {
+	n := 0
+	for end := time.Now().Add(lasts); time.Now().Before(end); n++ {
+		f.awaitTry(addr)
+		f.up(addr)
+		use()
+		time.Sleep(lives)
+		f.conn(addr).become(connectivity.Idle, nil)
+		synctest.Wait()
+	}
+	return n
+}
+
+func TestAServerThatHangsUpAtOnceIsConnectedToLessAndLess(t *testing.T) {
+	elsewhere := func(c *settings.Config) { c.HealthCheck.HTTP = "http://{host}:1/" }
+	unanswered := func(*settings.Config) {}
+	for name, change := range map[string]func(*settings.Config){
+		"without health checks": withoutChecks, "with health checks elsewhere": elsewhere, "with unanswered health checks": unanswered,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fixture) {
+				require.NoError(t, f.push("a"))
+				f.server("a").set(hanging())
+				n := f.connectAndLose("a", 5*time.Millisecond, time.Minute, func() {})
+				assert.Less(t, n, 20)
+				assert.LessOrEqual(t, len(f.set.Events()), 4*n+5)
+				assert.Greater(t, time.Until(f.status("a").NextTry), 2*time.Second)
+			}, change)
+		})
+	}
+}
+
+func TestAConnectionProvesItselfByAnAnsweredCallOrByItsAge(t *testing.T) {
+	call := func(f *fixture) func() {
+		return func() {
+			_, err := f.pick()
+			assert.NoError(f.t, err)
+		}
+	}
+	for name, c := range map[string]struct {
+		lives time.Duration
+		use   func(f *fixture) func()
+		most  int
+	}{
+		"by a call":     {5 * time.Millisecond, call, 250},
+		"by its age":    {provenAge, func(*fixture) func() { return func() {} }, 10},
+		"by both, soon": {0, call, 250},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fixture) {
+				require.NoError(t, f.push("a"))
+				n := f.connectAndLose("a", c.lives, 10*time.Second, c.use(f))
+				assert.LessOrEqual(t, n, c.most)
+				assert.Greater(t, n, c.most/2)
+			}, withoutChecks)
+		})
+	}
+}
+
+func TestAProbeThatMeetsTheEndOfItsConnectionIsMadeAgainOnTheNextOne(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a"))
+		f.server("a").hasEnded(true)
+		f.up("a")
+		first := f.all("a")[0]
+		assert.True(t, first.isShutdown(), "the first probe has met the end")
+		assert.Equal(t, report.StateConnecting, f.status("a").State)
+		f.server("a").hasEnded(false)
+		f.awaitTry("a")
+		f.up("a")
+		assert.Equal(t, report.StateHealthy, f.status("a").State)
+
+		time.Sleep(time.Second)
+		f.server("a").hasEnded(true)
+		time.Sleep(2 * time.Second)
+		assert.True(t, f.waits(), "for the connection that replaces it")
+		f.server("a").hasEnded(false)
+		f.up("a")
+		assert.Equal(t, []string{"a"}, f.picked())
+		for _, n := range f.status("a").Transitions {
+			assert.NotEqual(t, report.StateUnhealthy, n.To)
+		}
+	}, func(c *settings.Config) { c.HealthCheck.NoWatch = true })
 }

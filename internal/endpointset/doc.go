@@ -24,6 +24,8 @@
 //	judging.go   an endpoint's facts -> its judgement, and what follows from a change
 //	endpoint.go  one endpoint: its connection and its health
 //	conn.go      one SubConn from its creation to its end; onconn.go uses it for calls
+//	proving.go   when a connection has proven itself, and how often it is replaced
+//	losing.go    the end of a connection or of the channel, if grpc does not report it
 //	knock.go     bare TCP connects between attempts to connect
 //	probing.go   probes on a SubConn, or on a connection of their own
 //	target.go    where an endpoint's health is checked, if elsewhere

@@ -75,6 +75,7 @@ type asked struct {
 // dialing is how an endpoint gets a connection.
 type dialing struct {
 	nextTry time.Time   // when the next attempt is due, while waiting
+	lost    time.Time   // when a connection that had proven itself was last replaced at once
 	tries   int         // attempts so far
 	knocks  int         // knocks under way
 	timer   *time.Timer // ends the attempt while connecting, or the pause while waiting
@@ -108,6 +109,7 @@ type accounts struct {
 
 // stepLocked moves the link and carries out the effects.
 func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
+	event = e.lossLocked(event)
 	before := e.link
 	next, effects := before.Next(event, len(e.want.addrs))
 	e.link = next

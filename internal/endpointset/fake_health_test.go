@@ -19,6 +19,7 @@ type fakeServer struct {
 	watching map[*fakeStream]bool
 	noWatch  bool // Watch is UNIMPLEMENTED
 	full     bool // no stream is to be had
+	ended    bool // the connections to it have ended, which grpc has not reported
 	checks   map[string]int
 	watches  map[string]int
 }
@@ -65,6 +66,12 @@ func (s *fakeServer) isFull(full bool) {
 	s.full = full
 }
 
+func (s *fakeServer) hasEnded(ended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = ended
+}
+
 func (s *fakeServer) withoutWatch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,8 +106,11 @@ type fakeConn struct {
 func (c *fakeConn) NewStream(ctx context.Context, _ *grpc.StreamDesc, method string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
 	s := c.server
 	s.mu.Lock()
-	full := s.full
+	full, ended := s.full, s.ended
 	s.mu.Unlock()
+	if ended {
+		return nil, status.Error(codes.Unavailable, "SubConn state is not Ready")
+	}
 	if full {
 		<-ctx.Done()
 		return nil, status.FromContextError(ctx.Err()).Err()

@@ -53,7 +53,7 @@ func (e *endpoint) applyLocked() {
 	if is.Serves != was.Serves {
 		e.offerTrialLocked()
 	}
-	if is.Serves {
+	if is.Serves && e.checker != nil && e.target == nil { // a probe was answered on this connection
 		e.provenLocked()
 	}
 	e.admitLocked()
@@ -64,15 +64,6 @@ func (e *endpoint) applyLocked() {
 	e.fellOrRoseLocked(was)
 	e.tellLocked(was)
 	e.decidedLocked()
-}
-
-// provenLocked notes that the endpoint serves on its connection.
-func (e *endpoint) provenLocked() {
-	var effects machine.LinkEffects
-	e.link, effects = e.link.Next(machine.LinkProven, len(e.want.addrs))
-	if effects.Reset && e.backoff != nil {
-		e.backoff.Reset()
-	}
 }
 
 // decidedLocked reports the class of the endpoint to the handover that waits for it.

@@ -119,7 +119,7 @@ func (e *endpoint) probeLocked(c *conn, watched bool) {
 func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool) checking.Probes {
 	service, opts := e.service, healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
 	probes := checking.Probes{
-		Check:    healthcheck.GRPCCheck(cc, service, opts),
+		Check:    connProbe{healthcheck.GRPCCheck(cc, service, opts), c, cc},
 		Watch:    healthcheck.GRPCWatch(cc, service, opts),
 		Fallback: &fallback{endpoint: e, address: c.address},
 	}

@@ -54,6 +54,7 @@ type Set struct {
 	counted
 	changed chan struct{} // closed when a class changes; nil if there is no waiter
 	closed  bool
+	closing sync.Once // makes a second Close wait for the first; not guarded by mu
 
 	unregister func() // stops the recorder from asking for metrics; immutable
 }
@@ -267,12 +268,10 @@ func (s *Set) ExitIdle() {
 
 // Close ends all connections and probes, and waits for the probes; see closePatience.
 // It may be called more than once.
-func (s *Set) Close() {
+func (s *Set) Close() { s.closing.Do(s.close) }
+
+func (s *Set) close() {
 	s.mu.Lock()
-	if s.closed {
-		s.unlock()
-		return
-	}
 	s.recordProgressLocked(time.Now())
 	s.keepAllLocked()
 	s.closed = true

@@ -26,14 +26,17 @@ const (
 	// LinkDown reports that the attempt has failed or timed out, or that the
 	// connection is lost.
 	LinkDown
-	// LinkProven reports that the endpoint has been healthy on this connection.
+	// LinkDownAgain is LinkDown shortly after the loss of another connection.
+	LinkDownAgain
+	// LinkProven reports that the server has answered on this connection, or that the
+	// connection has lasted.
 	LinkProven
 	// LinkClose reports that the endpoint leaves the set.
 	LinkClose
 )
 
 // Link is the state machine of one endpoint's connection: its phase, the index of the
-// address in use, and whether the endpoint has been healthy on the connection.
+// address in use, and whether the connection has proven itself.
 type Link struct {
 	Phase  Phase
 	Addr   int
@@ -52,8 +55,8 @@ type LinkEffects struct {
 	Reset bool
 	// Lost reports that an established connection is gone.
 	Lost bool
-	// Failed reports that no address is left to try: the endpoint is in trouble
-	// until it is seen healthy.
+	// Failed reports that no address is left to try, or that the connection has not
+	// proven itself: the endpoint is in trouble until it is seen healthy.
 	Failed bool
 }
 
@@ -62,8 +65,10 @@ type LinkEffects struct {
 //
 // A lost connection is replaced at once if it was proven, since servers routinely
 // close connections when they restart or when a connection reaches its maximum age.
-// A connection lost before it was proven counts as a failed attempt; otherwise a server
-// that accepts connections and closes them would be dialled in a tight loop.
+// If that happens again at once, there is a pause, which does not make the endpoint
+// one in trouble. A connection lost before it was proven counts as a failed attempt;
+// otherwise a server that accepts connections and closes them would be dialled in a
+// tight loop.
 func (l Link) Next(e LinkEvent, addrs int) (Link, LinkEffects) {
 	switch {
 	case l.Phase == Closed:
@@ -76,6 +81,10 @@ func (l Link) Next(e LinkEvent, addrs int) (Link, LinkEffects) {
 		return Link{Phase: Ready, Addr: l.Addr}, LinkEffects{}
 	case e == LinkProven && l.Phase == Ready && !l.Proven:
 		return Link{Phase: Ready, Addr: l.Addr, Proven: true}, LinkEffects{Reset: true}
+	case e == LinkDownAgain && l.Phase == Ready && l.Proven:
+		return Link{Phase: Waiting}, LinkEffects{Retire: true, BackOff: true, Lost: true}
+	case e == LinkDownAgain:
+		return l.Next(LinkDown, addrs)
 	case e == LinkDown && l.Phase == Ready && l.Proven:
 		return Link{Phase: Connecting}, LinkEffects{Retire: true, Dial: true, Lost: true}
 	case e == LinkDown && l.Phase == Ready:

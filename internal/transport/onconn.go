@@ -6,7 +6,9 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 )
 
 // OnConn makes the calls of generated stubs on one connection. What grpc gives for
@@ -38,4 +40,14 @@ func (c OnConn) Invoke(ctx context.Context, method string, args, reply any, opts
 		}
 	}
 	return err
+}
+
+// Ended reports whether the connection of a SubConn, to which cc belongs, has ended. A
+// stream without a connection is UNAVAILABLE. On a connection, a stream with an unknown
+// codec is refused by grpc itself; nothing is sent, and no credentials are asked.
+func Ended(cc grpc.ClientConnInterface) bool {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // it never waits
+	_, err := cc.NewStream(ctx, new(grpc.StreamDesc), "/", grpc.CallContentSubtype("cantonlb-none"))
+	return status.Code(err) == codes.Unavailable
 }

@@ -1,0 +1,58 @@
+package endpointset
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/report"
+)
+
+// connProbe is a Check on the calls' connection. If it fails because that connection
+// has ended, as by a GOAWAY, it says nothing about the server: the endpoint is probed
+// again on its next connection.
+type connProbe struct {
+	checking.Prober
+
+	conn *conn
+	cc   grpc.ClientConnInterface // of the connection
+}
+
+func (p connProbe) Probe(ctx context.Context) report.Verdict {
+	v := p.Prober.Probe(ctx)
+	if v.Outcome != report.Failed || !transport.Ended(p.cc) {
+		return v
+	}
+	p.conn.lost()
+	return checking.NewVerdict(report.Inconclusive, report.ReasonConnectionLost, v.Detail)
+}
+
+// lost handles the end of the connection before grpc reports it. grpc does not report
+// it at all if the channel has been closed by two goroutines at once: one of them then
+// stops the delivery of reports before the other closes the policy.
+func (c *conn) lost() {
+	e, s := c.endpoint, c.endpoint.set
+	s.mu.Lock()
+	defer s.unlock()
+	if !s.closed && e.conn == c && e.link.Phase == machine.Ready {
+		e.stepLocked(machine.LinkDown, c.dead)
+	}
+}
+
+// refusedSubConn handles an error of NewSubConn. grpc refuses only while the channel
+// is being closed. Close follows, unless the channel was closed by two goroutines at
+// once. So the set closes itself. It runs in the queue of calls, for which Close waits.
+func (s *Set) refusedSubConn(c *conn, err error) {
+	s.mu.Lock()
+	defer s.unlock()
+	if e := c.endpoint; !s.closed && e.conn == c {
+		e.linkWhy = judge.Why{Reason: report.ReasonConnectFailed, Detail: cleantext.Detail(err.Error())}
+		e.applyLocked()
+		go s.Close()
+	}
+}
