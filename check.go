@@ -86,11 +86,15 @@ func (c Config) choosing() (Policy, error) {
 	case ActivePassive:
 		notHeeded(c.Zone != "", "zone", HealthyRoundRobin)
 		notHeeded(c.SpillBelow != 0, "spillBelow", HealthyRoundRobin)
+		notHeeded(c.SlowStart != 0, "slowStart", HealthyLeastLoaded)
 	case HealthyRoundRobin:
+		notHeeded(c.Failover != (Failover{}), "failover", ActivePassive)
+		notHeeded(c.SlowStart != 0, "slowStart", HealthyLeastLoaded)
+	case HealthyLeastLoaded:
 		notHeeded(c.Failover != (Failover{}), "failover", ActivePassive)
 	case "": // the role is unknown, which is an error of its own
 	default:
-		faults.Check(false, "policy", fault.Quote(policy), strictjson.OneOf(HealthyRoundRobin, ActivePassive))
+		faults.Check(false, "policy", fault.Quote(policy), strictjson.OneOf(HealthyRoundRobin, HealthyLeastLoaded, ActivePassive))
 	}
 	return policy, faults.Err()
 }
@@ -107,6 +111,8 @@ func (c Config) settings(policy Policy) (settings.Config, error) {
 		DeadAfter:    c.DeadAfter,
 		Zone:         c.Zone,
 		SpillBelow:   c.SpillBelow,
+		LeastLoaded:  policy == HealthyLeastLoaded,
+		SlowStart:    c.SlowStart,
 	}
 	if policy == ActivePassive {
 		f := settings.Failover(c.Failover)

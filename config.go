@@ -79,6 +79,12 @@ type Config struct {
 	// leave the zone only if no endpoint in it is eligible.
 	SpillBelow float64
 
+	// SlowStart is how long it takes until an endpoint that is new or has recovered gets
+	// as many calls as the others, with HealthyLeastLoaded. It begins with a tenth. With
+	// another policy it is an error to set it. Default 10 s, at most 24 h; with a short
+	// one, such as 1 ms, there is no slow start.
+	SlowStart time.Duration
+
 	// DNS resolves the host names of endpoints at each attempt to connect. Default
 	// net.DefaultResolver. A dialer among the dial options replaces it.
 	DNS *net.Resolver

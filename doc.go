@@ -73,7 +73,8 @@
 //	report         reasons, states, events and status
 //	resolver       the list, and its target static:///a:1,b:2
 //	healthcheck    probes and thresholds; Monitor for what is not a gRPC channel
-//	balancer       the policy healthy_round_robin, for plain channels too
+//	balancer       the policies healthy_round_robin and healthy_least_loaded, for plain
+//	               channels too
 //	failover       the policy active_passive, for plain channels too, and Group
 //	configfile     a client from a YAML file that is followed
 //	configerr      the error of a bad setting
@@ -121,6 +122,7 @@
 //	DeadAfter                     3s
 //	Zone                          none
 //	SpillBelow                    0.5
+//	SlowStart                     10s, with healthy_least_loaded
 //	DNS                           net.DefaultResolver
 //	ReresolveInterval             none: a changed answer is followed at the next connect
 //	TransportCredentials          none: each endpoint states how it is secured

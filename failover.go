@@ -17,6 +17,9 @@ type Policy string
 const (
 	// HealthyRoundRobin sends calls to all eligible endpoints in turn.
 	HealthyRoundRobin = Policy(balancer.Name)
+	// HealthyLeastLoaded sends each call to the less loaded of two eligible endpoints
+	// drawn at random. Package balancer documents how load is measured.
+	HealthyLeastLoaded = Policy(balancer.LeastLoadedName)
 	// ActivePassive sends all calls to one eligible endpoint, the active endpoint,
 	// while it is eligible. Package failover documents how it is chosen.
 	ActivePassive = Policy(failover.Name)

@@ -249,13 +249,16 @@ func TestRolesChooseThePolicyAndItsSettingsAreChecked(t *testing.T) {
 	}
 	hold := cantonlb.Failover{HoldDown: time.Second}
 	for want, cfg := range map[string]cantonlb.Config{
-		`policy "fastest": want "healthy_round_robin" or "active_passive"`:                                  {Policy: "fastest"},
-		"failover: set, but the policy healthy_round_robin does not use it; want the policy active_passive": {Failover: hold},
-		"zone: set, but the policy active_passive does not use it; want the policy healthy_round_robin":     {Policy: cantonlb.ActivePassive, Zone: "eu"},
-		`failover.failBack "sometimes": want "never" or "afterHold"`:                                        {Role: cantonlb.ParticipantLedger, Failover: cantonlb.Failover{FailBack: "sometimes"}},
-		`failover.holdDown "-1s": want a duration above zero, such as "1s"`:                                 {Policy: cantonlb.ActivePassive, Failover: cantonlb.Failover{HoldDown: -time.Second}},
-		`failover.drain "48h0m0s": want a duration of at most 24h0m0s`:                                      {Policy: cantonlb.ActivePassive, Failover: cantonlb.Failover{Drain: 48 * time.Hour}},
-		`endpoints[0].priority -1: out of range; want a whole number from 0 to 1000`:                        {Endpoints: []cantonlb.Endpoint{{Address: "http://a:1", Priority: -1}}},
+		`policy "fastest": want "healthy_round_robin" or "healthy_least_loaded" or "active_passive"`:               {Policy: "fastest"},
+		"failover: set, but the policy healthy_round_robin does not use it; want the policy active_passive":        {Failover: hold},
+		"slowStart: set, but the policy healthy_round_robin does not use it; want the policy healthy_least_loaded": {SlowStart: time.Second},
+		"slowStart: set, but the policy active_passive does not use it; want the policy healthy_least_loaded":      {Policy: cantonlb.ActivePassive, SlowStart: time.Second},
+		`slowStart "-1s": want a duration above zero, such as "1s"`:                                                {Policy: cantonlb.HealthyLeastLoaded, SlowStart: -time.Second},
+		"zone: set, but the policy active_passive does not use it; want the policy healthy_round_robin":            {Policy: cantonlb.ActivePassive, Zone: "eu"},
+		`failover.failBack "sometimes": want "never" or "afterHold"`:                                               {Role: cantonlb.ParticipantLedger, Failover: cantonlb.Failover{FailBack: "sometimes"}},
+		`failover.holdDown "-1s": want a duration above zero, such as "1s"`:                                        {Policy: cantonlb.ActivePassive, Failover: cantonlb.Failover{HoldDown: -time.Second}},
+		`failover.drain "48h0m0s": want a duration of at most 24h0m0s`:                                             {Policy: cantonlb.ActivePassive, Failover: cantonlb.Failover{Drain: 48 * time.Hour}},
+		`endpoints[0].priority -1: out of range; want a whole number from 0 to 1000`:                               {Endpoints: []cantonlb.Endpoint{{Address: "http://a:1", Priority: -1}}},
 	} {
 		if cfg.Endpoints == nil {
 			cfg.Endpoints = list

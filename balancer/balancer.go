@@ -10,21 +10,33 @@ import (
 	"github.com/cantonlb/cantonlb/internal/settings"
 )
 
-// Name is the policy's name in a service config.
-const Name = "healthy_round_robin"
+// The names of the policies in a service config.
+const (
+	// Name is the policy that picks the eligible endpoints in turn.
+	Name = "healthy_round_robin"
+	// LeastLoadedName is the policy that picks the less loaded of two eligible
+	// endpoints.
+	LeastLoadedName = "healthy_least_loaded"
+)
 
-func init() { balancer.Register(builder{}) }
+func init() { //nolint:gochecknoinits // as grpc asks of a policy
+	balancer.Register(builder{name: Name, parse: settings.ParseConfig})
+	balancer.Register(builder{name: LeastLoadedName, parse: settings.ParseLeastLoaded})
+}
 
-// builder builds the policy for each channel that asks for it.
-type builder struct{}
+// builder builds a policy for each channel that asks for it.
+type builder struct {
+	name  string
+	parse func([]byte) (*settings.Config, error)
+}
 
-func (builder) Name() string { return Name }
+func (b builder) Name() string { return b.name }
 
-func (builder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
-	return endpointset.New(Name, cc, opts)
+func (b builder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
+	return endpointset.New(b.name, cc, opts)
 }
 
 // ParseConfig implements grpc's balancer.ConfigParser.
-func (builder) ParseConfig(data json.RawMessage) (serviceconfig.LoadBalancingConfig, error) {
-	return settings.ParseConfig(data)
+func (b builder) ParseConfig(data json.RawMessage) (serviceconfig.LoadBalancingConfig, error) {
+	return b.parse(data)
 }

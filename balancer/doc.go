@@ -1,4 +1,5 @@
-// Package balancer registers the load-balancing policy healthy_round_robin.
+// Package balancer registers the load-balancing policies healthy_round_robin and
+// healthy_least_loaded.
 //
 // # Why
 //
@@ -7,6 +8,31 @@
 // connected too. healthy_round_robin sends calls in turn to the endpoints that
 // can answer: it probes each one continuously, on the connection that the calls
 // use, and skips an endpoint from the moment that it is known to be unhealthy.
+//
+// A server that is slow is healthy, and gets its turn like the others: one of three
+// that is ten times slower than usual delays a third of the calls. healthy_least_loaded
+// has the same notion of an eligible endpoint, and picks the less loaded of two.
+//
+// # Least loaded
+//
+// For each call healthy_least_loaded draws two eligible endpoints at random. It prefers
+// the second if its load is clearly lower, by a fifth: the number of calls in flight on
+// it, and this call, times its latency. The latency is a peak-EWMA, as in Finagle and
+// Linkerd: a slow call raises it at once, and it follows faster calls within about ten
+// seconds. While nothing is in flight on an endpoint it decays, so that an endpoint that
+// was slow is tried again.
+//
+//   - A call that fails with UNAVAILABLE, RESOURCE_EXHAUSTED, INTERNAL, UNKNOWN or
+//     DATA_LOSS counts as ten times slower than the endpoint is, up to a second, so an
+//     endpoint that fails fast does not attract calls. Other errors never lower the
+//     latency.
+//   - A stream counts as in flight, but its duration is not a latency. On a channel
+//     without the interceptors of cantonlb.NewClient or cantonlb.DialOptions, a call
+//     cannot be told from a stream. There, what lasts more than ten seconds is ignored.
+//   - An endpoint that is new or has recovered gets a tenth of its calls at first, and
+//     more over slowStart. Its latency from before is forgotten.
+//   - With weights, both the draw and the calls in flight are in proportion to them.
+//     Zones, ejection, trials and draining are as in healthy_round_robin.
 //
 // # Use
 //
@@ -27,12 +53,12 @@
 // all health after 30 minutes without calls. Without WithNoProxy it does not work
 // where HTTPS_PROXY is set. It has no Status, Drain or typed errors.
 //
-// The policy records its metrics (docs/metrics.md) with grpc's recorder: a channel
+// The policies record their metrics (docs/metrics.md) with grpc's recorder: a channel
 // with grpc's OpenTelemetry plugin exports them without further wiring.
 //
 // # Defaults
 //
-// The policy's JSON, every key optional, shown with the defaults:
+// The JSON of healthy_round_robin, every key optional, shown with the defaults:
 //
 //	{"healthCheck": {"service": "", "interval": "1s", "timeout": "auto",
 //	                 "suspectInterval": "0.1s", "silence": "0.3s", "fall": 2, "rise": 2,
@@ -40,6 +66,8 @@
 //	                 "http": "", "grpcPort": 0, "disabled": false},
 //	 "ejection": {"consecutiveFailures": 5, "baseTime": "1s", "maxTime": "60s"},
 //	 "noneEligible": "failFast", "deadAfter": "3s", "zone": "", "spillBelow": 0.5}
+//
+// healthy_least_loaded has the same keys, and "slowStart": "10s".
 //
 // An unknown key or an invalid value is an error that names it.
 package balancer

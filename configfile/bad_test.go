@@ -56,7 +56,7 @@ var badConfigs = map[string]struct{ text, want string }{
 		`line 3, column 1: want a key of plain text`},
 	// Keys.
 	"an unknown key": {one("role: sequencer\nendpoint: []\n"),
-		`line 4, column 1: endpoint: want a known key: deadAfter, ejection, endpoints, failover, healthCheck, idempotent, maxAttempts, name, noneEligible, policy, reresolveInterval, retryBudget, role, serviceConfig, spillBelow, zone`},
+		`line 4, column 1: endpoint: want a known key: deadAfter, ejection, endpoints, failover, healthCheck, idempotent, maxAttempts, name, noneEligible, policy, reresolveInterval, retryBudget, role, serviceConfig, slowStart, spillBelow, zone`},
 	"a key twice": {one("zone: eu\nzone: us\n"),
 		`line 4, column 1: zone: want each key only once; it is also in line 3`},
 	"a token over plaintext": {"endpoints:\n  - {address: http://a:1, token: hush-hush}\n",
@@ -210,7 +210,7 @@ endpoints: [{address: "http://a:1"}]
 healthCheck: {grpcPort: 10043, rise: 0}
 failover: {holdDown: 1}
 `: { // and not that the role needs a health port, nor that the default policy has no failover
-			`2:9: policy "fastest": want "healthy_round_robin" or "active_passive"`,
+			`2:9: policy "fastest": want "healthy_round_robin" or "healthy_least_loaded" or "active_passive"`,
 			`4:38: healthCheck.rise 0: want`,
 			`5:22: failover.holdDown 1: want a duration above zero`,
 		},

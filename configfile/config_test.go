@@ -56,6 +56,8 @@ noneEligible: wait
 deadAfter: 5s
 zone: eu
 spillBelow: 0.25
+policy: healthy_least_loaded
+slowStart: 20s
 reresolveInterval: 30s
 idempotent: [/pkg.Service/Get, "/pkg.Other/*"]
 maxAttempts: 5
@@ -100,6 +102,8 @@ func TestParseReadsEveryKey(t *testing.T) {
 		DeadAfter:         5 * time.Second,
 		Zone:              "eu",
 		SpillBelow:        0.25,
+		Policy:            cantonlb.HealthyLeastLoaded,
+		SlowStart:         20 * time.Second,
 		ReresolveInterval: 30 * time.Second,
 		Idempotent:        []string{"/pkg.Service/Get", "/pkg.Other/*"},
 		MaxAttempts:       5,

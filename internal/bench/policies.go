@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"google.golang.org/grpc/balancer"
+	_ "google.golang.org/grpc/balancer/leastrequest"       // a peer
 	_ "google.golang.org/grpc/balancer/roundrobin"         // a peer
 	_ "google.golang.org/grpc/balancer/weightedroundrobin" // a peer
 	_ "google.golang.org/grpc/health"                      // or healthCheckConfig would do nothing
 	_ "google.golang.org/grpc/xds"                         // registers outlier_detection, a peer
 
-	_ "github.com/cantonlb/cantonlb/balancer" // registers healthy_round_robin
+	_ "github.com/cantonlb/cantonlb/balancer" // registers healthy_round_robin and healthy_least_loaded
 )
 
 // policy is a load-balancing policy, as a service config names it.
@@ -55,6 +56,8 @@ var (
 		label: oursName + ", rise 1, interval 60s", name: oursName,
 		config: `{"healthCheck": {"rise": 1, "interval": "60s"}}`,
 	}
+	oursLeastLoaded = policy{label: "healthy_least_loaded", name: "healthy_least_loaded", config: `{}`}
+
 	roundRobin       = policy{label: "round_robin", name: "round_robin", config: `{}`}
 	roundRobinHealth = policy{
 		label: "round_robin + healthCheckConfig", name: "round_robin", config: `{}`, channelHealth: true,
@@ -66,6 +69,7 @@ var (
 		label: "outlier_detection{round_robin} + healthCheckConfig", name: "outlier_detection_experimental",
 		config: outlierDetection, channelHealth: true,
 	}
+	leastRequest   = policy{label: "least_request", name: "least_request_experimental", config: `{}`}
 	weighted       = policy{label: "weighted_round_robin", name: "weighted_round_robin", config: `{}`}
 	weightedHealth = policy{
 		label: "weighted_round_robin + healthCheckConfig", name: "weighted_round_robin", config: `{}`, channelHealth: true,

@@ -31,7 +31,7 @@ var (
 // load of the machine. Allocations are those of the whole process, so that this
 // library's probes, which continue meanwhile, appear as a small fraction.
 func (b *bench) pick(ctx context.Context) error {
-	policies := append([]policy{ours, oursUnprobed, roundRobin, outlier, weighted, baseStyle}, references...)
+	policies := append([]policy{ours, oursUnprobed, oursLeastLoaded, roundRobin, outlier, weighted, leastRequest, baseStyle}, references...)
 	s := section{
 		id: "pick", title: "one pick and its Done, connections faked (smaller is better, in the ratios too)",
 		policies: policies, baselines: []string{roundRobin.label, outlier.label},

@@ -77,6 +77,9 @@ func (f *fixture) close() {
 // withoutChecks turns health checking off: a connection is enough.
 func withoutChecks(c *settings.Config) { c.HealthCheck.Disabled = true }
 
+// leastLoaded makes the set one that picks the less loaded of two endpoints.
+func leastLoaded(c *settings.Config) { c.LeastLoaded = true }
+
 // activePassive makes the set one that picks one endpoint at a time.
 func activePassive(c *settings.Config) { c.Failover = new(settings.Failover) }
 

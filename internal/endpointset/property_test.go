@@ -399,6 +399,8 @@ func testAccounts(t *testing.T, options ...func(*settings.Config)) {
 // made, everything is eligible soon.
 func TestTheSetRecoversFromAnyHistory(t *testing.T) { testRecovery(t) }
 
+func TestALeastLoadedSetRecoversFromAnyHistory(t *testing.T) { testRecovery(t, leastLoaded) }
+
 func TestAnActivePassiveSetRecoversFromAnyHistory(t *testing.T) { testRecovery(t, activePassive) }
 
 func testRecovery(t *testing.T, options ...func(*settings.Config)) {
@@ -438,9 +440,12 @@ func testRecovery(t *testing.T, options ...func(*settings.Config)) {
 			synctest.Wait()
 			checkAccounts(t, m.f.set)
 			checkSnapshot(t, m.f)
-			if m.f.set.choice == nil {
+			switch {
+			case m.f.cfg.LeastLoaded: // a pick is drawn at random
+				assert.Equal(t, len(machineAddrs), m.f.set.counts[judge.Eligible])
+			case m.f.set.choice == nil:
 				assert.Equal(t, machineAddrs, m.f.picked(), fmt.Sprint(m.f.set.Explain()))
-			} else {
+			default:
 				assert.Len(t, m.f.picked(), 1, fmt.Sprint(m.f.set.Explain()))
 				assert.Equal(t, len(machineAddrs), m.f.set.counts[judge.Eligible])
 			}

@@ -155,7 +155,10 @@ func (p *publisher) draft() draft {
 	p.noteNone(true)
 	if conns := p.open(); len(conns) > 0 {
 		row := pick.RowOf(pickable(conns))
-		return draft{connectivity: connectivity.Ready, conns: row, weights: p.weights(row), Snapshot: pick.Snapshot{Open: true}}
+		return draft{
+			connectivity: connectivity.Ready, conns: row, weights: p.weights(row),
+			Snapshot: pick.Snapshot{Open: true, Least: s.cfg.LeastLoaded},
+		}
 	}
 	return p.refuse(connectivity.TransientFailure, pick.Refusal{Wait: s.cfg.NoneEligible == settings.Wait})
 }
@@ -176,6 +179,7 @@ func (p *publisher) eligible() draft {
 	}
 	d.conns, d.Spare = p.nearby()
 	d.weights = p.weights(d.conns)
+	d.Least = s.cfg.LeastLoaded
 	for e := range s.ejections {
 		if e.ejection.Phase == machine.OnTrial && !e.drained && e.was.Serves {
 			d.Trials = append(d.Trials, &e.conn.Conn)

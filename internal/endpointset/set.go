@@ -126,6 +126,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	if ok && cfg != nil {
 		s.cfg = *cfg
 		s.room.EjectAfter(cfg.Ejection.ConsecutiveFailures)
+		s.room.SlowStart(cfg.SlowStart)
 		s.choice.reconfigure()
 	}
 	s.problem = problem

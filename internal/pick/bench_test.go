@@ -5,27 +5,37 @@ import (
 	"testing"
 
 	"google.golang.org/grpc/balancer"
+
+	"github.com/cantonlb/cantonlb/internal/attempt"
 )
 
-// BenchmarkPick is one pick and its end, of a call without a record. The suite pick of
-// internal/bench compares it with those of other policies.
+// BenchmarkPick is one pick and its end. The suite pick of internal/bench compares it
+// with those of other policies.
 func BenchmarkPick(b *testing.B) {
+	background := context.Background()
+	record := attempt.NewContext(background, &attempt.Record{Rescuable: true})
+	for name, snapshot := range map[string]Snapshot{"round robin": {}, "least loaded": {Least: true}} {
+		b.Run(name, func(b *testing.B) { benchmarkPick(b, background, snapshot) })
+		b.Run(name+", with a record", func(b *testing.B) { benchmarkPick(b, record, snapshot) })
+	}
+}
+
+func benchmarkPick(b *testing.B, ctx context.Context, snapshot Snapshot) {
+	b.Helper()
 	room := NewRoom(nil)
 	room.EjectAfter(5)
-	conns := make([]*Conn, 3)
-	for i := range conns {
-		conns[i] = new(Conn)
-		conns[i].Init(room, owner{}, "a", "a:1", false)
-		conns[i].SetEligible(true)
-	}
-	var p balancer.Picker = NewPicker(room, RowOf(conns), nil, Snapshot{})
-	info := balancer.PickInfo{FullMethodName: "/a.B/C", Ctx: context.Background()}
+	var p balancer.Picker = NewPicker(room, RowOf(newConns(room, 3)), nil, snapshot)
+	info := balancer.PickInfo{FullMethodName: "/a.B/C", Ctx: ctx}
+	record := attempt.From(ctx)
 	b.ReportAllocs()
 	for b.Loop() {
+		if record != nil {
+			*record = attempt.Record{Rescuable: true} //nolint:govet // no lock is held: one goroutine
+		}
 		r, err := p.Pick(info)
 		if err != nil {
 			b.Fatal(err)
 		}
-		r.Done(balancer.DoneInfo{BytesReceived: true})
+		r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true})
 	}
 }

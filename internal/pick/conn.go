@@ -53,6 +53,7 @@ type Conn struct {
 	streak    streak        // of failed calls
 	pace      pace          // how fast calls are answered
 	good      atomic.Uint64 // successful answers when a deadline last passed
+	load      load          // its latency, where the least loaded connection is picked
 
 	slot int // index in a Roster; guarded by the lock of the Roster's owner
 
@@ -76,6 +77,14 @@ func (c *Conn) SubConn() balancer.SubConn { return c.sc }
 
 // Owner returns the owner that Init has set.
 func (c *Conn) Owner() Owner { return c.owner }
+
+// SetEligible sets whether the connection may be picked.
+func (c *Conn) SetEligible(eligible bool) {
+	if eligible && !c.Eligible() {
+		c.load.begin(c.room.now())
+	}
+	c.counters.SetEligible(eligible)
+}
 
 // SetTrial sets whether one call may use the connection to show whether the endpoint
 // works again.

@@ -44,6 +44,12 @@ func (n *counters) SetEligible(eligible bool) {
 // Heard returns how many calls were answered.
 func (n *counters) Heard() uint64 { return n.heard.Load() }
 
+// inFlight returns how many calls have not ended.
+func (n *counters) inFlight() float64 {
+	ended := n.heard.Load() + n.unheard.Load()
+	return float64(n.admitted.Load()&^eligibleBit - ended) // last, so that it cannot be negative
+}
+
 // Counts returns the counts.
 func (n *counters) Counts() report.CallStats {
 	heard, unheard := n.heard.Load(), n.unheard.Load()

@@ -17,6 +17,9 @@
 //	records.go   calls in flight that can be called off, and streams that can be ended
 //	roster.go    the eligible connections, cheap to copy
 //	picker.go    an immutable snapshot, which picks
+//	least.go     the pick of the less loaded of two
+//	load.go      the latency of a connection, estimated from its calls
+//	call.go      a call in flight, reused so that a pick allocates nothing
 //	refusal.go   the picker of a set with nothing to pick
 //
 // # Eligibility and picks do not race

@@ -2,7 +2,6 @@ package pick
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,49 +19,25 @@ type call struct {
 	begun    time.Duration // on the room's clock; 0 means unknown
 	patience time.Duration // from its begin to its deadline; 0 means that it has none
 	unary    bool          // certainly not a stream
+	stream   bool          // certainly a stream
 	trial    bool          // it tries an endpoint after its ejection
+	load     bool          // its duration counts as load
 }
 
 // newCall returns the call with this context, which begins now.
-func (r *Room) newCall(ctx context.Context) call {
-	k := call{begun: r.now()}
+func (r *Room) newCall(ctx context.Context, now time.Duration) call {
+	k := call{begun: now}
+	if ctx == nil {
+		return k
+	}
 	if deadline, ok := ctx.Deadline(); ok {
-		k.patience = max(1, time.Until(deadline))
+		k.patience = max(1, deadline.Sub(r.opened)-now)
 	}
 	return k
 }
 
 // now reads the room's clock, which is monotonic. It returns more than 0.
 func (r *Room) now() time.Duration { return max(1, time.Since(r.opened)) }
-
-// timedCall is a call without a record whose end depends on how long it took.
-type timedCall struct {
-	conn *Conn
-	call
-	done func(balancer.DoneInfo) // its method end, made once
-}
-
-// timedCalls holds those that are not in use, so that a pick allocates nothing.
-var timedCalls sync.Pool
-
-func newTimedCall() *timedCall {
-	if t, ok := timedCalls.Get().(*timedCall); ok {
-		return t
-	}
-	t := new(timedCall)
-	t.done = t.end
-	return t
-}
-
-func (t *timedCall) end(info balancer.DoneInfo) {
-	c, k := t.conn, t.call
-	if c == nil {
-		return // the caller has reported the end twice
-	}
-	t.conn = nil
-	timedCalls.Put(t)
-	c.end(info, k)
-}
 
 // timeEvery is the share of calls without a record and without a deadline that are
 // timed: one of this many.
@@ -77,11 +52,10 @@ func (c *Conn) doneOf(ctx context.Context, trial bool) func(balancer.DoneInfo) {
 	if !limited && !trial && c.admitted.Load()%timeEvery != 0 {
 		return c.done
 	}
-	t := newTimedCall()
-	t.conn, t.call = c, c.room.newCall(ctx)
-	t.trial = trial
-	c.pace.begin(t.begun)
-	return t.done
+	k := c.room.newCall(ctx, c.room.now())
+	k.trial = trial
+	c.pace.begin(k.begun)
+	return inFlight(c, nil, k).done
 }
 
 // end counts the end of a call, and returns what it shows about the endpoint.
@@ -91,6 +65,9 @@ func (c *Conn) end(info balancer.DoneInfo, k call) evidence.Reason {
 	how.Stream, how.Token = !k.unary, c.hasToken
 	how.Short = how.Code == codes.DeadlineExceeded && k.patience > 0 && c.tooShort(now, k.patience)
 	why := evidence.Judge(how)
+	if k.load {
+		c.load.end(resultOf(why, how.Code), k, now)
+	}
 	switch {
 	case why.Counts():
 		c.failure(info.Err, info.BytesReceived, why)

@@ -1,6 +1,7 @@
 package pick
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"sync/atomic"
@@ -11,7 +12,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
-	"github.com/cantonlb/cantonlb/internal/evidence"
 	"github.com/cantonlb/cantonlb/internal/turns"
 )
 
@@ -36,6 +36,7 @@ type Room struct {
 	opened     time.Time     // where the clock of the room begins
 	pace       pace          // how fast calls are answered
 	ejectAfter atomic.Uint32 // how many calls in a row must fail for an ejection
+	slowStart  atomic.Int64  // how long the calls of a new connection grow, in nanoseconds
 }
 
 // NewRoom returns a Room. The turn starts at a random number: otherwise the first
@@ -48,6 +49,10 @@ func NewRoom(source Source) *Room {
 
 // EjectAfter sets how many calls in a row must fail for an ejection.
 func (r *Room) EjectAfter(failures int) { r.ejectAfter.Store(uint32(failures)) }
+
+// SlowStart sets how long it takes until a connection that has become eligible gets as
+// many calls as the others, where the least loaded one is picked.
+func (r *Room) SlowStart(d time.Duration) { r.slowStart.Store(int64(d)) }
 
 // Turn returns the number of picks, modulo 2^32, plus a random start.
 func (r *Room) Turn() uint32 { return r.turn.Load() }
@@ -65,6 +70,11 @@ type Picker struct {
 	// if weights differ.
 	conns      Row
 	reciprocal uint64 // of the number of conns
+	// shares are the weights of conns, each divided by the mean weight, if the least
+	// loaded is picked; nil if all are equal.
+	shares []float32
+	// plain is whether a call without a record needs nothing but its turn.
+	plain bool
 	Snapshot
 }
 
@@ -79,23 +89,44 @@ type Snapshot struct {
 	// Open makes the picker use connections whatever their health, since no endpoint
 	// is eligible.
 	Open bool
+	// Least makes the picker draw two connections at random and pick the one with the
+	// lower load, instead of picking in turn.
+	Least bool
 }
 
 // NewPicker returns the picker of at least one connection. weights are the weights of
 // conns, each above 0; nil if all are equal. It may take milliseconds if there are
 // many connections and their weights differ much.
 func NewPicker(room *Room, conns Row, weights []int, s Snapshot) *Picker {
-	p := &Picker{room: room, conns: conns, Snapshot: s}
+	p := &Picker{room: room, conns: conns, plain: s.Trials == nil && !s.Least, Snapshot: s}
 	if weights != nil {
-		order := turns.Plan(weights)
-		planned := make([]*Conn, len(order))
-		for i, j := range order {
-			planned[i] = conns.At(j)
-		}
-		p.conns = RowOf(planned)
+		p.plan(weights)
 	}
 	p.reciprocal = reciprocal(p.conns.n)
 	return p
+}
+
+// plan replaces conns by the order of their turns.
+func (p *Picker) plan(weights []int) {
+	order := turns.Plan(weights)
+	planned := make([]*Conn, len(order))
+	for i, j := range order {
+		planned[i] = p.conns.At(j)
+	}
+	p.conns = RowOf(planned)
+	if p.Least {
+		p.shares = make([]float32, len(order))
+		for i, j := range order {
+			p.shares[i] = float32(weights[j]) * float32(len(weights)) / sum(weights)
+		}
+	}
+}
+
+func sum(weights []int) (total float32) {
+	for _, w := range weights {
+		total += float32(w)
+	}
+	return total
 }
 
 // Conns returns the connections in the order of their turns.
@@ -103,7 +134,7 @@ func (p *Picker) Conns() []*Conn { return p.conns.Slice() }
 
 // Pick implements balancer.Picker.
 func (p *Picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
-	if attempt.Carried() || p.Trials != nil {
+	if attempt.Carried() || !p.plain {
 		return p.pickHeeding(info)
 	}
 	c, i := p.take()
@@ -113,8 +144,8 @@ func (p *Picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, false)}, nil
 }
 
-// pickHeeding picks if the call may have a record of its attempts, or an endpoint may
-// be on trial.
+// pickHeeding picks if the call may have a record of its attempts, if the least loaded
+// connection is picked, or if an endpoint may be on trial.
 func (p *Picker) pickHeeding(info balancer.PickInfo) (balancer.PickResult, error) {
 	if r := attempt.From(info.Ctx); r != nil {
 		return p.pickNoting(info, r)
@@ -123,11 +154,15 @@ func (p *Picker) pickHeeding(info balancer.PickInfo) (balancer.PickResult, error
 		c.Step()
 		return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, true)}, nil
 	}
-	c := p.next()
+	now := p.now()
+	c := p.next(now)
 	if c == nil {
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
 	c.Step()
+	if p.Least {
+		return balancer.PickResult{SubConn: c.sc, Done: p.begin(c, nil, info.Ctx, now).done}, nil
+	}
 	return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, false)}, nil
 }
 
@@ -159,51 +194,49 @@ func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	default:
 	}
-	c, trial := p.choose(r)
+	now := p.room.now()
+	c, trial := p.choose(r, now)
 	if c == nil {
 		r.Refused(p.room.source.Explain)
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
 	c.Step()
 	r.Picked(info.Ctx, c.name, c.address)
-	k := p.room.newCall(info.Ctx)
-	k.unary, k.trial = !r.Stream, trial
-	c.pace.begin(k.begun)
-	var among *records
+	made := p.begin(c, r, info.Ctx, now)
+	made.trial = trial
 	switch {
 	case r.Rescuable:
-		among = &c.rescuable
+		c.rescuable.add(made)
+		if !c.Eligible() && !p.Open {
+			c.owner.PickedLate()
+		}
 	case r.Movable:
-		among = &c.movable
-	default:
-		return balancer.PickResult{SubConn: c.sc, Done: func(end balancer.DoneInfo) {
-			c.end(end, k)
-			r.Done(end, false)
-		}}, nil
+		c.movable.add(made)
 	}
-	among.add(r)
-	if r.Rescuable && !c.Eligible() && !p.Open {
-		c.owner.PickedLate()
-	}
-	return balancer.PickResult{SubConn: c.sc, Done: func(end balancer.DoneInfo) {
-		among.remove(r)
-		r.Done(end, c.end(end, k) == evidence.TokenRejected)
-	}}, nil
+	return balancer.PickResult{SubConn: c.sc, Done: made.done}, nil
+}
+
+// begin returns the call that is sent to the connection.
+func (p *Picker) begin(c *Conn, r *attempt.Record, ctx context.Context, now time.Duration) *tracked {
+	k := p.room.newCall(ctx, now)
+	k.load, k.unary, k.stream = p.Least, r != nil && !r.Stream, r != nil && r.Stream
+	c.pace.begin(now)
+	return inFlight(c, r, k)
 }
 
 // choose returns the connection for the next attempt of a call, and whether the call
 // tries the endpoint. A call that is retried is not used as a trial.
-func (p *Picker) choose(r *attempt.Record) (c *Conn, trial bool) {
+func (p *Picker) choose(r *attempt.Record, now time.Duration) (c *Conn, trial bool) {
 	if r.Fresh() {
 		if c := p.trial(); c != nil {
 			return c, true
 		}
 	}
-	if c = p.next(); c == nil {
+	if c = p.next(now); c == nil {
 		return nil, false
 	}
 	if !r.Fresh() && r.Tried(c.name) {
-		c = p.untried(r, c)
+		c = p.untried(r, c, now)
 		if c.doubted.Load() && r.Tried(c.name) {
 			return nil, false // the active endpoint will be known soon
 		}
@@ -236,7 +269,10 @@ func (p *Picker) take() (*Conn, int) {
 // next takes turns until one goes to an eligible connection. It returns nil if the
 // snapshot is so far out of date that none in it is eligible; the next snapshot is
 // then about to be published. Pick does the same itself, which saves a call.
-func (p *Picker) next() *Conn {
+func (p *Picker) next(now time.Duration) *Conn {
+	if p.Least {
+		return p.least(now)
+	}
 	c, i := p.take()
 	if c.Eligible() || p.Open {
 		return c
@@ -246,10 +282,16 @@ func (p *Picker) next() *Conn {
 
 // untried returns an eligible connection of an endpoint that the call has not tried,
 // or otherwise one that it has tried.
-func (p *Picker) untried(r *attempt.Record, otherwise *Conn) *Conn {
+func (p *Picker) untried(r *attempt.Record, otherwise *Conn, now time.Duration) *Conn {
 	turn := p.room.turn.Load()
 	spare := RowOf(p.Spare)
 	for _, conns := range []*Row{&p.conns, &spare} {
+		if p.Least {
+			if c := p.leastUntried(r, conns, now); c != nil {
+				return c
+			}
+			continue
+		}
 		for i := range conns.n {
 			c := conns.At(int((turn + uint32(i)) % uint32(conns.n)))
 			if c.Eligible() && !r.Tried(c.name) {

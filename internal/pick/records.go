@@ -1,41 +1,54 @@
 package pick
 
 import (
-	"maps"
-	"slices"
 	"sync"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
 )
 
-// records are the records of calls in flight on one connection. The zero value is
-// empty. It is safe for concurrent use, and takes no lock but its own.
+// records are the calls in flight on one connection that have a record. The zero value
+// is empty. It is safe for concurrent use, and takes no lock but its own.
 type records struct {
 	mu    sync.Mutex
-	calls map[*attempt.Record]struct{}
+	first *tracked // the newest one
+	n     int
 }
 
-func (r *records) add(call *attempt.Record) {
+func (r *records) add(c *tracked) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.calls == nil {
-		r.calls = make(map[*attempt.Record]struct{})
+	c.among, c.next = r, r.first
+	if r.first != nil {
+		r.first.prev = c
 	}
-	r.calls[call] = struct{}{}
+	r.first = c
+	r.n++
 }
 
-func (r *records) remove(call *attempt.Record) {
+func (r *records) remove(c *tracked) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.calls, call)
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		r.first = c.next
+	}
+	c.among, c.prev, c.next = nil, nil, nil
+	r.n--
 }
 
 // each calls f with each record, without the lock.
 func (r *records) each(f func(*attempt.Record)) {
 	r.mu.Lock()
-	calls := slices.Collect(maps.Keys(r.calls))
+	all := make([]*attempt.Record, 0, r.n)
+	for c := r.first; c != nil; c = c.next {
+		all = append(all, c.record)
+	}
 	r.mu.Unlock()
-	for _, call := range calls {
-		f(call)
+	for _, record := range all {
+		f(record)
 	}
 }

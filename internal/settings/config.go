@@ -62,6 +62,11 @@ type Config struct {
 	// otherwise to all eligible endpoints.
 	Zone       string
 	SpillBelow float64
+	// LeastLoaded means that the less loaded of two endpoints is picked rather than
+	// each in turn, and SlowStart how long it takes until an endpoint that becomes
+	// eligible gets as many calls as the others. SlowStart is 0 for other policies.
+	LeastLoaded bool
+	SlowStart   time.Duration
 	// Failover holds the additional settings of active_passive; it is nil for other
 	// policies.
 	Failover *Failover
@@ -73,6 +78,7 @@ const (
 	defaultBaseTime            = time.Second
 	defaultMaxTime             = time.Minute
 	defaultDeadAfter           = 3 * time.Second
+	defaultSlowStart           = 10 * time.Second
 )
 
 // Validate returns the configuration with defaults in place of zero values, or all
@@ -103,6 +109,9 @@ func (c Config) Validate() (Config, error) {
 		fmt.Sprintf("printable text of at most %d bytes with no space at its ends", resolver.MaxZone))
 	c.SpillBelow = cmp.Or(c.SpillBelow, defaultSpillBelow)
 	faults.Check(c.SpillBelow > 0 && c.SpillBelow <= 1, "spillBelow", fmt.Sprint(c.SpillBelow), strictjson.WantShare) // also excludes NaN
+	if c.LeastLoaded {
+		duration("slowStart", &c.SlowStart, defaultSlowStart)
+	}
 	if c.Failover != nil {
 		f := *c.Failover
 		c.Failover = &f
@@ -138,11 +147,13 @@ func DefaultConfig() Config {
 	return c
 }
 
-// ParseConfig reads the JSON of the policies that have no active endpoint. It is
-// stricter than grpc's own policies: a key that is unknown or given twice, a null,
+// ParseConfig reads the JSON of healthy_round_robin. It is stricter than grpc's own policies: a key that is unknown or given twice, a null,
 // and an invalid value are errors that name it, because a misspelt key must not
 // switch health checking off.
 func ParseConfig(data []byte) (*Config, error) { return parse(data, Config{}) }
+
+// ParseLeastLoaded reads the JSON of healthy_least_loaded, as strictly as ParseConfig.
+func ParseLeastLoaded(data []byte) (*Config, error) { return parse(data, Config{LeastLoaded: true}) }
 
 func parse(data []byte, c Config) (*Config, error) {
 	e := &c.Ejection
@@ -164,6 +175,9 @@ func parse(data []byte, c Config) (*Config, error) {
 		keys["zone"] = strictjson.String(&c.Zone, resolver.MaxZone)
 		keys["spillBelow"] = strictjson.Share(&c.SpillBelow)
 	}
+	if c.LeastLoaded {
+		keys["slowStart"] = strictjson.Duration(&c.SlowStart, healthcheck.MaxSetting)
+	}
 	var faults fault.List
 	faults.Add(strictjson.Object(data, keys))
 	checked, err := c.Validate()
@@ -174,8 +188,8 @@ func parse(data []byte, c Config) (*Config, error) {
 	return &checked, nil
 }
 
-// MarshalJSON returns the JSON that ParseConfig or ParseActivePassive reads, with
-// every key.
+// MarshalJSON returns the JSON that the function that parses the configuration of the
+// policy reads, with every key.
 func (c Config) MarshalJSON() ([]byte, error) {
 	type ejection struct {
 		ConsecutiveFailures int    `json:"consecutiveFailures"`
@@ -207,13 +221,18 @@ func (c Config) MarshalJSON() ([]byte, error) {
 type zonesJSON struct {
 	Zone       string  `json:"zone"`
 	SpillBelow float64 `json:"spillBelow"`
+	SlowStart  string  `json:"slowStart,omitempty"`
 }
 
 func (c Config) zones() *zonesJSON {
 	if c.Failover != nil {
 		return nil
 	}
-	return &zonesJSON{Zone: c.Zone, SpillBelow: c.SpillBelow}
+	z := &zonesJSON{Zone: c.Zone, SpillBelow: c.SpillBelow}
+	if c.LeastLoaded {
+		z.SlowStart = strictjson.FormatDuration(c.SlowStart)
+	}
+	return z
 }
 
 // defaultSpillBelow is the least share of the zone's endpoints that must be

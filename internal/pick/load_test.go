@@ -1,0 +1,114 @@
+package pick
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"google.golang.org/grpc/codes"
+	"pgregory.net/rapid"
+
+	"github.com/cantonlb/cantonlb/internal/evidence"
+)
+
+const millisecond = float64(time.Millisecond)
+
+func TestAnEstimateFollowsPeaksAtOnceAndDecreasesWithTime(t *testing.T) {
+	at := time.Minute
+	e := estimate(0).observe(5*time.Millisecond, at)
+	assert.InEpsilon(t, 5*millisecond, e.latency(), 1e-6, "the first answer is all that is known")
+	e = e.observe(50*time.Millisecond, at+time.Millisecond)
+	assert.InEpsilon(t, 50*millisecond, e.latency(), 1e-6, "a peak")
+	assert.Equal(t, e, e.observe(5*time.Millisecond, at+time.Millisecond), "no time has passed")
+	assert.Equal(t, e, e.observe(5*time.Millisecond, at), "calls that end at the same time are not in order")
+
+	later := e.observe(5*time.Millisecond, at+time.Millisecond+estimateDecay)
+	assert.InEpsilon(t, 5*millisecond+45*millisecond/math.E, later.latency(), 0.01)
+	assert.InEpsilon(t, 50*millisecond/math.E, e.at(at+time.Millisecond+estimateDecay), 0.01, "without calls")
+}
+
+func TestAFastFailureRaisesTheEstimateByLess(t *testing.T) {
+	at := time.Minute
+	e := estimate(0).fail(time.Microsecond, at)
+	assert.InEpsilon(t, float64(firstFailure), e.latency(), 1e-6)
+	e = estimate(0).observe(5*time.Millisecond, at).fail(time.Microsecond, at)
+	assert.InEpsilon(t, 50*millisecond, e.latency(), 1e-6)
+	e = e.fail(time.Microsecond, at).fail(time.Microsecond, at)
+	assert.InEpsilon(t, float64(mostFailure), e.latency(), 1e-6, "up to a second")
+	e = e.fail(3*time.Second, at)
+	assert.InEpsilon(t, float64(3*time.Second), e.latency(), 1e-6, "or what it lasted")
+	assert.Equal(t, e, e.fail(time.Microsecond, at), "it is never lowered")
+}
+
+func TestALowerBoundNeverLowersTheEstimate(t *testing.T) {
+	at := time.Minute
+	e := estimate(0).observe(5*time.Millisecond, at)
+	assert.Equal(t, e, e.atLeast(time.Millisecond, at))
+	assert.InEpsilon(t, 9*millisecond, e.atLeast(9*time.Millisecond, at).latency(), 1e-6)
+}
+
+// Whatever the calls and their times, the estimate lies between zero and the worst that
+// was seen, never falls because of a failure or a bound, and a peak is never missed.
+func TestAnEstimateStaysWithinWhatWasSeen(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var e estimate
+		now, worst := time.Duration(0), float64(firstFailure)
+		for range rapid.IntRange(1, 50).Draw(t, "calls") {
+			now += time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "pause"))
+			took := time.Duration(rapid.Int64Range(1, int64(10*time.Second)).Draw(t, "took"))
+			before := e.at(now)
+			worst = max(worst, float64(took))
+			switch rapid.SampledFrom([]result{resultAnswer, resultBound, resultFailure}).Draw(t, "result") {
+			case resultAnswer:
+				e = e.observe(took, now)
+				if e.latency() > max(worst, float64(took))*1.001 {
+					t.Fatalf("%v after an answer in %v", e.latency(), took)
+				}
+			case resultBound:
+				e = e.atLeast(took, now)
+				if e.at(now) < max(before, float64(took))*0.999 {
+					t.Fatalf("%v after a bound of %v and %v", e.at(now), took, before)
+				}
+			case resultFailure:
+				e = e.fail(took, now)
+				worst = max(worst, float64(mostFailure))
+				if e.at(now) < max(before, float64(took))*0.999 {
+					t.Fatalf("%v after a failure after %v, and %v", e.at(now), took, before)
+				}
+			}
+			if e.latency() <= 0 || e.latency() > worst*1.001 {
+				t.Fatalf("%v is not above 0 and at most %v", e.latency(), worst)
+			}
+		}
+	})
+}
+
+func TestOnlyAnswersOfTheServerLowerItsLatency(t *testing.T) {
+	for _, why := range evidence.Reasons() {
+		want := resultBound
+		switch why {
+		case evidence.Succeeded:
+			want = resultAnswer
+		case evidence.Unavailable, evidence.Reset:
+			want = resultFailure
+		case evidence.NotSent, evidence.FailedHere, evidence.StreamDeadline:
+			want = resultNone
+		default:
+		}
+		assert.Equal(t, want, resultOf(why, codes.NotFound), why)
+	}
+	for _, c := range []codes.Code{codes.ResourceExhausted, codes.Internal, codes.Unknown, codes.DataLoss} {
+		assert.Equal(t, resultFailure, resultOf(evidence.ErrorOfTheCall, c), c)
+	}
+}
+
+func TestTheRampGrowsFromATenth(t *testing.T) {
+	var l load
+	l.begin(time.Minute)
+	for after, want := range map[time.Duration]float64{
+		0: 0.1, time.Second / 2: 0.1, 3 * time.Second: 0.3, 9 * time.Second: 0.9, 10 * time.Second: 1, time.Hour: 1,
+	} {
+		assert.InDelta(t, want, l.ramp(time.Minute+after, 10*time.Second), 1e-9, after)
+	}
+}
