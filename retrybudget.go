@@ -2,57 +2,75 @@ package cantonlb
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // retryWindow is the time over which retries are compared with calls, in seconds.
 const retryWindow = 10
 
+// hedgeShare is the share of the budget that hedges may use. Rescues and retries may
+// use all of it: otherwise one slow server would leave nothing for calls that fail.
+const hedgeShare = 0.5
+
 // retryBudget bounds the retries of one client, so that their load cannot keep the
 // servers down. Over the last ten seconds it allows a share of the calls plus a fixed
-// number per second. It is safe for concurrent use.
+// number per second. It is safe for concurrent use. To count a call takes no lock.
 type retryBudget struct {
 	share     float64
 	perSecond float64
 
-	mu      sync.Mutex
 	seconds [retryWindow]retrySecond // by the second, modulo the window
+
+	mu sync.Mutex // held while a retry is taken
 }
 
+// retrySecond counts what began in one second. A call that is counted while the second
+// begins may be lost.
 type retrySecond struct {
-	second         int64
-	calls, retries int
+	second                 atomic.Int64
+	calls, retries, hedges atomic.Int64 // retries includes hedges
 }
 
 // call counts one call.
-func (b *retryBudget) call(now time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.atLocked(now).calls++
-}
+func (b *retryBudget) call(now time.Time) { b.at(now).calls.Add(1) }
 
 // take takes one retry from the budget. It returns false if none is left.
-func (b *retryBudget) take(now time.Time) bool {
+func (b *retryBudget) take(now time.Time) bool { return b.takeFor(now, false) }
+
+// takeHedge takes one hedge from the budget. It returns false if none is left.
+func (b *retryBudget) takeHedge(now time.Time) bool { return b.takeFor(now, true) }
+
+func (b *retryBudget) takeFor(now time.Time, hedge bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var calls, retries int
-	for _, s := range b.seconds {
-		if now.Unix()-s.second < retryWindow {
-			calls += s.calls
-			retries += s.retries
+	var calls, retries, hedges int64
+	for i := range b.seconds {
+		if s := &b.seconds[i]; now.Unix()-s.second.Load() < retryWindow {
+			calls += s.calls.Load()
+			retries += s.retries.Load()
+			hedges += s.hedges.Load()
 		}
 	}
-	if float64(retries)+1 > b.share*float64(calls)+b.perSecond*retryWindow {
+	allowed := b.share*float64(calls) + b.perSecond*retryWindow
+	if float64(retries)+1 > allowed || hedge && float64(hedges)+1 > hedgeShare*allowed {
 		return false
 	}
-	b.atLocked(now).retries++
+	s := b.at(now)
+	s.retries.Add(1)
+	if hedge {
+		s.hedges.Add(1)
+	}
 	return true
 }
 
-func (b *retryBudget) atLocked(now time.Time) *retrySecond {
-	s := &b.seconds[now.Unix()%retryWindow]
-	if s.second != now.Unix() {
-		*s = retrySecond{second: now.Unix()}
+func (b *retryBudget) at(now time.Time) *retrySecond {
+	second := now.Unix()
+	s := &b.seconds[second%retryWindow]
+	if was := s.second.Load(); was != second && s.second.CompareAndSwap(was, second) {
+		s.calls.Store(0)
+		s.retries.Store(0)
+		s.hedges.Store(0)
 	}
 	return s
 }

@@ -23,6 +23,25 @@ func TestRetryBudgetAllowsAShareOfTheCallsAndAFewBesides(t *testing.T) {
 	assert.True(t, b.take(now.Add(10*time.Second)), "what is older than the window is forgotten")
 }
 
+func TestHedgesLeaveHalfOfTheBudgetToRescues(t *testing.T) {
+	now := time.Unix(1000, 0)
+	b := &retryBudget{share: 0.2, perSecond: 1}
+	for range 100 {
+		b.call(now)
+	}
+	hedged, rescued := 0, 0
+	for b.takeHedge(now) {
+		hedged++
+	}
+	for b.take(now) {
+		rescued++
+	}
+	assert.Equal(t, 15, hedged)
+	assert.Equal(t, 15, rescued)
+	assert.False(t, b.takeHedge(now.Add(9*time.Second)))
+	assert.True(t, b.takeHedge(now.Add(10*time.Second)))
+}
+
 func TestRetryBudgetOfNothingAllowsNothing(t *testing.T) {
 	b := new(retryBudget)
 	b.call(time.Unix(1000, 0))
@@ -34,23 +53,32 @@ func TestRetryBudgetIsNeverOverdrawn(t *testing.T) {
 		now := time.Unix(1000, 0)
 		b := &retryBudget{share: 0.2, perSecond: 2}
 		type event struct {
-			at    int64
-			retry bool
+			at           int64
+			retry, hedge bool
 		}
 		var history []event
 		for range rapid.IntRange(1, 300).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 500).Draw(t, "ms")) * time.Millisecond)
 			retry := rapid.Bool().Draw(t, "retry")
-			if !retry {
+			hedge := retry && rapid.Bool().Draw(t, "hedge")
+			switch {
+			case !retry:
 				b.call(now)
-			} else if !b.take(now) {
+			case hedge:
+				if !b.takeHedge(now) {
+					continue
+				}
+			case !b.take(now):
 				continue
 			}
-			history = append(history, event{now.Unix(), retry})
-			calls, retries := 0, 0
+			history = append(history, event{now.Unix(), retry, hedge})
+			calls, retries, hedges := 0, 0, 0
 			for _, e := range history {
 				switch {
 				case now.Unix()-e.at >= retryWindow:
+				case e.hedge:
+					hedges++
+					retries++
 				case e.retry:
 					retries++
 				default:
@@ -59,6 +87,9 @@ func TestRetryBudgetIsNeverOverdrawn(t *testing.T) {
 			}
 			if retry {
 				assert.LessOrEqual(t, float64(retries), 0.2*float64(calls)+2*retryWindow)
+			}
+			if hedge {
+				assert.LessOrEqual(t, float64(hedges), (0.2*float64(calls)+2*retryWindow)/2)
 			}
 		}
 	})

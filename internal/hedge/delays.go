@@ -1,0 +1,134 @@
+package hedge
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The default delay of a method.
+const (
+	delayShare  = 0.95 // the share of the calls that are not hedged
+	delayFactor = 1.5
+	// LeastDelay is the least delay that is found by measuring.
+	LeastDelay = 10 * time.Millisecond
+	// leastCalls is how many calls of a method must have been answered in the last
+	// minute. Before that its delay is unknown.
+	leastCalls = 10
+	// fastShare is the share of the calls that are fast however many endpoints are
+	// slow, up to two of three.
+	fastShare = 0.3
+	// refreshEvery is how often a delay is computed from what was measured.
+	refreshEvery = 500 * time.Millisecond
+	// MaxMethods is how many methods have a delay. Calls of others are not hedged.
+	MaxMethods = 1000
+)
+
+// Delays holds the delays of one client's methods. It is safe for concurrent use.
+type Delays struct {
+	epoch   time.Time
+	fixed   time.Duration
+	methods sync.Map // string -> *Method
+	count   atomic.Int64
+	paces   paces
+}
+
+// NewDelays returns the delays of a client: fixed for every method, or measured if it
+// is 0.
+func NewDelays(fixed time.Duration) *Delays { return &Delays{epoch: time.Now(), fixed: fixed} }
+
+// Now returns the time by the clock of the delays.
+func (d *Delays) Now() time.Duration { return time.Since(d.epoch) }
+
+// Of returns the method with this full name, or nil if there are too many.
+func (d *Delays) Of(name string) *Method {
+	if known, ok := d.methods.Load(name); ok {
+		return known.(*Method) //nolint:forcetypeassert // there is no other type
+	}
+	if d.count.Load() >= MaxMethods {
+		return nil
+	}
+	known, loaded := d.methods.LoadOrStore(name, &Method{delays: d})
+	if !loaded {
+		d.count.Add(1)
+	}
+	return known.(*Method) //nolint:forcetypeassert // there is no other type
+}
+
+// Method is the delay of one method, and what it is computed from. A nil Method has
+// no delay. It is safe for concurrent use, and takes no lock.
+type Method struct {
+	delays    *Delays
+	all, well histogram
+	answers   atomic.Int64 // so far, up to leastCalls
+	refreshed atomic.Int64 // when delay and fast were computed; 0 if never
+	delay     atomic.Int64 // 0 if unknown
+	fast      atomic.Int64 // how long the faster calls take; 0 if unknown
+}
+
+// End is how an attempt ended.
+type End uint8
+
+// The ends of an attempt.
+const (
+	// Answered means that the server answered, as it does to such a call.
+	Answered End = iota
+	// Late means that the attempt was canceled, since it took too long.
+	Late
+	// Other says nothing about the duration of an answer.
+	Other
+)
+
+// Delay returns how long an attempt of the method may take before the call is hedged.
+// ok is false if that is not known.
+func (m *Method) Delay(now time.Duration) (delay time.Duration, ok bool) {
+	if m == nil {
+		return 0, false
+	}
+	if m.delays.fixed > 0 {
+		return m.delays.fixed, true
+	}
+	if m.answers.Load() < leastCalls {
+		return 0, false
+	}
+	if at := m.refreshed.Load(); at == 0 || now-time.Duration(at) >= refreshEvery {
+		if m.refreshed.CompareAndSwap(at, max(1, int64(now))) {
+			m.refresh(now)
+		}
+	}
+	delay = time.Duration(m.delay.Load())
+	return delay, delay > 0
+}
+
+// refresh computes the delay.
+func (m *Method) refresh(now time.Duration) {
+	m.delays.paces.compare(now)
+	fast, _ := m.all.quantiles(now, fastShare)
+	m.fast.Store(int64(fast[0]))
+	slowest, n := m.well.quantiles(now, delayShare)
+	if n < leastCalls {
+		m.delay.Store(0)
+		return
+	}
+	m.delay.Store(int64(max(LeastDelay, time.Duration(delayFactor*float64(slowest[0])))))
+}
+
+// Observe takes an attempt into account that took this long on an endpoint.
+func (m *Method) Observe(endpoint string, took, now time.Duration, end End) {
+	if m == nil || m.delays.fixed > 0 || end == Other {
+		return
+	}
+	fast := time.Duration(m.fast.Load())
+	p := m.delays.paces.of(endpoint)
+	p.note(end == Late || fast > 0 && took > slowFactor*fast, now)
+	if end != Answered {
+		return
+	}
+	m.all.add(took, now)
+	if m.delays.paces.well(p) {
+		m.well.add(took, now)
+	}
+	if m.answers.Load() < leastCalls {
+		m.answers.Add(1)
+	}
+}
