@@ -241,7 +241,7 @@ func TestCallsOnAnEndpointThatIsEjectedBeforeItIsFoundToHangAreRescuedToo(t *tes
 		for i := range 60 {
 			patient := i < 30
 			wg.Go(func() {
-				d := time.Second
+				d := 900 * time.Millisecond
 				if patient {
 					d = 2 * time.Second
 				}

@@ -15,8 +15,9 @@ type Usual struct {
 
 const (
 	// atLeast is the time that an endpoint may always need for a call: for that long
-	// after its last answer, a shorter deadline says nothing about it.
-	atLeast = time.Second
+	// after its last answer, a shorter deadline says nothing about it. It is below a
+	// second, since many callers wait that long, less what they need before the pick.
+	atLeast = 800 * time.Millisecond
 	// answers is how long Took is compared with deadlines after the last answer.
 	answers = 10 * time.Second
 	// forget is the time in which Took falls to about a third.
