@@ -107,7 +107,8 @@ func (c Config) settings(policy Policy) (settings.Config, error) {
 	cfg := settings.Config{
 		HealthCheck:  health,
 		Ejection:     settings.Ejection(c.Ejection),
-		NoneEligible: settings.NoneEligible(c.NoneEligible),
+		NoneEligible: settings.NoneEligible(cmp.Or(c.NoneEligible, presets[c.Role].noneEligible)),
+		Handover:     settings.Handover(c.Handover),
 		DeadAfter:    c.DeadAfter,
 		Zone:         c.Zone,
 		SpillBelow:   c.SpillBelow,

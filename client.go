@@ -32,6 +32,7 @@ type Client struct {
 	needsTarget bool
 	role        Role
 
+	updating sync.Mutex // serializes changes of the list
 	closing  sync.Once
 	closeErr error
 }
@@ -165,17 +166,38 @@ func (c *Client) setDrained(name string, drained bool) error {
 
 // Update replaces the list of endpoints. Endpoints whose name and address stay the
 // same keep their connections, health and counts. New endpoints are connected and
-// probed first. Only then do the endpoints that left the list stop being picked; calls
-// in flight on them may finish. An invalid list is an error and an event, and changes
-// nothing. Update returns an error after Close.
-func (c *Client) Update(endpoints []Endpoint) error {
-	if err := c.update(endpoints); err != nil {
-		return fmt.Errorf("cantonlb: %w", err)
-	}
-	return nil
-}
+// probed first. The endpoints that left the list are picked until each new one has its
+// first verdict or has failed to connect, or 5 s have passed, and at least one endpoint
+// of the list is eligible; with ActivePassive only until the latter, unless the active
+// endpoint has got another address. Calls in flight on them may finish.
+//
+// So a list of servers that do not work changes nothing for calls. A healthy endpoint
+// that was taken off the list keeps its traffic while no endpoint of the list works.
+// Status.Leaving and Status.Handover report that, WaitHandover waits for its end, and
+// UpdateNow and Config.Handover prevent it. If all endpoints of the list are drained,
+// it ends too.
+//
+// Update returns when the list is in effect, and does not wait for the new endpoints.
+// An invalid list is an error and an event, and changes nothing. Update returns an
+// error after Close.
+func (c *Client) Update(endpoints []Endpoint) error { return wrapped(c.update(endpoints, false)) }
 
-func (c *Client) update(endpoints []Endpoint) error {
+// UpdateNow is like Update, except that the endpoints that are not in the list are no
+// longer picked when it returns, whether the new ones work or not: use it to get away
+// from an endpoint. Until the new endpoints have connected, calls wait. With the list
+// that is in effect it ends the handover from the list before.
+func (c *Client) UpdateNow(endpoints []Endpoint) error { return wrapped(c.update(endpoints, true)) }
+
+// WaitHandover waits until no endpoint that has left the list is picked any more: the
+// change of the list is complete. It returns nil at once if there is none. If ctx ends
+// first, the error names the endpoints that still serve and why the new ones cannot,
+// and wraps the context's error. WaitHandover returns an error if the client is closed.
+func (c *Client) WaitHandover(ctx context.Context) error { return wrapped(c.set.WaitHandover(ctx)) }
+
+// update replaces the list. If insist is true, those that left do not serve any more.
+func (c *Client) update(endpoints []Endpoint, insist bool) error {
+	c.updating.Lock()
+	defer c.updating.Unlock()
 	if c.conn.GetState() == connectivity.Shutdown {
 		return endpointset.ErrClosed
 	}
@@ -188,6 +210,9 @@ func (c *Client) update(endpoints []Endpoint) error {
 	err := c.list.Update(endpoints)
 	if len(configerr.All(err)) > 0 { // the list did not reach the policy
 		c.set.ListRefused(err)
+	}
+	if err == nil && insist {
+		c.set.HandOver()
 	}
 	return err
 }

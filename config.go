@@ -25,7 +25,7 @@ type Config struct {
 	Endpoints []Endpoint
 
 	// Role is the kind of node that the endpoints are. It sets the defaults of
-	// Policy and HealthCheck. Default Generic.
+	// Policy, HealthCheck and NoneEligible. Default Generic.
 	Role Role
 
 	// Policy is how calls are distributed. Default: that of the role, which is
@@ -46,9 +46,17 @@ type Config struct {
 	// the list. NotFound and other answers of a working server do not count.
 	Ejection Ejection
 
-	// NoneEligible sets what happens to calls while no endpoint is eligible. Default
-	// FailFast.
+	// NoneEligible sets what happens to calls while no endpoint is eligible. Default:
+	// that of the role, which is Wait for participants, mediators and domain managers,
+	// whose takeovers can last 30 s and more, and FailFast for others.
 	NoneEligible NoneEligible
+
+	// Handover sets what happens to the endpoints that a new list does not have.
+	// Default HandoverKeep: they serve on until the new list can carry the calls, so a
+	// list of servers that do not work is not an outage. A healthy endpoint that was
+	// taken off the list thus keeps its traffic while no endpoint of the list works;
+	// Status.Leaving, a note and a warning in the log say so.
+	Handover Handover
 
 	// Validate, if not nil, checks whether the server at the other end of each new
 	// connection is the expected one, before any call is sent to it. cc is that

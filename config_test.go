@@ -35,6 +35,7 @@ func TestEveryFaultOfAConfigIsReportedAtOnce(t *testing.T) {
 		HealthCheck:       healthcheck.Config{Interval: -time.Second, Fall: -1},
 		Ejection:          cantonlb.Ejection{ConsecutiveFailures: -1, BaseTime: -1, MaxTime: 48 * time.Hour},
 		NoneEligible:      "panic",
+		Handover:          "later",
 		DeadAfter:         -1,
 		Zone:              " eu",
 		SpillBelow:        2,
@@ -47,8 +48,8 @@ func TestEveryFaultOfAConfigIsReportedAtOnce(t *testing.T) {
 	want := []string{
 		"role", "endpoints[0].address", "endpoints[1].weight", "endpoints[1].priority", "name", "policy",
 		"healthCheck.interval", "healthCheck.fall", "ejection.consecutiveFailures", "ejection.baseTime", "ejection.maxTime",
-		"deadAfter", "zone", "spillBelow", "noneEligible", "serviceConfig.metodConfig", "reresolveInterval",
-		"idempotent[1]", "idempotent[2]", "maxAttempts",
+		"deadAfter", "zone", "spillBelow", "noneEligible", "handover", "serviceConfig.metodConfig", "reresolveInterval",
+		"idempotent[1]", "idempotent[2]",
 	}
 	fields := func(err error) []string {
 		var found []string
@@ -58,7 +59,7 @@ func TestEveryFaultOfAConfigIsReportedAtOnce(t *testing.T) {
 		return found
 	}
 	assert.Equal(t, want, fields(bad.Check()))
-	assert.ErrorContains(t, bad.Check(), "\nand 2 more", "those of the retry budget")
+	assert.ErrorContains(t, bad.Check(), "\nand 3 more", "of the attempts and the retry budget")
 	_, err := cantonlb.NewClient(bad)
 	assert.Equal(t, want, fields(err))
 	_, err = cantonlb.DialOptions(bad)

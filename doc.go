@@ -117,7 +117,8 @@
 //	Ejection.ConsecutiveFailures  5
 //	Ejection.BaseTime             1s
 //	Ejection.MaxTime              60s
-//	NoneEligible                  failFast
+//	NoneEligible                  that of the role, see below
+//	Handover                      keep
 //	Validate                      none
 //	DeadAfter                     3s
 //	Zone                          none
@@ -135,14 +136,14 @@
 //	Logger                        grpc's own logger
 //	OnAttempt                     none
 //
-// The policy and the health service of each role:
+// The policy, NoneEligible and the health service of each role:
 //
-//	Generic            healthy_round_robin  the server as a whole
-//	Sequencer          healthy_round_robin  "sequencer-health-check-service"
-//	ParticipantLedger  active_passive       the server as a whole
-//	ParticipantAdmin   active_passive       "participant", at a port or URL that must be set
-//	Mediator           active_passive       "mediator", at a port or URL that must be set
-//	DomainManager      active_passive       "domain", at a port or URL that must be set
+//	Generic            healthy_round_robin  failFast  the server as a whole
+//	Sequencer          healthy_round_robin  failFast  "sequencer-health-check-service"
+//	ParticipantLedger  active_passive       wait      the server as a whole
+//	ParticipantAdmin   active_passive       wait      "participant", at a port or URL that must be set
+//	Mediator           active_passive       wait      "mediator", at a port or URL that must be set
+//	DomainManager      active_passive       wait      "domain", at a port or URL that must be set
 //
 // Values that are not in Config:
 //

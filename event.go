@@ -69,6 +69,10 @@ const (
 	// only one at a time should (To is "multiple_active", and Detail names them), or
 	// that this has ended (To is "one_active").
 	EventMultipleActive = report.EventMultipleActive
+	// EventHandover reports that no endpoint of a new list can carry the calls, so that
+	// the endpoints that have left the list still do (To is "held", and Detail names
+	// them), or that this has ended (To is "ended").
+	EventHandover = report.EventHandover
 )
 
 // Event is one change in a Client: its Number, counted from 1, when it happened (At),

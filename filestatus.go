@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/settings"
 )
 
 // followed is a client in the form that package configfile updates.
@@ -12,10 +13,13 @@ type followed struct{ *Client }
 
 // Update implements follow.Client.
 func (c followed) Update(endpoints []Endpoint) error {
-	err := c.update(endpoints)
+	err := c.update(endpoints, false)
 	c.count(err)
 	return err
 }
+
+// SetHandover implements follow.Client.
+func (c followed) SetHandover(mode string) { c.set.SetHandover(settings.Handover(mode)) }
 
 // Kept implements follow.Client.
 func (c followed) Kept() { c.count(nil) }

@@ -15,13 +15,15 @@ import (
 	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
-// Role is the kind of node that the endpoints are. It sets the policy and the health
-// service to ask for, so that the program does not need to know the service's name.
+// Role is the kind of node that the endpoints are. It sets the policy, the health
+// service to ask for, so that the program does not need to know the service's name, and
+// what happens to calls while no endpoint is eligible.
 type Role string
 
 // The roles. Participants, mediators and domain managers are active-passive: exactly
 // one of their replicas is active and reports that it is healthy, and the policy is
-// ActivePassive.
+// ActivePassive. A takeover, in which none is active, is normal for them, so NoneEligible
+// is Wait.
 const (
 	// Generic is any gRPC service. The client asks for the server's overall health.
 	// It is the default.
@@ -47,8 +49,9 @@ const (
 
 // preset holds the settings of a role.
 type preset struct {
-	policy  Policy
-	service string // of the gRPC health protocol
+	policy       Policy
+	noneEligible NoneEligible // "": FailFast
+	service      string       // of the gRPC health protocol
 	// separate is true if health is served on a port other than that of the API,
 	// which has no default.
 	separate bool
@@ -57,10 +60,10 @@ type preset struct {
 var presets = map[Role]preset{
 	Generic:           {policy: HealthyRoundRobin},
 	Sequencer:         {policy: HealthyRoundRobin, service: "sequencer-health-check-service"},
-	ParticipantLedger: {policy: ActivePassive},
-	ParticipantAdmin:  {policy: ActivePassive, service: "participant", separate: true},
-	Mediator:          {policy: ActivePassive, service: "mediator", separate: true},
-	DomainManager:     {policy: ActivePassive, service: "domain", separate: true},
+	ParticipantLedger: {policy: ActivePassive, noneEligible: Wait},
+	ParticipantAdmin:  {policy: ActivePassive, noneEligible: Wait, service: "participant", separate: true},
+	Mediator:          {policy: ActivePassive, noneEligible: Wait, service: "mediator", separate: true},
+	DomainManager:     {policy: ActivePassive, noneEligible: Wait, service: "domain", separate: true},
 }
 
 // The time after which a connection with calls that has received nothing is pinged,

@@ -65,13 +65,31 @@ type NoneEligible string
 // known.
 const (
 	// FailFast means that calls fail at once with a *NoEligibleError that has the
-	// reason of each endpoint, unless they wait for ready. It is the default.
+	// reason of each endpoint, unless they wait for ready. It is the default, except
+	// for the roles with takeovers.
 	FailFast = NoneEligible(settings.FailFast)
-	// Wait means that calls wait for an endpoint, up to their deadlines.
+	// Wait means that calls wait for an endpoint, up to their deadlines. A call without
+	// a deadline waits until its context ends.
 	Wait = NoneEligible(settings.Wait)
 	// FailOpen means that calls go in turn to the connected endpoints, whatever their
 	// health. If no endpoint is connected, it is the same as FailFast.
 	FailOpen = NoneEligible(settings.FailOpen)
+)
+
+// Handover sets what happens to the endpoints that a new list of endpoints does not
+// have.
+type Handover string
+
+// The values of Handover.
+const (
+	// HandoverKeep means that they serve on until the new list can carry the calls:
+	// until each of its new endpoints has its first verdict or has failed to connect, or
+	// 5 s have passed, and at least one endpoint of the list is eligible. It is the
+	// default. Client.UpdateNow overrides it.
+	HandoverKeep = Handover(settings.HandoverKeep)
+	// HandoverImmediate means that they are not picked any more from the moment of the
+	// change. Calls wait for the new endpoints to connect.
+	HandoverImmediate = Handover(settings.HandoverImmediate)
 )
 
 // Validation is the result of Config.Validate.

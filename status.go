@@ -57,6 +57,10 @@ type Totals = report.Totals
 // effect at the next start (Pending).
 type FileStatus = report.FileStatus
 
+// HandoverStatus reports why endpoints that have left the list still serve (Reason and
+// Detail), and since when the first of them has left it. Status.Leaving lists them.
+type HandoverStatus = report.HandoverStatus
+
 // maxFileNotes bounds how many endpoints with unusable files are named.
 const maxFileNotes = 10
 

@@ -65,7 +65,7 @@
 //	                 "jitter": 0.2, "watch": true, "onUnimplemented": "connectivity",
 //	                 "http": "", "grpcPort": 0, "disabled": false},
 //	 "ejection": {"consecutiveFailures": 5, "baseTime": "1s", "maxTime": "60s"},
-//	 "noneEligible": "failFast", "deadAfter": "3s", "zone": "", "spillBelow": 0.5}
+//	 "noneEligible": "failFast", "handover": "keep", "deadAfter": "3s", "zone": "", "spillBelow": 0.5}
 //
 // healthy_least_loaded has the same keys, and "slowStart": "10s".
 //

@@ -16,8 +16,8 @@ import (
 // on the path to it may be swapped, as Kubernetes does.
 //
 // A file that cannot be read or is not valid changes nothing; Status and the events
-// report it. Only the endpoints are followed. A change of any other key takes effect at
-// the next start, and Status has a note about it. A list that is set by Client.Update
+// report it. Only endpoints and handover are followed. A change of any other key takes
+// effect at the next start, and Status has a note about it. A list that is set by Client.Update
 // stays until the list in the file changes. A file that is changed in place may be read
 // while it is being written, and part of a list can be a valid list: it is better to
 // write another file and rename it.
@@ -33,7 +33,8 @@ func NewClient(path string, opts ...grpc.DialOption) (*cantonlb.Client, error) {
 // hold: Logger, OnAttempt, Validate, DNS, IdempotentFunc, TransportCredentials and
 // Endpoint.Credentials. complete, if not nil, is called with the Config of the file
 // before the client is made. It is called again, from one goroutine, with each new
-// content of the file; then only the Endpoints that it leaves in the Config are used.
+// content of the file; then only the Endpoints and the Handover that it leaves in the
+// Config are used.
 // It is not called for content that is not valid, nor after the client is closed.
 func NewClientWith(path string, complete func(*cantonlb.Config), opts ...grpc.DialOption) (*cantonlb.Client, error) {
 	data, err := readFile(path)

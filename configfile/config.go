@@ -64,6 +64,7 @@ func keysOf(c *cantonlb.Config) map[string]reader {
 		"healthCheck":       readHealthCheck(&c.HealthCheck),
 		"ejection":          object(ejectionKeys(&c.Ejection)),
 		"noneEligible":      strictjson.Enum(&c.NoneEligible, cantonlb.FailFast, cantonlb.Wait, cantonlb.FailOpen),
+		"handover":          strictjson.Enum(&c.Handover, cantonlb.HandoverKeep, cantonlb.HandoverImmediate),
 		"deadAfter":         strictjson.Duration(&c.DeadAfter, healthcheck.MaxSetting),
 		"zone":              strictjson.String(&c.Zone, resolver.MaxZone),
 		"spillBelow":        strictjson.Share(&c.SpillBelow),

@@ -53,6 +53,7 @@ healthCheck:
   grpcPort: 10003
 ejection: {consecutiveFailures: 7, baseTime: 2s, maxTime: 1m30s}
 noneEligible: wait
+handover: immediate
 deadAfter: 5s
 zone: eu
 spillBelow: 0.25
@@ -99,6 +100,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		HealthCheck:       health,
 		Ejection:          cantonlb.Ejection{ConsecutiveFailures: 7, BaseTime: 2 * time.Second, MaxTime: 90 * time.Second},
 		NoneEligible:      cantonlb.Wait,
+		Handover:          cantonlb.HandoverImmediate,
 		DeadAfter:         5 * time.Second,
 		Zone:              "eu",
 		SpillBelow:        0.25,

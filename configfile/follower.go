@@ -74,27 +74,31 @@ func (f *follower) changed(data []byte, err error) {
 }
 
 // apply makes the list of the content take effect if it differs from the previous one.
+// What happens to those that are not in it follows the content too, so that an operator
+// who has to get away from an endpoint can say so in the file.
 func (f *follower) apply(cfg cantonlb.Config) error {
+	all := completed(cfg, f.complete)
+	f.client.SetHandover(string(all.Handover))
 	same := func(a, b cantonlb.Endpoint) bool { return a.Equal(b) }
 	if slices.EqualFunc(f.endpoints, cfg.Endpoints, same) {
 		f.client.Kept()
 		return nil
 	}
-	if err := f.client.Update(completed(cfg, f.complete).Endpoints); err != nil {
+	if err := f.client.Update(all.Endpoints); err != nil {
 		return err
 	}
 	f.endpoints = cfg.Endpoints
 	return nil
 }
 
-// changedKeys returns the keys of a config file, other than endpoints, by which b
-// differs from a.
+// changedKeys returns the keys of a config file by which b differs from a, other than
+// those that take effect at once.
 func changedKeys(a, b cantonlb.Config) []string {
 	var keys []string
 	was, is := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range was.NumField() {
 		name := was.Type().Field(i).Name
-		if name != "Endpoints" && !reflect.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
+		if name != "Endpoints" && name != "Handover" && !reflect.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
 			keys = append(keys, strings.ToLower(name[:1])+name[1:])
 		}
 	}

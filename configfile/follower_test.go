@@ -19,6 +19,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // listing is a config file with some servers of a cluster.
@@ -293,4 +294,27 @@ func TestAFileThatIsEditedAtRandomUnderLoadFailsNoCall(t *testing.T) {
 		assert.Equal(t, 1, cluster.Server(i).TotalConns(), "server%d was always in the list", i)
 	}
 	t.Logf("%d reloads, %d failures", s.File.Reloads, s.File.Failures)
+}
+
+func TestAFileWithWrongPortsCostsNoCallUntilItInsists(t *testing.T) {
+	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
+	client, path := fromFile(t, cluster, listing(cluster, 0, 1), 2)
+	stop := testkit.KeepCalling(t, client)
+	typo := strings.ReplaceAll(listing(cluster, 0, 1), "lbtest:1", "lbtest:2")
+	replaceFile(t, path, typo)
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool {
+		return s.Handover != nil && s.Handover.Reason == report.ReasonNoneEligible
+	})
+	assert.Equal(t, 2, s.StillPicked())
+	assert.Positive(t, stop())
+
+	replaceFile(t, path, typo+"handover: immediate\n")
+	s = clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Handover == nil })
+	assert.Empty(t, s.Leaving)
+	_, err := lbtest.ServedBy(testkit.Context(t), client)
+	require.Error(t, err)
+	assert.Empty(t, clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.File.Reloads == 2 }).File.Pending)
+
+	replaceFile(t, path, listing(cluster, 0, 1))
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
 }

@@ -125,6 +125,10 @@ var (
 		Name: "cantonlb.endpoints.eligible", Unit: endpoints, Kind: Gauge,
 		Description: "Endpoints that may be picked.",
 	}
+	Leaving = Desc{
+		Name: "cantonlb.endpoints.leaving", Unit: endpoints, Kind: Gauge,
+		Description: "Endpoints that have left the list and may still be picked, until the list can carry the calls.",
+	}
 	NoneEligibleEntries = Desc{
 		Name: "cantonlb.none_eligible.entries", Unit: "{entry}",
 		Description: "Times at which the last eligible endpoint was lost.",
@@ -169,7 +173,7 @@ func All() []Desc {
 		EndpointState, EndpointEligible, EndpointInFlight, EndpointAnswerAge,
 		EndpointTransitions, EndpointPicks, EndpointFailures, EndpointEjections, EndpointActive,
 		Probes, ProbeDuration, ProbeRoundTrip,
-		Listed, Eligible, NoneEligibleEntries, NoneEligibleTime, ListUpdates, ConfigReloads,
+		Listed, Eligible, Leaving, NoneEligibleEntries, NoneEligibleTime, ListUpdates, ConfigReloads,
 		MultipleActive, Switches,
 		Rescues, Retries, RetriesRefused,
 	}

@@ -80,6 +80,7 @@ func TestEverythingInAStatusIsMeasured(t *testing.T) {
 		"cantonlb.probes{seq1,grpc_check,failed}":             9,
 		"cantonlb.probe.round_trip{seq1,grpc_check}":          0.0015,
 		"cantonlb.endpoints.listed{}":                         2,
+		"cantonlb.endpoints.leaving{}":                        0,
 		"cantonlb.endpoints.eligible{}":                       1,
 		"cantonlb.none_eligible.entries{}":                    4,
 		"cantonlb.none_eligible.time{}":                       2.5,

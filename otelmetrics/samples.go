@@ -35,6 +35,7 @@ func samples(s report.Status, now time.Time) iter.Seq[sample] {
 		t := s.Totals
 		_ = emit(metric.Listed, float64(len(s.Endpoints))) &&
 			emit(metric.Eligible, float64(s.Eligible())) &&
+			emit(metric.Leaving, float64(s.StillPicked())) &&
 			emit(metric.NoneEligibleEntries, float64(t.NoneEligible)) &&
 			emit(metric.NoneEligibleTime, t.NoneEligibleTime.Seconds()) &&
 			emit(metric.ListUpdates, float64(t.ListsAccepted), "accepted") &&

@@ -33,6 +33,12 @@ const (
 	// only one at a time should (To is MultipleActive, and Detail names them), or that
 	// this has ended (To is OneActive).
 	EventMultipleActive EventKind = "multiple_active"
+	// EventHandover reports that no endpoint of a new list can carry the calls, so that
+	// the endpoints that have left the list still do (To is HandoverHeld; Detail names
+	// them and says what is wrong with the new ones), or that this has ended (To is
+	// HandoverEnded; Held is how long they have served on). The former is reported once
+	// for each such list.
+	EventHandover EventKind = "handover"
 )
 
 // Event is one change in a client.

@@ -85,7 +85,7 @@ type plainEndpoint EndpointStatus
 
 // MarshalJSON implements json.Marshaler.
 func (e EndpointStatus) MarshalJSON() ([]byte, error) {
-	e.Since, e.NextTry, e.Heard = utc(e.Since), utc(e.NextTry), utc(e.Heard)
+	e.Since, e.NextTry, e.Heard, e.LeavingSince = utc(e.Since), utc(e.NextTry), utc(e.Heard), utc(e.LeavingSince)
 	e.Health = cmp.Or(e.Health, HealthUnknown)
 	return json.Marshal(endpointJSON{plainEndpoint(e), e.Connection.String()})
 }
@@ -110,6 +110,13 @@ func (f FailoverStatus) MarshalJSON() ([]byte, error) {
 	type plain FailoverStatus
 	f.Since = utc(f.Since)
 	return json.Marshal(plain(f))
+}
+
+// MarshalJSON implements json.Marshaler.
+func (h HandoverStatus) MarshalJSON() ([]byte, error) {
+	type plain HandoverStatus
+	h.Since = utc(h.Since)
+	return json.Marshal(plain(h))
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -44,7 +44,10 @@ func full() report.Status {
 				Answered: now, RoundTrip: 1234 * time.Microsecond, Watch: report.WatchAlive, Checks: 9, Timeout: 300 * time.Millisecond,
 			},
 			Calls: report.CallStats{Picked: 12, InFlight: 1, Heard: 9, Failed: 3, PerSecond: &rate}, Heard: now, Ejections: 1,
+			LeavingSince: now.Add(-time.Second),
 		}},
+		Leaving:  []report.EndpointStatus{{Name: "seq0", Health: report.HealthUnknown}},
+		Handover: &report.HandoverStatus{Since: now.Add(-time.Second), Reason: report.ReasonNoneEligible, Detail: "why"},
 	}
 }
 
@@ -80,8 +83,14 @@ const fullJSON = `{
 		"probe": {"on": true, "target": "t", "kind": "grpc_check", "at": "2026-03-01T12:00:00Z", "outcome": "serving", "reason": "serving",
 			"detail": "x", "answered": "2026-03-01T12:00:00Z", "roundTripSeconds": 0.001234, "watch": "alive", "checks": 9, "timeoutSeconds": 0.3},
 		"calls": {"picked": 12, "inFlight": 1, "heard": 9, "failed": 3, "perSecond": 2.5},
-		"heard": "2026-03-01T12:00:00Z", "ejections": 1
-	}]
+		"heard": "2026-03-01T12:00:00Z", "ejections": 1, "leavingSince": "2026-03-01T11:59:59Z"
+	}],
+	"leaving": [{
+		"name": "seq0", "address": "", "eligible": false, "active": false, "drained": false, "ejected": false, "state": "", "health": "unknown",
+		"connection": "IDLE", "probe": {"on": false, "target": "", "checks": 0}, "calls": {"picked": 0, "inFlight": 0, "heard": 0, "failed": 0},
+		"ejections": 0
+	}],
+	"handover": {"since": "2026-03-01T11:59:59Z", "reason": "none_eligible", "detail": "why"}
 }`
 
 func TestAStatusIsWordsTimesAndSeconds(t *testing.T) {
@@ -113,7 +122,7 @@ func TestTimesAreInUTC(t *testing.T) {
 		"number": 0.0, "at": "2026-03-01T12:00:00Z", "kind": "switch", "switch": map[string]any{"number": 1.0, "to": "a"},
 	}, event)
 	for _, v := range []any{
-		report.Switch{At: there}, report.FileStatus{LoadedAt: there}, report.FailoverStatus{Since: there},
+		report.Switch{At: there}, report.FileStatus{LoadedAt: there}, report.FailoverStatus{Since: there}, report.HandoverStatus{Since: there},
 		report.EndpointStatus{Since: there}, report.ProbeStatus{At: there}, report.Status{At: there},
 	} {
 		text, err := json.Marshal(v)
@@ -128,7 +137,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 		"At": "now", "RoundTrip": "roundTripSeconds", "Timeout": "timeoutSeconds", "NoneEligibleTime": "noneEligibleSeconds",
 	}
 	s := full()
-	for _, v := range []any{s, s.Endpoints[0], s.Endpoints[0].Calls, s.Totals, *s.File, *s.Failover} {
+	for _, v := range []any{s, s.Endpoints[0], s.Endpoints[0].Calls, s.Totals, *s.File, *s.Failover, *s.Handover} {
 		keys, typ := marshal(t, v), reflect.TypeOf(v)
 		for i := range typ.NumField() {
 			name := typ.Field(i).Name

@@ -90,6 +90,15 @@ const (
 	ReasonLagging Reason = "lagging"
 )
 
+// The reasons of a handover: why endpoints that have left the list still serve.
+const (
+	// ReasonUndecided means that endpoints that have joined the list are connecting, or
+	// have no verdict yet.
+	ReasonUndecided Reason = "undecided"
+	// ReasonNoneEligible means that no endpoint of the list can carry the calls.
+	ReasonNoneEligible Reason = "none_eligible"
+)
+
 // The reasons of failover: why another endpoint is the active one, or why a command was
 // refused, unless that is a reason for which an endpoint is not eligible.
 const (

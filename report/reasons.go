@@ -35,6 +35,8 @@ var reasons = []Reason{
 	ReasonValidating,
 	ReasonChannelHealth,
 	ReasonLagging,
+	ReasonNoneEligible,
+	ReasonUndecided,
 	ReasonFirstChoice,
 	ReasonFailBack,
 	ReasonByHand,

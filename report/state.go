@@ -43,6 +43,9 @@ const (
 	// MultipleActive and OneActive are the values for EventMultipleActive.
 	MultipleActive EndpointState = "multiple_active"
 	OneActive      EndpointState = "one_active"
+	// HandoverHeld and HandoverEnded are the values for EventHandover.
+	HandoverHeld  EndpointState = "held"
+	HandoverEnded EndpointState = "ended"
 )
 
 // HealthState is the health of an endpoint: the result of its probes, after thresholds.

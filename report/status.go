@@ -40,13 +40,35 @@ type Status struct {
 	Notes []string `json:"notes,omitempty"`
 	// Endpoints are the endpoints in the order of the list.
 	Endpoints []EndpointStatus `json:"endpoints"`
+	// Leaving are the endpoints that have left the list and serve until the list can
+	// carry the calls. Handover reports since when that is so, and why; it is nil if
+	// there are none.
+	Leaving  []EndpointStatus `json:"leaving,omitempty"`
+	Handover *HandoverStatus  `json:"handover,omitempty"`
 }
 
-// Eligible returns the number of endpoints that may be picked.
-func (s Status) Eligible() int {
+// HandoverStatus reports why endpoints that have left the list still serve.
+type HandoverStatus struct {
+	// Since is when the first of them left the list.
+	Since time.Time `json:"since,omitzero"`
+	// Reason is ReasonUndecided while endpoints that have joined the list are being
+	// connected and probed, and ReasonNoneEligible if no endpoint of the list can carry
+	// the calls. Detail says what is wrong with them.
+	Reason Reason `json:"reason"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Eligible returns the number of endpoints of the list that may be picked.
+func (s Status) Eligible() int { return eligible(s.Endpoints) }
+
+// StillPicked returns the number of endpoints that have left the list and may be
+// picked all the same. It is 0 unless there is a Handover.
+func (s Status) StillPicked() int { return eligible(s.Leaving) }
+
+func eligible(list []EndpointStatus) int {
 	n := 0
-	for i := range s.Endpoints {
-		if s.Endpoints[i].Eligible {
+	for i := range list {
+		if list[i].Eligible {
 			n++
 		}
 	}
@@ -127,6 +149,9 @@ type EndpointStatus struct {
 	Reason Reason        `json:"reason,omitempty"`
 	Detail string        `json:"detail,omitempty"`
 	Since  time.Time     `json:"since,omitzero"`
+	// LeavingSince is when the endpoint left the list. It is zero for the endpoints of
+	// the list.
+	LeavingSince time.Time `json:"leavingSince,omitzero"`
 	// Health is the result of its probes alone, whatever the other facts are.
 	Health HealthState `json:"health"`
 

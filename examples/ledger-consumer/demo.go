@@ -66,7 +66,7 @@ func demonstrate(ctx context.Context, lasts time.Duration) (err error) {
 		return err
 	}
 	defer replicas.Close()
-	client, err := cantonlb.NewClient(cantonlb.Config{Role: cantonlb.ParticipantLedger, Endpoints: replicas.Endpoints(), NoneEligible: cantonlb.Wait})
+	client, err := cantonlb.NewClient(cantonlb.Config{Role: cantonlb.ParticipantLedger, Endpoints: replicas.Endpoints()})
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func exit(err error) {
 
 // serve runs the consumer until ctx ends.
 func serve(ctx context.Context, endpoints []cantonlb.Endpoint, address string) error {
-	client, err := cantonlb.NewClient(cantonlb.Config{Role: cantonlb.ParticipantLedger, Endpoints: endpoints, NoneEligible: cantonlb.Wait})
+	client, err := cantonlb.NewClient(cantonlb.Config{Role: cantonlb.ParticipantLedger, Endpoints: endpoints})
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ var errUnknown = errors.New("the outcome is not known")
 // dial returns a client of the replicas.
 func dial(name string, endpoints []cantonlb.Endpoint) (client, error) {
 	if name == "ledger" {
-		conn, err := cantonlb.NewClient(cantonlb.Config{Role: cantonlb.ParticipantLedger, Endpoints: endpoints, NoneEligible: cantonlb.Wait})
+		conn, err := cantonlb.NewClient(cantonlb.Config{Role: cantonlb.ParticipantLedger, Endpoints: endpoints})
 		if err != nil {
 			return nil, err
 		}

@@ -101,9 +101,6 @@ func run(ctx context.Context, args []string) error {
 			HTTP:     s.healthURL,
 			Service:  s.serviceName,
 		},
-		// While one replica takes over from another, none is active. Calls wait, as
-		// long as their deadlines allow.
-		NoneEligible: cantonlb.Wait,
 	}, opts...)
 	if err != nil {
 		return err

@@ -27,7 +27,11 @@ func (s *Set) commandNow(kind selector.Kind, name string) error {
 	case s.choice == nil:
 		return fmt.Errorf("the policy %s picks every eligible endpoint in turn: %w", s.policy, errNoActive)
 	}
-	return s.choice.choose(selector.Event{Kind: kind, Name: name})
+	if err := s.choice.choose(selector.Event{Kind: kind, Name: name}); err != nil {
+		return err
+	}
+	s.handover.settle() // it depends on the pin
+	return nil
 }
 
 var errNoActive = errors.New("there is no active one to choose; want the policy active_passive")

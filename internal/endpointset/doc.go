@@ -37,8 +37,8 @@
 //	publisher.go makes and publishes the snapshots; weights.go, zones.go
 //	choosing.go  which endpoint is the active one (package selector decides);
 //	             commands.go, searching.go and moving.go belong to it
-//	handover.go  make before break: for lists, and in renewing.go for one endpoint
-//	             whose name resolves to another address
+//	handover.go  make before break: for lists (leaving.go), and for one endpoint whose
+//	             name resolves to another address (renewing.go)
 //	background.go  runs what ends with the set, and its timers
 //	events.go    reports changes; accounts.go counts
 //	options.go   what the owner of the channel passes besides the configuration

@@ -35,12 +35,12 @@ func (c *conn) TrialEnds(answered bool) {
 }
 
 // canSpareLocked reports whether one more endpoint may be ejected: never the last
-// eligible one, and at most half of the list.
+// eligible one, and at most half of the list, or of the endpoints that are leaving it.
 func (s *Set) canSpareLocked() bool {
 	if s.choice != nil && s.choice.state.Pinned() != "" {
 		return false
 	}
-	return s.eligible.Len() > 1 && 2*(len(s.ejections)+1) <= len(s.list)
+	return s.eligible.Len() > 1 && 2*(len(s.ejections)+1) <= max(len(s.list), len(s.handover.old))
 }
 
 // pardonLocked admits all ejected endpoints again, since no other endpoint is left.

@@ -35,7 +35,7 @@ type endpoint struct {
 	link     machine.Link
 	linkWhy  judge.Why // why there is no connection; kept until the next one reports
 	drained  bool
-	unlisted bool // not in the list: it has left and is picked until the new endpoints are decided, or has not joined yet
+	unlisted bool // not in the list: it is leaving (see leaving.go), or has not joined yet
 	healths
 	validated
 	ejecting
@@ -44,11 +44,19 @@ type endpoint struct {
 	since time.Time       // when was.State last changed
 
 	joins *handover // the handover that waits for its decision; nil if none does
-	conn  *conn     // nil while waiting
+	leaving
+	conn *conn // nil while waiting
 	dialing
 
 	accounts
 	counted *pick.Conn // the conn in Set.eligible, if eligible
+}
+
+// leaving is what matters once an endpoint has left the list.
+type leaving struct {
+	served       bool      // it has been eligible
+	leavingSince time.Time // when it left the list; zero if it has not
+	superseded   bool      // an endpoint of the same name has joined the list, and has all further events
 }
 
 // healths is what is known of the endpoint's health.

@@ -1,27 +1,39 @@
 package endpointset
 
-import "time"
+import (
+	"time"
+
+	"github.com/cantonlb/cantonlb/internal/machine"
+)
 
 // handover lets endpoints connect and be judged while others continue to serve. It is
-// the set's only mechanism of make-before-break. A list that replaces another is one,
-// and so is the renewal of an endpoint. It ends when all joining endpoints are
-// decided, and at the latest after mostHandover. Set.mu guards it, and is held when
-// its methods are called.
+// the set's only mechanism of make-before-break: for a list that replaces another (see
+// leaving.go), and for the renewal of an endpoint (see renewing.go). Package machine
+// decides when it ends. Set.mu guards it, and is held when its methods are called.
 type handover struct {
 	set     *Set
+	state   machine.Handover
 	joining map[*endpoint]struct{} // endpoints that are not decided
 	old     []*endpoint            // endpoints that serve until the end
-	timer   *time.Timer            // ends the handover at the latest; nil while there is nothing to end
+	timer   *time.Timer            // of the next step; nil if there is none
 	// end is called at the end.
 	end func(old []*endpoint)
+	// ofList reports that it is that of the set's list, which the old endpoints have
+	// left.
+	ofList bool
 }
 
-// mostHandover bounds how long endpoints that have left the list continue to serve
-// while those that have joined it are undecided.
-const mostHandover = 5 * time.Second
-
+// newHandover returns a handover that ends when the endpoints that join are decided,
+// whatever they are.
 func (s *Set) newHandover(end func(old []*endpoint)) *handover {
 	return &handover{set: s, joining: make(map[*endpoint]struct{}), end: end}
+}
+
+// newListHandover returns the handover of the set's list.
+func (s *Set) newListHandover() *handover {
+	h := s.newHandover(s.handedOverLocked)
+	h.ofList = true
+	return h
 }
 
 // join makes the handover wait for an endpoint.
@@ -39,26 +51,34 @@ func (h *handover) forget(e *endpoint) {
 	e.joins = nil
 }
 
-// settle ends the handover if it no longer waits for an endpoint, and otherwise sets
-// the timer that ends it.
-func (h *handover) settle() {
-	switch {
-	case len(h.old) == 0:
-	case len(h.joining) == 0:
+// facts returns what the handover depends on.
+func (h *handover) facts() machine.HandoverFacts {
+	f := machine.HandoverFacts{Leaving: len(h.old) > 0, Able: true, Awaited: len(h.joining) > 0}
+	if h.ofList {
+		h.set.amendLocked(&f)
+	}
+	return f
+}
+
+// settle moves the handover after a change of what it depends on.
+func (h *handover) settle() { h.step(h.facts()) }
+
+func (h *handover) step(f machine.HandoverFacts) {
+	was := h.state
+	var effects machine.HandoverEffects
+	h.state, effects = was.Next(f, time.Now())
+	h.disarm()
+	if !effects.Wake.IsZero() {
+		h.set.armLocked(&h.timer, time.Until(effects.Wake), h.settle)
+	}
+	if effects.Release {
 		old := h.old
 		h.stop()
 		h.end(old)
-	case h.timer == nil:
-		h.set.armLocked(&h.timer, mostHandover, h.timeIsUp)
 	}
-}
-
-// timeIsUp ends a handover whose endpoints are still undecided.
-func (h *handover) timeIsUp() {
-	for e := range h.joining {
-		h.forget(e)
+	if h.ofList {
+		h.set.tellHandoverLocked(was, effects)
 	}
-	h.settle()
 }
 
 // stop ends the handover without calling end.
@@ -66,7 +86,11 @@ func (h *handover) stop() {
 	for e := range h.joining {
 		h.forget(e)
 	}
-	h.old = nil
+	h.old, h.state = nil, machine.Handover{}
+	h.disarm()
+}
+
+func (h *handover) disarm() {
 	if h.timer != nil {
 		h.timer.Stop()
 		h.timer = nil

@@ -367,7 +367,8 @@ func TestDrainingReachesAConnectionThatIsAboutToBeReplaced(t *testing.T) {
 		require.NoError(t, f.set.SetDrained("a", true))
 		assert.Equal(t, []string{"b"}, f.picked())
 		require.NoError(t, f.set.SetDrained("a", false))
-		assert.Equal(t, []string{"a", "b"}, f.picked())
+		assert.Equal(t, []string{"b"}, f.picked(), "the new connection is not made yet")
+		assert.Len(t, f.live("a"), 1)
 	})
 }
 

@@ -63,14 +63,19 @@ func (e *endpoint) applyLocked() {
 	e.observeLocked(was)
 	e.fellOrRoseLocked(was)
 	e.tellLocked(was)
-	e.decidedLocked()
+	e.decidedLocked(was.Class)
 }
 
-// decidedLocked reports the class of the endpoint to the handover that waits for it.
-func (e *endpoint) decidedLocked() {
-	if h := e.joins; h != nil && e.was.Class != judge.Undecided {
+// decidedLocked reports a change of the endpoint's class to the handover that waits for
+// it, and to that of the list.
+func (e *endpoint) decidedLocked(was judge.Class) {
+	h := e.joins
+	if h != nil && e.was.Class != judge.Undecided {
 		h.forget(e)
 		h.settle()
+	}
+	if list := e.set.handover; h != list && len(list.old) > 0 && e.was.Class != was {
+		list.settle()
 	}
 }
 
@@ -91,7 +96,7 @@ var standings = [...]selector.Standing{
 func (e *endpoint) tellLocked(was judge.Judgement) {
 	is := e.was
 	switch {
-	case e.unlisted, e.link.Phase == machine.Closed:
+	case e.unlisted && (e.leavingSince.IsZero() || e.superseded), e.link.Phase == machine.Closed:
 		return
 	case is.State == was.State && (is.State != report.StateConnecting || is.Reason == was.Reason):
 		return

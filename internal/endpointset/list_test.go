@@ -15,7 +15,9 @@ import (
 	grpcresolver "google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 var errRefused = errors.New("connection refused")
@@ -247,18 +249,21 @@ func TestDisjointListsAreMadeBeforeTheyAreBroken(t *testing.T) {
 	})
 }
 
-func TestEndpointsThatCannotMakeUpTheirMindKeepTheOldOnesForFiveSeconds(t *testing.T) {
+func TestAnEndpointThatIsNeverDecidedKeepsTheOthersForFiveSeconds(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a"))
 		f.up("a")
 		f.setWatched(true) // grpc's own health check of b never gets an answer
-		require.NoError(t, f.push("b"))
+		require.NoError(t, f.push("b", "c"))
 		f.up("b")
-		time.Sleep(mostHandover - time.Millisecond)
-		assert.Equal(t, []string{"a"}, f.picked())
+		f.setWatched(false)
+		f.up("c")
+		time.Sleep(machine.MostProving - time.Millisecond)
+		assert.Equal(t, []string{"a", "c"}, f.picked())
 		time.Sleep(2 * time.Millisecond)
 		synctest.Wait()
 		assert.Empty(t, f.live("a"))
+		assert.Equal(t, []string{"c"}, f.picked())
 	})
 }
 
@@ -273,7 +278,7 @@ func TestAnEndpointThatLeavesUndecidedDoesNotSpoilLaterUpdates(t *testing.T) {
 		f.up("b")
 		require.NoError(t, f.push("a", "c"))
 		f.up("c")
-		time.Sleep(mostHandover + time.Millisecond)
+		time.Sleep(machine.MostProving + time.Millisecond)
 		synctest.Wait()
 		assert.Empty(t, f.live("b"))
 
@@ -298,18 +303,17 @@ func TestAnEndpointThatLeavesUndecidedHoldsNobodyUp(t *testing.T) {
 	})
 }
 
-func TestAnEndpointThatComesBackWhileLeavingIsMadeAnew(t *testing.T) {
+func TestAnEndpointThatIsListedAgainKeepsItsConnection(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a"))
 		f.up("a")
 		require.NoError(t, f.push("b"))
 		require.NoError(t, f.push("a"))
 		assert.Equal(t, []string{"a"}, f.picked())
-		require.Len(t, f.live("a"), 2)
-		f.live("a")[1].become(connectivity.Ready, nil)
-		synctest.Wait()
 		assert.Len(t, f.live(), 1)
-		assert.Equal(t, []string{"a"}, f.picked())
+		assert.Len(t, f.all(), 2)
+		assert.Nil(t, f.set.Status().Handover)
+		assert.Equal(t, uint64(60), f.status("a").Calls.Picked)
 	})
 }
 
@@ -322,8 +326,14 @@ func TestANewHealthCheckIsInForceForEveryEndpoint(t *testing.T) {
 		require.NoError(t, f.push("a"))
 		assert.Equal(t, []string{"a"}, f.picked(), "by the old configuration, until the new one has a verdict")
 		f.live("a")[1].become(connectivity.Ready, nil)
-		assert.Contains(t, f.refusal(), "a unhealthy (not_serving")
+		assert.Equal(t, []string{"a"}, f.picked(), "and as long as the new one speaks against all")
+		assert.Equal(t, report.StateUnhealthy, f.status("a").State)
+		f.server("a").says("orders", serving())
+		time.Sleep(5 * time.Second)
+		assert.Equal(t, report.StateHealthy, f.status("a").State)
 		assert.Len(t, f.live("a"), 1)
+		f.server("a").says("orders", notServing())
+		assert.Contains(t, f.refusal(), "a unhealthy (not_serving")
 	})
 }
 
@@ -365,7 +375,7 @@ func TestTheEndOfAnEarlierWaitDoesNotEndALaterOne(t *testing.T) {
 		f.setWatched(true) // and never answers
 		require.NoError(t, f.push("b"))
 		f.up("b")
-		time.Sleep(mostHandover - time.Millisecond)
+		time.Sleep(machine.MostProving - time.Millisecond)
 		f.set.mu.Lock()
 		time.Sleep(time.Millisecond) // the wait ends, and its end has to wait for the lock
 		b := f.set.list[0]

@@ -73,6 +73,7 @@ func TestTheRecorderIsToldWhatIs(t *testing.T) {
 			"cantonlb.endpoint.in_flight{b}":                   0,
 			"cantonlb.endpoint.in_flight{c}":                   0,
 			"cantonlb.endpoints.listed{}":                      3,
+			"cantonlb.endpoints.leaving{}":                     0,
 			"cantonlb.endpoints.eligible{}":                    1,
 		}, got)
 		r.Done(balancer.DoneInfo{BytesReceived: true})
@@ -103,6 +104,7 @@ func TestTheRecorderIsToldWhatHasHappened(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(2 * time.Second)
 		_ = f.push() // an empty list
+		synctest.Wait()
 		f.recorder.gauges()
 		assert.Equal(t, map[string]float64{
 			"cantonlb.endpoint.picks{a}":     defaultConsecutiveFailures,

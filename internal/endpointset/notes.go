@@ -50,6 +50,10 @@ func (r remarks) notes(s report.Status) []string {
 	if s.Spilled {
 		note("too few endpoints of zone %q are eligible: calls go to all zones", s.Zone)
 	}
+	if h := s.Handover; h != nil && h.Reason == report.ReasonNoneEligible {
+		note("no endpoint of the list can carry the calls: %d that have left the list are kept until one can: %s",
+			len(s.Leaving), cleantext.Detail(h.Detail))
+	}
 	if r.listError != nil {
 		note("the newest list is not in effect: %s", cleantext.Detail(r.listError.Error()))
 	}

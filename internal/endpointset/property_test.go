@@ -78,12 +78,32 @@ func checkAccounts(t require.TestingT, s *Set) {
 	if s.choice != nil {
 		checkChoice(t, s)
 	}
-	if len(s.handover.old) > 0 {
-		require.NotEmpty(t, s.handover.joining, "nobody is waited for any more")
-		require.NotNil(t, s.handover.timer, "the wait has an end")
-	} else {
-		require.Nil(t, s.handover.timer)
+	checkHandover(t, s)
+}
+
+// checkHandover sees that the endpoints that are leaving have a reason to be there.
+func checkHandover(t require.TestingT, s *Set) {
+	h := s.handover
+	require.Equal(t, len(h.old) > 0, h.state.Phase != machine.NoHandover)
+	require.Equal(t, h.state.Phase == machine.Proving, h.timer != nil, "the wait has an end")
+	for _, e := range h.old {
+		require.True(t, e.unlisted && e.served && !e.drained)
+		require.False(t, e.leavingSince.IsZero())
+		require.True(t, s.byName[e.name] == nil || e.superseded, "one of them has the events of the name")
 	}
+	if len(h.old) == 0 {
+		return
+	}
+	require.Less(t, len(s.drained), len(s.list), "the list has something to hand over to")
+	if h.state.Phase == machine.Proving {
+		require.NotEmpty(t, h.joining, "nobody is waited for any more")
+		return
+	}
+	someone := s.counts[judge.Eligible] > 0
+	if s.choice != nil && s.choice.state.Pinned() != "" {
+		someone = s.byName[s.choice.state.Pinned()].was.Class == judge.Eligible
+	}
+	require.False(t, someone, "the list can carry the calls")
 }
 
 // checkChoice compares the choice with what it is made of.
@@ -175,8 +195,15 @@ func checkTurns(t require.TestingT, s *Set, p *pick.Picker) {
 			elsewhere++
 		}
 	}
-	if s.pub.local > 0 {
-		stays := staysLocal(local, s.pub.local, s.cfg.SpillBelow)
+	of := s.pub.local
+	if s.counts[judge.Eligible] == 0 {
+		of = 0
+		for _, e := range s.handover.old {
+			of += e.local()
+		}
+	}
+	if of > 0 {
+		stays := staysLocal(local, of, s.cfg.SpillBelow)
 		require.Zero(t, map[bool]int{true: elsewhere, false: len(connsOf(p.Spare))}[stays])
 		require.Equal(t, !stays, s.pub.spilled)
 	} else {

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
 
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -79,7 +80,7 @@ func TestAnEndpointIsNotRenewedIfItsNewConnectionIsNoBetter(t *testing.T) {
 		},
 		"never decided": func(f *fixture, sc *fakeSubConn) {
 			sc.become(connectivity.Connecting, nil)
-			time.Sleep(mostHandover + connectTimeout)
+			time.Sleep(machine.MostProving + connectTimeout)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,7 +127,7 @@ func TestARenewalEndsWithADrainAnotherListAndTheEnd(t *testing.T) {
 				require.NoError(t, end(f))
 				synctest.Wait()
 				assert.True(t, successor.isShutdown())
-				time.Sleep(2 * mostHandover) // nothing comes of it later
+				time.Sleep(2 * machine.MostProving) // nothing comes of it later
 			})
 		})
 	}

@@ -2,6 +2,7 @@ package endpointset
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
@@ -96,7 +97,7 @@ func (c *choice) knockAll() []*checking.Checker {
 	s.mu.Lock()
 	defer s.unlock()
 	var checkers []*checking.Checker
-	for _, e := range s.list {
+	for _, e := range slices.Concat(s.list, s.handover.old) {
 		if e.link.Phase == machine.Waiting && e.knocks == 0 {
 			e.knockLocked()
 		}

@@ -64,9 +64,11 @@ type members struct {
 	list     []*endpoint // in the order of the resolver's list
 	byName   map[string]*endpoint
 	drained  map[string]bool
-	problem  error                // what was wrong with the newest list
-	handover *handover            // from the list before; it may have nothing to do
-	renewing map[string]*endpoint // successors of endpoints in the list, by name
+	problem  error     // what was wrong with the newest list
+	handover *handover // from the list before; it may have nothing to do
+	// setHandover replaces the setting Handover; "" if it was not set.
+	setHandover settings.Handover
+	renewing    map[string]*endpoint // successors of endpoints in the list, by name
 }
 
 // spread is how calls are spread over the members.
@@ -86,7 +88,7 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 		members: members{byName: make(map[string]*endpoint), drained: make(map[string]bool), renewing: make(map[string]*endpoint)},
 		spread:  spread{ejections: make(map[*endpoint]struct{})},
 	}
-	s.handover = s.newHandover(s.handedOverLocked)
+	s.handover = s.newListHandover()
 	s.pub.set = s
 	s.sampler = sampler{set: s, retired: make(map[*conn]struct{})}
 	s.room = pick.NewRoom(s)
@@ -108,8 +110,8 @@ func (s *Set) unlock() {
 
 // UpdateClientConnState applies a list of endpoints and a configuration. The endpoints
 // that stay keep their connections, health and counts. Those that leave are picked
-// until each new one has its first verdict or has failed to connect, or until
-// mostHandover has passed.
+// until each new one has its first verdict or has failed to connect, and at least one
+// endpoint of the list is eligible: see leaving.go.
 func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	resolver.ClaimFrom(state.ResolverState).Take(s)
 	list, problem := desired(state.ResolverState)
@@ -148,15 +150,16 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 }
 
 // replaceLocked replaces the current list by list. An endpoint is kept if it would be
-// made the same way again.
+// made the same way again, even one that is leaving.
 func (s *Set) replaceLocked(list []wanted) {
 	s.keepAllLocked()
+	leaving := byNames(s.handover.old)
 	next := make([]*endpoint, 0, len(list))
 	byName := make(map[string]*endpoint, len(list))
 	var fresh []*endpoint
 	for _, w := range list {
-		e := s.byName[w.name]
-		if e == nil || !same(e.want, w) || e.healthCheck != s.cfg.HealthCheck {
+		e := s.keptLocked(w, leaving)
+		if e == nil {
 			e = s.newEndpointLocked(w)
 			fresh = append(fresh, e)
 		}
@@ -166,22 +169,31 @@ func (s *Set) replaceLocked(list []wanted) {
 	}
 	gone := s.list
 	s.list, s.byName = next, byName
+	now := time.Now()
+	var released []*endpoint
 	left := 0
 	for _, e := range gone {
-		if byName[e.name] != e {
-			e.unlisted = true
-			s.counts[e.was.Class]--
-			s.handover.forget(e) // no longer waited for
-			s.handover.leave(e)
-			if byName[e.name] == nil {
-				e.removedLocked()
-				left++
-			}
+		if byName[e.name] == e {
+			continue
 		}
+		if !e.leaveLocked(now) {
+			released = append(released, e)
+		}
+		if byName[e.name] == nil {
+			left++
+		}
+	}
+	for _, e := range next {
+		if e.unlisted {
+			e.listedAgainLocked()
+		}
+	}
+	for _, e := range s.handover.old {
+		e.superseded = e.superseded || byName[e.name] != nil
 	}
 	if len(fresh) > 0 || left > 0 {
 		s.emitLocked(report.Event{
-			Kind: report.EventList, To: report.ListAccepted, At: time.Now(),
+			Kind: report.EventList, To: report.ListAccepted, At: now,
 			Detail: fmt.Sprintf("endpoints: %d, new or changed: %d, removed: %d", len(list), len(fresh), left),
 		})
 	}
@@ -195,18 +207,39 @@ func (s *Set) replaceLocked(list []wanted) {
 		s.counts[e.was.Class]++
 	}
 	s.choice.members()
+	for _, e := range released {
+		e.superseded = byName[e.name] != nil
+		e.releaseLocked()
+	}
 	for _, e := range fresh {
 		e.startLocked()
 	}
-	s.handover.settle()
+	f := s.handover.facts()
+	f.Changed = len(fresh) > 0
+	s.handover.step(f)
 }
 
-// handedOverLocked closes the endpoints that have left the list.
-func (s *Set) handedOverLocked(old []*endpoint) {
-	s.choice.members()
-	for _, e := range old {
-		e.closeLocked()
+// keptLocked returns the endpoint that a new list keeps for w: one of the list, or one
+// that is leaving. It is nil if the endpoint has to be made.
+func (s *Set) keptLocked(w wanted, leaving map[string][]*endpoint) *endpoint {
+	kept := func(e *endpoint) bool { return same(e.want, w) && e.healthCheck == s.cfg.HealthCheck }
+	if e := s.byName[w.name]; e != nil && kept(e) {
+		return e
 	}
+	for _, e := range leaving[w.name] {
+		if kept(e) && !s.drained[w.name] {
+			return e
+		}
+	}
+	return nil
+}
+
+func byNames(list []*endpoint) map[string][]*endpoint {
+	m := make(map[string][]*endpoint, len(list))
+	for _, e := range list {
+		m[e.name] = append(m[e.name], e)
+	}
+	return m
 }
 
 // reclassLocked counts an endpoint's change of class.
@@ -227,6 +260,7 @@ func (e *endpoint) reclassLocked(was judge.Class) {
 		e.counted = nil
 	}
 	if e.was.Class == judge.Eligible {
+		e.served = true
 		e.counted = &e.conn.Conn
 		s.eligible.Add(e.counted)
 	}
@@ -262,7 +296,7 @@ func (*Set) UpdateSubConnState(balancer.SubConn, balancer.SubConnState) {}
 func (s *Set) ExitIdle() {
 	s.mu.Lock()
 	defer s.unlock()
-	for _, e := range s.list {
+	for _, e := range slices.Concat(s.list, s.handover.old) {
 		e.stepLocked(machine.LinkTry, nil)
 	}
 }
@@ -282,7 +316,6 @@ func (s *Set) close() {
 	s.list, s.byName = nil, nil
 	s.handover.stop()
 	s.choice.stop()
-	s.handover.stop()
 	if s.pub.timer != nil {
 		s.pub.timer.Stop()
 	}

@@ -22,11 +22,11 @@ func (s *Set) Status() report.Status {
 	out := report.Status{
 		At: now, Policy: s.policy, Target: s.build.Target.String(), NoneEligibleSince: s.pub.none, Totals: s.totalsLocked(now),
 		Zone: s.cfg.Zone, Spilled: s.pub.spilled, Endpoints: make([]report.EndpointStatus, 0, len(s.list)),
-		Failover: s.choice.status(),
+		Failover: s.choice.status(), Handover: s.handoverLocked(),
 	}
 	remarks := remarks{local: s.pub.local, listError: s.problem}
 	open := s.pub.open() // in the order of the list
-	checkers := make([]*checking.Checker, 0, len(s.list))
+	checkers := make([]*checking.Checker, 0, len(s.list)+len(s.handover.old))
 	for _, e := range s.list {
 		status := e.statusLocked()
 		if len(open) > 0 && open[0] == e.conn {
@@ -35,11 +35,20 @@ func (s *Set) Status() report.Status {
 		out.Endpoints = append(out.Endpoints, status)
 		checkers = append(checkers, e.checker)
 	}
+	for _, e := range s.handover.old {
+		out.Leaving = append(out.Leaving, e.statusLocked())
+		checkers = append(checkers, e.checker)
+	}
 	s.unlock()
 	remarks.stretched = s.budget.Stretched(now)
 	for i, c := range checkers { // a checker's lock may not be taken under Set.mu
-		if c != nil {
+		if c == nil {
+			continue
+		}
+		if n := len(out.Endpoints); i < n {
 			probed(&out.Endpoints[i], c.Status().Probe)
+		} else {
+			probed(&out.Leaving[i-n], c.Status().Probe)
 		}
 	}
 	out.Notes = remarks.notes(out)
@@ -63,7 +72,7 @@ func (e *endpoint) statusLocked() report.EndpointStatus {
 		State: is.State, Reason: is.Reason, Detail: is.Detail, Since: e.since, Health: is.Health,
 		Eligible: is.Class == judge.Eligible, Drained: e.drained, Ejected: e.ejection.Phase != machine.Admitted, Calls: e.countsLocked(),
 		Probe: report.ProbeStatus{Target: e.targetText(), Kind: report.KindConnectivity},
-		Heard: e.heardAt, Transitions: slices.Clone(e.transitions), Ejections: e.ejections,
+		Heard: e.heardAt, Transitions: slices.Clone(e.transitions), Ejections: e.ejections, LeavingSince: e.leavingSince,
 	}
 	if remote := e.remoteLocked(); remote != nil {
 		out.Remote = remote.String()
@@ -108,10 +117,7 @@ func (e *endpoint) targetText() string {
 func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 	for {
 		s.mu.Lock()
-		if s.changed == nil {
-			s.changed = make(chan struct{})
-		}
-		have, of, changed, stopped := s.counts[judge.Eligible], len(s.list), s.changed, s.closed
+		have, of, changed, stopped := s.counts[judge.Eligible], len(s.list), s.nextChangeLocked(), s.closed
 		pickable := s.pickableLocked()
 		s.unlock()
 		switch {
@@ -167,12 +173,12 @@ func (s *Set) setDrained(name string, drained bool) error {
 	if n := s.renewing[name]; n != nil {
 		n.keepLocked()
 	}
-	for _, x := range append([]*endpoint{e}, s.handover.old...) {
-		if x.name == name { // the endpoint, and its successor in a renewal
-			x.drained = drained
-			x.applyLocked()
-		}
+	e.drained = drained
+	if drained {
+		s.releaseServerLocked(e)
 	}
-	s.pub.mark() // with FailOpen this matters even for an endpoint that is not eligible
+	e.applyLocked()
+	s.handover.settle() // it depends on whether all endpoints are drained
+	s.pub.mark()        // with FailOpen this matters even for an endpoint that is not eligible
 	return nil
 }

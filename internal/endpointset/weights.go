@@ -9,9 +9,7 @@ func (p *publisher) survey() {
 	p.uneven, p.local = false, 0
 	for _, e := range s.list {
 		p.uneven = p.uneven || e.weight != s.list[0].weight
-		if s.cfg.Zone != "" && e.zone == s.cfg.Zone {
-			p.local++
-		}
+		p.local += e.local()
 	}
 	for _, e := range s.handover.old {
 		p.uneven = p.uneven || len(s.list) > 0 && e.weight != s.list[0].weight

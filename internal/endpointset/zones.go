@@ -1,6 +1,17 @@
 package endpointset
 
-import "github.com/cantonlb/cantonlb/internal/pick"
+import (
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/pick"
+)
+
+// local returns 1 if the endpoint is in the client's zone, and 0 if not.
+func (e *endpoint) local() int {
+	if zone := e.set.cfg.Zone; zone != "" && e.zone == zone {
+		return 1
+	}
+	return 0
+}
 
 // staysLocal reports whether calls stay in the client's zone. The list has of endpoints
 // of the zone, and eligible of them are eligible.
@@ -13,7 +24,14 @@ func staysLocal(eligible, of int, spillBelow float64) bool {
 // eligible or the client has no zone.
 func (p *publisher) nearby() (_ pick.Row, spare []*pick.Conn) {
 	s := p.set
-	if p.local == 0 {
+	local := p.local
+	if s.counts[judge.Eligible] == 0 { // those that are leaving carry the calls
+		local = 0
+		for _, e := range s.handover.old {
+			local += e.local()
+		}
+	}
+	if local == 0 {
 		p.spill(false)
 		return s.eligible.Row(), nil
 	}
@@ -25,7 +43,7 @@ func (p *publisher) nearby() (_ pick.Row, spare []*pick.Conn) {
 			spare = append(spare, c)
 		}
 	}
-	stays := staysLocal(len(nearby), p.local, s.cfg.SpillBelow)
+	stays := staysLocal(len(nearby), local, s.cfg.SpillBelow)
 	p.spill(!stays)
 	if stays {
 		return pick.RowOf(nearby), spare
@@ -41,7 +59,7 @@ func (p *publisher) spill(spilled bool) {
 	}
 	p.spilled = spilled
 	if spilled {
-		s.teller.Logf("calls leave zone %q: less than %g of its %d endpoints are eligible", s.cfg.Zone, s.cfg.SpillBelow, p.local)
+		s.teller.Logf("calls leave zone %q: less than %g of its endpoints are eligible", s.cfg.Zone, s.cfg.SpillBelow)
 	} else {
 		s.teller.Logf("calls stay in zone %q again", s.cfg.Zone)
 	}

@@ -22,6 +22,9 @@ type Client interface {
 	// Update puts another list in force, as cantonlb.Client.Update does, and counts
 	// the reload. An error means that the list was refused, and counts so.
 	Update(endpoints []resolver.Endpoint) error
+	// SetHandover sets what happens to the endpoints that a new list does not have, as
+	// the field Handover of a Config. It takes effect at once.
+	SetHandover(mode string)
 	// Kept counts a content that has the list that is in force.
 	Kept()
 	// Refused counts a content that has no valid list, and reports why as an event.

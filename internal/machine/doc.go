@@ -1,4 +1,4 @@
-// Package machine contains the pure state machines of one endpoint.
+// Package machine contains the pure state machines of endpoints.
 //
 // # Why
 //
@@ -12,4 +12,5 @@
 //	passive.go     how often failed calls raise a doubt that probes deny
 //	ejection.go    calls that fail while probes pass
 //	validation.go  whether the endpoint is the expected one
+//	handover.go    when the endpoints that have left the list cease to serve
 package machine

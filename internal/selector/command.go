@@ -15,7 +15,7 @@ func (s State) command(e Event) (State, order, *RefusedError) {
 		return s, order{}, &RefusedError{Command: words[e.Kind], Name: e.Name, Reason: r, why: why}
 	}
 	m := s.named(e.Name)
-	if m == nil {
+	if m == nil || e.Kind != EventSwitch && s.listed(e.Name) == nil {
 		return refuse(report.ReasonNone, "no such endpoint in the list")
 	}
 	switch e.Kind {
@@ -60,17 +60,27 @@ func (s State) named(name string) *member {
 	return found
 }
 
-// canSpare reports whether a member may be drained. If it is the active member,
-// another one must be eligible; if not, another one must be left that is not
-// drained.
-func (s State) canSpare(name string) bool {
-	active := s.find(s.active)
-	isActive := active != nil && active.Name == name
+// listed returns the member of the list with a name, or nil if there is none.
+func (s State) listed(name string) *member {
 	for i := range s.members {
-		m := &s.members[i]
-		if m.Name != name && !m.drained && s.allows(m) && (m.eligible() || !isActive) {
-			return true
+		if m := &s.members[i]; m.Name == name && !m.Leaving {
+			return m
 		}
 	}
-	return false
+	return nil
+}
+
+// canSpare reports whether a member of the list may be drained: another one must be
+// left that is not drained. If it is the active member, another one must be eligible,
+// which may be one that is leaving.
+func (s State) canSpare(name string) bool {
+	active := s.find(s.active)
+	left, able := false, active == nil || active.Name != name
+	for i := range s.members {
+		if m := &s.members[i]; m.Name != name && !m.drained && s.allows(m) {
+			left = left || !m.Leaving
+			able = able || m.eligible()
+		}
+	}
+	return left && able
 }

@@ -181,11 +181,11 @@ func (s State) find(id int) *member {
 }
 
 // changing returns the state with a copy of its members, in which change was
-// applied to those with the name.
+// applied to the member of the list with the name.
 func (s State) changing(name string, change func(*member)) State {
 	s.members = slices.Clone(s.members)
 	for i := range s.members {
-		if s.members[i].Name == name {
+		if m := s.members[i]; m.Name == name && !m.Leaving {
 			change(&s.members[i])
 		}
 	}

@@ -36,6 +36,18 @@ const (
 	FailOpen NoneEligible = "failOpen"
 )
 
+// Handover says what happens to the endpoints that a new list does not have.
+type Handover string
+
+// The policies for a new list.
+const (
+	// HandoverKeep keeps them in service until the new list can carry the calls. It is
+	// the default.
+	HandoverKeep Handover = "keep"
+	// HandoverImmediate takes them out of service at once.
+	HandoverImmediate Handover = "immediate"
+)
+
 // Ejection says when an endpoint is taken out of rotation because its calls fail
 // although its probes pass.
 type Ejection struct {
@@ -54,6 +66,7 @@ type Config struct {
 	HealthCheck  healthcheck.Config
 	Ejection     Ejection
 	NoneEligible NoneEligible
+	Handover     Handover
 	// DeadAfter is how long a connection may show no sign of life before it is
 	// closed.
 	DeadAfter time.Duration
@@ -122,6 +135,8 @@ func (c Config) Validate() (Config, error) {
 	}
 	c.NoneEligible = cmp.Or(c.NoneEligible, FailFast)
 	oneOf(&faults, "noneEligible", c.NoneEligible, FailFast, Wait, FailOpen)
+	c.Handover = cmp.Or(c.Handover, HandoverKeep)
+	oneOf(&faults, "handover", c.Handover, HandoverKeep, HandoverImmediate)
 	return c, faults.Err()
 }
 
@@ -167,6 +182,7 @@ func parse(data []byte, c Config) (*Config, error) {
 			})
 		},
 		"noneEligible": strictjson.Enum(&c.NoneEligible, FailFast, Wait, FailOpen),
+		"handover":     strictjson.Enum(&c.Handover, HandoverKeep, HandoverImmediate),
 		"deadAfter":    strictjson.Duration(&c.DeadAfter, healthcheck.MaxSetting),
 	}
 	if c.Failover != nil {
@@ -200,6 +216,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 		HealthCheck  healthcheck.Config `json:"healthCheck"`
 		Ejection     ejection           `json:"ejection"`
 		NoneEligible NoneEligible       `json:"noneEligible"`
+		Handover     Handover           `json:"handover"`
 		DeadAfter    string             `json:"deadAfter"`
 		*zonesJSON
 		*failoverJSON
@@ -211,6 +228,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 			MaxTime:             strictjson.FormatDuration(c.Ejection.MaxTime),
 		},
 		NoneEligible: c.NoneEligible,
+		Handover:     c.Handover,
 		DeadAfter:    strictjson.FormatDuration(c.DeadAfter),
 		zonesJSON:    c.zones(),
 		failoverJSON: c.Failover.json(),

@@ -20,7 +20,7 @@ import (
 
 const defaultJSON = `{"healthCheck":{"service":"","interval":"1s","timeout":"auto","suspectInterval":"0.1s",` +
 	`"silence":"0.3s","fall":2,"rise":2,"jitter":0.2,"watch":true,"onUnimplemented":"connectivity","http":"","grpcPort":0,"disabled":false},` +
-	`"ejection":{"consecutiveFailures":5,"baseTime":"1s","maxTime":"60s"},"noneEligible":"failFast","deadAfter":"3s",` +
+	`"ejection":{"consecutiveFailures":5,"baseTime":"1s","maxTime":"60s"},"noneEligible":"failFast","handover":"keep","deadAfter":"3s",` +
 	`"zone":"","spillBelow":0.5}`
 
 func TestTheDefaultsAreThoseThatAreDocumented(t *testing.T) {
@@ -36,13 +36,14 @@ func TestTheDefaultsAreThoseThatAreDocumented(t *testing.T) {
 
 func TestParseConfigReadsEveryKey(t *testing.T) {
 	c, err := ParseConfig([]byte(`{"healthCheck": {"service": "orders", "fall": 3},
-		"ejection": {"consecutiveFailures": 7, "baseTime": "2s", "maxTime": "2m"}, "noneEligible": "failOpen", "deadAfter": "0.5s",
+		"ejection": {"consecutiveFailures": 7, "baseTime": "2s", "maxTime": "2m"}, "noneEligible": "failOpen", "deadAfter": "0.5s", "handover": "immediate",
 		"zone": "eu-1", "spillBelow": 1}`))
 	require.NoError(t, err)
 	assert.Equal(t, "orders", c.HealthCheck.Service)
 	assert.Equal(t, 3, c.HealthCheck.Fall)
 	assert.Equal(t, Ejection{ConsecutiveFailures: 7, BaseTime: 2 * time.Second, MaxTime: 2 * time.Minute}, c.Ejection)
 	assert.Equal(t, FailOpen, c.NoneEligible)
+	assert.Equal(t, HandoverImmediate, c.Handover)
 	assert.Equal(t, 500*time.Millisecond, c.DeadAfter)
 	assert.Equal(t, "eu-1", c.Zone)
 	assert.InDelta(t, 1, c.SpillBelow, 0)
@@ -51,7 +52,7 @@ func TestParseConfigReadsEveryKey(t *testing.T) {
 func TestParseConfigNamesKeyValueAndWhatWouldBeRight(t *testing.T) {
 	const duration = `: want a duration above zero, such as "1s"`
 	for text, want := range map[string]string{
-		`{"healthcheck": {}}`:                               `healthcheck: want a known key: deadAfter, ejection, healthCheck, noneEligible, spillBelow, zone`,
+		`{"healthcheck": {}}`:                               `healthcheck: want a known key: deadAfter, ejection, handover, healthCheck, noneEligible, spillBelow, zone`,
 		`{"healthCheck": {"intervall": "1s"}}`:              `healthCheck.intervall: want a known key: disabled, fall, grpcPort, http, interval, jitter, onUnimplemented, rise, service, silence, suspectInterval, timeout, watch`,
 		`{"healthCheck": {"interval": "-1s"}}`:              `healthCheck.interval "-1s"` + duration,
 		`{"healthCheck": {"fall": 0}}`:                      `healthCheck.fall 0: want a whole number from 1 to 1000`,
@@ -68,6 +69,7 @@ func TestParseConfigNamesKeyValueAndWhatWouldBeRight(t *testing.T) {
 		`{"ejection": []}`:                                  `ejection [...]: want a JSON object`,
 		`{"noneEligible": "failfast"}`:                      `noneEligible "failfast": want "failFast" or "wait" or "failOpen"`,
 		`{"noneEligible": ""}`:                              `noneEligible "": want "failFast" or "wait" or "failOpen"`,
+		`{"handover": "now"}`:                               `handover "now": want "keep" or "immediate"`,
 		`{"deadAfter": "soon"}`:                             `deadAfter "soon"` + duration,
 		`{"zone": " eu"}`:                                   `zone " eu": want printable text of at most 64 bytes with no space at its ends`,
 		`{"zone": 1}`:                                       `zone 1: want a string of at most 64 bytes of valid Unicode`,

@@ -28,7 +28,7 @@ func passing(e report.Event) bool {
 // bad reports whether an operator may need to act on the event.
 func bad(e report.Event) bool {
 	switch e.To {
-	case report.StateUnhealthy, report.StateEjected, report.NoneEligible, report.ListRefused, report.MultipleActive:
+	case report.StateUnhealthy, report.StateEjected, report.NoneEligible, report.ListRefused, report.MultipleActive, report.HandoverHeld:
 		return true
 	default:
 		return e.Reason == report.ReasonHandshakeFailed
@@ -57,6 +57,10 @@ func message(e report.Event) string {
 		return "a list of endpoints is in effect"
 	case report.ListRefused:
 		return "a list of endpoints is refused"
+	case report.HandoverHeld:
+		return "no endpoint of the new list can carry the calls: those that left it still do"
+	case report.HandoverEnded:
+		return "the endpoints that left the list no longer serve, or are back"
 	default:
 		return "an endpoint has changed"
 	}

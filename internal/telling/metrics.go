@@ -18,6 +18,7 @@ var (
 	metricAnswerAge = stats.RegisterInt64AsyncGauge(descriptor(metric.EndpointAnswerAge))
 	metricListed    = stats.RegisterInt64AsyncGauge(descriptor(metric.Listed))
 	metricEligibles = stats.RegisterInt64AsyncGauge(descriptor(metric.Eligible))
+	metricLeaving   = stats.RegisterInt64AsyncGauge(descriptor(metric.Leaving))
 	metricActive    = stats.RegisterInt64AsyncGauge(descriptor(metric.EndpointActive))
 	metricMultiple  = stats.RegisterInt64AsyncGauge(descriptor(metric.MultipleActive))
 
@@ -40,7 +41,7 @@ var (
 // asyncMetrics are the metrics that the recorder asks for.
 var asyncMetrics = []stats.AsyncMetric{
 	metricState, metricEligible, metricInFlight, metricAnswerAge, metricListed, metricEligibles,
-	metricActive, metricMultiple,
+	metricLeaving, metricActive, metricMultiple,
 }
 
 func descriptor(d metric.Desc) stats.MetricDescriptor {
@@ -87,7 +88,7 @@ func (m metrics) event(e report.Event) {
 		if e.To == report.NoneEligible { // its time is recorded as it passes
 			metricNoneEntries.Record(m.recorder, 1, m.target)
 		}
-	case report.EventPin, report.EventMultipleActive: // a gauge reports these states
+	case report.EventPin, report.EventMultipleActive, report.EventHandover: // a gauge reports these states
 	}
 }
 
@@ -157,6 +158,7 @@ func recordStatus(r stats.AsyncMetricsRecorder, s report.Status, target string, 
 	}
 	metricListed.Record(r, int64(len(s.Endpoints)), target)
 	metricEligibles.Record(r, eligible, target)
+	metricLeaving.Record(r, int64(s.StillPicked()), target)
 }
 
 func oneIf(b bool) int64 {

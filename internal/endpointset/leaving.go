@@ -1,0 +1,200 @@
+package endpointset
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/report"
+)
+
+// An endpoint that has left the list is leaving: it is connected, probed and picked
+// like any other until the list can carry the calls, so that a list of servers that do
+// not work is not an outage. It never takes part in what is said of the list: it has
+// no entry in the counts, the drained names, the explanations.
+
+// amendLocked adds what the handover depends on besides the endpoints in it.
+func (s *Set) amendLocked(f *machine.HandoverFacts) {
+	f.Able = s.counts[judge.Eligible] > 0
+	f.Insisted = cmp.Or(s.setHandover, s.cfg.Handover) == settings.HandoverImmediate || len(s.list) == len(s.drained) // or both are 0
+	if s.choice == nil {
+		return
+	}
+	if pinned := s.choice.state.Pinned(); pinned != "" {
+		e := s.byName[pinned]
+		f.Able = e != nil && e.was.Class == judge.Eligible
+	}
+	if a := s.choice.active; f.Able && a != nil && a.unlisted { // the switch waits for its successor only
+		e := s.byName[a.name]
+		f.Awaited = e != nil && e.joins != nil
+	}
+}
+
+// tellHandoverLocked reports that the new list cannot carry the calls, and the end of
+// that.
+func (s *Set) tellHandoverLocked(was machine.Handover, effects machine.HandoverEffects) {
+	now := time.Now()
+	switch {
+	case effects.Hold:
+		s.emitLocked(report.Event{
+			Kind: report.EventHandover, To: report.HandoverHeld, Reason: report.ReasonNoneEligible,
+			Detail: s.whyHeldLocked(), At: now,
+		})
+	case effects.Over:
+		s.emitLocked(report.Event{
+			Kind: report.EventHandover, From: report.HandoverHeld, To: report.HandoverEnded, Held: now.Sub(was.Since), At: now,
+		})
+	}
+}
+
+// whyHeldLocked returns which endpoints are leaving and why they still are, as text of
+// bounded length.
+func (s *Set) whyHeldLocked() string {
+	var names []string
+	for _, e := range s.handover.old[:min(len(s.handover.old), maxExplained)] {
+		names = append(names, cleantext.Detail(e.name))
+	}
+	text := "leaving: " + strings.Join(names, ", ")
+	if more := len(s.handover.old) - len(names); more > 0 {
+		text = fmt.Sprintf("%s and %d more", text, more)
+	}
+	return fmt.Sprintf("%s; %v", text, s.explainLocked())
+}
+
+// handoverLocked returns the status of the handover, nil if no endpoint is leaving.
+func (s *Set) handoverLocked() *report.HandoverStatus {
+	if len(s.handover.old) == 0 {
+		return nil
+	}
+	out := &report.HandoverStatus{
+		Since: s.handover.state.Since, Reason: report.ReasonUndecided, Detail: s.explainLocked().Reasons(),
+	}
+	if s.handover.state.Phase == machine.Holding {
+		out.Reason = report.ReasonNoneEligible
+	}
+	return out
+}
+
+// leaveLocked takes an endpoint off the list. One that has never served, or is drained,
+// is not waited for.
+func (e *endpoint) leaveLocked(now time.Time) (leaves bool) {
+	s := e.set
+	e.unlisted, e.leavingSince = true, now
+	s.counts[e.was.Class]--
+	if e.joins != nil {
+		e.joins.forget(e)
+	}
+	if leaves = e.served && !e.drained; leaves {
+		s.handover.leave(e)
+	}
+	return leaves
+}
+
+// listedAgainLocked puts an endpoint that is leaving back into the list.
+func (e *endpoint) listedAgainLocked() {
+	s := e.set
+	s.handover.old = slices.DeleteFunc(s.handover.old, func(x *endpoint) bool { return x == e })
+	e.unlisted, e.leavingSince = false, time.Time{}
+	s.counts[e.was.Class]++
+	if e.superseded {
+		e.superseded = false
+		e.changedLocked("", e.was.State, e.was.Why)
+	}
+}
+
+// releaseLocked ends an endpoint that has left the list.
+func (e *endpoint) releaseLocked() {
+	if !e.superseded {
+		e.removedLocked()
+	}
+	e.closeLocked()
+}
+
+// releaseServerLocked releases the endpoints that are leaving because something other
+// than the address of e, which has their name, has changed: they are the same server.
+func (s *Set) releaseServerLocked(e *endpoint) {
+	is := func(x *endpoint) bool {
+		return x.name == e.name && slices.EqualFunc(x.want.addrs, e.want.addrs, func(a, b resolver.Address) bool { return a.Addr == b.Addr })
+	}
+	var released []*endpoint
+	for _, x := range s.handover.old {
+		if is(x) {
+			released = append(released, x)
+		}
+	}
+	if len(released) > 0 {
+		s.handover.old = slices.DeleteFunc(s.handover.old, is)
+		s.handedOverLocked(released)
+	}
+}
+
+// handedOverLocked releases the endpoints that have left the list.
+func (s *Set) handedOverLocked(old []*endpoint) {
+	s.choice.members()
+	for _, e := range old {
+		e.releaseLocked()
+	}
+	s.changedLocked()
+}
+
+// SetHandover replaces the setting Handover of the configuration; the zero value means
+// HandoverKeep.
+func (s *Set) SetHandover(mode settings.Handover) {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.setHandover = cmp.Or(mode, settings.HandoverKeep); !s.closed {
+		s.handover.settle()
+	}
+}
+
+// HandOver ends the handover, whether the list can carry the calls or not.
+func (s *Set) HandOver() {
+	s.mu.Lock()
+	if !s.closed {
+		f := s.handover.facts()
+		f.Insisted = true
+		s.handover.step(f)
+	}
+	s.unlock()
+	s.pub.now()
+}
+
+// WaitHandover waits until no endpoint is leaving, or ctx ends; the error then says
+// why one still is. Calls made after it has returned nil go to endpoints of the list.
+func (s *Set) WaitHandover(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		over, changed, stopped := len(s.handover.old) == 0, s.nextChangeLocked(), s.closed
+		why := s.whyHeldLocked()
+		s.unlock()
+		switch {
+		case stopped:
+			return ErrClosed
+		case over:
+			s.pub.now() //nolint:contextcheck // what it starts belongs to the set, not to the caller
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("the handover is not over: %s: %w", why, ctx.Err())
+		}
+	}
+}
+
+// nextChangeLocked returns a channel that is closed at the next change.
+func (s *Set) nextChangeLocked() <-chan struct{} {
+	if s.changed == nil {
+		s.changed = make(chan struct{})
+	}
+	return s.changed
+}
