@@ -168,8 +168,10 @@ func (c *Client) setDrained(name string, drained bool) error {
 // same keep their connections, health and counts. New endpoints are connected and
 // probed first. The endpoints that left the list are picked until each new one has its
 // first verdict or has failed to connect, or 5 s have passed, and at least one endpoint
-// of the list is eligible; with ActivePassive only until the latter, unless the active
-// endpoint has got another address. Calls in flight on them may finish.
+// of the list is eligible. With ActivePassive the switch is immediate once an endpoint
+// of the list is eligible; it waits 250 ms for one that is preferred to it, and up to
+// 5 s for the active endpoint if that has got another address. Calls in flight may
+// finish.
 //
 // So a list of servers that do not work changes nothing for calls. A healthy endpoint
 // that was taken off the list keeps its traffic while no endpoint of the list works.

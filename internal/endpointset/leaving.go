@@ -33,9 +33,29 @@ func (s *Set) amendLocked(f *machine.HandoverFacts) {
 		e := s.byName[pinned]
 		f.Able = e != nil && e.was.Class == judge.Eligible
 	}
-	if a := s.choice.active; f.Able && a != nil && a.unlisted { // the switch waits for its successor only
-		e := s.byName[a.name]
-		f.Awaited = e != nil && e.joins != nil
+	if a := s.choice.active; f.Able && a != nil && a.unlisted {
+		s.amendSwitchLocked(f, a)
+	}
+}
+
+// preferredPatience is how long the switch to an endpoint of a new list waits for one
+// that is preferred to it. Two that connect at the same time are ready within less.
+const preferredPatience = 250 * time.Millisecond
+
+// amendSwitchLocked adds what the switch from an active endpoint that is leaving waits
+// for although an endpoint of the list is eligible: its own successor, and for a moment
+// an endpoint that is preferred.
+func (s *Set) amendSwitchLocked(f *machine.HandoverFacts, active *endpoint) {
+	if successor := s.byName[active.name]; successor != nil && successor.joins != nil {
+		return
+	}
+	f.Awaited, f.Patience = false, preferredPatience
+	var best *endpoint // of those that are eligible or may be soon
+	for _, e := range s.list {
+		soon := e.joins != nil && !e.drained
+		if (soon || e.was.Class == judge.Eligible) && (best == nil || e.priority < best.priority) {
+			best, f.Awaited = e, soon
+		}
 	}
 }
 

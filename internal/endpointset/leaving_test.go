@@ -353,10 +353,15 @@ func TestTheSwitchToANewListWaitsForTheSuccessorOfTheActiveOnly(t *testing.T) {
 		assert.Equal(t, []string{"a:2"}, f.picked())
 		assert.Equal(t, []taken{{1, "", "a"}, {2, "a", "a"}}, f.switches())
 
-		f.pushOurs(t, at("c", "c:1"), at("d", "d:1"))
-		assert.Empty(t, f.handovers(), "both are undecided")
+		f.pushOurs(t, at("c", "c:1"), at("d", "d:1"), at("e", "e:1"))
+		assert.Empty(t, f.handovers(), "all are undecided")
 		f.up("d:1")
-		assert.Equal(t, []string{"d:1"}, f.picked(), "c is not waited for")
+		assert.Equal(t, []string{"a:2"}, f.picked(), "c is preferred")
+		time.Sleep(preferredPatience)
+		assert.Equal(t, []string{"d:1"}, f.picked(), "but not waited for")
+		f.pushOurs(t, at("f", "f:1"), at("g", "g:1"))
+		f.up("f:1")
+		assert.Equal(t, []string{"f:1"}, f.picked(), "none is preferred to f")
 	}, activePassive)
 }
 

@@ -38,6 +38,9 @@ type HandoverFacts struct {
 	Able bool
 	// Awaited reports whether a new endpoint that is waited for is not decided.
 	Awaited bool
+	// Patience is how long it is waited for, counted as MostProving is; 0 means
+	// MostProving.
+	Patience time.Duration
 	// Insisted reports that the endpoints have to leave, whether the new list can
 	// carry the calls or not.
 	Insisted bool
@@ -72,10 +75,15 @@ const MostProving = 5 * time.Second
 // Until begins with the handover, and again if the list changes while the phase is
 // Holding. So endpoints that join one after the other do not keep those that leave.
 func (h Handover) Next(f HandoverFacts, now time.Time) (Handover, HandoverEffects) {
-	waits := f.Awaited && now.Before(h.Until)
-	if f.Leaving && (h.Phase == NoHandover || h.Phase == Holding && f.Changed) {
-		waits = f.Awaited
+	until := h.Until
+	if h.Phase == NoHandover || h.Phase == Holding && f.Changed {
+		until = now.Add(MostProving)
 	}
+	limit := until
+	if f.Patience > 0 {
+		limit = limit.Add(f.Patience - MostProving)
+	}
+	waits := f.Awaited && now.Before(limit)
 	switch {
 	case !f.Leaving:
 		return Handover{}, HandoverEffects{Over: h.Told}
@@ -90,9 +98,6 @@ func (h Handover) Next(f HandoverFacts, now time.Time) (Handover, HandoverEffect
 		next.Phase, next.Told = Holding, true
 		return next, HandoverEffects{Hold: h.Phase != Holding}
 	}
-	next.Phase = Proving
-	if h.Phase != Proving {
-		next.Until = now.Add(MostProving)
-	}
-	return next, HandoverEffects{Wake: next.Until}
+	next.Phase, next.Until = Proving, until
+	return next, HandoverEffects{Wake: limit}
 }

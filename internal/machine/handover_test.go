@@ -43,6 +43,9 @@ func TestHandoverGoesFromEachPhaseWhereTheTableSays(t *testing.T) {
 		{"one is waited for too long, another can serve", late, HandoverFacts{Leaving: true, Awaited: true, Able: true}, none, HandoverEffects{Release: true}},
 		{"and none can", late, HandoverFacts{Leaving: true, Awaited: true},
 			Handover{Phase: Holding, Since: in(-MostProving), Until: now, Told: true}, HandoverEffects{Hold: true}},
+		{"a preferred one is waited for", proving, HandoverFacts{Leaving: true, Awaited: true, Able: true, Patience: 4500 * time.Millisecond},
+			proving, HandoverEffects{Wake: in(500 * time.Millisecond)}},
+		{"but not for long", proving, HandoverFacts{Leaving: true, Awaited: true, Able: true, Patience: time.Second}, none, HandoverEffects{Release: true}},
 		{"all are listed again", proving, HandoverFacts{Changed: true, Able: true}, none, HandoverEffects{}},
 		{"insisted while proving", proving, HandoverFacts{Leaving: true, Awaited: true, Insisted: true}, none, HandoverEffects{Release: true}},
 
