@@ -37,7 +37,7 @@ func (r *Room) newCall(ctx context.Context, now time.Duration) call {
 }
 
 // now reads the room's clock, which is monotonic. It returns more than 0.
-func (r *Room) now() time.Duration { return max(1, time.Since(r.opened)) }
+func (r *Room) now() time.Duration { return time.Since(r.opened) }
 
 // timeEvery is the share of calls without a record and without a deadline that are
 // timed: one of this many.

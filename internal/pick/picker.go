@@ -42,7 +42,7 @@ type Room struct {
 // NewRoom returns a Room. The turn starts at a random number: otherwise the first
 // calls of all clients would go to the same server.
 func NewRoom(source Source) *Room {
-	r := &Room{source: source, opened: time.Now()}
+	r := &Room{source: source, opened: time.Now().Add(-1)} // the clock never reads 0
 	r.turn.Store(rand.Uint32())
 	return r
 }
