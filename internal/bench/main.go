@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/cantonlb/cantonlb/internal/bench/faults"
+	"github.com/cantonlb/cantonlb/internal/bench/leases"
 )
 
 // The exit codes.
@@ -273,6 +274,9 @@ func main() {
 		os.Exit(code)
 	}
 	if code, is := faults.Child(); is {
+		os.Exit(code)
+	}
+	if code, is := leases.Child(); is {
 		os.Exit(code)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb/internal/bench/faults"
+	"github.com/cantonlb/cantonlb/internal/bench/leases"
 )
 
 // TestMain lets the processes that the suites start be what they are to be.
@@ -23,6 +24,9 @@ func TestMain(m *testing.M) {
 		os.Exit(code)
 	}
 	if code, is := faults.Child(); is {
+		os.Exit(code)
+	}
+	if code, is := leases.Child(); is {
 		os.Exit(code)
 	}
 	goleak.VerifyTestMain(m)

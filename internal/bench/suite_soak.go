@@ -20,6 +20,7 @@ var onDemand = []suite{
 	{"soak", (*bench).soak},
 	{"probes", (*bench).probes},
 	{quorumName, (*bench).quorum},
+	{leaseName, (*bench).lease},
 }
 
 // soakSizes say how long the soak lasts: until either bound is reached; 0 means no

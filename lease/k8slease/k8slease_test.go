@@ -13,14 +13,15 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/cantonlb/cantonlb/lease/k8slease"
+	"github.com/cantonlb/cantonlb/lease/k8slease/k8stest"
 	"github.com/cantonlb/cantonlb/lease/leasetest"
 	"github.com/cantonlb/cantonlb/lease/store"
 )
 
 // open returns a store on a fake API server, over HTTP and the real client.
-func open(t *testing.T) (*k8slease.Store, *apiServer) {
+func open(t *testing.T) (*k8slease.Store, *k8stest.Server) {
 	t.Helper()
-	api := newAPIServer()
+	api := k8stest.NewServer()
 	server := httptest.NewServer(api)
 	config := &rest.Config{Host: server.URL, QPS: -1}
 	config.ContentType, config.AcceptContentTypes = "application/json", "application/json" // all that the fake speaks
@@ -29,11 +30,11 @@ func open(t *testing.T) (*k8slease.Store, *apiServer) {
 	client, err := coordinationclient.NewForConfigAndClient(config, transport)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		close(api.closed)
+		api.Close()
 		transport.CloseIdleConnections()
 		server.Close()
 	})
-	s, err := k8slease.New(k8slease.Config{Leases: client.Leases("payments")})
+	s, err := k8slease.New(k8slease.Config{Leases: client.Leases(k8stest.Namespace)})
 	require.NoError(t, err)
 	return s, api
 }
@@ -61,37 +62,31 @@ func TestTheObjectIsOneThatOthersCanRead(t *testing.T) {
 	s, api := open(t)
 	r := acquire(t, s, "pink", "a")
 	assert.Equal(t, 2*time.Second, r.TTL, "whole seconds")
-	object := api.objects["pink"]
+	object := api.Object("pink")
 	assert.Equal(t, "a", *object.Spec.HolderIdentity)
 	assert.Equal(t, "1", object.Annotations[k8slease.TokenKey])
 	assert.Equal(t, "pink", object.Annotations[k8slease.NameKey])
 	assert.Equal(t, int32(0), *object.Spec.LeaseTransitions)
 	require.NoError(t, s.Release(t.Context(), "pink", r))
-	assert.Empty(t, *api.objects["pink"].Spec.HolderIdentity)
+	assert.Empty(t, *api.Object("pink").Spec.HolderIdentity)
 	acquire(t, s, "pink", "b")
-	assert.Equal(t, int32(1), *api.objects["pink"].Spec.LeaseTransitions)
+	assert.Equal(t, int32(1), *api.Object("pink").Spec.LeaseTransitions)
 }
 
 func TestARenewalIsNotLostByOthersWhoChangeTheObject(t *testing.T) {
 	s, api := open(t)
 	r := acquire(t, s, "pink", "a")
-	times := 0
-	meddle := func(least int) {
-		api.mu.Lock()
-		defer api.mu.Unlock()
-		times = 0
-		api.meddle = func(l *coordination.Lease) {
-			if times++; times <= least {
-				l.Labels = map[string]string{"seen": "yes"}
-			} else {
-				api.meddle = nil
-			}
-		}
+	meddle := func(times int) {
+		api.Meddle(func(l *coordination.Lease) bool {
+			l.Labels = map[string]string{"seen": "yes"}
+			times--
+			return times > 0
+		})
 	}
 	meddle(2)
 	_, err := s.Renew(t.Context(), "pink", r)
 	require.NoError(t, err)
-	assert.Equal(t, "yes", api.objects["pink"].Labels["seen"], "and theirs stays")
+	assert.Equal(t, "yes", api.Object("pink").Labels["seen"], "and theirs stays")
 	meddle(1000)
 	_, err = s.Renew(t.Context(), "pink", r)
 	require.ErrorContains(t, err, "all the time")
@@ -106,7 +101,7 @@ func TestAnObjectThatIsDeletedIsALostLease(t *testing.T) {
 	go func() { result <- s.Watch(ctx, "pink", func() { told <- struct{}{} }) }()
 	<-told
 	<-told // the object that there is
-	api.remove("pink")
+	api.Remove("pink")
 	<-told
 	cancel()
 	require.ErrorIs(t, <-result, context.Canceled)

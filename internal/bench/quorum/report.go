@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/bench/docpart"
 	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
@@ -60,31 +60,16 @@ func ms(seconds float64) string {
 	return fmt.Sprintf("%.1f ms", seconds*float64(time.Second)/float64(time.Millisecond))
 }
 
-// WriteDocs writes the part of docs/quorum.md between these lines.
-const (
-	begin = "<!-- written by: go run ./internal/bench quorum -write docs -->\n"
-	end   = "<!-- end -->\n"
-)
+// command writes the part of docs/quorum.md that WriteDocs replaces.
+const command = "go run ./internal/bench quorum -write docs"
 
 // WriteDocs writes the table into quorum.md in a folder.
 func (r *Report) WriteDocs(folder, header string) error {
-	name := filepath.Join(folder, "quorum.md")
-	text, err := os.ReadFile(name) //nolint:gosec // the user names the folder
-	if err != nil {
-		return err
-	}
-	before, rest, ok := bytes.Cut(text, []byte(begin))
-	_, after, ok2 := bytes.Cut(rest, []byte(end))
-	if !ok || !ok2 {
-		return fmt.Errorf("%s: no place for the table; want the lines %q and %q", name, begin, end)
-	}
 	var b bytes.Buffer
-	b.Write(before)
-	fmt.Fprintf(&b, "%s\n%s\n", begin, header)
+	fmt.Fprintf(&b, "\n%s\n", header)
 	if err := r.WriteTable(&b); err != nil {
 		return err
 	}
-	fmt.Fprintf(&b, "\n%s", end)
-	b.Write(after)
-	return os.WriteFile(name, b.Bytes(), 0o644) //nolint:gosec // a document
+	b.WriteString("\n")
+	return docpart.Write(filepath.Join(folder, "quorum.md"), command, b.Bytes())
 }

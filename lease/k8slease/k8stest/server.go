@@ -1,4 +1,4 @@
-package k8slease_test
+package k8stest
 
 import (
 	"encoding/json"
@@ -11,17 +11,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-const path = "/apis/coordination.k8s.io/v1/namespaces/payments/leases"
+// Namespace is the only namespace that a Server has.
+const Namespace = "payments"
 
-// apiServer answers for leases as a Kubernetes API server does: it refuses updates of an
-// object that is another one by now. It is a fake, and no more than these tests need.
-type apiServer struct {
+const path = "/apis/coordination.k8s.io/v1/namespaces/" + Namespace + "/leases"
+
+// Server is an http.Handler that serves Lease objects. An update of an object that has
+// changed since it was read is refused, as by a Kubernetes API server.
+type Server struct {
 	mu       sync.Mutex
 	version  int
 	objects  map[string]coordination.Lease
 	watchers map[chan event]string // to the name
 	closed   chan struct{}
-	meddle   func(*coordination.Lease) // others, before an update; guarded by mu
+	meddle   func(*coordination.Lease) bool
 }
 
 type event struct {
@@ -29,11 +32,31 @@ type event struct {
 	Object coordination.Lease `json:"object"`
 }
 
-func newAPIServer() *apiServer {
-	return &apiServer{objects: map[string]coordination.Lease{}, watchers: map[chan event]string{}, closed: make(chan struct{})}
+// NewServer returns a Server without objects.
+func NewServer() *Server {
+	return &Server{objects: map[string]coordination.Lease{}, watchers: map[chan event]string{}, closed: make(chan struct{})}
 }
 
-func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// Close ends all watches. It may be called once.
+func (s *Server) Close() { close(s.closed) }
+
+// Object returns the object with this name.
+func (s *Server) Object(name string) coordination.Lease {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.objects[name]
+}
+
+// Meddle makes f change an object before each update of it, as other users of the
+// object do, until f returns false.
+func (s *Server) Meddle(f func(*coordination.Lease) (again bool)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.meddle = f
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, path), "/")
 	if r.URL.Query().Get("watch") != "" {
 		s.watch(w, r, strings.TrimPrefix(r.URL.Query().Get("fieldSelector"), "metadata.name="))
@@ -57,7 +80,9 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, found = s.objects[sent.Name]
 		if s.meddle != nil && found && r.Method == http.MethodPut {
 			other := s.objects[sent.Name]
-			s.meddle(&other)
+			if !s.meddle(&other) {
+				s.meddle = nil
+			}
 			s.put("MODIFIED", other)
 		}
 		switch {
@@ -81,7 +106,7 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // put stores an object under a new version, and tells of it. mu is held.
-func (s *apiServer) put(kind string, object coordination.Lease) coordination.Lease {
+func (s *Server) put(kind string, object coordination.Lease) coordination.Lease {
 	s.version++
 	object.ResourceVersion = strconv.Itoa(s.version)
 	object.TypeMeta = metav1.TypeMeta{Kind: "Lease", APIVersion: "coordination.k8s.io/v1"}
@@ -90,7 +115,8 @@ func (s *apiServer) put(kind string, object coordination.Lease) coordination.Lea
 	return object
 }
 
-func (s *apiServer) remove(name string) {
+// Remove deletes an object.
+func (s *Server) Remove(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	object := s.objects[name]
@@ -98,7 +124,7 @@ func (s *apiServer) remove(name string) {
 	s.tell(event{"DELETED", object})
 }
 
-func (s *apiServer) tell(e event) {
+func (s *Server) tell(e event) {
 	for watcher, name := range s.watchers {
 		if name == e.Object.Name {
 			watcher <- e
@@ -106,7 +132,7 @@ func (s *apiServer) tell(e event) {
 	}
 }
 
-func (s *apiServer) watch(w http.ResponseWriter, r *http.Request, name string) {
+func (s *Server) watch(w http.ResponseWriter, r *http.Request, name string) {
 	events := make(chan event, 1000)
 	s.mu.Lock()
 	s.watchers[events] = name

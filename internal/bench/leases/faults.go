@@ -1,0 +1,76 @@
+//go:build unix
+
+package leases
+
+import (
+	"context"
+	"syscall"
+	"time"
+
+	"github.com/cantonlb/cantonlb/lease"
+)
+
+// fault is what happens to a holder or to its store.
+type fault struct {
+	name string
+	// store says that the fault is one of the store, which not every store can have.
+	store bool
+	// happen makes it happen. It returns after the fault is over; the time of a fault
+	// is in units of the TTL.
+	happen func(ctx context.Context, s *situation)
+}
+
+// The longest fault is several times as long as a lease without a renewal.
+const longFault = 3
+
+var faults = []fault{
+	{name: "killed", happen: func(ctx context.Context, s *situation) {
+		s.holder.signal(syscall.SIGKILL)
+		s.settle(ctx, longFault)
+	}},
+	{name: "stopped and continued", happen: func(ctx context.Context, s *situation) {
+		s.holder.signal(syscall.SIGSTOP)
+		s.settle(ctx, longFault)
+		s.holder.signal(syscall.SIGCONT)
+		pause(ctx, s.ttl)
+	}},
+	{name: "cut off", happen: func(ctx context.Context, s *situation) {
+		s.holder.link.cut()
+		s.settle(ctx, longFault)
+		s.holder.link.mend()
+		pause(ctx, s.ttl)
+	}},
+	{name: "ended in good order", happen: func(ctx context.Context, s *situation) {
+		s.holder.signal(syscall.SIGTERM)
+		s.settle(ctx, longFault)
+	}},
+	{name: "store restarted", store: true, happen: func(ctx context.Context, s *situation) {
+		s.store.stop()
+		s.store.start()
+		pause(ctx, longFault*s.ttl)
+	}},
+	{name: "store away", store: true, happen: func(ctx context.Context, s *situation) {
+		s.store.stop()
+		pause(ctx, 2*s.ttl)
+		s.store.start()
+		pause(ctx, longFault*s.ttl)
+	}},
+}
+
+// situation is a holder, and a candidate that watches.
+type situation struct {
+	ttl           time.Duration
+	store         server
+	holder, other *candidate
+	began         time.Duration // when the fault began, by lease.System
+}
+
+// settle waits until the other candidate holds the lease, or for that many TTLs.
+func (s *situation) settle(ctx context.Context, ttls time.Duration) {
+	for until := s.began + ttls*s.ttl; lease.System() < until && s.other.starts() == 0; {
+		if !pause(ctx, pace) {
+			return
+		}
+	}
+	pause(ctx, s.ttl/3) // the other one acts for a while
+}
