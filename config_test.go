@@ -171,7 +171,8 @@ func TestTheMediatorRoleFollowsTheReplicaWhoseHealthPortSaysThatItIsActive(t *te
 	assert.Equal(t, report.ReasonNotServing, noneEligible(t, err).Endpoints[0].Reason)
 	nodes.SetServing(0, "mediator", true)
 	assert.Equal(t, map[string]int{"server0": 3}, testkit.Spread(t, client, 3))
-	assert.Equal(t, 0, apis.HealthCalls(0)+apis.HealthWatches(0))
+	assert.Equal(t, 1, apis.HealthCalls(0), "whether its connection is alive")
+	assert.Zero(t, apis.HealthWatches(0))
 
 	nodes.Hang(0)
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })

@@ -70,7 +70,7 @@ func NewMonitor(cfg Config, targets []Target, onTransition func(report.HealthTra
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel = cancel
 	for _, e := range m.list {
-		m.wg.Go(func() { e.checker.Run(ctx, e.target.Probes.checking(), nil) })
+		m.wg.Go(func() { e.checker.Run(ctx, e.target.Probes.checking()) })
 	}
 	return m, nil
 }

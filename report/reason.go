@@ -45,9 +45,13 @@ const (
 	// ReasonNoStream means that the probe never got a stream of its own, because the
 	// server's limit of concurrent streams was reached. The outcome is Inconclusive.
 	ReasonNoStream Reason = "no_stream"
-	// ReasonBusy means that the probe timed out while other calls on the same
-	// connection were answered. The outcome is Inconclusive.
+	// ReasonBusy means that the probe timed out on a connection that is in use, and that
+	// the server answers on a new connection. The outcome is Inconclusive.
 	ReasonBusy Reason = "busy"
+	// ReasonClientStalled means that this process was stopped, or had to wait for a
+	// processor, while the probe waited for its answer: the timeout says nothing about
+	// the server. The outcome is Inconclusive.
+	ReasonClientStalled Reason = "client_stalled"
 	// ReasonCanceled means that the probe was canceled by its owner. The outcome is
 	// Inconclusive.
 	ReasonCanceled Reason = "canceled"
@@ -57,8 +61,9 @@ const (
 	// ReasonConnectionLost means that the connection on which the endpoint last
 	// answered is lost.
 	ReasonConnectionLost Reason = "connection_lost"
-	// ReasonSilence means that calls are in flight on the connection and nothing has
-	// been received on it for a while.
+	// ReasonSilence means that the server at the other end of the calls' connection does
+	// not answer, neither calls nor a check on that connection, although its health is
+	// reported elsewhere.
 	ReasonSilence Reason = "silence"
 	// ReasonCallsFailing means that calls on the endpoint fail in a row although its
 	// probes pass.

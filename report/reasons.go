@@ -22,6 +22,7 @@ var reasons = []Reason{
 	ReasonHandshakeFailed,
 	ReasonNoStream,
 	ReasonBusy,
+	ReasonClientStalled,
 	ReasonCanceled,
 	ReasonConnected,
 	ReasonConnectionLost,

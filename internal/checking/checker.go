@@ -34,10 +34,33 @@ type Probes struct {
 	Check Prober
 	// Watch, if not nil, reports changes as they happen.
 	Watch Watcher
-	// Fallback, if not nil, runs after a Check that got no stream on a busy
-	// connection (report.ReasonNoStream). Its verdict decides.
+	// Fallback, if not nil, probes on a connection of its own. It runs after a Check
+	// that got no stream (report.ReasonNoStream), and its verdict decides. If the Check
+	// shares its connection with calls, see Line, the Fallback also runs after a Check
+	// that timed out while the connection was in use, and its verdict speaks for the
+	// server alone: another machine may have answered.
 	Fallback Prober
+	// Line, if not nil, is the connection that the Check shares with calls.
+	Line Line
 }
+
+// Line is what is known of a connection that a Check shares with calls.
+type Line interface {
+	// Answers returns how many answers calls on the connection have received so far.
+	// While a Watch is alive, growth replaces a Check.
+	Answers() uint64
+	// Mark notes the present state. The function that it returns reports whether a
+	// Check that began then and was not answered since may have had to wait: answers
+	// to calls were received, or requests that were sent before were still on their
+	// way.
+	Mark() (inUse func() bool)
+	// Stuck is called if no Check has been answered for StuckAfter although the
+	// connection is in use and the server answers on another one.
+	Stuck()
+}
+
+// StuckAfter is how long a Check may be unanswered on a connection that is in use.
+const StuckAfter = 10 * time.Second
 
 // Close closes the probes that own a resource, such as a connection. They must no
 // longer be in use.
@@ -64,6 +87,8 @@ type Settings struct {
 	// Timeout is the deadline of a Check. With 0 it is derived from the round trips,
 	// see RTT.
 	Timeout time.Duration
+	// Idle, if not 0, replaces Interval while the endpoint is healthy.
+	Idle time.Duration
 	// NoWatch turns off the Watch.
 	NoWatch bool
 }
@@ -102,7 +127,8 @@ type Checker struct {
 	opts     Options
 	wake     chan struct{} // capacity 1: due has changed
 	running  chan struct{} // capacity 1: held by the current Run
-	answered atomic.Int64  // when the endpoint last answered a probe, in ns
+	made     time.Time     // when the Checker was made
+	answered atomic.Int64  // when the endpoint last answered a probe, in ns since made; 0 means never
 
 	// mu guards the fields below. No other lock is acquired while it is held.
 	mu     sync.Mutex
@@ -115,6 +141,7 @@ type Checker struct {
 	health Health
 	since  time.Time
 	due    time.Time          // when the next Check is to start
+	asked  bool               // the next Check is made even if calls are answered
 	last   report.ProbeStatus // without what Status adds
 	rtt    RTT
 }
@@ -133,7 +160,7 @@ func New(name string, settings Settings, opts Options) *Checker {
 	}
 	now := time.Now()
 	return &Checker{
-		name: name, settings: settings, opts: opts,
+		name: name, settings: settings, opts: opts, made: now,
 		wake: make(chan struct{}, 1), running: make(chan struct{}, 1), since: now,
 		health: Health{State: report.HealthUnknown}, last: report.ProbeStatus{On: true, Watch: report.WatchOff},
 	}
@@ -153,10 +180,11 @@ func (c *Checker) Status() report.HealthStatus {
 }
 
 // Answered returns when the endpoint last answered a probe, whatever the answer
-// was, or zero if it never has. It acquires no lock.
+// was, or zero if it never has. The time has a monotonic reading. Answered acquires
+// no lock.
 func (c *Checker) Answered() time.Time {
 	if ns := c.answered.Load(); ns != 0 {
-		return time.Unix(0, ns)
+		return c.made.Add(time.Duration(ns))
 	}
 	return time.Time{}
 }
@@ -184,6 +212,7 @@ func (c *Checker) Take(e Event) (t Transition, changed bool) {
 func (c *Checker) ProbeNow() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.asked = true
 	c.dueLocked(time.Now())
 }
 
@@ -293,7 +322,7 @@ func (c *Checker) noteLocked(v report.Verdict, k report.ProbeKind, rtt time.Dura
 	switch {
 	case v.Outcome == report.Serving || v.Outcome == report.NotServing:
 		c.last.Answered = now
-		c.answered.Store(now.UnixNano())
+		c.answered.Store(max(1, int64(now.Sub(c.made))))
 		if rtt != pushed {
 			c.rtt.Observe(rtt)
 		}

@@ -93,7 +93,26 @@ type rig struct {
 	mu      sync.Mutex
 	history []report.HealthTransition
 	answers uint64
+	stuck   int
 	stop    func()
+}
+
+// rig is the Line of its Checker, on which only answers to calls show anything.
+func (r *rig) Answers() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.answers
+}
+
+func (r *rig) Mark() func() bool {
+	before := r.Answers()
+	return func() bool { return r.Answers() != before }
+}
+
+func (r *rig) Stuck() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stuck++
 }
 
 func (r *rig) states() []report.HealthState {
@@ -122,7 +141,11 @@ func complete(s Settings) Settings {
 
 func start(t *testing.T, settings Settings, p Probes) *rig {
 	t.Helper()
-	r := new(rig)
+	return startOn(t, new(rig), settings, p)
+}
+
+func startOn(t *testing.T, r *rig, settings Settings, p Probes) *rig {
+	t.Helper()
 	r.Checker = New("seq1", complete(settings), Options{
 		Rand: func() float64 { return 0.5 }, // no jitter
 		OnTransition: func(tr Transition) {
@@ -135,11 +158,10 @@ func start(t *testing.T, settings Settings, p Probes) *rig {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.Run(ctx, p, func() uint64 {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			return r.answers
-		})
+		if p.Line == nil && p.Fallback == nil {
+			p.Line = r
+		}
+		r.Run(ctx, p)
 	}()
 	r.stop = func() { cancel(); <-done }
 	t.Cleanup(r.stop)
@@ -400,7 +422,7 @@ func TestCheckerRunsOneAfterTheOther(t *testing.T) {
 		quick := &script{verdict: yes}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); r.Run(ctx, Probes{Check: quick}, nil) }()
+		go func() { defer close(done); r.Run(ctx, Probes{Check: quick}) }()
 		synctest.Wait()
 		assert.Equal(t, 0, quick.count())
 		r.stop()

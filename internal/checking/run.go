@@ -9,21 +9,18 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Run probes until ctx ends. answers returns how many answers other calls have
-// received on the same connection so far. A Check that times out while this number
-// grows is inconclusive. While a Watch is alive, growth replaces a Check. If
-// answers is nil, there are no other calls. Run returns after everything that it
-// started has ended; a second Run waits for the first to return.
-func (c *Checker) Run(ctx context.Context, p Probes, answers func() uint64) {
+// Run probes until ctx ends. It returns after everything that it started has ended; a
+// second Run waits for the first to return.
+func (c *Checker) Run(ctx context.Context, p Probes) {
 	select {
 	case c.running <- struct{}{}:
 		defer func() { <-c.running }()
 	case <-ctx.Done():
 		return
 	}
-	r := &run{c: c, probes: p, answers: answers, first: make(chan struct{})}
-	if r.answers == nil {
-		r.answers = func() uint64 { return 0 }
+	r := &run{c: c, probes: p, line: p.Line, first: make(chan struct{})}
+	if r.line == nil {
+		r.line = noCalls{}
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -66,15 +63,26 @@ func (c *Checker) setWatchIf(ctx context.Context, s report.WatchState) {
 
 // run probes one endpoint over one connection.
 type run struct {
-	c       *Checker
-	probes  Probes
-	answers func() uint64
+	c      *Checker
+	probes Probes
+	line   Line
 
 	once  sync.Once
 	first chan struct{} // closed when the Watch has pushed a verdict, or never will
-	seen  uint64        // answers at the last Check; used by the loop alone
 	yield func()        // ends the Watch, nil if there is none
+
+	// Used by the loop alone.
+	seen     uint64    // answers at the last Check
+	stuck    time.Time // when the first Check in a row was made that was not answered although the line is in use
+	patience int       // how many times the deadline is doubled
 }
+
+// noCalls is the Line of a Check that shares its connection with no calls.
+type noCalls struct{}
+
+func (noCalls) Answers() uint64   { return 0 }
+func (noCalls) Mark() func() bool { return func() bool { return false } }
+func (noCalls) Stuck()            {}
 
 // awaitFirst waits for the first verdict of the Watch, for at most the timeout of
 // one probe. Without one, a Check follows.
@@ -130,12 +138,12 @@ func (r *run) loop(ctx context.Context) {
 // standIn reports whether answers to other calls make this Check unnecessary: the
 // endpoint is alive, and a change of its health would be pushed.
 func (r *run) standIn() bool {
-	now := r.answers()
+	now := r.line.Answers()
 	heard := now != r.seen
 	r.seen = now
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()
-	return heard && r.c.last.Watch == report.WatchAlive && r.c.health.State == report.Healthy
+	return heard && !r.c.asked && r.c.last.Watch == report.WatchAlive && r.c.health.State == report.Healthy
 }
 
 // pay waits until the budget allows one more Check, and reports whether ctx is
@@ -156,34 +164,90 @@ func (r *run) rearm() {
 func (r *run) check(ctx context.Context) {
 	c := r.c
 	c.mu.Lock()
-	timeout := c.timeoutLocked()
+	timeout := c.timeoutLocked() << r.patience
 	c.last.Checks++
-	c.due = time.Time{} // while the Check runs, only a new event may set it
+	c.due, c.asked = time.Time{}, false // while the Check runs, only a new event may set due
 	c.mu.Unlock()
 
-	r.seen = r.answers()
-	v, kind, took := r.probe(ctx, r.probes.Check, timeout)
-	if v.Reason == report.ReasonNoStream && r.yield != nil {
+	r.seen = r.line.Answers()
+	began, inUse := time.Now(), r.line.Mark()
+	late := observe(timeout / ticks)
+	a := r.probe(ctx, r.probes.Check, timeout)
+	if a.Reason == report.ReasonNoStream && r.yield != nil {
 		r.yield()
 		c.setWatch(report.WatchYielded)
 	}
-	if v.Reason == report.ReasonNoStream && r.probes.Fallback != nil {
-		v, kind, took = r.probe(ctx, r.probes.Fallback, timeout)
+	times := 1
+	switch mayWait := a.Reason == report.ReasonNoStream || a.Reason == report.ReasonProbeTimeout && inUse(); {
+	case a.Reason == report.ReasonNoStream && r.probes.Line == nil && r.probes.Fallback != nil:
+		a = r.probe(ctx, r.probes.Fallback, timeout)
+	case mayWait && r.probes.Line != nil:
+		a, times = r.confirm(ctx, a, timeout)
 	}
-	if v.Reason == report.ReasonProbeTimeout && r.answers() != r.seen {
-		v = NewVerdict(report.Inconclusive, report.ReasonBusy, v.Detail)
+	a = r.unlessLate(a, late.stop() > timeout/mostLate)
+	for range times {
+		c.applyIf(ctx, a.Verdict, a.kind, a.took)
 	}
-	c.applyIf(ctx, v, kind, took)
+	r.notice(a, began)
 
 	c.mu.Lock()
 	c.dueLocked(time.Now().Add(c.settings.delay(c.health, c.opts.Rand())))
 	c.mu.Unlock()
 }
 
-func (r *run) probe(ctx context.Context, p Prober, timeout time.Duration) (report.Verdict, report.ProbeKind, time.Duration) {
+// unlessLate returns a, or that nothing is known if there was no answer while this
+// process was late. The next Check may then take longer.
+func (r *run) unlessLate(a answer, late bool) answer {
+	switch {
+	case a.answered():
+		r.patience = 0
+	case late && (a.Reason == report.ReasonProbeTimeout || a.Reason == report.ReasonNoStream):
+		r.patience = min(r.patience+1, mostPatience)
+		a.Verdict = NewVerdict(report.Inconclusive, report.ReasonClientStalled, a.Detail)
+	}
+	return a
+}
+
+// notice notes whether the Check that began at this time was answered, and reports a
+// line that is stuck.
+func (r *run) notice(a answer, began time.Time) {
+	switch {
+	case a.Reason != report.ReasonBusy:
+		r.stuck = time.Time{}
+	case r.stuck.IsZero():
+		r.stuck = began
+	case time.Since(r.stuck) >= StuckAfter:
+		r.stuck = time.Time{}
+		r.line.Stuck()
+	}
+}
+
+// answer is the verdict of a probe, and how long it took.
+type answer struct {
+	report.Verdict
+
+	kind report.ProbeKind
+	took time.Duration
+}
+
+func (a answer) answered() bool { return Answered(a.Verdict) }
+
+// Answered reports whether a verdict means that the endpoint has answered the probe,
+// whatever it said.
+func Answered(v report.Verdict) bool {
+	switch v.Reason {
+	case report.ReasonProbeTimeout, report.ReasonNoStream, report.ReasonCanceled, report.ReasonConnectFailed, report.ReasonHandshakeFailed,
+		report.ReasonConnectionLost, report.ReasonBusy, report.ReasonClientStalled:
+		return false
+	default:
+		return true
+	}
+}
+
+func (r *run) probe(ctx context.Context, p Prober, timeout time.Duration) answer {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	start := time.Now()
 	v := p.Probe(ctx)
-	return v, p.Kind(), time.Since(start)
+	return answer{NewVerdict(v.Outcome, v.Reason, v.Detail), p.Kind(), time.Since(start)}
 }

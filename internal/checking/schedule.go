@@ -13,6 +13,9 @@ import (
 // by the jitter, so that the clients of one server do not probe in step.
 func (s Settings) delay(h Health, u float64) time.Duration {
 	d := s.Interval
+	if s.Idle > 0 && h.State == report.Healthy {
+		d = s.Idle
+	}
 	if h.State == report.HealthUnknown || h.State == report.Suspect || h.Passes > 0 {
 		d = s.SuspectInterval
 	}

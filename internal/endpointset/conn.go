@@ -32,11 +32,9 @@ type conn struct {
 
 	// Guarded by Set.mu.
 	cancel     context.CancelFunc // ends the probes on this connection; nil if there are none
-	silence    machine.Silence
 	passive    machine.Passive
 	ready      time.Time // when the connection was established
-	alive      time.Time // when a call was last seen answered, or the connection was first seen
-	dead       error     // why it was closed; nil if it was not
+	liveness             // of its peer
 	retirement retirement
 }
 
@@ -120,7 +118,7 @@ func (e *endpoint) retireLocked() {
 	if c.cancel != nil {
 		c.cancel()
 	}
-	if e.health.State == report.Suspect || e.health.State == report.Unhealthy {
+	if e.health.State == report.Suspect || e.health.State == report.Unhealthy || c.state == judge.Silent || c.state == judge.Dead {
 		e.set.after = append(e.set.after, c.PickedLate)
 	}
 	e.retired = append(e.retired, c)

@@ -30,6 +30,7 @@
 //	probing.go   probes on a SubConn, or on a connection of their own
 //	target.go    where an endpoint's health is checked, if elsewhere
 //	sampling.go  finds silent and dead connections
+//	liveness.go  whether the peer of a connection answers
 //	retired.go   watches the calls on retired connections
 //	validating.go  validates the identity of the server
 //	ejecting.go  ejects endpoints whose calls fail while probes pass

@@ -14,10 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials/insecure"
 	grpcresolver "google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -57,6 +59,7 @@ func newFixture(t testingT, options ...func(*settings.Config)) *fixture {
 	// Nothing but the SubConns connects: a real dialer's look-ups do not go with
 	// fake time.
 	f.set = build("test_policy", f.fakeChannel, balancer.BuildOptions{
+		DialCreds: transport.New(insecure.NewCredentials()),
 		Dialer: func(context.Context, string) (net.Conn, error) {
 			f.knocked.Add(1)
 			return nil, errRefused

@@ -23,6 +23,9 @@ func (e *endpoint) facts() judge.Facts {
 	case e.unlisted:
 		f.Membership = judge.Leaving
 	}
+	if e.conn != nil {
+		f.Liveness, f.LivenessWhy = e.conn.state, e.conn.why
+	}
 	if e.set.options.Validator != nil {
 		f.Identity = identityFacts[e.validation.Last]
 	}
@@ -53,7 +56,7 @@ func (e *endpoint) applyLocked() {
 	if is.Serves != was.Serves {
 		e.offerTrialLocked()
 	}
-	if is.Serves && e.checker != nil && e.target == nil { // a probe was answered on this connection
+	if is.Serves && e.checker != nil { // a probe was answered on this connection
 		e.provenLocked()
 	}
 	e.admitLocked()

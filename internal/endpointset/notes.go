@@ -14,6 +14,8 @@ type remarks struct {
 	local int
 	// listError is what is wrong with the newest list, which is not in effect.
 	listError error
+	// unread is how many connections there are whose frames cannot be read.
+	unread int
 	// stretched reports that the probes exceed their budget.
 	stretched bool
 }
@@ -40,6 +42,10 @@ func (r remarks) notes(s report.Status) []string {
 	if s.Failover != nil && s.Failover.Multiple != nil {
 		note("several endpoints say that they serve, of which one at a time should: %s",
 			cleantext.Detail(strings.Join(s.Failover.Multiple, ", ")))
+	}
+	if r.unread > 0 {
+		note("the frames of %d connections cannot be read, since the channel's transport credentials are not those of cantonlb: "+
+			"see the limits in docs/liveness.md", r.unread)
 	}
 	if r.stretched {
 		note("the probes exceed their budget: they are made less often than configured")

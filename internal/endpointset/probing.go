@@ -49,7 +49,7 @@ func (e *endpoint) startLocked() {
 		e.stop = cancel
 		s.wg.Go(func() {
 			probes := e.target.probes(e)
-			e.checker.Run(ctx, probes, nil)
+			e.checker.Run(ctx, probes)
 			if err := probes.Close(); err != nil {
 				logger.Infof("%s: endpoint %q: closing its probes: %v", s.policy, e.name, err)
 			}
@@ -106,10 +106,11 @@ func (e *endpoint) probeLocked(c *conn, watched bool) {
 		return
 	}
 	if e.target != nil {
+		c.pulseLocked()
 		return
 	}
 	c.cancel = c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
-		e.checker.Run(ctx, e.connProbes(c, cc, watched), c.Heard)
+		e.checker.Run(ctx, e.connProbes(c, cc, watched))
 	})
 }
 
@@ -122,6 +123,7 @@ func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool
 		Check:    connProbe{healthcheck.GRPCCheck(cc, service, opts), c, cc},
 		Watch:    healthcheck.GRPCWatch(cc, service, opts),
 		Fallback: &fallback{endpoint: e, address: c.address},
+		Line:     line{conn: c},
 	}
 	if watched && service == "" {
 		probes.Check, probes.Fallback, probes.Watch = alive{check: probes.Check}, alive{check: probes.Fallback}, nil
@@ -129,21 +131,8 @@ func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool
 	return probes
 }
 
-// alive counts any answer of the endpoint as a sign of life, and checks nothing else.
-type alive struct{ check checking.Prober }
-
-func (a alive) Kind() report.ProbeKind { return a.check.Kind() }
-
-func (a alive) Probe(ctx context.Context) report.Verdict {
-	v := a.check.Probe(ctx)
-	if v.Outcome == report.NotServing {
-		return checking.NewVerdict(report.Serving, report.ReasonConnected, "")
-	}
-	return v
-}
-
-// fallback probes on a short-lived connection of its own, for an endpoint whose
-// connection has no stream left.
+// fallback probes on a short-lived connection of its own, for an endpoint on whose
+// connection a probe was not answered although the connection is in use.
 type fallback struct {
 	endpoint *endpoint
 	address  resolver.Address

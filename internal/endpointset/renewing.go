@@ -11,7 +11,7 @@ import (
 )
 
 // An endpoint is renewed when its name resolves to another address than the one that
-// it is connected to. A successor is made, which is not in the list. It connects and
+// it is connected to, or when its connection is in use and answers no checks. A successor is made, which is not in the list. It connects and
 // is probed like any endpoint, and replaces the endpoint once it is eligible. If it
 // does not become eligible, nothing changes.
 
@@ -49,17 +49,25 @@ func (s *Set) Renew(name string) {
 	s.mu.Lock()
 	defer s.unlock()
 	e := s.byName[name]
-	if s.closed || e == nil || e.link.Phase != machine.Ready || e.drained || e.joins != nil || s.renewing[name] != nil {
+	if !s.closed && e != nil {
+		e.replaceConnLocked("its name has come to mean another address")
+	}
+}
+
+// replaceConnLocked makes a new connection for the endpoint, in the same way.
+func (e *endpoint) replaceConnLocked(why string) {
+	s := e.set
+	if s.byName[e.name] != e || e.link.Phase != machine.Ready || e.drained || e.joins != nil || s.renewing[e.name] != nil {
 		return
 	}
 	n := s.newEndpointLocked(e.want)
 	n.weight, n.zone, n.priority, n.unlisted = e.weight, e.zone, e.priority, true
-	s.renewing[name] = n
+	s.renewing[e.name] = n
 	h := s.newHandover(func([]*endpoint) { n.renewLocked(e) })
 	h.join(n)
 	h.leave(e)
 	h.settle()
-	s.teller.Logf("endpoint %q: its name has come to mean another address; connecting to that", name)
+	s.teller.Logf("endpoint %q: %s; connecting anew", e.name, why)
 	n.startLocked()
 }
 

@@ -41,7 +41,7 @@ func (e *endpoint) finishesLocked() bool {
 func (c *conn) PickedLate() {
 	e, s := c.endpoint, c.endpoint.set
 	s.mu.Lock()
-	elsewhere := s.pickableLocked() && (e.conn != c || e.health.State == report.Unhealthy) && !e.finishesLocked()
+	elsewhere := s.pickableLocked() && (e.conn != c || e.was.Sick) && !e.finishesLocked()
 	s.unlock()
 	if elsewhere {
 		c.Rescue()

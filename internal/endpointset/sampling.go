@@ -1,6 +1,7 @@
 package endpointset
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
@@ -20,6 +21,7 @@ type sampler struct {
 	sampled uint32             // the turn at the last sample
 	busy    bool               // calls were in flight then
 	quiet   time.Time          // the last sample at which none were
+	resumed time.Time          // the last sample that was late: this process did not run before it
 	retired map[*conn]struct{} // retired connections with calls in flight
 	asking  int                // probes of those under way
 }
@@ -28,6 +30,11 @@ const (
 	samplesPerSilence = 4
 	minSamplePause    = 10 * time.Millisecond
 	pausePerWork      = 99
+	// maxSamplePause bounds the pause that work causes: a sample may have taken long
+	// because this process was stopped.
+	maxSamplePause = 2 * time.Second
+	// lateness is the part of DeadAfter by which a sample may be late.
+	lateness = 4
 )
 
 // start starts sampling the connections, if there is anything to sample.
@@ -44,26 +51,34 @@ func (x *sampler) run() {
 	s := x.set
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	due := time.Now()
 	for {
 		select {
 		case <-s.ctx.Done():
 			return
 		case <-timer.C:
+			runtime.Gosched() // queue behind the goroutines that read connections
 			start := time.Now()
-			pause := x.look()
-			timer.Reset(max(pause, pausePerWork*time.Since(start)))
+			pause := x.look(start, start.Sub(due))
+			pause = max(pause, min(pausePerWork*time.Since(start), maxSamplePause))
+			due = start.Add(pause)
+			timer.Reset(pause)
 		}
 	}
 }
 
-// look samples every connection, and returns the time until the next sample. It skips
-// the samples if there were no picks since the last one, no call was in flight then,
-// and no endpoint is out: an idle client of many endpoints does almost no work.
-func (x *sampler) look() time.Duration {
+// look samples every connection, and returns the time until the next sample. late is
+// how late this one is; if that is much, what was not received until now may only be
+// unread. It skips the samples if there were no picks since the last one, no call was
+// in flight then, and no endpoint is out: an idle client of many endpoints does almost
+// no work.
+func (x *sampler) look(now time.Time, late time.Duration) time.Duration {
 	s := x.set
-	now := time.Now()
 	s.mu.Lock()
 	defer s.unlock()
+	if late > s.cfg.DeadAfter/lateness {
+		x.resumed = now
+	}
 	turn := s.room.Turn()
 	if turn != x.sampled || x.busy || s.counts[judge.Out] > 0 || len(s.handover.old) > 0 || len(x.retired) > 0 {
 		x.sampled, x.busy = turn, false
@@ -85,36 +100,33 @@ func (x *sampler) look() time.Duration {
 	return max(s.cfg.HealthCheck.Silence/samplesPerSilence, minSamplePause)
 }
 
-// sampleLocked has the endpoint probed at once if its connection is silent. It closes
-// the connection if it is dead: unhealthy, with nothing read from it and no probe
-// answered for long.
+// sampleLocked has the peer of the endpoint's connection asked at once if calls on the
+// connection are silent. It closes the connection if that is dead; see
+// closeIfDeadLocked.
 func (e *endpoint) sampleLocked(now time.Time) {
 	c, s := e.conn, e.set
 	if c == nil || e.link.Phase != machine.Ready || e.checker == nil {
 		return
 	}
 	n := c.Counts()
-	if n.Heard != c.silence.Heard {
-		e.heardAt = now
-	}
 	s.sampler.busy = s.sampler.busy || n.InFlight > 0
 	if c.silence.Since.Before(s.sampler.quiet) {
 		c.silence.Since = s.sampler.quiet // calls in flight have begun since then
 	}
-	if c.listenLocked(now, n, s.cfg.HealthCheck) && e.health.State == report.Healthy {
-		e.doubtLocked(report.ReasonSilence)
+	most := s.cfg.HealthCheck.Interval
+	if e.target == nil {
+		most = healthcheck.MaxSetting // it is probed at intervals too
 	}
-	if e.health.State == report.Unhealthy {
+	if c.listenLocked(now, n, s.cfg.HealthCheck.Silence, most) {
+		e.askLocked()
+	}
+	if c.heard.After(e.heardAt) {
+		e.heardAt = c.heard
+	}
+	switch {
+	case c.state == judge.Dead:
+		c.closeIfDeadLocked(now, c.why.Reason)
+	case e.health.State == report.Unhealthy:
 		c.closeIfDeadLocked(now, e.health.Reason)
 	}
-}
-
-// listenLocked notes what was received on a connection, and reports whether its
-// silence is a reason to doubt the endpoint.
-func (c *conn) listenLocked(now time.Time, n report.CallStats, health healthcheck.Config) (doubt bool) {
-	if n.Heard != c.silence.Heard || c.alive.IsZero() {
-		c.alive, c.retirement.fails = now, 0
-	}
-	c.silence, doubt = c.silence.Next(machine.SilenceSample{At: now, Heard: n.Heard, InFlight: n.InFlight}, health.Silence, health.Interval)
-	return doubt
 }

@@ -29,6 +29,9 @@ func (s *Set) Status() report.Status {
 	checkers := make([]*checking.Checker, 0, len(s.list)+len(s.handover.old))
 	for _, e := range s.list {
 		status := e.statusLocked()
+		if e.checker != nil && e.link.Phase == machine.Ready && !s.build.Holds() {
+			remarks.unread++
+		}
 		if len(open) > 0 && open[0] == e.conn {
 			status.FailOpen, open = true, open[1:]
 		}

@@ -82,7 +82,9 @@ type Liveness uint8
 const (
 	// Alive means that there is no evidence against the peer.
 	Alive Liveness = iota
-	// Silent means that the peer is being probed.
+	// Unproven means that the peer has not answered yet on this connection.
+	Unproven
+	// Silent means that the peer has not answered when it was asked last.
 	Silent
 	// Dead means that the peer does not answer.
 	Dead

@@ -48,8 +48,8 @@ type Judgement struct {
 	// Serves reports whether the endpoint could be picked if it were neither drained
 	// nor ejected.
 	Serves bool
-	// Sick reports that the server does not serve, so that calls on it are retried on
-	// another endpoint.
+	// Sick reports that the server does not serve, or that the peer of its connection
+	// does not answer, so that calls on it are retried on another endpoint.
 	Sick bool
 	// Health is the health state that is reported for the endpoint.
 	Health report.HealthState
@@ -60,7 +60,7 @@ type Judgement struct {
 // Judge returns the judgement of the facts. It is a pure function.
 func Judge(f Facts) Judgement {
 	f.Health.State = cmp.Or(f.Health.State, report.HealthUnknown)
-	j := Judgement{Serves: f.serves(), Sick: f.Health.State == report.Unhealthy, Health: f.Health.State, Memory: f.Memory}
+	j := Judgement{Serves: f.serves(), Sick: f.sick(), Health: f.Health.State, Memory: f.Memory}
 	j.Standing = f.standing(j.Serves)
 	j.Class = f.class(j.Standing)
 	j.State = f.state(j.Serves)
@@ -84,8 +84,13 @@ func Judge(f Facts) Judgement {
 // ejected.
 func (f Facts) serves() bool {
 	healthy := f.Health.State == report.Healthy || f.Health.State == report.Suspect
-	return f.Link == Connected && healthy && f.Liveness != Dead && f.Channel == Passing &&
+	return f.Link == Connected && healthy && (f.Liveness == Alive || f.Liveness == Silent) && f.Channel == Passing &&
 		(f.Identity == Unquestioned || f.Identity == Confirmed)
+}
+
+// sick reports whether calls in flight on the endpoint are in vain.
+func (f Facts) sick() bool {
+	return f.Health.State == report.Unhealthy || f.Liveness == Dead && f.Link == Connected
 }
 
 func (f Facts) standing(serves bool) Standing {
@@ -129,7 +134,7 @@ func (f Facts) state(serves bool) report.EndpointState {
 		return report.StateConnecting // its health is known at once
 	case connected && (f.Channel == Failing || f.misidentified() || f.Liveness == Dead):
 		return report.StateUnhealthy
-	case connected && !sick && (f.Channel == Pending || f.Identity == Asking):
+	case connected && !sick && (f.Channel == Pending || f.Identity == Asking || f.Liveness == Unproven):
 		return report.StateUnknown
 	case connected, sick && f.LinkWhy.Detail == "": // its health is known without a connection
 		return health(f.Health.State, f.Liveness)
@@ -167,8 +172,10 @@ func (f Facts) why(s report.EndpointState) Why {
 		return Why{Reason: report.ReasonNotValidated, Detail: f.IdentityDetail}
 	case f.Channel == Failing, f.Channel == Pending && s == report.StateUnknown:
 		return Why{Reason: report.ReasonChannelHealth, Detail: f.ChannelDetail}
-	case s == report.StateUnknown && f.Health.State != report.HealthUnknown:
+	case s == report.StateUnknown && f.Identity == Asking && f.Health.State != report.HealthUnknown:
 		return Why{Reason: report.ReasonValidating}
+	case s == report.StateUnknown && f.Liveness == Unproven:
+		return Why{}
 	case f.Liveness == Dead && !sick, f.Liveness == Silent && f.Health.State == report.Healthy:
 		return f.LivenessWhy
 	default:

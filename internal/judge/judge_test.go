@@ -49,6 +49,8 @@ func TestJudge(t *testing.T) {
 			good(func(f *Facts) { f.Liveness, f.LivenessWhy = Silent, Why{Reason: report.ReasonSilence} }),
 			Eligible, Suspect, report.StateSuspect, Why{Reason: report.ReasonSilence},
 		},
+		"not proven":            {good(func(f *Facts) { f.Liveness = Unproven }), Undecided, Open, report.StateUnknown, Why{}},
+		"unhealthy, not proven": {good(func(f *Facts) { f.Liveness, f.Health = Unproven, no }), Out, Unfit, report.StateUnhealthy, no.Why},
 		"dead": {
 			good(func(f *Facts) { f.Liveness, f.LivenessWhy = Dead, Why{report.ReasonSilence, "3s"} }),
 			Out, Unfit, report.StateUnhealthy, Why{report.ReasonSilence, "3s"},
@@ -97,6 +99,26 @@ func TestWhatASuspectSaidLastStands(t *testing.T) {
 		assert.Equal(t, last == serving, Judge(f).Memory.Claims)
 	}
 	assert.False(t, Judge(good(func(f *Facts) { f.Health, f.Memory.Claims = no, true })).Memory.Claims)
+}
+
+func TestCallsOnAnEndpointThatDoesNotAnswerAreInVain(t *testing.T) {
+	for want, facts := range map[bool][]Facts{
+		true: {
+			good(func(f *Facts) { f.Health = no }),
+			good(func(f *Facts) { f.Liveness = Dead }),
+			{Health: no},
+		},
+		false: {
+			good(func(*Facts) {}),
+			good(func(f *Facts) { f.Health = timeout }),
+			good(func(f *Facts) { f.Liveness = Silent }),
+			good(func(f *Facts) { f.Link, f.Liveness = Waiting, Dead }),
+		},
+	} {
+		for _, f := range facts {
+			assert.Equal(t, want, Judge(f).Sick, "%+v", f)
+		}
+	}
 }
 
 func TestAConnectionThatGRPCFindsFailingIsToldAsUnhealthy(t *testing.T) {

@@ -2,36 +2,40 @@ package machine
 
 import "time"
 
-// Silence is the state machine that detects calls in flight on a connection that no
-// longer receives anything. Its input is samples: the calls themselves only count, and
-// never read a clock.
+// Silence is the state machine that detects calls in flight on a connection on which
+// nothing is received for them any more. Its input is samples: the calls themselves
+// only count, and never read a clock.
 type Silence struct {
-	Heard uint64        // number of answers at the last sample
-	Since time.Time     // time of the last sample without silence, or of the last doubt
-	limit time.Duration // how long silence may last before a doubt
+	Since time.Time     // when calls were last heard or none was in flight, or when the server was last asked
+	begun uint64        // calls begun at the last sample
+	limit time.Duration // how long silence may last before the server is asked
 }
 
-// SilenceSample is what a connection shows at one time: the number of answers so far
-// and the number of calls in flight.
+// SilenceSample is what a connection shows at one time.
 type SilenceSample struct {
-	At       time.Time
-	Heard    uint64
-	InFlight uint64
+	At time.Time
+	// Heard is when something was last received for a call.
+	Heard time.Time
+	// Begun is the number of calls so far, and InFlight that of those in flight.
+	Begun, InFlight uint64
 }
 
-// Next reports whether to doubt the endpoint, and so to probe it at once. Silence alone
-// proves nothing: streams may be quiet and calls long. Each doubt therefore doubles the
-// limit, from base up to most, until a call is answered.
-func (q Silence) Next(s SilenceSample, base, most time.Duration) (Silence, bool) {
+// Next reports whether the server is to be asked whether it answers. Silence alone
+// proves nothing: streams may be quiet and calls long. Each question therefore doubles
+// the limit, from base up to most, until something is received or another call begins.
+func (q Silence) Next(s SilenceSample, base, most time.Duration) (next Silence, ask bool) {
+	another := s.Begun != q.begun
+	q.begun = s.Begun
 	switch {
-	case q.limit == 0 || s.Heard != q.Heard:
-		return Silence{Heard: s.Heard, Since: s.At, limit: base}, false
-	case s.InFlight == 0:
-		q.Since = s.At
-		return q, false
-	case s.At.Sub(q.Since) < q.limit:
-		return q, false
-	default:
-		return Silence{Heard: q.Heard, Since: s.At, limit: max(base, min(2*q.limit, most))}, true
+	case q.limit == 0, s.InFlight == 0:
+		q.Since, q.limit = s.At, base
+	case s.Heard.After(q.Since):
+		q.Since, q.limit = s.Heard, base
+	case another && q.limit > base:
+		q.Since, q.limit = s.At, base
+	case s.At.Sub(q.Since) >= q.limit:
+		q.Since, q.limit = s.At, max(base, min(2*q.limit, most))
+		return q, true
 	}
+	return q, false
 }

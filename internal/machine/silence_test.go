@@ -8,51 +8,45 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestSilenceDoubtsAnEndpointThatHasCallsAndSaysNothing(t *testing.T) {
-	const base, most = 300 * time.Millisecond, time.Second
+func TestSilenceAsksAServerThatHasCallsAndSaysNothing(t *testing.T) {
+	const base, most = 300, 1000 // in ms, like all times here
 	epoch := time.Unix(0, 0)
-	at := func(d time.Duration, heard, inFlight uint64) SilenceSample {
-		return SilenceSample{At: epoch.Add(d), Heard: heard, InFlight: inFlight}
+	ms := func(n int) time.Time { return epoch.Add(time.Duration(n) * time.Millisecond) }
+	type sample struct {
+		at, heard       int
+		begun, inFlight uint64
+		asks            bool
 	}
-	for name, c := range map[string]struct {
-		samples []SilenceSample
-		doubts  []bool
-	}{
-		"nothing in flight": {
-			[]SilenceSample{at(0, 5, 0), at(time.Hour, 5, 0)},
-			[]bool{false, false},
+	for name, samples := range map[string][]sample{
+		"nothing in flight": {{0, 0, 5, 0, false}, {3600_000, 0, 5, 0, false}},
+		"calls are heard":   {{0, 0, 9, 9, false}, {1000, 900, 9, 9, false}, {2000, 1900, 9, 9, false}},
+		"calls are not heard": {
+			{0, 0, 0, 0, false}, {100, 0, 1, 1, false}, {299, 0, 1, 1, false}, {300, 0, 1, 1, true},
 		},
-		"calls are answered": {
-			[]SilenceSample{at(0, 5, 9), at(time.Second, 6, 9), at(2*time.Second, 7, 9)},
-			[]bool{false, false, false},
-		},
-		"calls are not answered": {
-			[]SilenceSample{at(0, 5, 0), at(100*time.Millisecond, 5, 1), at(299*time.Millisecond, 5, 1), at(300*time.Millisecond, 5, 1)},
-			[]bool{false, false, false, true},
+		"the silence begins when something was last heard": {
+			{0, 0, 1, 1, false}, {75, 70, 1, 1, false}, {369, 70, 1, 1, false}, {370, 70, 1, 1, true},
 		},
 		"patience doubles up to the most": {
-			[]SilenceSample{
-				at(0, 5, 1), at(300*time.Millisecond, 5, 1),
-				at(899*time.Millisecond, 5, 1), at(900*time.Millisecond, 5, 1),
-				at(1899*time.Millisecond, 5, 1), at(1900*time.Millisecond, 5, 1),
-				at(2899*time.Millisecond, 5, 1), at(2900*time.Millisecond, 5, 1),
-			},
-			[]bool{false, true, false, true, false, true, false, true},
+			{0, 0, 1, 1, false}, {300, 0, 1, 1, true}, {899, 0, 1, 1, false}, {900, 0, 1, 1, true},
+			{1899, 0, 1, 1, false}, {1900, 0, 1, 1, true}, {2899, 0, 1, 1, false}, {2900, 0, 1, 1, true},
 		},
 		"an answer makes impatient again": {
-			[]SilenceSample{
-				at(0, 5, 1), at(300*time.Millisecond, 5, 1), at(400*time.Millisecond, 6, 1),
-				at(600*time.Millisecond, 6, 1), at(700*time.Millisecond, 6, 1),
-			},
-			[]bool{false, true, false, false, true},
+			{0, 0, 1, 1, false}, {300, 0, 1, 1, true}, {400, 400, 1, 1, false}, {600, 400, 1, 1, false}, {700, 400, 1, 1, true},
+		},
+		"another call makes impatient again": {
+			{0, 0, 1, 1, false}, {300, 0, 1, 1, true}, {400, 0, 2, 2, false}, {500, 0, 3, 3, false}, {700, 0, 3, 3, true},
+		},
+		"and so does the end of all": {
+			{0, 0, 1, 1, false}, {300, 0, 1, 1, true}, {400, 0, 1, 0, false}, {500, 0, 2, 1, false}, {700, 0, 2, 1, true},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var q Silence
-			for i, s := range c.samples {
-				var doubt bool
-				q, doubt = q.Next(s, base, most)
-				assert.Equal(t, c.doubts[i], doubt, "sample %d", i)
+			for i, s := range samples {
+				var asks bool
+				q, asks = q.Next(SilenceSample{At: ms(s.at), Heard: ms(s.heard), Begun: s.begun, InFlight: s.inFlight},
+					base*time.Millisecond, most*time.Millisecond)
+				assert.Equal(t, s.asks, asks, "sample %d", i)
 			}
 		})
 	}
@@ -61,22 +55,23 @@ func TestSilenceDoubtsAnEndpointThatHasCallsAndSaysNothing(t *testing.T) {
 func TestSilenceWithAnIntervalShorterThanItselfStillHasPatience(t *testing.T) {
 	epoch := time.Unix(0, 0)
 	q := Silence{Since: epoch, limit: time.Second}
-	q, doubt := q.Next(SilenceSample{At: epoch.Add(time.Second), InFlight: 1}, time.Second, 100*time.Millisecond)
-	assert.True(t, doubt)
+	q, asks := q.Next(SilenceSample{At: epoch.Add(time.Second), InFlight: 1}, time.Second, 100*time.Millisecond)
+	assert.True(t, asks)
 	assert.Equal(t, time.Second, q.limit)
 }
 
-// However the samples fall, doubts never come closer together than the base.
-func TestSilenceProbesQuietStreamsSeldom(t *testing.T) {
+// However the samples fall, a quiet stream never causes questions that are closer
+// together than the base.
+func TestSilenceAsksAboutQuietStreamsSeldom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Unix(0, 0)
 		var q Silence
 		var last time.Time
 		for range 200 {
 			now = now.Add(time.Duration(rapid.IntRange(1, 400).Draw(t, "ms")) * time.Millisecond)
-			var doubt bool
-			q, doubt = q.Next(SilenceSample{At: now, Heard: 7, InFlight: 1}, 300*time.Millisecond, time.Second)
-			if doubt {
+			var asks bool
+			q, asks = q.Next(SilenceSample{At: now, Begun: 7, InFlight: 1}, 300*time.Millisecond, time.Second)
+			if asks {
 				if !last.IsZero() {
 					assert.GreaterOrEqual(t, now.Sub(last), 300*time.Millisecond)
 				}

@@ -16,6 +16,13 @@ import (
 // Builder is what the channel makes its connections with.
 type Builder struct{ balancer.BuildOptions }
 
+// Holds reports whether the connections are held: a Holder among the attributes of an
+// address holds the connection to it.
+func (b Builder) Holds() bool {
+	_, ok := b.DialCreds.(*Credentials)
+	return ok
+}
+
 // DialFunc makes connections like the channel's.
 func (b Builder) DialFunc() healthcheck.DialFunc {
 	if dial := b.Dialer; dial != nil {

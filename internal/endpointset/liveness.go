@@ -1,0 +1,169 @@
+package endpointset
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/explain"
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/report"
+)
+
+// Whether the peer of a connection answers is asked on that very connection: its
+// server may be well and answer everywhere else. If the endpoint's health is checked
+// on the connection of the calls, the probes show that too. If it is checked
+// elsewhere, the connection has a Checker of its own, its pulse, for which any answer
+// counts. The pulse checks once when the connection is made, and the connection is not
+// used before that is answered. Then it checks only when calls are silent.
+
+// liveness is what is known of the peer of one connection. Set.mu guards it.
+type liveness struct {
+	silence machine.Silence
+	answers uint64    // of calls, at the last sample
+	heard   time.Time // when something was last received for a call; zero if never
+
+	pulse *checking.Checker // nil if the endpoint's health is checked on this connection
+	state judge.Liveness    // as the pulse shows it
+	why   judge.Why         // why it is not alive
+
+	dead error // why it was closed; nil if it was not
+}
+
+// The states of a pulse as facts of a judge.
+var livenessFacts = map[report.HealthState]judge.Liveness{
+	report.HealthUnknown: judge.Unproven, report.Healthy: judge.Alive, report.Suspect: judge.Silent, report.Unhealthy: judge.Dead,
+}
+
+// pulseLocked starts the pulse of a connection.
+func (c *conn) pulseLocked() {
+	e := c.endpoint
+	settings := e.healthCheck.Settings()
+	settings.Idle = healthcheck.MaxSetting
+	c.pulse = checking.New(e.name, settings, checking.Options{Budget: e.set.budget, OnTransition: c.pulsed})
+	c.state = judge.Unproven
+	c.cancel = c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
+		c.pulse.Run(ctx, checking.Probes{
+			Check:    alive{check: connProbe{healthcheck.GRPCCheck(cc, "", healthcheck.GRPCOptions{}), c, cc}},
+			Fallback: alive{check: &fallback{endpoint: e, address: c.address}},
+			Line:     line{conn: c},
+		})
+	})
+}
+
+// pulsed handles a change of the pulse.
+func (c *conn) pulsed(t checking.Transition) {
+	e, s := c.endpoint, c.endpoint.set
+	s.mu.Lock()
+	defer s.unlock()
+	if s.closed || e.conn != c {
+		return
+	}
+	c.state, c.why = livenessFacts[t.To], judge.Why{}
+	if c.state == judge.Silent || c.state == judge.Dead {
+		c.why = judge.Why{Reason: report.ReasonSilence, Detail: fmt.Sprintf("on the connection of the calls: %s", t.Reason)}
+	}
+	e.applyLocked()
+}
+
+// alive counts any answer of the endpoint as a sign of life, and checks nothing else.
+type alive struct{ check checking.Prober }
+
+func (a alive) Kind() report.ProbeKind { return a.check.Kind() }
+
+func (a alive) Probe(ctx context.Context) report.Verdict {
+	v := a.check.Probe(ctx)
+	if checking.Answered(v) {
+		return checking.NewVerdict(report.Serving, report.ReasonConnected, "")
+	}
+	return v
+}
+
+// line is a connection of calls as the probes on it see it.
+type line struct{ conn *conn }
+
+// Answers implements checking.Line.
+func (l line) Answers() uint64 { return l.conn.Heard() }
+
+// Mark implements checking.Line. Without a Holder only answers to calls show that the
+// connection is in use.
+func (l line) Mark() (inUse func() bool) {
+	c := l.conn
+	answers, mark := c.Heard(), c.holder.Mark()
+	return func() bool {
+		signs := c.holder.Since(mark)
+		return signs.Payload || signs.Draining || c.Heard() != answers
+	}
+}
+
+// Stuck implements checking.Line. Another connection takes the place of this one, on
+// which the calls in flight may finish.
+func (l line) Stuck() {
+	e, s := l.conn.endpoint, l.conn.endpoint.set
+	s.mu.Lock()
+	defer s.unlock()
+	if !s.closed && e.conn == l.conn {
+		e.replaceConnLocked(fmt.Sprintf("no check was answered for %v on its connection, which is in use", checking.StuckAfter))
+	}
+}
+
+// listenLocked notes what was received for calls on a connection, and reports whether
+// its silence is a reason to ask the server.
+func (c *conn) listenLocked(now time.Time, n report.CallStats, base, most time.Duration) (ask bool) {
+	if n.Heard != c.answers {
+		c.answers, c.heard, c.retirement.fails = n.Heard, now, 0
+	}
+	// What was received at the latest when a probe was answered may be that answer.
+	if at := c.holder.LastPayload(); at.After(c.heard) && at.After(c.answered()) {
+		c.heard, c.retirement.fails = at, 0
+	}
+	c.silence, ask = c.silence.Next(machine.SilenceSample{At: now, Heard: c.heard, Begun: n.Picked, InFlight: n.InFlight}, base, most)
+	return ask
+}
+
+// askLocked has the peer of the endpoint's connection asked at once whether it
+// answers.
+func (e *endpoint) askLocked() {
+	switch c := e.conn; {
+	case c.pulse != nil && c.state == judge.Alive:
+		c.pulse.ProbeNow()
+	case e.target == nil && e.health.State == report.Healthy:
+		e.checker.ProbeNow()
+	}
+}
+
+// closeIfDeadLocked closes a connection if no frame was read from it, and no call or
+// probe on it was answered, for DeadAfter, during which this process ran. reason is
+// why its peer is taken for dead.
+func (c *conn) closeIfDeadLocked(now time.Time, reason report.Reason) {
+	s := c.endpoint.set
+	last := c.heard
+	for _, t := range []time.Time{c.answered(), c.holder.LastFrame(), s.sampler.resumed} {
+		if t.After(last) {
+			last = t
+		}
+	}
+	if c.dead != nil || now.Sub(last) < s.cfg.DeadAfter || !c.holder.Held() {
+		return
+	}
+	why := fmt.Errorf("endpoint %q has shown no sign of life for %v (%s)", c.endpoint.name, explain.Roughly(now.Sub(last)), reason)
+	c.dead = why
+	s.after = append(s.after, func() { c.holder.Close(why) })
+}
+
+// answered returns when a probe was last answered on this connection.
+func (c *conn) answered() time.Time {
+	switch e := c.endpoint; {
+	case c.pulse != nil:
+		return c.pulse.Answered()
+	case e.conn != c || e.target != nil || e.checker == nil:
+		return time.Time{} // later probes ran on another connection
+	default:
+		return e.checker.Answered()
+	}
+}
