@@ -31,7 +31,8 @@ const maxReceive = 128 << 20
 // ReresolveInterval. Do not set another default service config on it. The options
 // include transport credentials if cfg has some, or if every endpoint of cfg states
 // how it is secured. If other transport credentials follow them, dead connections
-// cannot be closed early, and a list with TLS settings or tokens is an error.
+// cannot be closed early, a call beyond a server's limit of streams waits on the
+// connection although another may be free, and a list with TLS settings or tokens is an error.
 func DialOptions(cfg Config) ([]grpc.DialOption, error) {
 	e, err := newEquipment(cfg, false)
 	if err != nil {

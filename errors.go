@@ -102,8 +102,14 @@ func typed(err error, record *attempt.Record) error {
 		return err // the client is closing, whatever the call was waiting for
 	}
 	var none *explain.NoEligibleError
-	refused := errors.As(record.Err(), &none)
-	if refused && len(none.Endpoints) > 0 && !record.Sent() {
+	var full *pick.FullError
+	why := record.Err()
+	refused := errors.As(why, &none) || errors.As(why, &full)
+	switch {
+	case !refused || record.Sent():
+	case full != nil:
+		return noStream(err, full)
+	case len(none.Endpoints) > 0:
 		return noneEligible(err, none)
 	}
 	tried := record.Attempts()
@@ -125,17 +131,29 @@ func typed(err error, record *attempt.Record) error {
 	return e
 }
 
+// noStream returns the error of a call that ended with err while it waited for a stream.
+func noStream(err error, full *pick.FullError) error {
+	code := status.Code(err)
+	if code != codes.DeadlineExceeded && code != codes.Canceled {
+		return err
+	}
+	return status.Error(code, waiting[code]+full.Error())
+}
+
+// waiting is how the message of a call begins that ended with this code before it was
+// sent.
+var waiting = map[codes.Code]string{
+	codes.DeadlineExceeded: "deadline exceeded while waiting: ", codes.Canceled: "canceled while waiting: ",
+}
+
 // noneEligible returns the typed error of a call that ended with err because of none.
 func noneEligible(err error, none *explain.NoEligibleError) error {
 	e := &NoEligibleError{Of: none.Of, Endpoints: slices.Clone(none.Endpoints), code: status.Code(err), message: none.Error()}
 	switch e.code {
-	case codes.Unavailable:
-	case codes.DeadlineExceeded:
-		e.message = "deadline exceeded while waiting: " + e.message
-	case codes.Canceled:
-		e.message = "canceled while waiting: " + e.message
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
+		e.message = waiting[e.code] + e.message
+		return e
 	default:
 		return err
 	}
-	return e
 }

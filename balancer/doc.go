@@ -51,7 +51,10 @@
 // Such a channel lacks what cantonlb.NewClient adds. It connects at the first
 // call and reports an invalid list there. Without WithIdleTimeout(0) it forgets
 // all health after 30 minutes without calls. Without WithNoProxy it does not work
-// where HTTPS_PROXY is set. It has no Status, Drain or typed errors.
+// where HTTPS_PROXY is set. It has no Status, Drain or typed errors. Without the
+// transport credentials of cantonlb.DialOptions the policy does not know how many
+// streams a server allows on a connection: a call beyond that waits on the connection
+// that it was sent to, although its endpoint may leave meanwhile or another may be free.
 //
 // The policies record their metrics (docs/metrics.md) with grpc's recorder: a channel
 // with grpc's OpenTelemetry plugin exports them without further wiring.

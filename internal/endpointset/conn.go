@@ -72,6 +72,7 @@ func (e *endpoint) dialLocked() {
 	e.tries++
 	c := &conn{endpoint: e, address: e.want.addrs[e.link.Addr]}
 	c.Init(s.room, c, e.name, c.address.Addr, e.want.identity.HasToken())
+	c.holder.OnChange(func() { c.SetStreamLimit(c.holder.StreamLimit()) })
 	e.conn = c
 	e.armLocked(connectTimeout)
 	s.calls.Do(c.connect)

@@ -137,6 +137,14 @@ func (s *Set) Stale() bool {
 	return s.pub.dirty || s.pickableLocked()
 }
 
+// StreamEnded has a snapshot published, for the calls that wait for a stream. It is the
+// third method of a pick.Source.
+func (s *Set) StreamEnded() {
+	s.mu.Lock()
+	defer s.unlock()
+	s.pub.mark()
+}
+
 // draft returns the state of the whole set for grpc.
 func (p *publisher) draft() draft {
 	s := p.set

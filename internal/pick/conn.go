@@ -42,6 +42,8 @@ type Conn struct {
 	name, address string
 	hasToken      bool // calls carry a token of the endpoint's own
 
+	streams atomic.Int64 // one more than how many calls there may be at once; 0 is no limit
+
 	// trial is set while one call may show whether the endpoint works again.
 	trial atomic.Bool
 	// doubted is whether this is the connection of the active endpoint and there is
@@ -120,7 +122,11 @@ func (c *Conn) EndStreams(why error) {
 func (c *Conn) newDone() func(balancer.DoneInfo) {
 	return func(info balancer.DoneInfo) {
 		if info.Err == nil && info.BytesReceived {
+			limited := c.limited() // first, since the atomic operation delays every later load
 			c.heard.Add(1)
+			if limited {
+				c.room.freed()
+			}
 			return
 		}
 		c.end(info, call{})

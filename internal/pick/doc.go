@@ -15,6 +15,7 @@
 //	ended.go     what the end of a call shows
 //	streak.go    calls that failed in a row
 //	records.go   calls in flight that can be called off, and streams that can be ended
+//	streams.go   connections whose server limits their streams, and calls that wait
 //	roster.go    the eligible connections, cheap to copy
 //	picker.go    an immutable snapshot, which picks
 //	least.go     the pick of the less loaded of two

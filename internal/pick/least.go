@@ -30,9 +30,9 @@ func (p *Picker) least(now time.Duration) *Conn {
 	}
 	b := p.conns.At(int(j))
 	switch {
-	case a == b || !b.Eligible() && !p.Open:
+	case a == b || !p.may(b):
 		return p.orAfter(a, int(i))
-	case !a.Eligible() && !p.Open:
+	case !p.may(a):
 		return b
 	case p.prefers(b, a, p.share(int(j)), p.share(int(i)), now):
 		return b
@@ -53,10 +53,10 @@ func (p *Picker) now() time.Duration {
 // orAfter returns the connection at index i if it is eligible, and otherwise the next
 // one that is.
 func (p *Picker) orAfter(c *Conn, i int) *Conn {
-	if c.Eligible() || p.Open {
+	if p.may(c) {
 		return c
 	}
-	return p.after(i)
+	return p.from(i + 1)
 }
 
 // share returns the weight of the connection at index i, divided by the mean weight.
@@ -98,7 +98,7 @@ func (p *Picker) leastUntried(r *attempt.Record, conns *Row, now time.Duration) 
 	for i := range conns.n {
 		c := conns.At((start + i) % conns.n)
 		switch {
-		case c == first || !c.Eligible() || r.Tried(c.name):
+		case c == first || !p.may(c) || r.Tried(c.name):
 		case first == nil:
 			first = c
 		case p.prefers(c, first, 1, 1, now):

@@ -21,6 +21,9 @@ type Source interface {
 	Explain() error
 	// Stale reports whether a newer snapshot is about to be published, or could be.
 	Stale() bool
+	// StreamEnded reports that a stream has ended for which calls may wait. A snapshot
+	// must follow.
+	StreamEnded()
 }
 
 // Room is what the snapshots of one set share. It outlives them.
@@ -35,6 +38,8 @@ type Room struct {
 	source     Source
 	opened     time.Time     // where the clock of the room begins
 	pace       pace          // how fast calls are answered
+	limited    atomic.Bool   // a connection has a limit of streams, or had one
+	waiting    atomic.Bool   // calls may wait for a stream
 	ejectAfter atomic.Uint32 // how many calls in a row must fail for an ejection
 	slowStart  atomic.Int64  // how long the calls of a new connection grow, in nanoseconds
 }
@@ -75,6 +80,8 @@ type Picker struct {
 	shares []float32
 	// plain is whether a call without a record needs nothing but its turn.
 	plain bool
+	// limited is whether a connection may have a limit of streams.
+	limited bool
 	Snapshot
 }
 
@@ -98,7 +105,8 @@ type Snapshot struct {
 // conns, each above 0; nil if all are equal. It may take milliseconds if there are
 // many connections and their weights differ much.
 func NewPicker(room *Room, conns Row, weights []int, s Snapshot) *Picker {
-	p := &Picker{room: room, conns: conns, plain: s.Trials == nil && !s.Least, Snapshot: s}
+	p := &Picker{room: room, conns: conns, limited: room.limited.Load(), Snapshot: s}
+	p.plain = s.Trials == nil && !s.Least && !p.limited
 	if weights != nil {
 		p.plan(weights)
 	}
@@ -145,34 +153,37 @@ func (p *Picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 }
 
 // pickHeeding picks if the call may have a record of its attempts, if the least loaded
-// connection is picked, or if an endpoint may be on trial.
+// connection is picked, if an endpoint may be on trial, or if a connection may have a
+// limit of streams.
 func (p *Picker) pickHeeding(info balancer.PickInfo) (balancer.PickResult, error) {
 	if r := attempt.From(info.Ctx); r != nil {
 		return p.pickNoting(info, r)
 	}
-	if c := p.trial(); c != nil {
+	if p.plain {
+		c := p.next(0)
+		if c == nil {
+			return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
+		}
 		c.Step()
-		return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, true)}, nil
+		return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, false)}, nil
 	}
 	now := p.now()
-	c := p.next(now)
+	c, trial := p.enterFor(nil, now)
 	if c == nil {
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
-	c.Step()
-	if p.Least {
+	if p.Least && !trial {
 		return balancer.PickResult{SubConn: c.sc, Done: p.begin(c, nil, info.Ctx, now).done}, nil
 	}
-	return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, false)}, nil
+	return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, trial)}, nil
 }
 
 // pickAfter picks in place of c, at index i, which is no longer eligible.
 func (p *Picker) pickAfter(info balancer.PickInfo, c *Conn, i int) (balancer.PickResult, error) {
 	c.StepBack()
-	if c = p.after(i); c == nil {
+	if c = p.enter(func() *Conn { return p.from(i + 1) }); c == nil {
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
-	c.Step()
 	return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, false)}, nil
 }
 
@@ -195,12 +206,11 @@ func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 	default:
 	}
 	now := p.room.now()
-	c, trial := p.choose(r, now)
+	c, trial := p.enterFor(r, now)
 	if c == nil {
-		r.Refused(p.room.source.Explain)
+		r.Refused(p.explain)
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
-	c.Step()
 	r.Picked(info.Ctx, c.name, c.address)
 	made := p.begin(c, r, info.Ctx, now)
 	made.trial = trial
@@ -225,9 +235,10 @@ func (p *Picker) begin(c *Conn, r *attempt.Record, ctx context.Context, now time
 }
 
 // choose returns the connection for the next attempt of a call, and whether the call
-// tries the endpoint. A call that is retried is not used as a trial.
+// tries the endpoint. A call that is retried is not used as a trial. r is nil if the
+// call has no record.
 func (p *Picker) choose(r *attempt.Record, now time.Duration) (c *Conn, trial bool) {
-	if r.Fresh() {
+	if r == nil || r.Fresh() {
 		if c := p.trial(); c != nil {
 			return c, true
 		}
@@ -235,7 +246,7 @@ func (p *Picker) choose(r *attempt.Record, now time.Duration) (c *Conn, trial bo
 	if c = p.next(now); c == nil {
 		return nil, false
 	}
-	if !r.Fresh() && r.Tried(c.name) {
+	if r != nil && !r.Fresh() && r.Tried(c.name) {
 		c = p.untried(r, c, now)
 		if c.doubted.Load() && r.Tried(c.name) {
 			return nil, false // the active endpoint will be known soon
@@ -248,7 +259,7 @@ func (p *Picker) choose(r *attempt.Record, now time.Duration) (c *Conn, trial bo
 // there is none, as usual.
 func (p *Picker) trial() *Conn {
 	for _, c := range p.Trials {
-		if c.trial.Load() && c.trial.CompareAndSwap(true, false) {
+		if c.trial.Load() && c.hasRoom(c.admitted.Load()) && c.trial.CompareAndSwap(true, false) {
 			return c
 		}
 	}
@@ -266,18 +277,25 @@ func (p *Picker) take() (*Conn, int) {
 	return p.conns.At(i), i
 }
 
-// next takes turns until one goes to an eligible connection. It returns nil if the
-// snapshot is so far out of date that none in it is eligible; the next snapshot is
-// then about to be published. Pick does the same itself, which saves a call.
+// may reports whether the connection may be picked and has a stream left.
+func (p *Picker) may(c *Conn) bool {
+	n := c.admitted.Load()
+	return (n >= eligibleBit || p.Open) && c.hasRoom(n)
+}
+
+// next takes turns until one goes to a connection that may be picked. It returns nil if
+// none has a stream left, or if the snapshot is so far out of date that none in it is
+// eligible; the next snapshot is then about to be published. Pick does the same itself,
+// which saves a call.
 func (p *Picker) next(now time.Duration) *Conn {
 	if p.Least {
 		return p.least(now)
 	}
 	c, i := p.take()
-	if c.Eligible() || p.Open {
+	if p.may(c) {
 		return c
 	}
-	return p.after(i)
+	return p.from(i + 1)
 }
 
 // untried returns an eligible connection of an endpoint that the call has not tried,
@@ -294,7 +312,7 @@ func (p *Picker) untried(r *attempt.Record, otherwise *Conn, now time.Duration) 
 		}
 		for i := range conns.n {
 			c := conns.At(int((turn + uint32(i)) % uint32(conns.n)))
-			if c.Eligible() && !r.Tried(c.name) {
+			if p.may(c) && !r.Tried(c.name) {
 				return c
 			}
 		}
@@ -302,19 +320,20 @@ func (p *Picker) untried(r *attempt.Record, otherwise *Conn, now time.Duration) 
 	return otherwise
 }
 
-// after returns the next eligible connection after index i, or one in another zone if
-// there is none, or nil if there is none there either.
-func (p *Picker) after(i int) *Conn {
-	for range p.conns.n - 1 {
-		if i++; i == p.conns.n {
+// from returns the first connection from index i on that may be picked, or one in
+// another zone if there is none, or nil if there is none there either.
+func (p *Picker) from(i int) *Conn {
+	for range p.conns.n {
+		if i >= p.conns.n {
 			i = 0
 		}
-		if c := p.conns.At(i); c.Eligible() {
+		if c := p.conns.At(i); p.may(c) {
 			return c
 		}
+		i++
 	}
 	for _, c := range p.Spare {
-		if c.Eligible() {
+		if p.may(c) {
 			return c
 		}
 	}
