@@ -167,11 +167,11 @@ func TestTheMediatorRoleFollowsTheReplicaWhoseHealthPortSaysThatItIsActive(t *te
 
 	nodes.SetServing(0, "mediator", false)
 	client := clientkit.Connect(t, apis, cantonlb.Config{Role: cantonlb.Mediator, HealthCheck: healthcheck.Config{GRPCPort: n}}, 0)
-	_, err = lbtest.ServedBy(testkit.Context(t), client)
+	_, err = lbtest.ServedBy(testkit.Within(t, 300*time.Millisecond), client) // the role lets calls wait
 	assert.Equal(t, report.ReasonNotServing, noneEligible(t, err).Endpoints[0].Reason)
 	nodes.SetServing(0, "mediator", true)
 	assert.Equal(t, map[string]int{"server0": 3}, testkit.Spread(t, client, 3))
-	assert.Equal(t, 1, apis.HealthCalls(0), "whether its connection is alive")
+	assert.Positive(t, apis.HealthCalls(0), "whether its connection is alive")
 	assert.Zero(t, apis.HealthWatches(0))
 
 	nodes.Hang(0)
