@@ -23,6 +23,7 @@ type script struct {
 	mu      sync.Mutex
 	verdict report.Verdict
 	takes   time.Duration
+	slow    time.Duration // how long an answer takes, which a deadline may cut
 	hangs   bool
 	asked   []time.Time
 }
@@ -48,8 +49,9 @@ func (s *script) count() int {
 func (s *script) Probe(ctx context.Context) report.Verdict {
 	s.mu.Lock()
 	s.asked = append(s.asked, time.Now())
-	v, takes, hangs := s.verdict, s.takes, s.hangs
+	v, takes, slow, hangs := s.verdict, s.takes, s.slow, s.hangs
 	s.mu.Unlock()
+	hangs = hangs || slow > 0 && !sleep.For(ctx, slow)
 	if hangs {
 		<-ctx.Done()
 		if ctx.Err() == context.DeadlineExceeded {
