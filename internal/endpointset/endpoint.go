@@ -183,10 +183,14 @@ func (e *endpoint) pauseLocked() time.Duration {
 // armLocked sets the endpoint's timer.
 func (e *endpoint) armLocked(d time.Duration) {
 	e.disarmLocked()
+	due := time.Now().Add(d)
 	e.set.armLocked(&e.timer, d, func() {
-		if e.link.Phase == machine.Waiting {
+		switch {
+		case e.link.Phase == machine.Waiting:
 			e.wakeLocked()
-		} else {
+		case time.Since(due) > connectTimeout/lateness: // this process did not run
+			e.armLocked(connectTimeout)
+		default:
 			e.stepLocked(machine.LinkDown, errConnectTimeout)
 		}
 	})

@@ -33,7 +33,8 @@ const (
 	// maxSamplePause bounds the pause that work causes: a sample may have taken long
 	// because this process was stopped.
 	maxSamplePause = 2 * time.Second
-	// lateness is the part of DeadAfter by which a sample may be late.
+	// lateness is the part of its time by which a timer may be late before what it ends
+	// gets its time again.
 	lateness = 4
 )
 
@@ -59,9 +60,11 @@ func (x *sampler) run() {
 		case <-timer.C:
 			runtime.Gosched() // queue behind the goroutines that read connections
 			start := time.Now()
+			s.room.Late(start.Sub(due))
 			pause := x.look(start, start.Sub(due))
 			pause = max(pause, min(pausePerWork*time.Since(start), maxSamplePause))
 			due = start.Add(pause)
+			s.room.Beat(due)
 			timer.Reset(pause)
 		}
 	}

@@ -16,6 +16,9 @@ type End struct {
 	// Short says that the call's deadline left less time than the endpoint usually
 	// needs, while the endpoint answers other calls.
 	Short bool
+	// Stalled says that this process was stopped, or had to wait for a processor, when
+	// the call's deadline passed: an answer may be there unread.
+	Stalled bool
 	// Token says that the call carried a token of the endpoint's own.
 	Token bool
 }
@@ -55,6 +58,9 @@ const (
 	// ShortDeadline means that the deadline left less time than the endpoint usually
 	// needs, while the endpoint answers other calls.
 	ShortDeadline Reason = "short_deadline"
+	// ClientStalled means that this process did not run when the deadline passed, so that
+	// an answer may be there unread.
+	ClientStalled Reason = "client_stalled"
 	// ErrorOfTheCall means that the error is about the call: the server works.
 	ErrorOfTheCall Reason = "error_of_the_call"
 )
@@ -63,7 +69,7 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		Unavailable, NoAnswerInTime, Reset, TokenRejected,
-		Succeeded, NotSent, FailedHere, CallCanceled, StreamDeadline, ShortDeadline, ErrorOfTheCall,
+		Succeeded, NotSent, FailedHere, CallCanceled, StreamDeadline, ShortDeadline, ClientStalled, ErrorOfTheCall,
 	}
 }
 
@@ -110,6 +116,8 @@ func judgeDeadline(e End) Reason {
 	switch {
 	case e.Stream && e.Answered:
 		return StreamDeadline
+	case e.Stalled:
+		return ClientStalled
 	case e.Short:
 		return ShortDeadline
 	default:

@@ -39,6 +39,8 @@ func deadline(e End) Reason {
 	switch {
 	case e.Answered && e.Stream:
 		return StreamDeadline
+	case e.Stalled:
+		return ClientStalled
 	case e.Short:
 		return ShortDeadline
 	default:
@@ -72,13 +74,14 @@ func want(e End) Reason {
 }
 
 // Every code, answered or not, sent or not, stream or unary, with a long or a short
-// deadline, ended here or there, with or without a token of the endpoint's own.
+// deadline, ended here or there, with or without a token of the endpoint's own, while
+// this process ran or not.
 func TestTheMatrixOfCallsThatAreEvidence(t *testing.T) {
 	seen := map[Reason]int{}
 	for code := codes.OK; code <= codes.Unauthenticated; code++ {
-		for bits := range 1 << 6 {
+		for bits := range 1 << 7 {
 			on := func(i int) bool { return bits>>i&1 == 1 }
-			e := End{Code: code, Sent: on(0), Answered: on(1), Local: on(2), Stream: on(3), Short: on(4), Token: on(5)}
+			e := End{Code: code, Sent: on(0), Answered: on(1), Local: on(2), Stream: on(3), Short: on(4), Token: on(5), Stalled: on(6)}
 			got := Judge(e)
 			assert.Equal(t, want(e), got, "%+v", e)
 			seen[got]++
@@ -92,10 +95,10 @@ func TestTheMatrixOfCallsThatAreEvidence(t *testing.T) {
 
 // The rules in plain words, apart from the table above.
 func TestTheRulesOfTheMatrix(t *testing.T) {
-	for bits := range 1 << 6 {
+	for bits := range 1 << 7 {
 		on := func(i int) bool { return bits>>i&1 == 1 }
 		for code := codes.OK; code <= codes.Unauthenticated; code++ {
-			e := End{Code: code, Sent: on(0), Answered: on(1), Local: on(2), Stream: on(3), Short: on(4), Token: on(5)}
+			e := End{Code: code, Sent: on(0), Answered: on(1), Local: on(2), Stream: on(3), Short: on(4), Token: on(5), Stalled: on(6)}
 			counts, text := Judge(e).Counts(), fmt.Sprintf("%+v", e)
 			if code == codes.OK || code == codes.Canceled {
 				assert.False(t, counts, text)
@@ -106,6 +109,9 @@ func TestTheRulesOfTheMatrix(t *testing.T) {
 			if code == codes.DeadlineExceeded && e.Short {
 				assert.False(t, counts, "the caller had too little patience: %s", text)
 			}
+			if code == codes.DeadlineExceeded && e.Stalled {
+				assert.False(t, counts, "nobody has looked for the answer: %s", text)
+			}
 			if code == codes.DeadlineExceeded && e.Stream && e.Answered {
 				assert.False(t, counts, "a long poll has ended: %s", text)
 			}
@@ -115,7 +121,7 @@ func TestTheRulesOfTheMatrix(t *testing.T) {
 			if code == codes.Unavailable && e.Sent && !e.Local {
 				assert.True(t, counts, text)
 			}
-			if code == codes.DeadlineExceeded && e.Sent && !e.Short && !e.Answered {
+			if code == codes.DeadlineExceeded && e.Sent && !e.Short && !e.Stalled && !e.Answered {
 				assert.True(t, counts, text)
 			}
 		}

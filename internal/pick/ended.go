@@ -67,6 +67,7 @@ func (c *Conn) end(info balancer.DoneInfo, k call) evidence.Reason {
 	how := evidence.Of(info)
 	how.Stream, how.Token = !k.unary, c.hasToken
 	how.Short = how.Code == codes.DeadlineExceeded && k.patience > 0 && c.tooShort(now, k.patience)
+	how.Stalled = how.Code == codes.DeadlineExceeded && c.room.beat.stalled(now, k.patience)
 	why := evidence.Judge(how)
 	if k.load {
 		c.load.end(resultOf(why, how.Code), k, now)

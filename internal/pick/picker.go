@@ -40,6 +40,7 @@ type Room struct {
 	pace       pace          // how fast calls are answered
 	limited    atomic.Bool   // a connection has a limit of streams, or had one
 	waiting    atomic.Bool   // calls may wait for a stream
+	beat       beat          // whether this process runs
 	ejectAfter atomic.Uint32 // how many calls in a row must fail for an ejection
 	slowStart  atomic.Int64  // how long the calls of a new connection grow, in nanoseconds
 }
