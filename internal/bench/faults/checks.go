@@ -18,12 +18,13 @@ type check struct {
 
 // The limits of the claims.
 const (
-	onceLimit  = 1.3  // seconds to the last failing call, not idempotent, one hangs
-	fastLimit  = 0.9  // the same, at 0.2 s
-	backLimit  = 1.5  // seconds until back in rotation
-	shareLimit = 0.01 // of the calls at a half-dead server
-	ratioLimit = 1.05 // of p50 to grpc-go's
-	confidence = 0.95
+	onceLimit      = 1.3  // seconds to the last failing call, not idempotent, one hangs
+	fastLimit      = 0.9  // the same, at 0.2 s
+	backLimit      = 1.5  // seconds until back in rotation
+	forgottenLimit = 2    // seconds to the last failing call, not idempotent, connections are forgotten
+	shareLimit     = 0.01 // of the calls at a half-dead server
+	ratioLimit     = 1.05 // of p50 to grpc-go's
+	confidence     = 0.95
 )
 
 // checks returns the claims for which there are measurements.
@@ -44,8 +45,15 @@ func (r *Report) checks() []check {
 	add(r.endsWithin(idAccept10s, idOurs10sOnce, onceLimit, "The same at interval 10 s, not idempotent"))
 	add(r.noneFails(idAcceptFast, idOursFast, "The same at 0.2 s, idempotent, deadline 1 s: 0 failed"))
 	add(r.endsWithin(idAcceptFast, idOursFastOnce, fastLimit, "The same at 0.2 s, not idempotent"))
-	for _, id := range []string{idSIGSTOP, idSIGKILL, idRestart, idNotServing, idRolling, idGoAway, idList} {
+	for _, id := range []string{idSIGSTOP, idSIGKILL, idRestart, idNotServing, idRolling, idGoAway, idList, idForgotten, idMute, idSlowLink, idStopped} {
 		add(r.noneFails(id, idOurs, id+", idempotent: 0 failed"))
+	}
+	add(r.noneFails(idForgotten, idOursElsewhere, "forgotten, idempotent, health on another port: 0 failed"))
+	add(r.endsWithin(idForgotten, idOursOnce, forgottenLimit, "forgotten, not idempotent, health on the connection"))
+	add(r.endsWithin(idForgotten, idOursElsewhereOnce, forgottenLimit, "forgotten, not idempotent, health on another port"))
+	add(r.endsWithin(idMute, idOursOnce, onceLimit, "mute, not idempotent"))
+	for _, id := range []string{idSlowLink, idStopped} {
+		add(r.noneFails(id, idOursOnce, id+", not idempotent: 0 failed"))
 	}
 	for _, id := range []string{idSIGKILL, idRestart, idNotServing, idRolling, idGoAway, idList} {
 		add(r.noMoreThan(id, idOursOnce, idRRHealth))

@@ -21,6 +21,7 @@ type clientConfig struct {
 	Servers  []string      `json:"servers"`  // their addresses, or that of its proxy
 	Rate     int           `json:"rate"`     // calls a second
 	Deadline time.Duration `json:"deadline"` // of each call
+	Payload  int           `json:"payload"`  // bytes of each request
 }
 
 const (
@@ -44,7 +45,7 @@ func runClient(c clientConfig, in *json.Decoder, out *mouth) error {
 		return err
 	}
 	defer ch.close() //nolint:errcheck // the process is about to end
-	l := &load{conn: ch.conn, method: methodWrite, rate: c.Rate, deadline: c.Deadline}
+	l := &load{conn: ch.conn, method: methodWrite, rate: c.Rate, deadline: c.Deadline, payload: wrapperspb.Bytes(make([]byte, c.Payload))}
 	if p.idempotent {
 		l.method = methodRead
 	}
@@ -104,6 +105,7 @@ type load struct {
 	method   string
 	rate     int
 	deadline time.Duration
+	payload  *wrapperspb.BytesValue // which the server ignores
 
 	running sync.WaitGroup // the pacer and the calls
 	began   time.Duration  // processor time used before
@@ -150,7 +152,7 @@ func (l *load) call(ctx context.Context, due time.Time) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.deadline)
 	defer cancel()
 	answer := new(wrapperspb.StringValue)
-	err := l.conn.Invoke(ctx, l.method, new(emptypb.Empty), answer)
+	err := l.conn.Invoke(ctx, l.method, l.payload, answer)
 	c := call{Due: due.UnixMicro(), Took: time.Since(due).Microseconds(), Server: answer.GetValue()}
 	if err != nil {
 		c.Server, c.Code = "", uint32(status.Code(err))

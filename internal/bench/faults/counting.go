@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
 // tell reports what has arrived repeatedly, and a last time when over is closed.
@@ -73,10 +74,32 @@ func (s *server) countRPC(ctx context.Context, method string) {
 
 func (s *server) countUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	s.countRPC(ctx, info.FullMethod)
+	if err := s.unlessMute(ctx); err != nil {
+		return nil, err
+	}
 	return next(ctx, req)
 }
 
 func (s *server) countStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	s.countRPC(stream.Context(), info.FullMethod)
+	if err := s.unlessMute(stream.Context()); err != nil {
+		return err
+	}
 	return next(srv, stream)
+}
+
+// unlessMute returns once the server is not mute.
+func (s *server) unlessMute(ctx context.Context) error {
+	s.mu.Lock()
+	m, changed := s.mode, s.changed
+	s.mu.Unlock()
+	if m != modeMute {
+		return nil
+	}
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return status.FromContextError(ctx.Err()).Err()
+	}
 }

@@ -76,6 +76,31 @@ func dropArriving(ctx context.Context, in *process, iface string) error {
 	return inside(ctx, in, rules, "nft", "-f", "-")
 }
 
+// forget drops what arrives in a server's namespace on the connections to its call port
+// that exist now, as a device on the path does that has forgotten them. New
+// connections work; letArrive ends that.
+func forget(ctx context.Context, in *process) error {
+	port := strconv.Itoa(privatePort)
+	rules := dropTable + " {\n chain in {\n  type filter hook prerouting priority -100;\n" +
+		"  tcp dport " + port + " tcp flags & (syn | ack) == syn ct mark set 1\n" +
+		"  tcp dport " + port + " ct mark != 1 drop\n }\n}\n"
+	return inside(ctx, in, rules, "nft", "-f", "-")
+}
+
+// slowRate is what a slow link passes, in bytes a second.
+const slowRate = 256 << 10
+
+// slowDown makes the link to replica i pass slowRate towards it.
+func slowDown(ctx context.Context, hub *process, i int) error {
+	return inside(ctx, hub, "", "tc", "qdisc", "add", "dev", cable(i), "root", "tbf",
+		"rate", strconv.Itoa(slowRate)+"bps", "burst", "16kb", "latency", "2s")
+}
+
+// speedUp ends that.
+func speedUp(ctx context.Context, hub *process, i int) error {
+	return inside(ctx, hub, "", "tc", "qdisc", "delete", "dev", cable(i), "root")
+}
+
 func letArrive(ctx context.Context, in *process) error {
 	return inside(ctx, in, "delete "+dropTable+"\n", "nft", "-f", "-")
 }
@@ -96,7 +121,7 @@ func inside(ctx context.Context, p *process, stdin string, args ...string) error
 // namespaces returns why a network of namespaces is impossible here, nil if it is
 // possible.
 func namespaces(ctx context.Context) error {
-	for _, program := range []string{"nsenter", "ip", "nft"} {
+	for _, program := range []string{"nsenter", "ip", "nft", "tc"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return errors.New(program + " is not installed")
 		}

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,15 +44,19 @@ const (
 	idOursFastOnce = "ours-fast-once"
 	idOurs10s      = "ours-10s"
 	idOurs10sOnce  = "ours-10s-once"
-	idRR           = "rr"
-	idRRHealth     = "rr-health"
-	idHAProxy      = "haproxy"
+	// Health is checked by GET /health on a port of its own.
+	idOursElsewhere     = "ours-http"
+	idOursElsewhereOnce = "ours-http-once"
+	idRR                = "rr"
+	idRRHealth          = "rr-health"
+	idHAProxy           = "haproxy"
 )
 
 var (
 	fastHealth = healthcheck.Config{
 		Interval: 200 * time.Millisecond, Timeout: 200 * time.Millisecond, Silence: 200 * time.Millisecond,
 	}
+	elsewhere  = healthcheck.Config{HTTP: "http://{host}:" + strconv.Itoa(privateHealthPort) + "/health"}
 	rareHealth = healthcheck.Config{Interval: 10 * time.Second}
 )
 
@@ -84,6 +89,14 @@ var spreading = []peer{
 	{
 		id: idOurs10sOnce, family: ours, label: "interval 10 s, calls not idempotent",
 		open: openOurs(cantonlb.Config{HealthCheck: rareHealth}),
+	},
+	{
+		id: idOursElsewhere, family: ours, label: "GET /health on another port, calls declared idempotent",
+		idempotent: true, open: openOurs(cantonlb.Config{HealthCheck: elsewhere}),
+	},
+	{
+		id: idOursElsewhereOnce, family: ours, label: "GET /health on another port, calls not idempotent",
+		open: openOurs(cantonlb.Config{HealthCheck: elsewhere}),
 	},
 	{
 		id: idRR, family: grpcGo, label: "round_robin",
@@ -130,7 +143,9 @@ var spreading = []peer{
 // abreast returns the peers of the fault table. This library's other peers are only
 // for the acceptance tests.
 func abreast() []string {
-	return slices.DeleteFunc(idsOf(spreading), func(id string) bool { return id == idOursFastOnce || id == idOurs10sOnce })
+	return slices.DeleteFunc(idsOf(spreading), func(id string) bool {
+		return id == idOursFastOnce || id == idOurs10sOnce || id == idOursElsewhere || id == idOursElsewhereOnce
+	})
 }
 
 // replaceable returns the peers whose list of servers the client can replace.

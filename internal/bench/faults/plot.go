@@ -59,7 +59,7 @@ type style struct {
 var familyColor = map[family]string{ours: "#2f81f7", grpcGo: "#e8590c", haproxy: "#2f9e44", nginx: "#ae3ec9"}
 
 // dashes distinguish the peers of one family, in their order.
-var dashes = []string{"", "7 4", "2 3", "8 3 2 3", "14 4", "1 5", "14 3 2 3", "4 8"}
+var dashes = []string{"", "7 4", "2 3", "8 3 2 3", "14 4", "1 5", "14 3 2 3", "4 8", "8 3 2 3 2 3", "2 8"}
 
 func styleOf(id string) style {
 	p, _ := peerByID(id)

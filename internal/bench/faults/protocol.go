@@ -42,7 +42,7 @@ const (
 	opStandBy op = "standBy" // server: be passive
 )
 
-// mode is how a server treats calls. Its health does not depend on it.
+// mode is how a server treats calls. Its health depends on it only in modeMute.
 type mode string
 
 const (
@@ -50,6 +50,7 @@ const (
 	modeFail    mode = "fail"    // UNAVAILABLE at once
 	modeNoReply mode = "noReply" // no answer until the mode changes
 	modeSlow    mode = "slow"    // slowFactor times slower
+	modeMute    mode = "mute"    // no answer to anything, health checks included
 )
 
 const slowFactor = 10

@@ -26,6 +26,7 @@ type scenario struct {
 	rate     int           // calls a second of each peer; default callRate
 	service  time.Duration // how long a call takes in the server; default callTime, instantly for none
 	deadline time.Duration // of each call; default callDeadline
+	payload  int           // bytes of each request
 	// onceDeadline is the deadline of calls that are not idempotent, if it differs.
 	onceDeadline time.Duration
 
@@ -86,6 +87,10 @@ const (
 	idNotServing = "notserving"
 	idRolling    = "rolling"
 	idGoAway     = "goaway"
+	idForgotten  = "forgotten"
+	idMute       = "mute"
+	idSlowLink   = "slow-link"
+	idStopped    = "client-stopped"
 	idList       = "list"
 	idFail       = "fail"
 	idFailOf2    = "fail-of-2"
@@ -186,6 +191,28 @@ func faultScenarios() []*scenario {
 			id: "drop-from", title: "Packets from one of three are dropped, those to it arrive", network: true,
 			script: toVictim(drop(fromServer), undrop(fromServer)),
 			full:   plan{runs: 1, hold: 14 * s, after: 12 * s},
+		},
+		{
+			id: idForgotten, title: "The path forgets the connections to one of three: nothing passes on them, and new ones work",
+			network: true, script: toVictim(forgetting, undrop(toServer)),
+			peers: append(abreast(), idOursElsewhere, idOursElsewhereOnce),
+			full:  plan{runs: 1, hold: 14 * s, after: 3 * s},
+		},
+		{
+			id: idMute, title: "One of three answers nothing, while its HTTP/2 still acknowledges pings and returns credit",
+			answers: true, script: toVictim(behave(modeMute), behave(modeNormal)),
+			full: plan{runs: 1, hold: 12 * s, after: 3 * s}, short: plan{runs: 1, hold: 4 * s, after: 1 * s},
+		},
+		{
+			id: idSlowLink, title: "The link to one of three passes 256 KiB a second, and each call sends 192 KiB", network: true,
+			answers: true, script: toVictim(slowing, hastening),
+			peers: []string{idOurs, idOursOnce, idRR}, rate: 1, payload: 192 << 10, deadline: 20 * s,
+			full: plan{runs: 1, hold: 20 * s, after: 2 * s},
+		},
+		{
+			id: idStopped, title: "The clients are stopped, and all servers are well: SIGSTOP, then SIGCONT",
+			script: stoppingClients, peers: replaceable(), deadline: 20 * s,
+			full: plan{runs: 1, hold: 10 * s, after: 5 * s},
 		},
 		{
 			id: "flapping", title: "One of three flaps: killed, and started again a second later, every two seconds",

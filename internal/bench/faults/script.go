@@ -164,6 +164,40 @@ func behave(m mode) act {
 	}
 }
 
+// forgetting makes the path forget the connections to a server.
+func forgetting(ctx context.Context, _ *stage, r *replica) (time.Time, error) {
+	now := time.Now()
+	return now, forget(ctx, r.process.process)
+}
+
+// slowing makes the link to a server slow, and hastening ends that.
+func slowing(ctx context.Context, st *stage, r *replica) (time.Time, error) {
+	now := time.Now()
+	return now, slowDown(ctx, st.hub.process, st.number(r))
+}
+
+func hastening(ctx context.Context, st *stage, r *replica) (time.Time, error) {
+	now := time.Now()
+	return now, speedUp(ctx, st.hub.process, st.number(r))
+}
+
+// stoppingClients stops the clients for the plan's hold, while all servers are well.
+func stoppingClients(ctx context.Context, st *stage) error {
+	st.struck(time.Now())
+	for _, a := range st.actors {
+		if err := hang(a.client.command.Process); err != nil {
+			return err
+		}
+	}
+	err := pause(ctx, st.plan.hold)
+	for _, a := range st.actors {
+		if again := goOn(a.client.command.Process); err == nil {
+			err = again
+		}
+	}
+	return err
+}
+
 // direction is which way packets between the clients and a server are dropped.
 type direction int
 

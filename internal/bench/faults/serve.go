@@ -201,7 +201,7 @@ func (s *server) answer(ctx context.Context) (any, error) {
 	switch m {
 	case modeFail:
 		return nil, status.Error(codes.Unavailable, "this server fails every call")
-	case modeNoReply:
+	case modeNoReply, modeMute:
 		select {
 		case <-changed:
 		case <-ctx.Done():

@@ -222,7 +222,7 @@ func (st *stage) startPeers(ctx context.Context) error {
 			}
 			list = []string{address}
 		}
-		c := &clientConfig{Peer: a.peer.id, Servers: list, Rate: st.scenario.rate, Deadline: st.scenario.deadlineOf(a.peer)}
+		c := &clientConfig{Peer: a.peer.id, Servers: list, Rate: st.scenario.rate, Deadline: st.scenario.deadlineOf(a.peer), Payload: st.scenario.payload}
 		var err error
 		if a.client, err = startChild("client "+a.peer.id, childConfig{Client: c}, hub, false, func(message) {}); err != nil {
 			return err
