@@ -211,19 +211,17 @@ func TestTimersThatAreLateAreNoticed(t *testing.T) {
 func TestATimeoutWhileThisProcessIsLateIsNoEvidence(t *testing.T) {
 	hung := answer{Verdict: report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeTimeout}}
 	stalled := report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonClientStalled}
+	const timeout, late = 300 * time.Millisecond, 100 * time.Millisecond
 	r := new(run)
-	assert.Equal(t, hung, r.unlessLate(hung, false))
-	for i := range 2 * mostPatience {
-		assert.Equal(t, stalled, r.unlessLate(hung, true).Verdict)
-		assert.Equal(t, min(i+1, mostPatience), r.patience, "the next one may take longer")
-	}
-	assert.Equal(t, hung, r.unlessLate(hung, false), "in the end it counts")
-	assert.Equal(t, mostPatience, r.patience)
+	assert.Equal(t, hung, r.unlessLate(hung, timeout/mostLate, timeout))
+	assert.Equal(t, stalled, r.unlessLate(hung, late, timeout).Verdict)
+	assert.Equal(t, hung, r.unlessLate(hung, late, r.patience), "the next one may take longer, and then counts")
+	assert.Positive(t, r.patience)
 	for _, v := range []report.Verdict{yes, no, {Outcome: report.Failed, Reason: report.ReasonProbeError}} {
 		r.patience = 1
-		assert.Equal(t, v, r.unlessLate(answer{Verdict: v}, true).Verdict, "an answer counts, however late this process is")
+		assert.Equal(t, v, r.unlessLate(answer{Verdict: v}, time.Minute, timeout).Verdict, "an answer counts, however late this process is")
 		assert.Zero(t, r.patience)
 	}
 	refused := answer{Verdict: report.Verdict{Outcome: report.Failed, Reason: report.ReasonConnectFailed}}
-	assert.Equal(t, refused, r.unlessLate(refused, true))
+	assert.Equal(t, refused, r.unlessLate(refused, time.Minute, timeout))
 }

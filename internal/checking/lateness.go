@@ -15,9 +15,9 @@ const (
 	// mostLate is the part of its deadline by which a timer may be late. An answer
 	// passes through about as many goroutines before the probe returns.
 	mostLate = 4
-	// mostPatience is how many times the deadline of a probe is doubled at most while
-	// the process is late, so that a server that hangs is found even if it always is.
-	mostPatience = 4
+	// mostPatience is how many times its deadline a probe may take at most while the
+	// process is late, so that a server that hangs is found even if it always is.
+	mostPatience = 16
 )
 
 // lateness observes how late this process runs. A timer wakes it up, and then it

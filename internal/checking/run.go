@@ -72,9 +72,9 @@ type run struct {
 	yield func()        // ends the Watch, nil if there is none
 
 	// Used by the loop alone.
-	seen     uint64    // answers at the last Check
-	stuck    time.Time // when the first Check in a row was made that was not answered although the line is in use
-	patience int       // how many times the deadline is doubled
+	seen     uint64        // answers at the last Check
+	stuck    time.Time     // when the first Check in a row was made that was not answered although the line is in use
+	patience time.Duration // the least deadline, since this process was late
 }
 
 // noCalls is the Line of a Check that shares its connection with no calls.
@@ -164,7 +164,8 @@ func (r *run) rearm() {
 func (r *run) check(ctx context.Context) {
 	c := r.c
 	c.mu.Lock()
-	timeout := c.timeoutLocked() << r.patience
+	timeout := c.timeoutLocked()
+	timeout = max(timeout, min(r.patience, mostPatience*timeout))
 	c.last.Checks++
 	c.due, c.asked = time.Time{}, false // while the Check runs, only a new event may set due
 	c.mu.Unlock()
@@ -184,7 +185,7 @@ func (r *run) check(ctx context.Context) {
 	case mayWait && r.probes.Line != nil:
 		a, times = r.confirm(ctx, a, timeout)
 	}
-	a = r.unlessLate(a, late.stop() > timeout/mostLate)
+	a = r.unlessLate(a, late.stop(), timeout)
 	for range times {
 		c.applyIf(ctx, a.Verdict, a.kind, a.took)
 	}
@@ -196,13 +197,14 @@ func (r *run) check(ctx context.Context) {
 }
 
 // unlessLate returns a, or that nothing is known if there was no answer while this
-// process was late. The next Check may then take longer.
-func (r *run) unlessLate(a answer, late bool) answer {
+// process was much too late. The next Check may then take so long that it would not
+// be.
+func (r *run) unlessLate(a answer, late, timeout time.Duration) answer {
 	switch {
 	case a.answered():
 		r.patience = 0
-	case late && (a.Reason == report.ReasonProbeTimeout || a.Reason == report.ReasonNoStream):
-		r.patience = min(r.patience+1, mostPatience)
+	case late > timeout/mostLate && (a.Reason == report.ReasonProbeTimeout || a.Reason == report.ReasonNoStream):
+		r.patience = (mostLate + 1) * late
 		a.Verdict = NewVerdict(report.Inconclusive, report.ReasonClientStalled, a.Detail)
 	}
 	return a
