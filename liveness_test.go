@@ -328,37 +328,44 @@ func TestAConnectionToAMachineThatAnswersNoChecksWhileStreamsFlowIsReplaced(t *t
 }
 
 // A machine behind a virtual address hangs altogether. What another machine says is no
-// excuse for it.
+// excuse for it, even if calls have taken all streams of the connection.
 func TestAMachineThatHangsBehindAVirtualAddressIsFound(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
-		p := newPaths(cluster)
-		client, err := cantonlb.NewClient(cantonlb.Config{
-			Endpoints: []cantonlb.Endpoint{
-				{Name: "virtual", Address: "http://" + cluster.Addrs()[0]}, {Name: "other", Address: "http://" + cluster.Addrs()[2]},
-			},
-			Idempotent: []string{lbtest.EchoMethod},
-		}, p.option())
-		require.NoError(t, err)
-		defer client.Close()
-		require.NoError(t, client.WaitHealthy(t.Context(), 2))
-		time.Sleep(10 * time.Second)
-		p.lead(cluster.Addrs()[0], cluster.Addrs()[1])
-		cluster.Hang(0)
-		hung := time.Now()
-		var wg sync.WaitGroup
-		for range 100 {
-			wg.Go(func() {
-				_, err := lbtest.Echo(t.Context(), client, "x")
-				assert.NoError(t, err)
+	for name, c := range map[string]struct {
+		limit  uint32
+		within time.Duration
+	}{"with streams left": {1000, 1300 * time.Millisecond}, "with all streams taken": {5, 1700 * time.Millisecond}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.WithServerOptions(grpc.MaxConcurrentStreams(c.limit)))
+				p := newPaths(cluster)
+				client, err := cantonlb.NewClient(cantonlb.Config{
+					Endpoints: []cantonlb.Endpoint{
+						{Name: "virtual", Address: "http://" + cluster.Addrs()[0]}, {Name: "other", Address: "http://" + cluster.Addrs()[2]},
+					},
+					Idempotent: []string{lbtest.EchoMethod},
+				}, p.option())
+				require.NoError(t, err)
+				defer client.Close()
+				require.NoError(t, client.WaitHealthy(t.Context(), 2))
+				time.Sleep(10 * time.Second)
+				p.lead(cluster.Addrs()[0], cluster.Addrs()[1])
+				cluster.Hang(0)
+				hung := time.Now()
+				var wg sync.WaitGroup
+				for range 100 {
+					wg.Go(func() {
+						_, err := lbtest.Echo(t.Context(), client, "x")
+						assert.NoError(t, err)
+					})
+					time.Sleep(50 * time.Millisecond)
+				}
+				wg.Wait()
+				out, _ := wentOut(client, "virtual")
+				assert.Less(t, out.Sub(hung), c.within)
+				assert.Equal(t, 2, client.Status().Eligible(), "the new connection leads to another machine")
 			})
-			time.Sleep(50 * time.Millisecond)
-		}
-		wg.Wait()
-		out, _ := wentOut(client, "virtual")
-		assert.Less(t, out.Sub(hung), 1300*time.Millisecond)
-		assert.Equal(t, 2, client.Status().Eligible(), "the new connection leads to another machine")
-	})
+		})
+	}
 }
 
 func TestAStreamCausesNoEventsWhetherItIsQuietOrNot(t *testing.T) {

@@ -176,7 +176,9 @@ func (r *run) check(ctx context.Context) {
 	a := r.probe(ctx, r.probes.Check, timeout)
 	if a.Reason == report.ReasonNoStream && r.yield != nil {
 		r.yield()
+		r.yield = nil
 		c.setWatch(report.WatchYielded)
+		a = r.probe(ctx, r.probes.Check, timeout) // its stream is free
 	}
 	times := 1
 	switch mayWait := a.Reason == report.ReasonNoStream || a.Reason == report.ReasonProbeTimeout && inUse(); {
