@@ -116,9 +116,14 @@ func calledBack(c *lbtest.Cluster) map[string]func(*cantonlb.Client) {
 			list := clientkit.Endpoints(c)
 			_ = client.Update(list[:2])
 			_ = client.Update(list)
+			_ = client.UpdateNow(list)
+			_ = client.WaitHandover(context.Background())
 		},
 		"Subscribe": func(client *cantonlb.Client) {
 			for range client.Subscribe(context.Background()) {
+				break
+			}
+			for range client.SubscribeFrom(context.Background(), 1) {
 				break
 			}
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 
+	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -89,11 +90,13 @@ type Event = report.Event
 type Switch = report.Switch
 
 // EventBatch is what a subscriber receives at one time: the Events since the last
-// batch, in order, and how many it Missed before these because it was too slow. A
-// subscriber never misses one of the newest 1,024 events.
+// batch, in order, and how many it Missed since then because it was too slow. A
+// subscriber never misses one of the newest 1,024 events, except that of more than 256
+// suspicions (Event.IsSuspicion) the oldest are dropped.
 type EventBatch = report.EventBatch
 
-// Events returns the newest events, up to 1,024, oldest first.
+// Events returns the newest events, up to 1,024, oldest first. Suspicions, which come
+// often and affect no call, do not displace the newest 768 others.
 func (c *Client) Events() []Event { return c.set.Events() }
 
 // Subscribe returns the client's events from now on:
@@ -110,13 +113,29 @@ func (c *Client) Events() []Event { return c.set.Events() }
 // receives the events of the meantime in one batch.
 func (c *Client) Subscribe(ctx context.Context) iter.Seq[EventBatch] {
 	reader := c.set.Follow()
+	return func(yield func(EventBatch) bool) { batches(ctx, reader, EventBatch{}, yield) }
+}
+
+// SubscribeFrom is like Subscribe, except that it begins with the event of this number,
+// or with the oldest one that is kept: the first batch has the events up to now, and how
+// many of them are no longer kept. With 0 or 1 it begins with all that are kept. A
+// program that has stored the number of the last event that it has handled continues
+// with the next one; numbers begin again with each client.
+func (c *Client) SubscribeFrom(ctx context.Context, number uint64) iter.Seq[EventBatch] {
+	reader := c.set.FollowFrom(number)
 	return func(yield func(EventBatch) bool) {
-		for batch := (EventBatch{}); yield(batch); {
-			events, missed, err := reader.Next(ctx)
-			if err != nil {
-				return
-			}
-			batch = EventBatch{Events: events, Missed: missed}
+		events, missed := reader.Read()
+		batches(ctx, reader, EventBatch{Events: events, Missed: missed}, yield)
+	}
+}
+
+// batches yields a first batch, and then one for all events of the meantime.
+func batches(ctx context.Context, reader *event.Reader[Event], batch EventBatch, yield func(EventBatch) bool) {
+	for yield(batch) {
+		events, missed, err := reader.Next(ctx)
+		if err != nil {
+			return
 		}
+		batch = EventBatch{Events: events, Missed: missed}
 	}
 }

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestASubscriberFollowsEachChangeAndTheLoopEndsWithTheClient(t *testing.T) {
@@ -55,5 +58,56 @@ func TestASubscriptionEndsWithItsContext(t *testing.T) {
 			}
 		}
 		assert.Equal(t, 1, loops)
+	})
+}
+
+func TestASubscriptionMayBeginWithHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+		client := clientkit.Connect(t, c, cantonlb.Config{}, 1)
+		synctest.Wait()
+		past := client.Events()
+		require.Greater(t, len(past), 2)
+		var got []cantonlb.Event
+		for batch := range client.SubscribeFrom(t.Context(), 0) {
+			assert.Zero(t, batch.Missed)
+			if got == nil {
+				assert.Equal(t, past, batch.Events, "the first batch is what was")
+				c.SetServing(0, "", false)
+			}
+			if got = append(got, batch.Events...); got[len(got)-1].To == report.NoneEligible {
+				break
+			}
+		}
+		assert.Equal(t, client.Events(), got)
+		require.NoError(t, client.Close())
+		for batch := range client.SubscribeFrom(t.Context(), past[2].Number) {
+			assert.Equal(t, got[2:], batch.Events, "from a number on, and also after the end")
+		}
+	})
+}
+
+// Three quiet streams used up all that was kept within minutes.
+func TestSuspicionsDoNotDisplaceChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
+		client := clientkit.Connect(t, c, cantonlb.Config{}, 3)
+		for range 3 {
+			_, err := lbtest.Ticks(t.Context(), client, time.Hour)
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		past := client.Events()
+		time.Sleep(20 * time.Minute)
+		now := client.Events()
+		suspicions := 0
+		for _, e := range now {
+			if e.IsSuspicion() {
+				suspicions++
+			}
+		}
+		assert.Greater(t, suspicions, 700, "there are many")
+		assert.Greater(t, now[len(now)-1].Number, uint64(1024), "and there were more")
+		assert.Equal(t, past, now[:len(past)], "and what happened before is still there")
 	})
 }

@@ -81,9 +81,17 @@ type Switch struct {
 type EventBatch struct {
 	// Events are the events since the last batch, in order.
 	Events []Event `json:"events"`
-	// Missed is the number of events before these that were dropped because the
-	// subscriber was too slow. The newest 1,024 events are never dropped.
+	// Missed is the number of events since the last batch that were dropped because
+	// the subscriber was too slow. The newest 1,024 events are never dropped, except
+	// that of more than 256 suspicions (see Event.IsSuspicion) the oldest are. So at
+	// least the newest 768 events that are none are kept.
 	Missed uint64 `json:"missed"`
+}
+
+// IsSuspicion reports whether the event is a suspicion against an endpoint, or its end
+// without a consequence. It does not affect calls, and may come often.
+func (e Event) IsSuspicion() bool {
+	return e.Kind == EventEndpoint && (e.To == StateSuspect || e.From == StateSuspect && e.To == StateHealthy)
 }
 
 // String returns the event as one line, such as

@@ -1,9 +1,9 @@
 package statuspage
 
 import (
-	"slices"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/internal/history"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -23,20 +23,13 @@ type board struct {
 	byName map[string]*row
 	named  int // how many rows have been added so far
 
-	events []report.Event // the newest, oldest first
+	events *event.Log[report.Event] // the newest
 }
 
-// learn adds events. An event that is known already is ignored.
+// learn adds events.
 func (b *board) learn(events []report.Event, now time.Time) {
-	newest := uint64(0)
-	if n := len(b.events); n > 0 {
-		newest = b.events[n-1].Number
-	}
 	for _, e := range events {
-		if e.Number <= newest {
-			continue
-		}
-		b.events = append(b.events, e)
+		b.events.Append(e)
 		switch e.Kind {
 		case report.EventEndpoint:
 			r := b.row(e.Endpoint)
@@ -46,9 +39,6 @@ func (b *board) learn(events []report.Event, now time.Time) {
 			b.use(e.Switch.To, history.Span{From: e.At, State: useActive}, now)
 		default: // the list of events holds them all
 		}
-	}
-	if extra := len(b.events) - keptEvents; extra > 0 {
-		b.events = slices.Delete(b.events, 0, extra)
 	}
 }
 

@@ -26,9 +26,7 @@ func (e *ending) Status() report.Status {
 	return report.Status{}
 }
 
-func (*ending) Events() []report.Event { return nil }
-
-func (e *ending) Subscribe(context.Context) iter.Seq[report.EventBatch] {
+func (e *ending) SubscribeFrom(context.Context, uint64) iter.Seq[report.EventBatch] {
 	return func(func(report.EventBatch) bool) { <-e.end }
 }
 

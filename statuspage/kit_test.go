@@ -52,16 +52,8 @@ func (f *fake) Status() report.Status {
 	return s
 }
 
-func (f *fake) Events() []report.Event {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.events)
-}
-
-func (f *fake) Subscribe(ctx context.Context) iter.Seq[report.EventBatch] {
-	f.mu.Lock()
-	read := len(f.events)
-	f.mu.Unlock()
+func (f *fake) SubscribeFrom(ctx context.Context, number uint64) iter.Seq[report.EventBatch] {
+	read := int(number) - 1
 	return func(yield func(report.EventBatch) bool) {
 		for more := yield(report.EventBatch{}); more; {
 			f.mu.Lock()

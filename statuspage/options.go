@@ -12,10 +12,9 @@ import (
 type Source interface {
 	// Status returns a snapshot.
 	Status() report.Status
-	// Events returns the newest events, oldest first.
-	Events() []report.Event
-	// Subscribe returns the events from now on, until ctx or the client ends.
-	Subscribe(ctx context.Context) iter.Seq[report.EventBatch]
+	// SubscribeFrom returns the events that are kept and those to come, from this
+	// number on, until ctx or the client ends.
+	SubscribeFrom(ctx context.Context, number uint64) iter.Seq[report.EventBatch]
 }
 
 // Actions performs the actions of the buttons of WithActions. A *cantonlb.Client

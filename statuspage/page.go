@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -23,8 +24,9 @@ const (
 	freshShare = 10
 	// maxViewers bounds how many viewers follow the page live.
 	maxViewers = 32
-	// keptEvents is how many events the page lists.
-	keptEvents = 50
+	// keptEvents is how many events the page lists; at most a quarter of them are
+	// suspicions if there are others to list.
+	keptEvents = 300
 )
 
 // Page is the http.Handler that Handler returns. Its methods are safe for
@@ -62,6 +64,7 @@ func Handler(source Source, options ...Option) *Page {
 		source: source, title: "Endpoints", token: rand.Text(), epoch: rand.Text()[:8],
 		poke: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
+	p.board.events = event.NewMixedLog(keptEvents, report.Event.IsSuspicion)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	for _, o := range options {
 		o(p)
@@ -87,11 +90,7 @@ func (p *Page) follow() {
 		p.look() // the last look, which is sent to every viewer before the page ends
 		p.cancel()
 	}()
-	first := true
-	for batch := range p.source.Subscribe(p.ctx) {
-		if first { // no event is missed from here on, so these are all
-			batch.Events, first = p.source.Events(), false
-		}
+	for batch := range p.source.SubscribeFrom(p.ctx, 1) {
 		p.learn(batch.Events)
 		select {
 		case p.poke <- struct{}{}:

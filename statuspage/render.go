@@ -142,7 +142,7 @@ func (p *Page) viewLocked(q query, shown int) pageView {
 			v.Explain = &e
 		}
 	}
-	for _, e := range slices.Backward(b.events) {
+	for _, e := range slices.Backward(b.events.Events()) {
 		if about := []string{"", e.Endpoint, e.Switch.From, e.Switch.To}; slices.Contains(about, q.explain) {
 			v.Events = append(v.Events, eventView{At: e.At, To: cmp.Or(string(e.To), string(e.Kind)), Look: look(e), Text: e.String()})
 		}

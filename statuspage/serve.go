@@ -137,7 +137,7 @@ func (p *Page) snapshot() report.Document {
 	defer p.mu.Unlock()
 	p.glanceLocked()
 	b := &p.board
-	d := report.Document{Status: b.status, Events: slices.Clone(b.events)}
+	d := report.Document{Status: b.status, Events: b.events.Events()}
 	d.Status.At, d.Status.Endpoints = b.looked, slices.Clone(b.status.Endpoints)
 	for i := range d.Status.Endpoints {
 		e := &d.Status.Endpoints[i]

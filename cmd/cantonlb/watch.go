@@ -63,18 +63,7 @@ func isTerminal(stream any) bool {
 
 // follow passes on the client's events, past ones first, until ctx ends.
 func follow(ctx context.Context, client *cantonlb.Client, each func([]cantonlb.Event) error) error {
-	known := uint64(0)
-	first := true
-	for batch := range client.Subscribe(ctx) {
-		if first {
-			batch.Events, first = client.Events(), false
-		}
-		for len(batch.Events) > 0 && batch.Events[0].Number <= known {
-			batch.Events = batch.Events[1:]
-		}
-		if n := len(batch.Events); n > 0 {
-			known = batch.Events[n-1].Number
-		}
+	for batch := range client.SubscribeFrom(ctx, 1) {
 		if err := each(batch.Events); err != nil {
 			return err
 		}

@@ -18,6 +18,11 @@ func (s *Set) Events() []report.Event { return s.teller.Events() }
 // Follow returns a reader of the events to come.
 func (s *Set) Follow() *event.Reader[report.Event] { return s.teller.Follow() }
 
+// FollowFrom returns a reader of the events from this number on.
+func (s *Set) FollowFrom(number uint64) *event.Reader[report.Event] {
+	return s.teller.FollowFrom(number)
+}
+
 // ListRefused emits an event for a list that was refused before it reached the set.
 func (s *Set) ListRefused(err error) {
 	s.mu.Lock()

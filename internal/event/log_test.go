@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -89,11 +90,66 @@ func TestClosingWakesAReaderThatWaits(t *testing.T) {
 	})
 }
 
+func isOdd(n int) bool { return n%2 == 1 }
+
+func TestMinorEventsDisplaceNoMoreThanAQuarterOfTheOthers(t *testing.T) {
+	l := NewMixedLog(8, isOdd)
+	for i := range 5 {
+		l.Append(2 * i)
+	}
+	r := l.ReaderFrom(0)
+	for i := range 100 {
+		l.Append(2*i + 1)
+	}
+	assert.Equal(t, []int{0, 2, 4, 6, 8, 195, 197, 199}, l.Events(), "there is room for more than a quarter")
+	for _, n := range []int{20, 22, 24} {
+		l.Append(n)
+	}
+	assert.Equal(t, []int{4, 6, 8, 197, 199, 20, 22, 24}, l.Events())
+	events, missed, err := r.Next(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, l.Events(), events)
+	assert.Equal(t, uint64(108-8), missed, "in between, too")
+	for i := range 100 {
+		l.Append(2*i + 1)
+		assert.GreaterOrEqual(t, len(slices.DeleteFunc(l.Events(), isOdd)), 6)
+	}
+}
+
+func TestAReaderBeginsWithHistory(t *testing.T) {
+	l := NewLog[int](3)
+	for i := range 5 {
+		l.Append(i)
+	}
+	for from, want := range map[uint64]struct {
+		events []int
+		missed uint64
+	}{0: {[]int{2, 3, 4}, 2}, 3: {[]int{3, 4}, 0}, 5: {nil, 0}, 7: {nil, 0}} {
+		events, missed := l.ReaderFrom(from).Read()
+		assert.Equal(t, want.events, events, "from %d", from)
+		assert.Equal(t, want.missed, missed)
+	}
+	r := l.ReaderFrom(7)
+	for i := range 3 {
+		l.Append(5 + i)
+	}
+	events, missed, err := r.Next(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []int{7}, events, "the first of the wanted ones")
+	assert.Zero(t, missed)
+	l.Close()
+	events, _ = l.ReaderFrom(0).Read()
+	assert.Equal(t, []int{5, 6, 7}, events)
+	events, _ = r.Read()
+	assert.Nil(t, events)
+}
+
 // However appends and reads are mixed, a reader receives each event once or learns
 // that it is gone, and always gets the newest.
 func TestNoEventIsReadTwiceOrLostInSilence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := NewLog[int](rapid.IntRange(1, 5).Draw(t, "most"))
+		most := rapid.IntRange(4, 9).Draw(t, "most")
+		l := NewMixedLog(most, isOdd)
 		r := l.Reader()
 		sent, seen := 0, 0
 		for _, n := range rapid.SliceOf(rapid.IntRange(1, 9)).Draw(t, "bursts") {
@@ -103,12 +159,11 @@ func TestNoEventIsReadTwiceOrLostInSilence(t *testing.T) {
 			}
 			events, missed, err := r.Next(context.Background())
 			require.NoError(t, err)
-			seen += int(missed)
-			for _, e := range events {
-				require.Equal(t, seen, e)
-				seen++
-			}
+			seen += int(missed) + len(events)
 			require.Equal(t, sent, seen)
+			require.True(t, slices.IsSorted(events))
+			require.Equal(t, sent-1, events[len(events)-1])
+			require.LessOrEqual(t, len(l.Events()), most)
 		}
 	})
 }

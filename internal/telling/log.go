@@ -21,8 +21,7 @@ func Level(e report.Event) slog.Level {
 
 // passing reports whether the event does not affect calls.
 func passing(e report.Event) bool {
-	return e.To == report.StateSuspect || e.From == report.StateSuspect && e.To == report.StateHealthy ||
-		e.From == "" && e.To == report.StateConnecting
+	return e.IsSuspicion() || e.From == "" && e.To == report.StateConnecting
 }
 
 // bad reports whether an operator may need to act on the event.

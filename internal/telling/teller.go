@@ -18,7 +18,8 @@ import (
 var logger = grpclog.Component("cantonlb")
 
 const (
-	// Kept is how many events a Teller keeps.
+	// Kept is how many events a Teller keeps; at most a quarter of a full log are
+	// suspicions.
 	Kept = 1024
 	// mostRecords bounds the records that wait for the recorder.
 	mostRecords = 1 << 16
@@ -45,7 +46,7 @@ type Teller struct {
 // are known start at zero in the recorder.
 func New(policy, target string, recorder stats.MetricsRecorder) *Teller {
 	t := &Teller{
-		policy: policy, events: event.NewLog[report.Event](Kept),
+		policy: policy, events: event.NewMixedLog(Kept, report.Event.IsSuspicion),
 		m: metrics{recorder: recorder, target: target}, calls: queue.Queue{Most: mostRecords},
 	}
 	t.record(t.m.begin)
@@ -81,6 +82,12 @@ func (t *Teller) Events() []report.Event { return t.events.Events() }
 
 // Follow returns a reader of the events to come.
 func (t *Teller) Follow() *event.Reader[report.Event] { return t.events.Reader() }
+
+// FollowFrom returns a reader of the events that are kept and those to come, from this
+// number on.
+func (t *Teller) FollowFrom(number uint64) *event.Reader[report.Event] {
+	return t.events.ReaderFrom(max(number, 1) - 1)
+}
 
 // Ejection reports that an endpoint was ejected.
 func (t *Teller) Ejection(endpoint string) { t.record(func() { t.m.ejection(endpoint) }) }
