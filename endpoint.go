@@ -29,7 +29,8 @@ type Endpoint = resolver.Endpoint
 // TLS is how the TLS of one endpoint differs from the default: certificates verified
 // against the system's roots, and no client certificate. TLS 1.2 or later is used,
 // and verification cannot be turned off. Files are read again for each new
-// connection if they have changed. Its fields:
+// connection if they have changed. A changed client certificate leads to a new
+// connection within a few seconds, made before the old one is given up. Its fields:
 //
 //	RootCAFile         the path of the authorities' certificates, in PEM
 //	RootCAPEM          the certificates themselves, as text; set at most one of the two

@@ -63,12 +63,12 @@ func TestCertificatesAreRotatedOnDiskUnderLoad(t *testing.T) {
 		for round := range rounds {
 			for i := range list {
 				s := cluster.Server(i)
+				s.Stop() // first, or the client may connect with the new ones before it ends
 				s.RotateCA()
 				pair := s.ClientCert()
 				put(t, list[i].TLS.KeyFile, pair.KeyPEM) // one file after the other
 				put(t, list[i].TLS.CertFile, pair.CertPEM)
 				put(t, list[i].TLS.RootCAFile, s.CA().PEM())
-				s.Stop()
 				s.Restart()
 				require.Eventually(t, func() bool { return s.TotalConns() == round+2 }, testkit.Patience, time.Millisecond)
 				require.NoError(t, client.WaitHealthy(testkit.Context(t), 3), "only the new certificates fit")

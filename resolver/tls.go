@@ -21,9 +21,11 @@ const (
 // turned off. The name that the server's certificate must have is Endpoint.ServerName.
 //
 // Files are checked again for each new connection, and changed content is used from then
-// on. Existing connections keep the content that they were made with. New content that
-// cannot be used is reported, and the old content stays in effect. Files hold at most
-// MaxPEM bytes of PEM.
+// on. Existing connections keep the content that they were made with. If the client's
+// certificate changes, the policies of this module make a new connection within a few
+// seconds, and give up the old one once the endpoint is eligible on the new one. New
+// content that cannot be used is reported, and the old content stays in effect. Files
+// hold at most MaxPEM bytes of PEM.
 //
 // grpc-go requires the server to support ALPN. An older load balancer without ALPN can
 // be reached only with the environment variable GRPC_ENFORCE_ALPN_ENABLED=false, which

@@ -39,7 +39,8 @@
 //	choosing.go  which endpoint is the active one (package selector decides);
 //	             commands.go, searching.go and moving.go belong to it
 //	handover.go  make before break: for lists (leaving.go), and for one endpoint whose
-//	             name resolves to another address (renewing.go)
+//	             name resolves to another address, or whose client certificate has
+//	             changed on disk (renewing.go, recertifying.go)
 //	background.go  runs what ends with the set, and its timers
 //	events.go    reports changes; accounts.go counts
 //	options.go   what the owner of the channel passes besides the configuration

@@ -47,6 +47,7 @@ type endpoint struct {
 	leaving
 	conn *conn // nil while waiting
 	dialing
+	recertified recertified
 
 	accounts
 	counted *pick.Conn // the conn in Set.eligible, if eligible

@@ -87,8 +87,8 @@ func (a alive) Probe(ctx context.Context) report.Verdict {
 // line is a connection of calls as the probes on it see it.
 type line struct{ conn *conn }
 
-// Answers implements checking.Line.
-func (l line) Answers() uint64 { return l.conn.Heard() }
+// Answers implements checking.Line. Denials are none: the server may deny a check too.
+func (l line) Answers() uint64 { return l.conn.Vouched() }
 
 // Mark implements checking.Line. Without a Holder only answers to calls show that the
 // connection is in use.

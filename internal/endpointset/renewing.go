@@ -11,9 +11,12 @@ import (
 )
 
 // An endpoint is renewed when its name resolves to another address than the one that
-// it is connected to, or when its connection is in use and answers no checks. A successor is made, which is not in the list. It connects and
-// is probed like any endpoint, and replaces the endpoint once it is eligible. If it
-// does not become eligible, nothing changes.
+// it is connected to, when its connection is in use and answers no checks, or when the
+// files of its client certificate hold another one than its connection was made with
+// (see recertifying.go). A successor is made, which is not in the list. It connects and
+// is probed like any endpoint, and replaces the endpoint once it is eligible. If it does
+// not become eligible, nothing changes, unless the endpoint is not eligible either: then
+// there is nothing to lose by a new connection.
 
 // Connected is an endpoint that is connected.
 type Connected struct {
@@ -48,17 +51,17 @@ func (e *endpoint) remoteLocked() net.Addr {
 func (s *Set) Renew(name string) {
 	s.mu.Lock()
 	defer s.unlock()
-	e := s.byName[name]
-	if !s.closed && e != nil {
+	if e := s.byName[name]; !s.closed && e != nil {
 		e.replaceConnLocked("its name has come to mean another address")
 	}
 }
 
-// replaceConnLocked makes a new connection for the endpoint, in the same way.
-func (e *endpoint) replaceConnLocked(why string) {
+// replaceConnLocked makes a new connection for the endpoint, in the same way. It reports
+// whether it has begun to.
+func (e *endpoint) replaceConnLocked(why string) bool {
 	s := e.set
 	if s.byName[e.name] != e || e.link.Phase != machine.Ready || e.drained || e.joins != nil || s.renewing[e.name] != nil {
-		return
+		return false
 	}
 	n := s.newEndpointLocked(e.want)
 	n.weight, n.zone, n.priority, n.unlisted = e.weight, e.zone, e.priority, true
@@ -69,12 +72,14 @@ func (e *endpoint) replaceConnLocked(why string) {
 	h.settle()
 	s.teller.Logf("endpoint %q: %s; connecting anew", e.name, why)
 	n.startLocked()
+	return true
 }
 
-// renewLocked replaces old by e, if e is eligible.
+// renewLocked replaces old by e, if e is eligible, or connected and old is not eligible
+// either.
 func (e *endpoint) renewLocked(old *endpoint) {
 	s := e.set
-	if e.was.Class != judge.Eligible {
+	if e.was.Class != judge.Eligible && (old.was.Class == judge.Eligible || e.link.Phase != machine.Ready) {
 		e.keepLocked()
 		return
 	}

@@ -53,8 +53,10 @@ type Set struct {
 	pub     publisher
 	counted
 	changed chan struct{} // closed when a class changes; nil if there is no waiter
-	closed  bool
-	closing sync.Once // makes a second Close wait for the first; not guarded by mu
+	// recertifies reports that the files of client certificates are followed.
+	recertifies bool
+	closed      bool
+	closing     sync.Once // makes a second Close wait for the first; not guarded by mu
 
 	unregister func() // stops the recorder from asking for metrics; immutable
 }
@@ -139,6 +141,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	}
 	s.pub.survey()
 	s.sampler.start()
+	s.startRecertifying()
 	s.changedLocked()
 	s.pub.inline = false
 	s.unlock()

@@ -16,6 +16,7 @@ type counters struct {
 	heard    atomic.Uint64 // of those, ended with bytes received
 	unheard  atomic.Uint64 // of those, ended without
 	failed   atomic.Uint64 // of those, ended with an error that is evidence against the endpoint
+	denied   atomic.Uint64 // of those, answered with UNAUTHENTICATED or PERMISSION_DENIED
 }
 
 const eligibleBit = 1 << 63
@@ -43,6 +44,10 @@ func (n *counters) SetEligible(eligible bool) {
 
 // Heard returns how many calls were answered.
 func (n *counters) Heard() uint64 { return n.heard.Load() }
+
+// Vouched returns how many calls were answered otherwise than by a denial. A denial
+// does not show that the server would grant a health check.
+func (n *counters) Vouched() uint64 { return n.heard.Load() - n.denied.Load() }
 
 // inFlight returns how many calls have not ended.
 func (n *counters) inFlight() float64 {

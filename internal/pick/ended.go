@@ -69,6 +69,9 @@ func (c *Conn) end(info balancer.DoneInfo, k call) evidence.Reason {
 	how.Short = how.Code == codes.DeadlineExceeded && k.patience > 0 && c.tooShort(now, k.patience)
 	how.Stalled = how.Code == codes.DeadlineExceeded && c.room.beat.stalled(now, k.patience)
 	why := evidence.Judge(how)
+	if info.BytesReceived && (how.Code == codes.Unauthenticated || how.Code == codes.PermissionDenied) {
+		c.denied.Add(1)
+	}
 	if k.load {
 		c.load.end(resultOf(why, how.Code), k, now)
 	}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -77,7 +78,7 @@ func (c *Credentials) handshake(ctx context.Context, address *attributes.Attribu
 	if c.bound != nil {
 		e, known, authority = *c.bound, true, c.bound.Authority()
 	}
-	inner, err := c.of(e)
+	inner, leaf, err := c.of(e)
 	if err != nil {
 		return nil, nil, &HandshakeError{Endpoint: e.Name, Err: err}
 	}
@@ -89,6 +90,7 @@ func (c *Credentials) handshake(ctx context.Context, address *attributes.Attribu
 		info = &AuthInfo{inner: info, endpoint: e}
 	}
 	if h, ok := address.Value(key{}).(*Holder); ok {
+		h.presents(leaf)
 		conn = h.hold(conn, raw)
 	}
 	return conn, info, nil
@@ -96,22 +98,43 @@ func (c *Credentials) handshake(ctx context.Context, address *attributes.Attribu
 
 var errNothingAsked = errors.New("the endpoint does not say whether it wants TLS, and the channel has no credentials")
 
-// of returns the credentials that an endpoint specifies.
-func (c *Credentials) of(e resolver.Endpoint) (credentials.TransportCredentials, error) {
+// of returns the credentials that an endpoint specifies, and the client's certificate
+// among them, if it comes from a file.
+func (c *Credentials) of(e resolver.Endpoint) (_ credentials.TransportCredentials, leaf []byte, _ error) {
 	switch {
 	case e.Security() == resolver.SecurityPlaintext:
-		return insecure.NewCredentials(), nil
+		return insecure.NewCredentials(), nil, nil
 	case c.hasOwnTLS(e):
 		config, err := c.shared.files.tlsConfig(e.TLS)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return credentials.NewTLS(config), nil
+		return credentials.NewTLS(config), leafOf(config), nil
 	case c.channel == nil:
-		return nil, errNothingAsked
+		return nil, nil, errNothingAsked
 	default:
-		return c.channel, nil
+		return c.channel, nil, nil
 	}
+}
+
+func leafOf(config *tls.Config) []byte {
+	if len(config.Certificates) == 0 {
+		return nil
+	}
+	return config.Certificates[0].Certificate[0]
+}
+
+// ClientCertificate returns the client's certificate that the files of these settings
+// hold now, in DER, or nil if there is none that can be used. It reads the files.
+func (c *Credentials) ClientCertificate(t resolver.TLS) []byte {
+	if t.CertFile == "" {
+		return nil
+	}
+	pair, err := c.shared.files.pair(t).get()
+	if err != nil {
+		return nil
+	}
+	return pair.Certificate[0]
 }
 
 // hasOwnTLS reports whether an endpoint has TLS settings of its own.

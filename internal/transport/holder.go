@@ -23,6 +23,7 @@ type Holder struct {
 	conn   net.Conn
 	remote net.Addr // where it leads
 	reason error    // why it was closed; nil if it was not
+	leaf   []byte   // the client's certificate, as for its handshake; nil if there is none
 }
 
 // Held reports whether a connection has been seen, so that Close would close it.
@@ -37,6 +38,21 @@ func (h *Holder) Remote() net.Addr {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.remote
+}
+
+// presents notes the client's certificate with which the connection was secured.
+func (h *Holder) presents(leaf []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.leaf = leaf
+}
+
+// Presented returns the client's certificate of the connection, in DER, or nil if there
+// is none.
+func (h *Holder) Presented() []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.leaf
 }
 
 // Close closes the connection; its readers receive reason. Close reports whether
