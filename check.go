@@ -87,6 +87,7 @@ func (c Config) choosing() (Policy, error) {
 		notHeeded(c.Zone != "", "zone", HealthyRoundRobin)
 		notHeeded(c.SpillBelow != 0, "spillBelow", HealthyRoundRobin)
 		notHeeded(c.SlowStart != 0, "slowStart", HealthyLeastLoaded)
+		notHeeded(c.StreamDrain != 0, "streamDrain", HealthyRoundRobin)
 	case HealthyRoundRobin:
 		notHeeded(c.Failover != (Failover{}), "failover", ActivePassive)
 		notHeeded(c.SlowStart != 0, "slowStart", HealthyLeastLoaded)
@@ -114,6 +115,7 @@ func (c Config) settings(policy Policy) (settings.Config, error) {
 		SpillBelow:   c.SpillBelow,
 		LeastLoaded:  policy == HealthyLeastLoaded,
 		SlowStart:    c.SlowStart,
+		StreamDrain:  c.StreamDrain,
 	}
 	if policy == ActivePassive {
 		f := settings.Failover(c.Failover)

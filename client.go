@@ -28,6 +28,7 @@ type Client struct {
 	set   *endpointset.Set
 	creds *transport.Credentials
 	file  follow.Follower // nil unless the list comes from a file
+	gate  *gate           // of calls
 	// needsTarget is true if the role requires a health target for each endpoint.
 	needsTarget bool
 	role        Role
@@ -79,7 +80,7 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 		return nil, errors.Join(fmt.Errorf("cantonlb: %w", err), conn.Close())
 	}
 	c := &Client{
-		conn: conn, list: e.list, set: e.set.Load(), creds: e.creds,
+		conn: conn, list: e.list, set: e.set.Load(), creds: e.creds, gate: &e.gate,
 		needsTarget: cfg.Role.needsTarget(cfg.HealthCheck), role: cfg.Role,
 	}
 	if cfg.ReresolveInterval > 0 {
@@ -115,8 +116,8 @@ func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 	return c.conn.NewStream(ctx, desc, method, opts...)
 }
 
-// Conn returns the underlying channel, for libraries that require one. The caller must
-// not close it.
+// Conn returns the underlying channel, for libraries that require one. If the caller or
+// such a library closes it, the client is closed as well; Close is still to be called.
 func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 
 // Status returns a snapshot of the client and its endpoints.
@@ -219,15 +220,18 @@ func (c *Client) update(endpoints []Endpoint, insist bool) error {
 	return err
 }
 
-// Close ends all probes and connections. Calls in flight fail; to let them finish,
-// wait for them first. Close may be called more than once and returns the same error
-// each time.
+// Close ends all probes and connections. Calls in flight fail; to let them finish, call
+// Shutdown instead. Close may be called more than once and returns the same error each
+// time. It may be called after Conn was closed.
 func (c *Client) Close() error {
 	c.closing.Do(func() {
 		if c.file != nil {
 			c.file.Close() // before the channel, since it may be updating the channel's list
 		}
-		c.closeErr = c.conn.Close()
+		//lint:ignore SA1019 grpc has no other way to detect it
+		if err := c.conn.Close(); !errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // as above
+			c.closeErr = err // otherwise the program has closed Conn already
+		}
 	})
 	return c.closeErr
 }

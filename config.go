@@ -58,6 +58,14 @@ type Config struct {
 	// Status.Leaving, a note and a warning in the log say so.
 	Handover Handover
 
+	// StreamDrain is how long streams may continue on an endpoint that is drained,
+	// unhealthy or no longer in the list, so that they move to another one: then they
+	// end with a *MovedError, which is UNAVAILABLE. Unary calls may finish. Streams on an
+	// unhealthy endpoint continue while no other is eligible. At most 24 h. With
+	// ActivePassive it is an error to set it: Failover.Drain has that purpose. Default 0:
+	// streams continue until they end.
+	StreamDrain time.Duration
+
 	// Validate, if not nil, checks whether the server at the other end of each new
 	// connection is the expected one, before any call is sent to it. cc is that
 	// connection: calls on it go to that server alone and carry the endpoint's token.

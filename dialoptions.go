@@ -56,6 +56,7 @@ type equipment struct {
 	defaults []grpc.DialOption // may be overridden by the user's options
 	fixed    []grpc.DialOption // may not be overridden
 	creds    *transport.Credentials
+	gate     gate
 	// set is the policy's set of endpoints, once the channel has one.
 	set atomic.Pointer[endpointset.Set]
 	// buildErr is the error of grpc's last build of the resolver.
@@ -78,9 +79,9 @@ func newEquipment(cfg Config, needsList bool) (*equipment, error) {
 		grpc.WithContextDialer(dial.Dial),
 	}
 	e.fixed = []grpc.DialOption{
-		grpc.WithIdleTimeout(0),                      // idle mode would discard all health
-		grpc.WithChainUnaryInterceptor(rescue.unary), // the last is the innermost
-		grpc.WithChainStreamInterceptor(rescue.stream),
+		grpc.WithIdleTimeout(0), // idle mode would discard all health
+		grpc.WithChainUnaryInterceptor(e.gate.unary, rescue.unary), // the last is the innermost
+		grpc.WithChainStreamInterceptor(e.gate.stream, rescue.stream),
 	}
 	options := &endpointset.Options{Logger: cfg.Logger, Retries: rescue.tally, Validator: cfg.validator()}
 	attribute := resolver.WithAttribute(options.Attribute())

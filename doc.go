@@ -119,6 +119,7 @@
 //	Ejection.MaxTime              60s
 //	NoneEligible                  that of the role, see below
 //	Handover                      keep
+//	StreamDrain                   none: streams continue until they end
 //	Validate                      none
 //	DeadAfter                     3s
 //	Zone                          none

@@ -16,12 +16,14 @@ import (
 )
 
 // MovedError is the error of a stream whose endpoint has not been the active endpoint
-// for the duration of Failover.Drain. A stream that is opened again goes to the active
-// endpoint. The error is a gRPC status with the code UNAVAILABLE.
+// for the duration of Failover.Drain, or has not been picked for that of
+// Config.StreamDrain. A stream that is opened again goes to another endpoint, if one is
+// eligible. The error is a gRPC status with the code UNAVAILABLE.
 type MovedError struct {
-	// From is the endpoint of the stream, and To the one that took over from it.
+	// From is the endpoint of the stream, and To the one that took over from it. To is
+	// empty unless the policy is ActivePassive.
 	From, To string
-	// Reason is why To took over.
+	// Reason is why To took over, or why From is not picked any more.
 	Reason report.Reason
 }
 

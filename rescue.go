@@ -21,7 +21,7 @@ type rescuer struct {
 	idempotent  *idempotency
 	maxAttempts int
 	budget      *retryBudget
-	moves       bool // streams may be ended, so that they move to the active endpoint
+	moves       bool // streams may be ended, so that they move to another endpoint
 	tally       *attempt.Tally
 	observe     func(context.Context, AttemptEvent) // nil if there is no observer
 }
@@ -139,7 +139,7 @@ const (
 func newRescuer(c Config, s settled) *rescuer {
 	return &rescuer{
 		idempotent:  s.idempotent,
-		moves:       s.policy == ActivePassive,
+		moves:       s.policy == ActivePassive || c.StreamDrain > 0,
 		maxAttempts: cmp.Or(c.MaxAttempts, defaultMaxAttempts),
 		tally:       new(attempt.Tally),
 		observe:     c.OnAttempt,

@@ -70,6 +70,10 @@
 //	 "ejection": {"consecutiveFailures": 5, "baseTime": "1s", "maxTime": "60s"},
 //	 "noneEligible": "failFast", "handover": "keep", "deadAfter": "3s", "zone": "", "spillBelow": 0.5}
 //
+// With "streamDrain", such as "30s", the streams on an endpoint that is drained, unhealthy
+// or no longer in the list end after that time, if the channel has the interceptors of
+// cantonlb.DialOptions. By default they continue.
+//
 // healthy_least_loaded has the same keys, and "slowStart": "10s".
 //
 // An unknown key or an invalid value is an error that names it.

@@ -56,7 +56,7 @@ var badConfigs = map[string]struct{ text, want string }{
 		`line 3, column 1: want a key of plain text`},
 	// Keys.
 	"an unknown key": {one("role: sequencer\nendpoint: []\n"),
-		`line 4, column 1: endpoint: want a known key: deadAfter, ejection, endpoints, failover, handover, healthCheck, idempotent, maxAttempts, name, noneEligible, policy, reresolveInterval, retryBudget, role, serviceConfig, slowStart, spillBelow, zone`},
+		`line 4, column 1: endpoint: want a known key: deadAfter, ejection, endpoints, failover, handover, healthCheck, idempotent, maxAttempts, name, noneEligible, policy, reresolveInterval, retryBudget, role, serviceConfig, slowStart, spillBelow, streamDrain, zone`},
 	"a key twice": {one("zone: eu\nzone: us\n"),
 		`line 4, column 1: zone: want each key only once; it is also in line 3`},
 	"a token over plaintext": {"endpoints:\n  - {address: http://a:1, token: hush-hush}\n",

@@ -68,6 +68,7 @@ func keysOf(c *cantonlb.Config) map[string]reader {
 		"deadAfter":         strictjson.Duration(&c.DeadAfter, healthcheck.MaxSetting),
 		"zone":              strictjson.String(&c.Zone, resolver.MaxZone),
 		"spillBelow":        strictjson.Share(&c.SpillBelow),
+		"streamDrain":       strictjson.Duration(&c.StreamDrain, healthcheck.MaxSetting),
 		"slowStart":         strictjson.Duration(&c.SlowStart, healthcheck.MaxSetting),
 		"reresolveInterval": strictjson.Duration(&c.ReresolveInterval, limits.MaxReresolve),
 		"idempotent":        strictjson.Array(maxIdempotent, readString(&c.Idempotent, maxMethod)),

@@ -54,6 +54,7 @@ healthCheck:
 ejection: {consecutiveFailures: 7, baseTime: 2s, maxTime: 1m30s}
 noneEligible: wait
 handover: immediate
+streamDrain: 30s
 deadAfter: 5s
 zone: eu
 spillBelow: 0.25
@@ -101,6 +102,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		Ejection:          cantonlb.Ejection{ConsecutiveFailures: 7, BaseTime: 2 * time.Second, MaxTime: 90 * time.Second},
 		NoneEligible:      cantonlb.Wait,
 		Handover:          cantonlb.HandoverImmediate,
+		StreamDrain:       30 * time.Second,
 		DeadAfter:         5 * time.Second,
 		Zone:              "eu",
 		SpillBelow:        0.25,

@@ -27,14 +27,13 @@ type choice struct {
 	untold  []report.Event
 	reasons map[report.Reason]uint64 // number of switches so far, by a reason of report.Reasons
 	search  search
-	moving  moving
 }
 
 // NewActivePassive returns the set of a policy that picks one endpoint at a time.
 func NewActivePassive(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	s := New(policy, cc, opts)
 	s.cfg = settings.DefaultActivePassive()
-	s.choice = &choice{set: s, search: newSearch(), moving: make(moving), reasons: make(map[report.Reason]uint64)}
+	s.choice = &choice{set: s, search: newSearch(), reasons: make(map[report.Reason]uint64)}
 	s.choice.state = selector.NewChooser(s.cfg.Failover.Selector(), setLock{s}, s.choice.chosen)
 	return s
 }
@@ -197,7 +196,6 @@ func (c *choice) pinned(was, is string) {
 func (c *choice) stop() {
 	if c != nil {
 		c.state.Stop()
-		c.moving.stop()
 		c.active = nil
 	}
 }

@@ -326,7 +326,7 @@ func TestAClosedSetRefusesCommands(t *testing.T) {
 		f.set.mu.Lock()
 		defer f.set.unlock()
 		assert.False(t, f.set.choice.state.Waits())
-		assert.Empty(t, f.set.choice.moving)
+		assert.Empty(t, f.set.moving)
 	}, activePassive)
 }
 

@@ -37,7 +37,8 @@
 //	rescuable.go calls in flight that can be retried elsewhere
 //	publisher.go makes and publishes the snapshots; weights.go, zones.go
 //	choosing.go  which endpoint is the active one (package selector decides);
-//	             commands.go, searching.go and moving.go belong to it
+//	             commands.go and searching.go belong to it
+//	moving.go    ends streams on endpoints that are no longer picked
 //	handover.go  make before break: for lists (leaving.go), and for one endpoint whose
 //	             name resolves to another address, or whose client certificate has
 //	             changed on disk (renewing.go, recertifying.go)

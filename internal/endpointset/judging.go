@@ -65,6 +65,7 @@ func (e *endpoint) applyLocked() {
 	}
 	e.observeLocked(was)
 	e.fellOrRoseLocked(was)
+	e.leaveStreamsLocked(was)
 	e.tellLocked(was)
 	e.decidedLocked(was.Class)
 }

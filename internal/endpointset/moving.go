@@ -5,24 +5,30 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// MovedError is why a stream was ended: its endpoint is no longer the active one.
+// MovedError is why a stream was ended: its endpoint is no longer the active one, or no
+// longer picked. To is empty in the latter case.
 type MovedError struct {
 	From, To string
 	Reason   report.Reason
 }
 
-// Error returns a text with the two endpoints and the reason.
+// Error returns a text with the endpoints and the reason.
 func (e *MovedError) Error() string {
+	if e.To == "" {
+		return fmt.Sprintf("endpoint %q is not picked any more (%s)", cleantext.Detail(e.From), e.Reason)
+	}
 	return fmt.Sprintf("endpoint %q is not the active one any more (%s): %q is",
 		cleantext.Detail(e.From), e.Reason, cleantext.Detail(e.To))
 }
 
 // moving holds the connections whose streams are to end, unless their endpoint is
-// active again by then.
+// picked again by then.
 type moving map[*conn]*time.Timer
 
 func (m moving) stop() {
@@ -36,36 +42,71 @@ func (m moving) stop() {
 // Failover.Drain. Other calls there may finish. The time starts again if the endpoint
 // ceases to be active a second time.
 func (c *choice) moveStreams(sw selector.Switch) {
-	e := c.last
-	if e == nil {
+	if e := c.last; e != nil {
+		e.endStreamsLocked(&MovedError{From: sw.From.Name, To: sw.To.Name, Reason: sw.Reason}, c.set.cfg.Failover.Drain)
+	}
+}
+
+// leaveStreamsLocked lets the streams on an endpoint that has just been drained, become
+// unhealthy or left the list run for the time StreamDrain, with a policy that picks more
+// than one endpoint.
+func (e *endpoint) leaveStreamsLocked(was judge.Judgement) {
+	s := e.set
+	if s.choice != nil || s.cfg.StreamDrain == 0 || s.closed {
 		return
 	}
-	why := &MovedError{From: sw.From.Name, To: sw.To.Name, Reason: sw.Reason}
+	why := e.was.Reason
+	switch {
+	case e.drained && was.State != report.StateDrained:
+		why = report.ReasonDrained
+	case e.was.Sick && !was.Sick:
+	case e.link.Phase == machine.Closed && !e.leavingSince.IsZero():
+		why = report.ReasonLeftList
+	default:
+		return
+	}
+	e.endStreamsLocked(&MovedError{From: e.name, Reason: why}, s.cfg.StreamDrain)
+}
+
+// endStreamsLocked sets the timers that end the streams on the endpoint's connections.
+func (e *endpoint) endStreamsLocked(why *MovedError, after time.Duration) {
 	for _, k := range append([]*conn{e.conn}, e.retired...) {
 		if k != nil {
-			k.endStreams(why)
+			k.endStreams(why, after)
 		}
 	}
 }
 
 // endStreams sets the timer that ends the streams on one connection. Set.mu is held.
-func (c *conn) endStreams(why *MovedError) {
+func (c *conn) endStreams(why *MovedError, after time.Duration) {
 	s := c.endpoint.set
-	m := s.choice.moving
-	if t := m[c]; t != nil {
+	if t := s.moving[c]; t != nil {
 		t.Stop()
 	}
 	var t *time.Timer
-	t = time.AfterFunc(s.cfg.Failover.Drain, func() {
+	t = time.AfterFunc(after, func() {
 		s.mu.Lock()
 		defer s.unlock()
-		if s.closed || m[c] != t {
+		if s.closed || s.moving[c] != t {
 			return // overtaken by another change
 		}
-		delete(m, c)
-		if a := s.choice.active; a == nil || a.id != c.endpoint.id { // a renewed endpoint has the same id
+		delete(s.moving, c)
+		switch {
+		case c.staysLocked():
+		case s.choice == nil && c.endpoint.was.Sick && !s.pickableLocked():
+			c.endStreams(why, after) // they have nowhere to go
+		default:
 			s.after = append(s.after, func() { c.EndStreams(why) })
 		}
 	})
-	m[c] = t
+	s.moving[c] = t
+}
+
+// staysLocked reports whether calls go to the connection's endpoint again.
+func (c *conn) staysLocked() bool {
+	e := c.endpoint
+	if choice := e.set.choice; choice != nil {
+		return choice.active != nil && choice.active.id == e.id // a renewed endpoint has the same id
+	}
+	return e.was.Class == judge.Eligible
 }

@@ -50,6 +50,7 @@ type Set struct {
 	members
 	spread
 	sampler sampler
+	moving  moving
 	pub     publisher
 	counted
 	changed chan struct{} // closed when a class changes; nil if there is no waiter
@@ -89,6 +90,7 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 		ctx: ctx, cancel: cancel, cfg: settings.DefaultConfig(),
 		members: members{byName: make(map[string]*endpoint), drained: make(map[string]bool), renewing: make(map[string]*endpoint)},
 		spread:  spread{ejections: make(map[*endpoint]struct{})},
+		moving:  make(moving),
 	}
 	s.handover = s.newListHandover()
 	s.pub.set = s
@@ -319,6 +321,7 @@ func (s *Set) close() {
 	s.list, s.byName = nil, nil
 	s.handover.stop()
 	s.choice.stop()
+	s.moving.stop()
 	if s.pub.timer != nil {
 		s.pub.timer.Stop()
 	}

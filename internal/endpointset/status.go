@@ -152,6 +152,40 @@ func (s *Set) SetDrained(name string, drained bool) error {
 	return nil
 }
 
+// Draining returns how many calls are in flight on the endpoint with this name, and
+// whether it is leaving the list. It is an error if the endpoint is neither drained nor
+// leaving, or if there is none, not even one that has left the list with calls in flight.
+func (s *Set) Draining(name string) (inFlight uint64, leaving bool, _ error) {
+	s.mu.Lock()
+	defer s.unlock()
+	e := s.byName[name]
+	switch {
+	case s.closed:
+		return 0, false, ErrClosed
+	case e != nil && !e.drained:
+		return 0, false, fmt.Errorf("endpoint %q is not drained", cleantext.Detail(name))
+	case e != nil:
+		inFlight = e.countsLocked().InFlight
+	}
+	for _, x := range s.handover.old {
+		if x.name == name && e == nil {
+			leaving = true
+			inFlight += x.countsLocked().InFlight
+		}
+	}
+	known := e != nil || leaving
+	for c := range s.sampler.retired {
+		if x := c.endpoint; x.name == name && x != e && x.link.Phase == machine.Closed {
+			known = true
+			inFlight += c.Counts().InFlight
+		}
+	}
+	if !known {
+		return 0, false, fmt.Errorf("no endpoint %q in the list", cleantext.Detail(name))
+	}
+	return inFlight, leaving, nil
+}
+
 func (s *Set) setDrained(name string, drained bool) error {
 	s.mu.Lock()
 	defer s.unlock()

@@ -67,6 +67,10 @@ type Config struct {
 	Ejection     Ejection
 	NoneEligible NoneEligible
 	Handover     Handover
+	// StreamDrain is how long streams may continue on an endpoint that is drained,
+	// unhealthy or no longer in the list; 0 means until they end. Only policies that
+	// pick more than one endpoint have it.
+	StreamDrain time.Duration
 	// DeadAfter is how long a connection may show no sign of life before it is
 	// closed.
 	DeadAfter time.Duration
@@ -135,6 +139,8 @@ func (c Config) Validate() (Config, error) {
 	}
 	c.NoneEligible = cmp.Or(c.NoneEligible, FailFast)
 	oneOf(&faults, "noneEligible", c.NoneEligible, FailFast, Wait, FailOpen)
+	faults.Check(c.StreamDrain >= 0 && c.StreamDrain <= healthcheck.MaxSetting, "streamDrain", fmt.Sprintf("%q", c.StreamDrain),
+		"a duration of at most "+healthcheck.MaxSetting.String()+"; none for as long as the streams last")
 	c.Handover = cmp.Or(c.Handover, HandoverKeep)
 	oneOf(&faults, "handover", c.Handover, HandoverKeep, HandoverImmediate)
 	return c, faults.Err()
@@ -190,6 +196,7 @@ func parse(data []byte, c Config) (*Config, error) {
 	} else {
 		keys["zone"] = strictjson.String(&c.Zone, resolver.MaxZone)
 		keys["spillBelow"] = strictjson.Share(&c.SpillBelow)
+		keys["streamDrain"] = strictjson.Duration(&c.StreamDrain, healthcheck.MaxSetting)
 	}
 	if c.LeastLoaded {
 		keys["slowStart"] = strictjson.Duration(&c.SlowStart, healthcheck.MaxSetting)
@@ -240,6 +247,8 @@ type zonesJSON struct {
 	Zone       string  `json:"zone"`
 	SpillBelow float64 `json:"spillBelow"`
 	SlowStart  string  `json:"slowStart,omitempty"`
+	// StreamDrain is left out if there is none, since it has no value for that.
+	StreamDrain string `json:"streamDrain,omitempty"`
 }
 
 func (c Config) zones() *zonesJSON {
@@ -249,6 +258,9 @@ func (c Config) zones() *zonesJSON {
 	z := &zonesJSON{Zone: c.Zone, SpillBelow: c.SpillBelow}
 	if c.LeastLoaded {
 		z.SlowStart = strictjson.FormatDuration(c.SlowStart)
+	}
+	if c.StreamDrain > 0 {
+		z.StreamDrain = strictjson.FormatDuration(c.StreamDrain)
 	}
 	return z
 }

@@ -36,7 +36,7 @@ func TestTheDefaultsAreThoseThatAreDocumented(t *testing.T) {
 
 func TestParseConfigReadsEveryKey(t *testing.T) {
 	c, err := ParseConfig([]byte(`{"healthCheck": {"service": "orders", "fall": 3},
-		"ejection": {"consecutiveFailures": 7, "baseTime": "2s", "maxTime": "2m"}, "noneEligible": "failOpen", "deadAfter": "0.5s", "handover": "immediate",
+		"ejection": {"consecutiveFailures": 7, "baseTime": "2s", "maxTime": "2m"}, "noneEligible": "failOpen", "deadAfter": "0.5s", "handover": "immediate", "streamDrain": "30s",
 		"zone": "eu-1", "spillBelow": 1}`))
 	require.NoError(t, err)
 	assert.Equal(t, "orders", c.HealthCheck.Service)
@@ -44,6 +44,7 @@ func TestParseConfigReadsEveryKey(t *testing.T) {
 	assert.Equal(t, Ejection{ConsecutiveFailures: 7, BaseTime: 2 * time.Second, MaxTime: 2 * time.Minute}, c.Ejection)
 	assert.Equal(t, FailOpen, c.NoneEligible)
 	assert.Equal(t, HandoverImmediate, c.Handover)
+	assert.Equal(t, 30*time.Second, c.StreamDrain)
 	assert.Equal(t, 500*time.Millisecond, c.DeadAfter)
 	assert.Equal(t, "eu-1", c.Zone)
 	assert.InDelta(t, 1, c.SpillBelow, 0)
@@ -52,7 +53,7 @@ func TestParseConfigReadsEveryKey(t *testing.T) {
 func TestParseConfigNamesKeyValueAndWhatWouldBeRight(t *testing.T) {
 	const duration = `: want a duration above zero, such as "1s"`
 	for text, want := range map[string]string{
-		`{"healthcheck": {}}`:                               `healthcheck: want a known key: deadAfter, ejection, handover, healthCheck, noneEligible, spillBelow, zone`,
+		`{"healthcheck": {}}`:                               `healthcheck: want a known key: deadAfter, ejection, handover, healthCheck, noneEligible, spillBelow, streamDrain, zone`,
 		`{"healthCheck": {"intervall": "1s"}}`:              `healthCheck.intervall: want a known key: disabled, fall, grpcPort, http, interval, jitter, onUnimplemented, rise, service, silence, suspectInterval, timeout, watch`,
 		`{"healthCheck": {"interval": "-1s"}}`:              `healthCheck.interval "-1s"` + duration,
 		`{"healthCheck": {"fall": 0}}`:                      `healthCheck.fall 0: want a whole number from 1 to 1000`,

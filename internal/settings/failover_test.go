@@ -42,5 +42,5 @@ func TestParseActivePassiveReadsItsKeysAndNamesWhatIsWrong(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 	_, err = ParseConfig([]byte(`{"failBack": "never"}`))
-	require.EqualError(t, err, `failBack: want a known key: deadAfter, ejection, handover, healthCheck, noneEligible, spillBelow, zone`)
+	require.EqualError(t, err, `failBack: want a known key: deadAfter, ejection, handover, healthCheck, noneEligible, spillBelow, streamDrain, zone`)
 }
