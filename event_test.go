@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -84,30 +83,5 @@ func TestASubscriptionMayBeginWithHistory(t *testing.T) {
 		for batch := range client.SubscribeFrom(t.Context(), past[2].Number) {
 			assert.Equal(t, got[2:], batch.Events, "from a number on, and also after the end")
 		}
-	})
-}
-
-// Three quiet streams used up all that was kept within minutes.
-func TestSuspicionsDoNotDisplaceChanges(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
-		client := clientkit.Connect(t, c, cantonlb.Config{}, 3)
-		for range 3 {
-			_, err := lbtest.Ticks(t.Context(), client, time.Hour)
-			require.NoError(t, err)
-		}
-		synctest.Wait()
-		past := client.Events()
-		time.Sleep(20 * time.Minute)
-		now := client.Events()
-		suspicions := 0
-		for _, e := range now {
-			if e.IsSuspicion() {
-				suspicions++
-			}
-		}
-		assert.Greater(t, suspicions, 700, "there are many")
-		assert.Greater(t, now[len(now)-1].Number, uint64(1024), "and there were more")
-		assert.Equal(t, past, now[:len(past)], "and what happened before is still there")
 	})
 }

@@ -95,6 +95,39 @@ func TestARecorderMayCallBackAndMayPanic(t *testing.T) {
 	})
 }
 
+// A quiet stream on a server that answers probes caused a suspicion and its end every
+// second.
+func TestSuspicionsDoNotDisplaceChanges(t *testing.T) {
+	teller := telling.New("p", "t", new(recorder))
+	teller.LogTo(slog.New(slog.DiscardHandler))
+	suspicion := report.Event{Kind: report.EventEndpoint, Endpoint: "a", From: report.StateHealthy, To: report.StateSuspect}
+	over := report.Event{Kind: report.EventEndpoint, Endpoint: "a", From: report.StateSuspect, To: report.StateHealthy}
+	for n := range 768 {
+		teller.Event(change(n))
+		for range 10 {
+			teller.Event(suspicion)
+			teller.Event(over)
+		}
+	}
+	events := teller.Events()
+	assert.Len(t, events, telling.Kept)
+	n := 0
+	for _, e := range events {
+		if !e.IsSuspicion() {
+			assert.Equal(t, fmt.Sprint(n), e.Endpoint)
+			n++
+		}
+	}
+	assert.Equal(t, 768, n, "all of them are kept")
+	kept, missed := teller.FollowFrom(0).Read()
+	assert.Equal(t, events, kept)
+	assert.Equal(t, events[len(events)-1].Number, uint64(len(kept))+missed)
+	kept, missed = teller.FollowFrom(events[1].Number).Read()
+	assert.Equal(t, events[1:], kept)
+	assert.NotZero(t, missed, "suspicions in between")
+	teller.Close()
+}
+
 func TestEventsAreNumberedAndThoseWhoFollowHaveThemAll(t *testing.T) {
 	teller := telling.New("p", "t", new(recorder))
 	teller.LogTo(slog.New(slog.DiscardHandler))
