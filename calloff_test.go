@@ -91,6 +91,7 @@ func TestACallWhosePickIsLostIsMadeElsewhere(t *testing.T) {
 						} else { // it may have been sent, and is not reissued
 							require.NotEqual(t, codes.Canceled, status.Code(err), "%v", err)
 						}
+						time.Sleep(time.Millisecond) // a pause before the next attempt to connect can pass
 					}
 					if noticed.Load() {
 						lost++
