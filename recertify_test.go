@@ -125,6 +125,22 @@ func TestAServerThatAcceptsTheNewCertificateLaterIsTriedAgain(t *testing.T) {
 	})
 }
 
+func TestAStandbyGetsItsNewCertificateToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newCertified(t)
+		s.SetServing(0, "", false)
+		time.Sleep(time.Second)
+		s.write(t, s.Server(0).CA(), "client-2")
+		time.Sleep(10 * time.Second)
+		assert.Equal(t, 2, s.TotalConns(0), "although it does not serve on the new connection either")
+		s.accepts.Store("client-2")
+		s.SetServing(0, "", true)
+		time.Sleep(3 * time.Second)
+		require.NoError(t, call(t.Context(), s.client))
+		assert.Equal(t, 2, s.TotalConns(0))
+	})
+}
+
 // A server that denies all calls answers them, and its Watch stays open.
 func TestDenialsAreNoSubstituteForAProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

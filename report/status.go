@@ -99,6 +99,9 @@ func (s Status) String() string {
 		line = fmt.Appendf(line, ", %s", s.Policy)
 	}
 	line = fmt.Appendf(line, ", channel %v", s.State)
+	if s.Handover != nil {
+		line = fmt.Appendf(line, ", %d that left the list still picked", s.StillPicked())
+	}
 	if f := s.Failover; f != nil && f.Active != "" {
 		line = fmt.Appendf(line, ", active %q", f.Active)
 	} else if f != nil {

@@ -19,11 +19,14 @@ func TestAnEventIsOneLine(t *testing.T) {
 			Kind: report.EventEndpoint, Endpoint: "seq1", From: report.StateHealthy, To: report.StateUnhealthy,
 			Reason: report.ReasonNotServing, Detail: "in repair", Held: 12 * time.Second,
 		},
-		`endpoint "a\nb": connecting`:                           {Kind: report.EventEndpoint, Endpoint: "a\nb", To: report.StateConnecting},
-		`none_eligible: eligible after 1.5s`:                    {Kind: report.EventNoneEligible, To: report.SomeEligible, Held: 1500*time.Millisecond + 1},
-		`list: refused (no endpoints)`:                          {Kind: report.EventList, To: report.ListRefused, Detail: "no endpoints"},
-		`switch 1: "a" is the active endpoint (first_choice)`:   {Kind: report.EventSwitch, Reason: report.ReasonFirstChoice, Switch: report.Switch{Number: 1, To: "a"}},
-		`switch 2: "a" -> "b" (not_serving)`:                    {Kind: report.EventSwitch, Reason: report.ReasonNotServing, Switch: report.Switch{Number: 2, From: "a", To: "b"}},
+		`endpoint "a\nb": connecting`:                         {Kind: report.EventEndpoint, Endpoint: "a\nb", To: report.StateConnecting},
+		`none_eligible: eligible after 1.5s`:                  {Kind: report.EventNoneEligible, To: report.SomeEligible, Held: 1500*time.Millisecond + 1},
+		`list: refused (no endpoints)`:                        {Kind: report.EventList, To: report.ListRefused, Detail: "no endpoints"},
+		`switch 1: "a" is the active endpoint (first_choice)`: {Kind: report.EventSwitch, Reason: report.ReasonFirstChoice, Switch: report.Switch{Number: 1, To: "a"}},
+		`switch 2: "a" -> "b" (not_serving)`:                  {Kind: report.EventSwitch, Reason: report.ReasonNotServing, Switch: report.Switch{Number: 2, From: "a", To: "b"}},
+		`handover: held -> ended after 1m0s`: {
+			Kind: report.EventHandover, From: report.HandoverHeld, To: report.HandoverEnded, Held: time.Minute,
+		},
 		`endpoint "a": pinned`:                                  {Kind: report.EventPin, Endpoint: "a", To: report.Pinned},
 		`multiple_active: multiple_active (multiple_active: a)`: {Kind: report.EventMultipleActive, To: report.MultipleActive, Reason: report.ReasonMultipleActive, Detail: "a"},
 	} {
@@ -78,4 +81,14 @@ func TestAnOutcomeThatIsNoneOfOursIsInconclusive(t *testing.T) {
 	}
 	assert.Equal(t, report.Inconclusive, report.Outcome("").Bounded())
 	assert.Equal(t, report.Inconclusive, report.Outcome("what a probe said").Bounded())
+}
+
+func TestAStatusCountsThoseThatLeftTheListAndAreStillPicked(t *testing.T) {
+	s := report.Status{
+		Policy: "p", Handover: new(report.HandoverStatus), Endpoints: []report.EndpointStatus{{Name: "b", State: report.StateUnhealthy}},
+		Leaving: []report.EndpointStatus{{Name: "a", Eligible: true}, {Name: "c"}},
+	}
+	assert.Equal(t, 1, s.StillPicked())
+	assert.Zero(t, s.Eligible())
+	assert.Equal(t, `0 of 1 endpoints eligible, p, channel IDLE, 1 that left the list still picked: "b" unhealthy`, s.String())
 }

@@ -112,7 +112,10 @@ func (s *Set) renewFor(c *conn, leaf []byte) {
 		return
 	}
 	next, due := e.recertified.next(time.Now(), leaf, e.was.Class == judge.Eligible)
-	if due && e.replaceConnLocked("its client certificate has changed") {
-		e.recertified = next
+	if !due {
+		return
+	}
+	if n := e.replaceConnLocked("its client certificate has changed"); n != nil {
+		e.recertified, n.recertified = next, next
 	}
 }

@@ -15,8 +15,8 @@ import (
 // files of its client certificate hold another one than its connection was made with
 // (see recertifying.go). A successor is made, which is not in the list. It connects and
 // is probed like any endpoint, and replaces the endpoint once it is eligible. If it does
-// not become eligible, nothing changes, unless the endpoint is not eligible either: then
-// there is nothing to lose by a new connection.
+// not become eligible, nothing changes, unless it has another certificate and the
+// endpoint is not eligible either: then there is nothing to lose by a new connection.
 
 // Connected is an endpoint that is connected.
 type Connected struct {
@@ -56,12 +56,12 @@ func (s *Set) Renew(name string) {
 	}
 }
 
-// replaceConnLocked makes a new connection for the endpoint, in the same way. It reports
-// whether it has begun to.
-func (e *endpoint) replaceConnLocked(why string) bool {
+// replaceConnLocked makes a new connection for the endpoint, in the same way. It returns
+// the successor, or nil if it has not begun to.
+func (e *endpoint) replaceConnLocked(why string) (successor *endpoint) {
 	s := e.set
 	if s.byName[e.name] != e || e.link.Phase != machine.Ready || e.drained || e.joins != nil || s.renewing[e.name] != nil {
-		return false
+		return nil
 	}
 	n := s.newEndpointLocked(e.want)
 	n.weight, n.zone, n.priority, n.unlisted = e.weight, e.zone, e.priority, true
@@ -72,14 +72,15 @@ func (e *endpoint) replaceConnLocked(why string) bool {
 	h.settle()
 	s.teller.Logf("endpoint %q: %s; connecting anew", e.name, why)
 	n.startLocked()
-	return true
+	return n
 }
 
-// renewLocked replaces old by e, if e is eligible, or connected and old is not eligible
-// either.
+// renewLocked replaces old by e, if e is eligible, or connected with a new certificate
+// while old is not eligible either.
 func (e *endpoint) renewLocked(old *endpoint) {
 	s := e.set
-	if e.was.Class != judge.Eligible && (old.was.Class == judge.Eligible || e.link.Phase != machine.Ready) {
+	nothingToLose := e.recertified.leaf != nil && old.was.Class != judge.Eligible && e.link.Phase == machine.Ready
+	if e.was.Class != judge.Eligible && !nothingToLose {
 		e.keepLocked()
 		return
 	}
