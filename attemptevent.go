@@ -36,8 +36,12 @@ type AttemptEvent struct {
 	Endpoint, Address string
 	// Number is the number of the attempt within the call, counted from 1.
 	Number int
+	// Hedge says that the attempt is a hedge: it is made beside an earlier one that
+	// takes long.
+	Hedge bool
 	// Code is the code with which the attempt ended, or OK if it has only begun. An
-	// attempt that was canceled by a rescue ends with CANCELLED.
+	// attempt that was canceled, by a rescue or because another one was answered first,
+	// ends with CANCELLED.
 	Code codes.Code
 }
 
@@ -49,7 +53,7 @@ func (r *rescuer) observer(method string) func(context.Context, attempt.Observed
 	}
 	return func(ctx context.Context, o attempt.Observed) {
 		e := AttemptEvent{
-			Kind: AttemptStarted, Method: method, Endpoint: o.Endpoint, Address: o.Address, Number: o.Number,
+			Kind: AttemptStarted, Method: method, Endpoint: o.Endpoint, Address: o.Address, Number: o.Number, Hedge: o.Hedge,
 		}
 		if o.Ended {
 			e.Kind, e.Code = AttemptEnded, status.Code(o.Err)

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/limits"
 	"github.com/cantonlb/cantonlb/internal/settings"
@@ -134,6 +136,15 @@ func (c Config) settings(policy Policy) (settings.Config, error) {
 func (c Config) checkRetries(faults *fault.List) {
 	faults.Check(c.MaxAttempts >= 0 && c.MaxAttempts <= limits.MaxAttempts, "maxAttempts",
 		strconv.Itoa(c.MaxAttempts), fmt.Sprintf("a whole number from 1 to %d", limits.MaxAttempts))
+	duration := func(field string, d time.Duration, want string) {
+		faults.Check(d >= 0, field, strconv.Quote(d.String()), want)
+		faults.Check(d <= healthcheck.MaxSetting, field, strconv.Quote(d.String()), "a duration of at most "+healthcheck.MaxSetting.String())
+	}
+	if c.Hedge != nil {
+		duration("hedge.delay", c.Hedge.Delay, "a duration above zero; none for a measured delay")
+		faults.Check(c.AttemptTimeout == 0, "attemptTimeout", strconv.Quote(c.AttemptTimeout.String()), "none, since hedge is set, or no hedge")
+	}
+	duration("attemptTimeout", c.AttemptTimeout, "a duration above zero; none for no timeout")
 	b := c.RetryBudget
 	faults.Check(b.Share <= 1, "retryBudget.share", fmt.Sprint(b.Share), "a number of at most 1") // this excludes NaN
 	faults.Check(!math.IsNaN(b.PerSecond) && !math.IsInf(b.PerSecond, 0), "retryBudget.perSecond", fmt.Sprint(b.PerSecond), "a number")

@@ -32,6 +32,7 @@ type Client struct {
 	// needsTarget is true if the role requires a health target for each endpoint.
 	needsTarget bool
 	role        Role
+	rescuer     *rescuer
 
 	updating sync.Mutex // serializes changes of the list
 	closing  sync.Once
@@ -82,6 +83,7 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	c := &Client{
 		conn: conn, list: e.list, set: e.set.Load(), creds: e.creds, gate: &e.gate,
 		needsTarget: cfg.Role.needsTarget(cfg.HealthCheck), role: cfg.Role,
+		rescuer: e.rescuer,
 	}
 	if cfg.ReresolveInterval > 0 {
 		c.set.Background(func(ctx context.Context) {
@@ -129,6 +131,7 @@ func (c *Client) Status() Status {
 	}
 	s := c.set.Status()
 	s.State = c.conn.GetState()
+	s.Notes = append(s.Notes, c.rescuer.notes()...)
 	s.Notes = append(s.Notes, fileNotes(c.creds, c.list.Endpoints())...)
 	addFile(&s, file)
 	return s

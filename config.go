@@ -133,12 +133,27 @@ type Config struct {
 	// is called for every call and from many goroutines. Default nil.
 	IdempotentFunc func(fullMethod string) bool
 
-	// MaxAttempts bounds the attempts of one call, including those of the service
-	// config's retryPolicy. Default 3, at most 100; 1 means no second attempt.
+	// MaxAttempts bounds the attempts of one call, including hedges and those of the
+	// service config's retryPolicy. Default 3, at most 100; 1 means no second attempt.
 	MaxAttempts int
 
-	// RetryBudget bounds the calls that the client as a whole reissues.
+	// RetryBudget bounds the calls that the client as a whole reissues or hedges.
 	RetryBudget RetryBudget
+
+	// Hedge, if not nil, sends a second attempt of a unary call of an idempotent method
+	// to another endpoint when the first one takes long; the first answer counts. With
+	// ActivePassive it has no effect, since a standby gets no calls. Default nil: calls
+	// are not hedged. &Hedge{} hedges with the defaults.
+	Hedge *Hedge
+
+	// AttemptTimeout is how long one attempt of a unary call of an idempotent method may
+	// take. Then it is canceled, and the call is reissued on another endpoint, within
+	// MaxAttempts and RetryBudget. An attempt after which there may be no other one is
+	// not canceled: it may take until the call's deadline. An attempt that took too long
+	// is evidence against its endpoint, see Ejection. It is the plain alternative to
+	// Hedge, and it is an error to set both. Default 0: attempts have no timeout of
+	// their own. At most 24 h.
+	AttemptTimeout time.Duration
 
 	// ServiceConfig is a gRPC service config, as JSON, for everything except load
 	// balancing: methodConfig (retryPolicy, timeout, waitForReady), retryThrottling

@@ -57,6 +57,7 @@ type equipment struct {
 	fixed    []grpc.DialOption // may not be overridden
 	creds    *transport.Credentials
 	gate     gate
+	rescuer  *rescuer
 	// set is the policy's set of endpoints, once the channel has one.
 	set atomic.Pointer[endpointset.Set]
 	// buildErr is the error of grpc's last build of the resolver.
@@ -69,7 +70,7 @@ func newEquipment(cfg Config, needsList bool) (*equipment, error) {
 		return nil, err
 	}
 	rescue := newRescuer(cfg, s)
-	e := &equipment{target: s.target}
+	e := &equipment{target: s.target, rescuer: rescue}
 	dial := dialer.Dialer{Resolver: cfg.DNS, Proxies: dialer.ProxiesFromEnvironment()}
 	e.defaults = []grpc.DialOption{
 		grpc.WithDefaultServiceConfig(s.serviceConfig),

@@ -133,6 +133,9 @@
 //	MaxAttempts                   3
 //	RetryBudget.Share             0.2
 //	RetryBudget.PerSecond         10
+//	Hedge                         none: calls are not hedged; with Hedge{}, after 1.5 times the
+//	                              method's p95 of the last minute, at least 10ms
+//	AttemptTimeout                none
 //	ServiceConfig                 none
 //	Logger                        grpc's own logger
 //	OnAttempt                     none

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/guard"
+	"github.com/cantonlb/cantonlb/internal/hedge"
 	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
@@ -25,8 +26,15 @@ type rescuer struct {
 	maxAttempts int
 	budget      *retryBudget
 	moves       bool // streams may be ended, so that they move to another endpoint
-	tally       *attempt.Tally
-	observe     func(context.Context, AttemptEvent) // nil if there is no observer
+	// delays measures how long the attempts of idempotent methods take; nil without
+	// hedges and without an attempt timeout.
+	delays         *hedge.Delays
+	hedges         bool
+	attemptTimeout time.Duration // 0 means none
+	skipped        skips
+	idleHedge      bool // hedges are configured, and the policy makes none
+	tally          *attempt.Tally
+	observe        func(context.Context, AttemptEvent) // nil if there is no observer
 }
 
 // unary is the interceptor of unary calls. The rounds of a call run one after the
@@ -38,6 +46,9 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 		Max: r.maxAttempts, Rescuable: r.idempotent.has(method),
 		Allow: r.allow, Observe: r.observer(method),
 	}
+	if record.Rescuable && r.delays != nil {
+		record.Method, record.AllowHedge = r.delays.Of(method), r.allowHedge
+	}
 	ctx = attempt.NewContext(ctx, record)
 	if limit := cc.GetMethodConfig(method).Timeout; limit != nil { // grpc applies it to each round
 		var cancel context.CancelFunc
@@ -46,10 +57,20 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 	}
 	r.budget.call(time.Now())
 	opts, finished := onceFinished(opts)
+	round := func(ctx context.Context, reply any, opts []grpc.CallOption) error {
+		return invoke(ctx, method, req, reply, cc, opts...)
+	}
+	race := r.newRace(ctx, record, method, reply, opts, round)
+	defer race.end()
+	limit := r.limitAttempts(record)
+	defer limit.end()
 	for {
-		err := invokeRound(ctx, record, func(ctx context.Context) error {
-			return invoke(ctx, method, req, reply, cc, opts...)
-		})
+		err := invokeRound(ctx, record, race, func(ctx context.Context) error { return round(ctx, reply, opts) })
+		if won, hedgeErr := race.settle(err); won {
+			err = typed(hedgeErr, record)
+			finished(err)
+			return err
+		}
 		pause := record.Pause()
 		if ctx.Err() != nil || !outlasts(ctx, pause) || !record.Again(err) {
 			err = typed(err, record)
@@ -80,9 +101,20 @@ func (r *rescuer) allow() bool {
 	return ok
 }
 
+// allowHedge reports whether the budget has a hedge left, and counts it.
+func (r *rescuer) allowHedge() bool {
+	ok := r.budget.takeHedge(time.Now())
+	if ok {
+		r.tally.Hedged()
+	} else {
+		r.tally.HedgeRefused()
+	}
+	return ok
+}
+
 // count counts a call that is reissued.
 func (r *rescuer) count(ctx context.Context, method string, record *attempt.Record) {
-	if !record.Rescued() {
+	if !record.Rescued() || record.Beaten() { // it failed, or took too long
 		r.tally.Retried()
 		return
 	}
@@ -97,10 +129,13 @@ func (r *rescuer) count(ctx context.Context, method string, record *attempt.Reco
 }
 
 // invokeRound makes one round of a call, which the record can cancel.
-func invokeRound(ctx context.Context, record *attempt.Record, invoke func(context.Context) error) error {
+func invokeRound(ctx context.Context, record *attempt.Record, race *race, invoke func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	record.Begin(cancel)
+	if race.won() { // a hedge has been answered since the last round
+		cancel()
+	}
 	return invoke(ctx)
 }
 
@@ -152,7 +187,7 @@ const (
 
 // newRescuer returns the interceptors of a Config that has been checked.
 func newRescuer(c Config, s settled) *rescuer {
-	return &rescuer{
+	r := &rescuer{
 		idempotent:  s.idempotent,
 		moves:       s.policy == ActivePassive || c.StreamDrain > 0,
 		maxAttempts: cmp.Or(c.MaxAttempts, defaultMaxAttempts),
@@ -163,4 +198,12 @@ func newRescuer(c Config, s settled) *rescuer {
 			perSecond: max(0, cmp.Or(c.RetryBudget.PerSecond, defaultPerSecond)),
 		},
 	}
+	switch {
+	case c.AttemptTimeout > 0:
+		r.attemptTimeout, r.delays = c.AttemptTimeout, hedge.NewDelays(c.AttemptTimeout)
+	case c.Hedge != nil && s.policy != ActivePassive: // which never sends a call to a standby
+		r.hedges, r.delays = true, hedge.NewDelays(c.Hedge.Delay)
+	}
+	r.idleHedge = c.Hedge != nil && !r.hedges
+	return r
 }

@@ -46,7 +46,7 @@ type Ejection struct {
 	BaseTime, MaxTime time.Duration
 }
 
-// RetryBudget bounds retries over the last ten seconds.
+// RetryBudget bounds retries over the last ten seconds. Hedges use at most half of it.
 type RetryBudget struct {
 	// Share is the share of the calls that may be reissued, at most 1. Default 0.2;
 	// negative means none.
@@ -54,6 +54,33 @@ type RetryBudget struct {
 	// PerSecond is how many more calls may be reissued each second. Default 10;
 	// negative means none.
 	PerSecond float64
+}
+
+// Hedge sets when a call is hedged. A hedge goes to an endpoint that the call has not
+// tried. The attempts of a call, hedges included, are at most Config.MaxAttempts. Hedges
+// use at most half of the RetryBudget, so that one slow server does not leave rescues
+// without any.
+//
+// The first success counts, or the first error that is about the request, such as
+// NOT_FOUND. The other attempts are then canceled, and have returned before the call
+// returns. The reply, and what the options grpc.Header, grpc.Trailer and grpc.Peer
+// receive, are those of the attempt that counts. Stats handlers of the channel see each
+// attempt as a call of its own. An attempt that was canceled because a later one was
+// answered first is evidence against its endpoint (Ejection), unless the endpoint has
+// answered another call within 0.1 s. A server's grpc-retry-pushback-ms delays or
+// prevents hedges.
+//
+// Calls whose reply is no proto message are not hedged; Status.Notes names their
+// methods. Call credentials in the call's options or the dial options must return when
+// their context ends, since the call waits for its canceled attempts; those of an
+// Endpoint are abandoned.
+type Hedge struct {
+	// Delay is how long an attempt may take before the call is hedged, at most 24 h.
+	// Default 0: 1.5 times the 95th percentile of the method's answers of the last
+	// minute, at least 10 ms. Answers of endpoints that are much slower than most of the
+	// others do not count. Until ten calls of the method were answered within a minute,
+	// its calls are not hedged. Up to 1,000 methods are measured.
+	Delay time.Duration
 }
 
 // NoneEligible sets what happens to calls while no endpoint is eligible.

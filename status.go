@@ -46,7 +46,8 @@ type FailoverStatus = report.FailoverStatus
 type TransitionCount = report.TransitionCount
 
 // Totals are the counts of a client as a whole: calls that were Rescued and Retried,
-// and RetriesRefused by the budget; how often the last eligible endpoint was lost
+// and RetriesRefused by the budget; attempts that were Hedged, HedgesWon and
+// HedgesRefused by the budget; how often the last eligible endpoint was lost
 // (NoneEligible) and for how long in total no endpoint was eligible (NoneEligibleTime);
 // ListsAccepted and ListsRefused.
 type Totals = report.Totals

@@ -56,7 +56,7 @@ var badConfigs = map[string]struct{ text, want string }{
 		`line 3, column 1: want a key of plain text`},
 	// Keys.
 	"an unknown key": {one("role: sequencer\nendpoint: []\n"),
-		`line 4, column 1: endpoint: want a known key: deadAfter, ejection, endpoints, failover, handover, healthCheck, idempotent, maxAttempts, name, noneEligible, policy, reresolveInterval, retryBudget, role, serviceConfig, slowStart, spillBelow, streamDrain, zone`},
+		`line 4, column 1: endpoint: want a known key: attemptTimeout, deadAfter, ejection, endpoints, failover, handover, healthCheck, hedge, idempotent, maxAttempts, name, noneEligible, policy, reresolveInterval, retryBudget, role, serviceConfig, slowStart, spillBelow, streamDrain, zone`},
 	"a key twice": {one("zone: eu\nzone: us\n"),
 		`line 4, column 1: zone: want each key only once; it is also in line 3`},
 	"a token over plaintext": {"endpoints:\n  - {address: http://a:1, token: hush-hush}\n",
@@ -200,7 +200,7 @@ reresolveInterval: 1ms
 			`6:25: healthCheck.interval "0s": want a duration above zero, such as "1s"`,
 			`6:35: healthCheck.fall 0: want a whole number from 1 to 1000`,
 			`7:14: maxAttempts "many": want a whole number from 1 to 100`,
-			`8:1: maxAtempts: want a known key: deadAfter, ejection,`,
+			`8:1: maxAtempts: want a known key: attemptTimeout, deadAfter, ejection,`,
 			`9:7: zone " eu": want printable text`,
 			`10:20: reresolveInterval "1ms": want a duration from 1s`,
 		},

@@ -74,6 +74,8 @@ func keysOf(c *cantonlb.Config) map[string]reader {
 		"idempotent":        strictjson.Array(maxIdempotent, readString(&c.Idempotent, maxMethod)),
 		"maxAttempts":       strictjson.Int(&c.MaxAttempts, 1, limits.MaxAttempts),
 		"retryBudget":       object(budgetKeys(&c.RetryBudget)),
+		"hedge":             readHedge(&c.Hedge),
+		"attemptTimeout":    strictjson.Duration(&c.AttemptTimeout, healthcheck.MaxSetting),
 		"serviceConfig":     readServiceConfig(&c.ServiceConfig),
 	}
 }
@@ -91,6 +93,15 @@ func ejectionKeys(e *cantonlb.Ejection) map[string]reader {
 		"consecutiveFailures": strictjson.Int(&e.ConsecutiveFailures, 1, limits.MaxConsecutiveFailures),
 		"baseTime":            strictjson.Duration(&e.BaseTime, healthcheck.MaxSetting),
 		"maxTime":             strictjson.Duration(&e.MaxTime, healthcheck.MaxSetting),
+	}
+}
+
+// readHedge reads the settings of hedges; an empty object sets the defaults.
+func readHedge(dst **cantonlb.Hedge) reader {
+	return func(raw json.RawMessage) error {
+		h := new(cantonlb.Hedge)
+		*dst = h
+		return strictjson.Object(raw, map[string]reader{"delay": strictjson.Duration(&h.Delay, healthcheck.MaxSetting)})
 	}
 }
 

@@ -60,6 +60,7 @@ zone: eu
 spillBelow: 0.25
 policy: healthy_least_loaded
 slowStart: 20s
+hedge: {delay: 15ms}
 reresolveInterval: 30s
 idempotent: [/pkg.Service/Get, "/pkg.Other/*"]
 maxAttempts: 5
@@ -112,8 +113,22 @@ func TestParseReadsEveryKey(t *testing.T) {
 		Idempotent:        []string{"/pkg.Service/Get", "/pkg.Other/*"},
 		MaxAttempts:       5,
 		RetryBudget:       cantonlb.RetryBudget{Share: -1, PerSecond: 2.5},
+		Hedge:             &cantonlb.Hedge{Delay: 15 * time.Millisecond},
 		ServiceConfig:     `{"methodConfig":[{"name":[{}],"timeout":"3s"}]}`,
 	}, got)
+}
+
+func TestParseReadsHedgesAndTheAttemptTimeout(t *testing.T) {
+	const list = "endpoints: [{address: \"http://a:1\"}]\n"
+	got, err := configfile.Parse([]byte(list + "hedge: {}\n"))
+	require.NoError(t, err)
+	assert.Equal(t, &cantonlb.Hedge{}, got.Hedge)
+	got, err = configfile.Parse([]byte(list + "attemptTimeout: 2s\n"))
+	require.NoError(t, err)
+	assert.Equal(t, 2*time.Second, got.AttemptTimeout)
+	assert.Nil(t, got.Hedge)
+	_, err = configfile.Parse([]byte(list + "hedge: {}\nattemptTimeout: 2s\n"))
+	require.ErrorContains(t, err, `attemptTimeout "2s": want none, since hedge is set, or no hedge`)
 }
 
 func TestParseReadsTheSettingsOfActivePassive(t *testing.T) {

@@ -152,6 +152,9 @@ func TestTheSchemaHasTheLoadersBounds(t *testing.T) {
 		one("healthCheck: {onUnimplemented: unhealthy}"): true, one("healthCheck: {onUnimplemented: x}"): false,
 		one("healthCheck: {http: \"http://{host}/\"}"): true, one("healthCheck: {http: 1}"): false,
 		one("healthCheck: {grpcPort: 0}"): true, one("healthCheck: {grpcPort: 65535}"): true, one("healthCheck: {grpcPort: 65536}"): false,
+		one("policy: healthy_least_loaded\nslowStart: 5s"): true, one("policy: healthy_least_loaded\nslowStart: 5"): false,
+		one("hedge: {}"): true, one("hedge: {delay: 20ms}"): true, one("hedge: {delay: 5}"): false, one("hedge: {after: 1s}"): false,
+		one("hedge: true"): false, one("attemptTimeout: 1s"): true, one("attemptTimeout: 1"): false,
 		one("serviceConfig: {retryThrottling: {maxTokens: 10, tokenRatio: 0.1}}"): true, one("serviceConfig: []"): false,
 		one("serviceConfig: {loadBalancingConfig: []}"): false,
 	} {

@@ -59,6 +59,7 @@ const (
 // The units of most metrics.
 const (
 	calls     = "{call}"
+	attempts  = "{attempt}"
 	endpoints = "{endpoint}"
 )
 
@@ -165,6 +166,18 @@ var (
 		Name: "cantonlb.retries_refused", Unit: calls,
 		Description: "Rescues and retries that the retry budget did not allow.",
 	}
+	Hedges = Desc{
+		Name: "cantonlb.hedges", Unit: attempts,
+		Description: "Attempts beside another one of the same call that took long; only with hedging.",
+	}
+	HedgesWon = Desc{
+		Name: "cantonlb.hedges_won", Unit: attempts,
+		Description: "Hedges that were answered before the attempts that they were made beside.",
+	}
+	HedgesRefused = Desc{
+		Name: "cantonlb.hedges_refused", Unit: attempts,
+		Description: "Hedges that the retry budget did not allow.",
+	}
 )
 
 // All returns all metrics, in the order of the documentation.
@@ -175,6 +188,6 @@ func All() []Desc {
 		Probes, ProbeDuration, ProbeRoundTrip,
 		Listed, Eligible, Leaving, NoneEligibleEntries, NoneEligibleTime, ListUpdates, ConfigReloads,
 		MultipleActive, Switches,
-		Rescues, Retries, RetriesRefused,
+		Rescues, Retries, RetriesRefused, Hedges, HedgesWon, HedgesRefused,
 	}
 }

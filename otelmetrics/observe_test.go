@@ -48,7 +48,7 @@ func full() report.Status {
 			Reasons: map[report.Reason]uint64{report.ReasonFirstChoice: 1, report.ReasonNotServing: 4},
 		},
 		Totals: report.Totals{
-			Rescued: 1, Retried: 2, RetriesRefused: 3, NoneEligible: 4, NoneEligibleTime: 2500 * time.Millisecond,
+			Rescued: 1, Retried: 2, RetriesRefused: 3, Hedged: 11, HedgesWon: 10, HedgesRefused: 9, NoneEligible: 4, NoneEligibleTime: 2500 * time.Millisecond,
 			ListsAccepted: 5, ListsRefused: 6,
 		},
 	}
@@ -96,6 +96,7 @@ func TestEverythingInAStatusIsMeasured(t *testing.T) {
 		"cantonlb.rescues{}":                                  1,
 		"cantonlb.retries{}":                                  2,
 		"cantonlb.retries_refused{}":                          3,
+		"cantonlb.hedges{}":                                   11, "cantonlb.hedges_won{}": 10, "cantonlb.hedges_refused{}": 9,
 	}, got)
 
 	require.NoError(t, stop())

@@ -42,7 +42,10 @@ func samples(s report.Status, now time.Time) iter.Seq[sample] {
 			emit(metric.ListUpdates, float64(t.ListsRefused), "refused") &&
 			emit(metric.Rescues, float64(t.Rescued)) &&
 			emit(metric.Retries, float64(t.Retried)) &&
-			emit(metric.RetriesRefused, float64(t.RetriesRefused))
+			emit(metric.RetriesRefused, float64(t.RetriesRefused)) &&
+			emit(metric.Hedges, float64(t.Hedged)) &&
+			emit(metric.HedgesWon, float64(t.HedgesWon)) &&
+			emit(metric.HedgesRefused, float64(t.HedgesRefused))
 	}
 }
 

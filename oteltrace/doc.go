@@ -24,7 +24,7 @@
 // Names follow OpenTelemetry's semantic conventions where these define one. The
 // attributes of the span are rpc.system.name, rpc.method, server.address, server.port,
 // cantonlb.endpoint and cantonlb.attempt (the number of the attempt, from 1). A span with
-// several attempts has those of the newest. The events are cantonlb.attempt for each
+// several attempts has those of the newest. A hedge also has cantonlb.hedge. The events are cantonlb.attempt for each
 // further attempt, cantonlb.attempt.failed with the rpc.response.status_code, and
 // cantonlb.rescue, all with the endpoint.
 package oteltrace

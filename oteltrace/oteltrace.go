@@ -20,6 +20,8 @@ const (
 	EndpointKey = attribute.Key("cantonlb.endpoint")
 	// AttemptKey is the number of the attempt within the call, an int from 1.
 	AttemptKey = attribute.Key("cantonlb.attempt")
+	// HedgeKey says that the attempt is a hedge, a bool. It is absent for others.
+	HedgeKey = attribute.Key("cantonlb.hedge")
 )
 
 // Attributes of the semantic conventions, version 1.43.0. They are copied here because
@@ -70,12 +72,15 @@ func OnAttempt(ctx context.Context, e cantonlb.AttemptEvent) {
 }
 
 // mostAttributes is the greatest number of attributes of an attempt.
-const mostAttributes = 6
+const mostAttributes = 7
 
 // where returns the attributes of an attempt: its number, its endpoint and the address.
 func where(e cantonlb.AttemptEvent) []attribute.KeyValue {
 	attributes := make([]attribute.KeyValue, 0, mostAttributes)
 	attributes = append(attributes, EndpointKey.String(e.Endpoint), AttemptKey.Int(e.Number))
+	if e.Hedge {
+		attributes = append(attributes, HedgeKey.Bool(true))
+	}
 	host, port, err := net.SplitHostPort(e.Address)
 	if err != nil { // for example a unix socket
 		return append(attributes, serverAddress.String(e.Address))

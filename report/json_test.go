@@ -28,7 +28,7 @@ func full() report.Status {
 		},
 		Zone: "eu", Spilled: true,
 		Totals: report.Totals{
-			Rescued: 1, Retried: 2, RetriesRefused: 3, NoneEligible: 4, NoneEligibleTime: 1500 * time.Millisecond,
+			Rescued: 1, Retried: 2, RetriesRefused: 3, Hedged: 11, HedgesWon: 10, HedgesRefused: 9, NoneEligible: 4, NoneEligibleTime: 1500 * time.Millisecond,
 			ListsAccepted: 5, ListsRefused: 6,
 		},
 		File: &report.FileStatus{
@@ -71,7 +71,7 @@ const fullJSON = `{
 	"failover": {"active": "seq1", "since": "2026-03-01T11:59:00Z", "lost": "not_serving", "last": "seq0", "switches": 3, "pinned": "seq1",
 		"multiple": ["seq1", "seq2"]},
 	"zone": "eu", "spilled": true,
-	"totals": {"rescued": 1, "retried": 2, "retriesRefused": 3, "noneEligible": 4, "noneEligibleSeconds": 1.5, "listsAccepted": 5, "listsRefused": 6},
+	"totals": {"rescued": 1, "retried": 2, "retriesRefused": 3, "hedged": 11, "hedgesWon": 10, "hedgesRefused": 9, "noneEligible": 4, "noneEligibleSeconds": 1.5, "listsAccepted": 5, "listsRefused": 6},
 	"file": {"path": "c.yaml", "loadedAt": "2026-03-01T11:00:00Z", "reloads": 7, "failures": 8, "error": "no", "failedAt": "2026-03-01T12:00:00Z",
 		"pending": ["role"]},
 	"notes": ["a note"],
@@ -100,7 +100,7 @@ func TestAStatusIsWordsTimesAndSeconds(t *testing.T) {
 func TestWhatIsNotKnownIsLeftOut(t *testing.T) {
 	assert.Equal(t, unmarshal(t, []byte(`{
 		"policy": "", "state": "IDLE", "eligible": 0, "total": 0, "endpoints": [],
-		"totals": {"rescued": 0, "retried": 0, "retriesRefused": 0, "noneEligible": 0, "noneEligibleSeconds": 0, "listsAccepted": 0, "listsRefused": 0}
+		"totals": {"rescued": 0, "retried": 0, "retriesRefused": 0, "hedged": 0, "hedgesWon": 0, "hedgesRefused": 0, "noneEligible": 0, "noneEligibleSeconds": 0, "listsAccepted": 0, "listsRefused": 0}
 	}`)), marshal(t, report.Status{}))
 	assert.Equal(t, unmarshal(t, []byte(`{
 		"name": "", "address": "", "eligible": false, "active": false, "drained": false, "ejected": false, "state": "", "health": "unknown",

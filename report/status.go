@@ -254,6 +254,12 @@ type Totals struct {
 	Rescued        uint64 `json:"rescued"`
 	Retried        uint64 `json:"retried"`
 	RetriesRefused uint64 `json:"retriesRefused"`
+	// Hedged counts attempts beside another one of the same call that took long, and
+	// HedgesWon those of them that were answered first. HedgesRefused counts those
+	// that the retry budget did not allow.
+	Hedged        uint64 `json:"hedged"`
+	HedgesWon     uint64 `json:"hedgesWon"`
+	HedgesRefused uint64 `json:"hedgesRefused"`
 	// NoneEligible counts how often the last eligible endpoint was lost.
 	// NoneEligibleTime is for how long in total no endpoint was eligible, up to now.
 	NoneEligible     uint64        `json:"noneEligible"`

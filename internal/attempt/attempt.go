@@ -31,6 +31,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/guard"
+	"github.com/cantonlb/cantonlb/internal/hedge"
 )
 
 // Record is the record of one call. Its zero value is ready for use and does not
@@ -50,18 +51,29 @@ type Record struct {
 	// the attempt's context. It is called without the lock and through package
 	// guard. It is set before the call begins.
 	Observe func(context.Context, Observed)
+	// Method measures how long attempts take; nil if that does not matter. Its clock
+	// is that of the attempts. AllowHedge is called before each hedge, as Allow is.
+	// Both are set before the call begins.
+	Method     *hedge.Method
+	AllowHedge func() bool
 
-	// mu guards the fields below. The only locks acquired while it is held are those
+	of *Record // the record of the call, if this is the record of a hedge; immutable
+
+	// mu guards the fields below, of the hedges too. The only locks acquired while it is held are those
 	// that Allow acquires.
 	mu      sync.Mutex
 	explain func() error // why the newest pick found no endpoint; nil if it found one
-	tried   []Attempt
-	few     [3]Attempt // the initial array of tried, which saves an allocation
-	open    bool       // the newest attempt has not ended
+	tried   []Attempt    // of the whole call; not used in a hedge's record
+	few     [2]Attempt   // the initial array of tried, which saves an allocation
+	last    int          // the number of the newest attempt of this record; 0 if there is none
+	open    bool         // that attempt has not ended
 	cancel  context.CancelFunc
 	off     bool  // Rescue has called off the present round
 	ended   error // why End has ended the call; nil if it has not
 	newest  end   // of the newest attempt
+
+	notBefore time.Duration // when the servers allow another hedge
+	refused   bool          // a server allows no other attempt
 
 	address string          // of the newest attempt, if there is an Observe
 	ctx     context.Context //nolint:containedctx // likewise, until its end
@@ -80,6 +92,8 @@ type Observed struct {
 	// attempts, from 1.
 	Endpoint, Address string
 	Number            int
+	// Hedge says that the attempt is a hedge.
+	Hedge bool
 	// Ended says that the attempt has ended, and Err is its result.
 	Ended bool
 	Err   error
@@ -95,6 +109,12 @@ type Attempt struct {
 	Sent bool
 	// CalledOff says that the attempt was ended by Rescue.
 	CalledOff bool
+
+	by     *Record       // the record of the attempt, which may be that of a hedge
+	began  time.Duration // by the clock of Method
+	open   bool          // it has not ended
+	beaten bool          // it took too long: a later one was answered, or it was given up
+	void   bool          // grpc could not use the pick: it is not an attempt
 }
 
 type key struct{}
@@ -125,8 +145,7 @@ func From(ctx context.Context) *Record {
 
 // Begin starts another round of the call. cancel calls it off.
 func (r *Record) Begin(cancel context.CancelFunc) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.lock().mu.Unlock()
 	r.cancel, r.off = cancel, false
 }
 
@@ -136,8 +155,7 @@ func (r *Record) Refused(explain func() error) {
 	if r == nil {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.lock().mu.Unlock()
 	r.explain = explain
 }
 
@@ -147,9 +165,9 @@ func (r *Record) Err() error {
 	if r == nil {
 		return nil
 	}
-	r.mu.Lock()
+	root := r.lock()
 	explain := r.explain
-	r.mu.Unlock()
+	root.mu.Unlock()
 	if explain == nil {
 		return nil
 	}
@@ -172,12 +190,12 @@ const (
 
 // MayTry returns whether the picker may make another attempt now.
 func (r *Record) MayTry() Verdict {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	root := r.lock()
+	defer root.mu.Unlock()
 	switch {
 	case r.off:
 		return CalledOff
-	case r.spentLocked():
+	case root.spentLocked() || r.IsHedge() && r.last > 0 && root.tried[r.last-1].Sent: // a hedge is one attempt
 		return Spent
 	default:
 		return Try
@@ -195,13 +213,17 @@ func (r *Record) spentLocked() bool {
 	if r.Max == 0 || len(r.tried) < r.Max {
 		return false
 	}
+	return r.countSentLocked() >= r.Max || len(r.tried) >= r.Max+mostUnsent
+}
+
+func (r *Record) countSentLocked() int {
 	sent := 0
 	for i := range r.tried {
 		if r.tried[i].Sent {
 			sent++
 		}
 	}
-	return sent >= r.Max || len(r.tried) >= r.Max+mostUnsent
+	return sent
 }
 
 // Again reports whether another round of the call is safe and within the bounds,
@@ -214,7 +236,7 @@ func (r *Record) Again(err error) bool {
 	r.mu.Lock()
 	calledOff := r.off && !r.newest.answered
 	failed := (status.Code(err) == codes.Unavailable || r.newest.denied) && (r.Rescuable || !r.sentLocked())
-	failed = failed && !r.newest.pushback.never
+	failed = failed && !r.refused
 	may := failed && len(r.tried) > 0 && r.explain == nil && !r.spentLocked() // an untried call was refused and would be again
 	r.mu.Unlock()
 	switch {
@@ -237,10 +259,10 @@ func (r *Record) Pause() time.Duration {
 
 // Tried reports whether the call has been tried on the endpoint with this name.
 func (r *Record) Tried(endpoint string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i := range r.tried {
-		if r.tried[i].Endpoint == endpoint {
+	root := r.lock()
+	defer root.mu.Unlock()
+	for i := range root.tried {
+		if a := &root.tried[i]; a.Endpoint == endpoint && !a.void {
 			return true
 		}
 	}
@@ -249,9 +271,9 @@ func (r *Record) Tried(endpoint string) bool {
 
 // Fresh reports whether the call has not been tried at all.
 func (r *Record) Fresh() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.tried) == 0
+	root := r.lock()
+	defer root.mu.Unlock()
+	return len(root.tried) == 0
 }
 
 // Sent reports whether any byte of any attempt may have reached a server.
@@ -261,34 +283,33 @@ func (r *Record) Sent() bool {
 	return r.sentLocked()
 }
 
-func (r *Record) sentLocked() bool {
-	for i := range r.tried {
-		if r.tried[i].Sent {
-			return true
-		}
-	}
-	return false
-}
+func (r *Record) sentLocked() bool { return r.countSentLocked() > 0 }
 
 // Picked records that the newest pick found the endpoint with this name, connected
 // to this address, and notifies the observer, if there is one. ctx is the
-// attempt's.
-func (r *Record) Picked(ctx context.Context, endpoint, address string) {
+// attempt's. It returns false, and records nothing, if the attempt is a hedge for
+// which the budget has nothing left.
+func (r *Record) Picked(ctx context.Context, endpoint, address string) bool {
+	if r.IsHedge() && r.of.AllowHedge != nil && !r.of.AllowHedge() {
+		return false
+	}
 	o := r.picked(ctx, endpoint, address)
 	if r.Observe != nil {
 		r.tell(ctx, o)
 	}
+	return true
 }
 
 func (r *Record) picked(ctx context.Context, endpoint, address string) Observed {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	now := r.Method.Now()
+	root := r.lock()
+	defer root.mu.Unlock()
 	r.explain, r.newest = nil, end{}
-	if r.tried == nil {
-		r.tried = r.few[:0]
+	if root.tried == nil {
+		root.tried = root.few[:0]
 	}
-	r.tried = append(r.tried, Attempt{Endpoint: endpoint, Sent: true})
-	r.open = true
+	root.tried = append(root.tried, Attempt{Endpoint: endpoint, Sent: true, by: r, began: now, open: true})
+	r.last, r.open = len(root.tried), true
 	if r.Observe == nil {
 		return Observed{}
 	}
@@ -303,56 +324,81 @@ func (r *Record) tell(ctx context.Context, o Observed) {
 
 // Newest returns the newest attempt, or the zero value if there was none.
 func (r *Record) Newest() Observed {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.lock().mu.Unlock()
 	return r.newestLocked()
 }
 
 func (r *Record) newestLocked() Observed {
-	if len(r.tried) == 0 {
+	if r.last == 0 {
 		return Observed{}
 	}
-	last := r.tried[len(r.tried)-1]
-	return Observed{Endpoint: last.Endpoint, Address: r.address, Number: len(r.tried), Ended: !r.open, Err: last.Err}
+	last := r.root().tried[r.last-1]
+	return Observed{Endpoint: last.Endpoint, Address: r.address, Number: r.last, Hedge: r.IsHedge(), Ended: !r.open, Err: last.Err}
 }
 
 // Done records how the newest attempt ended, and notifies the observer. denied says
 // that the server rejected the token of its endpoint, so that the call may succeed
 // elsewhere. A pick that grpc could not use is not an attempt, and has no end.
 func (r *Record) Done(info balancer.DoneInfo, denied bool) {
-	if ctx, o := r.done(info, denied); ctx != nil {
+	ctx, o, measured := r.done(info, denied)
+	if r.Method != nil {
+		now := r.Method.Now()
+		r.Method.Observe(o.Endpoint, now-measured.began, now, measured.how)
+	}
+	if ctx != nil {
 		r.tell(ctx, o)
 	}
 }
 
+// measurement is what the end of an attempt says about how long attempts take.
+type measurement struct {
+	began time.Duration
+	how   hedge.End
+}
+
 // done returns the arguments for the observer, with a nil context if it is not to
 // be called.
-func (r *Record) done(info balancer.DoneInfo, denied bool) (context.Context, Observed) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (r *Record) done(info balancer.DoneInfo, denied bool) (context.Context, Observed, measurement) {
+	root := r.lock()
+	defer root.mu.Unlock()
 	if !r.open {
-		return nil, Observed{}
+		return nil, Observed{}, measurement{how: hedge.Other}
 	}
 	r.open = false
 	ctx := r.ctx
 	r.ctx = nil
-	last := len(r.tried) - 1
+	last := &root.tried[r.last-1]
+	last.open = false
 	if info.Err == nil && !info.BytesSent && !info.BytesReceived {
-		r.tried = r.tried[:last]
-		return nil, Observed{}
+		r.voidLocked()
+		return nil, Observed{}, measurement{how: hedge.Other}
 	}
-	r.tried[last].Err, r.tried[last].Sent = info.Err, info.BytesSent
+	last.Err, last.Sent = info.Err, info.BytesSent
+	m := measurement{began: last.began, how: hedge.Other}
+	switch {
+	case last.beaten:
+		m.how = hedge.Late
+	case info.BytesReceived && IsAnswer(info.Err):
+		m.how = hedge.Answered
+	}
 	r.newest = end{
 		answered: info.BytesReceived && status.Code(info.Err) != codes.Canceled, denied: denied, pushback: pushbackOf(info.Trailer),
 	}
-	return ctx, r.newestLocked()
+	root.heedLocked(r.newest.pushback)
+	return ctx, r.newestLocked(), m
 }
 
 // Attempts returns the attempts so far, in order.
 func (r *Record) Attempts() []Attempt {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return append([]Attempt(nil), r.tried...)
+	root := r.lock()
+	defer root.mu.Unlock()
+	var all []Attempt
+	for _, a := range root.tried {
+		if !a.void {
+			all = append(all, Attempt{Endpoint: a.Endpoint, Err: a.Err, Sent: a.Sent, CalledOff: a.CalledOff || a.beaten})
+		}
+	}
+	return all
 }
 
 // Rescue calls off the attempt in flight on the endpoint with this name, so that
@@ -365,20 +411,29 @@ func (r *Record) Rescue(endpoint string) {
 }
 
 func (r *Record) rescue(endpoint string) context.CancelFunc {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	root := r.lock()
+	defer root.mu.Unlock()
+	if !r.open || root.tried[r.last-1].Endpoint != endpoint {
+		return nil
+	}
+	return r.callOffLocked()
+}
+
+// callOffLocked calls off the newest attempt of this record, which has not ended. A
+// hedge is not reissued, so it takes nothing from the budget.
+func (r *Record) callOffLocked() context.CancelFunc {
+	root := r.root()
 	switch {
 	case !r.Rescuable || !r.open || r.off || r.cancel == nil:
 		return nil
-	case r.tried[len(r.tried)-1].Endpoint != endpoint:
-		return nil
-	case r.spentLocked():
+	case r.IsHedge():
+	case root.spentLocked():
 		return nil
 	case r.Allow != nil && !r.Allow():
 		return nil
 	}
 	r.off = true
-	r.tried[len(r.tried)-1].CalledOff = true
+	root.tried[r.last-1].CalledOff = true
 	return r.cancel
 }
 
@@ -391,9 +446,9 @@ func (r *Record) End(endpoint string, why error) {
 }
 
 func (r *Record) end(endpoint string, why error) context.CancelFunc {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.Movable || !r.open || r.cancel == nil || r.tried[len(r.tried)-1].Endpoint != endpoint {
+	root := r.lock()
+	defer root.mu.Unlock()
+	if !r.Movable || !r.open || r.cancel == nil || root.tried[r.last-1].Endpoint != endpoint {
 		return nil
 	}
 	r.ended = why

@@ -6,7 +6,8 @@ import "sync/atomic"
 // value is ready for use, and a nil *Tally counts nothing. It is safe for
 // concurrent use.
 type Tally struct {
-	rescued, retried, refused atomic.Uint64
+	rescued, retried, refused        atomic.Uint64
+	hedged, hedgesWon, hedgesRefused atomic.Uint64
 }
 
 // Totals holds the counts of a Tally.
@@ -15,6 +16,10 @@ type Totals struct {
 	// unhealthy, Retried those that had failed; both were reissued. Refused counts
 	// calls that were not reissued because the retry budget was spent.
 	Rescued, Retried, Refused uint64
+	// Hedged counts attempts beside others of the same call, and HedgesWon those that
+	// were answered first. HedgesRefused counts those for which the budget had nothing
+	// left.
+	Hedged, HedgesWon, HedgesRefused uint64
 }
 
 // Rescued counts a call that was called off and is reissued.
@@ -38,10 +43,34 @@ func (t *Tally) Refused() {
 	}
 }
 
+// Hedged counts a hedge.
+func (t *Tally) Hedged() {
+	if t != nil {
+		t.hedged.Add(1)
+	}
+}
+
+// HedgeWon counts a hedge that was answered first.
+func (t *Tally) HedgeWon() {
+	if t != nil {
+		t.hedgesWon.Add(1)
+	}
+}
+
+// HedgeRefused counts a hedge that was not made because the budget was spent.
+func (t *Tally) HedgeRefused() {
+	if t != nil {
+		t.hedgesRefused.Add(1)
+	}
+}
+
 // Totals returns the counts so far.
 func (t *Tally) Totals() Totals {
 	if t == nil {
 		return Totals{}
 	}
-	return Totals{Rescued: t.rescued.Load(), Retried: t.retried.Load(), Refused: t.refused.Load()}
+	return Totals{
+		Rescued: t.rescued.Load(), Retried: t.retried.Load(), Refused: t.refused.Load(),
+		Hedged: t.hedged.Load(), HedgesWon: t.hedgesWon.Load(), HedgesRefused: t.hedgesRefused.Load(),
+	}
 }

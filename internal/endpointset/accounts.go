@@ -23,6 +23,7 @@ func (s *Set) totalsLocked(now time.Time) report.Totals {
 	t := s.totals
 	retries := s.options.Retries.Totals()
 	t.Rescued, t.Retried, t.RetriesRefused = retries.Rescued, retries.Retried, retries.Refused
+	t.Hedged, t.HedgesWon, t.HedgesRefused = retries.Hedged, retries.HedgesWon, retries.HedgesRefused
 	if !s.pub.none.IsZero() {
 		t.NoneEligibleTime += now.Sub(s.pub.none)
 	}
@@ -105,6 +106,9 @@ func since(t, before report.Totals) report.Totals {
 	t.Rescued -= before.Rescued
 	t.Retried -= before.Retried
 	t.RetriesRefused -= before.RetriesRefused
+	t.Hedged -= before.Hedged
+	t.HedgesWon -= before.HedgesWon
+	t.HedgesRefused -= before.HedgesRefused
 	return t
 }
 

@@ -19,6 +19,10 @@ type End struct {
 	// Stalled says that this process was stopped, or had to wait for a processor, when
 	// the call's deadline passed: an answer may be there unread.
 	Stalled bool
+	// Late says that the client canceled the call because it took too long: a later
+	// attempt was answered first, or the attempt timeout passed. The endpoint has not
+	// answered any call for a while either.
+	Late bool
 	// Token says that the call carried a token of the endpoint's own.
 	Token bool
 }
@@ -38,6 +42,9 @@ const (
 	Reset Reason = "reset"
 	// TokenRejected means that the server rejected the endpoint's own token.
 	TokenRejected Reason = "token_rejected"
+	// TookTooLong means that the client canceled the attempt because it took too long:
+	// a later attempt was answered first, or the attempt timeout passed.
+	TookTooLong Reason = "took_too_long"
 )
 
 // The reasons of calls that are no evidence.
@@ -68,7 +75,7 @@ const (
 // Reasons returns all reasons.
 func Reasons() []Reason {
 	return []Reason{
-		Unavailable, NoAnswerInTime, Reset, TokenRejected,
+		Unavailable, NoAnswerInTime, Reset, TokenRejected, TookTooLong,
 		Succeeded, NotSent, FailedHere, CallCanceled, StreamDeadline, ShortDeadline, ClientStalled, ErrorOfTheCall,
 	}
 }
@@ -77,7 +84,7 @@ func Reasons() []Reason {
 // endpoint.
 func (r Reason) Counts() bool {
 	switch r {
-	case Unavailable, NoAnswerInTime, Reset, TokenRejected:
+	case Unavailable, NoAnswerInTime, Reset, TokenRejected, TookTooLong:
 		return true
 	default:
 		return false
@@ -92,6 +99,8 @@ func Judge(e End) Reason {
 		return Succeeded
 	case !e.Sent && !e.Answered:
 		return NotSent
+	case e.Code == codes.Canceled && e.Late:
+		return TookTooLong
 	case e.Code == codes.Canceled:
 		return CallCanceled
 	case e.Code == codes.DeadlineExceeded:

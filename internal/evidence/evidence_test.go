@@ -57,6 +57,8 @@ func want(e End) Reason {
 		return NotSent
 	case e.Code == codes.DeadlineExceeded:
 		return deadline(e)
+	case e.Code == codes.Canceled && e.Late:
+		return TookTooLong
 	case e.Code == codes.Unauthenticated && e.Token && e.Answered && !e.Local:
 		return TokenRejected
 	case e.Local:
@@ -79,9 +81,9 @@ func want(e End) Reason {
 func TestTheMatrixOfCallsThatAreEvidence(t *testing.T) {
 	seen := map[Reason]int{}
 	for code := codes.OK; code <= codes.Unauthenticated; code++ {
-		for bits := range 1 << 7 {
+		for bits := range 1 << 8 {
 			on := func(i int) bool { return bits>>i&1 == 1 }
-			e := End{Code: code, Sent: on(0), Answered: on(1), Local: on(2), Stream: on(3), Short: on(4), Token: on(5), Stalled: on(6)}
+			e := End{Code: code, Sent: on(0), Answered: on(1), Local: on(2), Stream: on(3), Short: on(4), Token: on(5), Stalled: on(6), Late: on(7)}
 			got := Judge(e)
 			assert.Equal(t, want(e), got, "%+v", e)
 			seen[got]++
@@ -95,12 +97,12 @@ func TestTheMatrixOfCallsThatAreEvidence(t *testing.T) {
 
 // The rules in plain words, apart from the table above.
 func TestTheRulesOfTheMatrix(t *testing.T) {
-	for bits := range 1 << 7 {
+	for bits := range 1 << 8 {
 		on := func(i int) bool { return bits>>i&1 == 1 }
 		for code := codes.OK; code <= codes.Unauthenticated; code++ {
-			e := End{Code: code, Sent: on(0), Answered: on(1), Local: on(2), Stream: on(3), Short: on(4), Token: on(5), Stalled: on(6)}
+			e := End{Code: code, Sent: on(0), Answered: on(1), Local: on(2), Stream: on(3), Short: on(4), Token: on(5), Stalled: on(6), Late: on(7)}
 			counts, text := Judge(e).Counts(), fmt.Sprintf("%+v", e)
-			if code == codes.OK || code == codes.Canceled {
+			if code == codes.OK || code == codes.Canceled && !e.Late {
 				assert.False(t, counts, text)
 			}
 			if !e.Sent && !e.Answered {
@@ -115,7 +117,7 @@ func TestTheRulesOfTheMatrix(t *testing.T) {
 			if code == codes.DeadlineExceeded && e.Stream && e.Answered {
 				assert.False(t, counts, "a long poll has ended: %s", text)
 			}
-			if e.Local && code != codes.DeadlineExceeded {
+			if e.Local && code != codes.DeadlineExceeded && !e.Late {
 				assert.False(t, counts, "it failed here: %s", text)
 			}
 			if code == codes.Unavailable && e.Sent && !e.Local {

@@ -28,6 +28,7 @@ const (
 type Delays struct {
 	epoch   time.Time
 	fixed   time.Duration
+	same    *Method  // that of all methods, if the delay is fixed
 	methods sync.Map // string -> *Method
 	count   atomic.Int64
 	paces   paces
@@ -35,13 +36,22 @@ type Delays struct {
 
 // NewDelays returns the delays of a client: fixed for every method, or measured if it
 // is 0.
-func NewDelays(fixed time.Duration) *Delays { return &Delays{epoch: time.Now(), fixed: fixed} }
+func NewDelays(fixed time.Duration) *Delays {
+	d := &Delays{epoch: time.Now(), fixed: fixed}
+	if fixed > 0 {
+		d.same = &Method{delays: d}
+	}
+	return d
+}
 
 // Now returns the time by the clock of the delays.
 func (d *Delays) Now() time.Duration { return time.Since(d.epoch) }
 
 // Of returns the method with this full name, or nil if there are too many.
 func (d *Delays) Of(name string) *Method {
+	if d.same != nil {
+		return d.same
+	}
 	if known, ok := d.methods.Load(name); ok {
 		return known.(*Method) //nolint:forcetypeassert // there is no other type
 	}
@@ -64,6 +74,14 @@ type Method struct {
 	refreshed atomic.Int64 // when delay and fast were computed; 0 if never
 	delay     atomic.Int64 // 0 if unknown
 	fast      atomic.Int64 // how long the faster calls take; 0 if unknown
+}
+
+// Now returns the time by the clock of the delays, 0 for a nil Method.
+func (m *Method) Now() time.Duration {
+	if m == nil {
+		return 0
+	}
+	return m.delays.Now()
 }
 
 // End is how an attempt ended.

@@ -15,7 +15,7 @@ import (
 
 const ms = time.Millisecond
 
-// traffic feeds a method with calls in turn to endpoints, at one call a millisecond.
+// traffic feeds a method with calls in turn to endpoints, 200 a second.
 type traffic struct {
 	method *Method
 	now    time.Duration
@@ -26,7 +26,7 @@ func newTraffic() *traffic { return &traffic{method: NewDelays(0).Of("/a.B/C"), 
 
 // run makes calls for d. takes returns how long a call takes on an endpoint.
 func (f *traffic) run(d time.Duration, endpoints int, takes func(endpoint int) time.Duration) {
-	for end := f.now + d; f.now < end; f.now += ms {
+	for end := f.now + d; f.now < end; f.now += 5 * ms {
 		f.n++
 		e := f.n % endpoints
 		f.method.Observe(fmt.Sprint(e), takes(e), f.now, Answered)

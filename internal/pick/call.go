@@ -50,6 +50,7 @@ func (t *tracked) end(info balancer.DoneInfo) {
 	t.conn, t.record = nil, nil
 	trackedCalls.Put(t)
 
+	k.late = record.Beaten()
 	why := conn.end(info, k)
 	if record != nil {
 		record.Done(info, why == evidence.TokenRejected)

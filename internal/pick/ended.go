@@ -22,6 +22,7 @@ type call struct {
 	stream   bool          // certainly a stream
 	trial    bool          // it tries an endpoint after its ejection
 	load     bool          // its duration counts as load
+	late     bool          // it was canceled because it took too long
 }
 
 // newCall returns the call with this context, which begins now.
@@ -68,6 +69,7 @@ func (c *Conn) end(info balancer.DoneInfo, k call) evidence.Reason {
 	how.Stream, how.Token = !k.unary, c.hasToken
 	how.Short = how.Code == codes.DeadlineExceeded && k.patience > 0 && c.tooShort(now, k.patience)
 	how.Stalled = how.Code == codes.DeadlineExceeded && c.room.beat.stalled(now, k.patience)
+	how.Late = k.late && now-c.lastAnswer(now) >= lateAfter && !c.room.beat.stalled(now, now-k.begun)
 	why := evidence.Judge(how)
 	if info.BytesReceived && (how.Code == codes.Unauthenticated || how.Code == codes.PermissionDenied) {
 		c.denied.Add(1)
@@ -100,10 +102,21 @@ func (c *Conn) end(info balancer.DoneInfo, k call) evidence.Reason {
 // tooShort reports whether a deadline that has passed left the endpoint too little time
 // while calls are answered.
 func (c *Conn) tooShort(now, patience time.Duration) bool {
+	c.lastAnswer(now)
+	return c.pace.load().Short(now, patience, c.room.pace.load())
+}
+
+// lateAfter is how long an endpoint must not have answered until an attempt that took
+// too long counts: a server that pauses for a moment works.
+const lateAfter = 100 * time.Millisecond
+
+// lastAnswer returns when the endpoint last answered, or when the first call was made.
+func (c *Conn) lastAnswer(now time.Duration) time.Duration {
 	if good := c.streak.successes(c.heard.Load()); c.good.Swap(good) != good { // not all answers are timed
 		c.pace.answered.Store(int64(now))
 	}
-	return c.pace.load().Short(now, patience, c.room.pace.load())
+	u := c.pace.load()
+	return max(u.Since, u.Answered)
 }
 
 // failure counts a call that is evidence against the endpoint.

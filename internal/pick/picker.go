@@ -188,6 +188,14 @@ func (p *Picker) pickAfter(info balancer.PickInfo, c *Conn, i int) (balancer.Pic
 	return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, false)}, nil
 }
 
+// errNoOther ends a hedge for which there is no endpoint that the call has not tried, or
+// no budget.
+var errNoOther = status.Error(codes.Unavailable, "no other endpoint for a hedge")
+
+// IsNoOther reports whether an attempt's error is the picker's report that there is no
+// endpoint, or no budget, for a hedge.
+func IsNoOther(err error) bool { return errors.Is(err, errNoOther) }
+
 // errSpent ends a call that has used all its attempts. It is a status error so that
 // grpc's own retries end as well.
 var errSpent = status.Error(codes.Unavailable, "the call has had all its attempts")
@@ -209,10 +217,12 @@ func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 	now := p.room.now()
 	c, trial := p.enterFor(r, now)
 	if c == nil {
-		r.Refused(p.explain)
-		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
+		return balancer.PickResult{}, p.refuse(r)
 	}
-	r.Picked(info.Ctx, c.name, c.address)
+	if !r.Picked(info.Ctx, c.name, c.address) {
+		c.giveBack()
+		return balancer.PickResult{}, errNoOther
+	}
 	made := p.begin(c, r, info.Ctx, now)
 	made.trial = trial
 	switch {
@@ -225,6 +235,24 @@ func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 		c.movable.add(made)
 	}
 	return balancer.PickResult{SubConn: c.sc, Done: made.done}, nil
+}
+
+// refuse records that there is no endpoint for the call, and returns the error that
+// makes it wait. A hedge does not wait.
+func (p *Picker) refuse(r *attempt.Record) error {
+	if r.IsHedge() {
+		return errNoOther
+	}
+	r.Refused(p.explain)
+	return balancer.ErrNoSubConnAvailable
+}
+
+// giveBack undoes the count of a call that is not sent after all.
+func (c *Conn) giveBack() {
+	c.StepBack()
+	if c.limited() {
+		c.room.freed()
+	}
 }
 
 // begin returns the call that is sent to the connection.
@@ -249,8 +277,8 @@ func (p *Picker) choose(r *attempt.Record, now time.Duration) (c *Conn, trial bo
 	}
 	if r != nil && !r.Fresh() && r.Tried(c.name) {
 		c = p.untried(r, c, now)
-		if c.doubted.Load() && r.Tried(c.name) {
-			return nil, false // the active endpoint will be known soon
+		if (r.IsHedge() || c.doubted.Load()) && r.Tried(c.name) {
+			return nil, false // or the active endpoint will be known soon
 		}
 	}
 	return c, false

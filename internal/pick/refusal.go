@@ -24,7 +24,11 @@ func (p *Refusal) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	if p.Plain != nil {
 		return balancer.PickResult{}, p.Plain
 	}
-	attempt.From(info.Ctx).Refused(p.Room.source.Explain)
+	r := attempt.From(info.Ctx)
+	if r.IsHedge() {
+		return balancer.PickResult{}, errNoOther
+	}
+	r.Refused(p.Room.source.Explain)
 	if p.Wait || p.Room.source.Stale() {
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}

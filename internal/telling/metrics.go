@@ -36,6 +36,9 @@ var (
 	metricRescues        = stats.RegisterInt64Count(descriptor(metric.Rescues))
 	metricRetries        = stats.RegisterInt64Count(descriptor(metric.Retries))
 	metricRetriesRefused = stats.RegisterInt64Count(descriptor(metric.RetriesRefused))
+	metricHedges         = stats.RegisterInt64Count(descriptor(metric.Hedges))
+	metricHedgesWon      = stats.RegisterInt64Count(descriptor(metric.HedgesWon))
+	metricHedgesRefused  = stats.RegisterInt64Count(descriptor(metric.HedgesRefused))
 )
 
 // asyncMetrics are the metrics that the recorder asks for.
@@ -61,7 +64,9 @@ type metrics struct {
 // begin records zero for the counters whose labels are known: an alert detects the
 // growth of a counter, but not its first appearance.
 func (m metrics) begin() {
-	for _, h := range []*stats.Int64CountHandle{metricNoneEntries, metricRescues, metricRetries, metricRetriesRefused} {
+	for _, h := range []*stats.Int64CountHandle{
+		metricNoneEntries, metricRescues, metricRetries, metricRetriesRefused, metricHedges, metricHedgesWon, metricHedgesRefused,
+	} {
 		h.Record(m.recorder, 0, m.target)
 	}
 	metricNoneTime.Record(m.recorder, 0, m.target)
@@ -109,7 +114,8 @@ func (m metrics) verdict(endpoint string, k report.ProbeKind, o report.Outcome, 
 // counts are reported from time to time.
 type Progress struct {
 	Endpoints []EndpointProgress
-	// Totals has the growth of NoneEligibleTime, Rescued, Retried and RetriesRefused.
+	// Totals has the growth of NoneEligibleTime and of the counts of rescues, retries
+	// and hedges.
 	Totals report.Totals
 }
 
@@ -130,6 +136,9 @@ func (m metrics) progress(p Progress) {
 	m.count(metricRescues, p.Totals.Rescued)
 	m.count(metricRetries, p.Totals.Retried)
 	m.count(metricRetriesRefused, p.Totals.RetriesRefused)
+	m.count(metricHedges, p.Totals.Hedged)
+	m.count(metricHedgesWon, p.Totals.HedgesWon)
+	m.count(metricHedgesRefused, p.Totals.HedgesRefused)
 }
 
 // count records the growth of a counter, if there is any.

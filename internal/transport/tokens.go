@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -49,6 +50,9 @@ func (t tokens) GetRequestMetadata(ctx context.Context, uri ...string) (map[stri
 // of returns the metadata of an endpoint's calls.
 func (t tokens) of(ctx context.Context, e *resolver.Endpoint, uri []string) (map[string]string, error) {
 	if e.Credentials != nil {
+		if attempt.From(ctx).MayBeBeaten() {
+			return untilDone(ctx, func() (map[string]string, error) { return e.Credentials.GetRequestMetadata(ctx, uri...) })
+		}
 		return e.Credentials.GetRequestMetadata(ctx, uri...)
 	}
 	token := e.Token.Reveal()
@@ -59,6 +63,28 @@ func (t tokens) of(ctx context.Context, e *resolver.Endpoint, uri []string) (map
 		}
 	}
 	return map[string]string{"authorization": "Bearer " + token}, nil
+}
+
+// untilDone returns the result of credentials, which are code of the program, or an
+// error as soon as ctx ends: a call waits for its attempts that were canceled, and must
+// not hang with the credentials of one of them. They are then abandoned; nothing of the
+// attempt has been sent, and nothing will be.
+func untilDone(ctx context.Context, ask func() (map[string]string, error)) (map[string]string, error) {
+	type answer struct {
+		md  map[string]string
+		err error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		md, err := ask()
+		got <- answer{md, err}
+	}()
+	select {
+	case a := <-got:
+		return a.md, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // codeOf returns the code with which a call without a token ends.
