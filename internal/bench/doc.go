@@ -13,8 +13,8 @@
 //
 // # Use
 //
-//	go run ./internal/bench [-short] [-json] [-reps n] [-seed n] [-for d] [-calls n] [suite ...]
-//	go run ./internal/bench faults|failover [-fault names] [-peer names] [-write docs]
+//	go run ./internal/bench [-short] [-json] [-reps n] [-seed n] [-for d] [-calls n] [-hedge] [suite ...]
+//	go run ./internal/bench faults|failover|slow [-fault names] [-peer names] [-write docs]
 //
 // The suites:
 //
@@ -26,6 +26,8 @@
 //	          killed, slowed and cut off; see package faults
 //	failover  time without an answer beyond the takeover, failed calls, switches and stray
 //	          calls, while one of two replicas takes over from the other; see package faults
+//	slow      success within a second, latency, and extra load, while servers are slow; see
+//	          package faults
 //
 // These run only if they are named:
 //
@@ -38,9 +40,10 @@
 //
 // All suites but soak and probes, 5 repetitions, a seed chosen at random and
 // printed; that takes about ten minutes on a quiet machine, most of them for the
-// peers at 5,000 endpoints, another twenty for the faults and eleven for the
-// failovers. With -short 2 repetitions of small sizes, in less than a minute,
-// another two for the faults and one and a half for the failovers. Tables go to
+// peers at 5,000 endpoints, another twenty for the faults, eleven for the failovers
+// and half an hour for slow servers. With -short 2 repetitions of small sizes, in less
+// than a minute, another two for the faults, and one and a half each for the failovers
+// and for slow servers. Tables go to
 // standard output, progress to standard error; -json prints one object a line
 // instead of tables. The soak is one run, regardless of -reps: of 20 minutes, with
 // -short of half a minute, or as set by -for or -calls. An interrupt ends the run

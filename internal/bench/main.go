@@ -43,6 +43,7 @@ var suites = []suite{
 	{"overhead", (*bench).overhead},
 	{faultsName, (*bench).faults},
 	{failoverName, (*bench).failover},
+	{slowName, (*bench).slow},
 }
 
 // bench is one run of the command.

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 func TestNoArgumentsMeanAllSuitesAtFullSizeWithARandomSeed(t *testing.T) {
 	o, err := parse(nil, io.Discard)
 	require.NoError(t, err)
-	assert.Equal(t, "pick, scale, flip, overhead, faults, failover", names(o.suites))
+	assert.Equal(t, "pick, scale, flip, overhead, faults, failover, slow", names(o.suites))
 	assert.Equal(t, fullSizes(), o.sizes)
 	assert.Equal(t, 5, o.reps)
 	other, err := parse(nil, io.Discard)
@@ -59,7 +59,7 @@ func TestBadArgumentsAreErrorsThatNameTheValueAndWhatIsRight(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"pik"}, `suite "pik": want one of pick, scale, flip, overhead, faults, failover, soak, probes`},
+		{[]string{"pik"}, `suite "pik": want one of pick, scale, flip, overhead, faults, failover, slow, soak, probes`},
 		{[]string{"pick", "pick"}, `suite "pick": given twice, want it once`},
 		{[]string{"-reps", "0"}, "reps 0: want a whole number from 1 to 1000"},
 		{[]string{"-reps", "-3"}, "reps -3: want a whole number from 1 to 1000"},
@@ -245,7 +245,7 @@ func TestTheFlagsOfTheSuiteFaultsAreItsOwn(t *testing.T) {
 		{[]string{"failover", "-fault", "sigstop"}, `suite failover: fault "sigstop": want one of planned`},
 		{[]string{"failover", "-peer", "rr"}, `suite failover: peer "rr": want one of ours-active`},
 		{[]string{"faults", "-peer", "rr,"}, `peer "": want one of ours`},
-		{[]string{"pick", "-write", "docs"}, "-write: only the suites faults and failover have it"},
+		{[]string{"pick", "-write", "docs"}, "-write: only the suites faults, failover and slow have it"},
 	} {
 		_, err := parse(c.args, io.Discard)
 		assert.ErrorContains(t, err, c.want)

@@ -14,9 +14,10 @@ import (
 const (
 	faultsName   = string(faults.Faults)
 	failoverName = string(faults.Failover)
+	slowName     = string(faults.Slow)
 )
 
-// faultOptions holds the options of the suites faults and failover.
+// faultOptions holds the options of the suites faults, failover and slow.
 type faultOptions struct {
 	faults.Options
 
@@ -26,10 +27,10 @@ type faultOptions struct {
 // faultFlags adds the flags of these suites. The returned function reads them, once
 // they are parsed; given says which are set.
 func faultFlags(flags *flag.FlagSet) func(o *options, given map[string]bool) error {
-	scenarios := flags.String("fault", "", "of the suites faults and failover: only these scenarios, by name, with commas between")
-	peers := flags.String("peer", "", "of the suites faults and failover: only these peers, by name, with commas between")
+	scenarios := flags.String("fault", "", "of the suites faults, failover and slow: only these scenarios, by name, with commas between")
+	peers := flags.String("peer", "", "of the suites faults, failover and slow: only these peers, by name, with commas between")
 	write := flags.String("write", "",
-		"of the suites faults and failover: write a document and its plot, such as faults.md and faults.svg, into this folder")
+		"of the suites faults, failover and slow: write a document and its plot, such as faults.md and faults.svg, into this folder")
 	return func(o *options, given map[string]bool) error {
 		o.faulty = faultOptions{Options: faults.Options{
 			Short: o.short, Seed: o.seed, Scenarios: list(*scenarios), Peers: list(*peers),
@@ -38,7 +39,7 @@ func faultFlags(flags *flag.FlagSet) func(o *options, given map[string]bool) err
 			o.faulty.Runs = o.reps
 		}
 		var asked []faults.Suite
-		for _, s := range []faults.Suite{faults.Faults, faults.Failover} {
+		for _, s := range []faults.Suite{faults.Faults, faults.Failover, faults.Slow} {
 			if slices.ContainsFunc(o.suites, func(other suite) bool { return other.name == string(s) }) {
 				asked = append(asked, s)
 			}
@@ -48,7 +49,7 @@ func faultFlags(flags *flag.FlagSet) func(o *options, given map[string]bool) err
 				continue
 			}
 			if given[name] && len(asked) == 0 {
-				return fmt.Errorf("-%s: only the suites %s and %s have it; want one of them, too", name, faultsName, failoverName)
+				return fmt.Errorf("-%s: only the suites %s, %s and %s have it; want one of them, too", name, faultsName, failoverName, slowName)
 			}
 		}
 		for _, s := range asked {
@@ -80,6 +81,9 @@ func (b *bench) faults(ctx context.Context) error { return b.harm(ctx, faults.Fa
 
 // failover makes real replicas take over from each other under the same load.
 func (b *bench) failover(ctx context.Context) error { return b.harm(ctx, faults.Failover) }
+
+// slow slows real servers down under the same load.
+func (b *bench) slow(ctx context.Context) error { return b.harm(ctx, faults.Slow) }
 
 func (b *bench) harm(ctx context.Context, s faults.Suite) error {
 	o := b.faulty.of(s)

@@ -28,11 +28,14 @@ var onDemand = []suite{
 type soakSizes struct {
 	lasts time.Duration
 	calls uint64
+	hedge bool // idempotent calls are hedged early
 }
 
 const (
 	soakFull  = 20 * time.Minute
 	soakShort = 30 * time.Second
+	// soakHedges is how many calls a second may be hedged in any case.
+	soakHedges = 10_000
 	// soakReport is the pause between two lines of progress.
 	soakReport = 10 * time.Second
 )
@@ -41,7 +44,9 @@ const (
 func soakFlags(flags *flag.FlagSet) func(*options) error {
 	lasts := flags.Duration("for", 0, "how long the soak lasts (default 20m, with -short 30s, with -calls no bound)")
 	calls := flags.Int64("calls", 0, "how many calls the soak makes (default: no bound)")
+	hedge := flags.Bool("hedge", false, "the soak hedges idempotent calls, after 1 ms, with a large retry budget")
 	return func(o *options) error {
+		defer func() { o.soaking.hedge = *hedge }()
 		if *lasts < 0 {
 			return fmt.Errorf("for %v: want a duration above 0", *lasts)
 		}
@@ -173,10 +178,14 @@ type soakBench struct {
 	witness *faulttest.Witness
 }
 
-func (*bench) soakCluster() (*soakBench, error) {
+func (b *bench) soakCluster() (*soakBench, error) {
 	f := &soakBench{t: new(kitT), witness: faulttest.NewWitness()}
 	f.cluster = lbtest.NewCluster(f.t, faulttest.Servers, faulttest.Register, lbtest.OnTCP(), f.witness.Options())
-	client, err := cantonlb.NewClient(faulttest.ClientConfig(f.cluster), f.cluster.DialOptions()...)
+	cfg := faulttest.ClientConfig(f.cluster)
+	if b.soaking.hedge {
+		cfg.Hedge, cfg.RetryBudget = &cantonlb.Hedge{Delay: time.Millisecond}, cantonlb.RetryBudget{Share: 1, PerSecond: soakHedges}
+	}
+	client, err := cantonlb.NewClient(cfg, f.cluster.DialOptions()...)
 	if err != nil {
 		f.t.end()
 		return nil, err

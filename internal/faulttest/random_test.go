@@ -36,6 +36,11 @@ func TestNoCallIsLostOrMadeTwiceUnderRandomFaults(t *testing.T) {
 		"with connections that age": nil,
 		"with Checks alone":         func(c *cantonlb.Config) { c.HealthCheck.NoWatch = true },
 		"with Checks now and then":  func(c *cantonlb.Config) { c.HealthCheck.Interval = 10 * time.Second },
+		"with hedges": func(c *cantonlb.Config) { c.Hedge = &cantonlb.Hedge{} },
+		"with early hedges, least loaded": func(c *cantonlb.Config) {
+			c.Policy, c.Hedge = cantonlb.HealthyLeastLoaded, &cantonlb.Hedge{Delay: time.Millisecond}
+			c.RetryBudget = cantonlb.RetryBudget{Share: 1, PerSecond: 1000}
+		},
 		"with retries of grpc's": func(c *cantonlb.Config) {
 			c.ServiceConfig = `{"methodConfig":[{"name":[{"service":"faulttest.Ledger","method":"Read"}],"retryPolicy":{"maxAttempts":3,
 				"initialBackoff":"0.01s","maxBackoff":"0.1s","backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE"]}}]}`

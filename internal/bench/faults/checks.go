@@ -39,10 +39,16 @@ func (r *Report) checks() []check {
 		r.failoverChecks(add)
 		return out
 	}
+	if r.options.Suite == Slow {
+		r.slowChecks(add)
+		return out
+	}
 	add(r.noneFails(idAcceptDefaults, idOurs, "One of three hangs, 900 calls/s, idempotent, deadline 2 s, defaults: 0 failed"))
 	add(r.endsWithin(idAcceptDefaults, idOursOnce, onceLimit, "The same, not idempotent, deadline 1 s"))
 	add(r.noneFails(idAccept10s, idOurs10s, "The same at interval 10 s, idempotent: 0 failed"))
 	add(r.endsWithin(idAccept10s, idOurs10sOnce, onceLimit, "The same at interval 10 s, not idempotent"))
+	add(r.noneFails(idNoReply, idOursHedged, "no-reply, with hedges: 0 failed"))
+	add(r.within(idSIGSTOP, idOursHedged, ofP999, hedgedLimit, "sigstop, with hedges: p99.9 at most 0.15 s (median)"))
 	add(r.noneFails(idAcceptFast, idOursFast, "The same at 0.2 s, idempotent, deadline 1 s: 0 failed"))
 	add(r.endsWithin(idAcceptFast, idOursFastOnce, fastLimit, "The same at 0.2 s, not idempotent"))
 	for _, id := range []string{idSIGSTOP, idSIGKILL, idRestart, idNotServing, idRolling, idGoAway, idList, idForgotten, idMute, idSlowLink, idStopped} {

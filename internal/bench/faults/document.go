@@ -41,9 +41,12 @@ func (r *Report) text(plot string) string {
 	if plot != "" {
 		sayf(&out, "<!-- Written by `go run ./internal/bench %s -write docs`. Do not edit. -->\n\n", name)
 	}
-	if r.options.Suite == Failover {
+	switch r.options.Suite {
+	case Failover:
 		r.writeFailover(&out, plot)
-	} else {
+	case Slow:
+		r.writeSlow(&out, plot)
+	default:
 		r.writeFaults(&out, plot)
 	}
 	return strings.TrimRight(out.String(), "\n") + "\n"
@@ -194,10 +197,14 @@ func spell(d time.Duration) string {
 
 // rowsOf are the table of a scenario.
 func (r *Report) rowsOf(sc *scenario) [][]string {
-	if sc.standby != "" {
+	switch {
+	case sc.standby != "":
 		return r.failoverRows(sc)
+	case sc.part == partSlow:
+		return r.slowRows(sc)
+	default:
+		return r.rows(sc)
 	}
-	return r.rows(sc)
 }
 
 // rows are the table of a scenario in which each server can answer.

@@ -35,6 +35,9 @@ type measured struct {
 	// share is the part of the calls that arrived at the disturbed server, from
 	// settleFor after the fault until it was healed; NaN if none was healed.
 	share float64
+	// extra is how many more calls arrived at all servers than were due, from the fault
+	// to the end, as a share.
+	extra float64
 	// probes is how many health requests per second arrived at all servers.
 	probes float64
 	// clientCPU and proxyCPU are in processors: 1 is one processor in full use.
@@ -102,7 +105,7 @@ func (st *stage) outcome(busy float64) *run {
 	}
 	for _, a := range st.actors {
 		m := judgeCalls(st.marks, a.result.Calls)
-		m.share = st.share(a.peer.id)
+		m.share, m.extra = st.share(a.peer.id), st.extra(a, m.calls)
 		probes := 0
 		for _, r := range st.replicas {
 			probes += r.tally.sum(a.peer.id, st.marks.begin, st.marks.end).Probes
@@ -139,6 +142,16 @@ func (st *stage) share(peer string) float64 {
 		return math.NaN()
 	}
 	return float64(victim) / float64(all)
+}
+
+// extra returns how many more calls of a peer arrived than were due, as a share. Calls
+// that were retried, hedged or redispatched arrive more than once.
+func (st *stage) extra(a *actor, due int) float64 {
+	arrived := 0
+	for _, r := range st.replicas {
+		arrived += r.tally.sum(a.peer.id, st.marks.fault, st.marks.end).Calls
+	}
+	return float64(arrived)/float64(max(due, 1)) - 1
 }
 
 // meter measures how busy the machine is, with everything that runs on it.

@@ -34,6 +34,7 @@ type peer struct {
 	proxy      string // the name of its config in proxies/; empty without a proxy
 	check      string // what else its config says about each server's check
 	single     bool   // it knows the first server only
+	balance    string // how the proxy picks, if not in turn
 }
 
 // The ids that checks and scenarios name.
@@ -62,7 +63,7 @@ var (
 
 // peers lists all peers, in the order of the tables. Each kind runs with its
 // defaults and with the best tuning that we know.
-var peers = slices.Concat(spreading, following)
+var peers = slices.Concat(spreading, following, heeding)
 
 // spreading are the peers that spread calls over all servers.
 var spreading = []peer{
@@ -73,6 +74,14 @@ var spreading = []peer{
 	{
 		id: idOursOnce, family: ours, label: "defaults, calls not idempotent",
 		open: openOurs(cantonlb.Config{}),
+	},
+	{
+		id: idOursHedged, family: ours, label: "Hedge, calls declared idempotent",
+		idempotent: true, open: openOurs(cantonlb.Config{Hedge: &cantonlb.Hedge{}}),
+	},
+	{
+		id: idOursLeast, family: ours, label: "healthy_least_loaded, calls declared idempotent",
+		idempotent: true, open: openOurs(cantonlb.Config{Policy: cantonlb.HealthyLeastLoaded}),
 	},
 	{
 		id: idOursFast, family: ours, label: "interval, timeout and silence 0.2 s, calls declared idempotent",

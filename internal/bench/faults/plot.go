@@ -19,13 +19,23 @@ func (s Suite) plotted() []struct{ id, title string } {
 			{idKills, "Alternating kills"},
 		}
 	}
+	if s == Slow {
+		return []struct{ id, title string }{
+			{idLinkerd, "One of eleven takes 2 s, for 30 s"},
+			{idMiddle, "One of five is ten times slower"},
+			{"cold-start", "One of five is slow after its start"},
+			{"failure-temporary", "One of five fails at once for a while"},
+			{"failure-permanent", "One of five fails at once for good"},
+			{idStorm, "All are ten times slower"},
+		}
+	}
 	return plottedFaults
 }
 
 var plottedFaults = []struct{ id, title string }{
 	{idSIGSTOP, "One of three hangs (SIGSTOP)"},
 	{"drop", "Packets to and from one of three dropped"},
-	{"no-reply", "Health passes, calls are not answered"},
+	{idNoReply, "Health passes, calls are not answered"},
 	{idFail, "Health passes, calls fail at once"},
 	{idSIGKILL, "One of three is killed (SIGKILL)"},
 	{idRolling, "Rolling restart"},
@@ -59,7 +69,9 @@ type style struct {
 var familyColor = map[family]string{ours: "#2f81f7", grpcGo: "#e8590c", haproxy: "#2f9e44", nginx: "#ae3ec9"}
 
 // dashes distinguish the peers of one family, in their order.
-var dashes = []string{"", "7 4", "2 3", "8 3 2 3", "14 4", "1 5", "14 3 2 3", "4 8", "8 3 2 3 2 3", "2 8"}
+var dashes = []string{
+	"", "7 4", "2 3", "8 3 2 3", "14 4", "1 5", "14 3 2 3", "4 8", "8 3 2 3 2 3", "2 8", "12 2 2 2", "3 6", "6 2", "1 2", "10 6 4 6",
+}
 
 func styleOf(id string) style {
 	p, _ := peerByID(id)
@@ -100,7 +112,7 @@ var briefPeers = []string{idOurs, idRRHealth, "rr-outlier", idHAProxy, "haproxy-
 // brief draws the hang of one server alone, with the peers that most programs
 // have; empty if that was not measured.
 func (r *Report) brief() string {
-	if r.options.Suite == Failover || len(r.of(idSIGSTOP)) == 0 {
+	if r.options.Suite == Failover || r.options.Suite == Slow || len(r.of(idSIGSTOP)) == 0 {
 		return ""
 	}
 	p := r.panel(idSIGSTOP, "One of three servers hangs: failed calls")

@@ -51,9 +51,13 @@ const (
 	modeNoReply mode = "noReply" // no answer until the mode changes
 	modeSlow    mode = "slow"    // slowFactor times slower
 	modeMute    mode = "mute"    // no answer to anything, health checks included
+	modeStuck   mode = "stuck"   // a call takes stuckTime
 )
 
 const slowFactor = 10
+
+// stuckTime is that of the slow server in Linkerd's experiment.
+const stuckTime = 2 * time.Second
 
 // message is a message of a child.
 type message struct {

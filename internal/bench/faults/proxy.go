@@ -28,6 +28,7 @@ type proxySettings struct {
 	Servers []proxiedServer
 	Check   string // a request of grpc.health.v1.Health/Check, in hex
 	Options string // of each server, about its check
+	Balance string // how it picks, if not in turn
 }
 
 type proxiedServer struct{ Name, Address, HealthPort string }
@@ -58,7 +59,7 @@ var versionNumber = regexp.MustCompile(`\d+\.\d+\S*`)
 // startProxy starts the proxy of a peer, listening at address. folder is the folder
 // that it may write to.
 func startProxy(p peer, address, folder string, servers []*replica, hub *process) (*process, error) {
-	s := proxySettings{ID: p.id, Listen: address, Folder: folder, Check: healthCheckRequest(p.id), Options: p.check}
+	s := proxySettings{ID: p.id, Listen: address, Folder: folder, Check: healthCheckRequest(p.id), Options: p.check, Balance: p.balance}
 	for _, r := range servers {
 		_, port, err := net.SplitHostPort(r.health)
 		if err != nil {

@@ -88,6 +88,12 @@ func ofLastFailed(m measured) float64 { return m.lastFailed }
 func ofBack(m measured) float64       { return m.back }
 func ofP50(m measured) float64        { return m.p50 }
 func ofShare(m measured) float64      { return m.share }
+func ofExtra(m measured) float64      { return m.extra }
+func ofP99(m measured) float64        { return m.p99 }
+func ofP999(m measured) float64       { return m.p999 }
+
+// ofSuccess is the share of the calls that were answered within their deadline.
+func ofSuccess(m measured) float64 { return 1 - float64(m.failed)/float64(max(m.calls, 1)) }
 
 var metrics = []metric{
 	{"calls", "1", func(m measured) float64 { return float64(m.calls) }},
@@ -105,6 +111,7 @@ var metrics = []metric{
 	{"latency, p99", "s", func(m measured) float64 { return m.p99 }},
 	{"latency, p99.9", "s", func(m measured) float64 { return m.p999 }},
 	{"share of calls at the struck server", "1", ofShare},
+	{"extra calls at the servers", "1", ofExtra},
 	{"probes a second", "1", func(m measured) float64 { return m.probes }},
 	{"processors used by the client", "1", func(m measured) float64 { return m.clientCPU }},
 	{"processors used by the proxy", "1", func(m measured) float64 { return m.proxyCPU }},

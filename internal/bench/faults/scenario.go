@@ -22,6 +22,8 @@ type scenario struct {
 	standby  standby
 	takeover time.Duration
 
+	reports bool // the servers report their load
+
 	peers    []string      // default abreast
 	rate     int           // calls a second of each peer; default callRate
 	service  time.Duration // how long a call takes in the server; default callTime, instantly for none
@@ -93,6 +95,8 @@ const (
 	idStopped    = "client-stopped"
 	idList       = "list"
 	idFail       = "fail"
+	idSlow       = "slow"
+	idNoReply    = "no-reply"
 	idFailOf2    = "fail-of-2"
 	idOutage20   = "outage-20s"
 	idOutage180  = "outage-180s"
@@ -158,7 +162,7 @@ func faultScenarios() []*scenario {
 			full: plan{runs: 5, hold: 4 * s, after: 3 * s}, short: plan{runs: 1, hold: 2 * s, after: 2 * s},
 		},
 		{
-			id: "slow", title: "One of three is ten times slower",
+			id: idSlow, title: "One of three is ten times slower",
 			answers: true, script: toVictim(behave(modeSlow), behave(modeNormal)),
 			full: plan{runs: 5, hold: 5 * s, after: 2 * s},
 		},
@@ -173,7 +177,7 @@ func faultScenarios() []*scenario {
 			full: plan{runs: 1, hold: 8 * s, after: 12 * s},
 		},
 		{
-			id: "no-reply", title: "Health passes, no call is answered, on one of three",
+			id: idNoReply, title: "Health passes, no call is answered, on one of three",
 			answers: true, script: toVictim(behave(modeNoReply), behave(modeNormal)),
 			full: plan{runs: 1, hold: 12 * s, after: 3 * s},
 		},

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/orca"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -31,6 +32,8 @@ type serverConfig struct {
 	// Standby makes the server a replica, which is passive at first, and says how it
 	// is passive.
 	Standby standby `json:"standby,omitempty"`
+	// Reports makes the server report its load with each answer (ORCA).
+	Reports bool `json:"reports,omitempty"`
 }
 
 const (
@@ -63,6 +66,7 @@ type server struct {
 	changed chan struct{} // closed when the mode is no longer this one
 	passive bool          // calls are turned away
 	arrived []tallied     // and not told yet
+	loaded  loaded        // what it reports of its load
 }
 
 func newServer(c serverConfig) *server {
@@ -115,11 +119,15 @@ func serve(c serverConfig, in *json.Decoder, out *mouth) error {
 
 // listen starts accepting calls.
 func (s *server) listen() error {
-	g := grpc.NewServer(
+	options := []grpc.ServerOption{
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsAllowed, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: s.config.MaxAge, MaxConnectionAgeGrace: graceLimit}),
 		grpc.UnaryInterceptor(s.countUnary), grpc.StreamInterceptor(s.countStream),
-	)
+	}
+	if s.config.Reports {
+		options = append(options, orca.CallMetricsServerOption(nil))
+	}
+	g := grpc.NewServer(options...)
 	healthpb.RegisterHealthServer(g, s.health)
 	g.RegisterService(&callService, s)
 	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", s.config.Address)
@@ -197,6 +205,7 @@ func (s *server) answer(ctx context.Context) (any, error) {
 	if passive {
 		return nil, errPassive()
 	}
+	defer s.report(ctx)()
 	took := s.config.Service
 	switch m {
 	case modeFail:
@@ -209,6 +218,8 @@ func (s *server) answer(ctx context.Context) (any, error) {
 		}
 	case modeSlow:
 		took *= slowFactor
+	case modeStuck:
+		took = stuckTime
 	case modeNormal:
 	}
 	if took > 0 {

@@ -167,7 +167,7 @@ func (st *stage) startServers(ctx context.Context) (err error) {
 func (st *stage) newReplica(i int) (*replica, error) {
 	r := &replica{
 		name:   "s" + strconv.Itoa(i+1),
-		config: serverConfig{Name: "s" + strconv.Itoa(i+1), Service: st.scenario.service, MaxAge: st.scenario.maxAge, Standby: st.scenario.standby},
+		config: serverConfig{Name: "s" + strconv.Itoa(i+1), Service: st.scenario.service, MaxAge: st.scenario.maxAge, Standby: st.scenario.standby, Reports: st.scenario.reports},
 	}
 	if st.hub != nil {
 		r.private = true

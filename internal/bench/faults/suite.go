@@ -10,14 +10,20 @@ const (
 	Faults Suite = "faults"
 	// Failover has replicas of which one at a time is active.
 	Failover Suite = "failover"
+	// Slow has servers that are slow at times.
+	Slow Suite = "slow"
 )
 
 // scenarios returns the suite's scenarios, in the order of the report.
 func (s Suite) scenarios() []*scenario {
-	if s == Failover {
+	switch s {
+	case Failover:
 		return failoverScenarios()
+	case Slow:
+		return slowScenarios()
+	default:
+		return scenarios()
 	}
-	return scenarios()
 }
 
 func (s Suite) byID(id string) *scenario {
@@ -39,10 +45,14 @@ func (s Suite) scenarioIDs() []string {
 
 // peers returns the suite's peers, in the order of the tables.
 func (s Suite) peers() []peer {
-	if s == Failover {
+	switch s {
+	case Failover:
 		return followers()
+	case Slow:
+		return weighing()
+	default:
+		return spreading
 	}
-	return spreading
 }
 
 // proxies returns the kinds of proxies among its peers.
