@@ -65,7 +65,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 	limit := r.limitAttempts(record)
 	defer limit.end()
 	for {
-		err := invokeRound(ctx, record, race, func(ctx context.Context) error { return round(ctx, reply, opts) })
+		err := invokeRound(ctx, record, race, reply, opts, round)
 		if won, hedgeErr := race.settle(err); won {
 			err = typed(hedgeErr, record)
 			finished(err)
@@ -128,15 +128,22 @@ func (r *rescuer) count(ctx context.Context, method string, record *attempt.Reco
 	}
 }
 
-// invokeRound makes one round of a call, which the record can cancel.
-func invokeRound(ctx context.Context, record *attempt.Record, race *race, invoke func(context.Context) error) error {
+// invokeRound makes one round of a call, which the record can cancel if the call may be
+// reissued.
+func invokeRound(ctx context.Context, record *attempt.Record, race *race, reply any, opts []grpc.CallOption,
+	invoke func(context.Context, any, []grpc.CallOption) error,
+) error {
+	if !record.Rescuable {
+		record.Begin(nil)
+		return invoke(ctx, reply, opts)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	record.Begin(cancel)
 	if race.won() { // a hedge has been answered since the last round
 		cancel()
 	}
-	return invoke(ctx)
+	return invoke(ctx, reply, opts)
 }
 
 // stream is the interceptor of streams, which are never reissued: only the reader of a

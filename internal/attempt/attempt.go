@@ -57,6 +57,8 @@ type Record struct {
 	Method     *hedge.Method
 	AllowHedge func() bool
 
+	carrier carrier // set by NewContext
+
 	of *Record // the record of the call, if this is the record of a hedge; immutable
 
 	// mu guards the fields below, of the hedges too. The only locks acquired while it is held are those
@@ -130,7 +132,26 @@ func NewContext(ctx context.Context, r *Record) context.Context {
 	if !carried.Load() {
 		carried.Store(true)
 	}
+	if r.carrier.Context == nil {
+		r.carrier = carrier{ctx, r} // which saves an allocation
+		return &r.carrier
+	}
 	return context.WithValue(ctx, key{}, r)
+}
+
+// carrier is a context that carries a record, and a part of it.
+type carrier struct {
+	context.Context //nolint:containedctx // it is one
+
+	record *Record
+}
+
+// Value implements context.Context.
+func (c *carrier) Value(k any) any {
+	if k == (key{}) {
+		return c.record
+	}
+	return c.Context.Value(k)
 }
 
 // From returns the record in ctx, nil if there is none. ctx may be nil, since a

@@ -2,8 +2,9 @@
 //
 // # Why
 //
-// A pick is on the path of every call of every goroutine. It takes no lock and
-// allocates nothing, and must never touch what the lock of its set guards. The
+// A pick is on the path of every call of every goroutine. It allocates nothing. It
+// takes no lock that is shared by all calls: a call with a record takes that of its
+// record, and, if it may be called off, that of the calls on its connection. It must never touch what the lock of its set guards. The
 // imports ensure that: this package knows connections only as a picker uses them, and
 // nothing of endpoints, lists and health. What a call has found out at its end goes
 // to the connection's [Owner], which may lock.
