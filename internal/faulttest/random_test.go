@@ -36,7 +36,7 @@ func TestNoCallIsLostOrMadeTwiceUnderRandomFaults(t *testing.T) {
 		"with connections that age": nil,
 		"with Checks alone":         func(c *cantonlb.Config) { c.HealthCheck.NoWatch = true },
 		"with Checks now and then":  func(c *cantonlb.Config) { c.HealthCheck.Interval = 10 * time.Second },
-		"with hedges": func(c *cantonlb.Config) { c.Hedge = &cantonlb.Hedge{} },
+		"with hedges":               func(c *cantonlb.Config) { c.Hedge = &cantonlb.Hedge{} },
 		"with early hedges, least loaded": func(c *cantonlb.Config) {
 			c.Policy, c.Hedge = cantonlb.HealthyLeastLoaded, &cantonlb.Hedge{Delay: time.Millisecond}
 			c.RetryBudget = cantonlb.RetryBudget{Share: 1, PerSecond: 1000}
