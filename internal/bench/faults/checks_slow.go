@@ -15,7 +15,7 @@ const (
 	calmExtraLimit = 0.03 // of the calls, hedges while nothing is slow
 	// stormExtraLimit is half of the default retry budget, of the calls: 20 % and ten
 	// a second.
-	stormExtraLimit = (0.2 + 10.0/slowRate) / 2
+	stormExtraLimit = (0.2 + 10.0/weighRate) / 2
 	slowP99Limit    = 1.5  // of the p99 while nothing is slow
 	calmRatioLimit  = 0.97 // of p50 without hedges to p50 with them
 )

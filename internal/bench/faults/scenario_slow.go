@@ -21,7 +21,7 @@ const (
 	slowCall     = 10 * time.Millisecond
 	// linkerdRate makes 100,000 calls of each peer in five runs.
 	linkerdRate = 250
-	slowRate    = 100
+	weighRate   = 100
 	slowLead    = 5 * time.Second
 )
 
@@ -67,7 +67,7 @@ func slowScenarios() []*scenario {
 		},
 	}
 	for _, sc := range list {
-		sc.part, sc.peers, sc.rate, sc.service = partSlow, idsOf(weighing()), cmp.Or(sc.rate, slowRate), slowCall
+		sc.part, sc.peers, sc.rate, sc.service = partSlow, idsOf(weighing()), cmp.Or(sc.rate, weighRate), slowCall
 		sc.deadline, sc.reports = slowDeadline, true
 		sc.fillIn()
 		for _, p := range []*plan{&sc.full, &sc.short} {

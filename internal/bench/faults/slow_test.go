@@ -32,7 +32,7 @@ func TestClaimsAboutSlowServersHoldOnlyIfTheMeasurementsSaySo(t *testing.T) {
 			idLinkerd: {idOursLeast: {calls: 100_000, failed: 10 * failed}, idOursLeastHedged: {calls: 100_000, failed: failed}},
 			idCalm:    {idOurs: calm, idOursHedged: calm, idOursLeast: calm, idOursLeastHedged: calm},
 			idMiddle:  {idOursLeast: {calls: 1000, p99: p99}, idOursLeastHedged: {calls: 1000, p99: p99}},
-			idStorm:   {idOursHedged: {calls: 1000, extra: 4 * extra}, idOursLeastHedged: {calls: 1000, extra: 4 * extra}},
+			idStorm:   {idOursHedged: {calls: 1000, extra: 5 * extra}, idOursLeastHedged: {calls: 1000, extra: 5 * extra}},
 		}
 	}
 	good := aSlowReport(shown(10, 0.03, 0.030)).checks()
