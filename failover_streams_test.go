@@ -18,6 +18,40 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
+// A stream on a server that hangs waits for nothing, while one that flows may finish.
+func TestStreamsOnAnActiveEndpointThatHangsMoveWithTheSwitch(t *testing.T) {
+	for name, flows := range map[string]bool{"all of it hangs": false, "its streams flow": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
+				cfg := activePassive()
+				cfg.Failover.Drain = 5 * time.Second
+				cfg.HealthCheck.NoWatch = true
+				cfg.DeadAfter = time.Minute
+				client := clientkit.Connect(t, c, cfg, 2)
+				stream, err := lbtest.Ticks(t.Context(), client, 100*time.Millisecond)
+				require.NoError(t, err)
+				time.Sleep(10 * time.Second)
+				hung := time.Now()
+				if flows {
+					c.SetHealthLatency(0, time.Hour)
+				} else {
+					c.Hang(0)
+				}
+				err = endOf(stream)
+				var moved *cantonlb.MovedError
+				require.ErrorAs(t, err, &moved)
+				assert.Equal(t, "server0", moved.From)
+				if flows {
+					assert.Greater(t, time.Since(hung), 5*time.Second)
+				} else {
+					assert.Less(t, time.Since(hung), 1800*time.Millisecond)
+				}
+			})
+		})
+	}
+}
+
 // The active replica reports that it is no longer active, as before planned maintenance.
 func TestAPlannedDemotionFailsNoCallAndStreamsMoveWithinTheDrainWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

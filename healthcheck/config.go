@@ -67,7 +67,8 @@ type Config struct {
 	// Interval is the time from one probe to the next. Default 1s.
 	Interval time.Duration
 	// Timeout is a probe's deadline, at most Interval. Default 0: the deadline is
-	// derived from the measured round trips as in RFC 6298, between 0.3s and 1s.
+	// derived from the measured round trips as in RFC 6298, at least three of them, and
+	// between 0.3s and 1s.
 	Timeout time.Duration
 	// SuspectInterval replaces Interval while a change of state is being decided. It
 	// is at most Interval. Default 0.1s, or Interval if that is shorter.

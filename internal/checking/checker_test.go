@@ -440,6 +440,7 @@ func TestCheckerReportsWhatWasLearntElsewhere(t *testing.T) {
 	c := New("seq1", complete(Settings{}), Options{OnTransition: func(tr Transition) { got = append(got, tr.HealthTransition) }})
 	assert.Zero(t, c.Answered())
 	c.Report(report.KindConnectivity, report.Verdict{Outcome: report.Serving, Reason: report.ReasonConnected})
+	assert.Contains(t, c.Answered().String(), " m=", "the system's clock may be set")
 	require.Len(t, got, 1)
 	assert.Equal(t, report.KindConnectivity, got[0].Kind)
 	assert.Equal(t, "seq1", got[0].Target)

@@ -44,13 +44,17 @@ func (r *RTT) TimedOut() {
 	}
 }
 
-// Deadline returns the smoothed round trip time plus four deviations, at least
-// MinAutoTimeout and at most MaxAutoTimeout. Before the first Observe it is
-// MaxAutoTimeout.
+// roundTrips is how many smoothed round trips a deadline leaves at least: enough for
+// the retransmission of a lost packet.
+const roundTrips = 3
+
+// Deadline returns the smoothed round trip time plus four deviations, or three smoothed
+// round trips if that is more, at least MinAutoTimeout and at most MaxAutoTimeout.
+// Before the first Observe it is MaxAutoTimeout.
 func (r *RTT) Deadline() time.Duration {
 	if !r.sampled {
 		return MaxAutoTimeout
 	}
-	d := max(r.smoothed+4*r.deviation, MinAutoTimeout)
+	d := max(r.smoothed+4*r.deviation, roundTrips*r.smoothed, MinAutoTimeout)
 	return min(d<<r.doublings, MaxAutoTimeout)
 }

@@ -156,6 +156,14 @@ func (c *conn) closeIfDeadLocked(now time.Time, reason report.Reason) {
 	s.after = append(s.after, func() { c.holder.Close(why) })
 }
 
+// muteLocked reports whether the peer of a connection answers neither checks nor calls.
+// Without a Holder that is not known of streams.
+func (c *conn) muteLocked(now time.Time) bool {
+	e := c.endpoint
+	unanswered := e.was.Reason == report.ReasonProbeTimeout || e.was.Reason == report.ReasonSilence
+	return e.was.Sick && unanswered && c.holder.Held() && now.Sub(c.holder.LastPayload()) >= e.set.cfg.HealthCheck.Silence
+}
+
 // answered returns when a probe was last answered on this connection.
 func (c *conn) answered() time.Time {
 	switch e := c.endpoint; {

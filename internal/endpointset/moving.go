@@ -39,8 +39,9 @@ func (m moving) stop() {
 }
 
 // moveStreams lets the streams on the endpoint that was active run for the time
-// Failover.Drain. Other calls there may finish. The time starts again if the endpoint
-// ceases to be active a second time.
+// Failover.Drain. If the server does not answer, they end at once: they would wait for
+// nothing. Other calls there may finish. The time starts again if the endpoint ceases
+// to be active a second time.
 func (c *choice) moveStreams(sw selector.Switch) {
 	if e := c.last; e != nil {
 		e.endStreamsLocked(&MovedError{From: sw.From.Name, To: sw.To.Name, Reason: sw.Reason}, c.set.cfg.Failover.Drain)
@@ -84,6 +85,9 @@ func (c *conn) endStreams(why *MovedError, after time.Duration) {
 		t.Stop()
 	}
 	var t *time.Timer
+	if s.choice != nil && c.muteLocked(time.Now()) {
+		after = 0
+	}
 	t = time.AfterFunc(after, func() {
 		s.mu.Lock()
 		defer s.unlock()

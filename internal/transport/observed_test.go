@@ -145,6 +145,7 @@ func TestTheKernelsQueueShowsWhetherARequestHadToWaitInIt(t *testing.T) {
 	_, err = near.Read(make([]byte, len(b)))
 	require.NoError(t, err)
 
+	assert.Contains(t, h.LastFrame().String(), " m=", "the system's clock may be set")
 	assert.False(t, h.Since(h.Mark()).Draining, "nothing is queued")
 	wrote := make(chan error, 1)
 	go func() { // more than the kernels take while the peer does not read
