@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	grpcresolver "google.golang.org/grpc/resolver"
@@ -16,6 +17,9 @@ import (
 
 // maxReceive is the size of messages that Canton's own client accepts: 128 MiB.
 const maxReceive = 128 << 20
+
+// connectTimeout bounds one attempt to connect, including the handshakes.
+const connectTimeout = 5 * time.Second
 
 // DialOptions returns the dial options with which a plain grpc channel has the policy,
 // the limits and the typed errors of a Client. With cfg.Endpoints the channel's target
@@ -74,6 +78,9 @@ func newEquipment(cfg Config, needsList bool) (*equipment, error) {
 		grpc.WithDefaultServiceConfig(s.serviceConfig),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
 		grpc.WithKeepaliveParams(cfg.Role.keepalive()),
+		// The policy makes the pauses between attempts, with knocks, so there are none
+		// of grpc's own.
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: connectTimeout}),
 		// grpc's own handling of proxies would drop the endpoints' identity.
 		grpc.WithContextDialer(dial.Dial),
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/checking"
@@ -23,13 +24,14 @@ import (
 type endpoint struct {
 	set  *Set
 	name string // immutable
-	want wanted // immutable; the current weight, zone and priority are below
+	want wanted // immutable; the current addresses, weight, zone and priority are below
 	asked
 
-	weight   int    // its share of the calls
-	zone     string // the zone it is in
-	priority int    // lower is preferred
-	id       int    // in an active-passive set; see choosing.go
+	addrs    []resolver.Address // raced in this order; at least one
+	weight   int                // its share of the calls
+	zone     string             // the zone it is in
+	priority int                // lower is preferred
+	id       int                // in an active-passive set; see choosing.go
 
 	// Facts.
 	link     machine.Link
@@ -45,8 +47,9 @@ type endpoint struct {
 
 	joins *handover // the handover that waits for its decision; nil if none does
 	leaving
-	conn *conn // nil while waiting
+	conn *conn // nil unless connected
 	dialing
+	racing
 
 	accounts
 	counted *pick.Conn // the conn in Set.eligible, if eligible
@@ -82,11 +85,14 @@ type asked struct {
 
 // dialing is how an endpoint gets a connection.
 type dialing struct {
-	nextTry time.Time   // when the next attempt is due, while waiting
-	lost    time.Time   // when a connection that had proven itself was last replaced at once
-	tries   int         // attempts so far
-	knocks  int         // knocks under way
-	timer   *time.Timer // ends the attempt while connecting, or the pause while waiting
+	nextTry time.Time     // when the next attempt is due, while waiting
+	due     bool          // it is due, and waits for grpc's own pause
+	lost    time.Time     // when a connection that had proven itself was last replaced at once
+	tries   int           // attempts so far
+	knocks  int           // knocks under way
+	knocked time.Time     // when the last one began
+	rest    time.Duration // how long grpc itself has paused after the last failed attempt
+	timer   *time.Timer   // ends connectTimeout while connecting, or the pause while waiting
 	backoff *backoff.ExponentialBackOff
 }
 
@@ -119,7 +125,7 @@ type accounts struct {
 func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 	event = e.lossLocked(event)
 	before := e.link
-	next, effects := before.Next(event, len(e.want.addrs))
+	next, effects := before.Next(event, 1)
 	e.link = next
 	if (before.Phase == machine.Ready) != (next.Phase == machine.Ready) && e.set.cfg.NoneEligible == settings.FailOpen {
 		e.set.pub.mark() // connected endpoints then count
@@ -146,6 +152,9 @@ func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 		e.armLocked(e.pauseOrKnockLocked(now))
 	case e.link.Phase == machine.Ready || e.link.Phase == machine.Closed:
 		e.disarmLocked()
+	}
+	if e.link.Phase == machine.Closed {
+		e.closeSlotsLocked()
 	}
 	e.applyLocked()
 }
@@ -187,7 +196,7 @@ func (e *endpoint) armLocked(d time.Duration) {
 		if e.link.Phase == machine.Waiting {
 			e.wakeLocked()
 		} else {
-			e.stepLocked(machine.LinkDown, errConnectTimeout)
+			e.slowLocked()
 		}
 	})
 }
@@ -206,7 +215,7 @@ func (e *endpoint) addressText() string {
 	if e.conn != nil {
 		return e.conn.address.Addr
 	}
-	return e.want.addrs[0].Addr
+	return e.addrs[0].Addr
 }
 
 // transition handles a change of the endpoint's health, from its checker.

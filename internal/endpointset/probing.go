@@ -22,7 +22,7 @@ import (
 // newEndpointLocked returns an endpoint. It does nothing until startLocked.
 func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	e := &endpoint{
-		set: s, name: w.name, want: w, weight: w.weight, zone: w.zone, priority: w.priority,
+		set: s, name: w.name, want: w, addrs: w.addrs, weight: w.weight, zone: w.zone, priority: w.priority,
 		asked: asked{healthCheck: s.cfg.HealthCheck}, drained: s.drained[w.name],
 		healths: healths{health: judge.Health{State: report.HealthUnknown}},
 	}

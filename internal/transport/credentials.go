@@ -88,7 +88,7 @@ func (c *Credentials) handshake(ctx context.Context, address *attributes.Attribu
 	if known {
 		info = &AuthInfo{inner: info, endpoint: e}
 	}
-	if h, ok := address.Value(key{}).(*Holder); ok {
+	if h := attemptOf(address).Holder; h != nil {
 		conn = h.hold(conn, raw)
 	}
 	return conn, info, nil
