@@ -11,6 +11,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/dialer"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -60,6 +61,7 @@ type equipment struct {
 	defaults []grpc.DialOption // may be overridden by the user's options
 	fixed    []grpc.DialOption // may not be overridden
 	creds    *transport.Credentials
+	names    *names.Resolver
 	// set is the policy's set of endpoints, once the channel has one.
 	set atomic.Pointer[endpointset.Set]
 	// buildErr is the error of grpc's last build of the resolver.
@@ -73,7 +75,8 @@ func newEquipment(cfg Config, needsList bool) (*equipment, error) {
 	}
 	rescue := newRescuer(cfg, s)
 	e := &equipment{target: s.target}
-	dial := dialer.Dialer{Resolver: cfg.DNS, Proxies: dialer.ProxiesFromEnvironment()}
+	e.names = names.New(cfg.lookUps())
+	dial := dialer.Dialer{Names: e.names, Proxies: dialer.ProxiesFromEnvironment()}
 	e.defaults = []grpc.DialOption{
 		grpc.WithDefaultServiceConfig(s.serviceConfig),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
@@ -89,7 +92,7 @@ func newEquipment(cfg Config, needsList bool) (*equipment, error) {
 		grpc.WithChainUnaryInterceptor(rescue.unary), // the last is the innermost
 		grpc.WithChainStreamInterceptor(rescue.stream),
 	}
-	options := &endpointset.Options{Logger: cfg.Logger, Retries: rescue.tally, Validator: cfg.validator()}
+	options := &endpointset.Options{Logger: cfg.Logger, Retries: rescue.tally, Validator: cfg.validator(), OnClose: e.names.Stop}
 	attribute := resolver.WithAttribute(options.Attribute())
 	if len(cfg.Endpoints) == 0 {
 		e.fixed = append(e.fixed, grpc.WithResolvers(resolver.NewTargetBuilder(attribute)))
@@ -124,6 +127,14 @@ func (r recorder) Build(t grpcresolver.Target, cc grpcresolver.ClientConn, o grp
 	built, err := r.Static.Build(t, cc, o)
 	r.err.Store(&err)
 	return built, err
+}
+
+// lookUps returns what resolves host names, nil for the system's resolver.
+func (c Config) lookUps() names.Source {
+	if c.DNS == nil {
+		return nil
+	}
+	return c.DNS
 }
 
 // validator converts Validate to the form that the policy takes.

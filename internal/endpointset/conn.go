@@ -2,6 +2,7 @@ package endpointset
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"google.golang.org/grpc/resolver"
@@ -37,6 +38,17 @@ type conn struct {
 func connOf(c *pick.Conn) *conn {
 	owner, _ := c.Owner().(*conn) // there is no other owner
 	return owner
+}
+
+// remoteIP returns the IP address of the connection's far end, the zero value if it is
+// not known, as behind a proxy.
+func (c *conn) remoteIP() netip.Addr {
+	if remote := c.holder.Remote(); remote != nil {
+		if at, err := netip.ParseAddrPort(remote.String()); err == nil {
+			return at.Addr().Unmap()
+		}
+	}
+	return netip.Addr{}
 }
 
 // AnswerSpeaksAgainst handles a call whose answer is evidence against the endpoint, as

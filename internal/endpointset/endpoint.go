@@ -2,6 +2,7 @@ package endpointset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
@@ -148,7 +150,10 @@ func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 		e.dialLocked()
 	case effects.BackOff:
 		now := time.Now()
-		e.nextTry = now.Add(e.pauseLocked())
+		e.nextTry = now
+		if !errors.Is(err, names.ErrPending) { // the attempt was the pause
+			e.nextTry = now.Add(e.pauseLocked())
+		}
 		e.armLocked(e.pauseOrKnockLocked(now))
 	case e.link.Phase == machine.Ready || e.link.Phase == machine.Closed:
 		e.disarmLocked()

@@ -13,22 +13,16 @@ import (
 	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/internal/transport"
 )
 
 // An endpoint may have several addresses: those that a resolver lists, or those that
 // its name resolves to. They are raced, as grpc's pick_first does: see machine.Race.
 
-// raceDelay is how long an attempt is waited for before the next address is tried too;
-// RFC 8305 recommends it, and grpc uses it.
-const raceDelay = 250 * time.Millisecond
-
 // connectTimeout is how long an endpoint may connect until it counts as unreachable. The
 // attempt goes on until grpc ends it, which the option grpc.WithConnectParams decides.
 const connectTimeout = 5 * time.Second
-
-// maxAddresses bounds how many addresses of a name are tried.
-const maxAddresses = 16
 
 // racing is the race for a connection of one endpoint.
 type racing struct {
@@ -36,7 +30,7 @@ type racing struct {
 	rivals  []*conn      // the attempts under way
 	answers []netip.Addr // of the name, in this race; nil if none are known
 	raceErr error        // of the newest attempt that failed
-	delay   *time.Timer  // ends raceDelay; nil if there is nothing to end
+	delay   *time.Timer  // ends machine.RaceDelay; nil if there is nothing to end
 	slots   []*slot      // one for each address
 }
 
@@ -61,7 +55,7 @@ func (e *endpoint) raceLocked(event machine.RaceEvent) (lost bool) {
 		started := effects.Start && e.rivalLocked(r.race.Started-1)
 		e.stopRaceTimerLocked()
 		if effects.Arm {
-			e.set.armLocked(&r.delay, raceDelay, func() { e.raceLocked(machine.RaceDelayed) })
+			e.set.armLocked(&r.delay, machine.RaceDelay, func() { e.raceLocked(machine.RaceDelayed) })
 		}
 		if !effects.Start || started {
 			return effects.Lost
@@ -101,7 +95,8 @@ func (e *endpoint) rivalLocked(i int) bool {
 	return true
 }
 
-// found handles the answers of the look-up that the attempt c has made.
+// found handles the answers of the look-up that the attempt c has made. If it was slow,
+// they come a second time: first those of an earlier look-up, then its own.
 func (e *endpoint) found(c *conn, answers []netip.Addr) {
 	s := e.set
 	s.mu.Lock()
@@ -109,7 +104,7 @@ func (e *endpoint) found(c *conn, answers []netip.Addr) {
 	if s.closed || !slices.Contains(e.rivals, c) {
 		return
 	}
-	e.answers = answers[:min(len(answers), maxAddresses)]
+	e.answers = names.Merge(e.answers, answers)
 	e.raceLocked(machine.RaceFound)
 }
 

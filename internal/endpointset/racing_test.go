@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 	grpcresolver "google.golang.org/grpc/resolver"
 
+	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/internal/transport"
 )
 
@@ -39,7 +41,7 @@ func TestTheAddressesOfAnEndpointAreRacedInOrder(t *testing.T) {
 		f.down(errRefused, "a")
 		require.Equal(t, []string{"b"}, addressesOf(f.live()), "at once")
 		assert.True(t, f.waits(), "two addresses are left")
-		time.Sleep(raceDelay - 1)
+		time.Sleep(machine.RaceDelay - 1)
 		synctest.Wait()
 		require.Equal(t, []string{"b"}, addressesOf(f.live()))
 		time.Sleep(1) // b takes long
@@ -65,7 +67,7 @@ func TestTheAddressesOfAnEndpointAreRacedInOrder(t *testing.T) {
 func TestASlowAddressMayStillWinTheRace(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.pushEndpoints(several("a", "b", "c")))
-		time.Sleep(2 * raceDelay)
+		time.Sleep(2 * machine.RaceDelay)
 		synctest.Wait()
 		require.Equal(t, []string{"a", "b", "c"}, addressesOf(f.live()))
 		f.down(errRefused, "b")
@@ -101,7 +103,7 @@ func TestAnAddressAfterWhichGRPCPausesIsPassedOver(t *testing.T) {
 func TestAnEndpointThatLeavesEndsItsRace(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.pushEndpoints(several("a", "b"), several("c")))
-		time.Sleep(raceDelay)
+		time.Sleep(machine.RaceDelay)
 		require.Len(t, f.live(), 3)
 		require.NoError(t, f.push("c"))
 		f.up("c")
@@ -132,7 +134,7 @@ func TestTheAddressesOfANameAreRaced(t *testing.T) {
 		assert.False(t, attemptOn(first).To.IsValid(), "the dialer looks the name up")
 		first.found("10.0.0.1", "10.0.0.2", "10.0.0.3")
 		require.Len(t, f.live(), 1)
-		time.Sleep(raceDelay)
+		time.Sleep(machine.RaceDelay)
 		live := f.live()
 		require.Len(t, live, 2)
 		assert.Equal(t, "10.0.0.2", attemptOn(live[1]).To.String())
@@ -166,8 +168,8 @@ func TestANameHasABoundedNumberOfAddresses(t *testing.T) {
 			ips[i] = netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}).String()
 		}
 		f.conn("name:1").found(ips...)
-		time.Sleep(17 * raceDelay)
-		assert.Len(t, f.live(), maxAddresses)
+		time.Sleep(17 * machine.RaceDelay)
+		assert.Len(t, f.live(), names.MaxAddresses)
 	})
 }
 

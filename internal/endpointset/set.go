@@ -323,6 +323,9 @@ func (s *Set) close() {
 	}
 	s.changedLocked()
 	s.cancel()
+	if f := s.options.OnClose; f != nil {
+		s.after = append(s.after, f)
+	}
 	s.unlock()
 	s.unregister() // without the lock, which the recorder's request takes
 	s.calls.Close(0)

@@ -1,5 +1,11 @@
 package machine
 
+import "time"
+
+// RaceDelay is how long an attempt is waited for before the next address is tried too.
+// RFC 8305 recommends it, and grpc uses it.
+const RaceDelay = 250 * time.Millisecond
+
 // RaceEvent is an input of the race state machine.
 type RaceEvent uint8
 
@@ -9,7 +15,7 @@ const (
 	// RaceFound reports that the number of addresses has become known.
 	RaceFound
 	// RaceDelayed reports that the latest attempt has neither succeeded nor failed for
-	// a while.
+	// RaceDelay.
 	RaceDelayed
 	// RaceFailed reports that one of the attempts has failed.
 	RaceFailed

@@ -52,9 +52,21 @@ func attemptOf(address *attributes.Attributes) Attempt {
 	return Attempt{}
 }
 
+// attemptKey is the key of an Attempt in a context.
+type attemptKey struct{}
+
+// WithAttempt returns a context in which a dialer finds the attempt, for a connection
+// that no SubConn makes.
+func WithAttempt(ctx context.Context, a Attempt) context.Context {
+	return context.WithValue(ctx, attemptKey{}, a)
+}
+
 // AttemptOf returns the attempt that a dialer is called for with this context. It is
-// the zero value for a connection that no Line is about.
+// the zero value for a connection that no attempt is about.
 func AttemptOf(ctx context.Context) Attempt {
+	if a, ok := ctx.Value(attemptKey{}).(Attempt); ok {
+		return a
+	}
 	return attemptOf(credentials.ClientHandshakeInfoFromContext(ctx).Attributes)
 }
 
