@@ -23,6 +23,7 @@ type DNS struct {
 	queries map[string]int
 	state   DNSState
 	part    int // how many addresses an answer has; 0 means all
+	turn    int // counts the answers that have a part
 	dropped map[dnsmessage.Question]bool
 }
 
@@ -173,7 +174,10 @@ func (d *DNS) lookUp(q dnsmessage.Question) ([]netip.Addr, DNSState) {
 	}
 	addrs := slices.Clone(d.names[name])
 	if d.part > 0 && d.part < len(addrs) {
-		first := d.queries[name] / 2 % len(addrs) // a look-up has a query for each family
+		if q.Type == dnsmessage.TypeA { // a look-up has a query for each family
+			d.turn++
+		}
+		first := d.turn % len(addrs)
 		addrs = slices.Concat(addrs[first:], addrs[:first])[:d.part]
 	}
 	return addrs, state
