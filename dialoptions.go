@@ -52,7 +52,9 @@ func DialOptions(cfg Config) ([]grpc.DialOption, error) {
 }
 
 // saysNothing reports whether an endpoint leaves its security to the channel.
-func saysNothing(e Endpoint) bool { return e.Security() == resolver.SecurityUnset }
+func saysNothing(e Endpoint) bool {
+	return e.Security() == resolver.SecurityUnset && e.UnixSocket() == ""
+}
 
 // equipment holds the dial options and the state that a channel of this package has.
 type equipment struct {

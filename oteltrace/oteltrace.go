@@ -76,8 +76,11 @@ const mostAttributes = 6
 func where(e cantonlb.AttemptEvent) []attribute.KeyValue {
 	attributes := make([]attribute.KeyValue, 0, mostAttributes)
 	attributes = append(attributes, EndpointKey.String(e.Endpoint), AttemptKey.Int(e.Number))
+	if path, ok := strings.CutPrefix(e.Address, "unix:"); ok {
+		return append(attributes, serverAddress.String(strings.TrimPrefix(path, "//")))
+	}
 	host, port, err := net.SplitHostPort(e.Address)
-	if err != nil { // for example a unix socket
+	if err != nil {
 		return append(attributes, serverAddress.String(e.Address))
 	}
 	attributes = append(attributes, serverAddress.String(host))

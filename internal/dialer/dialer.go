@@ -11,6 +11,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/internal/race"
+	"github.com/cantonlb/cantonlb/internal/socket"
 	"github.com/cantonlb/cantonlb/internal/transport"
 )
 
@@ -27,10 +28,14 @@ type Dialer struct {
 	ProxyTLS *tls.Config
 }
 
-// Dial connects to host:port, through a proxy if there is one for it. The addresses of
+// Dial connects to host:port, through a proxy if there is one for it, or to a Unix
+// domain socket, in the form of package socket. The addresses of
 // a name are raced, unless the attempt of a SubConn is about one of them: see
 // transport.Attempt.
 func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
+	if path, ok := socket.Path(address); ok {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
 	proxy, err := d.Proxies.For(address)
 	if err != nil {
 		return nil, err

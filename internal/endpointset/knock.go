@@ -32,7 +32,10 @@ const (
 // pauseOrKnockLocked returns the time until the waiting endpoint has something to do.
 func (e *endpoint) pauseOrKnockLocked(now time.Time) time.Duration {
 	knock := knockEvery + time.Duration(float64(knockEvery)*pauseJitter*(2*rand.Float64()-1))
-	if e.rest > leastRest {
+	switch {
+	case !e.knockableLocked():
+		return max(0, e.nextTry.Sub(now))
+	case e.rest > leastRest:
 		return max(knock, e.rest)
 	}
 	return max(0, min(e.nextTry.Sub(now), knock))
@@ -43,6 +46,8 @@ func (e *endpoint) wakeLocked() {
 	switch {
 	case e.restsLocked():
 		e.due = true
+	case !e.knockableLocked():
+		e.stepLocked(machine.LinkTry, nil)
 	case e.rest > leastRest || time.Now().Before(e.nextTry):
 		e.knockLocked()
 	default:
@@ -50,9 +55,12 @@ func (e *endpoint) wakeLocked() {
 	}
 }
 
+// knockableLocked reports whether the address can be connected to without grpc.
+func (e *endpoint) knockableLocked() bool { return !isPath(e.addrs[0].Addr) }
+
 // mayKnockLocked reports whether a knock besides those of wakeLocked is welcome.
 func (e *endpoint) mayKnockLocked() bool {
-	return e.link.Phase == machine.Waiting && e.knocks == 0 && !e.restsLocked() &&
+	return e.link.Phase == machine.Waiting && e.knocks == 0 && e.knockableLocked() && !e.restsLocked() &&
 		(e.rest <= leastRest || time.Since(e.knocked) >= e.rest)
 }
 

@@ -64,7 +64,10 @@ func (w wanted) newTarget(c healthcheck.Config) (*target, string) {
 	var ok bool
 	if t.at, ok = id.HealthEndpoint(); !ok { // another resolver's address, such as a unix socket
 		host, _, err := net.SplitHostPort(id.Address)
-		if err != nil {
+		switch {
+		case isPath(id.Address):
+			host = "localhost" // as in grpc
+		case err != nil:
 			host = id.Address
 		}
 		t.at = resolver.Endpoint{Name: w.name, Address: net.JoinHostPort(host, strconv.Itoa(h.GRPCPort)), ServerName: id.ServerName}
@@ -97,6 +100,8 @@ func (t *target) probes(e *endpoint) checking.Probes {
 func (t *target) text(service string) string {
 	shown, _, _ := strings.Cut(t.url, "?")
 	switch {
+	case t.url != "" && t.at.UnixSocket() != "":
+		return "HTTP GET " + shown + " over " + t.at.HostPort()
 	case t.url != "":
 		return "HTTP GET " + shown
 	case t.tcp:
@@ -107,6 +112,12 @@ func (t *target) text(service string) string {
 	default:
 		return fmt.Sprintf("gRPC service %q at %s", service, hostPortOf(t.at))
 	}
+}
+
+// isPath reports whether the address of another resolver is the path of a Unix domain
+// socket, whose network only grpc knows.
+func isPath(address string) bool {
+	return strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@")
 }
 
 // hostPortOf returns the address to dial: that of another resolver unchanged if it has
