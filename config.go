@@ -101,13 +101,16 @@ type Config struct {
 	// one, such as 1 ms, there is no slow start.
 	SlowStart time.Duration
 
-	// DNS resolves the host names of endpoints at each attempt to connect. Default
-	// net.DefaultResolver. A dialer among the dial options replaces it.
+	// DNS resolves the host names of endpoints at each attempt to connect. The addresses
+	// of a name are raced, 250 ms apart, over the whole handshake. If the look-up fails
+	// or hangs, the last good answer is used. Default net.DefaultResolver. A dialer among
+	// the dial options replaces it.
 	DNS *net.Resolver
 	// ReresolveInterval is how often the names of connected endpoints are looked
-	// up. If the address in use is no longer among the answers, a new connection is
-	// made and probed before the old one is given up. At least 1 s and at most
-	// 24 h. Default 0: a changed answer is followed when the connection is lost.
+	// up. If the address in use is not among the answers of three look-ups in a row,
+	// each of which is repeated several times, a new connection is made and probed
+	// before the old one is given up. At least 1 s and at most 24 h. Default 0: a
+	// changed answer is followed when the connection is lost.
 	ReresolveInterval time.Duration
 
 	// TransportCredentials are for the endpoints that have no http:// URL and no

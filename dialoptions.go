@@ -4,18 +4,23 @@ import (
 	"context"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	grpcresolver "google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/internal/dialer"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
 // maxReceive is the size of messages that Canton's own client accepts: 128 MiB.
 const maxReceive = 128 << 20
+
+// connectTimeout bounds one attempt to connect, including the handshakes.
+const connectTimeout = 5 * time.Second
 
 // DialOptions returns the dial options with which a plain grpc channel has the policy,
 // the limits and the typed errors of a Client. With cfg.Endpoints the channel's target
@@ -47,7 +52,9 @@ func DialOptions(cfg Config) ([]grpc.DialOption, error) {
 }
 
 // saysNothing reports whether an endpoint leaves its security to the channel.
-func saysNothing(e Endpoint) bool { return e.Security() == resolver.SecurityUnset }
+func saysNothing(e Endpoint) bool {
+	return e.Security() == resolver.SecurityUnset && e.UnixSocket() == ""
+}
 
 // equipment holds the dial options and the state that a channel of this package has.
 type equipment struct {
@@ -58,6 +65,7 @@ type equipment struct {
 	creds    *transport.Credentials
 	gate     gate
 	rescuer  *rescuer
+	names    *names.Resolver
 	// set is the policy's set of endpoints, once the channel has one.
 	set atomic.Pointer[endpointset.Set]
 	// buildErr is the error of grpc's last build of the resolver.
@@ -70,12 +78,15 @@ func newEquipment(cfg Config, needsList bool) (*equipment, error) {
 		return nil, err
 	}
 	rescue := newRescuer(cfg, s)
-	e := &equipment{target: s.target, rescuer: rescue}
-	dial := dialer.Dialer{Resolver: cfg.DNS, Proxies: dialer.ProxiesFromEnvironment()}
+	e := &equipment{target: s.target, rescuer: rescue, names: names.New(cfg.lookUps())}
+	dial := dialer.Dialer{Names: e.names, Proxies: dialer.ProxiesFromEnvironment()}
 	e.defaults = []grpc.DialOption{
 		grpc.WithDefaultServiceConfig(s.serviceConfig),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceive)),
 		grpc.WithKeepaliveParams(cfg.Role.keepalive()),
+		// The policy makes the pauses between attempts, with knocks, so there are none
+		// of grpc's own.
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: connectTimeout}),
 		// grpc's own handling of proxies would drop the endpoints' identity.
 		grpc.WithContextDialer(dial.Dial),
 	}
@@ -84,7 +95,7 @@ func newEquipment(cfg Config, needsList bool) (*equipment, error) {
 		grpc.WithChainUnaryInterceptor(e.gate.unary, rescue.unary), // the last is the innermost
 		grpc.WithChainStreamInterceptor(e.gate.stream, rescue.stream),
 	}
-	options := &endpointset.Options{Logger: cfg.Logger, Retries: rescue.tally, Validator: cfg.validator()}
+	options := &endpointset.Options{Logger: cfg.Logger, Retries: rescue.tally, Validator: cfg.validator(), OnClose: e.names.Stop}
 	attribute := resolver.WithAttribute(options.Attribute())
 	if len(cfg.Endpoints) == 0 {
 		e.fixed = append(e.fixed, grpc.WithResolvers(resolver.NewTargetBuilder(attribute)))
@@ -119,6 +130,14 @@ func (r recorder) Build(t grpcresolver.Target, cc grpcresolver.ClientConn, o grp
 	built, err := r.Static.Build(t, cc, o)
 	r.err.Store(&err)
 	return built, err
+}
+
+// lookUps returns what resolves host names, nil for the system's resolver.
+func (c Config) lookUps() names.Source {
+	if c.DNS == nil {
+		return nil
+	}
+	return c.DNS
 }
 
 // validator converts Validate to the form that the policy takes.

@@ -4,7 +4,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,6 +133,173 @@ func TestAChangedAnswerIsFollowedGentlyIfNamesAreLookedUpAgain(t *testing.T) {
 	assert.Equal(t, "127.0.0.2:"+port, endpoint(s, "b").Remote, "the other has not moved")
 	assert.Greater(t, endpoint(s, "a").Calls.Picked, first, "the accounts go on")
 	assert.Positive(t, calls())
+}
+
+// badAt starts what listens at an address and treats each connection like this, until
+// the end of the test.
+func badAt(t *testing.T, address string, treat func(net.Conn)) (accepted *atomic.Int32) {
+	t.Helper()
+	lis, err := net.Listen("tcp", address)
+	require.NoError(t, err)
+	accepted = new(atomic.Int32)
+	var mu sync.Mutex
+	var conns []net.Conn
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			conn, err := lis.Accept()
+			if err != nil {
+				return
+			}
+			accepted.Add(1)
+			mu.Lock()
+			conns = append(conns, conn)
+			mu.Unlock()
+			treat(conn)
+		}
+	}()
+	t.Cleanup(func() {
+		_ = lis.Close()
+		<-ended
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+	})
+	return accepted
+}
+
+func silent(net.Conn) {}
+
+func hangsUp(conn net.Conn) { _ = conn.Close() }
+
+func TestTheSecondAddressIsUsedIfTheFirstDoesNotSpeak(t *testing.T) {
+	for name, treat := range map[string]func(net.Conn){"it is silent": silent, "it hangs up": hangsUp, "it refuses": nil} {
+		t.Run(name, func(t *testing.T) {
+			dns := nettest.NewDNS(t)
+			_, port := serveAt(t, "127.0.0.3:0")
+			if treat != nil {
+				badAt(t, "127.0.0.2:"+port, treat)
+			}
+			dns.Set("a.example.test", "127.0.0.2", "127.0.0.3")
+			client := byName(t, cantonlb.Config{DNS: dns.Resolver()}, "a.example.test:"+port)
+			require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
+			assert.Equal(t, "127.0.0.3", answeredFrom(t, client))
+			assert.Equal(t, "127.0.0.3:"+port, client.Status().Endpoints[0].Remote)
+		})
+	}
+}
+
+func TestIPv4IsUsedIfIPv6DoesNotSpeak(t *testing.T) {
+	dns := nettest.NewDNS(t)
+	_, port := serveAt(t, "127.0.0.3:0")
+	badAt(t, "[::1]:"+port, silent)
+	dns.Set("a.example.test", "::1", "127.0.0.3")
+	client := byName(t, cantonlb.Config{DNS: dns.Resolver()}, "a.example.test:"+port)
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
+	assert.Equal(t, "127.0.0.3", answeredFrom(t, client))
+}
+
+// What is asked for health elsewhere has the same name, and so the same addresses.
+func TestTheSecondAddressOfAHealthTargetIsUsedIfTheFirstDoesNotSpeak(t *testing.T) {
+	for name, treat := range map[string]func(net.Conn){"it is silent": silent, "it hangs up": hangsUp, "it refuses": nil} {
+		t.Run(name, func(t *testing.T) {
+			dns := nettest.NewDNS(t)
+			dns.Set("a.example.test", "127.0.0.2", "127.0.0.3")
+			dns.Set("api.example.test", "127.0.0.3")
+			_, port := serveAt(t, "127.0.0.3:0")
+			_, healthPort := serveAt(t, "127.0.0.3:0")
+			page := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			lis, err := net.Listen("tcp", "127.0.0.3:0")
+			require.NoError(t, err)
+			require.NoError(t, page.Listener.Close())
+			page.Listener = lis
+			page.Start()
+			defer page.Close()
+			pagePort := portOf(t, lis.Addr().String())
+			if treat != nil {
+				badAt(t, "127.0.0.2:"+healthPort, treat)
+				badAt(t, "127.0.0.2:"+pagePort, treat)
+			}
+			for name, target := range map[string]cantonlb.HealthTarget{
+				"gRPC": {GRPCAddress: "http://a.example.test:" + healthPort},
+				"HTTP": {HTTP: "http://a.example.test:" + pagePort + "/"},
+				"TCP":  {TCP: "a.example.test:" + healthPort},
+			} {
+				t.Run(name, func(t *testing.T) {
+					client, err := cantonlb.NewClient(cantonlb.Config{DNS: dns.Resolver(), Endpoints: []cantonlb.Endpoint{
+						{Name: "a", Address: "http://api.example.test:" + port, Health: target},
+					}})
+					require.NoError(t, err)
+					defer client.Close()
+					require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
+					for _, e := range client.Events() {
+						assert.NotEqual(t, cantonlb.StateUnhealthy, e.To, "%v", e)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestANameServerThatFailsTakesNoEndpointAway(t *testing.T) {
+	for name, state := range map[string]nettest.DNSState{"it fails": nettest.DNSFails, "it hangs": nettest.DNSHangs} {
+		t.Run(name, func(t *testing.T) {
+			dns := nettest.NewDNS(t)
+			server, port := serveAt(t, "127.0.0.2:0")
+			_, healthPort := serveAt(t, "127.0.0.2:0")
+			dns.Set("a.example.test", "127.0.0.2")
+			number, err := net.LookupPort("tcp", healthPort)
+			require.NoError(t, err)
+			client := byName(t, cantonlb.Config{DNS: dns.Resolver(), HealthCheck: healthcheck.Config{GRPCPort: number}}, "a.example.test:"+port)
+			require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
+			dns.Become(state)
+			server.Stop()
+			clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 0 })
+			serveAt(t, "127.0.0.2:"+port)
+			clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Eligible() == 1 })
+			assert.Equal(t, "127.0.0.2", answeredFrom(t, client))
+		})
+	}
+}
+
+func TestPartialAnswersMoveNothing(t *testing.T) {
+	dns := nettest.NewDNS(t)
+	_, port := serveAt(t, "127.0.0.2:0")
+	for _, ip := range []string{"127.0.0.3", "127.0.0.4"} {
+		serveAt(t, ip+":"+port)
+	}
+	dns.Set("a.example.test", "127.0.0.2", "127.0.0.3", "127.0.0.4")
+	dns.Rotate(1)
+	client := byName(t, cantonlb.Config{DNS: dns.Resolver(), ReresolveInterval: time.Second}, "a.example.test:"+port)
+	require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
+	remote := client.Status().Endpoints[0].Remote
+	asked := dns.Queries("a.example.test")
+	clientkit.Await(t, client, func(cantonlb.Status) bool { return dns.Queries("a.example.test") > asked+12 })
+	assert.Equal(t, remote, client.Status().Endpoints[0].Remote)
+}
+
+// The proxy resolves the endpoints' names, but has a name itself.
+func TestTheSecondAddressOfAProxyIsUsedIfTheFirstDoesNotSpeak(t *testing.T) {
+	for name, treat := range map[string]func(net.Conn){"it is silent": silent, "it hangs up": hangsUp} {
+		t.Run(name, func(t *testing.T) {
+			dns := nettest.NewDNS(t)
+			dns.Set("proxy.example.test", "127.0.0.2", "127.0.0.1")
+			proxy := nettest.NewProxy(t, false)
+			_, port := serveAt(t, "127.0.0.3:0")
+			proxy.Route("a.example.test:"+port, "127.0.0.3:"+port)
+			proxied(t, proxy, "")
+			u, err := url.Parse(proxy.URL())
+			require.NoError(t, err)
+			badAt(t, "127.0.0.2:"+u.Port(), treat)
+			t.Setenv("HTTPS_PROXY", "http://proxy.example.test:"+u.Port())
+			client := byName(t, cantonlb.Config{DNS: dns.Resolver()}, "a.example.test:"+port)
+			require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
+			dns.Become(nettest.DNSFails)
+			_, err = lbtest.Echo(testkit.Context(t), client, "hello")
+			require.NoError(t, err)
+		})
+	}
 }
 
 // proxied sets the environment up for one proxy.

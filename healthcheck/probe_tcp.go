@@ -5,22 +5,26 @@ import (
 	"net"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/socket"
 	"github.com/cantonlb/cantonlb/report"
 )
 
 // DialFunc opens a connection, as (*net.Dialer).DialContext does.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// TCPConnect returns a Probe that connects to address (host:port) and closes the
-// connection at once. A connection is Serving. Otherwise the verdict is Failed,
+// TCPConnect returns a Probe that connects to address (host:port, or "unix:///path" for
+// a Unix domain socket) and closes the connection at once. A connection is Serving. Otherwise the verdict is Failed,
 // with ReasonConnectFailed, or with ReasonProbeTimeout if the deadline came first.
 // It shows that a process listens, not that it answers: prefer any other probe.
 //
-// dial opens the connection and must return when its context ends; nil means a
-// plain net.Dialer.
+// dial opens the connection and must return when its context ends. It gets the address
+// of a socket as it is. nil means a plain net.Dialer.
 func TCPConnect(address string, dial DialFunc) Probe {
 	if dial == nil {
-		dial = (&net.Dialer{}).DialContext
+		dial = func(ctx context.Context, _, address string) (net.Conn, error) {
+			network, at := socket.Network(address)
+			return new(net.Dialer).DialContext(ctx, network, at)
+		}
 	}
 	return tcpConnect{address: address, dial: dial}
 }

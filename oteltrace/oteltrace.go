@@ -81,8 +81,11 @@ func where(e cantonlb.AttemptEvent) []attribute.KeyValue {
 	if e.Hedge {
 		attributes = append(attributes, HedgeKey.Bool(true))
 	}
+	if path, ok := strings.CutPrefix(e.Address, "unix:"); ok {
+		return append(attributes, serverAddress.String(strings.TrimPrefix(path, "//")))
+	}
 	host, port, err := net.SplitHostPort(e.Address)
-	if err != nil { // for example a unix socket
+	if err != nil {
 		return append(attributes, serverAddress.String(e.Address))
 	}
 	attributes = append(attributes, serverAddress.String(host))

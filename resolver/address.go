@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/socket"
 )
 
 // MaxAddressLength is the greatest length of an endpoint's address, in bytes.
@@ -21,6 +22,14 @@ const (
 	schemeHTTP  = "http"
 	schemeHTTPS = "https"
 	schemeDNS   = "dns"
+
+	schemeUnix     = "unix:"
+	schemeAbstract = "unix-abstract:"
+
+	// socketHost is the host of the endpoint at a Unix domain socket.
+	socketHost = "localhost"
+	// maxSocketPath is the length that Linux allows.
+	maxSocketPath = 107
 
 	wantAddress = "host:port"
 	wantPort    = "a number from 1 to 65535"
@@ -70,34 +79,64 @@ type address struct {
 	host     string // lower case; an IP address without brackets and zone
 	zone     string // of an IPv6 address
 	port     string // without leading zeros
+
+	// socket is the path of a Unix domain socket, "@name" in the abstract namespace. It
+	// is empty for other addresses. The host of a socket is socketHost, and it has no
+	// port.
+	socket string
 }
 
-// hostPort returns the host and port to dial.
+// hostPort returns the host and port to dial, or the socket.
 func (a address) hostPort() string {
+	if a.socket != "" {
+		return socket.Address(a.socket)
+	}
 	if a.zone == "" {
 		return a.authority()
 	}
 	return net.JoinHostPort(a.host+"%"+a.zone, a.port)
 }
 
+// defaultName returns the name of an endpoint without one.
+func (a address) defaultName() string {
+	if a.socket != "" {
+		return a.String()
+	}
+	return a.hostPort()
+}
+
 // authority returns the host and port without the zone, which has a meaning only on
 // this machine.
-func (a address) authority() string { return net.JoinHostPort(a.host, a.port) }
+func (a address) authority() string {
+	if a.socket != "" {
+		return a.host
+	}
+	return net.JoinHostPort(a.host, a.port)
+}
 
 // String returns the normal form, which parses to the same address.
 func (a address) String() string {
+	if name, ok := strings.CutPrefix(a.socket, "@"); ok {
+		return schemeAbstract + name
+	}
+	if a.socket != "" {
+		return a.hostPort()
+	}
 	if a.security != SecurityUnset && a.zone != "" {
 		return a.security.scheme() + net.JoinHostPort(a.host+"%25"+a.zone, a.port)
 	}
 	return a.security.scheme() + a.hostPort()
 }
 
-// parseAddress reads host:port, [IPv6]:port, http://host:port or
-// https://host:port. The error has no field.
+// parseAddress reads host:port, [IPv6]:port, http://host:port, https://host:port, or
+// the address of a Unix domain socket. The error has no field.
 func parseAddress(raw string) (address, *configerr.Error) {
 	want := wantAddress
 	if raw == "" {
 		return address{}, wrong(want, "empty")
+	}
+	if isSocket(raw) {
+		return parseSocket(raw)
 	}
 	if err := checkText(raw, MaxAddressLength, want); err != nil {
 		return address{}, err
@@ -115,7 +154,7 @@ func parseAddress(raw string) (address, *configerr.Error) {
 				return address{}, bad(raw, "dns:///host:port", "names a name server")
 			}
 		default:
-			return address{}, bad(raw, "host:port, dns:///host:port, http://host:port or https://host:port", "unknown scheme")
+			return address{}, bad(raw, "host:port, dns:///host:port, http://host:port, https://host:port, unix:///path or unix-abstract:name", "unknown scheme")
 		}
 		want = security.scheme() + wantAddress
 		rest = strings.TrimSuffix(rest, "/")
@@ -134,6 +173,51 @@ func parseAddress(raw string) (address, *configerr.Error) {
 	}
 	if a.port, err = parsePort(raw, port); err != nil {
 		return address{}, err
+	}
+	return a, nil
+}
+
+func isSocket(raw string) bool {
+	return strings.HasPrefix(raw, schemeUnix) || strings.HasPrefix(raw, schemeAbstract)
+}
+
+// parseSocket reads unix:///path, unix:path or unix-abstract:name. The characters that a
+// path may not have are those that would mean something else in a target of gRPC.
+func parseSocket(raw string) (address, *configerr.Error) {
+	const wantPath, wantName = "unix:///path", "unix-abstract:name"
+	a := address{host: socketHost}
+	rest, want := "", wantPath
+	if name, abstract := strings.CutPrefix(raw, schemeAbstract); abstract {
+		rest, want = name, wantName
+		a.socket = "@" + name
+		if strings.HasPrefix(name, "//") {
+			return address{}, bad(raw, want, "has slashes after the scheme")
+		}
+	} else {
+		rest = strings.TrimPrefix(raw, schemeUnix)
+		if path, slashes := strings.CutPrefix(rest, "//"); slashes {
+			if rest = path; rest != "" && rest[0] != '/' {
+				return address{}, bad(raw, want, "has a host, or too few slashes")
+			}
+		}
+		a.socket = rest
+	}
+	if rest == "" || rest == "@" {
+		return address{}, bad(raw, want, "empty path")
+	}
+	if len(a.socket) > maxSocketPath {
+		return address{}, bad(raw, fmt.Sprintf("at most %d", maxSocketPath), "the path is %d bytes long", len(a.socket))
+	}
+	for i := range len(rest) {
+		switch c := rest[i]; {
+		case c <= ' ' || c >= 0x7f:
+			return address{}, bad(raw, want+" in printable ASCII without spaces", "has the character %q", c)
+		case strings.IndexByte("?#%,", c) >= 0:
+			return address{}, bad(raw, want+" without any of ? # % ,", "has a %c", c)
+		}
+	}
+	if want == wantPath && strings.HasSuffix(rest, "/") {
+		return address{}, bad(raw, want, "is the path of a folder")
 	}
 	return a, nil
 }

@@ -43,12 +43,96 @@ func TestGoodAddressesGetANormalForm(t *testing.T) {
 			list, err := Normalize([]Endpoint{{Address: c.in}})
 			require.NoError(t, err)
 			e := list[0]
+			assert.Empty(t, e.UnixSocket())
 			assert.Equal(t, c.address, e.Address)
 			assert.Equal(t, c.hostPort, e.HostPort())
 			assert.Equal(t, c.hostPort, e.Name, "an endpoint without a name is named by its host and port")
 			assert.Equal(t, c.authority, e.Authority())
 			assert.Equal(t, c.security, e.Security())
 			assert.Equal(t, c.hostPort, Endpoint{Address: c.in}.HostPort(), "the same before it is in normal form")
+		})
+	}
+}
+
+func TestUnixSocketsAreAddresses(t *testing.T) {
+	for _, c := range []struct{ in, address, dial, path string }{
+		{"unix:///run/a.sock", "unix:///run/a.sock", "unix:///run/a.sock", "/run/a.sock"},
+		{"unix:/run/a.sock", "unix:///run/a.sock", "unix:///run/a.sock", "/run/a.sock"},
+		{"unix:a.sock", "unix:a.sock", "unix:a.sock", "a.sock"},
+		{"unix:///run/user@1/a:b.sock", "unix:///run/user@1/a:b.sock", "unix:///run/user@1/a:b.sock", "/run/user@1/a:b.sock"},
+		{"unix-abstract:name", "unix-abstract:name", "unix:@name", "@name"},
+		{"unix-abstract:/a/name", "unix-abstract:/a/name", "unix:@/a/name", "@/a/name"},
+		{"unix:@name", "unix-abstract:name", "unix:@name", "@name"},
+		{"unix:///" + strings.Repeat("a", 106), "unix:///" + strings.Repeat("a", 106), "unix:///" + strings.Repeat("a", 106), "/" + strings.Repeat("a", 106)},
+	} {
+		t.Run(c.in, func(t *testing.T) {
+			list, err := Normalize([]Endpoint{{Address: c.in}})
+			require.NoError(t, err)
+			e := list[0]
+			assert.Equal(t, c.address, e.Address)
+			assert.Equal(t, c.address, e.Name)
+			assert.Equal(t, c.dial, e.HostPort())
+			assert.Equal(t, c.path, e.UnixSocket())
+			assert.Equal(t, "localhost", e.Authority(), "as in grpc")
+			assert.Equal(t, SecurityUnset, e.Security())
+			assert.Equal(t, c.dial, Endpoint{Address: c.in}.HostPort())
+			again, err := Normalize(list)
+			require.NoError(t, err)
+			assert.Equal(t, list, again)
+			parsed, err := ParseTarget(c.in + ",http://a:1," + "unix-abstract:other")
+			require.NoError(t, err)
+			assert.Equal(t, c.address, parsed[0].Address)
+		})
+	}
+}
+
+func TestBadUnixSocketsAreErrorsThatSayWhatWouldBeRight(t *testing.T) {
+	const at = `endpoints[0].address `
+	for in, want := range map[string]string{
+		"unix:":                               at + `"unix:": empty path; want unix:///path`,
+		"unix://":                             at + `"unix://": empty path; want unix:///path`,
+		"unix:///":                            at + `"unix:///": is the path of a folder; want unix:///path`,
+		"unix:///run/":                        at + `"unix:///run/": is the path of a folder; want unix:///path`,
+		"unix://run/a.sock":                   at + `"unix://run/a.sock": has a host, or too few slashes; want unix:///path`,
+		"unix:///a b":                         at + `"unix:///a b": has the character ' '; want unix:///path in printable ASCII without spaces`,
+		"unix:///a\x00b":                      at + `"unix:///a\x00b": has the character '\x00'; want unix:///path in printable ASCII without spaces`,
+		"unix:///a?b":                         at + `"unix:///a?b": has a ?; want unix:///path without any of ? # % ,`,
+		"unix:///a%20b":                       at + `"unix:///a%20b": has a %; want unix:///path without any of ? # % ,`,
+		"unix:///a,b":                         at + `"unix:///a,b": has a ,; want unix:///path without any of ? # % ,`,
+		"unix-abstract:":                      at + `"unix-abstract:": empty path; want unix-abstract:name`,
+		"unix-abstract://a/b":                 at + `"unix-abstract://a/b": has slashes after the scheme; want unix-abstract:name`,
+		"unix:///" + strings.Repeat("a", 107): at + `"unix:///` + strings.Repeat("a", 89) + `...": the path is 108 bytes long; want at most 107`,
+		"http://unix:///a":                    at + `"http://unix:///a": has a path; want http://host:port`,
+	} {
+		_, err := Normalize([]Endpoint{{Address: in}})
+		assert.EqualError(t, err, want)
+	}
+}
+
+func TestTheHealthTargetOfAUnixSocketIsOnThisMachine(t *testing.T) {
+	const own = "unix:///run/a.sock"
+	for name, c := range map[string]struct {
+		health       HealthTarget
+		address, url string
+	}{
+		"another port":             {HealthTarget{GRPCPort: 5002}, "localhost:5002", ""},
+		"another address":          {HealthTarget{GRPCAddress: "http://{host}:5002"}, "http://localhost:5002", ""},
+		"another socket":           {HealthTarget{GRPCAddress: "unix:///run/health.sock"}, "unix:///run/health.sock", ""},
+		"an abstract one":          {HealthTarget{GRPCAddress: "unix-abstract:health"}, "unix-abstract:health", ""},
+		"HTTP over the socket":     {HealthTarget{HTTP: "http://{host}/health?x=1"}, own, "http://localhost/health?x=1"},
+		"HTTPS over the socket":    {HealthTarget{HTTP: "https://{host}"}, own, "https://localhost"},
+		"HTTP over TCP":            {HealthTarget{HTTP: "http://{host}:8080/health"}, "http://localhost:8080", "http://localhost:8080/health"},
+		"HTTP elsewhere":           {HealthTarget{HTTP: "http://b/health"}, "http://b:80", "http://b/health"},
+		"TCP":                      {HealthTarget{TCP: "{host}:5002"}, "localhost:5002", ""},
+		"a connection to a socket": {HealthTarget{TCP: "unix:///run/b.sock"}, "unix:///run/b.sock", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list, err := Normalize([]Endpoint{{Name: "a", Address: own, Health: c.health}})
+			require.NoError(t, err)
+			target, ok := list[0].HealthEndpoint()
+			require.True(t, ok)
+			assert.Equal(t, c.address, target.Address)
+			assert.Equal(t, c.url, list[0].HealthURL())
 		})
 	}
 }
@@ -78,7 +162,7 @@ func TestBadAddressesAreErrorsThatSayWhatWouldBeRight(t *testing.T) {
 		"space at the end":         {"a:1 ", at + `"a:1 ": has a space; want host:port`},
 		"international name":       {"bücher:1", at + `"bücher:1": has a character outside ASCII; want host:port in ASCII (an international name in its xn-- form)`},
 		"not UTF-8":                {"a\xff:1", at + `"a\xff:1": has a character outside ASCII; want host:port in ASCII (an international name in its xn-- form)`},
-		"unknown scheme":           {"xds:///a:1", at + `"xds:///a:1": unknown scheme; want host:port, dns:///host:port, http://host:port or https://host:port`},
+		"unknown scheme":           {"xds:///a:1", at + `"xds:///a:1": unknown scheme; want host:port, dns:///host:port, http://host:port, https://host:port, unix:///path or unix-abstract:name`},
 		"dns with a name server":   {"dns://8.8.8.8/a:1", at + `"dns://8.8.8.8/a:1": names a name server; want dns:///host:port`},
 		"dns without a port":       {"dns:///a", at + `"dns:///a": missing port; want host:port`},
 		"path":                     {"https://a:1/x", at + `"https://a:1/x": has a path; want https://host:port`},

@@ -23,6 +23,7 @@
 //
 //	grpc.NewClient("static:///seq1:5001,seq2:5001", ...)
 //	grpc.NewClient("static:///[fe80::1%25eth0]:5001,[::1]:5001", ...)
+//	grpc.NewClient("static:///unix:///run/sidecar.sock,unix-abstract:other", ...)
 //
 // A [Static] is a list that can be changed, and may serve several channels:
 //
@@ -43,7 +44,8 @@
 // port: an address without one is an error, also in a URL. An endpoint without a
 // server name uses the one in the channel's TLS credentials, if there is one, and
 // otherwise its own host, both to verify the certificate and as the :authority of
-// calls. grpc.WithAuthority takes precedence over all of these, since grpc does
+// calls; the host of a Unix domain socket is localhost. grpc.WithAuthority takes
+// precedence over all of these, since grpc does
 // not let a resolver override it. A list has 1 to [MaxEndpoints] endpoints. The
 // resolver never supplies a service config, which would replace the program's own.
 package resolver

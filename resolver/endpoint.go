@@ -42,7 +42,9 @@ type Endpoint struct {
 	Name string
 	// Address is "host:port", "[IPv6]:port" or "[IPv6%zone]:port", the same after
 	// "dns:///", or a URL "http://host:port" or "https://host:port". A port is
-	// required. A URL may end in "/", and has no other path, no user information,
+	// required. "unix:///path", "unix:path" and "unix-abstract:name" are Unix domain
+	// sockets: the connection is plaintext unless the endpoint has TLS settings or the
+	// channel has credentials, and the host is "localhost". A URL may end in "/", and has no other path, no user information,
 	// query or fragment. A URL writes the % of a zone as %25. At most
 	// MaxAddressLength bytes.
 	Address string
@@ -100,14 +102,26 @@ func (e Endpoint) connecting() Endpoint {
 }
 
 // HostPort returns the host and port to dial, in normal form: the host in lower
-// case, an IPv6 address shortened and in brackets, no scheme. It is empty if the
-// address is not valid.
+// case, an IPv6 address shortened and in brackets, no scheme. For a Unix domain socket
+// it is the form that gRPC dials: "unix:///path", "unix:path", or "unix:@name" in the
+// abstract namespace. It is empty if the address is not valid.
 func (e Endpoint) HostPort() string {
 	a, err := parseAddress(e.Address)
 	if err != nil {
 		return ""
 	}
 	return a.hostPort()
+}
+
+// UnixSocket returns the path of the Unix domain socket that the address names, in the
+// form of package net: "@name" in the abstract namespace. It is empty for other
+// addresses.
+func (e Endpoint) UnixSocket() string {
+	a, err := parseAddress(e.Address)
+	if err != nil {
+		return ""
+	}
+	return a.socket
 }
 
 // Security returns the security of the connection: by the scheme of the address or,
@@ -122,7 +136,7 @@ func (e Endpoint) Security() Security {
 }
 
 // Authority returns the server name, or the host and port of the address if there is no
-// server name. It does not take into account what a channel may override. It is without
+// server name; for a Unix domain socket, "localhost". It does not take into account what a channel may override. It is without
 // the zone of an IPv6 address, which has no meaning for the server. It is empty if there
 // is no server name and the address is not valid.
 func (e Endpoint) Authority() string {

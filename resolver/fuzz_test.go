@@ -41,7 +41,14 @@ func requireGoodList(t *testing.T, list []Endpoint) {
 	for _, e := range list {
 		require.False(t, names[e.Name])
 		names[e.Name] = true
-		for _, hostPort := range []string{e.HostPort(), Endpoint{Address: e.Address}.Authority()} {
+		tcp := []string{e.HostPort(), Endpoint{Address: e.Address}.Authority()}
+		if path := e.UnixSocket(); path != "" {
+			require.LessOrEqual(t, len(path), maxSocketPath)
+			require.Equal(t, "localhost", tcp[1])
+			require.NotContains(t, path, ",")
+			tcp = nil
+		}
+		for _, hostPort := range tcp {
 			host, port, err := net.SplitHostPort(hostPort)
 			require.NoError(t, err)
 			require.NotEmpty(t, host)
@@ -59,6 +66,8 @@ func requireGoodList(t *testing.T, list []Endpoint) {
 
 func FuzzEndpointAddress(f *testing.F) {
 	f.Add("", "seq1:5001", "")
+	f.Add("", "unix:///run/a@b.sock", "x")
+	f.Add("", "unix-abstract:name", "")
 	f.Fuzz(func(t *testing.T, name, address, serverName string) {
 		list, err := Normalize([]Endpoint{{Name: name, Address: address, ServerName: serverName}})
 		_ = Endpoint{Name: name, Address: address, ServerName: serverName}.String()
@@ -90,6 +99,7 @@ func FuzzEndpointAddress(f *testing.F) {
 
 func FuzzParseTarget(f *testing.F) {
 	f.Add("a:1,b:1")
+	f.Add("unix:a,unix:///a,unix-abstract:a,unix:@b")
 	f.Fuzz(func(t *testing.T, in string) {
 		list, err := ParseTarget(in)
 		if err != nil {
@@ -101,7 +111,11 @@ func FuzzParseTarget(f *testing.F) {
 		require.Len(t, list, strings.Count(in, ",")+1)
 		addresses := make([]string, len(list))
 		for i, e := range list {
-			require.Equal(t, e.Name, e.HostPort())
+			if e.UnixSocket() == "" {
+				require.Equal(t, e.Name, e.HostPort())
+			} else {
+				require.Equal(t, e.Name, e.Address)
+			}
 			addresses[i] = e.Address
 		}
 		again, err := ParseTarget(strings.Join(addresses, ","))
@@ -115,6 +129,10 @@ func FuzzHealthTarget(f *testing.F) {
 	f.Add("http://[fe80::1%25eth0]:1", 0, "http://{host}:2", "", "", "*", 0)
 	f.Add("a:1", 0, "", "https://{host}/health?x", "", "", 204)
 	f.Add("a:1", 0, "", "", "{host}:7", "", 0)
+	f.Add("unix:///a", 5, "", "", "", "", 0)
+	f.Add("unix:///a", 0, "unix-abstract:b", "", "", "", 0)
+	f.Add("unix-abstract:a", 0, "", "https://{host}?x", "", "", 0)
+	f.Add("a:1", 0, "", "", "unix:///a", "", 0)
 	f.Fuzz(func(t *testing.T, address string, port int, grpcAddress, page, tcp, service string, status int) {
 		e := Endpoint{Address: address, Health: HealthTarget{
 			GRPCPort: port, GRPCAddress: grpcAddress, HTTP: page, TCP: tcp, Service: service, ExpectedStatus: status,

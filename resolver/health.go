@@ -27,7 +27,8 @@ const (
 // HealthTarget is where and how one endpoint is asked about its health, if that differs
 // from the client's settings (healthcheck.Config). Its zero value changes nothing. At
 // most one of SameConnection, GRPCPort, GRPCAddress, HTTP and TCP may be set. "{host}"
-// in an address or URL stands for the endpoint's host.
+// in an address or URL stands for the endpoint's host, which is "localhost" for a Unix
+// domain socket.
 type HealthTarget struct {
 	// SameConnection asks on the connection of the calls, although the client's
 	// settings name another port or a URL. Default false.
@@ -40,9 +41,11 @@ type HealthTarget struct {
 	// secured like the endpoint itself.
 	GRPCAddress string
 	// HTTP is an http or https URL to GET, such as "http://{host}:10004/health".
-	// It has no user information, and at most 2048 bytes.
+	// It has no user information, and at most 2048 bytes. For an endpoint at a Unix
+	// domain socket, "http://{host}/health", without a port, is got over that socket.
 	HTTP string
-	// TCP is a "host:port" to connect to, which shows only that a server listens.
+	// TCP is a "host:port", or the address of a Unix domain socket, to connect to. That
+	// shows only that a server listens.
 	TCP string
 
 	// Service is the name to ask the gRPC health service for, at most 512 bytes, or
@@ -94,6 +97,17 @@ func (e Endpoint) HealthURL() string {
 	return a.fill(e.Health.HTTP, true)
 }
 
+// pageSocket returns the socket over which an HTTP page is got, empty if it is got over
+// TCP: that of the endpoint if the template names its host without a port.
+func (a address) pageSocket(template string) string {
+	_, after, _ := strings.Cut(template, "://"+hostPlaceholder)
+	_, named := strings.CutPrefix(template, schemeHTTP)
+	if a.socket == "" || !named || !strings.Contains(template, "://"+hostPlaceholder) || after != "" && !strings.ContainsRune("/?#", rune(after[0])) {
+		return ""
+	}
+	return a.socket
+}
+
 // fill replaces {host} in a template by the host.
 func (a address) fill(template string, isURL bool) string {
 	host := a.host
@@ -121,7 +135,7 @@ func (e Endpoint) healthEndpoint() (_ Endpoint, field string, _ *configerr.Error
 	switch {
 	case h.GRPCPort != 0:
 		at, field = own, "grpcPort"
-		at.port = strconv.Itoa(h.GRPCPort)
+		at.port, at.socket = strconv.Itoa(h.GRPCPort), ""
 	case h.GRPCAddress != "":
 		field = "grpcAddress"
 		at, err = parseAddress(own.fill(h.GRPCAddress, strings.Contains(h.GRPCAddress, "://")))
@@ -131,9 +145,10 @@ func (e Endpoint) healthEndpoint() (_ Endpoint, field string, _ *configerr.Error
 	case h.HTTP != "":
 		field = "http"
 		at, err = parseHealthURL(own.fill(h.HTTP, true))
+		at.socket = own.pageSocket(h.HTTP)
 	default:
 		field = "tcp"
-		if strings.Contains(h.TCP, "://") {
+		if strings.Contains(h.TCP, "://") && !isSocket(h.TCP) {
 			return Endpoint{}, field, bad(h.TCP, wantAddress, "has a scheme")
 		}
 		at, err = parseAddress(own.fill(h.TCP, false))

@@ -214,7 +214,7 @@ func normalizeOne(e Endpoint, fail report) Endpoint {
 	wrongAddress := fail("address", err)
 	if !wrongAddress {
 		e.Address = a.String()
-		e.Name = cmp.Or(e.Name, a.hostPort())
+		e.Name = cmp.Or(e.Name, a.defaultName())
 	}
 	fail("name", checkName(e.Name, MaxNameLength))
 	if e.Weight < 0 || e.Weight > MaxWeight {

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,8 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/view"
@@ -84,6 +87,30 @@ func TestCheckTellsByItsExitCodeHowManyAreHealthy(t *testing.T) {
 	c.SetServing(0, "", false)
 	assert.Equal(t, codeNone, check().code)
 	assert.Equal(t, codeNone, check("--min", "1").code)
+}
+
+func TestASocketCanBeLookedAt(t *testing.T) {
+	folder, err := os.MkdirTemp("", "lb") // a test's own folder may have too long a name
+	require.NoError(t, err)
+	defer os.RemoveAll(folder)
+	path := filepath.Join(folder, "s")
+	lis, err := net.Listen("unix", path)
+	require.NoError(t, err)
+	server := grpc.NewServer()
+	healthpb.RegisterHealthServer(server, health.NewServer())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(lis) }()
+	defer func() { server.Stop(); <-ended }()
+	for _, target := range []string{"static:///unix://" + path, "unix://" + path, "unix:" + path} {
+		for _, plaintext := range [][]string{nil, {"--plaintext"}} {
+			got := command(t, append([]string{"check", target}, plaintext...)...)
+			assert.Equal(t, codeAll, got.code, got.errs)
+			assert.Contains(t, got.out, "unix://"+path)
+		}
+	}
+	got := command(t, "check", "unix://relative/s")
+	assert.Equal(t, codeUsage, got.code)
+	assert.Contains(t, got.errs, `"unix://relative/s": has a host, or too few slashes; want unix:///path`)
 }
 
 func TestCheckDoesNotWaitForAServerThatHangs(t *testing.T) {

@@ -41,8 +41,8 @@ var roles = []string{
 const targetHelp = `
 
 TARGET is a list of addresses, static:///host1:port,host2:port. An address may be a URL: http:// is plaintext,
-https:// is TLS; a list with both has one of them before each address. Or --config names a file as programs have it,
-see docs/config.md.`
+https:// is TLS; a list with both has one of them before each address. unix:///path and unix-abstract:name are Unix domain
+sockets, in plaintext unless a flag asks for TLS. Or --config names a file as programs have it, see docs/config.md.`
 
 // addTo adds the flags to a command, whose first argument is the target.
 func (t *target) addTo(cmd *cobra.Command) {
@@ -145,7 +145,7 @@ func (t *target) fromFile(cmd *cobra.Command) (*cantonlb.Client, error) {
 func (t *target) trust(cmd *cobra.Command, endpoints []cantonlb.Endpoint) ([]grpc.DialOption, error) {
 	asked := slices.ContainsFunc(t.trustFlags, cmd.Flags().Changed)
 	open := slices.ContainsFunc(endpoints, func(e cantonlb.Endpoint) bool {
-		return e.Security() == resolver.SecurityUnset && e.TLS.IsZero()
+		return e.Security() == resolver.SecurityUnset && e.TLS.IsZero() && e.UnixSocket() == ""
 	})
 	if !asked && !open {
 		return nil, nil

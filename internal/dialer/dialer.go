@@ -4,16 +4,22 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/netip"
 	"net/url"
 
 	"golang.org/x/net/http/httpproxy"
+
+	"github.com/cantonlb/cantonlb/internal/names"
+	"github.com/cantonlb/cantonlb/internal/race"
+	"github.com/cantonlb/cantonlb/internal/socket"
+	"github.com/cantonlb/cantonlb/internal/transport"
 )
 
-// Dialer connects to endpoints. Its zero value uses the system's resolver and no
-// proxy. It is safe for concurrent use as long as it is not changed.
+// Dialer connects to endpoints. It is safe for concurrent use as long as it is not
+// changed.
 type Dialer struct {
-	// Resolver resolves host names; nil means the system's resolver.
-	Resolver *net.Resolver
+	// Names resolves host names.
+	Names *names.Resolver
 	// Proxies says which endpoints are reached through a proxy. The zero value means
 	// none.
 	Proxies Proxies
@@ -22,17 +28,64 @@ type Dialer struct {
 	ProxyTLS *tls.Config
 }
 
-// Dial connects to host:port, through a proxy if there is one for it.
+// Dial connects to host:port, through a proxy if there is one for it, or to a Unix
+// domain socket, in the form of package socket. The addresses of
+// a name are raced, unless the attempt of a SubConn is about one of them: see
+// transport.Attempt.
 func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
+	if path, ok := socket.Path(address); ok {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
 	proxy, err := d.Proxies.For(address)
 	if err != nil {
 		return nil, err
 	}
-	direct := &net.Dialer{Resolver: d.Resolver}
-	if proxy == nil {
-		return direct.DialContext(ctx, "tcp", address)
+	if proxy != nil {
+		return d.tunnel(ctx, proxy, address)
 	}
-	return d.tunnel(ctx, direct, proxy, address)
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	a := transport.AttemptOf(ctx)
+	if a.To.IsValid() {
+		return d.connect(ctx, a.To, port)
+	}
+	addrs, err := d.Names.Addresses(ctx, host, a.Found)
+	if err != nil {
+		return nil, err
+	}
+	if a.Found != nil {
+		a.Found(addrs)
+		return d.connect(ctx, addrs[0], port)
+	}
+	return first(ctx, len(addrs), func(ctx context.Context, i int) (net.Conn, error) { return d.connect(ctx, addrs[i], port) })
+}
+
+// first connects to one of n addresses, which are raced.
+func first(ctx context.Context, n int, dial func(ctx context.Context, i int) (net.Conn, error)) (net.Conn, error) {
+	type dialed struct {
+		conn net.Conn
+		err  error
+	}
+	won, _ := race.Race[dialed]{
+		Addresses: n,
+		Try: func(ctx context.Context, i int) (dialed, bool) {
+			conn, err := dial(ctx, i)
+			return dialed{conn, err}, err == nil
+		},
+		Lose: func(d dialed) {
+			if d.conn != nil {
+				_ = d.conn.Close() // nobody uses it
+			}
+		},
+	}.Run(ctx)
+	return won.conn, won.err
+}
+
+// connect makes a TCP connection.
+func (*Dialer) connect(ctx context.Context, to netip.Addr, port string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(to.String(), port))
 }
 
 // Proxies says which endpoints are reached through a proxy.

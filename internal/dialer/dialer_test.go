@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/internal/nettest"
 	"github.com/cantonlb/cantonlb/internal/testkit"
 )
@@ -74,7 +75,7 @@ func port(address string) string {
 
 func TestANameIsResolvedAtEachDial(t *testing.T) {
 	dns := nettest.NewDNS(t)
-	d := &Dialer{Resolver: dns.Resolver()}
+	d := &Dialer{Names: names.New(dns.Resolver())}
 	first := greeter(t, "tcp4", "127.0.0.2:0")
 	second := greeter(t, "tcp4", "127.0.0.3:"+port(first))
 	for _, at := range []string{first, second} {
@@ -95,7 +96,7 @@ func TestTheOtherFamilyIsTriedToo(t *testing.T) {
 	dns := nettest.NewDNS(t)
 	at := greeter(t, "tcp4", "127.0.0.2:0")
 	dns.Set("a.example.test", "::1", "127.0.0.2")
-	conn, err := (&Dialer{Resolver: dns.Resolver()}).Dial(testkit.Context(t), "a.example.test:"+port(at))
+	conn, err := (&Dialer{Names: names.New(dns.Resolver())}).Dial(testkit.Context(t), "a.example.test:"+port(at))
 	require.NoError(t, err)
 	assert.Equal(t, at, conn.RemoteAddr().String())
 	talk(t, conn)
@@ -107,7 +108,7 @@ func TestATunnelLeadsThroughTheProxyWhichResolvesTheName(t *testing.T) {
 			proxy := nettest.NewProxy(t, secure)
 			proxy.Demand("joe", "hush:hush")
 			proxy.Route("a.example.test:5001", greeter(t, "tcp4", "127.0.0.1:0"))
-			d := &Dialer{Proxies: NewProxies(proxy.URL(), "")}
+			d := &Dialer{Names: names.New(nil), Proxies: NewProxies(proxy.URL(), "")}
 			if secure {
 				d.ProxyTLS = proxy.Roots()
 			}
@@ -124,7 +125,7 @@ func TestATunnelLeadsThroughTheProxyWhichResolvesTheName(t *testing.T) {
 func TestAProxyWithAnUntrustedCertificateGetsNoPassword(t *testing.T) {
 	proxy := nettest.NewProxy(t, true)
 	proxy.Demand("joe", "hush")
-	_, err := (&Dialer{Proxies: NewProxies(proxy.URL(), "")}).Dial(testkit.Context(t), "a.example.test:5001")
+	_, err := (&Dialer{Names: names.New(nil), Proxies: NewProxies(proxy.URL(), "")}).Dial(testkit.Context(t), "a.example.test:5001")
 	require.ErrorContains(t, err, "certificate")
 	assert.NotContains(t, err.Error(), "hush")
 	assert.Zero(t, proxy.Asked("a.example.test:5001"))
@@ -166,7 +167,7 @@ func TestTheEnvironmentNamesTheProxy(t *testing.T) {
 func TestABadProxyIsTheErrorOfTheDialsThatItMattersTo(t *testing.T) {
 	for _, bad := range []string{"http://", "socks5://joe:hush@proxy:1080", "http://joe:hush@pro xy:1", "://hush", "http://[hush"} {
 		p := NewProxies(bad, "b.example.test")
-		_, err := (&Dialer{Proxies: p}).Dial(testkit.Context(t), "a.example.test:5001")
+		_, err := (&Dialer{Names: names.New(nil), Proxies: p}).Dial(testkit.Context(t), "a.example.test:5001")
 		require.EqualError(t, err, "HTTPS_PROXY: not the URL of a proxy; want http://host:port or https://host:port", bad)
 		proxy, err := p.For("b.example.test:5001")
 		require.NoError(t, err)
@@ -211,7 +212,7 @@ func TestWhatGoesWrongWithAProxyIsToldWithoutItsPassword(t *testing.T) {
 			"proxy %s: CONNECT a.example.test:5001: the proxy's answer is not that of an HTTP proxy"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := &Dialer{Proxies: NewProxies("http://joe:hush@"+c.at, "")}
+			d := &Dialer{Names: names.New(nil), Proxies: NewProxies("http://joe:hush@"+c.at, "")}
 			conn, err := d.Dial(testkit.Context(t), "a.example.test:5001")
 			require.EqualError(t, err, fmt.Sprintf(c.want, c.at))
 			assert.Nil(t, conn)
@@ -226,7 +227,7 @@ func TestADialEndsWithItsContextWhateverTheProxyDoes(t *testing.T) {
 		cancel() // rather than an answer
 		_, _ = io.Copy(io.Discard, conn)
 	})
-	_, err := (&Dialer{Proxies: NewProxies("http://"+at, "")}).Dial(ctx, "a.example.test:5001")
+	_, err := (&Dialer{Names: names.New(nil), Proxies: NewProxies("http://"+at, "")}).Dial(ctx, "a.example.test:5001")
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
@@ -237,7 +238,7 @@ func TestNothingThatFollowsTheProxysAnswerIsLost(t *testing.T) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nhello\n")
 		_, _ = io.Copy(io.Discard, conn)
 	})
-	conn, err := (&Dialer{Proxies: NewProxies("http://"+at, "")}).Dial(testkit.Context(t), "a.example.test:5001")
+	conn, err := (&Dialer{Names: names.New(nil), Proxies: NewProxies("http://"+at, "")}).Dial(testkit.Context(t), "a.example.test:5001")
 	require.NoError(t, err)
 	defer conn.Close()
 	line, err := bufio.NewReader(conn).ReadString('\n')

@@ -47,13 +47,33 @@ func proxyAddress(proxy *url.URL) string {
 // maxAnswer bounds the head of a proxy's answer, in bytes.
 const maxAnswer = 64 << 10
 
-// tunnel connects to address through a proxy.
-func (d *Dialer) tunnel(ctx context.Context, direct *net.Dialer, proxy *url.URL, address string) (net.Conn, error) {
+// tunnel connects to address through a proxy. The proxy's own addresses are raced, up
+// to its answer.
+func (d *Dialer) tunnel(ctx context.Context, proxy *url.URL, address string) (net.Conn, error) {
 	by := proxyAddress(proxy)
-	conn, err := direct.DialContext(ctx, "tcp", by)
+	host, port, err := net.SplitHostPort(by)
+	if err != nil {
+		return nil, errBadProxy
+	}
+	addrs, err := d.Names.Addresses(ctx, host, nil)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
+	return first(ctx, len(addrs), func(ctx context.Context, i int) (net.Conn, error) {
+		conn, err := d.connect(ctx, addrs[i], port)
+		if err != nil {
+			return nil, fmt.Errorf("proxy: %w", err)
+		}
+		through, err := d.through(ctx, conn, proxy, address)
+		if err != nil {
+			return nil, fmt.Errorf("proxy %s: CONNECT %s: %w", by, address, err)
+		}
+		return through, nil
+	})
+}
+
+// through turns the connection to a proxy into a tunnel to address, or closes it.
+func (d *Dialer) through(ctx context.Context, conn net.Conn, proxy *url.URL, address string) (net.Conn, error) {
 	// Everything that blocks below ends with ctx, and a returned conn has no
 	// deadline left from here.
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
@@ -66,12 +86,12 @@ func (d *Dialer) tunnel(ctx context.Context, direct *net.Dialer, proxy *url.URL,
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("proxy %s: CONNECT %s: %w", by, address, err)
+		return nil, err
 	}
 	return through, nil
 }
 
-// ask turns the connection to a proxy into a tunnel to address.
+// ask asks the proxy for a tunnel to address.
 func (d *Dialer) ask(ctx context.Context, conn net.Conn, proxy *url.URL, address string) (net.Conn, error) {
 	if proxy.Scheme == "https" {
 		secure := tls.Client(conn, d.proxyTLS(proxy.Hostname()))

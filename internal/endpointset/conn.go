@@ -1,12 +1,10 @@
 package endpointset
 
 import (
-	"cmp"
 	"context"
+	"net/netip"
 	"time"
 
-	"google.golang.org/grpc/balancer"
-	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/internal/judge"
@@ -16,25 +14,23 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// connectTimeout bounds one attempt to connect, including the TLS and HTTP/2
-// handshakes; grpc's own bound is 20 s.
-const connectTimeout = 5 * time.Second
-
-// conn is one SubConn of an endpoint, from its creation to its end: one attempt to
-// connect and, if it succeeds, one connection. It is never reused, so a late report
-// about it cannot be mistaken for one about its successor.
+// conn is one attempt of a SubConn to connect and, if it succeeds, one connection. It is
+// never reused, although its SubConn is, so a late report about it cannot be mistaken
+// for one about its successor.
 type conn struct {
 	pick.Conn // as a pick sees it
 
 	endpoint *endpoint // immutable
+	slot     *slot     // immutable; with the SubConn
 	address  resolver.Address
 	holder   transport.Holder // of the net.Conn, if the credentials provide it
 
 	// Guarded by Set.mu.
 	cancel     context.CancelFunc // ends the probes on this connection; nil if there are none
 	passive    machine.Passive
-	ready      time.Time // when the connection was established
-	liveness             // of its peer
+	ready      time.Time   // when the connection was established
+	unreported *time.Timer // ends reportWait; nil if there is nothing to end
+	liveness               // of its peer
 	retirement retirement
 }
 
@@ -42,6 +38,17 @@ type conn struct {
 func connOf(c *pick.Conn) *conn {
 	owner, _ := c.Owner().(*conn) // there is no other owner
 	return owner
+}
+
+// remoteIP returns the IP address of the connection's far end, the zero value if it is
+// not known, as behind a proxy.
+func (c *conn) remoteIP() netip.Addr {
+	if remote := c.holder.Remote(); remote != nil {
+		if at, err := netip.ParseAddrPort(remote.String()); err == nil {
+			return at.Addr().Unmap()
+		}
+	}
+	return netip.Addr{}
 }
 
 // AnswerSpeaksAgainst handles a call whose answer is evidence against the endpoint, as
@@ -65,45 +72,10 @@ func (c *conn) AnswerSpeaksAgainst(why report.Reason) {
 	}
 }
 
-// dialLocked makes a conn for the endpoint's present address and connects it once
-// Set.mu is released.
-func (e *endpoint) dialLocked() {
-	s := e.set
-	e.tries++
-	c := &conn{endpoint: e, address: e.want.addrs[e.link.Addr]}
-	c.Init(s.room, c, e.name, c.address.Addr, e.want.identity.HasToken())
-	c.holder.OnChange(func() { c.SetStreamLimit(c.holder.StreamLimit()) })
-	e.conn = c
-	e.armLocked(connectTimeout)
-	s.calls.Do(c.connect)
-}
-
-// connect creates the SubConn of c and connects it. It runs in the queue of calls.
-func (c *conn) connect() {
-	s := c.endpoint.set
-	//lint:ignore SA1019 the function stays; what goes is more than one address for a SubConn
-	sc, err := s.cc.NewSubConn([]resolver.Address{transport.With(c.address, &c.holder)}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
-		StateListener: func(state balancer.SubConnState) { c.connChanged(state) },
-	})
-	if err != nil {
-		s.refusedSubConn(c, err)
-		return
-	}
-	c.Use(sc)
-	sc.Connect()
-}
-
-// shutDown shuts down the SubConn of c, if it was created. It runs in the queue of
-// calls.
-func (c *conn) shutDown() {
-	if sc := c.SubConn(); sc != nil {
-		sc.Shutdown()
-	}
-}
-
-// retireLocked retires the endpoint's conn. Calls on it may finish: Shutdown only
-// prevents new ones.
+// retireLocked retires the endpoint's conn, and ends a race. Calls on the conn may
+// finish: Shutdown only prevents new ones.
 func (e *endpoint) retireLocked() {
+	e.endRaceLocked()
 	c := e.conn
 	if c == nil {
 		return
@@ -127,7 +99,7 @@ func (e *endpoint) retireLocked() {
 		e.set.sampler.retired[c] = struct{}{}
 	}
 	e.foldLocked()
-	e.set.calls.Do(c.shutDown)
+	c.slot.leaveLocked(c)
 }
 
 // foldLocked adds up the counts of retired conns without calls in flight, and releases
@@ -159,28 +131,4 @@ func (e *endpoint) countsLocked() report.CallStats {
 	e.picked = max(e.picked, total.Picked)
 	total.Picked = e.picked
 	return total
-}
-
-// connChanged handles a SubConn's new state, as reported by grpc.
-func (c *conn) connChanged(state balancer.SubConnState) {
-	s := c.endpoint.set
-	s.mu.Lock()
-	defer s.unlock()
-	e := c.endpoint
-	if s.closed || e.conn != c {
-		return // reported by a conn that was replaced
-	}
-	switch state.ConnectivityState {
-	case connectivity.Ready:
-		c.ready = time.Now()
-		e.channel, e.channelDetail = judge.Unheard, ""
-		e.stepLocked(machine.LinkUp, nil)
-		e.validateLocked(c, machine.AskedFor)
-		s.calls.Do(func() {
-			c.SubConn().RegisterHealthListener(func(h balancer.SubConnState) { c.channelHealth(h) })
-		})
-	case connectivity.TransientFailure, connectivity.Idle:
-		e.stepLocked(machine.LinkDown, cmp.Or(c.dead, state.ConnectionError))
-	default: // CONNECTING was requested; SHUTDOWN too
-	}
 }

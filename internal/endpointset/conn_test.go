@@ -1,6 +1,7 @@
 package endpointset
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
+	"github.com/cantonlb/cantonlb/resolver"
 )
 
 // grpc: TestRoundRobin_OneServerDown.
@@ -76,9 +79,8 @@ func TestAProvenConnectionThatIsLostIsReplacedAtOnce(t *testing.T) {
 				f.up("a")
 				old := f.conn("a")
 				old.become(lost, nil)
-				fresh := f.conn("a")
-				assert.NotSame(t, old, fresh)
-				assert.Equal(t, 1, fresh.connectCalls())
+				assert.Same(t, old, f.conn("a"), "the SubConn is used again")
+				assert.Equal(t, 2, old.connectCalls())
 				assert.Equal(t, connectivity.Connecting, f.state())
 				assert.True(t, f.waits(), "the only endpoint is undecided, not in trouble")
 				f.up("a")
@@ -117,25 +119,23 @@ func TestADrainedEndpointsConnectionProvesGoodToo(t *testing.T) {
 	})
 }
 
-func TestAnAttemptToConnectEndsAfterFiveSeconds(t *testing.T) {
+func TestAnEndpointThatConnectsForFiveSecondsIsUnreachable(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a"))
 		sc := f.conn("a")
 		sc.become(connectivity.Connecting, nil)
 		time.Sleep(connectTimeout - time.Millisecond)
 		synctest.Wait()
-		assert.False(t, sc.isShutdown())
 		assert.True(t, f.waits())
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
-		assert.True(t, sc.isShutdown())
 		assert.Equal(t, connectivity.TransientFailure, f.state())
-		assert.Contains(t, f.refusal(), "a connecting (no connection within 5s; next try in ")
-		f.awaitTry("a")
+		assert.Contains(t, f.refusal(), "a connecting (no connection within 5s)")
+		assert.Equal(t, 1, sc.connectCalls(), "the attempt goes on until grpc ends it")
 		f.up("a")
 		time.Sleep(2 * connectTimeout)
 		assert.Equal(t, []string{"a"}, f.picked(), "the bound is for attempts only")
-		assert.Len(t, f.all(), 2)
+		assert.Len(t, f.all(), 1)
 	})
 }
 
@@ -195,40 +195,14 @@ func TestExitIdleTriesAtOnceAndHurriesNobodyElse(t *testing.T) {
 	})
 }
 
-// grpc: the HappyEyeballs set; here an endpoint's addresses are tried in order.
-func TestAnEndpointsAddressesAreTriedInOrder(t *testing.T) {
-	inBubble(t, func(t *testing.T, f *fixture) {
-		require.NoError(t, f.pushEndpoints(grpcresolver.Endpoint{Addresses: []grpcresolver.Address{{Addr: "a"}, {Addr: "b"}, {Addr: "c"}}}))
-		require.Len(t, f.all(), 1)
-		f.down(errRefused, "a")
-		assert.Positive(t, f.conn("b").connectCalls())
-		assert.True(t, f.waits(), "two addresses are left")
-		time.Sleep(connectTimeout) // b takes too long
-		synctest.Wait()
-		f.up("c")
-		assert.Equal(t, []string{"c"}, f.picked())
-		assert.Equal(t, "a", f.set.Status().Endpoints[0].Name)
-		assert.Equal(t, "c", f.set.Status().Endpoints[0].Address)
-
-		f.conn("c").become(connectivity.Idle, nil)
-		assert.Len(t, f.live("a"), 1, "it begins with the first again")
-		f.down(errRefused, "a")
-		f.down(errRefused, "b")
-		assert.True(t, f.waits())
-		f.down(errRefused, "c")
-		assert.Contains(t, f.refusal(), "a connecting (connection refused; next try in ")
-		assert.Empty(t, f.live())
-	})
-}
-
 // grpc: TestSubConnShutdown, and late events after a removal.
-func TestNewsOfARetiredConnectionIsIgnored(t *testing.T) {
+func TestNewsOfARemovedConnectionIsIgnored(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		require.NoError(t, f.push("a"))
-		f.up("a")
+		require.NoError(t, f.push("a", "b"))
+		f.up("a", "b")
 		old := f.conn("a")
 		health := old.health
-		old.become(connectivity.Idle, nil)
+		require.NoError(t, f.push("b"))
 		synctest.Wait()
 		assert.Equal(t, "SHUTDOWN", old.history()[len(old.history())-1], "the last that it is told")
 		made := len(f.all())
@@ -238,23 +212,71 @@ func TestNewsOfARetiredConnectionIsIgnored(t *testing.T) {
 		}
 		synctest.Wait()
 		assert.Len(t, f.all(), made)
-		assert.True(t, f.waits())
-		f.up("a")
-		assert.Equal(t, []string{"a"}, f.picked())
+		assert.Equal(t, []string{"b"}, f.picked())
 	})
 }
 
-// grpc: TestBalancer_StateListenerBeforeConnect. The fake fails the test if a
-// state comes before Connect; here Connect comes once, right after the making.
-func TestEachSubConnIsConnectedOnce(t *testing.T) {
+// grpc: TestBalancer_StateListenerBeforeConnect. The fake fails the test if a state comes
+// before Connect, or if Connect comes while grpc would ignore it.
+func TestASubConnIsMadeOnceForAnAddress(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a", "b"))
 		f.up("a")
-		f.down(errRefused, "b")
-		f.set.ExitIdle()
-		for _, sc := range f.all() {
-			assert.Equal(t, 1, sc.connectCalls(), sc.address.Addr)
+		for range 10 {
+			f.down(errRefused, "b")
+			f.set.ExitIdle()
+			time.Sleep(provenAge)
+			f.conn("a").become(connectivity.Idle, nil)
+			f.up("a")
 		}
+		assert.Len(t, f.subConns(), 2)
+		assert.Len(t, f.all("b"), 11)
+	})
+}
+
+// A call that was picked for the connection before could reach a server that is not
+// validated.
+func TestASubConnIsNotUsedAgainIfConnectionsAreValidated(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		f.options = &Options{Validator: func(context.Context, grpc.ClientConnInterface, resolver.Endpoint) (ValidationResult, string) {
+			return ValidationOK, ""
+		}}
+		require.NoError(t, f.push("a"))
+		f.up("a")
+		old := f.conn("a")
+		old.become(connectivity.Idle, nil)
+		assert.NotSame(t, old, f.conn("a"))
+		assert.True(t, old.isShutdown())
+	})
+}
+
+// grpc.WithConnectParams: the channel's own pauses after a failed attempt are heeded, and
+// do not grow while the server is away.
+func TestGRPCsPausesAreHeeded(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		f.rests = true
+		require.NoError(t, f.push("a"))
+		sc := f.conn("a")
+		f.down(errRefused, "a")
+		time.Sleep(time.Minute)
+		f.set.ExitIdle()
+		synctest.Wait()
+		assert.Zero(t, f.dials(), "no knock during the pause")
+		assert.Len(t, f.all(), 1)
+
+		sc.rested()
+		synctest.Wait()
+		assert.Equal(t, 1, f.dials(), "a knock when it is over")
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		assert.Equal(t, 11, f.dials(), "and another one after a pause as long as that")
+		assert.Len(t, f.all(), 1)
+		f.opens.Store(true)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		f.up("a")
+		assert.Equal(t, []string{"a"}, f.picked())
+		assert.Len(t, f.subConns(), 1)
 	})
 }
 
@@ -266,7 +288,7 @@ func TestAChannelThatRefusesSubConnsIsBeingClosed(t *testing.T) {
 		f.refuse = true
 		f.mu.Unlock()
 		f.down(errRefused, "b")
-		time.Sleep(time.Second)
+		time.Sleep(3 * connectTimeout) // of the next attempt, grpc reports nothing
 		synctest.Wait()
 		assert.Empty(t, f.live(), "the set has closed itself, as grpc may not close it")
 		assert.ErrorIs(t, f.set.SetDrained("a", true), ErrClosed)
@@ -514,6 +536,9 @@ func TestAProbeThatMeetsTheEndOfItsConnectionIsMadeAgainOnTheNextOne(t *testing.
 		f.server("a").hasEnded(true)
 		f.up("a")
 		first := f.all("a")[0]
+		assert.False(t, first.isShutdown(), "grpc is expected to report it")
+		time.Sleep(reportWait)
+		synctest.Wait()
 		assert.True(t, first.isShutdown(), "the first probe has met the end")
 		assert.Equal(t, report.StateConnecting, f.status("a").State)
 		f.server("a").hasEnded(false)

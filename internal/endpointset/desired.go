@@ -97,11 +97,54 @@ func foreign(list []grpcresolver.Endpoint) []wanted {
 	return out
 }
 
-// same reports whether an endpoint can keep its connection when the list has b in
-// place of a. Like grpc, it compares what a connection is made from;
-// BalancerAttributes and Metadata are not part of that.
-func same(a, b wanted) bool {
-	return slices.EqualFunc(a.addrs, b.addrs, func(x, y grpcresolver.Address) bool {
-		return x.Addr == y.Addr && x.ServerName == y.ServerName && x.Attributes.Equal(y.Attributes)
-	})
+// sameAddress compares what a connection is made from, as grpc does; BalancerAttributes
+// and Metadata are not part of that.
+func sameAddress(x, y grpcresolver.Address) bool {
+	return x.Addr == y.Addr && x.ServerName == y.ServerName && x.Attributes.Equal(y.Attributes)
+}
+
+// keepsLocked reports whether the endpoint can stay when the list has w in its place. An
+// endpoint with several addresses stays if they are the same in any order, as a name
+// server that rotates its answers lists them. While it is connected, the address of its
+// connection is enough.
+func (e *endpoint) keepsLocked(w wanted) bool {
+	has := func(a grpcresolver.Address) bool {
+		return slices.ContainsFunc(w.addrs, func(b grpcresolver.Address) bool { return sameAddress(a, b) })
+	}
+	if e.conn != nil {
+		return has(e.conn.address)
+	}
+	return len(e.addrs) == len(w.addrs) && !slices.ContainsFunc(e.addrs, func(a grpcresolver.Address) bool { return !has(a) })
+}
+
+// recognizeLocked gives the endpoints of a foreign resolver's list the names that they
+// have. The name of such an endpoint is its first address at the time when it was new.
+func (s *Set) recognizeLocked(list []wanted) {
+	taken := make(map[string]bool, len(list))
+	for _, w := range list {
+		taken[w.name] = taken[w.name] || w.identity.Name != "" || s.byName[w.name] != nil
+	}
+	byAddress := make(map[string]*endpoint)
+	for _, e := range s.list {
+		for _, a := range e.addrs {
+			if len(e.addrs) > 1 || e.name != a.Addr {
+				byAddress[a.Addr+" "+a.ServerName] = e
+			}
+		}
+	}
+	if len(byAddress) == 0 {
+		return
+	}
+	for i, w := range list {
+		if w.identity.Name != "" || s.byName[w.name] != nil {
+			continue
+		}
+		for _, a := range w.addrs {
+			if e := byAddress[a.Addr+" "+a.ServerName]; e != nil && !taken[e.name] && e.keepsLocked(w) {
+				list[i].name = e.name
+				taken[e.name] = true
+				break
+			}
+		}
+	}
 }

@@ -152,11 +152,11 @@ func TestForeignListsAreReadAsTheyCome(t *testing.T) {
 }
 
 func TestOnlyWhatAConnectionIsMadeOfMakesADifference(t *testing.T) {
-	base := func(change func(*grpcresolver.Address)) wanted {
+	base := func(change func(*grpcresolver.Address)) grpcresolver.Address {
 		a := address("a", "x")
 		a.Attributes = attributes.New(key{}, 1)
 		change(&a)
-		return wanted{name: "n", addrs: []grpcresolver.Address{a}}
+		return a
 	}
 	is := base(func(*grpcresolver.Address) {})
 	for name, c := range map[string]struct {
@@ -172,9 +172,29 @@ func TestOnlyWhatAConnectionIsMadeOfMakesADifference(t *testing.T) {
 		//lint:ignore SA1019 what is deprecated must be ignored, too
 		"metadata": {func(a *grpcresolver.Address) { a.Metadata = 1 }, true}, //nolint:staticcheck // the same
 	} {
-		assert.Equal(t, c.same, same(is, base(c.change)), name)
+		assert.Equal(t, c.same, sameAddress(is, base(c.change)), name)
 	}
-	two := wanted{addrs: append(is.addrs, address("b", ""))}
-	assert.False(t, same(is, two))
-	assert.False(t, same(two, wanted{addrs: []grpcresolver.Address{two.addrs[1], two.addrs[0]}}), "they are tried in order")
+}
+
+func TestAnEndpointStaysWithTheSameAddressesInAnyOrder(t *testing.T) {
+	a, b, c := address("a", ""), address("b", ""), address("c", "")
+	for name, x := range map[string]struct {
+		connected    *grpcresolver.Address
+		before, next []grpcresolver.Address
+		keeps        bool
+	}{
+		"the same":                       {nil, []grpcresolver.Address{a, b}, []grpcresolver.Address{a, b}, true},
+		"in another order":               {nil, []grpcresolver.Address{a, b}, []grpcresolver.Address{b, a}, true},
+		"one more":                       {nil, []grpcresolver.Address{a, b}, []grpcresolver.Address{a, b, c}, false},
+		"one less":                       {nil, []grpcresolver.Address{a, b}, []grpcresolver.Address{a}, false},
+		"another one":                    {nil, []grpcresolver.Address{a, b}, []grpcresolver.Address{a, c}, false},
+		"one more while connected":       {&a, []grpcresolver.Address{a, b}, []grpcresolver.Address{b, c, a}, true},
+		"without that of the connection": {&b, []grpcresolver.Address{a, b}, []grpcresolver.Address{a}, false},
+	} {
+		e := &endpoint{addrs: x.before}
+		if x.connected != nil {
+			e.conn = &conn{address: *x.connected}
+		}
+		assert.Equal(t, x.keeps, e.keepsLocked(wanted{addrs: x.next}), name)
+	}
 }

@@ -6,7 +6,7 @@
 // grpc-go's own policies put a child policy around each endpoint and rebuild
 // everything whenever one changes. With N endpoints that start up or fail together,
 // that is a quadratic amount of work. They also hide the connection, on which the
-// probes have to run. Here one set owns one SubConn for each endpoint:
+// probes have to run. Here one set owns the SubConns of all endpoints:
 //
 //	SubConn states, probe verdicts -> facts -> judgement (eligible, undecided, out)
 //	                                    |             |
@@ -23,7 +23,9 @@
 //	set.go       the set: the grpc balancer API in, and the list
 //	judging.go   an endpoint's facts -> its judgement, and what follows from a change
 //	endpoint.go  one endpoint: its connection and its health
-//	conn.go      one SubConn from its creation to its end; onconn.go uses it for calls
+//	racing.go    the race of an endpoint's addresses for a connection
+//	slot.go      one SubConn, which is used again for each attempt to connect
+//	conn.go      one attempt and its connection; onconn.go uses it for calls
 //	proving.go   when a connection has proven itself, and how often it is replaced
 //	losing.go    the end of a connection or of the channel, if grpc does not report it
 //	knock.go     bare TCP connects between attempts to connect

@@ -2,10 +2,12 @@ package endpointset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/checking"
@@ -13,6 +15,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
@@ -23,13 +26,14 @@ import (
 type endpoint struct {
 	set  *Set
 	name string // immutable
-	want wanted // immutable; the current weight, zone and priority are below
+	want wanted // immutable; the current addresses, weight, zone and priority are below
 	asked
 
-	weight   int    // its share of the calls
-	zone     string // the zone it is in
-	priority int    // lower is preferred
-	id       int    // in an active-passive set; see choosing.go
+	addrs    []resolver.Address // raced in this order; at least one
+	weight   int                // its share of the calls
+	zone     string             // the zone it is in
+	priority int                // lower is preferred
+	id       int                // in an active-passive set; see choosing.go
 
 	// Facts.
 	link     machine.Link
@@ -45,9 +49,10 @@ type endpoint struct {
 
 	joins *handover // the handover that waits for its decision; nil if none does
 	leaving
-	conn *conn // nil while waiting
+	conn *conn // nil unless connected
 	dialing
 	recertified recertified
+	racing
 
 	accounts
 	counted *pick.Conn // the conn in Set.eligible, if eligible
@@ -83,11 +88,14 @@ type asked struct {
 
 // dialing is how an endpoint gets a connection.
 type dialing struct {
-	nextTry time.Time   // when the next attempt is due, while waiting
-	lost    time.Time   // when a connection that had proven itself was last replaced at once
-	tries   int         // attempts so far
-	knocks  int         // knocks under way
-	timer   *time.Timer // ends the attempt while connecting, or the pause while waiting
+	nextTry time.Time     // when the next attempt is due, while waiting
+	due     bool          // it is due, and waits for grpc's own pause
+	lost    time.Time     // when a connection that had proven itself was last replaced at once
+	tries   int           // attempts so far
+	knocks  int           // knocks under way
+	knocked time.Time     // when the last one began
+	rest    time.Duration // how long grpc itself has paused after the last failed attempt
+	timer   *time.Timer   // ends connectTimeout while connecting, or the pause while waiting
 	backoff *backoff.ExponentialBackOff
 }
 
@@ -120,7 +128,7 @@ type accounts struct {
 func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 	event = e.lossLocked(event)
 	before := e.link
-	next, effects := before.Next(event, len(e.want.addrs))
+	next, effects := before.Next(event, 1)
 	e.link = next
 	if (before.Phase == machine.Ready) != (next.Phase == machine.Ready) && e.set.cfg.NoneEligible == settings.FailOpen {
 		e.set.pub.mark() // connected endpoints then count
@@ -143,10 +151,16 @@ func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 		e.dialLocked()
 	case effects.BackOff:
 		now := time.Now()
-		e.nextTry = now.Add(e.pauseLocked())
+		e.nextTry = now
+		if !errors.Is(err, names.ErrPending) { // the attempt was the pause
+			e.nextTry = now.Add(e.pauseLocked())
+		}
 		e.armLocked(e.pauseOrKnockLocked(now))
 	case e.link.Phase == machine.Ready || e.link.Phase == machine.Closed:
 		e.disarmLocked()
+	}
+	if e.link.Phase == machine.Closed {
+		e.closeSlotsLocked()
 	}
 	e.applyLocked()
 }
@@ -192,7 +206,7 @@ func (e *endpoint) armLocked(d time.Duration) {
 		case time.Since(due) > connectTimeout/lateness: // this process did not run
 			e.armLocked(connectTimeout)
 		default:
-			e.stepLocked(machine.LinkDown, errConnectTimeout)
+			e.slowLocked()
 		}
 	})
 }
@@ -211,7 +225,7 @@ func (e *endpoint) addressText() string {
 	if e.conn != nil {
 		return e.conn.address.Addr
 	}
-	return e.want.addrs[0].Addr
+	return e.addrs[0].Addr
 }
 
 // transition handles a change of the endpoint's health, from its checker.

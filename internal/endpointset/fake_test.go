@@ -38,9 +38,11 @@ type fakeChannel struct {
 	hook     func(balancer.State)
 	queue    []func()
 	draining bool
-	closed   bool // the balancer has been closed: no more updates
-	refuse   bool // NewSubConn fails, as in a channel that is being closed
-	subConns []*fakeSubConn
+	closed   bool           // the balancer has been closed: no more updates
+	rests    bool           // after TRANSIENT_FAILURE the test calls rested; otherwise, IDLE follows at once
+	refuse   bool           // NewSubConn fails, as in a channel that is being closed
+	attempts []*fakeSubConn // the SubConn of each attempt to connect, in order
+	made     []*fakeSubConn // each SubConn
 	states   []balancer.State
 	servers  map[string]*fakeServer
 
@@ -112,7 +114,7 @@ func (c *fakeChannel) NewSubConn(addrs []resolver.Address, o balancer.NewSubConn
 	assert.NotNil(c.t, o.StateListener)
 	assert.False(c.t, c.closed, "a SubConn is made after Close")
 	sc := &fakeSubConn{cc: c, address: addrs[0], listener: o.StateListener, producers: make(map[balancer.ProducerBuilder]func())}
-	c.subConns = append(c.subConns, sc)
+	c.made = append(c.made, sc)
 	return sc, nil
 }
 
@@ -182,13 +184,25 @@ func (c *fakeChannel) settle() {
 	synctest.Wait()
 }
 
-// all gives every SubConn ever made for an address, or for any.
+// all gives the SubConn of every attempt ever made to connect to an address, or to any.
 func (c *fakeChannel) all(addr ...string) []*fakeSubConn {
 	c.settle()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return matching(c.attempts, addr...)
+}
+
+// subConns gives every SubConn ever made for an address, or for any.
+func (c *fakeChannel) subConns(addr ...string) []*fakeSubConn {
+	c.settle()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return matching(c.made, addr...)
+}
+
+func matching(list []*fakeSubConn, addr ...string) []*fakeSubConn {
 	var out []*fakeSubConn
-	for _, sc := range c.subConns {
+	for _, sc := range list {
 		if len(addr) == 0 || slices.Contains(addr, sc.address.Addr) {
 			out = append(out, sc)
 		}
@@ -196,9 +210,9 @@ func (c *fakeChannel) all(addr ...string) []*fakeSubConn {
 	return out
 }
 
-// live gives the SubConns that have not been shut down.
+// live gives the SubConns that are connecting or connected.
 func (c *fakeChannel) live(addr ...string) []*fakeSubConn {
-	return slices.DeleteFunc(c.all(addr...), (*fakeSubConn).isShutdown)
+	return slices.DeleteFunc(c.subConns(addr...), func(sc *fakeSubConn) bool { return sc.isShutdown() || !sc.isBusy() })
 }
 
 // server gives the health service at an address.
@@ -223,6 +237,7 @@ type fakeSubConn struct {
 
 	mu        sync.Mutex
 	connects  int
+	busy      bool // connecting or connected
 	shut      bool
 	state     connectivity.State
 	producers map[balancer.ProducerBuilder]func()
@@ -247,8 +262,19 @@ func (sc *fakeSubConn) history() []string {
 func (sc *fakeSubConn) Connect() {
 	sc.cc.reenter()
 	sc.mu.Lock()
-	defer sc.mu.Unlock()
+	assert.False(sc.cc.t, sc.busy || sc.shut || sc.state == connectivity.TransientFailure, "Connect is ignored but in IDLE")
 	sc.connects++
+	sc.busy = true
+	sc.mu.Unlock()
+	sc.cc.mu.Lock()
+	defer sc.cc.mu.Unlock()
+	sc.cc.attempts = append(sc.cc.attempts, sc)
+}
+
+func (sc *fakeSubConn) isBusy() bool {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	return sc.busy
 }
 
 func (sc *fakeSubConn) connectCalls() int {
@@ -282,9 +308,30 @@ func (sc *fakeSubConn) become(s connectivity.State, err error) {
 	if sc.connectCalls() == 0 {
 		sc.cc.t.Errorf("SubConn %s becomes %v before Connect: a mistake in the test", sc.address.Addr, s)
 	}
+	if s == connectivity.TransientFailure && sc.isReady() {
+		s = connectivity.Idle // as grpc reports the end of a connection, whatever its cause
+	}
 	sc.cc.deliver(func() {
 		if !sc.isShutdown() {
 			sc.tell(balancer.SubConnState{ConnectivityState: s, ConnectionError: err})
+		}
+	})
+	if s == connectivity.TransientFailure && !sc.cc.rests {
+		sc.rested()
+	}
+}
+
+func (sc *fakeSubConn) isReady() bool {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	return sc.state == connectivity.Ready
+}
+
+// rested ends the pause that grpc makes after a failed attempt.
+func (sc *fakeSubConn) rested() {
+	sc.cc.deliver(func() {
+		if !sc.isShutdown() {
+			sc.tell(balancer.SubConnState{ConnectivityState: connectivity.Idle})
 		}
 	})
 }
@@ -294,6 +341,9 @@ func (sc *fakeSubConn) tell(s balancer.SubConnState) {
 	sc.closeProducers()
 	sc.mu.Lock()
 	sc.state = s.ConnectivityState
+	if s.ConnectivityState == connectivity.TransientFailure || s.ConnectivityState == connectivity.Idle {
+		sc.busy = false
+	}
 	sc.health = nil
 	sc.round++
 	if sc.connects > 0 || sc.shut {

@@ -28,7 +28,9 @@ type fixture struct {
 	*fakeChannel
 
 	cfg     settings.Config
+	options *Options
 	knocked atomic.Int64 // connections made otherwise than by SubConns
+	opens   atomic.Bool  // those succeed
 }
 
 func (f *fixture) dials() int { return int(f.knocked.Load()) }
@@ -62,6 +64,11 @@ func newFixture(t testingT, options ...func(*settings.Config)) *fixture {
 		DialCreds: transport.New(insecure.NewCredentials()),
 		Dialer: func(context.Context, string) (net.Conn, error) {
 			f.knocked.Add(1)
+			if f.opens.Load() {
+				near, far := net.Pipe()
+				_ = far.Close()
+				return near, nil
+			}
 			return nil, errRefused
 		},
 	})
@@ -103,10 +110,14 @@ func (f *fixture) push(addrs ...string) error { return f.pushEndpoints(endpoints
 
 func (f *fixture) pushEndpoints(list ...grpcresolver.Endpoint) error {
 	var err error
+	state := grpcresolver.State{Endpoints: list}
+	if f.options != nil {
+		state.Attributes = state.Attributes.WithValue(f.options.Attribute())
+	}
 	f.deliver(func() {
 		before := f.updates()
 		err = f.set.UpdateClientConnState(balancer.ClientConnState{
-			ResolverState: grpcresolver.State{Endpoints: list}, BalancerConfig: &f.cfg,
+			ResolverState: state, BalancerConfig: &f.cfg,
 		})
 		assert.Greater(f.t, f.updates(), before, "a state is published before UpdateClientConnState returns")
 	})

@@ -50,7 +50,7 @@ func (c *conn) pulseLocked() {
 	c.cancel = c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
 		c.pulse.Run(ctx, checking.Probes{
 			Check:    alive{check: connProbe{healthcheck.GRPCCheck(cc, "", healthcheck.GRPCOptions{}), c, cc}},
-			Fallback: alive{check: &fallback{endpoint: e, address: c.address}},
+			Fallback: alive{check: &fallback{endpoint: e, conn: c}},
 			Line:     line{conn: c},
 		})
 	})

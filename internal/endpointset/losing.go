@@ -2,6 +2,7 @@ package endpointset
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -32,16 +33,24 @@ func (p connProbe) Probe(ctx context.Context) report.Verdict {
 	return checking.NewVerdict(report.Inconclusive, report.ReasonConnectionLost, v.Detail)
 }
 
-// lost handles the end of the connection before grpc reports it. grpc does not report
-// it at all if the channel has been closed by two goroutines at once: one of them then
-// stops the delivery of reports before the other closes the policy.
+// reportWait is how long grpc has to report the end of a connection.
+const reportWait = 100 * time.Millisecond
+
+// lost handles the end of the connection if grpc does not report it soon. grpc does not
+// report it at all if the channel has been closed by two goroutines at once: one of them
+// then stops the delivery of reports before the other closes the policy.
 func (c *conn) lost() {
 	e, s := c.endpoint, c.endpoint.set
 	s.mu.Lock()
 	defer s.unlock()
-	if !s.closed && e.conn == c && e.link.Phase == machine.Ready {
-		e.stepLocked(machine.LinkDown, c.dead)
+	if s.closed || e.conn != c || c.unreported != nil {
+		return
 	}
+	s.armLocked(&c.unreported, reportWait, func() {
+		if e.conn == c && e.link.Phase == machine.Ready {
+			e.stepLocked(machine.LinkDown, c.dead)
+		}
+	})
 }
 
 // refusedSubConn handles an error of NewSubConn. grpc refuses only while the channel
@@ -50,7 +59,7 @@ func (c *conn) lost() {
 func (s *Set) refusedSubConn(c *conn, err error) {
 	s.mu.Lock()
 	defer s.unlock()
-	if e := c.endpoint; !s.closed && e.conn == c {
+	if e := c.endpoint; !s.closed && c.slot.user == c {
 		e.linkWhy = judge.Why{Reason: report.ReasonConnectFailed, Detail: cleantext.Detail(err.Error())}
 		e.applyLocked()
 		go s.Close()

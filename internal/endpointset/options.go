@@ -20,6 +20,8 @@ type Options struct {
 	// Validator validates every new connection before it is picked. Nil: connections
 	// are not validated.
 	Validator Validator
+	// OnClose is called when the policy is closed, once for each. Nil: nothing is.
+	OnClose func()
 }
 
 type optionsKey struct{}

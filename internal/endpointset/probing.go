@@ -8,7 +8,6 @@ import (
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
 	_ "google.golang.org/grpc/health" // without it a channel's healthCheckConfig is ignored
-	"google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/checking"
@@ -22,7 +21,7 @@ import (
 // newEndpointLocked returns an endpoint. It does nothing until startLocked.
 func (s *Set) newEndpointLocked(w wanted) *endpoint {
 	e := &endpoint{
-		set: s, name: w.name, want: w, weight: w.weight, zone: w.zone, priority: w.priority,
+		set: s, name: w.name, want: w, addrs: w.addrs, weight: w.weight, zone: w.zone, priority: w.priority,
 		asked: asked{healthCheck: s.cfg.HealthCheck}, drained: s.drained[w.name],
 		healths: healths{health: judge.Health{State: report.HealthUnknown}},
 	}
@@ -122,7 +121,7 @@ func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool
 	probes := checking.Probes{
 		Check:    connProbe{healthcheck.GRPCCheck(cc, service, opts), c, cc},
 		Watch:    healthcheck.GRPCWatch(cc, service, opts),
-		Fallback: &fallback{endpoint: e, address: c.address},
+		Fallback: &fallback{endpoint: e, conn: c},
 		Line:     line{conn: c},
 	}
 	if watched && service == "" {
@@ -132,14 +131,15 @@ func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool
 }
 
 // fallback probes on a short-lived connection of its own, for an endpoint on whose
-// connection a probe was not answered although the connection is in use.
+// connection a probe was not answered although the connection is in use. If the name has
+// several addresses, the connection leads to the one of the connection conn.
 type fallback struct {
 	endpoint *endpoint
-	address  resolver.Address
+	conn     *conn
 }
 
 func (f *fallback) Probe(ctx context.Context) report.Verdict {
-	probes := f.endpoint.ownChannel(f.endpoint.want.identityAt(f.address))
+	probes := f.endpoint.ownChannel(f.endpoint.want.identityAt(f.conn.address), f.conn.remoteIP())
 	defer func() { _ = probes.Close() }() // the probe's result is known by then
 	return probes.Check.Probe(ctx)
 }

@@ -3,6 +3,7 @@ package endpointset
 import (
 	"context"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -64,7 +65,7 @@ func TestAProbeThatCannotBeMadeFails(t *testing.T) {
 	f := newFixture(t)
 	defer f.close()
 	f.set.build.BuildOptions = balancer.BuildOptions{CredsBundle: insecure.NewBundle()}
-	v := (&endpoint{set: f.set}).ownChannel(resolver.Endpoint{}).Check.Probe(t.Context())
+	v := (&endpoint{set: f.set}).ownChannel(resolver.Endpoint{}, netip.Addr{}).Check.Probe(t.Context())
 	assert.Equal(t, report.Failed, v.Outcome)
 	assert.Equal(t, report.ReasonConnectFailed, v.Reason)
 	assert.NotEmpty(t, v.Detail)

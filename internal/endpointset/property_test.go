@@ -50,8 +50,8 @@ func checkAccounts(t require.TestingT, s *Set) {
 		require.Equal(t, judge.Judge(e.facts()), e.was, "%s: the judgement is up to date", e.name)
 		require.NotEqual(t, machine.Closed, e.link.Phase)
 		require.LessOrEqual(t, e.recorded.Picked, e.countsLocked().Picked, "what the metrics have of %s", e.name)
-		holds := e.link.Phase == machine.Connecting || e.link.Phase == machine.Ready
-		require.Equal(t, holds, e.conn != nil, "%s has a SubConn exactly if it needs one", e.name)
+		require.Equal(t, e.link.Phase == machine.Ready, e.conn != nil, "%s has a connection exactly if it is connected", e.name)
+		require.Equal(t, e.link.Phase == machine.Connecting, len(e.rivals) > 0, "%s tries to connect exactly if it is connecting", e.name)
 		require.Equal(t, e.link.Phase != machine.Ready, e.timer != nil, "%s has a timer unless it is connected", e.name)
 		if e.conn != nil {
 			require.Equal(t, e.was.Class == judge.Eligible && (s.choice == nil || s.choice.active == e), e.conn.Eligible())
@@ -231,15 +231,17 @@ func checkEvents(t require.TestingT, s *Set) {
 	}
 }
 
-// checkSubConns sees that each endpoint has at most one SubConn, and that every
-// SubConn belongs to an endpoint.
+// checkSubConns sees that every SubConn that connects or is connected does so for an
+// endpoint.
 func checkSubConns(t require.TestingT, f *fixture) {
 	s := f.set
 	s.mu.Lock()
 	held := make(map[*fakeSubConn]bool)
 	for _, e := range slices.Concat(s.list, s.handover.old, slices.Collect(maps.Values(s.renewing))) {
-		if e.conn != nil {
-			held[e.conn.SubConn().(*fakeSubConn)] = true
+		for _, c := range append(e.rivals, e.conn) {
+			if c != nil {
+				held[c.SubConn().(*fakeSubConn)] = true
+			}
 		}
 	}
 	s.mu.Unlock()

@@ -55,7 +55,7 @@ func (c *conn) askServer() {
 	e := c.endpoint
 	timeout := checking.FallbackTimeout(e.checker.Status().Probe.Timeout)
 	ctx, cancel := context.WithTimeout(s.ctx, timeout)
-	v := (&fallback{endpoint: e, address: c.address}).Probe(ctx)
+	v := (&fallback{endpoint: e, conn: c}).Probe(ctx)
 	cancel()
 
 	s.mu.Lock()

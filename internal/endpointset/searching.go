@@ -98,7 +98,7 @@ func (c *choice) knockAll() []*checking.Checker {
 	defer s.unlock()
 	var checkers []*checking.Checker
 	for _, e := range slices.Concat(s.list, s.handover.old) {
-		if e.link.Phase == machine.Waiting && e.knocks == 0 {
+		if e.mayKnockLocked() {
 			e.knockLocked()
 		}
 		if e.checker != nil && e.health.State != report.HealthUnknown && (e.link.Phase == machine.Ready || e.target != nil) {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/judge"
-	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/queue"
 	"github.com/cantonlb/cantonlb/internal/settings"
@@ -158,6 +157,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 // made the same way again, even one that is leaving.
 func (s *Set) replaceLocked(list []wanted) {
 	s.keepAllLocked()
+	s.recognizeLocked(list)
 	leaving := byNames(s.handover.old)
 	next := make([]*endpoint, 0, len(list))
 	byName := make(map[string]*endpoint, len(list))
@@ -167,6 +167,8 @@ func (s *Set) replaceLocked(list []wanted) {
 		if e == nil {
 			e = s.newEndpointLocked(w)
 			fresh = append(fresh, e)
+		} else {
+			e.readdressLocked(w.addrs)
 		}
 		e.weight, e.zone, e.priority = w.weight, w.zone, w.priority
 		next = append(next, e)
@@ -227,7 +229,7 @@ func (s *Set) replaceLocked(list []wanted) {
 // keptLocked returns the endpoint that a new list keeps for w: one of the list, or one
 // that is leaving. It is nil if the endpoint has to be made.
 func (s *Set) keptLocked(w wanted, leaving map[string][]*endpoint) *endpoint {
-	kept := func(e *endpoint) bool { return same(e.want, w) && e.healthCheck == s.cfg.HealthCheck }
+	kept := func(e *endpoint) bool { return e.keepsLocked(w) && e.healthCheck == s.cfg.HealthCheck }
 	if e := s.byName[w.name]; e != nil && kept(e) {
 		return e
 	}
@@ -302,7 +304,7 @@ func (s *Set) ExitIdle() {
 	s.mu.Lock()
 	defer s.unlock()
 	for _, e := range slices.Concat(s.list, s.handover.old) {
-		e.stepLocked(machine.LinkTry, nil)
+		e.tryLocked()
 	}
 }
 
@@ -327,6 +329,9 @@ func (s *Set) close() {
 	}
 	s.changedLocked()
 	s.cancel()
+	if f := s.options.OnClose; f != nil {
+		s.after = append(s.after, f)
+	}
 	s.unlock()
 	s.unregister() // without the lock, which the recorder's request takes
 	s.calls.Close(0)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -14,6 +15,9 @@ import (
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/names"
+	"github.com/cantonlb/cantonlb/internal/race"
+	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -60,7 +64,10 @@ func (w wanted) newTarget(c healthcheck.Config) (*target, string) {
 	var ok bool
 	if t.at, ok = id.HealthEndpoint(); !ok { // another resolver's address, such as a unix socket
 		host, _, err := net.SplitHostPort(id.Address)
-		if err != nil {
+		switch {
+		case isPath(id.Address):
+			host = "localhost" // as in grpc
+		case err != nil:
 			host = id.Address
 		}
 		t.at = resolver.Endpoint{Name: w.name, Address: net.JoinHostPort(host, strconv.Itoa(h.GRPCPort)), ServerName: id.ServerName}
@@ -85,7 +92,7 @@ func (t *target) probes(e *endpoint) checking.Probes {
 	case t.tcp:
 		return checking.Probes{Check: healthcheck.TCPConnect(t.at.HostPort(), s.build.DialFunc())}
 	default:
-		return e.ownChannel(t.at)
+		return e.ownChannel(t.at, netip.Addr{})
 	}
 }
 
@@ -93,6 +100,8 @@ func (t *target) probes(e *endpoint) checking.Probes {
 func (t *target) text(service string) string {
 	shown, _, _ := strings.Cut(t.url, "?")
 	switch {
+	case t.url != "" && t.at.UnixSocket() != "":
+		return "HTTP GET " + shown + " over " + t.at.HostPort()
 	case t.url != "":
 		return "HTTP GET " + shown
 	case t.tcp:
@@ -105,11 +114,19 @@ func (t *target) text(service string) string {
 	}
 }
 
+// isPath reports whether the address of another resolver is the path of a Unix domain
+// socket, whose network only grpc knows.
+func isPath(address string) bool {
+	return strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@")
+}
+
 // hostPortOf returns the address to dial: that of another resolver unchanged if it has
 // no host and port.
 func hostPortOf(e resolver.Endpoint) string { return cmp.Or(e.HostPort(), e.Address) }
 
-// pageProbe is an HTTP probe that owns its client.
+// pageProbe is an HTTP probe that owns its client. If the page has to be got on a new
+// connection, it is got from each address of the name by turns, by the rules of
+// machine.Race, until one answers.
 type pageProbe struct {
 	page   healthcheck.Probe
 	client *http.Client
@@ -118,7 +135,21 @@ type pageProbe struct {
 func (p pageProbe) Kind() report.ProbeKind { return p.page.Kind() }
 func (p pageProbe) Target() string         { return p.page.Target() }
 
-func (p pageProbe) Probe(ctx context.Context) report.Verdict { return p.page.Probe(ctx) }
+func (p pageProbe) Probe(ctx context.Context) report.Verdict {
+	var answers names.List
+	v, _ := race.Race[report.Verdict]{
+		Addresses: 1, Found: answers.Grown(),
+		Try: func(ctx context.Context, i int) (report.Verdict, bool) {
+			a := transport.Attempt{To: answers.At(i)}
+			if i == 0 {
+				a.Found = answers.Add
+			}
+			v := p.page.Probe(transport.WithAttempt(ctx, a))
+			return v, v.Outcome != report.Failed
+		},
+	}.Run(ctx)
+	return v
+}
 
 // Close closes idle connections.
 func (p pageProbe) Close() error {
@@ -127,10 +158,11 @@ func (p pageProbe) Close() error {
 }
 
 // ownChannel returns gRPC probes of an endpoint on a separate connection to this
-// address, made like the channel's connections.
-func (e *endpoint) ownChannel(at resolver.Endpoint) checking.Probes {
+// address, made like the channel's connections. If to is valid, it leads to that address
+// of the name.
+func (e *endpoint) ownChannel(at resolver.Endpoint, to netip.Addr) checking.Probes {
 	s := e.set
-	opts := s.build.CredentialsFor(at)
+	opts := append(s.build.CredentialsFor(at), transport.Raced(to))
 	if s.build.Dialer != nil {
 		opts = append(opts, grpc.WithContextDialer(s.build.Dialer))
 	} else {

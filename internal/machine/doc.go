@@ -8,6 +8,7 @@
 // machines, internal/endpointset, carries out the effects.
 //
 //	link.go        the connection: when to dial, when to back off
+//	race.go        the addresses of an endpoint: when to try the next one
 //	silence.go     calls in flight on a silent connection
 //	passive.go     how often failed calls raise a doubt that probes deny
 //	ejection.go    calls that fail while probes pass

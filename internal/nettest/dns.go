@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +21,27 @@ type DNS struct {
 	mu      sync.Mutex
 	names   map[string][]netip.Addr
 	queries map[string]int
+	state   DNSState
+	part    int // how many addresses an answer has; 0 means all
+	turn    int // counts the answers that have a part
+	dropped map[dnsmessage.Question]bool
 }
+
+// DNSState is how a name server behaves.
+type DNSState int
+
+// The states of a name server.
+const (
+	// DNSWorks means that it answers.
+	DNSWorks DNSState = iota
+	// DNSFails means that it answers SERVFAIL.
+	DNSFails
+	// DNSHangs means that it does not answer.
+	DNSHangs
+	// DNSFirstDead means that it does not answer the first query of each look-up, as if
+	// the first of two name servers were dead.
+	DNSFirstDead
+)
 
 // maxQuestion is the size of the largest query that is read, in bytes.
 const maxQuestion = 4096
@@ -32,7 +53,7 @@ func NewDNS(t testing.TB) *DNS {
 	if err != nil {
 		t.Fatalf("nettest: DNS: %v", err)
 	}
-	d := &DNS{addr: conn.LocalAddr().String(), names: make(map[string][]netip.Addr), queries: make(map[string]int)}
+	d := &DNS{addr: conn.LocalAddr().String(), names: make(map[string][]netip.Addr), queries: make(map[string]int), dropped: make(map[dnsmessage.Question]bool)}
 	ended := make(chan error, 1)
 	go func() { ended <- d.serve(conn) }()
 	t.Cleanup(func() {
@@ -53,8 +74,8 @@ func (d *DNS) serve(conn net.PacketConn) error {
 			return err
 		}
 		reply, err := d.answer(buffer[:n])
-		if err != nil {
-			continue // not a query
+		if err != nil || reply == nil {
+			continue // not a query, or not to be answered
 		}
 		_, _ = conn.WriteTo(reply, from) // an error means that the client has gone
 	}
@@ -79,6 +100,24 @@ func (d *DNS) Set(name string, ips ...string) {
 	d.names[name] = addrs
 }
 
+// Become makes the server behave like this from now on.
+func (d *DNS) Become(s DNSState) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.state = s
+}
+
+// Rotate makes each answer hold n addresses, the next ones by turns; 0 means all, in the
+// order in which they were set.
+func (d *DNS) Rotate(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.part = n
+}
+
+// Addr returns the server's host and port.
+func (d *DNS) Addr() string { return d.addr }
+
 // Queries returns how many questions about a name have arrived.
 func (d *DNS) Queries(name string) int {
 	d.mu.Lock()
@@ -97,8 +136,14 @@ func (d *DNS) answer(query []byte) ([]byte, error) {
 		Questions: m.Questions,
 	}
 	for _, q := range m.Questions {
-		addrs := d.lookUp(q.Name.String())
-		if len(addrs) == 0 {
+		addrs, state := d.lookUp(q)
+		switch {
+		case state == DNSHangs:
+			return nil, nil
+		case state == DNSFails:
+			reply.RCode = dnsmessage.RCodeServerFailure
+			addrs = nil
+		case len(addrs) == 0:
 			reply.RCode = dnsmessage.RCodeNameError
 		}
 		header := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: dnsmessage.ClassINET}
@@ -114,10 +159,26 @@ func (d *DNS) answer(query []byte) ([]byte, error) {
 	return reply.Pack()
 }
 
-func (d *DNS) lookUp(name string) []netip.Addr {
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
+// lookUp returns the addresses of a name, and whether to answer at all.
+func (d *DNS) lookUp(q dnsmessage.Question) ([]netip.Addr, DNSState) {
+	name := strings.ToLower(strings.TrimSuffix(q.Name.String(), "."))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.queries[name]++
-	return d.names[name]
+	state := d.state
+	if state == DNSFirstDead {
+		state = DNSWorks
+		if d.dropped[q] = !d.dropped[q]; d.dropped[q] {
+			state = DNSHangs
+		}
+	}
+	addrs := slices.Clone(d.names[name])
+	if d.part > 0 && d.part < len(addrs) {
+		if q.Type == dnsmessage.TypeA { // a look-up has a query for each family
+			d.turn++
+		}
+		first := d.turn % len(addrs)
+		addrs = slices.Concat(addrs[first:], addrs[:first])[:d.part]
+	}
+	return addrs, state
 }

@@ -1,7 +1,9 @@
 package nettest
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -29,4 +31,37 @@ func TestTheNameServerGivesWhatItWasTold(t *testing.T) {
 
 	_, err = resolver.LookupHost(ctx, "b.example.test")
 	assert.ErrorContains(t, err, "no such host")
+}
+
+func TestTheNameServerFailsAsToldTo(t *testing.T) {
+	server := NewDNS(t)
+	server.Set("a.example.test", "127.0.0.2", "127.0.0.3", "127.0.0.4")
+	look := func(d time.Duration) ([]string, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), d)
+		defer cancel()
+		return server.Resolver().LookupHost(ctx, "a.example.test")
+	}
+	server.Become(DNSFails)
+	_, err := look(10 * time.Second)
+	require.ErrorContains(t, err, "server misbehaving")
+	server.Become(DNSHangs)
+	_, err = look(50 * time.Millisecond)
+	require.ErrorContains(t, err, "timeout")
+	server.Become(DNSFirstDead)
+	_, err = look(50 * time.Millisecond)
+	require.ErrorContains(t, err, "timeout")
+	got, err := look(10 * time.Second) // the second query
+	require.NoError(t, err)
+	assert.Len(t, got, 3)
+
+	server.Become(DNSWorks)
+	server.Rotate(1)
+	seen := make(map[string]bool)
+	for range 6 {
+		got, err := look(10 * time.Second)
+		require.NoError(t, err)
+		require.Len(t, got, 1)
+		seen[got[0]] = true
+	}
+	assert.Len(t, seen, 3)
 }

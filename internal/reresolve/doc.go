@@ -12,5 +12,8 @@
 //
 // Nothing is looked up unless it is configured. A round looks up each name once,
 // eight at a time, with five seconds for each. A name that cannot be looked up
-// changes nothing: existing connections stay.
+// changes nothing: existing connections stay. If the address in use is missing from the
+// answer, the name is looked up seven more times, 100 ms apart, and an endpoint moves
+// after three rounds in a row without the address: a name server may return a part of
+// its addresses.
 package reresolve

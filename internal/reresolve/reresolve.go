@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 const (
@@ -35,8 +36,9 @@ type Resolver interface {
 
 // Run looks up the names of the set's endpoints repeatedly, with pauses of about
 // the duration every, and renews the endpoints whose address in use is no longer
-// among the answers. It returns when ctx ends.
+// among the answers: see watch. It returns when ctx ends.
 func Run(ctx context.Context, set Set, resolver Resolver, every time.Duration) {
+	w := watch{set: set, resolver: resolver, missing: make(map[user]int)}
 	timer := time.NewTimer(pause(every))
 	defer timer.Stop()
 	for {
@@ -44,7 +46,7 @@ func Run(ctx context.Context, set Set, resolver Resolver, every time.Duration) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-			round(ctx, set, resolver)
+			w.round(ctx)
 			timer.Reset(pause(every))
 		}
 	}
@@ -54,26 +56,88 @@ func pause(every time.Duration) time.Duration {
 	return every + time.Duration(jitter*float64(every)*(2*rand.Float64()-1))
 }
 
-// round looks up every name once.
-func round(ctx context.Context, set Set, resolver Resolver) {
-	users := make(map[string][]user)
-	for _, c := range set.Connected() {
+// watch follows the names of a set's endpoints. An address that is missing from one
+// answer may well be in the next: a name server may rotate its addresses and return a
+// part of them, or one of several may be behind the others. So an address is gone if it
+// has been missing in a few rounds, and in several answers of each.
+type watch struct {
+	set      Set
+	resolver Resolver
+
+	mu sync.Mutex // no other lock is taken under it
+	// missing counts the rounds in a row in which the address in use was missing.
+	missing map[user]int
+}
+
+const (
+	// goneAfter is how many rounds in a row an address has to be missing.
+	goneAfter = 3
+	// answersMissing is in how many answers of a round it has to be missing, and
+	// answerEvery is the pause between these.
+	answersMissing = 8
+	answerEvery    = 100 * time.Millisecond
+)
+
+// round looks up every name.
+func (w *watch) round(ctx context.Context) {
+	hosts := make(map[string][]user)
+	kept := make(map[user]int)
+	for _, c := range w.set.Connected() {
 		if host, u, ok := named(c); ok {
-			users[host] = append(users[host], u)
+			hosts[host] = append(hosts[host], u)
+			if n := w.missing[u]; n > 0 {
+				kept[u] = n
+			}
 		}
 	}
+	w.missing = kept // without those that are connected elsewhere now
 	slots := make(chan struct{}, atOnce)
 	var wg sync.WaitGroup
-	for host, users := range users {
+	for host, users := range hosts {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			for _, name := range moved(ctx, resolver, host, users) {
-				set.Renew(name)
-			}
+			w.follow(ctx, host, users)
 		})
 	}
 	wg.Wait()
+}
+
+// follow looks up one name, and renews the endpoints whose address is gone.
+func (w *watch) follow(ctx context.Context, host string, users []user) {
+	suspects := slices.Clone(users)
+	for i := range answersMissing {
+		if i > 0 && !sleep.For(ctx, answerEvery) {
+			return
+		}
+		answers, err := lookUp(ctx, w.resolver, host)
+		if err != nil || len(answers) == 0 {
+			return // it shows nothing
+		}
+		suspects = slices.DeleteFunc(suspects, func(u user) bool {
+			return slices.ContainsFunc(answers, func(a netip.Addr) bool { return plain(a) == u.ip })
+		})
+		if len(suspects) == 0 {
+			break
+		}
+	}
+	for _, u := range users {
+		if w.isGone(u, slices.Contains(suspects, u)) {
+			w.set.Renew(u.endpoint)
+		}
+	}
+}
+
+// isGone counts a round, and reports whether the address in use is gone.
+func (w *watch) isGone(u user, missing bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !missing {
+		delete(w.missing, u)
+		return false
+	}
+	w.missing[u]++
+	return w.missing[u] >= goneAfter
 }
 
 // user is an endpoint that is connected to one of the addresses of a host name.
@@ -100,22 +164,10 @@ func named(c endpointset.Connected) (host string, u user, ok bool) {
 	return host, user{endpoint: c.Name, ip: plain(remote.Addr())}, true
 }
 
-// moved returns the endpoints whose address is not among the answers for host.
-func moved(ctx context.Context, resolver Resolver, host string, users []user) []string {
+func lookUp(ctx context.Context, resolver Resolver, host string) ([]netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
 	defer cancel()
-	answers, err := resolver.LookupNetIP(ctx, "ip", host)
-	if err != nil || len(answers) == 0 {
-		return nil
-	}
-	var names []string
-	for _, u := range users {
-		same := func(a netip.Addr) bool { return plain(a) == u.ip }
-		if !slices.ContainsFunc(answers, same) {
-			names = append(names, u.endpoint)
-		}
-	}
-	return names
+	return resolver.LookupNetIP(ctx, "ip", host)
 }
 
 // plain returns an address in a form that can be compared.

@@ -3,6 +3,7 @@ package reresolve
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -24,6 +25,7 @@ type world struct {
 	mu        sync.Mutex
 	connected []endpointset.Connected
 	names     map[string][]netip.Addr
+	part      func() []netip.Addr // if not nil, the answer
 	lookups   []string
 	moved     []string
 	slow      time.Duration
@@ -56,6 +58,9 @@ func (w *world) LookupNetIP(ctx context.Context, network, host string) ([]netip.
 	w.busy--
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if w.part != nil {
+		return w.part(), nil
 	}
 	if w.names[host] == nil {
 		return nil, errNoSuchHost
@@ -99,11 +104,80 @@ func TestOnlyEndpointsWhoseAddressIsNoLongerAmongTheAnswersMove(t *testing.T) {
 		"a connection made in memory": {at("a", "h:1", "bufconn"), ips("10.0.0.2"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := &world{connected: []endpointset.Connected{c.at}, names: map[string][]netip.Addr{"h": c.answers}}
-			round(t.Context(), w, w)
-			assert.Equal(t, c.want, slices.Contains(w.moved, "a"))
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{connected: []endpointset.Connected{c.at}, names: map[string][]netip.Addr{"h": c.answers}}
+				x := watchOf(w)
+				for range goneAfter {
+					assert.Empty(t, w.moved, "one missing answer is no move")
+					x.round(t.Context())
+				}
+				assert.Equal(t, c.want, slices.Contains(w.moved, "a"))
+			})
 		})
 	}
+}
+
+func watchOf(w *world) *watch { return &watch{set: w, resolver: w, missing: make(map[user]int)} }
+
+// A name server that returns a part of the addresses, by turns or at random, moves
+// nothing.
+func TestAnAddressThatIsInSomeAnswersIsNotGone(t *testing.T) {
+	all := ips("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6")
+	n := 0
+	for name, part := range map[string]func() []netip.Addr{
+		"one of six by turns":  func() []netip.Addr { n++; return all[n%6 : n%6+1] },
+		"one of two at random": func() []netip.Addr { i := rand.IntN(2); return all[i : i+1] },
+		"three of six at random": func() []netip.Addr {
+			list := slices.Clone(all)
+			rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+			return list[:3]
+		},
+		"the whole list every third time": func() []netip.Addr { n++; return all[min(n%3, 1):] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{connected: []endpointset.Connected{at("a", "h:1", "10.0.0.1:1")}, part: part}
+				x := watchOf(w)
+				for range 100 {
+					x.round(t.Context())
+				}
+				assert.Empty(t, w.moved)
+			})
+		})
+	}
+}
+
+// A round without an answer shows nothing, and a connection to another address begins
+// again.
+func TestOnlyRoundsInARowCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{connected: []endpointset.Connected{at("a", "h:1", "10.0.0.1:1")}, names: map[string][]netip.Addr{"h": ips("10.0.0.2")}}
+		x := watchOf(w)
+		rounds := func(n int) {
+			for range n {
+				x.round(t.Context())
+			}
+		}
+		rounds(goneAfter - 1)
+		w.names["h"] = ips("10.0.0.1")
+		rounds(1)
+		w.names["h"] = ips("10.0.0.2")
+		rounds(goneAfter - 1)
+		w.names["h"] = nil
+		rounds(5)
+		assert.Empty(t, w.moved)
+		w.connected[0] = at("a", "h:1", "10.0.0.3:1")
+		w.names["h"] = ips("10.0.0.2")
+		rounds(goneAfter - 1)
+		assert.Empty(t, w.moved)
+		rounds(1)
+		assert.Equal(t, []string{"a"}, w.moved)
+
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		x.round(ctx)
+		assert.Len(t, w.moved, 1)
+	})
 }
 
 func TestEachNameIsLookedUpOnceARoundAndNotTooManyAtOnce(t *testing.T) {
@@ -116,8 +190,11 @@ func TestEachNameIsLookedUpOnceARoundAndNotTooManyAtOnce(t *testing.T) {
 			}
 			w.names[string(host)] = ips("10.0.0.2")
 		}
-		round(t.Context(), w, w)
-		assert.Len(t, w.lookups, 20)
+		x := watchOf(w)
+		for range goneAfter {
+			x.round(t.Context())
+		}
+		assert.Len(t, w.lookups, 20*goneAfter*answersMissing)
 		assert.Len(t, w.moved, 40)
 		assert.Equal(t, atOnce, w.mostBusy)
 	})

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/socket"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -28,7 +29,10 @@ func (b Builder) DialFunc() healthcheck.DialFunc {
 	if dial := b.Dialer; dial != nil {
 		return func(ctx context.Context, _, address string) (net.Conn, error) { return dial(ctx, address) }
 	}
-	return new(net.Dialer).DialContext
+	return func(ctx context.Context, _, address string) (net.Conn, error) {
+		network, at := socket.Network(address)
+		return new(net.Dialer).DialContext(ctx, network, at)
+	}
 }
 
 // HTTPClient makes the client for a page at this endpoint.

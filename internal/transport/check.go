@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
@@ -24,22 +25,38 @@ func (c *Credentials) CheckEndpoint(e resolver.Endpoint) error {
 }
 
 func (c *Credentials) checkSecurity(e resolver.Endpoint) error {
+	socket := e.UnixSocket() != ""
 	switch {
-	case e.Security() == resolver.SecurityUnset && c.channel == nil:
+	case socket && c.channel == nil && e.Security() == resolver.SecurityUnset && !socketSuffices(e):
+		return &configerr.Error{
+			Field: "health.grpcPort", Value: strconv.Itoa(e.Health.GRPCPort), Problem: "does not say whether the connection is to be TLS or plaintext",
+			Want: "health.grpcAddress with https:// or http:// before it, or transport credentials for the channel",
+		}
+	case e.Security() == resolver.SecurityUnset && c.channel == nil && !socket:
 		return &configerr.Error{
 			Field: "address", Value: fault.Quote(e.Address), Problem: "does not say whether the connection is to be TLS or plaintext",
 			Want: "https:// or http:// before it, or transport credentials for the channel",
 		}
-	case e.HasToken() && !e.AllowInsecureTokens && e.Security() == resolver.SecurityUnset && c.isPlaintext():
+	case e.HasToken() && !e.AllowInsecureTokens && e.Security() == resolver.SecurityUnset && (c.isPlaintext() || socket && c.channel == nil):
+		want := "https:// before it, or allowInsecureTokens"
+		if socket {
+			want = "TLS settings of the endpoint, or allowInsecureTokens"
+		}
 		return &configerr.Error{
-			Field: "address", Value: fault.Quote(e.Address), Problem: "the endpoint's token would be sent over plaintext",
-			Want: "https:// before it, or allowInsecureTokens",
+			Field: "address", Value: fault.Quote(e.Address), Problem: "the endpoint's token would be sent over plaintext", Want: want,
 		}
 	case c.channel == nil || !e.TLS.IsZero():
 		return nil
 	default:
 		return resolver.CheckScheme(e, c.channel.Info().SecurityProtocol)
 	}
+}
+
+// socketSuffices reports whether the health target of an endpoint at a Unix domain
+// socket says how it is secured: another port of this machine does not.
+func socketSuffices(e resolver.Endpoint) bool {
+	target, elsewhere := e.HealthEndpoint()
+	return !elsewhere || e.Health.GRPCPort == 0 || target.Security() != resolver.SecurityUnset
 }
 
 // checkFiles reads the endpoint's files and keeps their content.

@@ -149,8 +149,9 @@ func TestAConnectionWithoutAnEndpointIsTheChannels(t *testing.T) {
 	_, named := info.(*AuthInfo)
 	assert.False(t, named)
 
-	h := new(Holder)
-	conn, _, err := handshakeWith(t, c, server{}, "x", With(grpcresolver.Address{}, h).Attributes)
+	h, line := new(Holder), new(Line)
+	line.Begin(&Attempt{Holder: h})
+	conn, _, err := handshakeWith(t, c, server{}, "x", With(grpcresolver.Address{}, line).Attributes)
 	require.NoError(t, err)
 	assert.True(t, h.Held())
 	assert.IsType(t, &held{}, conn)

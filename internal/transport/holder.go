@@ -6,16 +6,14 @@ import (
 	"net"
 	"sync"
 	"time"
-
-	"google.golang.org/grpc/resolver"
 )
 
 // NoStreamLimit is the value of Holder.StreamLimit if the server has not announced
 // a limit.
 const NoStreamLimit uint32 = math.MaxUint32
 
-// Holder holds the connection of one SubConn, and knows what its frames show. Its
-// zero value holds none. It is safe for concurrent use.
+// Holder holds the connection that one attempt of a SubConn has made, and knows what its
+// frames show. Its zero value holds none. It is safe for concurrent use.
 type Holder struct {
 	observed // what the frames show
 
@@ -147,13 +145,4 @@ func IsAlert(err error) bool {
 	var op *net.OpError
 	ok := errors.As(err, &op)
 	return ok && op.Op == "remote error" // as crypto/tls names it
-}
-
-// key is the Holder's key among the attributes of an address.
-type key struct{}
-
-// With returns the address with a Holder among its attributes.
-func With(address resolver.Address, h *Holder) resolver.Address {
-	address.Attributes = address.Attributes.WithValue(key{}, h)
-	return address
 }

@@ -9,22 +9,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-	"google.golang.org/grpc/resolver"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func TestAddressWithAHolderKeepsItsOtherAttributes(t *testing.T) {
-	h := new(Holder)
-	type other struct{}
-	a := resolver.Address{Addr: "seq1:1", ServerName: "seq1"}
-	a.Attributes = a.Attributes.WithValue(other{}, 7)
-	a = With(a, h)
-	assert.Equal(t, "seq1:1", a.Addr)
-	assert.Equal(t, "seq1", a.ServerName)
-	assert.Same(t, h, a.Attributes.Value(key{}))
-	assert.Equal(t, 7, a.Attributes.Value(other{}))
-}
 
 func TestReadersOfAHeldConnectionLearnWhyItWasClosed(t *testing.T) {
 	h := new(Holder)

@@ -28,6 +28,10 @@ func (c *Credentials) HTTPClient(e resolver.Endpoint, dial healthcheck.DialFunc)
 	if !ok {
 		return client // NewHTTPClient returns such a client
 	}
+	if path := e.UnixSocket(); path != "" { // whatever the host of the URL
+		tcp := dial
+		dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return tcp(ctx, "unix", e.HostPort()) }
+	}
 	base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, httpTimeout)
 		defer cancel()
