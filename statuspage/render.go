@@ -115,9 +115,9 @@ func look(e report.Event) string {
 		return string(useActive)
 	case "none_eligible":
 		return word(report.StateUnhealthy)
-	case "refused", "multiple_active":
+	case "refused", "multiple_active", "held":
 		return word(report.StateSuspect)
-	case "eligible", "accepted", "one_active":
+	case "eligible", "accepted", "one_active", "ended":
 		return word(report.StateHealthy)
 	default:
 		return word(e.To)
