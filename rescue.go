@@ -7,14 +7,17 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/guard"
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // rescuer reissues calls on another endpoint where that is safe: an idempotent call
 // whose endpoint became unhealthy during the call or that failed with UNAVAILABLE, and
-// any call that was certainly never sent. It is the innermost interceptor, so the
+// any call that was certainly never sent. It heeds what the server says about retries
+// (grpc-retry-pushback-ms, gRFC A6). It is the innermost interceptor, so the
 // interceptors of the application see one call. Its methods are safe for concurrent
 // use.
 type rescuer struct {
@@ -47,13 +50,25 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 		err := invokeRound(ctx, record, func(ctx context.Context) error {
 			return invoke(ctx, method, req, reply, cc, opts...)
 		})
-		if ctx.Err() != nil || !record.Again(err) {
+		pause := record.Pause()
+		if ctx.Err() != nil || !outlasts(ctx, pause) || !record.Again(err) {
 			err = typed(err, record)
+			finished(err)
+			return err
+		}
+		if !sleep.For(ctx, pause) {
+			err = status.FromContextError(ctx.Err()).Err()
 			finished(err)
 			return err
 		}
 		r.count(ctx, method, record)
 	}
+}
+
+// outlasts reports whether ctx is valid for longer than a pause.
+func outlasts(ctx context.Context, pause time.Duration) bool {
+	deadline, limited := ctx.Deadline()
+	return !limited || time.Until(deadline) > pause
 }
 
 // allow reports whether the budget has a retry left.

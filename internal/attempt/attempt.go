@@ -24,6 +24,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
@@ -70,6 +71,7 @@ type Record struct {
 type end struct {
 	answered bool // the server answered, and not only because the call was called off
 	denied   bool // the server rejected the endpoint's token
+	pushback pushback
 }
 
 // Observed describes one attempt to the observer.
@@ -212,6 +214,7 @@ func (r *Record) Again(err error) bool {
 	r.mu.Lock()
 	calledOff := r.off && !r.newest.answered
 	failed := (status.Code(err) == codes.Unavailable || r.newest.denied) && (r.Rescuable || !r.sentLocked())
+	failed = failed && !r.newest.pushback.never
 	may := failed && len(r.tried) > 0 && r.explain == nil && !r.spentLocked() // an untried call was refused and would be again
 	r.mu.Unlock()
 	switch {
@@ -222,6 +225,14 @@ func (r *Record) Again(err error) bool {
 	default:
 		return false
 	}
+}
+
+// Pause returns how long the server has asked to wait before the next round. It is 0
+// if the last round was called off, or if the server has not asked for anything.
+func (r *Record) Pause() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.newest.pushback.delay
 }
 
 // Tried reports whether the call has been tried on the endpoint with this name.
@@ -331,7 +342,9 @@ func (r *Record) done(info balancer.DoneInfo, denied bool) (context.Context, Obs
 		return nil, Observed{}
 	}
 	r.tried[last].Err, r.tried[last].Sent = info.Err, info.BytesSent
-	r.newest = end{answered: info.BytesReceived && status.Code(info.Err) != codes.Canceled, denied: denied}
+	r.newest = end{
+		answered: info.BytesReceived && status.Code(info.Err) != codes.Canceled, denied: denied, pushback: pushbackOf(info.Trailer),
+	}
 	return ctx, r.newestLocked()
 }
 
