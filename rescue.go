@@ -3,6 +3,7 @@ package cantonlb
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"google.golang.org/grpc"
@@ -26,6 +27,7 @@ type rescuer struct {
 	budget      *retryBudget
 	moves       bool // streams may be ended, so that they move to another endpoint
 	tally       *attempt.Tally
+	heeder      heeder
 	observe     func(context.Context, AttemptEvent) // nil if there is no observer
 }
 
@@ -48,10 +50,14 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 	opts, finished := onceFinished(opts)
 	for {
 		err := invokeRound(ctx, record, func(ctx context.Context) error {
-			return invoke(ctx, method, req, reply, cc, opts...)
+			if !r.heeder.must(ctx, cc, opts) {
+				return invoke(ctx, method, req, reply, cc, opts...)
+			}
+			_, err := r.heeder.do(ctx, func() (grpc.ClientStream, error) { return nil, invoke(ctx, method, req, reply, cc, opts...) })
+			return err
 		})
 		pause := record.Pause()
-		if ctx.Err() != nil || !outlasts(ctx, pause) || !record.Again(err) {
+		if ctx.Err() != nil || errors.As(err, new(*hangsError)) || !outlasts(ctx, pause) || !record.Again(err) {
 			err = typed(err, record)
 			finished(err)
 			return err
@@ -110,12 +116,16 @@ func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cl
 	open grpc.Streamer, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
 	record := &attempt.Record{Max: r.maxAttempts, Stream: true, Observe: r.observer(method)}
-	if r.moves {
-		return openMovable(ctx, record, opts, func(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	opened := func(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+		if !r.heeder.must(ctx, cc, opts) {
 			return open(ctx, desc, cc, method, opts...)
-		})
+		}
+		return r.heeder.do(ctx, func() (grpc.ClientStream, error) { return open(ctx, desc, cc, method, opts...) })
 	}
-	stream, err := open(attempt.NewContext(ctx, record), desc, cc, method, opts...)
+	if r.moves {
+		return openMovable(ctx, record, opts, opened)
+	}
+	stream, err := opened(attempt.NewContext(ctx, record), opts...)
 	return stream, typed(err, record)
 }
 
@@ -157,7 +167,7 @@ func newRescuer(c Config, s settled) *rescuer {
 		moves:       s.policy == ActivePassive || c.StreamDrain > 0,
 		maxAttempts: cmp.Or(c.MaxAttempts, defaultMaxAttempts),
 		tally:       new(attempt.Tally),
-		observe:     c.OnAttempt,
+		observe:     heedingObserver(c.OnAttempt),
 		budget: &retryBudget{
 			share:     max(0, cmp.Or(c.RetryBudget.Share, defaultShare)),
 			perSecond: max(0, cmp.Or(c.RetryBudget.PerSecond, defaultPerSecond)),

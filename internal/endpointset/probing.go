@@ -16,6 +16,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -118,6 +119,7 @@ func (e *endpoint) probeLocked(c *conn, watched bool) {
 // Watch on a service that is not configured here, ours only checks that the endpoint
 // answers at all.
 func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool) checking.Probes {
+	cc = transport.ForProbes{ClientConnInterface: cc}
 	service, opts := e.service, healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
 	probes := checking.Probes{
 		Check:    connProbe{healthcheck.GRPCCheck(cc, service, opts), c, cc},
@@ -132,7 +134,9 @@ func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool
 }
 
 // fallback probes on a short-lived connection of its own, for an endpoint on whose
-// connection a probe was not answered although the connection is in use.
+// connection a probe was not answered although the connection is in use. The call
+// credentials of the channel are not known here, so a server that denies the probe
+// has answered it, and no more.
 type fallback struct {
 	endpoint *endpoint
 	address  resolver.Address

@@ -3,12 +3,14 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -19,6 +21,19 @@ import (
 func (c *Credentials) Tokens() credentials.PerRPCCredentials { return tokens{c.shared} }
 
 type tokens struct{ shared *shared }
+
+// TokenError is the error of a call that was not sent, since there is no token of its
+// endpoint, or the token may not be sent.
+type TokenError struct{ status *status.Status }
+
+// Error returns the text that grpc's statuses have.
+func (e *TokenError) Error() string { return e.status.Err().Error() }
+
+// GRPCStatus returns the error as a gRPC status.
+func (e *TokenError) GRPCStatus() *status.Status { return e.status }
+
+// CredentialsFailed returns true: the credentials are the endpoint's own.
+func (*TokenError) CredentialsFailed() (own bool) { return true }
 
 // RequireTransportSecurity returns false, since that is decided for each
 // connection.
@@ -36,12 +51,12 @@ func (t tokens) GetRequestMetadata(ctx context.Context, uri ...string) (map[stri
 	}
 	e := &info.endpoint
 	if level := info.GetCommonAuthInfo().SecurityLevel; level != credentials.PrivacyAndIntegrity && !e.AllowInsecureTokens {
-		return nil, status.Errorf(codes.Unauthenticated, "endpoint %q: its token is not sent over a connection that is not known to be "+
-			"encrypted and verified (security level: %v)", e.Name, level)
+		return nil, &TokenError{status.Newf(codes.Unauthenticated, "endpoint %q: its token is not sent over a connection that is not known to be "+
+			"encrypted and verified (security level: %v)", e.Name, level)}
 	}
 	md, err := t.of(ctx, e, uri)
 	if err != nil {
-		return nil, status.Errorf(codeOf(err), "endpoint %q: no token: %s", e.Name, cleantext.Detail(status.Convert(err).Message()))
+		return nil, &TokenError{status.Newf(codeOf(err), "endpoint %q: no token: %s", e.Name, cleantext.Detail(status.Convert(err).Message()))}
 	}
 	return md, nil
 }
@@ -49,7 +64,7 @@ func (t tokens) GetRequestMetadata(ctx context.Context, uri ...string) (map[stri
 // of returns the metadata of an endpoint's calls.
 func (t tokens) of(ctx context.Context, e *resolver.Endpoint, uri []string) (map[string]string, error) {
 	if e.Credentials != nil {
-		return e.Credentials.GetRequestMetadata(ctx, uri...)
+		return t.ask(ctx, e, uri)
 	}
 	token := e.Token.Reveal()
 	if e.TokenFile != "" {
@@ -59,6 +74,27 @@ func (t tokens) of(ctx context.Context, e *resolver.Endpoint, uri []string) (map
 		}
 	}
 	return map[string]string{"authorization": "Bearer " + token}, nil
+}
+
+// mostLeft bounds the calls of one endpoint's credentials that have not returned in
+// time.
+const mostLeft = 16
+
+// ask asks the endpoint's own credentials, which may ignore the context, as grpc's
+// oauth.TokenSource does.
+func (t tokens) ask(ctx context.Context, e *resolver.Endpoint, uri []string) (map[string]string, error) {
+	type answer struct {
+		md  map[string]string
+		err error
+	}
+	a, err := guard.Await(ctx, &t.shared.left, fmt.Sprintf("the credentials of %q", e.Name), mostLeft, func() (a answer) {
+		a.md, a.err = e.Credentials.GetRequestMetadata(ctx, uri...)
+		return a
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return a.md, a.err
 }
 
 // codeOf returns the code with which a call without a token ends.
