@@ -50,9 +50,9 @@ func (t tokens) GetRequestMetadata(ctx context.Context, uri ...string) (map[stri
 		return nil, nil
 	}
 	e := &info.endpoint
-	if level := info.GetCommonAuthInfo().SecurityLevel; level != credentials.PrivacyAndIntegrity && !e.AllowInsecureTokens {
+	if err := CheckSecure(info); err != nil && !e.AllowInsecureTokens {
 		return nil, &TokenError{status.Newf(codes.Unauthenticated, "endpoint %q: its token is not sent over a connection that is not known to be "+
-			"encrypted and verified (security level: %v)", e.Name, level)}
+			"encrypted and verified (%v)", e.Name, err)}
 	}
 	md, err := t.of(ctx, e, uri)
 	if err != nil {
