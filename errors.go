@@ -127,7 +127,7 @@ func typed(err error, record *attempt.Record) error {
 	if refused || spent { // the errors of the attempts say more than the lack of a further one
 		for _, a := range tried {
 			if a.Err != nil && !a.CalledOff {
-				e.err = a.Err
+				e.err = scrubbed(a.Err)
 			}
 		}
 	}

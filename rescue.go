@@ -51,10 +51,10 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 	for {
 		err := invokeRound(ctx, record, func(ctx context.Context) error {
 			if !r.heeder.must(ctx, cc, opts) {
-				return invoke(ctx, method, req, reply, cc, opts...)
+				return scrubbed(invoke(ctx, method, req, reply, cc, opts...))
 			}
 			_, err := r.heeder.do(ctx, func() (grpc.ClientStream, error) { return nil, invoke(ctx, method, req, reply, cc, opts...) })
-			return err
+			return scrubbed(err)
 		})
 		pause := record.Pause()
 		if ctx.Err() != nil || errors.As(err, new(*hangsError)) || !outlasts(ctx, pause) || !record.Again(err) {
@@ -116,11 +116,16 @@ func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cl
 	open grpc.Streamer, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
 	record := &attempt.Record{Max: r.maxAttempts, Stream: true, Observe: r.observer(method)}
-	opened := func(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-		if !r.heeder.must(ctx, cc, opts) {
-			return open(ctx, desc, cc, method, opts...)
+	opened := func(ctx context.Context, opts ...grpc.CallOption) (stream grpc.ClientStream, err error) {
+		if r.heeder.must(ctx, cc, opts) {
+			stream, err = r.heeder.do(ctx, func() (grpc.ClientStream, error) { return open(ctx, desc, cc, method, opts...) })
+		} else {
+			stream, err = open(ctx, desc, cc, method, opts...)
 		}
-		return r.heeder.do(ctx, func() (grpc.ClientStream, error) { return open(ctx, desc, cc, method, opts...) })
+		if err != nil {
+			return nil, scrubbed(err)
+		}
+		return scrubbedStream{stream}, nil
 	}
 	if r.moves {
 		return openMovable(ctx, record, opts, opened)

@@ -14,6 +14,8 @@ import (
 	"golang.org/x/oauth2"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
 const (
@@ -118,7 +120,7 @@ func failure(issuers []*asker, failures []error) error {
 	f := &failedError{code: codes.Unauthenticated}
 	var texts []string
 	for i, err := range failures {
-		text := withoutSecrets(err).Error()
+		text := cleantext.Scrub(withoutSecrets(err).Error())
 		if issuers[i].Name != "" {
 			text = issuers[i].Name + ": " + text
 		}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -241,6 +242,8 @@ func check(token *oauth2.Token) error {
 	if token == nil || token.AccessToken == "" || !token.Expiry.IsZero() && !time.Now().Before(token.Expiry) {
 		return fmt.Errorf("%w that is empty or has expired", errBadToken)
 	}
+	cleantext.Hide(token.AccessToken)
+	cleantext.Hide(token.RefreshToken)
 	var fault *configerr.Error
 	if errors.As(resolver.CheckToken(token.AccessToken), &fault) {
 		return fmt.Errorf("%w that cannot be sent: %s", errBadToken, fault.Problem)

@@ -119,11 +119,11 @@ func (e *endpoint) probeLocked(c *conn, watched bool) {
 // Watch on a service that is not configured here, ours only checks that the endpoint
 // answers at all.
 func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool) checking.Probes {
-	cc = transport.ForProbes{ClientConnInterface: cc}
+	on := transport.ForProbes{ClientConnInterface: cc}
 	service, opts := e.service, healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
 	probes := checking.Probes{
-		Check:    connProbe{healthcheck.GRPCCheck(cc, service, opts), c, cc},
-		Watch:    healthcheck.GRPCWatch(cc, service, opts),
+		Check:    connProbe{healthcheck.GRPCCheck(on, service, opts), c, cc},
+		Watch:    healthcheck.GRPCWatch(on, service, opts),
 		Fallback: &fallback{endpoint: e, address: c.address},
 		Line:     line{conn: c},
 	}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/experimental/stats"
 	"google.golang.org/grpc/grpclog"
 
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/internal/queue"
@@ -46,6 +47,7 @@ type Teller struct {
 // New returns the Teller of a set with this policy and target. Counters whose labels
 // are known start at zero in the recorder.
 func New(policy, target string, recorder stats.MetricsRecorder) *Teller {
+	target = cleantext.Scrub(target)
 	t := &Teller{
 		policy: policy, events: event.NewMixedLog(Kept, report.Event.IsSuspicion),
 		m: metrics{recorder: recorder, target: target}, calls: queue.Queue{Most: mostRecords},

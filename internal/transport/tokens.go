@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -94,7 +96,25 @@ func (t tokens) ask(ctx context.Context, e *resolver.Endpoint, uri []string) (ma
 	if err != nil {
 		return nil, err
 	}
+	for key, value := range a.md {
+		hide(key, value)
+	}
 	return a.md, a.err
+}
+
+// secretHeaders are parts of the names of headers that hold a secret.
+var secretHeaders = []string{"auth", "cookie", "token", "key", "secret", "session", "password"}
+
+// hide makes the value of a header that holds a secret appear in no text.
+func hide(key, value string) {
+	key = strings.ToLower(key)
+	if !slices.ContainsFunc(secretHeaders, func(part string) bool { return strings.Contains(key, part) }) || cleantext.IsHidden(value) {
+		return
+	}
+	if _, token, ok := strings.Cut(value, " "); ok { // after "Bearer"
+		cleantext.Hide(strings.TrimSpace(token))
+	}
+	cleantext.Hide(value)
 }
 
 // codeOf returns the code with which a call without a token ends.

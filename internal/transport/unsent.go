@@ -18,21 +18,21 @@ type ForProbes struct{ grpc.ClientConnInterface }
 func (c ForProbes) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	stream, err := c.ClientConnInterface.NewStream(ctx, desc, method, opts...)
 	var own *TokenError
-	if err == nil || errors.As(err, &own) || ctx.Err() != nil || ofConnection(err) {
+	if err == nil || errors.As(err, &own) || ctx.Err() != nil || c.ofConnection(err) {
 		return stream, err
 	}
 	return nil, &channelCredentialsError{err}
 }
 
-// ofConnection reports whether a stream was not opened because the connection ends, or
-// its streams are in use. grpc has the same code for that and for credentials that are
-// unavailable.
-func ofConnection(err error) bool {
-	switch s, _ := status.FromError(err); s.Code() {
+// ofConnection reports whether a stream was not opened because the connection has
+// ended, or because its streams are in use. grpc has the same code for that and for
+// credentials that are unavailable.
+func (c ForProbes) ofConnection(err error) bool {
+	switch status.Code(err) {
 	case codes.Canceled, codes.DeadlineExceeded:
 		return true
 	case codes.Unavailable:
-		return s.Message() == "transport is closing" || s.Message() == "the connection is draining"
+		return Ended(c.ClientConnInterface)
 	default:
 		return false
 	}
