@@ -125,7 +125,7 @@ func TestSuspicionsDoNotDisplaceChanges(t *testing.T) {
 	kept, missed = teller.FollowFrom(events[1].Number).Read()
 	assert.Equal(t, events[1:], kept)
 	assert.NotZero(t, missed, "suspicions in between")
-	teller.Close()
+	teller.Close(closing(t))
 }
 
 func TestEventsAreNumberedAndThoseWhoFollowHaveThemAll(t *testing.T) {
