@@ -264,7 +264,7 @@ func TestASecretThatIsQuotedBackIsShownNowhere(t *testing.T) {
 				return nil, errors.New("no token for client_secret=" + quotedPassword + " " + text)
 			}})
 			require.NoError(t, err)
-			_ = cantonlb.NewSecret(quotedPassword)
+			_, _ = cantonlb.NewSecret(quotedPassword), cantonlb.NewSecret(quotedToken)
 			e := cantonlb.Endpoint{Name: "a", Address: c.URLs()[0], TLS: cantonlb.TLS{RootCAPEM: c.Server(0).CA().PEM()}, Credentials: creds}
 			return lookEverywhere(t, cantonlb.Config{Endpoints: []cantonlb.Endpoint{e}}, c.DialOptions()...)
 		},
