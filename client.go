@@ -63,14 +63,15 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 		all = append(all, grpc.WithTransportCredentials(cfg.TransportCredentials))
 	}
 	all = append(all, opts...)
-	creds, bundle, err := credentialsOf(all)
+	found, err := credentialsOf(all)
 	if err != nil {
 		return nil, fmt.Errorf("cantonlb: %w", err)
 	}
-	e.creds = transport.New(creds)
-	if !bundle {
+	e.creds = transport.New(found.creds)
+	if !found.bundle {
 		all = append(all, e.credentials()...)
 	}
+	all = append(all, heedingDialer(found.dial))
 	all = append(all, e.fixed...)
 	conn, err := grpc.NewClient(e.target, all...)
 	if err != nil {

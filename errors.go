@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -22,7 +23,9 @@ import (
 // so it may be reissued whatever its method does.
 //
 // It is a gRPC status (status.FromError, status.Code) with the code UNAVAILABLE or
-// that of the context's error, which errors.Is finds in it.
+// that of the context's error, which errors.Is finds in it. If no endpoint is eligible
+// for the only reason that the endpoints' own credentials fail, it has the code of the
+// credentials.
 type NoEligibleError struct {
 	// Of is the length of the list. Endpoints explains the first few entries.
 	Of        int
@@ -124,7 +127,7 @@ func typed(err error, record *attempt.Record) error {
 	if refused || spent { // the errors of the attempts say more than the lack of a further one
 		for _, a := range tried {
 			if a.Err != nil && !a.CalledOff {
-				e.err = a.Err
+				e.err = scrubbed(a.Err)
 			}
 		}
 	}
@@ -152,8 +155,24 @@ func noneEligible(err error, none *explain.NoEligibleError) error {
 	switch e.code {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
 		e.message = waiting[e.code] + e.message
+		if code, ok := credentialsCode(none); ok && e.code == codes.Unavailable {
+			e.code = code
+		}
 		return e
 	default:
 		return err
 	}
+}
+
+// credentialsCode returns the code of the first endpoint's own credentials, if no
+// endpoint is eligible for the only reason that its credentials fail.
+func credentialsCode(none *explain.NoEligibleError) (code codes.Code, ok bool) {
+	for _, e := range none.Endpoints {
+		if e.Reason != report.ReasonCredentialsFailed {
+			return codes.OK, false
+		}
+	}
+	name, _, _ := strings.Cut(none.Endpoints[0].Detail, ":") // as healthcheck writes it
+	err := code.UnmarshalJSON([]byte(strconv.Quote(name)))
+	return code, err == nil && code != codes.OK
 }

@@ -270,3 +270,9 @@ func TestAServiceThatSendsHeadersAndHangsIsEjected(t *testing.T) {
 		assert.Positive(t, ejected)
 	})
 }
+
+// metadataOf returns the values of a header that a server has received.
+func metadataOf(ctx context.Context, name string) []string {
+	md, _ := metadata.FromIncomingContext(ctx)
+	return md.Get(name)
+}

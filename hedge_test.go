@@ -357,15 +357,15 @@ func TestRepliesThatAreNoProtoMessagesAreNotHedged(t *testing.T) {
 	})
 }
 
-// stuck are credentials that do not heed their context.
-type stuck struct{ release chan struct{} }
+// deaf are credentials that do not heed their context.
+type deaf struct{ release chan struct{} }
 
-func (s stuck) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+func (s deaf) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
 	<-s.release
 	return map[string]string{}, nil
 }
 
-func (stuck) RequireTransportSecurity() bool { return false }
+func (deaf) RequireTransportSecurity() bool { return false }
 
 func TestCredentialsThatHangDelayNoCallThatIsHedged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -374,7 +374,7 @@ func TestCredentialsThatHangDelayNoCallThatIsHedged(t *testing.T) {
 		cfg.Endpoints = clientkit.Endpoints(cluster)
 		release := make(chan struct{})
 		defer close(release)
-		cfg.Endpoints[0].Credentials = stuck{release}
+		cfg.Endpoints[0].Credentials = deaf{release}
 		cfg.Endpoints[0].AllowInsecureTokens = true
 		cfg.HealthCheck.Disabled = true // probes carry the token, too
 		client := clientkit.Connect(t, cluster, cfg, 2)

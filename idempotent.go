@@ -20,7 +20,10 @@ type idempotency struct {
 	methods  map[string]bool // "/pkg.Service/Method"
 	services map[string]bool // "/pkg.Service/"
 	ask      func(fullMethod string) bool
-	declared sync.Map // of methods looked up in the proto registry: string -> bool
+	// declared has what the registry of the generated stubs says about methods: string
+	// -> bool. It has no others, so it cannot grow without end by names that callers
+	// make up.
+	declared sync.Map
 }
 
 // newIdempotency reads names such as "/pkg.Service/Method" and "/pkg.Service/*".
@@ -54,20 +57,29 @@ func (k *idempotency) has(fullMethod string) bool {
 	if yes, ok := k.declared.Load(fullMethod); ok {
 		return yes == true
 	}
-	yes := declaredIdempotent(fullMethod)
+	method := registered(fullMethod)
+	if method == nil {
+		return false
+	}
+	options, ok := method.Options().(*descriptorpb.MethodOptions)
+	yes := ok && options.GetIdempotencyLevel() != descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN
 	k.declared.Store(fullMethod, yes)
 	return yes
 }
 
-// declaredIdempotent looks the method up in the registry of the generated stubs.
-func declaredIdempotent(fullMethod string) bool {
-	name := strings.ReplaceAll(strings.TrimPrefix(fullMethod, "/"), "/", ".")
-	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name))
+// registered looks the method up in the registry of the generated stubs. It returns
+// nil if the registry does not have it under exactly this name.
+func registered(fullMethod string) protoreflect.MethodDescriptor {
+	service, name, _ := strings.Cut(strings.TrimPrefix(fullMethod, "/"), "/")
+	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service + "." + name))
 	if err != nil {
-		return false
+		return nil
 	}
-	options, ok := d.Options().(*descriptorpb.MethodOptions)
-	return ok && options.GetIdempotencyLevel() != descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN
+	method, ok := d.(protoreflect.MethodDescriptor)
+	if !ok || fullMethod != "/"+string(method.Parent().FullName())+"/"+string(method.Name()) {
+		return nil
+	}
+	return method
 }
 
 // readOnly lists the methods of Canton's public services that change nothing although

@@ -3,6 +3,7 @@ package cantonlb
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"google.golang.org/grpc"
@@ -34,6 +35,7 @@ type rescuer struct {
 	skipped        skips
 	idleHedge      bool // hedges are configured, and the policy makes none
 	tally          *attempt.Tally
+	heeder         heeder
 	observe        func(context.Context, AttemptEvent) // nil if there is no observer
 }
 
@@ -58,7 +60,11 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 	r.budget.call(time.Now())
 	opts, finished := onceFinished(opts)
 	round := func(ctx context.Context, reply any, opts []grpc.CallOption) error {
-		return invoke(ctx, method, req, reply, cc, opts...)
+		if !r.heeder.must(ctx, cc, opts) {
+			return scrubbed(invoke(ctx, method, req, reply, cc, opts...))
+		}
+		_, err := r.heeder.do(ctx, func() (grpc.ClientStream, error) { return nil, invoke(ctx, method, req, reply, cc, opts...) })
+		return scrubbed(err)
 	}
 	race := r.newRace(ctx, record, method, reply, opts, round)
 	defer race.end()
@@ -72,7 +78,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 			return err
 		}
 		pause := record.Pause()
-		if ctx.Err() != nil || !outlasts(ctx, pause) || !record.Again(err) {
+		if ctx.Err() != nil || errors.As(err, new(*hangsError)) || !outlasts(ctx, pause) || !record.Again(err) {
 			err = typed(err, record)
 			finished(err)
 			return err
@@ -152,12 +158,21 @@ func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cl
 	open grpc.Streamer, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
 	record := &attempt.Record{Max: r.maxAttempts, Stream: true, Observe: r.observer(method)}
-	if r.moves {
-		return openMovable(ctx, record, opts, func(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-			return open(ctx, desc, cc, method, opts...)
-		})
+	opened := func(ctx context.Context, opts ...grpc.CallOption) (stream grpc.ClientStream, err error) {
+		if r.heeder.must(ctx, cc, opts) {
+			stream, err = r.heeder.do(ctx, func() (grpc.ClientStream, error) { return open(ctx, desc, cc, method, opts...) })
+		} else {
+			stream, err = open(ctx, desc, cc, method, opts...)
+		}
+		if err != nil {
+			return nil, scrubbed(err)
+		}
+		return scrubbedStream{stream}, nil
 	}
-	stream, err := open(attempt.NewContext(ctx, record), desc, cc, method, opts...)
+	if r.moves {
+		return openMovable(ctx, record, opts, opened)
+	}
+	stream, err := opened(attempt.NewContext(ctx, record), opts...)
 	return stream, typed(err, record)
 }
 
@@ -199,7 +214,7 @@ func newRescuer(c Config, s settled) *rescuer {
 		moves:       s.policy == ActivePassive || c.StreamDrain > 0,
 		maxAttempts: cmp.Or(c.MaxAttempts, defaultMaxAttempts),
 		tally:       new(attempt.Tally),
-		observe:     c.OnAttempt,
+		observe:     heedingObserver(c.OnAttempt),
 		budget: &retryBudget{
 			share:     max(0, cmp.Or(c.RetryBudget.Share, defaultShare)),
 			perSecond: max(0, cmp.Or(c.RetryBudget.PerSecond, defaultPerSecond)),

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/fault"
 )
 
@@ -77,6 +78,9 @@ func (c *converter) mapping(n *yaml.Node, path string, depth int) {
 			continue
 		}
 		seen[key.Value] = key.Line
+		if key.Value == "token" && value.Kind == yaml.ScalarNode {
+			cleantext.Hide(value.Value) // before anything of it can be in an error
+		}
 		if i > 0 {
 			c.out = append(c.out, ',')
 		}

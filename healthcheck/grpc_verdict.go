@@ -35,8 +35,25 @@ func (p grpcHealth) unknownService() report.Verdict {
 	return checking.NewVerdict(report.NotServing, report.ReasonUnknownService, fmt.Sprintf("no health service named %q", p.service))
 }
 
+// credentialsFailed returns the verdict of a probe that was not sent because call
+// credentials have failed. ok is false if err is another error.
+func credentialsFailed(ctx context.Context, err error) (v report.Verdict, ok bool) {
+	var failed interface{ CredentialsFailed() (own bool) }
+	if errors.Is(ctx.Err(), context.Canceled) || !errors.As(err, &failed) {
+		return report.Verdict{}, false
+	}
+	outcome := report.Inconclusive
+	if failed.CredentialsFailed() {
+		outcome = report.Failed
+	}
+	return checking.NewVerdict(outcome, report.ReasonCredentialsFailed, describe(statusOf(err))), true
+}
+
 // refused returns the verdict of a Check that got no stream.
 func (p grpcHealth) refused(ctx context.Context, err error) report.Verdict {
+	if v, ok := credentialsFailed(ctx, err); ok {
+		return v
+	}
 	v := p.failed(ctx, err)
 	switch {
 	case v.Reason == report.ReasonProbeTimeout && p.o.OwnConn:

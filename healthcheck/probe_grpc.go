@@ -117,6 +117,9 @@ func (p grpcWatch) Watch(ctx context.Context, push func(report.Verdict)) report.
 	streamCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := p.open(streamCtx, &grpc.StreamDesc{StreamName: "Watch", ServerStreams: true}, healthpb.Health_Watch_FullMethodName)
+	if v, ok := credentialsFailed(ctx, err); ok {
+		return v
+	}
 	if err != nil {
 		return p.ended(ctx, err)
 	}

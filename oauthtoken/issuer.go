@@ -1,17 +1,21 @@
 package oauthtoken
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
 const (
@@ -19,6 +23,11 @@ const (
 	nextAfter = 2 * time.Second
 	// askTimeout is how long one issuer may take in total.
 	askTimeout = 30 * time.Second
+	// lateAnswer is how long the answer of an issuer may be late after that.
+	lateAnswer = time.Second
+	// mostLeft bounds the requests to one issuer that have not returned in time. The issuer is not
+	// asked while there are as many.
+	mostLeft = 4
 )
 
 // Issuer is one token endpoint.
@@ -31,6 +40,13 @@ type Issuer struct {
 	Token func(ctx context.Context) (*oauth2.Token, error)
 }
 
+// asker is an Issuer with the number of requests that have not returned.
+type asker struct {
+	Issuer
+
+	asking atomic.Int32
+}
+
 // answered is the answer of one issuer.
 type answered struct {
 	from  int
@@ -40,16 +56,18 @@ type answered struct {
 
 // ask asks the issuers, beginning with the one at index first, until one returns a token. It also
 // returns the index of that issuer.
-func ask(issuers []Issuer, first int) (*oauth2.Token, int, error) {
+func ask(issuers []*asker, first int) (*oauth2.Token, int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
+	over := time.NewTimer(askTimeout + lateAnswer) // an issuer may ignore ctx
+	defer over.Stop()
 	answers := make(chan answered, len(issuers)) // late answers do not block
 	asked := 0
 	next := func() {
 		from := (first + asked) % len(issuers)
 		asked++
 		go func() {
-			token, err := issuers[from].Token(ctx)
+			token, err := issuers[from].fetch(ctx)
 			if err == nil {
 				err = check(token)
 			}
@@ -75,17 +93,34 @@ func ask(issuers []Issuer, first int) (*oauth2.Token, int, error) {
 			if asked < len(issuers) {
 				next()
 			}
+		case <-over.C:
+			for i := range failures {
+				failures[i] = cmp.Or(failures[i], errNoAnswer)
+			}
+			return nil, 0, failure(issuers, failures)
 		}
 	}
 	return nil, 0, failure(issuers, failures)
 }
 
+// errNoAnswer is the error of an issuer that has not answered in time.
+var errNoAnswer = fmt.Errorf("no answer within %v", askTimeout)
+
+// fetch asks an issuer, unless too many requests to it have not returned.
+func (i *asker) fetch(ctx context.Context) (*oauth2.Token, error) {
+	defer i.asking.Add(-1)
+	if i.asking.Add(1) > mostLeft {
+		return nil, fmt.Errorf("%d earlier requests have not returned", mostLeft)
+	}
+	return i.Token(ctx)
+}
+
 // failure returns the error of issuers that have all failed.
-func failure(issuers []Issuer, failures []error) error {
+func failure(issuers []*asker, failures []error) error {
 	f := &failedError{code: codes.Unauthenticated}
 	var texts []string
 	for i, err := range failures {
-		text := withoutSecrets(err).Error()
+		text := cleantext.Scrub(withoutSecrets(err).Error())
 		if issuers[i].Name != "" {
 			text = issuers[i].Name + ": " + text
 		}

@@ -10,10 +10,13 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -30,12 +33,13 @@ const (
 // token yet. Two calls of New with the same source return different credentials: call New once,
 // and keep the result when the list is updated.
 //
-// The source's Token must eventually return, so its HTTP client needs a timeout: a request in
-// progress is not canceled when the client is closed. A source that keeps its token until shortly
+// The source's Token should return, so its HTTP client needs a timeout: a request in progress is not
+// canceled when the client is closed. One that does not return counts as failed after 31 seconds, and
+// at most four of them are left. A source that keeps its token until shortly
 // before it expires, such as that of an oauth2.Config, returns the same token when it is asked
 // early, and is asked again.
 func New(source oauth2.TokenSource) *Credentials {
-	return &Credentials{issuers: []Issuer{{Token: func(context.Context) (*oauth2.Token, error) { return source.Token() }}}}
+	return &Credentials{issuers: []*asker{{Issuer: Issuer{Token: func(context.Context) (*oauth2.Token, error) { return source.Token() }}}}}
 }
 
 // NewOf returns credentials that send a token of any one of several issuers: the replicas of one
@@ -47,22 +51,22 @@ func NewOf(issuers ...Issuer) (*Credentials, error) {
 	if len(issuers) == 0 {
 		return nil, errors.New("issuers: is empty: want at least one")
 	}
-	c := &Credentials{issuers: make([]Issuer, len(issuers))}
-	for i, issuer := range issuers {
-		if issuer.Token == nil {
+	c := &Credentials{issuers: make([]*asker, len(issuers))}
+	for i, given := range issuers {
+		if given.Token == nil {
 			return nil, fmt.Errorf("issuers[%d].Token: is nil: want a function that fetches a token", i)
 		}
-		if issuer.Name == "" {
-			issuer.Name = fmt.Sprint("issuer ", i+1)
+		if given.Name == "" {
+			given.Name = fmt.Sprint("issuer ", i+1)
 		}
-		c.issuers[i] = issuer
+		c.issuers[i] = &asker{Issuer: given}
 	}
 	return c, nil
 }
 
 // Credentials send a token with each call. They are safe for concurrent use.
 type Credentials struct {
-	issuers []Issuer
+	issuers []*asker
 
 	// mu guards the following fields. No other lock is taken and nothing waits while it is held.
 	mu        sync.Mutex
@@ -86,15 +90,30 @@ func (*Credentials) RequireTransportSecurity() bool { return true }
 // GetRequestMetadata returns the header of a call. If the issuer cannot be asked, the error is
 // UNAVAILABLE, so that the call may be reissued; if the issuer refuses, it is UNAUTHENTICATED.
 func (c *Credentials) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
-	info, _ := credentials.RequestInfoFromContext(ctx)
-	if err := credentials.CheckSecurityLevel(info.AuthInfo, credentials.PrivacyAndIntegrity); err != nil {
-		return nil, fmt.Errorf("the token is not sent: %w", err)
+	if err := mayBeSent(ctx); err != nil {
+		return nil, err
 	}
 	token, err := c.get(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return map[string]string{"authorization": token.Type() + " " + token.AccessToken}, nil
+}
+
+// mayBeSent returns an error unless the connection of the call is known to be encrypted and verified.
+// An endpoint that allows insecure tokens does not require the verification, since the program may
+// verify the server by itself.
+func mayBeSent(ctx context.Context) error {
+	info, _ := credentials.RequestInfoFromContext(ctx)
+	err := transport.CheckSecure(info.AuthInfo)
+	if err == nil {
+		return nil
+	}
+	own, ok := info.AuthInfo.(*transport.AuthInfo)
+	if ok && own.AllowsInsecureTokens() && own.GetCommonAuthInfo().SecurityLevel == credentials.PrivacyAndIntegrity {
+		return nil
+	}
+	return status.Errorf(codes.Unauthenticated, "the token is not sent over a connection that is not known to be encrypted and verified (%v)", err)
 }
 
 // Drop discards the present token, so that the next call waits for another one. It is for programs
@@ -223,6 +242,8 @@ func check(token *oauth2.Token) error {
 	if token == nil || token.AccessToken == "" || !token.Expiry.IsZero() && !time.Now().Before(token.Expiry) {
 		return fmt.Errorf("%w that is empty or has expired", errBadToken)
 	}
+	cleantext.Hide(token.AccessToken)
+	cleantext.Hide(token.RefreshToken)
 	var fault *configerr.Error
 	if errors.As(resolver.CheckToken(token.AccessToken), &fault) {
 		return fmt.Errorf("%w that cannot be sent: %s", errBadToken, fault.Problem)

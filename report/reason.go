@@ -36,6 +36,11 @@ const (
 	// ReasonProbeDenied means that the server refused the probe (UNAUTHENTICATED or
 	// PERMISSION_DENIED; HTTP 401 or 403).
 	ReasonProbeDenied Reason = "probe_denied"
+	// ReasonCredentialsFailed means that the probe was not sent, since the call
+	// credentials of the endpoint or of the channel have failed. The outcome is Failed
+	// if they are the endpoint's own, and otherwise Inconclusive: it says nothing
+	// about the endpoint.
+	ReasonCredentialsFailed Reason = "credentials_failed"
 	// ReasonConnectFailed means that no connection could be made for the probe.
 	ReasonConnectFailed Reason = "connect_failed"
 	// ReasonHandshakeFailed means that the server was reached and no secure connection

@@ -18,6 +18,7 @@ var reasons = []Reason{
 	ReasonProbeTimeout,
 	ReasonProbeError,
 	ReasonProbeDenied,
+	ReasonCredentialsFailed,
 	ReasonConnectFailed,
 	ReasonHandshakeFailed,
 	ReasonNoStream,

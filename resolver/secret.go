@@ -6,13 +6,11 @@ import (
 	"unique"
 
 	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
 // MaxToken is the greatest length of a token, in bytes.
 const MaxToken = 16 << 10
-
-// redacted is shown in place of a secret.
-const redacted = "[redacted]"
 
 // Secret is a text that must not be shown, such as a token. NewSecret makes one. Its
 // zero value is empty. Two secrets are equal (==) if their texts are.
@@ -33,6 +31,7 @@ func NewSecret(text string) Secret {
 	if text == "" {
 		return Secret{}
 	}
+	cleantext.Hide(text) // a peer may quote it
 	return Secret{unique.Make(text)}
 }
 
@@ -52,7 +51,7 @@ func (s Secret) String() string {
 	if s.IsZero() {
 		return ""
 	}
-	return redacted
+	return cleantext.Redacted
 }
 
 // Format writes what String returns, for every verb.

@@ -15,6 +15,10 @@ var crossOrigin http.CrossOriginProtection
 // act drains an endpoint, undrains it, or switches to it, and redirects to the
 // page.
 func (p *Page) act(w http.ResponseWriter, r *http.Request) {
+	if err := p.checkHost(r); err != nil {
+		refuse(w, http.StatusForbidden, err.Error())
+		return
+	}
 	if err := crossOrigin.Check(r); err != nil {
 		refuse(w, http.StatusForbidden, err.Error())
 		return

@@ -19,6 +19,7 @@ import (
 // post presses a button.
 func post(page http.Handler, form url.Values, headers map[string]string) *httptest.ResponseRecorder {
 	request := httptest.NewRequest(http.MethodPost, "/page", strings.NewReader(form.Encode()))
+	request.Host = "localhost"
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	for name, value := range headers {
 		request.Header.Set(name, value)

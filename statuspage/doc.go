@@ -34,7 +34,9 @@
 // endpoint (64 at most) and when it was the active one, and the longest round trip
 // of its probes in every 15 seconds. It shows 250 endpoints, unless it is asked for
 // all; of a longer list, those that are not healthy come first. It shows the newest
-// 300 events, of which a quarter at most are suspicions that affect no call. At most 32 viewers are live at a time. A viewer that reads too slowly
-// skips intermediate updates, and one that takes longer than 10 s to read an update
-// is disconnected.
+// 300 events, of which a quarter at most are suspicions that affect no call. At most 32
+// viewers are live at a time. If there are more, the one that has followed the page for
+// longest is disconnected, after 10 s at the earliest; a browser reconnects by itself. A
+// viewer that reads too slowly skips intermediate updates, and one that takes longer
+// than 10 s to read an update is disconnected.
 package statuspage

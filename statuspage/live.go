@@ -61,12 +61,13 @@ func (p *Page) live(w http.ResponseWriter, r *http.Request, q query) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	if !p.enter() {
+	place := p.enter()
+	if place == nil {
 		w.Header().Set("Retry-After", "10")
 		refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("%d viewers follow the page already, which is the most", maxViewers))
 		return
 	}
-	defer p.leave()
+	defer p.leave(place)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // makes nginx forward each event at once
 	out := stream{control: http.NewResponseController(w), w: w}
@@ -94,31 +95,13 @@ func (p *Page) live(w http.ResponseWriter, r *http.Request, q query) {
 		select {
 		case <-r.Context().Done():
 			return
+		case <-place.lost:
+			return
 		case <-p.ctx.Done():
 		case <-changed:
 		case <-beats.C:
 			text = append(text, ": beat\n\n"...)
 		}
-	}
-}
-
-// enter counts a viewer and reports whether there is room for it.
-func (p *Page) enter() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.viewers == maxViewers {
-		return false
-	}
-	p.viewers++
-	p.glanceLocked()
-	return true
-}
-
-func (p *Page) leave() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.viewers--; p.viewers == 0 {
-		p.board.forget()
 	}
 }
 
@@ -149,7 +132,7 @@ func (p *Page) frame(v *viewer) (f *frame, changed <-chan struct{}, ended bool) 
 	for _, r := range rows {
 		order = append(order, r.facts.ID)
 		if r.version > v.since || v.order != nil && !had[r.facts.ID] {
-			out.HTML[r.facts.ID] = r.text(b.looked, p.rowToken())
+			out.HTML[r.facts.ID] = r.text(b.looked, p.rowToken(v.query))
 		}
 	}
 	if v.order == nil || !slices.Equal(order, v.order) {

@@ -45,9 +45,25 @@ func WithTitle(title string) Option { return func(p *Page) { p.title = title } }
 // active_passive, make a standby endpoint the active one. Everyone who can open the
 // page can press them, so guard it: the page itself does not authenticate users.
 //
-// They send POST requests, which must come from the page itself. Two checks ensure
-// that. http.CrossOriginProtection refuses requests that a browser marks as coming
+// They send POST requests, which must come from the page itself. Three checks ensure
+// that. The page has buttons only under a host that is an IP address, localhost or one
+// of WithHosts, so that no other site can pass for it by a name that resolves to its
+// address. http.CrossOriginProtection refuses requests that a browser marks as coming
 // from another origin, but it accepts requests without such a mark, as old browsers
 // and programs send them. A random token covers those: it is new with each Handler
 // and part of the page's forms, and another origin cannot read it.
 func WithActions(a Actions) Option { return func(p *Page) { p.actions = a } }
+
+// WithHosts names the hosts under which the page has the buttons of WithActions, such
+// as "ops.example.com": those of its address in the browser. Ports do not matter.
+// Under IP addresses and localhost it has them in any case. Default none.
+func WithHosts(hosts ...string) Option {
+	return func(p *Page) {
+		if p.hosts == nil {
+			p.hosts = make(map[string]bool)
+		}
+		for _, h := range hosts {
+			p.hosts[hostOf(h)] = true
+		}
+	}
+}

@@ -22,8 +22,6 @@ const (
 	// freshShare is how many times its own duration a look stays valid for requests
 	// that arrive in the meantime.
 	freshShare = 10
-	// maxViewers bounds how many viewers follow the page live.
-	maxViewers = 32
 	// keptEvents is how many events the page lists; at most a quarter of them are
 	// suspicions if there are others to list.
 	keptEvents = 300
@@ -34,9 +32,10 @@ const (
 type Page struct {
 	source  Source
 	title   string
-	actions Actions // nil: none
-	token   string  // the token that an action's form must contain
-	epoch   string  // distinguishes this Page's versions from another's
+	actions Actions         // nil: none
+	hosts   map[string]bool // under which there are buttons, besides those of trusted
+	token   string          // the token that an action's form must contain
+	epoch   string          // distinguishes this Page's versions from another's
 
 	ctx    context.Context //nolint:containedctx // the page's own life, which Close ends
 	cancel context.CancelFunc
@@ -47,7 +46,7 @@ type Page struct {
 	// is never held during a write to a viewer.
 	mu      sync.Mutex
 	board   board
-	viewers int
+	viewers []*place      // in the order of their arrival
 	changed chan struct{} // closed and replaced after each look
 }
 
@@ -137,7 +136,7 @@ func (p *Page) look() time.Duration {
 	defer p.mu.Unlock()
 	rendering := p.board.rendering
 	p.lookLocked()
-	if p.viewers > 0 {
+	if len(p.viewers) > 0 {
 		return (p.board.took + rendering) * watchedShare
 	}
 	return p.board.took * idleShare

@@ -49,6 +49,7 @@ func render(b *bytes.Buffer, name string, data any) {
 type query struct {
 	show    string // "", "all" or a state
 	explain string // the name of an endpoint
+	buttons bool   // the page has buttons
 }
 
 // mostRows is how many rows are shown, unless the viewer asks for all.
@@ -130,7 +131,7 @@ func (p *Page) viewLocked(q query, shown int) pageView {
 	v := pageView{
 		Title: p.title, Eligible: view.Eligible(b.status), Policy: b.status.Policy, Channel: b.status.State.String(),
 		Active: view.Active(b.status, b.looked),
-		Show:   q.show, Now: b.looked, NoneSince: b.status.NoneEligibleSince, Ended: p.ended(), Actions: p.actions != nil,
+		Show:   q.show, Now: b.looked, NoneSince: b.status.NoneEligibleSince, Ended: p.ended(), Actions: q.buttons,
 		Counts: b.count(), Notes: b.status.Notes, Shown: shown, Explaining: q.explain != "",
 		Since: p.since(b.version),
 	}

@@ -19,6 +19,7 @@ type row struct {
 
 	facts   facts
 	version uint64 // the board's, when the facts last changed
+	token   string // of html
 	html    string // rendered facts, while there are live viewers; empty until needed
 }
 

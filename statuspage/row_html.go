@@ -209,8 +209,8 @@ func (m *markup) press(action, word, rest string) {
 // text returns the row's HTML for the live viewers. It is cached, since there may
 // be many viewers.
 func (r *row) text(now time.Time, token string) string {
-	if r.html == "" {
-		r.html = string(r.appendHTML(nil, now, token))
+	if r.html == "" || r.token != token {
+		r.html, r.token = string(r.appendHTML(nil, now, token)), token
 	}
 	return r.html
 }

@@ -64,7 +64,7 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 		asset(w, values.Get("asset"))
 		return
 	}
-	q := query{show: values.Get("show"), explain: values.Get("explain")}
+	q := query{show: values.Get("show"), explain: values.Get("explain"), buttons: p.hasButtons(r)}
 	if err := q.check(); err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
@@ -113,7 +113,7 @@ func (p *Page) body(q query) (int, []byte) {
 	var b bytes.Buffer
 	render(&b, "top", v)
 	for _, r := range rows {
-		b.Write(r.appendHTML(b.AvailableBuffer(), v.Now, p.rowToken()))
+		b.Write(r.appendHTML(b.AvailableBuffer(), v.Now, p.rowToken(q)))
 	}
 	render(&b, "bottom", v)
 	if v.Explaining && v.Explain == nil {
@@ -124,8 +124,8 @@ func (p *Page) body(q query) (int, []byte) {
 
 // rowToken returns the token that the buttons of a row need; it is empty if there
 // are no buttons.
-func (p *Page) rowToken() string {
-	if p.actions == nil {
+func (p *Page) rowToken(q query) string {
+	if !q.buttons {
 		return ""
 	}
 	return p.token

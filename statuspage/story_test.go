@@ -21,7 +21,9 @@ import (
 // get asks the page for something, in the program itself.
 func get(page http.Handler, query string) *httptest.ResponseRecorder {
 	answer := httptest.NewRecorder()
-	page.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/page"+query, nil))
+	request := httptest.NewRequest(http.MethodGet, "/page"+query, nil)
+	request.Host = "localhost"
+	page.ServeHTTP(answer, request)
 	return answer
 }
 

@@ -48,6 +48,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"github.com/spf13/cobra"
 
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/lease/process"
 )
 
@@ -86,7 +87,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer, 
 	}
 	if err != nil {
 		text := strings.TrimPrefix(err.Error(), "cantonlb: ") // the library's errors have the prefix, too
-		_, _ = fmt.Fprintf(errs, "cantonlb: %s\n", text)      // there is nowhere else to report it
+		_, _ = fmt.Fprintf(errs, "cantonlb: %s\n", cleantext.Scrub(text))
 		return codeUsage
 	}
 	return codeAll

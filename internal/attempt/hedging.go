@@ -22,10 +22,6 @@ func (r *Record) NewHedge(cancel context.CancelFunc) *Record {
 // that the call has not tried, or nowhere, and does not wait for one.
 func (r *Record) IsHedge() bool { return r != nil && r.of != nil }
 
-// MayBeBeaten reports whether an attempt of the call may be canceled because it takes
-// too long. It may be called on a nil Record.
-func (r *Record) MayBeBeaten() bool { return r != nil && r.Method != nil }
-
 // root returns the record of the call.
 func (r *Record) root() *Record {
 	if r.of != nil {

@@ -10,11 +10,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Prober makes one attempt to determine an endpoint's health. Probe must return
-// when ctx ends, with Inconclusive if ctx was canceled.
+// Prober makes one attempt to determine an endpoint's health. Probe should return
+// when ctx ends, with Inconclusive if ctx was canceled. One that does not is left
+// alone, and no other one is made until it returns.
 type Prober interface {
 	Probe(ctx context.Context) report.Verdict
 	// Kind returns the kind of the probe.
@@ -129,6 +131,7 @@ type Checker struct {
 	running  chan struct{} // capacity 1: held by the current Run
 	made     time.Time     // when the Checker was made
 	answered atomic.Int64  // when the endpoint last answered a probe, in ns since made; 0 means never
+	left     guard.Left    // probes that have not returned in time
 
 	// mu guards the fields below. No other lock is acquired while it is held.
 	mu     sync.Mutex
@@ -188,6 +191,10 @@ func (c *Checker) Answered() time.Time {
 	}
 	return time.Time{}
 }
+
+// Left names the probes that have not returned although their time is up. It is empty
+// if there are none.
+func (c *Checker) Left() string { return c.left.String() }
 
 // Doubt makes a healthy endpoint suspect and probes it at once.
 func (c *Checker) Doubt(r report.Reason) {

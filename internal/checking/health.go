@@ -70,6 +70,7 @@ type Effects struct {
 //	unhealthy  reset              -> unchanged and probe now
 //	any other  reset              -> unknown   and probe now
 //	any        inconclusive       -> unchanged
+//	unknown    credentials failed -> healthy, so that calls get the error of the channel's credentials
 func (h Health) Next(e Event, t Thresholds) (Health, Effects) {
 	next := h
 	var probeNow bool
@@ -116,6 +117,9 @@ func (h Health) judge(v report.Verdict, t Thresholds) Health {
 		}
 		return next
 	default:
+		if h.State == report.HealthUnknown && v.Reason == report.ReasonCredentialsFailed {
+			return Health{State: report.Healthy, Reason: v.Reason, Detail: v.Detail}
+		}
 		return h
 	}
 }

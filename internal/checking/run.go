@@ -2,15 +2,19 @@ package checking
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Run probes until ctx ends. It returns after everything that it started has ended; a
-// second Run waits for the first to return.
+// Run probes until ctx ends. It returns after everything that it started has ended,
+// except probes that ignore their context, which Left names; a second Run waits for
+// the first to return.
 func (c *Checker) Run(ctx context.Context, p Probes) {
 	select {
 	case c.running <- struct{}{}:
@@ -241,17 +245,40 @@ func (a answer) answered() bool { return Answered(a.Verdict) }
 func Answered(v report.Verdict) bool {
 	switch v.Reason {
 	case report.ReasonProbeTimeout, report.ReasonNoStream, report.ReasonCanceled, report.ReasonConnectFailed, report.ReasonHandshakeFailed,
-		report.ReasonConnectionLost, report.ReasonBusy, report.ReasonClientStalled:
+		report.ReasonConnectionLost, report.ReasonBusy, report.ReasonClientStalled, report.ReasonCredentialsFailed:
 		return false
 	default:
 		return true
 	}
 }
 
+// probe makes one probe. A probe that is not back soon after its deadline is left
+// alone and counts as one that was not answered, as do all until it is back.
 func (r *run) probe(ctx context.Context, p Prober, timeout time.Duration) answer {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	start := time.Now()
-	v := p.Probe(ctx)
+	v, err := guard.Await(ctx, &r.c.left, r.c.what("a probe"), 1, func() report.Verdict { return p.Probe(ctx) }, nil)
+	if err != nil {
+		v = unreturned(ctx, err)
+	}
 	return answer{NewVerdict(v.Outcome, v.Reason, v.Detail), p.Kind(), time.Since(start)}
+}
+
+// what names probes of the endpoint among what has not returned.
+func (c *Checker) what(probe string) string { return fmt.Sprintf("%s of %q", probe, c.name) }
+
+// unreturned returns the verdict of a probe that has not returned, or has panicked.
+func unreturned(ctx context.Context, err error) report.Verdict {
+	var left *guard.LeftError
+	switch {
+	case errors.As(err, &left):
+		return NewVerdict(report.Failed, report.ReasonProbeTimeout, "an earlier probe has not returned, such as from its credentials or its dialer")
+	case errors.Is(err, guard.ErrPanicked):
+		return NewVerdict(report.Failed, report.ReasonProbeError, "the probe has panicked")
+	case errors.Is(ctx.Err(), context.Canceled):
+		return NewVerdict(report.Inconclusive, report.ReasonCanceled, "")
+	default:
+		return NewVerdict(report.Failed, report.ReasonProbeTimeout, "the probe has not returned, such as from its credentials or its dialer")
+	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -25,7 +26,7 @@ func (r *run) watch(ctx context.Context) {
 	for {
 		opened := time.Now()
 		alive := false
-		end := r.probes.Watch.Watch(ctx, func(v report.Verdict) {
+		push := func(v report.Verdict) {
 			took := pushed
 			if !alive { // the first push answers the opening: a round trip
 				alive, took = true, time.Since(opened)
@@ -34,9 +35,13 @@ func (r *run) watch(ctx context.Context) {
 			}
 			r.c.applyIf(ctx, v, report.KindGRPCWatch, took)
 			r.settle()
-		})
+		}
+		end, err := guard.Await(ctx, &r.c.left, r.c.what("a watch"), 1, func() report.Verdict { return r.probes.Watch.Watch(ctx, push) }, nil)
 		if ctx.Err() != nil {
 			return
+		}
+		if err != nil {
+			end = NewVerdict(report.Inconclusive, report.ReasonProbeError, err.Error())
 		}
 		if end.Reason == report.ReasonUnimplemented {
 			r.c.setWatchIf(ctx, report.WatchUnimplemented)

@@ -3,13 +3,15 @@
 // # Why
 //
 // Text from a server or a file appears in errors, log lines and status. It may have
-// any length, and may contain line breaks or terminal sequences. Every such text
-// goes through this package.
+// any length, may contain line breaks or terminal sequences, and may quote a secret
+// that the server was sent or the file contains. Every such text goes through this
+// package.
 //
 // # Defaults
 //
-// Detail bounds a text at MaxDetail bytes. All functions are pure and safe for
-// concurrent use.
+// Detail bounds a text at MaxDetail bytes. What Hide is told, and what looks like a
+// secret, is replaced by "[redacted]". All functions are safe for concurrent use, and
+// pure but for what Hide has added.
 package cleantext
 
 import (
@@ -45,10 +47,13 @@ func line(s string, most int, space rune) string {
 	}, Cut(s, most))
 }
 
-// Cut returns s if it has at most most bytes. Otherwise it returns the beginning of
-// s up to a character boundary followed by "...", together at most most bytes. It
-// does not change the characters: it is for text that is quoted afterwards.
-func Cut(s string, most int) string {
+// Cut returns s without secrets if it has at most most bytes. Otherwise it returns the
+// beginning of s up to a character boundary followed by "...", together at most most
+// bytes. It does not change the characters otherwise: it is for text that is quoted
+// afterwards.
+func Cut(s string, most int) string { return cut(Scrub(s), most) }
+
+func cut(s string, most int) string {
 	const ellipsis = "..."
 	if len(s) <= most {
 		return s

@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
 // errBadProxy does not show the value, which may hold a password.
@@ -27,6 +29,9 @@ func parseProxy(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errBadProxy
+	}
+	if password, ok := u.User.Password(); ok {
+		cleantext.HideLogin(u.User.Username(), password)
 	}
 	return u, nil
 }

@@ -24,7 +24,7 @@ type remarks struct {
 func (r remarks) notes(s report.Status) []string {
 	var notes []string
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	unchecked, open := 0, 0
+	unchecked, open, unsent := 0, 0, 0
 	for i := range s.Endpoints {
 		if !s.Endpoints[i].Probe.On {
 			unchecked++
@@ -32,9 +32,15 @@ func (r remarks) notes(s report.Status) []string {
 		if s.Endpoints[i].FailOpen {
 			open++
 		}
+		if s.Endpoints[i].Probe.Reason == report.ReasonCredentialsFailed && s.Endpoints[i].Probe.Outcome == report.Inconclusive {
+			unsent++
+		}
 	}
 	if unchecked > 0 {
 		note("health checking is disabled: every endpoint that is connected counts as healthy")
+	}
+	if unsent > 0 {
+		note("the call credentials of the channel fail, so %d endpoints cannot be probed", unsent)
 	}
 	if open > 0 {
 		note("no endpoint is eligible: calls go to %d of them all the same (failOpen)", open)

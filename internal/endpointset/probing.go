@@ -15,6 +15,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -117,10 +118,11 @@ func (e *endpoint) probeLocked(c *conn, watched bool) {
 // Watch on a service that is not configured here, ours only checks that the endpoint
 // answers at all.
 func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool) checking.Probes {
+	on := transport.ForProbes{ClientConnInterface: cc}
 	service, opts := e.service, healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
 	probes := checking.Probes{
-		Check:    connProbe{healthcheck.GRPCCheck(cc, service, opts), c, cc},
-		Watch:    healthcheck.GRPCWatch(cc, service, opts),
+		Check:    connProbe{healthcheck.GRPCCheck(on, service, opts), c, cc},
+		Watch:    healthcheck.GRPCWatch(on, service, opts),
 		Fallback: &fallback{endpoint: e, conn: c},
 		Line:     line{conn: c},
 	}
@@ -132,7 +134,9 @@ func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool
 
 // fallback probes on a short-lived connection of its own, for an endpoint on whose
 // connection a probe was not answered although the connection is in use. If the name has
-// several addresses, the connection leads to the one of the connection conn.
+// several addresses, the connection leads to the one of the connection conn. The call
+// credentials of the channel are not known here, so a server that denies the probe has
+// answered it, and no more.
 type fallback struct {
 	endpoint *endpoint
 	conn     *conn

@@ -229,7 +229,7 @@ func TestAHandlerThatBlocksHoldsUpNeitherCallsNorClose(t *testing.T) {
 		assert.Equal(t, report.StateHealthy, f.status("a").State)
 		before := time.Now()
 		f.close()
-		assert.Equal(t, telling.ClosePatience, time.Since(before))
+		assert.Equal(t, closePatience, time.Since(before))
 		close(blocked)
 	})
 }

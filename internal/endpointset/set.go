@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/balancer"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/queue"
@@ -39,6 +40,7 @@ type Set struct {
 	ctx    context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // probes, the flusher, publications; no Add after closed
+	left   guard.Left     // validators that have not returned in time
 
 	// mu guards what follows. Only leaf locks are taken under it: see
 	// docs/architecture.md.
@@ -84,7 +86,7 @@ type spread struct {
 func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
-		policy: policy, cc: cc, build: transport.Builder{BuildOptions: opts}, budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
+		policy: policy, cc: cc, build: transport.NewBuilder(opts), budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
 
 		ctx: ctx, cancel: cancel, cfg: settings.DefaultConfig(),
 		members: members{byName: make(map[string]*endpoint), drained: make(map[string]bool), renewing: make(map[string]*endpoint)},
@@ -309,7 +311,7 @@ func (s *Set) ExitIdle() {
 }
 
 // Close ends all connections and probes, and waits for the probes; see closePatience.
-// It may be called more than once.
+// It logs what has not returned by then. It may be called more than once.
 func (s *Set) Close() { s.closing.Do(s.close) }
 
 func (s *Set) close() {
@@ -320,6 +322,7 @@ func (s *Set) close() {
 	for _, e := range slices.Concat(s.list, s.handover.old) {
 		e.closeLocked()
 	}
+	checkers := s.checkersLocked()
 	s.list, s.byName = nil, nil
 	s.handover.stop()
 	s.choice.stop()
@@ -333,28 +336,6 @@ func (s *Set) close() {
 		s.after = append(s.after, f)
 	}
 	s.unlock()
-	s.unregister() // without the lock, which the recorder's request takes
 	s.calls.Close(0)
-	s.awaitBackground()
-	s.teller.Close()
-}
-
-// closePatience bounds how long Close waits for probes, validations and knocks, which
-// end with the set. Only code of the program can delay them: a validator that ignores
-// its context, or one that has called Close. Their goroutines end when it returns.
-const closePatience = time.Second
-
-func (s *Set) awaitBackground() {
-	done := make(chan struct{})
-	go func() {
-		s.wg.Wait()
-		close(done)
-	}()
-	timer := time.NewTimer(closePatience)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
-		logger.Warningf("%s: closed, although something of the program's own has not returned", s.policy)
-	}
+	s.endForeign(checkers)
 }

@@ -3,6 +3,7 @@ package endpointset
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -29,7 +30,7 @@ const (
 )
 
 // Validator determines whether the endpoint at the other end of a connection is the
-// expected one. detail is for people. It must return when its context ends.
+// expected one. detail is for people. It should return when its context ends.
 type Validator func(ctx context.Context, cc grpc.ClientConnInterface, e resolver.Endpoint) (result ValidationResult, detail string)
 
 // identifiedLocked reports whether the validation of the connection is complete.
@@ -58,7 +59,7 @@ func (e *endpoint) validateLocked(c *conn, event machine.ValidationEvent) {
 func (e *endpoint) askWhoLocked(c *conn) {
 	s, f := e.set, e.set.options.Validator
 	c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
-		event, detail := s.askWho(ctx, transport.OnConn{ClientConnInterface: cc}, f, e.want.identityAt(c.address))
+		event, detail := s.askWho(ctx, transport.OnConn{ClientConnInterface: cc}, f, e.name, e.want.identityAt(c.address))
 		if ctx.Err() != nil {
 			return // the connection is gone
 		}
@@ -78,28 +79,40 @@ func (e *endpoint) answeredWho(c *conn, event machine.ValidationEvent, detail st
 	}
 }
 
-// askWho runs the validator once. The number that run at once is bounded.
-func (s *Set) askWho(ctx context.Context, cc grpc.ClientConnInterface, f Validator, id resolver.Endpoint) (machine.ValidationEvent, string) {
+// opinion is what a validator has said.
+type opinion struct {
+	result ValidationResult
+	detail string
+}
+
+// askWho runs the validator once. The number that run at once is bounded. A validator
+// that ignores its context is left alone, and is not asked again about the endpoint
+// until it returns.
+func (s *Set) askWho(ctx context.Context, cc grpc.ClientConnInterface, f Validator, name string, id resolver.Endpoint) (machine.ValidationEvent, string) {
 	if s.questions.AcquireFirst(ctx) != nil {
 		return machine.SaidRetry, ""
 	}
 	defer s.questions.ReleaseFirst()
 	ctx, cancel := context.WithTimeout(ctx, validateTimeout)
 	defer cancel()
-	var result ValidationResult
-	var detail string
-	if !guard.Call("the validator", func() { result, detail = f(ctx, cc, id) }) {
-		result, detail = "", "the validator has panicked"
-	}
+	said, err := guard.Await(ctx, &s.left, fmt.Sprintf("the validator of %q", name), 1, func() (o opinion) {
+		o.result, o.detail = f(ctx, cc, id)
+		return o
+	}, nil)
+	var left *guard.LeftError
 	switch {
-	case result == ValidationOK:
+	case errors.Is(err, guard.ErrPanicked):
+		return machine.SaidRetry, "the validator has panicked"
+	case errors.As(err, &left):
+		return machine.SaidRetry, "the validator has not returned from an earlier call"
+	case said.result == ValidationOK:
 		return machine.SaidValid, ""
-	case result == ValidationMismatch:
-		return machine.SaidMismatch, cleantext.Detail(detail)
-	case detail == "" && errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case said.result == ValidationMismatch:
+		return machine.SaidMismatch, cleantext.Detail(said.detail)
+	case said.detail == "" && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return machine.SaidRetry, "no answer within " + validateTimeout.String()
 	default:
-		return machine.SaidRetry, cleantext.Detail(detail)
+		return machine.SaidRetry, cleantext.Detail(said.detail)
 	}
 }
 

@@ -5,7 +5,8 @@
 // Log handlers, recorders, observers and validators are code of the program. A panic
 // in one of them must not disturb the library's calls, counts or goroutines. So each
 // is called through [Call]: a panic adds one line to grpc's log, which names what has
-// panicked and includes the stack.
+// panicked and includes the stack. Code that may ignore its context is called through
+// [Await], which returns when the time is up, and counts what has not returned.
 package guard
 
 import (

@@ -41,16 +41,17 @@ func startReporter(reader *event.Reader[report.Event], own *slog.Logger, policy,
 // theHandler names a log handler in grpc's log.
 const theHandler = "the log handler: a line is not in the log: it"
 
-// wait waits for the reporter to end after the log of events has been closed.
-func (r *reporter) wait() {
+// wait waits for the reporter to end after the log of events has been closed, at most
+// until ctx ends, and reports whether it has ended.
+func (r *reporter) wait(ctx context.Context) bool {
 	if r == nil {
-		return
+		return true
 	}
-	timer := time.NewTimer(ClosePatience)
-	defer timer.Stop()
 	select {
 	case <-r.done:
-	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

@@ -1,6 +1,7 @@
 package telling
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/grpc/experimental/stats"
 	"google.golang.org/grpc/grpclog"
 
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/internal/queue"
@@ -45,6 +47,7 @@ type Teller struct {
 // New returns the Teller of a set with this policy and target. Counters whose labels
 // are known start at zero in the recorder.
 func New(policy, target string, recorder stats.MetricsRecorder) *Teller {
+	target = cleantext.Scrub(target)
 	t := &Teller{
 		policy: policy, events: event.NewMixedLog(Kept, report.Event.IsSuspicion),
 		m: metrics{recorder: recorder, target: target}, calls: queue.Queue{Most: mostRecords},
@@ -132,21 +135,28 @@ func (t *Teller) Gauges(r stats.AsyncMetricsRecorder, p Progress, s report.Statu
 	recordStatus(r, s, t.m.target, now)
 }
 
-// ClosePatience bounds how long Close waits for the last lines and the last records to
-// be written. Only a handler or recorder of the program can block for longer; the
-// goroutine that calls it ends when it returns.
-const ClosePatience = time.Second
-
-// Close ends the events, and waits at most ClosePatience for the lines and again for
-// the records. It may be called more than once.
-func (t *Teller) Close() {
+// Close ends the events, and waits until the last lines and records are written, at
+// most until ctx ends. Only a handler or recorder of the program can block for longer;
+// the goroutine that calls it ends when it returns. Close returns their names. It may
+// be called more than once.
+func (t *Teller) Close(ctx context.Context) (left []string) {
 	t.mu.Lock()
 	t.closed = true
 	r := t.reporter
 	t.mu.Unlock()
 	t.events.Close()
-	r.wait()
-	if t.calls.Close(ClosePatience) && t.calls.Missed() > 0 {
+	if !r.wait(ctx) {
+		left = append(left, "the log handler")
+	}
+	patience := time.Duration(1) // 0 is no bound
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = max(patience, time.Until(deadline))
+	}
+	if !t.calls.Close(patience) {
+		return append(left, "the recorder of metrics")
+	}
+	if t.calls.Missed() > 0 {
 		logger.Warningf("%s: %d records are not in the metrics: the recorder is too slow", t.policy, t.calls.Missed())
 	}
+	return left
 }

@@ -44,7 +44,7 @@ func ExampleTeller() {
 	for _, e := range teller.Events() {
 		fmt.Println(e.Number, e)
 	}
-	teller.Close()
+	teller.Close(context.Background())
 	// Output: 1 endpoint "seq1": healthy -> unhealthy (not_serving)
 }
 
@@ -64,8 +64,8 @@ func TestARecorderThatBlocksHoldsUpNothing(t *testing.T) {
 		}
 		assert.Len(t, teller.Events(), 100)
 		before := time.Now()
-		teller.Close()
-		assert.Equal(t, telling.ClosePatience, time.Since(before), "it is patient, but not for ever")
+		teller.Close(closing(t))
+		assert.Equal(t, time.Second, time.Since(before), "it is patient, but not for ever")
 		close(blocked)
 		synctest.Wait()
 		assert.Greater(t, r.n.Load(), int64(200), "and misses nothing")
@@ -87,11 +87,11 @@ func TestARecorderMayCallBackAndMayPanic(t *testing.T) {
 		synctest.Wait()
 		r.before = nil
 		teller.Event(change(2))
-		teller.Close()
+		teller.Close(closing(t))
 		teller.Event(change(3))
 		assert.Equal(t, int64(1), r.n.Load(), "it goes on, until it is closed")
 		assert.Len(t, teller.Events(), 2)
-		teller.Close()
+		teller.Close(closing(t))
 	})
 }
 
@@ -125,7 +125,7 @@ func TestSuspicionsDoNotDisplaceChanges(t *testing.T) {
 	kept, missed = teller.FollowFrom(events[1].Number).Read()
 	assert.Equal(t, events[1:], kept)
 	assert.NotZero(t, missed, "suspicions in between")
-	teller.Close()
+	teller.Close(closing(t))
 }
 
 func TestEventsAreNumberedAndThoseWhoFollowHaveThemAll(t *testing.T) {
@@ -142,5 +142,12 @@ func TestEventsAreNumberedAndThoseWhoFollowHaveThemAll(t *testing.T) {
 	for i, e := range events {
 		assert.Equal(t, uint64(i+1), e.Number)
 	}
-	teller.Close()
+	teller.Close(closing(t))
+}
+
+// closing returns the context of a Close, which lasts for a second.
+func closing(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	t.Cleanup(cancel)
+	return ctx
 }

@@ -10,12 +10,37 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/internal/socket"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// Builder is what the channel makes its connections with.
-type Builder struct{ balancer.BuildOptions }
+// Builder is what the channel makes its connections with. Initialize it with
+// NewBuilder.
+type Builder struct {
+	balancer.BuildOptions
+
+	left *guard.Left // dials that have not returned in time
+}
+
+// NewBuilder returns the Builder of a channel with these options. Its Dialer returns
+// when its context ends, whatever that of the options does.
+func NewBuilder(opts balancer.BuildOptions) Builder {
+	b := Builder{BuildOptions: opts, left: new(guard.Left)}
+	if opts.Dialer != nil {
+		b.Dialer = HeedingDialer(opts.Dialer, b.left)
+	}
+	return b
+}
+
+// Left names what has not returned although its time is up: dialers and credentials.
+func (b Builder) Left() []string {
+	left := []string{b.left.String()}
+	if creds, ok := b.DialCreds.(*Credentials); ok {
+		left = append(left, creds.shared.left.String())
+	}
+	return left
+}
 
 // Holds reports whether the connections are held: a Holder among the attributes of an
 // address holds the connection to it.

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -29,6 +30,7 @@ type Credentials struct {
 type shared struct {
 	files  files
 	sawTLS atomic.Bool // an endpoint that specifies TLS itself has been seen
+	left   guard.Left  // credentials that have not returned in time
 }
 
 var _ resolver.EndpointCredentials = (*Credentials)(nil)
@@ -82,7 +84,7 @@ func (c *Credentials) handshake(ctx context.Context, address *attributes.Attribu
 	if err != nil {
 		return nil, nil, &HandshakeError{Endpoint: e.Name, Err: err}
 	}
-	conn, info, err := inner.ClientHandshake(ctx, authority, raw)
+	conn, info, err := c.shake(ctx, e, inner, authority, raw)
 	if err != nil {
 		return nil, nil, &HandshakeError{Endpoint: e.Name, Err: err}
 	}
@@ -94,6 +96,33 @@ func (c *Credentials) handshake(ctx context.Context, address *attributes.Attribu
 		conn = h.hold(conn, raw)
 	}
 	return conn, info, nil
+}
+
+// shaken is the result of a handshake.
+type shaken struct {
+	conn net.Conn
+	info credentials.AuthInfo
+	err  error
+}
+
+// shake performs the handshake. Credentials of the program may ignore the context.
+func (c *Credentials) shake(ctx context.Context, e resolver.Endpoint, inner credentials.TransportCredentials, authority string, raw net.Conn,
+) (net.Conn, credentials.AuthInfo, error) {
+	if e.Security() == resolver.SecurityPlaintext || c.hasOwnTLS(e) {
+		return inner.ClientHandshake(ctx, authority, raw)
+	}
+	s, err := guard.Await(ctx, &c.shared.left, fmt.Sprintf("the transport credentials for %q", e.Name), mostLeft, func() (s shaken) {
+		s.conn, s.info, s.err = inner.ClientHandshake(ctx, authority, raw)
+		return s
+	}, func(late shaken) {
+		if late.conn != nil {
+			_ = late.conn.Close() // it is not used
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.conn, s.info, s.err
 }
 
 var errNothingAsked = errors.New("the endpoint does not say whether it wants TLS, and the channel has no credentials")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -63,6 +64,7 @@ func (f *files) token(path string) *reloading[string] {
 			paths: []string{path}, most: resolver.MaxToken + 64, every: tokenEvery,
 			parse: func(contents [][]byte) (string, error) {
 				token := strings.TrimSpace(string(contents[0]))
+				cleantext.Hide(token)
 				return token, tokenFault(token)
 			},
 		}

@@ -3,13 +3,16 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -20,6 +23,19 @@ import (
 func (c *Credentials) Tokens() credentials.PerRPCCredentials { return tokens{c.shared} }
 
 type tokens struct{ shared *shared }
+
+// TokenError is the error of a call that was not sent, since there is no token of its
+// endpoint, or the token may not be sent.
+type TokenError struct{ status *status.Status }
+
+// Error returns the text that grpc's statuses have.
+func (e *TokenError) Error() string { return e.status.Err().Error() }
+
+// GRPCStatus returns the error as a gRPC status.
+func (e *TokenError) GRPCStatus() *status.Status { return e.status }
+
+// CredentialsFailed returns true: the credentials are the endpoint's own.
+func (*TokenError) CredentialsFailed() (own bool) { return true }
 
 // RequireTransportSecurity returns false, since that is decided for each
 // connection.
@@ -36,13 +52,13 @@ func (t tokens) GetRequestMetadata(ctx context.Context, uri ...string) (map[stri
 		return nil, nil
 	}
 	e := &info.endpoint
-	if level := info.GetCommonAuthInfo().SecurityLevel; level != credentials.PrivacyAndIntegrity && !e.AllowInsecureTokens {
-		return nil, status.Errorf(codes.Unauthenticated, "endpoint %q: its token is not sent over a connection that is not known to be "+
-			"encrypted and verified (security level: %v)", e.Name, level)
+	if err := CheckSecure(info); err != nil && !e.AllowInsecureTokens {
+		return nil, &TokenError{status.Newf(codes.Unauthenticated, "endpoint %q: its token is not sent over a connection that is not known to be "+
+			"encrypted and verified (%v)", e.Name, err)}
 	}
 	md, err := t.of(ctx, e, uri)
 	if err != nil {
-		return nil, status.Errorf(codeOf(err), "endpoint %q: no token: %s", e.Name, cleantext.Detail(status.Convert(err).Message()))
+		return nil, &TokenError{status.Newf(codeOf(err), "endpoint %q: no token: %s", e.Name, cleantext.Detail(status.Convert(err).Message()))}
 	}
 	return md, nil
 }
@@ -50,10 +66,7 @@ func (t tokens) GetRequestMetadata(ctx context.Context, uri ...string) (map[stri
 // of returns the metadata of an endpoint's calls.
 func (t tokens) of(ctx context.Context, e *resolver.Endpoint, uri []string) (map[string]string, error) {
 	if e.Credentials != nil {
-		if attempt.From(ctx).MayBeBeaten() {
-			return untilDone(ctx, func() (map[string]string, error) { return e.Credentials.GetRequestMetadata(ctx, uri...) })
-		}
-		return e.Credentials.GetRequestMetadata(ctx, uri...)
+		return t.ask(ctx, e, uri)
 	}
 	token := e.Token.Reveal()
 	if e.TokenFile != "" {
@@ -65,26 +78,43 @@ func (t tokens) of(ctx context.Context, e *resolver.Endpoint, uri []string) (map
 	return map[string]string{"authorization": "Bearer " + token}, nil
 }
 
-// untilDone returns the result of credentials, which are code of the program, or an
-// error as soon as ctx ends: a call waits for its attempts that were canceled, and must
-// not hang with the credentials of one of them. They are then abandoned; nothing of the
-// attempt has been sent, and nothing will be.
-func untilDone(ctx context.Context, ask func() (map[string]string, error)) (map[string]string, error) {
+// mostLeft bounds the calls of one endpoint's credentials that have not returned in
+// time.
+const mostLeft = 16
+
+// ask asks the endpoint's own credentials, which may ignore the context, as grpc's
+// oauth.TokenSource does.
+func (t tokens) ask(ctx context.Context, e *resolver.Endpoint, uri []string) (map[string]string, error) {
 	type answer struct {
 		md  map[string]string
 		err error
 	}
-	got := make(chan answer, 1)
-	go func() {
-		md, err := ask()
-		got <- answer{md, err}
-	}()
-	select {
-	case a := <-got:
-		return a.md, a.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	a, err := guard.Await(ctx, &t.shared.left, fmt.Sprintf("the credentials of %q", e.Name), mostLeft, func() (a answer) {
+		a.md, a.err = e.Credentials.GetRequestMetadata(ctx, uri...)
+		return a
+	}, nil)
+	if err != nil {
+		return nil, err
 	}
+	for key, value := range a.md {
+		hide(key, value)
+	}
+	return a.md, a.err
+}
+
+// secretHeaders are parts of the names of headers that hold a secret.
+var secretHeaders = []string{"auth", "cookie", "token", "key", "secret", "session", "password"}
+
+// hide makes the value of a header that holds a secret appear in no text.
+func hide(key, value string) {
+	key = strings.ToLower(key)
+	if !slices.ContainsFunc(secretHeaders, func(part string) bool { return strings.Contains(key, part) }) || cleantext.IsHidden(value) {
+		return
+	}
+	if _, token, ok := strings.Cut(value, " "); ok { // after "Bearer"
+		cleantext.Hide(strings.TrimSpace(token))
+	}
+	cleantext.Hide(value)
 }
 
 // codeOf returns the code with which a call without a token ends.

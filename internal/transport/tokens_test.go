@@ -72,11 +72,12 @@ func TestACallGetsTheTokenOfTheEndpointWhoseConnectionItIsOn(t *testing.T) {
 func TestATokenGoesOnlyWhereItIsKnownToBeSafe(t *testing.T) {
 	e := resolver.Endpoint{Name: "north", Token: resolver.NewSecret("hunter2")}
 	for name, inner := range map[string]credentials.AuthInfo{
-		"plaintext":           level(credentials.NoSecurity),
-		"not encrypted":       level(credentials.IntegrityOnly),
-		"not known":           level(credentials.InvalidSecurityLevel),
-		"not known in no way": bare{},
-		"nothing":             nil,
+		"plaintext":                   level(credentials.NoSecurity),
+		"not encrypted":               level(credentials.IntegrityOnly),
+		"not known":                   level(credentials.InvalidSecurityLevel),
+		"not known in no way":         bare{},
+		"nothing":                     nil,
+		"TLS that verifies no server": credentials.TLSInfo{CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			md, err := ask(t, &AuthInfo{inner: inner, endpoint: e})

@@ -1,0 +1,58 @@
+package endpointset
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/guard"
+)
+
+// closePatience bounds how long Close waits in all for what ends with the set: probes,
+// validations, knocks, and the last log lines and records. Only code of the program
+// can delay them. It is left alone then, and its goroutines end when it returns.
+const closePatience = 800 * time.Millisecond
+
+// endForeign waits for what the set has started, after the set has been closed, and
+// logs what has not returned.
+func (s *Set) endForeign(checkers []*checking.Checker) {
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	// The recorder takes its own lock here, and calls Report under it.
+	_, _ = guard.Await(ctx, &s.left, "the recorder of metrics", 1, func() struct{} { s.unregister(); return struct{}{} }, nil)
+	ended := make(chan struct{})
+	go func() {
+		s.wg.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+	lines := s.teller.Close(ctx)
+	if left := append(s.leftBehind(checkers), lines...); len(left) > 0 {
+		logger.Warningf("%s: closed, although something of the program's own has not returned: %s", s.policy, strings.Join(left, ", "))
+	}
+}
+
+// checkersLocked returns the checkers of all endpoints.
+func (s *Set) checkersLocked() []*checking.Checker {
+	var checkers []*checking.Checker
+	for _, e := range slices.Concat(s.list, s.handover.old) {
+		if e.checker != nil {
+			checkers = append(checkers, e.checker)
+		}
+	}
+	return checkers
+}
+
+// leftBehind names the calls of the program's code that have not returned.
+func (s *Set) leftBehind(checkers []*checking.Checker) []string {
+	left := append(s.build.Left(), s.left.String())
+	for _, c := range checkers {
+		left = append(left, c.Left())
+	}
+	return slices.DeleteFunc(left, func(text string) bool { return text == "" })
+}

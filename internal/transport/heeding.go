@@ -1,0 +1,39 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/cantonlb/cantonlb/internal/guard"
+)
+
+// mostDials bounds the dials of one address that have not returned in time.
+const mostDials = 4
+
+// dialed is the result of a dial.
+type dialed struct {
+	conn net.Conn
+	err  error
+}
+
+// HeedingDialer returns a dialer that returns when its context ends, although dial, which is
+// code of the program, may ignore it. A connection that comes later is closed. left
+// counts the dials that have not returned; while there are several of one address,
+// further dials of it fail.
+func HeedingDialer(dial func(context.Context, string) (net.Conn, error), left *guard.Left) func(context.Context, string) (net.Conn, error) {
+	return func(ctx context.Context, address string) (net.Conn, error) {
+		d, err := guard.Await(ctx, left, fmt.Sprintf("the dialer of %.100q", address), mostDials, func() (d dialed) {
+			d.conn, d.err = dial(ctx, address)
+			return d
+		}, func(late dialed) {
+			if late.conn != nil {
+				_ = late.conn.Close() // it is not used
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		return d.conn, d.err
+	}
+}
