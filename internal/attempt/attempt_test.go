@@ -173,6 +173,9 @@ func TestATallyCounts(t *testing.T) {
 	nobody.Rescued()
 	nobody.Retried()
 	nobody.Refused()
+	nobody.Hedged()
+	nobody.HedgeWon()
+	nobody.HedgeRefused()
 	assert.Zero(t, nobody.Totals())
 
 	var tally Tally
@@ -180,7 +183,13 @@ func TestATallyCounts(t *testing.T) {
 	tally.Retried()
 	tally.Retried()
 	tally.Refused()
-	assert.Equal(t, Totals{Rescued: 1, Retried: 2, Refused: 1}, tally.Totals())
+	tally.Hedged()
+	tally.Hedged()
+	tally.Hedged()
+	tally.HedgeWon()
+	tally.HedgeWon()
+	tally.HedgeRefused()
+	assert.Equal(t, Totals{Rescued: 1, Retried: 2, Refused: 1, Hedged: 3, HedgesWon: 2, HedgesRefused: 1}, tally.Totals())
 }
 
 // A call that was called off on a connection that grpc then could not use was never
