@@ -67,6 +67,15 @@ func TestAPickThatGRPCCouldNotUseIsNoAttempt(t *testing.T) {
 	assert.False(t, r.Sent())
 }
 
+func TestAfterAPickThatWasNoUseTheNewestAttemptIsTheOneBefore(t *testing.T) {
+	r := new(Record)
+	r.Picked(context.Background(), "seq1", "")
+	r.Done(balancer.DoneInfo{BytesSent: true}, false)
+	r.Picked(context.Background(), "seq2", "")
+	r.Done(balancer.DoneInfo{}, false)
+	assert.Equal(t, Observed{Endpoint: "seq1", Number: 1, Ended: true}, r.Newest())
+}
+
 func TestRecordWithoutABoundIsNeverSpent(t *testing.T) {
 	r := new(Record)
 	for range 10 {
