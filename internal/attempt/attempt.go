@@ -18,12 +18,19 @@
 // which endpoints to avoid ([Record.Tried]). The interceptor asks after each round
 // whether there is another one ([Record.Again]). Everything else only records what
 // happened.
+//
+//	attempt.go   the record, and what happens to a call
+//	again.go     whether there may be another attempt
+//	hedging.go   attempts beside others of the same call, and attempts that take too long
+//	observed.go  an attempt, as others see it
+//	pushback.go  what servers say about retries
+//	context.go   how a record travels
+//	tally.go     counts of a client's calls
 package attempt
 
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/balancer"
@@ -88,82 +95,6 @@ type end struct {
 	pushback pushback
 }
 
-// Observed describes one attempt to the observer.
-type Observed struct {
-	// Endpoint and Address are the attempt's destination. Number counts the call's
-	// attempts, from 1.
-	Endpoint, Address string
-	Number            int
-	// Hedge says that the attempt is a hedge.
-	Hedge bool
-	// Ended says that the attempt has ended, and Err is its result.
-	Ended bool
-	Err   error
-}
-
-// Attempt is one try of a call on one endpoint.
-type Attempt struct {
-	// Endpoint is the endpoint's name.
-	Endpoint string
-	// Err is the attempt's result, nil if it succeeded or has not ended. Sent says
-	// that a byte of the call may have reached the server.
-	Err  error
-	Sent bool
-	// CalledOff says that the attempt was ended by Rescue.
-	CalledOff bool
-
-	by     *Record       // the record of the attempt, which may be that of a hedge
-	began  time.Duration // by the clock of Method
-	open   bool          // it has not ended
-	beaten bool          // it took too long: a later one was answered, or it was given up
-	void   bool          // grpc could not use the pick: it is not an attempt
-}
-
-type key struct{}
-
-var carried atomic.Bool
-
-// Carried reports whether any context of this program has carried a record. While
-// none has, a pick need not look for one, which would be a sixth of its time.
-func Carried() bool { return carried.Load() }
-
-// NewContext returns a context that carries r.
-func NewContext(ctx context.Context, r *Record) context.Context {
-	if !carried.Load() {
-		carried.Store(true)
-	}
-	if r.carrier.Context == nil {
-		r.carrier = carrier{ctx, r} // which saves an allocation
-		return &r.carrier
-	}
-	return context.WithValue(ctx, key{}, r)
-}
-
-// carrier is a context that carries a record, and a part of it.
-type carrier struct {
-	context.Context //nolint:containedctx // it is one
-
-	record *Record
-}
-
-// Value implements context.Context.
-func (c *carrier) Value(k any) any {
-	if k == (key{}) {
-		return c.record
-	}
-	return c.Context.Value(k)
-}
-
-// From returns the record in ctx, nil if there is none. ctx may be nil, since a
-// policy above ours may call our picker without a call.
-func From(ctx context.Context) *Record {
-	if ctx == nil {
-		return nil
-	}
-	r, _ := ctx.Value(key{}).(*Record)
-	return r
-}
-
 // Begin starts another round of the call. cancel calls it off.
 func (r *Record) Begin(cancel context.CancelFunc) {
 	defer r.lock().mu.Unlock()
@@ -193,89 +124,6 @@ func (r *Record) Err() error {
 		return nil
 	}
 	return explain() // without the lock: it acquires others
-}
-
-// Verdict says whether there may be another attempt.
-type Verdict uint8
-
-// The verdicts of MayTry.
-const (
-	// Try allows an attempt.
-	Try Verdict = iota
-	// Spent means that the call has used all its attempts.
-	Spent
-	// CalledOff means that the present round has been called off and the next one
-	// has not begun. An attempt now would only be cancelled.
-	CalledOff
-)
-
-// MayTry returns whether the picker may make another attempt now.
-func (r *Record) MayTry() Verdict {
-	root := r.lock()
-	defer root.mu.Unlock()
-	switch {
-	case r.off:
-		return CalledOff
-	case root.spentLocked() || r.IsHedge() && r.last > 0 && root.tried[r.last-1].Sent: // a hedge is one attempt
-		return Spent
-	default:
-		return Try
-	}
-}
-
-// mostUnsent bounds the attempts of one call that were never sent, in addition to
-// Max: their connections ended at the moment at which they were picked.
-const mostUnsent = 16
-
-// spentLocked reports whether the call has used all its attempts. An attempt that
-// was never sent did not involve the server, and does not count unless there are
-// many.
-func (r *Record) spentLocked() bool {
-	if r.Max == 0 || len(r.tried) < r.Max {
-		return false
-	}
-	return r.countSentLocked() >= r.Max || len(r.tried) >= r.Max+mostUnsent
-}
-
-func (r *Record) countSentLocked() int {
-	sent := 0
-	for i := range r.tried {
-		if r.tried[i].Sent {
-			sent++
-		}
-	}
-	return sent
-}
-
-// Again reports whether another round of the call is safe and within the bounds,
-// after one that ended with err. The context of the call itself must still be
-// valid, so that only Rescue can have cancelled the round.
-func (r *Record) Again(err error) bool {
-	if err == nil {
-		return false
-	}
-	r.mu.Lock()
-	calledOff := r.off && !r.newest.answered
-	failed := (status.Code(err) == codes.Unavailable || r.newest.denied) && (r.Rescuable || !r.sentLocked())
-	failed = failed && !r.refused
-	may := failed && len(r.tried) > 0 && r.explain == nil && !r.spentLocked() // an untried call was refused and would be again
-	r.mu.Unlock()
-	switch {
-	case calledOff:
-		return true // Rescue has already charged the budget
-	case may:
-		return r.Allow == nil || r.Allow()
-	default:
-		return false
-	}
-}
-
-// Pause returns how long the server has asked to wait before the next round. It is 0
-// if the last round was called off, or if the server has not asked for anything.
-func (r *Record) Pause() time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.newest.pushback.delay
 }
 
 // Tried reports whether the call has been tried on the endpoint with this name.

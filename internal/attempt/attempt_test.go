@@ -67,6 +67,15 @@ func TestAPickThatGRPCCouldNotUseIsNoAttempt(t *testing.T) {
 	assert.False(t, r.Sent())
 }
 
+func TestAfterAPickThatWasNoUseTheNewestAttemptIsTheOneBefore(t *testing.T) {
+	r := new(Record)
+	r.Picked(context.Background(), "seq1", "")
+	r.Done(balancer.DoneInfo{BytesSent: true}, false)
+	r.Picked(context.Background(), "seq2", "")
+	r.Done(balancer.DoneInfo{}, false)
+	assert.Equal(t, Observed{Endpoint: "seq1", Number: 1, Ended: true}, r.Newest())
+}
+
 func TestRecordWithoutABoundIsNeverSpent(t *testing.T) {
 	r := new(Record)
 	for range 10 {
@@ -173,6 +182,9 @@ func TestATallyCounts(t *testing.T) {
 	nobody.Rescued()
 	nobody.Retried()
 	nobody.Refused()
+	nobody.Hedged()
+	nobody.HedgeWon()
+	nobody.HedgeRefused()
 	assert.Zero(t, nobody.Totals())
 
 	var tally Tally
@@ -180,7 +192,13 @@ func TestATallyCounts(t *testing.T) {
 	tally.Retried()
 	tally.Retried()
 	tally.Refused()
-	assert.Equal(t, Totals{Rescued: 1, Retried: 2, Refused: 1}, tally.Totals())
+	tally.Hedged()
+	tally.Hedged()
+	tally.Hedged()
+	tally.HedgeWon()
+	tally.HedgeWon()
+	tally.HedgeRefused()
+	assert.Equal(t, Totals{Rescued: 1, Retried: 2, Refused: 1, Hedged: 3, HedgesWon: 2, HedgesRefused: 1}, tally.Totals())
 }
 
 // A call that was called off on a connection that grpc then could not use was never

@@ -78,6 +78,21 @@ func TestTheBudgetOfHedgesIsAskedOnceAnEndpointIsFound(t *testing.T) {
 	assert.True(t, h.Picked(ctx, "seq2", ""))
 }
 
+func TestARecordTravelsInAnyNumberOfContexts(t *testing.T) {
+	r := &Record{Method: hedge.NewDelays(ms).Of("")}
+	type other struct{}
+	base := context.WithValue(t.Context(), other{}, 7)
+	first := NewContext(base, r)
+	second := NewContext(t.Context(), r)
+	assert.Same(t, r, From(first))
+	assert.Same(t, r, From(second))
+	assert.Equal(t, 7, first.Value(other{}))
+	assert.Nil(t, second.Value(other{}))
+	assert.True(t, Carried())
+	assert.True(t, From(first).MayBeBeaten())
+	assert.False(t, From(t.Context()).MayBeBeaten())
+}
+
 func TestAttemptsThatWereBeatenAreKnown(t *testing.T) {
 	var none *Record
 	assert.False(t, none.Beaten())

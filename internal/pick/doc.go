@@ -18,6 +18,8 @@
 //	records.go   calls in flight that can be called off, and streams that can be ended
 //	streams.go   connections whose server limits their streams, and calls that wait
 //	roster.go    the eligible connections, cheap to copy
+//	room.go      what the snapshots of one set share
+//	noting.go    the pick of a call with a record of its attempts
 //	picker.go    an immutable snapshot, which picks
 //	least.go     the pick of the less loaded of two
 //	load.go      the latency of a connection, estimated from its calls

@@ -1,70 +1,13 @@
 package pick
 
 import (
-	"context"
-	"errors"
-	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/balancer"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/turns"
 )
-
-// Source answers pickers about their set. Its methods may lock.
-type Source interface {
-	// Explain returns why no endpoint may be picked.
-	Explain() error
-	// Stale reports whether a newer snapshot is about to be published, or could be.
-	Stale() bool
-	// StreamEnded reports that a stream has ended for which calls may wait. A snapshot
-	// must follow.
-	StreamEnded()
-}
-
-// Room is what the snapshots of one set share. It outlives them.
-type Room struct {
-	_ [cacheLine]byte
-	// turn counts the picks. It has a cache line of its own. The snapshots share it,
-	// so that a change of the set neither restarts the rotation nor favours the first
-	// endpoint.
-	turn atomic.Uint32
-	_    [cacheLine]byte
-
-	source     Source
-	opened     time.Time     // where the clock of the room begins
-	pace       pace          // how fast calls are answered
-	limited    atomic.Bool   // a connection has a limit of streams, or had one
-	waiting    atomic.Bool   // calls may wait for a stream
-	beat       beat          // whether this process runs
-	ejectAfter atomic.Uint32 // how many calls in a row must fail for an ejection
-	slowStart  atomic.Int64  // how long the calls of a new connection grow, in nanoseconds
-}
-
-// NewRoom returns a Room. The turn starts at a random number: otherwise the first
-// calls of all clients would go to the same server.
-func NewRoom(source Source) *Room {
-	r := &Room{source: source, opened: time.Now().Add(-1)} // the clock never reads 0
-	r.turn.Store(rand.Uint32())
-	return r
-}
-
-// EjectAfter sets how many calls in a row must fail for an ejection.
-func (r *Room) EjectAfter(failures int) { r.ejectAfter.Store(uint32(failures)) }
-
-// SlowStart sets how long it takes until a connection that has become eligible gets as
-// many calls as the others, where the least loaded one is picked.
-func (r *Room) SlowStart(d time.Duration) { r.slowStart.Store(int64(d)) }
-
-// Turn returns the number of picks, modulo 2^32, plus a random start.
-func (r *Room) Turn() uint32 { return r.turn.Load() }
-
-// SetTurn sets the turn, for tests.
-func (r *Room) SetTurn(n uint32) { r.turn.Store(n) }
 
 // Picker is an immutable snapshot of the connections that may be picked. A pick takes
 // no lock and allocates nothing: it increments the turn, indexes once, and increments
@@ -125,8 +68,9 @@ func (p *Picker) plan(weights []int) {
 	p.conns = RowOf(planned)
 	if p.Least {
 		p.shares = make([]float32, len(order))
+		mean := sum(weights) / float32(len(weights))
 		for i, j := range order {
-			p.shares[i] = float32(weights[j]) * float32(len(weights)) / sum(weights)
+			p.shares[i] = float32(weights[j]) / mean
 		}
 	}
 }
@@ -186,102 +130,6 @@ func (p *Picker) pickAfter(info balancer.PickInfo, c *Conn, i int) (balancer.Pic
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
 	return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, false)}, nil
-}
-
-// errNoOther ends a hedge for which there is no endpoint that the call has not tried, or
-// no budget.
-var errNoOther = status.Error(codes.Unavailable, "no other endpoint for a hedge")
-
-// IsNoOther reports whether an attempt's error is the picker's report that there is no
-// endpoint, or no budget, for a hedge.
-func IsNoOther(err error) bool { return errors.Is(err, errNoOther) }
-
-// errSpent ends a call that has used all its attempts. It is a status error so that
-// grpc's own retries end as well.
-var errSpent = status.Error(codes.Unavailable, "the call has had all its attempts")
-
-// IsSpent reports whether a call's error is the picker's report that it has used all
-// its attempts.
-func IsSpent(err error) bool { return errors.Is(err, errSpent) }
-
-// pickNoting picks for a call with a record of its attempts: it does not return an
-// endpoint that the call has tried while there is another.
-func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer.PickResult, error) {
-	switch r.MayTry() {
-	case attempt.Spent:
-		return balancer.PickResult{}, errSpent
-	case attempt.CalledOff: // its context is about to end
-		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
-	default:
-	}
-	now := p.room.now()
-	c, trial := p.enterFor(r, now)
-	if c == nil {
-		return balancer.PickResult{}, p.refuse(r)
-	}
-	if !r.Picked(info.Ctx, c.name, c.address) {
-		c.giveBack()
-		return balancer.PickResult{}, errNoOther
-	}
-	made := p.begin(c, r, info.Ctx, now)
-	made.trial = trial
-	switch {
-	case r.Rescuable:
-		c.rescuable.add(made)
-		if !c.Eligible() && !p.Open {
-			c.owner.PickedLate()
-		}
-	case r.Movable:
-		c.movable.add(made)
-	}
-	return balancer.PickResult{SubConn: c.sc, Done: made.done}, nil
-}
-
-// refuse records that there is no endpoint for the call, and returns the error that
-// makes it wait. A hedge does not wait.
-func (p *Picker) refuse(r *attempt.Record) error {
-	if r.IsHedge() {
-		return errNoOther
-	}
-	r.Refused(p.explain)
-	return balancer.ErrNoSubConnAvailable
-}
-
-// giveBack undoes the count of a call that is not sent after all.
-func (c *Conn) giveBack() {
-	c.StepBack()
-	if c.limited() {
-		c.room.freed()
-	}
-}
-
-// begin returns the call that is sent to the connection.
-func (p *Picker) begin(c *Conn, r *attempt.Record, ctx context.Context, now time.Duration) *tracked {
-	k := p.room.newCall(ctx, now)
-	k.load, k.unary, k.stream = p.Least, r != nil && !r.Stream, r != nil && r.Stream
-	c.pace.begin(now)
-	return inFlight(c, r, k)
-}
-
-// choose returns the connection for the next attempt of a call, and whether the call
-// tries the endpoint. A call that is retried is not used as a trial. r is nil if the
-// call has no record.
-func (p *Picker) choose(r *attempt.Record, now time.Duration) (c *Conn, trial bool) {
-	if r == nil || r.Fresh() {
-		if c := p.trial(); c != nil {
-			return c, true
-		}
-	}
-	if c = p.next(now); c == nil {
-		return nil, false
-	}
-	if r != nil && !r.Fresh() && r.Tried(c.name) {
-		c = p.untried(r, c, now)
-		if (r.IsHedge() || c.doubted.Load()) && r.Tried(c.name) {
-			return nil, false // or the active endpoint will be known soon
-		}
-	}
-	return c, false
 }
 
 // trial returns the connection of an endpoint that waits for a call to try it; nil if

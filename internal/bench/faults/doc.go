@@ -9,10 +9,11 @@
 // killed and cut off. The peers are the alternatives: grpc-go's own policies,
 // HAProxy and nginx, each with its defaults and with the best tuning that we know.
 //
-// There are two suites. In [Faults] every server can answer. In [Failover] the
+// There are three suites. In [Faults] every server can answer. In [Failover] the
 // servers are replicas that share a lock, as those of a Canton node do, and one at
 // a time is active. This program holds the lock, so that the duration of a takeover
-// is known, and what a peer adds to it can be measured.
+// is known, and what a peer adds to it can be measured. In [Slow] servers are slow at
+// times: success in time, and the load of retries and hedges, are measured.
 //
 // All peers of a run run at the same time against the same servers. Each therefore
 // meets the same fault at the same instant, and other load of the machine affects
@@ -37,6 +38,8 @@
 // and a restart five times each, the other faults once, all in random order: about
 // 20 minutes, short runs less than 3. For the failovers: a planned one, SIGKILL and
 // SIGSTOP five times each, between two replicas whose takeover takes 1 s, with a
-// deadline of 3 s: about 11 minutes, short runs a minute and a half. Runs that need
+// deadline of 3 s: about 11 minutes, short runs a minute and a half. For slow servers:
+// three to eleven, in which a call takes 10 ms, with a deadline of 1 s: about 30
+// minutes, short runs two. Runs that need
 // a missing proxy or network namespace are left out, with a message.
 package faults

@@ -1,0 +1,91 @@
+package attempt
+
+import (
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Verdict says whether there may be another attempt.
+type Verdict uint8
+
+// The verdicts of MayTry.
+const (
+	// Try allows an attempt.
+	Try Verdict = iota
+	// Spent means that the call has used all its attempts.
+	Spent
+	// CalledOff means that the present round has been called off and the next one
+	// has not begun. An attempt now would only be cancelled.
+	CalledOff
+)
+
+// MayTry returns whether the picker may make another attempt now.
+func (r *Record) MayTry() Verdict {
+	root := r.lock()
+	defer root.mu.Unlock()
+	switch {
+	case r.off:
+		return CalledOff
+	case root.spentLocked() || r.IsHedge() && r.last > 0 && root.tried[r.last-1].Sent: // a hedge is one attempt
+		return Spent
+	default:
+		return Try
+	}
+}
+
+// mostUnsent bounds the attempts of one call that were never sent, in addition to
+// Max: their connections ended at the moment at which they were picked.
+const mostUnsent = 16
+
+// spentLocked reports whether the call has used all its attempts. An attempt that
+// was never sent did not involve the server, and does not count unless there are
+// many.
+func (r *Record) spentLocked() bool {
+	if r.Max == 0 || len(r.tried) < r.Max {
+		return false
+	}
+	return r.countSentLocked() >= r.Max || len(r.tried) >= r.Max+mostUnsent
+}
+
+func (r *Record) countSentLocked() int {
+	sent := 0
+	for i := range r.tried {
+		if r.tried[i].Sent {
+			sent++
+		}
+	}
+	return sent
+}
+
+// Again reports whether another round of the call is safe and within the bounds,
+// after one that ended with err. The context of the call itself must still be
+// valid, so that only Rescue can have cancelled the round.
+func (r *Record) Again(err error) bool {
+	if err == nil {
+		return false
+	}
+	r.mu.Lock()
+	calledOff := r.off && !r.newest.answered
+	failed := (status.Code(err) == codes.Unavailable || r.newest.denied) && (r.Rescuable || !r.sentLocked())
+	failed = failed && !r.refused
+	may := failed && len(r.tried) > 0 && r.explain == nil && !r.spentLocked() // an untried call was refused and would be again
+	r.mu.Unlock()
+	switch {
+	case calledOff:
+		return true // Rescue has already charged the budget
+	case may:
+		return r.Allow == nil || r.Allow()
+	default:
+		return false
+	}
+}
+
+// Pause returns how long the server has asked to wait before the next round. It is 0
+// if the last round was called off, or if the server has not asked for anything.
+func (r *Record) Pause() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.newest.pushback.delay
+}
