@@ -134,7 +134,7 @@
 //	RetryBudget.Share             0.2
 //	RetryBudget.PerSecond         10
 //	ServiceConfig                 none
-//	Logger                        grpc's own logger
+//	Logger                        slog.Default
 //	OnAttempt                     none
 //
 // The policy, NoneEligible and the health service of each role:

@@ -6,8 +6,8 @@ import "time"
 // contain it.
 type IneligibleEndpoint struct {
 	Name string
-	// State is a word such as StateUnhealthy, StateUnknown, StateConnecting or
-	// StateDrained.
+	// State is a word such as StateUnhealthy, StateUnreachable, StateUnknown,
+	// StateConnecting or StateDrained.
 	State EndpointState
 	// Reason is why the endpoint is in this state, if that is about its health.
 	Reason Reason

@@ -90,7 +90,7 @@ const maxNamed = 8
 
 // String returns the status as one line, such as
 //
-//	1 of 2 endpoints eligible, healthy_round_robin, channel READY: "seq1" healthy (serving), "seq2" connecting (connect_failed)
+//	1 of 2 endpoints eligible, healthy_round_robin, channel READY: "seq1" healthy (serving), "seq2" unreachable (connect_failed)
 //
 // It names at most the first 8 endpoints.
 func (s Status) String() string {
@@ -139,6 +139,11 @@ type EndpointStatus struct {
 	// Active is true for the active endpoint, to which calls go. It is false for every
 	// endpoint unless the policy is active_passive.
 	Active bool `json:"active"`
+	// Passive is true if the endpoint is a standby whose state is normal for one while
+	// another endpoint is active: it reports that it does not serve or, where the role
+	// has such replicas, refuses connections. It needs nobody's attention. It is false
+	// for every endpoint unless the policy is active_passive.
+	Passive bool `json:"passive,omitempty"`
 	// Drained is true if the endpoint was taken out of rotation by hand.
 	Drained bool `json:"drained"`
 	// Ejected is true if calls on the endpoint failed in a row although its probes

@@ -33,7 +33,7 @@ func (b *board) learn(events []report.Event, now time.Time) {
 		switch e.Kind {
 		case report.EventEndpoint:
 			r := b.row(e.Endpoint)
-			r.spans = r.spans.Add(history.Span{From: e.At, State: e.To, Reason: e.Reason}, now)
+			r.spans = r.spans.Add(history.Span{From: e.At, State: e.To, Reason: e.Reason, Passive: e.Passive}, now)
 		case report.EventSwitch:
 			b.use(e.Switch.From, history.Span{From: e.At, State: useStandby}, now)
 			b.use(e.Switch.To, history.Span{From: e.At, State: useActive}, now)

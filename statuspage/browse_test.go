@@ -201,7 +201,7 @@ func TestAPageWithAllThatItCanShowIsAccessible(t *testing.T) {
 	f.turn(1, report.StateUnhealthy, report.ReasonNotServing, "<script>a server's words</script>")
 	f.turn(2, report.StateEjected, report.ReasonCallsFailing, "")
 	f.turn(3, report.StateDrained, report.ReasonDrained, "")
-	f.turn(4, report.StateConnecting, report.ReasonConnectFailed, "refused")
+	f.turn(4, report.StateUnreachable, report.ReasonConnectFailed, "refused")
 	f.turn(5, report.StateSuspect, report.ReasonSilence, "")
 	f.turn(6, report.StateUnknown, "", "")
 	f.switchTo(7, report.ReasonByHand)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc/connectivity"
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/view"
@@ -123,14 +122,8 @@ func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration) 
 // because the first attempt to connect failed.
 func decided(s cantonlb.Status) bool {
 	for _, e := range s.Endpoints {
-		switch e.State {
-		case cantonlb.StateUnknown:
+		if e.State == cantonlb.StateUnknown || e.State == cantonlb.StateConnecting {
 			return false
-		case cantonlb.StateConnecting:
-			if e.ConnectionError == "" || e.Connection == connectivity.Ready {
-				return false
-			}
-		default:
 		}
 	}
 	return true

@@ -77,7 +77,7 @@ func TestCheckTellsByItsExitCodeHowManyAreHealthy(t *testing.T) {
 	r = check("--quiet")
 	assert.Equal(t, codeSome, r.code)
 	assert.Regexp(t, `(?m)^\S+ +`+c.Addrs()[1]+` +no +unhealthy .* not_serving$`, r.out)
-	assert.Regexp(t, `(?m)^\S+ +`+c.Addrs()[2]+` +no +connecting .*connection refused`, r.out)
+	assert.Regexp(t, `(?m)^\S+ +`+c.Addrs()[2]+` +no +unreachable .*connection refused`, r.out)
 	assert.Equal(t, codeAll, check("--min", "1").code)
 	assert.Equal(t, codeSome, check("--min", "2").code)
 

@@ -73,7 +73,7 @@ func (s *screen) learn(events []cantonlb.Event, now time.Time) {
 	for _, e := range events {
 		if e.Kind == cantonlb.EventEndpoint {
 			r := s.row(e.Endpoint)
-			r.spans = r.spans.Add(history.Span{From: e.At, State: e.To, Reason: e.Reason}, now)
+			r.spans = r.spans.Add(history.Span{From: e.At, State: e.To, Reason: e.Reason, Passive: e.Passive}, now)
 		}
 	}
 	s.events = append(s.events, events...)
@@ -93,7 +93,7 @@ func (s *screen) refresh(now time.Time) {
 	for _, e := range s.status.Endpoints {
 		r := s.row(e.Name)
 		if !e.Since.IsZero() {
-			r.spans = r.spans.Add(history.Span{From: e.Since, State: e.State, Reason: e.Reason}, now)
+			r.spans = r.spans.Add(history.Span{From: e.Since, State: e.State, Reason: e.Reason, Passive: e.Passive}, now)
 		}
 		r.trips.Add(e.Probe.Answered, e.Probe.RoundTrip)
 		rows[e.Name] = r
@@ -122,7 +122,7 @@ func (s *screen) draw() string {
 		lines = append(lines, "", bold.Styled("NEWEST EVENTS"))
 		for _, e := range slices.Backward(s.events[max(0, len(s.events)-left+1):]) {
 			word := fmt.Sprintf("%-12s", cmp.Or(string(e.To), string(e.Kind)))
-			lines = append(lines, rest.Styled(e.At.UTC().Format(time.TimeOnly))+"  "+styleOf(e.To).Styled(word)+" "+e.String())
+			lines = append(lines, rest.Styled(e.At.UTC().Format(time.TimeOnly))+"  "+styleFor(e.To, e.Passive).Styled(word)+" "+e.String())
 		}
 	}
 	lines = append(lines[:min(len(lines), max(0, s.height-1))], foot)
@@ -215,7 +215,7 @@ func (s *screen) table(room int) []string {
 		}
 		name := ansi.Truncate(e.Name, nameWidth, "…")
 		name += strings.Repeat(" ", nameWidth-ansi.StringWidth(name))
-		text := fmt.Sprintf("%s%s  %s %6s  %7s  ", mark, name, styleOf(e.State).Styled(fmt.Sprintf("%-*s", stateWidth, e.State)),
+		text := fmt.Sprintf("%s%s  %s %6s  %7s  ", mark, name, styleFor(e.State, e.Passive).Styled(fmt.Sprintf("%-*s", stateWidth, e.State)),
 			view.Ago(e.Since, s.now), view.RoundTrip(took))
 		if sparkWidth > 0 {
 			text += spark(r.trips.Series(s.now), sparkWidth) + "  "
@@ -234,26 +234,29 @@ func trail(spans history.Spans, now time.Time, parts int) string {
 	part := history.Window / time.Duration(parts)
 	var b strings.Builder
 	for begin := now.Add(-history.Window); begin.Before(now); begin = begin.Add(part) {
-		glyph, state := " ", cantonlb.State("")
+		glyph, style := " ", rest
 		for x := range spans.Within(begin, begin.Add(part)) {
-			if g := glyphOf(x.State); g > glyph {
-				glyph, state = g, x.State
+			if g := glyphOf(x.State, x.Passive); g > glyph {
+				glyph, style = g, styleFor(x.State, x.Passive)
 			}
 		}
-		b.WriteString(styleOf(state).Styled(glyph))
+		b.WriteString(style.Styled(glyph))
 	}
 	return b.String()
 }
 
 // glyphOf returns the bar of a state. A higher bar is a worse state, so that no
 // colour is needed.
-func glyphOf(s cantonlb.State) string {
+func glyphOf(s cantonlb.State, passive bool) string {
+	if passive {
+		return "▅"
+	}
 	switch s {
 	case cantonlb.StateHealthy:
 		return "▁"
 	case cantonlb.StateSuspect:
 		return "▃"
-	case cantonlb.StateUnhealthy, cantonlb.StateEjected:
+	case cantonlb.StateUnhealthy, cantonlb.StateUnreachable, cantonlb.StateEjected:
 		return "█"
 	default:
 		return "▅"

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"slices"
@@ -105,6 +106,7 @@ func (t *target) connect(cmd *cobra.Command, args []string) (*cantonlb.Client, [
 	client, err := cantonlb.NewClient(cantonlb.Config{
 		Endpoints:   endpoints,
 		Role:        cantonlb.Role(t.role),
+		Logger:      slog.New(slog.DiscardHandler), // the command shows what happens itself
 		HealthCheck: healthcheck.Config{Service: t.service, GRPCPort: t.healthPort, HTTP: t.healthHTTP},
 	}, trust...)
 	return client, args[1:], err
@@ -137,7 +139,7 @@ func (t *target) fromFile(cmd *cobra.Command) (*cantonlb.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return configfile.NewClient(t.config, trust...)
+	return configfile.NewClientWith(t.config, func(c *cantonlb.Config) { c.Logger = slog.New(slog.DiscardHandler) }, trust...)
 }
 
 // trust returns the channel's credentials, unless every endpoint specifies its own

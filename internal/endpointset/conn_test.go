@@ -130,7 +130,7 @@ func TestAnAttemptToConnectEndsAfterFiveSeconds(t *testing.T) {
 		synctest.Wait()
 		assert.True(t, sc.isShutdown())
 		assert.Equal(t, connectivity.TransientFailure, f.state())
-		assert.Contains(t, f.refusal(), "a connecting (no connection within 5s; next try in ")
+		assert.Contains(t, f.refusal(), "a unreachable (no connection within 5s; next try in ")
 		f.awaitTry("a")
 		f.up("a")
 		time.Sleep(2 * connectTimeout)
@@ -216,7 +216,7 @@ func TestAnEndpointsAddressesAreTriedInOrder(t *testing.T) {
 		f.down(errRefused, "b")
 		assert.True(t, f.waits())
 		f.down(errRefused, "c")
-		assert.Contains(t, f.refusal(), "a connecting (connection refused; next try in ")
+		assert.Contains(t, f.refusal(), "a unreachable (connection refused; next try in ")
 		assert.Empty(t, f.live())
 	})
 }

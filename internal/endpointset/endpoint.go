@@ -2,7 +2,9 @@ package endpointset
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -34,6 +36,7 @@ type endpoint struct {
 	// Facts.
 	link     machine.Link
 	linkWhy  judge.Why // why there is no connection; kept until the next one reports
+	refused  bool      // linkWhy is that the server's machine refused the connection
 	drained  bool
 	unlisted bool // not in the list: it is leaving (see leaving.go), or has not joined yet
 	healths
@@ -134,6 +137,7 @@ func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 	if effects.Failed {
 		e.was.Memory.Troubled = true
 		e.linkWhy = judge.Why{Reason: explain.ConnectReason(err), Detail: cleantext.Detail(explain.ErrorText(err))}
+		e.refused = errors.Is(err, syscall.ECONNREFUSED)
 	}
 	if effects.Reset && e.backoff != nil {
 		e.backoff.Reset()

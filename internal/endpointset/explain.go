@@ -52,7 +52,7 @@ func (e *endpoint) explainLocked(now time.Time) report.IneligibleEndpoint {
 	switch {
 	case is.State == report.StateDrained:
 		why.Reason = report.ReasonNone // the state is reason enough
-	case is.State == report.StateConnecting:
+	case e.link.Phase != machine.Ready && (is.State == report.StateConnecting || is.Reason == e.linkWhy.Reason):
 		why.Reason = report.ReasonNone // the detail is reason enough
 		if e.link.Phase == machine.Waiting {
 			why.NextTry = max(0, e.nextTry.Sub(now))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -350,6 +351,6 @@ func (s *Set) awaitBackground() {
 	select {
 	case <-done:
 	case <-timer.C:
-		logger.Warningf("%s: closed, although something of the program's own has not returned", s.policy)
+		slog.Warn("a client is closed, although something of the program's own has not returned", "policy", s.policy)
 	}
 }

@@ -7,12 +7,13 @@ import (
 )
 
 // Level returns the level of the event's line. A suspicion that comes and goes, and
-// the first state of an endpoint, do not affect calls and have the level Debug.
+// the first state of an endpoint, do not affect calls and have the level Debug. The
+// state of a standby that is normal for one has the level Info.
 func Level(e report.Event) slog.Level {
 	switch {
 	case passing(e):
 		return slog.LevelDebug
-	case bad(e):
+	case bad(e) && !e.Passive:
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo
@@ -27,10 +28,11 @@ func passing(e report.Event) bool {
 // bad reports whether an operator may need to act on the event.
 func bad(e report.Event) bool {
 	switch e.To {
-	case report.StateUnhealthy, report.StateEjected, report.NoneEligible, report.ListRefused, report.MultipleActive, report.HandoverHeld:
+	case report.StateUnhealthy, report.StateUnreachable, report.StateEjected, report.NoneEligible, report.ListRefused, report.MultipleActive,
+		report.HandoverHeld:
 		return true
 	default:
-		return e.Reason == report.ReasonHandshakeFailed
+		return false
 	}
 }
 

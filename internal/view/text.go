@@ -13,8 +13,8 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Painter returns the colour of a state; nil leaves the text uncoloured.
-type Painter func(report.EndpointState) Paint
+// Painter returns the colour of an endpoint's state; nil leaves the text uncoloured.
+type Painter func(report.EndpointStatus) Paint
 
 // Text returns a status as a table, one line for each endpoint, followed by the
 // targets of the probes and the client's notes. Ages are relative to now. The text
@@ -98,7 +98,7 @@ func Rows(out *strings.Builder, endpoints []report.EndpointStatus, now time.Time
 			Ago(e.Probe.Answered, now), RoundTrip(e.Probe.RoundTrip), e.Connection.String(),
 			strconv.FormatUint(e.Calls.Picked, 10), strconv.FormatUint(e.Calls.Failed, 10), Why(e))
 		if painter != nil {
-			row[stateColumn].paint = painter(e.State)
+			row[stateColumn].paint = painter(e)
 		}
 		rows = append(rows, row)
 	}
