@@ -119,22 +119,21 @@ func TestAHealthTargetThatIsNotTrustedIsExplained(t *testing.T) {
 
 // The state is the same word whichever of the two ports does not listen.
 func TestAnEndpointIsUnreachableWhicheverPortRefuses(t *testing.T) {
-	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.WithHealthPort())
+	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.WithHealthPort(), lbtest.OnTCP())
 	list := deployed(cluster)
 	for i := range list {
 		list[i].Health.GRPCAddress = cluster.Server(i).HealthAddr()
 	}
-	gone := closedPort(t)
-	list[0].Address = gone
-	list[1].Health.GRPCAddress = gone
-	list[2].Address, list[2].Health.GRPCAddress = gone, gone
+	list[0].Address = closedPort(t)
+	list[1].Health.GRPCAddress = closedPort(t)
+	list[2].Address, list[2].Health.GRPCAddress = closedPort(t), closedPort(t)
 	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 0)
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool {
 		return !slices.ContainsFunc(s.Endpoints, func(e cantonlb.EndpointStatus) bool { return e.State != cantonlb.StateUnreachable })
 	})
 	for _, e := range s.Endpoints {
 		assert.Equal(t, report.ReasonConnectFailed, e.Reason)
-		assert.Contains(t, e.Detail, gone+": connect: connection refused")
+		assert.Contains(t, e.Detail, "connect: connection refused")
 	}
 }
 

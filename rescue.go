@@ -94,14 +94,11 @@ func invokeRound(ctx context.Context, record *attempt.Record, invoke func(contex
 func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
 	open grpc.Streamer, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
-	record := &attempt.Record{Max: r.maxAttempts, Stream: true, Observe: r.observer(method)}
-	if r.moves {
-		return openMovable(ctx, record, opts, func(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-			return open(ctx, desc, cc, method, opts...)
-		})
-	}
-	stream, err := open(attempt.NewContext(ctx, record), desc, cc, method, opts...)
-	return stream, typed(err, record)
+	s := &stream{ctx: ctx}
+	s.record.Max, s.record.Stream, s.record.Movable, s.record.Observe = r.maxAttempts, true, r.moves, r.observer(method)
+	return s.open(opts, func(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+		return open(ctx, desc, cc, method, opts...)
+	})
 }
 
 // onceFinished removes the OnFinish options from a call's options, to be called once

@@ -55,15 +55,14 @@ type Record struct {
 	mu      sync.Mutex
 	explain func() error // why the newest pick found no endpoint; nil if it found one
 	tried   []Attempt
-	few     [3]Attempt // the initial array of tried, which saves an allocation
+	few     [2]Attempt // the initial array of tried, which saves an allocation
 	open    bool       // the newest attempt has not ended
 	cancel  context.CancelFunc
 	off     bool  // Rescue has called off the present round
 	ended   error // why End has ended the call; nil if it has not
 	newest  end   // of the newest attempt
 
-	address string          // of the newest attempt, if there is an Observe
-	ctx     context.Context //nolint:containedctx // likewise, until its end
+	ctx context.Context //nolint:containedctx // of the newest attempt until its end, if there is an Observe
 }
 
 // end is the part of the newest attempt's result that the next attempt depends on.
@@ -85,8 +84,9 @@ type Observed struct {
 
 // Attempt is one try of a call on one endpoint.
 type Attempt struct {
-	// Endpoint is the endpoint's name.
-	Endpoint string
+	// Endpoint is the endpoint's name, and Address the address to which it is
+	// connected.
+	Endpoint, Address string
 	// Err is the attempt's result, nil if it succeeded or has not ended. Sent says
 	// that a byte of the call may have reached the server.
 	Err  error
@@ -276,12 +276,12 @@ func (r *Record) picked(ctx context.Context, endpoint, address string) Observed 
 	if r.tried == nil {
 		r.tried = r.few[:0]
 	}
-	r.tried = append(r.tried, Attempt{Endpoint: endpoint, Sent: true})
+	r.tried = append(r.tried, Attempt{Endpoint: endpoint, Address: address, Sent: true})
 	r.open = true
 	if r.Observe == nil {
 		return Observed{}
 	}
-	r.ctx, r.address = ctx, address
+	r.ctx = ctx
 	return r.newestLocked()
 }
 
@@ -302,7 +302,7 @@ func (r *Record) newestLocked() Observed {
 		return Observed{}
 	}
 	last := r.tried[len(r.tried)-1]
-	return Observed{Endpoint: last.Endpoint, Address: r.address, Number: len(r.tried), Ended: !r.open, Err: last.Err}
+	return Observed{Endpoint: last.Endpoint, Address: last.Address, Number: len(r.tried), Ended: !r.open, Err: last.Err}
 }
 
 // Done records how the newest attempt ended, and notifies the observer. denied says
