@@ -189,6 +189,13 @@ type EndpointStatus struct {
 	Transitions []TransitionCount `json:"-"`
 }
 
+// Unchecked reports whether the endpoint is healthy only because it is connected: its
+// server has no health service, or health checking is off. A server that hangs is then
+// found by the silence of its calls alone.
+func (e EndpointStatus) Unchecked() bool {
+	return e.Health == Healthy && e.State == StateHealthy && (e.Reason == ReasonUnimplemented || e.Reason == ReasonConnected)
+}
+
 // String returns the endpoint's state as text, such as
 //
 //	"seq2" unhealthy (not_serving: in repair)

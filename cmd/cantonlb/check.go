@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +23,7 @@ func newCheck(environ []string) *cobra.Command {
 		asJSON  bool
 		quiet   bool
 		least   int
+		strict  bool
 	)
 	cmd := &cobra.Command{
 		Use:   "check TARGET",
@@ -54,7 +56,7 @@ func newCheck(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			code := judge(status, least)
+			code := judge(status, least, strict)
 			if quiet && code == codeAll {
 				return nil
 			}
@@ -76,15 +78,19 @@ func newCheck(environ []string) *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON in place of the table")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "no output if the exit code is 0")
 	cmd.Flags().IntVar(&least, "min", 0, "how many healthy endpoints are enough for exit code 0; 0 for all")
+	cmd.Flags().BoolVar(&strict, "strict", false, "exit code 1 if an endpoint is healthy only because it is connected, as without a health service")
 	return cmd
 }
 
-// judge returns the exit code of a status.
-func judge(s cantonlb.Status, least int) verdict {
+// judge returns the exit code of a status. With strict, an endpoint of which only the
+// connection is checked prevents exit code 0.
+func judge(s cantonlb.Status, least int, strict bool) verdict {
 	if least == 0 {
 		least = len(s.Endpoints)
 	}
 	switch n := s.Eligible(); {
+	case n >= least && strict && slices.ContainsFunc(s.Endpoints, cantonlb.EndpointStatus.Unchecked):
+		return codeSome
 	case n >= least:
 		return codeAll
 	case n > 0:

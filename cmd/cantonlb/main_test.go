@@ -86,6 +86,18 @@ func TestCheckTellsByItsExitCodeHowManyAreHealthy(t *testing.T) {
 	assert.Equal(t, codeNone, check("--min", "1").code)
 }
 
+func TestCheckSaysWhatIsNotChecked(t *testing.T) {
+	c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithoutHealth(), lbtest.OnTCP())
+	r := command(t, "check", "--plaintext", c.Target())
+	assert.Equal(t, codeAll, r.code)
+	assert.Contains(t, r.out, "note: no health service: of "+c.Addrs()[0]+" only the connection is checked")
+	assert.Equal(t, codeSome, command(t, "check", "--plaintext", "--strict", c.Target()).code)
+	r = command(t, "explain", "--plaintext", c.Target(), c.Addrs()[0])
+	assert.Contains(t, r.out, "connected; no health service")
+	assert.NotContains(t, r.out, "said serving")
+	assert.Equal(t, codeAll, command(t, "check", "--plaintext", "--strict", cluster(t, 1).Target()).code)
+}
+
 func TestCheckDoesNotWaitForAServerThatHangs(t *testing.T) {
 	c := cluster(t, 2)
 	c.Hang(1)

@@ -515,7 +515,7 @@ func TestAProbeThatMeetsTheEndOfItsConnectionIsMadeAgainOnTheNextOne(t *testing.
 		f.up("a")
 		first := f.all("a")[0]
 		assert.True(t, first.isShutdown(), "the first probe has met the end")
-		assert.Equal(t, report.StateConnecting, f.status("a").State)
+		assert.Equal(t, report.StateUnreachable, f.status("a").State, "it has not proven itself")
 		f.server("a").hasEnded(false)
 		f.awaitTry("a")
 		f.up("a")

@@ -24,17 +24,26 @@ type remarks struct {
 func (r remarks) notes(s report.Status) []string {
 	var notes []string
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	unchecked, open := 0, 0
+	off, open := 0, 0
+	var unchecked []string
 	for i := range s.Endpoints {
-		if !s.Endpoints[i].Probe.On {
-			unchecked++
+		e := &s.Endpoints[i]
+		if !e.Probe.On {
+			off++
 		}
-		if s.Endpoints[i].FailOpen {
+		if e.FailOpen {
 			open++
 		}
+		if e.Probe.On && e.Unchecked() {
+			unchecked = append(unchecked, e.Name)
+		}
 	}
-	if unchecked > 0 {
+	if off > 0 {
 		note("health checking is disabled: every endpoint that is connected counts as healthy")
+	}
+	if len(unchecked) > 0 {
+		note("no health service: of %s only the connection is checked. Probe another port or an HTTP page, or set onUnimplemented to unhealthy",
+			cleantext.Detail(strings.Join(unchecked, ", ")))
 	}
 	if open > 0 {
 		note("no endpoint is eligible: calls go to %d of them all the same (failOpen)", open)

@@ -32,8 +32,14 @@ func bad(e report.Event) bool {
 		report.HandoverHeld:
 		return true
 	default:
-		return false
+		return unchecked(e)
 	}
+}
+
+// unchecked reports whether the endpoint counts as healthy although its server has no
+// health service.
+func unchecked(e report.Event) bool {
+	return e.To == report.StateHealthy && e.Reason == report.ReasonUnimplemented && e.From != report.StateSuspect
 }
 
 // message returns the text of the event's line, without what its attributes hold.
@@ -44,6 +50,9 @@ func message(e report.Event) string {
 	case report.EventPin:
 		return "the active endpoint is " + string(e.To)
 	default:
+	}
+	if unchecked(e) {
+		return "an endpoint counts as healthy without a health check"
 	}
 	switch e.To {
 	case report.MultipleActive:
