@@ -13,7 +13,10 @@ type IneligibleEndpoint struct {
 	Reason Reason
 	// Detail is for people: a bounded text, such as that of a connection error.
 	Detail string
-	// For is how long the endpoint has been in this state, and NextTry is the time
+	// Phase is how far the attempt to connect has come, if one is under way. It is
+	// empty for an endpoint that is unreachable: Detail is why the last one failed.
+	Phase ConnectPhase
+	// For is how long the endpoint has been in this state, or in this phase, and NextTry is the time
 	// until the next attempt to connect. Both are 0 where they do not apply.
 	For, NextTry time.Duration
 }

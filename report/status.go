@@ -168,6 +168,11 @@ type EndpointStatus struct {
 	Connection      connectivity.State `json:"-"` // as a word
 	ConnectionError string             `json:"connectionError,omitempty"`
 	NextTry         time.Time          `json:"nextTry,omitzero"`
+	// Phase is how far the present attempt to connect has come, up to the first
+	// verdict of a probe, and PhaseSince is since when. They are empty if no attempt is
+	// under way, or if the program's own dialer or credentials do not report it.
+	Phase      ConnectPhase `json:"phase,omitempty"`
+	PhaseSince time.Time    `json:"phaseSince,omitzero"`
 	// Remote is the remote address of the connection, which shows which of a host
 	// name's addresses is in use. Behind a proxy it is the endpoint's own host and
 	// port. It is empty if there is no connection or if the address is not known.

@@ -220,7 +220,7 @@ func (s *screen) table(room int) []string {
 		if sparkWidth > 0 {
 			text += spark(r.trips.Series(s.now), sparkWidth) + "  "
 		}
-		lines = append(lines, text+trail(r.spans, s.now, trailWidth)+"  "+view.Why(e))
+		lines = append(lines, text+trail(r.spans, s.now, trailWidth)+"  "+view.Why(e, s.now))
 	}
 	if more := len(s.status.Endpoints) - len(list); more > 0 {
 		lines = append(lines, rest.Styled(fmt.Sprintf("  and %d more", more)))

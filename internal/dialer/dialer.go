@@ -5,8 +5,12 @@ import (
 	"crypto/tls"
 	"net"
 	"net/url"
+	"syscall"
 
 	"golang.org/x/net/http/httpproxy"
+
+	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Dialer connects to endpoints. Its zero value uses the system's resolver and no
@@ -28,7 +32,15 @@ func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	direct := &net.Dialer{Resolver: d.Resolver}
+	progress := transport.ProgressOf(ctx)
+	progress.Enter(report.PhaseTCP)
+	if host, _, err := net.SplitHostPort(address); err == nil && net.ParseIP(host) == nil && proxy == nil {
+		progress.Enter(report.PhaseLookup)
+	}
+	direct := &net.Dialer{Resolver: d.Resolver, ControlContext: func(context.Context, string, string, syscall.RawConn) error {
+		progress.Enter(report.PhaseTCP)
+		return nil
+	}}
 	if proxy == nil {
 		return direct.DialContext(ctx, "tcp", address)
 	}

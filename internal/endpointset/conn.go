@@ -74,6 +74,7 @@ func (e *endpoint) dialLocked() {
 	c.Init(s.room, c, e.name, c.address.Addr, e.want.identity.HasToken())
 	c.holder.OnChange(func() { c.SetStreamLimit(c.holder.StreamLimit()) })
 	e.conn = c
+	e.progress.Enter("")
 	e.armLocked(connectTimeout)
 	s.calls.Do(c.connect)
 }
@@ -82,7 +83,7 @@ func (e *endpoint) dialLocked() {
 func (c *conn) connect() {
 	s := c.endpoint.set
 	//lint:ignore SA1019 the function stays; what goes is more than one address for a SubConn
-	sc, err := s.cc.NewSubConn([]resolver.Address{transport.With(c.address, &c.holder)}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
+	sc, err := s.cc.NewSubConn([]resolver.Address{transport.WithProgress(transport.With(c.address, &c.holder), &c.endpoint.progress)}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
 		StateListener: func(state balancer.SubConnState) { c.connChanged(state) },
 	})
 	if err != nil {

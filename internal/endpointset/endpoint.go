@@ -17,6 +17,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -86,12 +87,15 @@ type asked struct {
 
 // dialing is how an endpoint gets a connection.
 type dialing struct {
-	nextTry time.Time   // when the next attempt is due, while waiting
-	lost    time.Time   // when a connection that had proven itself was last replaced at once
-	tries   int         // attempts so far
-	knocks  int         // knocks under way
-	timer   *time.Timer // ends the attempt while connecting, or the pause while waiting
-	backoff *backoff.ExponentialBackOff
+	nextTry time.Time // when the next attempt is due, while waiting
+	lost    time.Time // when a connection that had proven itself was last replaced at once
+	tries   int       // attempts so far
+	// progress is how far the newest attempt has come, as the channel's dialer and
+	// credentials report it.
+	progress transport.Progress
+	knocks   int         // knocks under way
+	timer    *time.Timer // ends the attempt while connecting, or the pause while waiting
+	backoff  *backoff.ExponentialBackOff
 }
 
 // validated is what is known of the identity of the server on the present connection;
@@ -196,12 +200,31 @@ func (e *endpoint) armLocked(d time.Duration) {
 		case time.Since(due) > connectTimeout/lateness: // this process did not run
 			e.armLocked(connectTimeout)
 		default:
-			e.stepLocked(machine.LinkDown, errConnectTimeout)
+			e.stepLocked(machine.LinkDown, e.timedOutLocked())
 		}
 	})
 }
 
-var errConnectTimeout = fmt.Errorf("no connection within %v", connectTimeout)
+// timedOutLocked returns the error of an attempt to connect that takes too long.
+func (e *endpoint) timedOutLocked() error {
+	text := fmt.Sprintf("no connection within %v", connectTimeout)
+	if phase, _ := e.progress.Now(); phase != "" {
+		text += ": " + phase.Waits()
+	}
+	return errors.New(text)
+}
+
+// phaseLocked returns the phase of the attempt to connect, and since when it lasts.
+func (e *endpoint) phaseLocked() (report.ConnectPhase, time.Time) {
+	switch {
+	case e.link.Phase == machine.Connecting:
+		return e.progress.Now()
+	case e.was.State == report.StateUnknown && e.health.State == report.HealthUnknown && e.channel == judge.Passing:
+		return report.PhaseProbe, e.since
+	default:
+		return "", time.Time{}
+	}
+}
 
 func (e *endpoint) disarmLocked() {
 	if e.timer != nil {

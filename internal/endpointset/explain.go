@@ -49,6 +49,10 @@ func (s *Set) explainLocked() *explain.NoEligibleError {
 func (e *endpoint) explainLocked(now time.Time) report.IneligibleEndpoint {
 	is := e.was
 	why := report.IneligibleEndpoint{Name: e.name, State: is.State, Reason: is.Reason, Detail: is.Detail}
+	if phase, since := e.phaseLocked(); phase != "" && (is.State == report.StateConnecting || is.State == report.StateUnknown) {
+		why.Phase, why.For, why.Reason = phase, now.Sub(since), report.ReasonNone
+		return why
+	}
 	switch {
 	case is.State == report.StateDrained:
 		why.Reason = report.ReasonNone // the state is reason enough

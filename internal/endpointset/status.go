@@ -86,6 +86,7 @@ func (e *endpoint) statusLocked() report.EndpointStatus {
 	if e.link.Phase != machine.Ready {
 		out.ConnectionError = e.linkWhy.Detail
 	}
+	out.Phase, out.PhaseSince = e.phaseLocked()
 	if e.link.Phase == machine.Waiting {
 		out.NextTry = e.nextTry
 	}

@@ -122,6 +122,9 @@ func connected(e report.EndpointStatus, now time.Time) Condition {
 	if e.ConnectionError != "" {
 		c.Detail += ": " + e.ConnectionError
 	}
+	if phase := Phase(e, now); phase != "" && e.Phase != report.PhaseProbe {
+		c.Detail += "; " + phase
+	}
 	if e.NextTry.After(now) {
 		c.Detail += "; next try in " + Span(e.NextTry.Sub(now))
 	}

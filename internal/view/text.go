@@ -96,7 +96,7 @@ func Rows(out *strings.Builder, endpoints []report.EndpointStatus, now time.Time
 	for _, e := range endpoints {
 		row := plain(e.Name, e.Address, eligible(e), string(e.State), Ago(e.Since, now), cmp.Or(string(e.Probe.Kind), Unknown),
 			Ago(e.Probe.Answered, now), RoundTrip(e.Probe.RoundTrip), e.Connection.String(),
-			strconv.FormatUint(e.Calls.Picked, 10), strconv.FormatUint(e.Calls.Failed, 10), Why(e))
+			strconv.FormatUint(e.Calls.Picked, 10), strconv.FormatUint(e.Calls.Failed, 10), Why(e, now))
 		if painter != nil {
 			row[stateColumn].paint = painter(e)
 		}
@@ -106,8 +106,12 @@ func Rows(out *strings.Builder, endpoints []report.EndpointStatus, now time.Time
 }
 
 // Why returns the reason of an endpoint's state, with its detail for people, in one
-// line. It may contain printable text from a server.
-func Why(e report.EndpointStatus) string {
+// line: for an attempt to connect, how far it has come. It may contain printable text
+// from a server.
+func Why(e report.EndpointStatus, now time.Time) string {
+	if phase := Phase(e, now); phase != "" && e.State != report.StateUnreachable {
+		return phase
+	}
 	detail := e.Detail
 	if e.Connection != connectivity.Ready {
 		detail = cmp.Or(detail, e.ConnectionError)
@@ -120,6 +124,15 @@ func Why(e report.EndpointStatus) string {
 	default:
 		return string(e.Reason) + ": " + detail
 	}
+}
+
+// Phase returns how far the present attempt to connect has come, and since when, or ""
+// if none is under way.
+func Phase(e report.EndpointStatus, now time.Time) string {
+	if e.Phase == "" {
+		return ""
+	}
+	return e.Phase.Waits() + " for " + Ago(e.PhaseSince, now)
 }
 
 // targets returns the distinct targets of the probes. It is the same for all
