@@ -14,6 +14,8 @@ var (
 	bad  = ansi.Style{}.ForegroundColor(ansi.Red).Bold()
 	rest = ansi.Style{}.Faint()
 	bold = ansi.Style{}.Bold()
+
+	selected = ansi.Style{}.Reverse(true)
 )
 
 // styleOf returns the colour of a state. The state's word is always shown, too.

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,12 +19,15 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
 
+	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/view"
 	"github.com/cantonlb/cantonlb/lbtest"
 	"github.com/cantonlb/cantonlb/lease/process"
 	"github.com/cantonlb/cantonlb/report"
+	"github.com/cantonlb/cantonlb/statuspage"
 )
 
 func TestMain(m *testing.M) {
@@ -320,4 +324,82 @@ func TestWatchWritesALineForEachChangeWhereThereIsNoTerminal(t *testing.T) {
 		assert.Equal(t, codeAll, <-ended, errs.String())
 		assert.NotContains(t, out.String(), "\x1b")
 	}
+}
+
+func TestCheckTakesSeveralTargetsAndPrintsTheVersion(t *testing.T) {
+	c := cluster(t, 2)
+	r := command(t, append([]string{"check", "--plaintext"}, c.Addrs()...)...)
+	assert.Equal(t, codeAll, r.code, r.errs)
+	assert.Contains(t, r.out, "2 of 2 endpoints eligible")
+	assert.NotContains(t, r.out, "CALLS", "which check does not make")
+	assert.Contains(t, command(t, "check", "--plaintext", "-o", "wide", c.Addrs()[0]).out, "CALLS")
+	assert.Contains(t, command(t, "check", "--plaintext", "-o", "json", c.Addrs()[0]).out, `"endpoints"`)
+	assert.Equal(t, codeUsage, command(t, "check", "-o", "xml", c.Addrs()[0]).code)
+	r = command(t, "--version")
+	assert.Equal(t, codeAll, r.code)
+	assert.Regexp(t, `^cantonlb .* go1\.`, r.out)
+}
+
+func TestCheckHasTheExitCodesOfGRPCHealthProbe(t *testing.T) {
+	c := cluster(t, 1)
+	check := func(args ...string) int {
+		return command(t, append([]string{"check", "--exit-codes", "probe", "--plaintext"}, args...)...).code
+	}
+	assert.Equal(t, codeAll, check(c.Addrs()[0]))
+	assert.Equal(t, probeUsage, check("--bad"))
+	assert.Equal(t, probeUsage, check())
+	c.SetServing(0, "", false)
+	assert.Equal(t, probeNotServing, check(c.Addrs()[0]))
+	c.SetServing(0, "", true)
+	assert.Equal(t, probeNotServing, check("--service", "unknown", c.Addrs()[0]), "NOT_FOUND is said to be the status unknown service")
+	c.Hang(0)
+	assert.Equal(t, probeNoConnection, check("--timeout", "200ms", c.Addrs()[0]))
+	c.Kill(0)
+	assert.Equal(t, probeNoConnection, check(c.Addrs()[0]))
+}
+
+func TestATokenAndHeadersAreSentWithEachProbe(t *testing.T) {
+	seen := make(chan metadata.MD, 100)
+	c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.OnTCP(), lbtest.WithServerOptions(
+		grpc.ChainStreamInterceptor(func(srv any, s grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			md, _ := metadata.FromIncomingContext(s.Context())
+			seen <- md
+			return next(srv, s)
+		})))
+	path := file(t, "token", "secret-token\n")
+	r := command(t, "check", "--plaintext", "--token-file", path, "-H", "X-Tenant: north", c.Addrs()[0])
+	assert.Equal(t, codeAll, r.code, r.errs)
+	md := <-seen
+	assert.Equal(t, []string{"Bearer secret-token"}, md.Get("authorization"))
+	assert.Equal(t, []string{"north"}, md.Get("x-tenant"))
+	assert.NotContains(t, r.out+r.errs, "secret-token")
+	assert.Equal(t, codeUsage, command(t, "check", "--plaintext", "-H", "no colon", c.Addrs()[0]).code)
+	assert.Equal(t, codeUsage, command(t, "check", "--plaintext", "--token-file", path+"x", c.Addrs()[0]).code)
+}
+
+func TestStatusShowsThePageOfARunningProcess(t *testing.T) {
+	c := cluster(t, 2)
+	client, err := cantonlb.NewClient(cantonlb.Config{
+		Endpoints: []cantonlb.Endpoint{{Name: "seq1", Address: "http://" + c.Addrs()[0]}, {Name: "seq2", Address: "http://" + c.Addrs()[1]}},
+	})
+	require.NoError(t, err)
+	defer client.Close()
+	require.NoError(t, client.WaitHealthy(t.Context(), 2))
+	page := statuspage.Handler(client)
+	defer page.Close()
+	server := httptest.NewServer(page)
+	defer server.Close()
+	r := command(t, "status", server.URL+"/debug/endpoints?show=all")
+	assert.Equal(t, codeAll, r.code, r.errs)
+	assert.Contains(t, r.out, "2 of 2 endpoints eligible")
+	assert.Regexp(t, `(?m)^seq1 .* healthy `, r.out)
+	assert.Equal(t, codeUsage, command(t, "status", "no-url").code)
+	server.Close()
+	assert.Equal(t, codeUsage, command(t, "status", server.URL).code)
+}
+
+func TestNamesAreCompletedFromTheConfigFile(t *testing.T) {
+	path := file(t, "lb.yaml", "endpoints:\n- {name: seq1, address: http://localhost:1}\n- {address: http://localhost:2}\n")
+	r := command(t, "__complete", "explain", "--config", path, "")
+	assert.Contains(t, r.out, "seq1\nlocalhost:2\n")
 }
