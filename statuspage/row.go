@@ -39,6 +39,11 @@ type facts struct {
 	Use     report.EndpointState
 	Passive bool
 	Pinned  bool
+	// Leaving is set for an endpoint that has left the list and still serves. Phase is
+	// how far an attempt to connect has come.
+	Leaving    bool
+	Phase      report.ConnectPhase
+	PhaseSince time.Time
 
 	Connection, ConnectionError string
 	NextTry                     time.Time
@@ -97,6 +102,7 @@ func (r *row) show(s *report.Status, e *report.EndpointStatus, now time.Time, ve
 		State: e.State, Reason: string(e.Reason), Detail: e.Detail, Since: e.Since, Eligible: e.Eligible, Drained: e.Drained,
 		Connection: e.Connection.String(), ConnectionError: e.ConnectionError, NextTry: e.NextTry,
 		Probed: p.On, Kind: string(p.Kind), Target: p.Target, Probe: p.At,
+		Leaving: !e.LeavingSince.IsZero(), Phase: e.Phase, PhaseSince: e.PhaseSince,
 		PerSecond: view.Unknown, InFlight: e.Calls.InFlight, Failed: e.Calls.Failed,
 		end: endOf(now), spans: len(r.spans),
 	}

@@ -155,7 +155,7 @@ func Handover(s report.Status, now time.Time) string {
 	if h == nil {
 		return ""
 	}
-	text := fmt.Sprintf("handover for %s (%s): %d endpoints that have left the list still serve", Ago(h.Since, now), h.Reason, len(s.Leaving))
+	text := fmt.Sprintf("handover for %s (%s): endpoints that have left the list and still serve: %d", Ago(h.Since, now), h.Reason, len(s.Leaving))
 	if h.Detail != "" {
 		text += ": " + h.Detail
 	}
