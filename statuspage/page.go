@@ -66,12 +66,7 @@ type Page struct {
 // After the client has ended, the page continues to show its last state and says
 // that it is closed.
 func Handler(source Source, options ...Option) *Page {
-	p := &Page{
-		source: source, title: "Endpoints", token: rand.Text(), epoch: rand.Text()[:8],
-		poke: make(chan struct{}, 1), changed: make(chan struct{}),
-	}
-	p.board.events = event.NewMixedLog(keptEvents, report.Event.IsSuspicion)
-	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p := newPage(source, "Endpoints")
 	for _, o := range options {
 		o(p)
 	}
@@ -79,6 +74,17 @@ func Handler(source Source, options ...Option) *Page {
 		p.adopt()
 	}
 	p.start()
+	return p
+}
+
+// newPage returns the page of one client, which does not follow the client yet.
+func newPage(source Source, title string) *Page {
+	p := &Page{
+		source: source, title: title, token: rand.Text(), epoch: rand.Text()[:8],
+		poke: make(chan struct{}, 1), changed: make(chan struct{}),
+	}
+	p.board.events = event.NewMixedLog(keptEvents, report.Event.IsSuspicion)
+	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
 

@@ -1,8 +1,6 @@
 package statuspage
 
 import (
-	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -26,12 +24,7 @@ type clientLine struct {
 func (p *Page) adopt() {
 	p.family = []*Page{p}
 	for _, source := range p.more {
-		other := &Page{
-			source: source, title: p.title, token: rand.Text(), epoch: rand.Text()[:8],
-			poke: make(chan struct{}, 1), changed: make(chan struct{}),
-		}
-		other.ctx, other.cancel = context.WithCancel(context.Background())
-		p.family = append(p.family, other)
+		p.family = append(p.family, newPage(source, p.title))
 	}
 	used := map[string]bool{}
 	for i, q := range p.family {
