@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 
 	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/internal/follow"
 	"github.com/cantonlb/cantonlb/internal/reresolve"
@@ -29,6 +31,9 @@ type Client struct {
 	creds *transport.Credentials
 	file  follow.Follower // nil unless the list comes from a file
 	gate  *gate           // of calls
+	notes []string        // what is unexpected about the config
+	// openAs is the client's entry in openNames.
+	openAs struct{ target, endpoints string }
 	// needsTarget is true if the role requires a health target for each endpoint.
 	needsTarget bool
 	role        Role
@@ -81,10 +86,19 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	if err := e.check(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cantonlb: %w", err), conn.Close())
 	}
+	endpoints := namesText(e.list.Endpoints())
+	if other, second := openNames.open(e.target, endpoints); second {
+		warnShared(cfg.Logger, e.target, endpoints, other)
+	}
 	c := &Client{
 		conn: conn, list: e.list, set: e.set.Load(), creds: e.creds, gate: &e.gate,
 		needsTarget: cfg.Role.needsTarget(cfg.HealthCheck), role: cfg.Role,
 		rescuer: e.rescuer,
+	}
+	c.openAs.target, c.openAs.endpoints = e.target, endpoints
+	if methods := unknown(cfg.Idempotent); len(methods) > 0 {
+		c.notes = append(c.notes, "idempotent: no registered service has "+cleantext.Detail(strings.Join(methods, ", "))+
+			"; calls of a method with another name are not reissued")
 	}
 	if cfg.ReresolveInterval > 0 {
 		c.set.Background(func(ctx context.Context) {
@@ -133,6 +147,7 @@ func (c *Client) Status() Status {
 	s := c.set.Status()
 	s.State = c.conn.GetState()
 	s.Notes = append(s.Notes, c.rescuer.notes()...)
+	s.Notes = append(s.Notes, c.notes...)
 	s.Notes = append(s.Notes, fileNotes(c.creds, c.list.Endpoints())...)
 	addFile(&s, file)
 	return s
@@ -229,6 +244,7 @@ func (c *Client) update(endpoints []Endpoint, insist bool) error {
 // time. It may be called after Conn was closed.
 func (c *Client) Close() error {
 	c.closing.Do(func() {
+		openNames.close(c.openAs.target, c.openAs.endpoints)
 		if c.file != nil {
 			c.file.Close() // before the channel, since it may be updating the channel's list
 		}

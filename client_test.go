@@ -2,6 +2,7 @@ package cantonlb_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,10 +127,19 @@ func TestClientStatusSaysWhenHealthCheckingIsOff(t *testing.T) {
 
 func TestClientJudgesAServerWithoutHealthServiceByItsConnectionAndSaysSo(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithoutHealth())
-	client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1)
-	e := client.Status().Endpoints[0]
+	lines := new(logLines)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Logger: lines.logger(slog.LevelWarn)}, 1)
+	s := client.Status()
+	e := s.Endpoints[0]
 	assert.Equal(t, report.ReasonUnimplemented, e.Reason)
 	assert.Equal(t, report.WatchUnimplemented, e.Probe.Watch)
+	assert.True(t, e.Unchecked())
+	require.Len(t, s.Notes, 1)
+	assert.Contains(t, s.Notes[0], "no health service: of server0 only the connection is checked")
+	require.NoError(t, client.Close())
+	require.Len(t, lines.all(t), 1)
+	assert.Equal(t, "an endpoint counts as healthy without a health check", lines.all(t)[0]["msg"])
+	assert.Equal(t, "no health service: only the connection is checked", lines.all(t)[0]["detail"])
 
 	strict := clientkit.Connect(t, cluster, cantonlb.Config{
 		HealthCheck: healthcheck.Config{OnUnimplemented: healthcheck.OnUnimplementedUnhealthy},

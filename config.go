@@ -170,10 +170,13 @@ type Config struct {
 	// The attributes are policy, target, number, switch, endpoint, from, to, reason,
 	// detail, held and omitted. The level is warning for what may need an operator's
 	// attention, debug for a suspicion that comes and goes and for a new endpoint that
-	// begins to connect, and info for the rest. For an endpoint that flaps, ten lines
+	// begins to connect, and info for the rest, such as a standby in a state that is
+	// normal for one. For an endpoint that flaps, ten lines
 	// are written at once and then one every ten seconds, which reports how many
 	// changes before it were omitted. No call and no probe is logged. The handler is
-	// called from one goroutine, and may be slow. Default: grpc's own logger.
+	// called from one goroutine, and may be slow. A handler that is not enabled for a
+	// level, as slog.DiscardHandler never is, receives nothing. Default: slog.Default,
+	// as it is when a line is written.
 	Logger *slog.Logger
 
 	// OnAttempt, if not nil, is called for each attempt of each call: when the attempt

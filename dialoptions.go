@@ -28,7 +28,7 @@ const connectTimeout = 5 * time.Second
 // target holds the list.
 //
 // The target also names the channel in metrics. If another resolver supplies the list,
-// cfg.Logger is not used, and reissued calls are not counted in metrics.
+// cfg.Logger is not used (slog.Default is), and reissued calls are not counted in metrics.
 //
 // A plain channel still lacks part of what NewClient does. It connects at the first
 // call, and that call returns the error if the list in the target is invalid or if the
@@ -95,7 +95,10 @@ func newEquipment(cfg Config, needsList bool) (*equipment, error) {
 		grpc.WithChainUnaryInterceptor(e.gate.unary, rescue.unary), // the last is the innermost
 		grpc.WithChainStreamInterceptor(e.gate.stream, rescue.stream),
 	}
-	options := &endpointset.Options{Logger: cfg.Logger, Retries: rescue.tally, Validator: cfg.validator(), OnClose: e.names.Stop}
+	options := &endpointset.Options{
+		Logger: cfg.Logger, StandbyRefuses: presets[cfg.Role].refuses, Retries: rescue.tally, Validator: cfg.validator(),
+		OnClose: e.names.Stop,
+	}
 	attribute := resolver.WithAttribute(options.Attribute())
 	if len(cfg.Endpoints) == 0 {
 		e.fixed = append(e.fixed, grpc.WithResolvers(resolver.NewTargetBuilder(attribute)))

@@ -137,7 +137,7 @@
 //	                              method's p95 of the last minute, at least 10ms
 //	AttemptTimeout                none
 //	ServiceConfig                 none
-//	Logger                        grpc's own logger
+//	Logger                        slog.Default
 //	OnAttempt                     none
 //
 // The policy, NoneEligible and the health service of each role:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/report"
@@ -36,8 +38,8 @@ type NoEligibleError struct {
 }
 
 // IneligibleEndpoint explains why one endpoint may not be picked: its Name, its State,
-// the Reason, and a Detail for people. For is how long the endpoint has been in this
-// state, and NextTry is the time until the next attempt to connect. Both are 0 where
+// the Reason, and a Detail for people. Phase is how far the attempt to connect has come,
+// if one is under way. For is how long the endpoint has been in this state or phase, and NextTry is the time until the next attempt to connect. Both are 0 where
 // they do not apply.
 type IneligibleEndpoint = report.IneligibleEndpoint
 
@@ -61,6 +63,41 @@ func (e *NoEligibleError) Unwrap() error {
 	}
 }
 
+// AttemptError is the error of a call or a stream that was tried on one endpoint: the
+// error of opening a stream, of sending or of receiving too. It says which endpoint, and
+// is otherwise like the error that it wraps: status.FromError returns the same code,
+// message and details, and errors.Is and errors.As find the same errors. The end of a
+// stream, io.EOF, is not wrapped.
+type AttemptError struct {
+	// Endpoint is the name of the endpoint. Address is the address to which it is, or
+	// was, connected.
+	Endpoint, Address string
+
+	err error
+}
+
+// Error returns the text of the error that Unwrap returns, with the endpoint and its
+// address.
+func (e *AttemptError) Error() string {
+	return fmt.Sprintf("%v (endpoint %s)", e.err, placeText(e.Endpoint, e.Address))
+}
+
+// GRPCStatus returns the gRPC status of the error that Unwrap returns.
+func (e *AttemptError) GRPCStatus() *status.Status { return status.Convert(e.err) }
+
+// Unwrap returns the error as grpc has returned it.
+func (e *AttemptError) Unwrap() error { return e.err }
+
+// placeText returns, for example, `"seq1" at 10.0.0.1:5001`. A foreign resolver may use
+// any name.
+func placeText(endpoint, address string) string {
+	name, at := cleantext.Detail(endpoint), cleantext.Detail(address)
+	if name == at {
+		return name
+	}
+	return fmt.Sprintf("%q at %s", name, at)
+}
+
 // AttemptsError is the error of a call that was sent, was to be reissued, and finally
 // failed. It has the gRPC status of the last attempt that was not canceled, and
 // unwraps to that attempt's error.
@@ -73,19 +110,20 @@ type AttemptsError struct {
 
 // Attempt is one attempt of a call on one endpoint.
 type Attempt struct {
-	// Endpoint is the name of the endpoint.
-	Endpoint string
+	// Endpoint is the name of the endpoint. Address is the address to which it is, or
+	// was, connected.
+	Endpoint, Address string
 	// Code is the code with which the attempt ended. An attempt that was canceled
 	// because its endpoint became unhealthy ends with CANCELLED.
 	Code codes.Code
 }
 
-// Error returns the text of the error that Unwrap returns, and the names of the
-// endpoints that were tried.
+// Error returns the text of the error that Unwrap returns, and the endpoints that were
+// tried, with their addresses.
 func (e *AttemptsError) Error() string {
 	tried := make([]string, 0, len(e.Attempts))
 	for _, a := range e.Attempts {
-		tried = append(tried, fmt.Sprintf("%s: %v", a.Endpoint, a.Code))
+		tried = append(tried, fmt.Sprintf("%s: %v", placeText(a.Endpoint, a.Address), a.Code))
 	}
 	return fmt.Sprintf("%v (tried %s)", e.err, strings.Join(tried, ", "))
 }
@@ -97,11 +135,11 @@ func (e *AttemptsError) GRPCStatus() *status.Status { return status.Convert(e.er
 func (e *AttemptsError) Unwrap() error { return e.err }
 
 // typed converts the error of a call to the most specific type: a *NoEligibleError if
-// the call ended because no endpoint was eligible, or an *AttemptsError if there was
-// more than one attempt.
+// the call ended because no endpoint was eligible, an *AttemptsError if there was more
+// than one attempt, or an *AttemptError if there was one.
 func typed(err error, record *attempt.Record) error {
 	//lint:ignore SA1019 grpc has no other way to detect it
-	if err == nil || errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // as above
+	if err == nil || err == io.EOF || errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck,errorlint // as above; io.EOF is never wrapped
 		return err // the client is closing, whatever the call was waiting for
 	}
 	var none *explain.NoEligibleError
@@ -117,12 +155,15 @@ func typed(err error, record *attempt.Record) error {
 	}
 	tried := record.Attempts()
 	spent := pick.IsSpent(err)
-	if len(tried) == 0 || len(tried) == 1 && !refused && !spent {
+	switch {
+	case len(tried) == 0:
 		return err
+	case len(tried) == 1 && !refused && !spent:
+		return &AttemptError{Endpoint: tried[0].Endpoint, Address: tried[0].Address, err: err}
 	}
 	e := &AttemptsError{err: err}
 	for _, a := range tried {
-		e.Attempts = append(e.Attempts, Attempt{Endpoint: a.Endpoint, Code: status.Code(a.Err)})
+		e.Attempts = append(e.Attempts, Attempt{Endpoint: a.Endpoint, Address: a.Address, Code: status.Code(a.Err)})
 	}
 	if refused || spent { // the errors of the attempts say more than the lack of a further one
 		for _, a := range tried {

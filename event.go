@@ -16,9 +16,14 @@ type State = report.EndpointState
 // The states of an endpoint. Calls are sent only to healthy and suspect endpoints,
 // unless NoneEligible is FailOpen.
 const (
-	// StateConnecting means that there is no usable connection yet: one is being
-	// made, has only just been made, or the next attempt is due later.
+	// StateConnecting means that there is no usable connection yet: the first attempt
+	// is under way or has only just succeeded, or a connection was lost and the first
+	// attempt to replace it has not ended.
 	StateConnecting = report.StateConnecting
+	// StateUnreachable means that the last attempt to connect has failed, to the
+	// endpoint or to the separate address where its health is checked. Further
+	// attempts follow; the state stays the same until one of them succeeds.
+	StateUnreachable = report.StateUnreachable
 	// StateUnknown means that the endpoint is connected and its health is not yet
 	// known.
 	StateUnknown = report.StateUnknown
@@ -49,10 +54,10 @@ type EventKind = report.EventKind
 
 // The kinds of events.
 const (
-	// EventEndpoint reports that an endpoint's state has changed or, while it is
-	// connecting, the reason why the last attempt failed. From is empty for an
-	// endpoint that has joined the list, and To is StateRemoved for one that has left
-	// it.
+	// EventEndpoint reports that an endpoint's state has changed or, if From and To
+	// are both StateUnreachable, that attempts to connect fail for another reason than
+	// before. From is empty for an endpoint that has joined the list, and To is
+	// StateRemoved for one that has left it.
 	EventEndpoint = report.EventEndpoint
 	// EventNoneEligible reports that no endpoint is eligible from now on (To is
 	// "none_eligible"), or that one is eligible again (To is "eligible").

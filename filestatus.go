@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/filestate"
 	"github.com/cantonlb/cantonlb/internal/settings"
 )
 
@@ -43,6 +44,9 @@ func addFile(s *Status, file *FileStatus) {
 	s.File = file
 	if file == nil {
 		return
+	}
+	if problem := filestate.Problem(file.Path); problem != "" {
+		s.Notes = append(s.Notes, fmt.Sprintf("the config file %s %s; its last content stays in effect", cleantext.Detail(file.Path), problem))
 	}
 	if file.Error != "" {
 		s.Notes = append(s.Notes, "the newest content of the config file is not in effect: "+cleantext.Detail(file.Error))

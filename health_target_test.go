@@ -109,12 +109,41 @@ func TestAHealthTargetThatIsNotTrustedIsExplained(t *testing.T) {
 	list[1].Health = cantonlb.HealthTarget{HTTP: cluster.Server(1).HealthPageURL(), TLS: wrong}
 	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 0)
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool {
-		return s.Endpoints[0].State == cantonlb.StateUnhealthy && s.Endpoints[1].State == cantonlb.StateUnhealthy
+		return s.Endpoints[0].State == cantonlb.StateUnreachable && s.Endpoints[1].State == cantonlb.StateUnreachable
 	})
 	for _, e := range s.Endpoints {
 		assert.Equal(t, report.ReasonConnectFailed, e.Reason)
 		assert.Contains(t, e.Detail, "certificate signed by unknown authority")
 	}
+}
+
+// The state is the same word whichever of the two ports does not listen.
+func TestAnEndpointIsUnreachableWhicheverPortRefuses(t *testing.T) {
+	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.WithHealthPort(), lbtest.OnTCP())
+	list := deployed(cluster)
+	for i := range list {
+		list[i].Health.GRPCAddress = cluster.Server(i).HealthAddr()
+	}
+	list[0].Address = closedPort(t)
+	list[1].Health.GRPCAddress = closedPort(t)
+	list[2].Address, list[2].Health.GRPCAddress = closedPort(t), closedPort(t)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list}, 0)
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool {
+		return !slices.ContainsFunc(s.Endpoints, func(e cantonlb.EndpointStatus) bool { return e.State != cantonlb.StateUnreachable })
+	})
+	for _, e := range s.Endpoints {
+		assert.Equal(t, report.ReasonConnectFailed, e.Reason)
+		assert.Contains(t, e.Detail, "connect: connection refused")
+	}
+}
+
+// closedPort returns an address at which nothing listens.
+func closedPort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	return l.Addr().String()
 }
 
 func TestAWrongServiceNameOfOneEndpointIsReportedWithTheName(t *testing.T) {

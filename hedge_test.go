@@ -31,8 +31,8 @@ func hedging() cantonlb.Config {
 	return cantonlb.Config{Idempotent: echoIsIdempotent, Hedge: &cantonlb.Hedge{Delay: 20 * ms}}
 }
 
-// answering is a result of a call with all that its options received.
-type answering struct {
+// received is a result of a call with all that its options received.
+type received struct {
 	server, reply   string
 	header, trailer metadata.MD
 	endpoint        string
@@ -42,11 +42,11 @@ type answering struct {
 }
 
 // callOnce makes a call with every option that receives something.
-func callOnce(t *testing.T, cc grpc.ClientConnInterface, timeout time.Duration) answering {
+func callOnce(t *testing.T, cc grpc.ClientConnInterface, timeout time.Duration) received {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	var a answering
+	var a received
 	var p peer.Peer
 	start := time.Now()
 	reply := wrapperspb.String("what was there before")
@@ -245,7 +245,7 @@ func TestAFailedAttemptWaitsForTheHedgeThatIsUnderWay(t *testing.T) {
 		for i := range 2 {
 			first := -1
 			calls := [2]int{cluster.Calls(0), cluster.Calls(1)}
-			done := make(chan answering, 1)
+			done := make(chan received, 1)
 			go func() { done <- callOnce(t, client, time.Second) }()
 			synctest.Wait()
 			for j := range 2 {

@@ -67,6 +67,21 @@ func (k *idempotency) has(fullMethod string) bool {
 	return yes
 }
 
+// unknown returns those of the names, such as "/pkg.Service/Method", that no service has
+// whose generated code is part of the program.
+func unknown(names []string) []string {
+	var out []string
+	for _, name := range names {
+		service, method, _ := strings.Cut(strings.TrimPrefix(name, "/"), "/")
+		d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
+		found, ok := d.(protoreflect.ServiceDescriptor)
+		if err != nil || !ok || method != "*" && found.Methods().ByName(protoreflect.Name(method)) == nil {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // registered looks the method up in the registry of the generated stubs. It returns
 // nil if the registry does not have it under exactly this name.
 func registered(fullMethod string) protoreflect.MethodDescriptor {

@@ -40,12 +40,12 @@ func TestWithNobodyEligibleFailFastCallsNameEachEndpointAndItsReason(t *testing.
 	assert.Equal(t, codes.Unavailable, status.Code(err))
 	assert.Regexp(t, `^no eligible endpoint of 3: `+
 		`server0 unhealthy \(not_serving, [0-9.]+m?s\), `+
-		`server1 connecting \(dial tcp 127\.0\.0\.1:\d+: connect: connection refused(; next try in [0-9.]+m?s)?\), `+
+		`server1 unreachable \(dial tcp 127\.0\.0\.1:\d+: connect: connection refused(; next try in [0-9.]+m?s)?\), `+
 		`server2 unhealthy \(probe_timeout, [0-9.]+m?s\)$`, err.Error())
 	assert.Equal(t, 3, none.Of)
 	require.Len(t, none.Endpoints, 3)
 	assert.Equal(t, report.ReasonNotServing, none.Endpoints[0].Reason)
-	assert.Equal(t, report.StateConnecting, none.Endpoints[1].State)
+	assert.Equal(t, report.StateUnreachable, none.Endpoints[1].State)
 	assert.NoError(t, errors.Unwrap(err))
 
 	stream, err := lbtest.Ticks(testkit.Context(t), client, time.Second)

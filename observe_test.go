@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/stats"
 
 	"github.com/cantonlb/cantonlb"
@@ -95,6 +97,63 @@ func TestAPlainChannelHasTheLoggerToo(t *testing.T) {
 			require.NoError(t, conn.Close())
 		}
 	})
+}
+
+// withDefaultLog makes lines the program's log for the duration of the test.
+func withDefaultLog(t *testing.T, h slog.Handler) {
+	t.Helper()
+	before := slog.Default()
+	slog.SetDefault(slog.New(h))
+	t.Cleanup(func() { slog.SetDefault(before) })
+}
+
+func TestWithoutALoggerTheProgramsDefaultIsUsed(t *testing.T) {
+	lines := new(logLines)
+	withDefaultLog(t, lines.logger(slog.LevelInfo).Handler())
+	gone := closedPort(t)
+	client, err := cantonlb.NewClient(cantonlb.Config{
+		Name: "quiet-by-mistake", Role: cantonlb.ParticipantLedger, Endpoints: []cantonlb.Endpoint{{Name: "p1", Address: "http://" + gone}},
+	})
+	require.NoError(t, err)
+	clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Endpoints[0].State == cantonlb.StateUnreachable })
+	require.NoError(t, client.Close())
+	var levels []any
+	for _, l := range lines.all(t) {
+		if l["target"] == "static:///quiet-by-mistake" && (l["endpoint"] == "p1" || l["to"] == "none_eligible") {
+			levels = append(levels, l["level"], l["to"])
+		}
+	}
+	assert.Equal(t, []any{"INFO", "unreachable", "WARN", "none_eligible"}, levels, "a replica that stands by refuses too")
+}
+
+func TestALogThatDiscardsReceivesNothing(t *testing.T) {
+	lines := new(logLines)
+	withDefaultLog(t, lines.logger(slog.LevelInfo).Handler())
+	client, err := cantonlb.NewClient(cantonlb.Config{
+		Name: "quiet", Logger: slog.New(slog.DiscardHandler), Endpoints: []cantonlb.Endpoint{{Address: "http://" + closedPort(t)}},
+	})
+	require.NoError(t, err)
+	clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Endpoints[0].State == cantonlb.StateUnreachable })
+	require.NoError(t, client.Close())
+	for _, l := range lines.all(t) {
+		assert.NotEqual(t, "static:///quiet", l["target"])
+	}
+}
+
+func TestAPlainChannelWithAPolicyUsesTheProgramsDefaultLog(t *testing.T) {
+	lines := new(logLines)
+	withDefaultLog(t, lines.logger(slog.LevelWarn).Handler())
+	gone := closedPort(t)
+	conn, err := grpc.NewClient("static:///"+gone, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"healthy_round_robin":{}}]}`))
+	require.NoError(t, err)
+	_, err = lbtest.ServedBy(testkit.Context(t), conn)
+	require.Error(t, err)
+	require.NoError(t, conn.Close())
+	found := slices.ContainsFunc(lines.all(t), func(l map[string]any) bool {
+		return l["endpoint"] == gone && l["to"] == "unreachable" && l["reason"] == "connect_failed"
+	})
+	assert.True(t, found, "%v", lines.all(t))
 }
 
 func TestANameThatIsNoneIsRefused(t *testing.T) {

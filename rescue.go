@@ -157,23 +157,19 @@ func invokeRound(ctx context.Context, record *attempt.Record, race *race, reply 
 func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
 	open grpc.Streamer, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
-	record := &attempt.Record{Max: r.maxAttempts, Stream: true, Observe: r.observer(method)}
-	opened := func(ctx context.Context, opts ...grpc.CallOption) (stream grpc.ClientStream, err error) {
+	s := &stream{ctx: ctx}
+	s.record.Max, s.record.Stream, s.record.Movable, s.record.Observe = r.maxAttempts, true, r.moves, r.observer(method)
+	return s.open(opts, func(ctx context.Context, opts ...grpc.CallOption) (opened grpc.ClientStream, err error) {
 		if r.heeder.must(ctx, cc, opts) {
-			stream, err = r.heeder.do(ctx, func() (grpc.ClientStream, error) { return open(ctx, desc, cc, method, opts...) })
+			opened, err = r.heeder.do(ctx, func() (grpc.ClientStream, error) { return open(ctx, desc, cc, method, opts...) })
 		} else {
-			stream, err = open(ctx, desc, cc, method, opts...)
+			opened, err = open(ctx, desc, cc, method, opts...)
 		}
 		if err != nil {
 			return nil, scrubbed(err)
 		}
-		return scrubbedStream{stream}, nil
-	}
-	if r.moves {
-		return openMovable(ctx, record, opts, opened)
-	}
-	stream, err := opened(attempt.NewContext(ctx, record), opts...)
-	return stream, typed(err, record)
+		return scrubbedStream{opened}, nil
+	})
 }
 
 // onceFinished removes the OnFinish options from a call's options, to be called once

@@ -130,7 +130,7 @@ func TestACallThatHasHadItsAttemptsKeepsItsErrorAndNamesThem(t *testing.T) {
 	assert.Len(t, names, 3, "each another endpoint")
 	assert.Equal(t, codes.Unavailable, status.Code(err))
 	assert.Equal(t, "not now", status.Convert(errors.Unwrap(err)).Message())
-	assert.ErrorContains(t, err, "not now (tried server")
+	assert.ErrorContains(t, err, `not now (tried "server`)
 }
 
 func TestOtherCallsThatFailUnavailableAreSentOnce(t *testing.T) {
@@ -160,7 +160,7 @@ func TestRetriesOfGRPCsOwnGoElsewhereAndAreBoundedToo(t *testing.T) {
 		client := clientkit.Connect(t, cluster, cantonlb.Config{ServiceConfig: policy, Idempotent: echoIsIdempotent}, 2)
 		_, err := lbtest.ServedBy(testkit.Context(t), client)
 		assert.Equal(t, codes.Unavailable, status.Code(err))
-		assert.ErrorContains(t, err, "not now (tried server")
+		assert.ErrorContains(t, err, `not now (tried "server`)
 		assert.Equal(t, 3, cluster.Calls(0)+cluster.Calls(1), "both layers together")
 	})
 }

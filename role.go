@@ -55,12 +55,14 @@ type preset struct {
 	// separate is true if health is served on a port other than that of the API,
 	// which has no default.
 	separate bool
+	// refuses is true if a replica that stands by does not listen.
+	refuses bool
 }
 
 var presets = map[Role]preset{
 	Generic:           {policy: HealthyRoundRobin},
 	Sequencer:         {policy: HealthyRoundRobin, service: "sequencer-health-check-service"},
-	ParticipantLedger: {policy: ActivePassive, noneEligible: Wait},
+	ParticipantLedger: {policy: ActivePassive, noneEligible: Wait, refuses: true},
 	ParticipantAdmin:  {policy: ActivePassive, noneEligible: Wait, service: "participant", separate: true},
 	Mediator:          {policy: ActivePassive, noneEligible: Wait, service: "mediator", separate: true},
 	DomainManager:     {policy: ActivePassive, noneEligible: Wait, service: "domain", separate: true},

@@ -67,7 +67,7 @@ func TestAnEndpointWithTheWrongAuthorityIsOutAndTheOthersGoOn(t *testing.T) {
 	assert.Equal(t, []string{"server0", "server2"}, slices.Sorted(maps.Keys(testkit.Spread(t, client, 10))))
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").ConnectionError != "" })
 	bad := endpoint(s, "server1")
-	assert.Equal(t, cantonlb.StateConnecting, bad.State)
+	assert.Equal(t, cantonlb.StateUnreachable, bad.State)
 	assert.Equal(t, report.ReasonHandshakeFailed, bad.Reason)
 	assert.Equal(t, "handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority", bad.ConnectionError)
 	assert.False(t, bad.Eligible)
@@ -78,7 +78,7 @@ func TestAnEndpointWithTheWrongAuthorityIsOutAndTheOthersGoOn(t *testing.T) {
 		}
 	}
 	require.Len(t, told, 1, "also of one that was never connected, and once")
-	assert.Contains(t, told[0], `endpoint "server1": connecting -> connecting (handshake_failed: `+bad.ConnectionError)
+	assert.Contains(t, told[0], `endpoint "server1": connecting -> unreachable (handshake_failed: `+bad.ConnectionError)
 
 	list[1].TLS.RootCAPEM = cluster.Server(1).CA().PEM()
 	require.NoError(t, client.Update(list))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/filestate"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -82,6 +83,25 @@ func fileNotes(creds *transport.Credentials, list []Endpoint) []string {
 	}
 	if more > 0 {
 		notes = append(notes, fmt.Sprintf("the same applies to %d more endpoints", more))
+	}
+	return append(notes, detachedNotes(list)...)
+}
+
+// detachedNotes returns a note for each file of the endpoints that is gone, or that a
+// mount hides from changes.
+func detachedNotes(list []Endpoint) []string {
+	var notes []string
+	seen := make(map[string]bool)
+	for _, e := range list {
+		for _, path := range []string{e.TLS.RootCAFile, e.TLS.CertFile, e.TLS.KeyFile, e.TokenFile} {
+			if path == "" || seen[path] || len(notes) == maxFileNotes {
+				continue
+			}
+			seen[path] = true
+			if problem := filestate.Problem(path); problem != "" {
+				notes = append(notes, fmt.Sprintf("the file %s %s; its last content stays in effect", cleantext.Detail(path), problem))
+			}
+		}
 	}
 	return notes
 }

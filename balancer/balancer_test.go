@@ -77,8 +77,8 @@ func TestWithAllServersDownCallsFailFastOrWait(t *testing.T) {
 		assert.Equal(t, connectivity.TransientFailure, conn.GetState())
 		err := refusal(t, conn)
 		assert.Equal(t, codes.Unavailable, status.Code(err))
-		assert.Regexp(t, `no eligible endpoint of 2: server0\.lbtest:1 connecting \(.*connection refused.*\), `+
-			`server1\.lbtest:1 connecting \(.*connection refused.*\)`, err.Error())
+		assert.Regexp(t, `no eligible endpoint of 2: server0\.lbtest:1 unreachable \(.*connection refused.*\), `+
+			`server1\.lbtest:1 unreachable \(.*connection refused.*\)`, err.Error())
 
 		done := make(chan error, 1)
 		go func() {

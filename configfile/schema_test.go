@@ -131,7 +131,7 @@ func TestTheSchemaHasTheLoadersBounds(t *testing.T) {
 		one("policy: active_passive\nfailover: {drain: 1}"): false,
 		one("noneEligible: failOpen"):                       true, one("noneEligible: no"): false,
 		one("deadAfter: 1m30s"): true, one("deadAfter: .5s"): true, one("deadAfter: 3"): false, one("deadAfter: 3 s"): false,
-		one("deadAfter: 1us"): true, one("deadAfter: s"): false, one("deadAfter: -1s"): false, one("deadAfter: +1.s"): true,
+		one("deadAfter: 1us"): false, one("deadAfter: 1ms"): true, one("deadAfter: s"): false, one("deadAfter: -1s"): false, one("deadAfter: +1.s"): true,
 		one("zone: " + word(64)): true, one("zone: " + word(65)): false,
 		one("spillBelow: 0"): false, one("spillBelow: 0.001"): true, one("spillBelow: 1"): true, one("spillBelow: 1.1"): false,
 		one("reresolveInterval: 1s"): true, one("reresolveInterval: x"): false,

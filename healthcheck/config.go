@@ -64,14 +64,14 @@ type Config struct {
 	// Service is the service name that gRPC health checks send, at most MaxService
 	// bytes. Default "", which means the server as a whole.
 	Service string
-	// Interval is the time from one probe to the next. Default 1s.
+	// Interval is the time from one probe to the next, at least 10ms. Default 1s.
 	Interval time.Duration
 	// Timeout is a probe's deadline, at most Interval. Default 0: the deadline is
 	// derived from the measured round trips as in RFC 6298, at least three of them, and
 	// between 0.3s and 1s.
 	Timeout time.Duration
 	// SuspectInterval replaces Interval while a change of state is being decided. It
-	// is at most Interval. Default 0.1s, or Interval if that is shorter.
+	// is at least 10ms and at most Interval. Default 0.1s, or Interval if that is shorter.
 	SuspectInterval time.Duration
 	// Silence is how long calls may be in flight on a connection on which nothing is
 	// received before the endpoint is probed at once. Default 0.3s.
@@ -118,7 +118,8 @@ func (c Config) WithDefaults() (Config, error) {
 func (c Config) check() error {
 	var f fault.List
 	f.Check(len(c.Service) <= MaxService && cleantext.Printable(c.Service), "service", fault.Quote(c.Service), wantService)
-	rightInterval := checkDuration(&f, "interval", c.Interval, strictjson.WantDuration)
+	rightInterval := checkDuration(&f, "interval", c.Interval, strictjson.WantDuration) &&
+		f.Check(c.Interval == 0 || c.Interval >= limits.MinInterval, "interval", quoteDuration(c.Interval), wantInterval)
 	shorter := []struct {
 		field, want string
 		d           time.Duration
@@ -130,6 +131,8 @@ func (c Config) check() error {
 				strings.TrimSuffix(s.want, strictjson.WantDuration)+"a duration up to the interval of "+strictjson.FormatDuration(interval))
 		}
 	}
+	f.Check(c.SuspectInterval < limits.MinDuration || c.SuspectInterval >= limits.MinInterval, "suspectInterval",
+		quoteDuration(c.SuspectInterval), wantInterval)
 	checkDuration(&f, "silence", c.Silence, strictjson.WantDuration)
 	checkNumber(&f, "fall", c.Fall, maxThreshold)
 	checkNumber(&f, "rise", c.Rise, maxThreshold)
@@ -150,9 +153,10 @@ func (c Config) check() error {
 }
 
 var (
-	wantTimeout = `"auto" or ` + strictjson.WantDuration
-	wantService = fmt.Sprintf("at most %d bytes of printable characters", MaxService)
-	wantHTTP    = fmt.Sprintf(`a URL of at most %d bytes, such as "http://{host}:8080/health", without user name or password`, maxHTTP)
+	wantInterval = "a duration of at least " + strconv.Quote(limits.MinInterval.String())
+	wantTimeout  = `"auto" or ` + strictjson.WantDuration
+	wantService  = fmt.Sprintf("at most %d bytes of printable characters", MaxService)
+	wantHTTP     = fmt.Sprintf(`a URL of at most %d bytes, such as "http://{host}:8080/health", without user name or password`, maxHTTP)
 )
 
 // Settings returns the part of c that schedules probes, for the policies of this
@@ -211,6 +215,7 @@ func quoteDuration(d time.Duration) string { return strconv.Quote(d.String()) }
 
 func checkDuration(f *fault.List, field string, d time.Duration, want string) bool {
 	return f.Check(d >= 0, field, quoteDuration(d), want) &&
+		f.Check(d == 0 || d >= limits.MinDuration, field, quoteDuration(d), strictjson.WantLonger) &&
 		f.Check(d <= MaxSetting, field, quoteDuration(d), "a duration of at most "+MaxSetting.String())
 }
 

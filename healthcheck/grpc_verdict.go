@@ -95,7 +95,7 @@ func (p grpcHealth) failed(ctx context.Context, err error) report.Verdict {
 		if p.o.OnUnimplemented == OnUnimplementedUnhealthy {
 			return checking.NewVerdict(report.NotServing, report.ReasonUnimplemented, "")
 		}
-		return checking.NewVerdict(report.Serving, report.ReasonUnimplemented, "")
+		return checking.NewVerdict(report.Serving, report.ReasonUnimplemented, "no health service: only the connection is checked")
 	case codes.Unauthenticated, codes.PermissionDenied:
 		return checking.NewVerdict(report.Failed, report.ReasonProbeDenied, describe(s))
 	}

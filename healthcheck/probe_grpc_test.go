@@ -28,6 +28,9 @@ type scripted struct {
 	watch func(*healthpb.HealthCheckRequest, grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error
 }
 
+// noService is the detail of a verdict about a server without a health service.
+const noService = "no health service: only the connection is checked"
+
 func (s *scripted) Check(ctx context.Context, r *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
 	return s.check(ctx, r)
 }
@@ -98,7 +101,7 @@ var answerTable = map[string]struct {
 	},
 	"UNIMPLEMENTED": {
 		err:   status.Error(codes.Unimplemented, "?"),
-		check: report.Verdict{Outcome: report.Serving, Reason: report.ReasonUnimplemented, Detail: ""}, watch: report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonUnimplemented, Detail: ""},
+		check: report.Verdict{Outcome: report.Serving, Reason: report.ReasonUnimplemented, Detail: noService}, watch: report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonUnimplemented, Detail: ""},
 	},
 	"UNAUTHENTICATED": {
 		err:   status.Error(codes.Unauthenticated, "no token"),
@@ -158,7 +161,7 @@ func TestEachAnswerToAWatchHasItsOwnVerdict(t *testing.T) {
 
 func TestAServerWithoutTheHealthServiceIsWhatOnUnimplementedSays(t *testing.T) {
 	conn := serve(t, nil)
-	assert.Equal(t, report.Verdict{Outcome: report.Serving, Reason: report.ReasonUnimplemented, Detail: ""}, GRPCCheck(conn, "", GRPCOptions{}).Probe(t.Context()))
+	assert.Equal(t, report.Verdict{Outcome: report.Serving, Reason: report.ReasonUnimplemented, Detail: noService}, GRPCCheck(conn, "", GRPCOptions{}).Probe(t.Context()))
 	o := GRPCOptions{OnUnimplemented: OnUnimplementedUnhealthy}
 	assert.Equal(t, report.Verdict{Outcome: report.NotServing, Reason: report.ReasonUnimplemented, Detail: ""}, GRPCCheck(conn, "", o).Probe(t.Context()))
 	end := GRPCWatch(conn, "", o).Watch(t.Context(), func(report.Verdict) { t.Error("nothing to push") })

@@ -49,6 +49,7 @@ const (
 	// State and Reason are the state and the reason of an endpoint.
 	State  = "cantonlb.state"
 	Reason = "cantonlb.reason"
+	Phase  = "cantonlb.phase"
 	// ProbeKind and ProbeResult are the kind and the outcome of a probe.
 	ProbeKind   = "cantonlb.probe.kind"
 	ProbeResult = "cantonlb.probe.result"
@@ -100,6 +101,10 @@ var (
 	EndpointActive = Desc{
 		Name: "cantonlb.endpoint.active", Unit: endpoints, Kind: Gauge, Labels: []string{Endpoint},
 		Description: "1 if the endpoint is the active one, 0 if it stands by; only with active_passive.",
+	}
+	EndpointPhase = Desc{
+		Name: "cantonlb.endpoint.phase", Unit: endpoints, Kind: Gauge, Labels: []string{Endpoint, Phase},
+		Description: "1 for the phase in which the attempt to connect to the endpoint is; not reported if none is under way.",
 	}
 	Probes = Desc{
 		Name: "cantonlb.probes", Unit: "{probe}", Labels: []string{Endpoint, ProbeKind, ProbeResult},
@@ -184,7 +189,7 @@ var (
 func All() []Desc {
 	return []Desc{
 		EndpointState, EndpointEligible, EndpointInFlight, EndpointAnswerAge,
-		EndpointTransitions, EndpointPicks, EndpointFailures, EndpointEjections, EndpointActive,
+		EndpointTransitions, EndpointPicks, EndpointFailures, EndpointEjections, EndpointActive, EndpointPhase,
 		Probes, ProbeDuration, ProbeRoundTrip,
 		Listed, Eligible, Leaving, NoneEligibleEntries, NoneEligibleTime, ListUpdates, ConfigReloads,
 		MultipleActive, Switches,

@@ -65,6 +65,9 @@ func endpointSamples(e report.EndpointStatus, now time.Time, emit emitter) bool 
 	for _, v := range e.Probe.Verdicts {
 		more = more && emit(metric.Probes, float64(v.Count), e.Name, string(v.Kind), string(v.Outcome))
 	}
+	if e.Phase != "" {
+		more = more && emit(metric.EndpointPhase, 1, e.Name, string(e.Phase))
+	}
 	if at := e.Heard; !at.IsZero() {
 		more = more && emit(metric.EndpointAnswerAge, float64(max(0, now.Sub(at).Milliseconds())), e.Name)
 	}

@@ -65,10 +65,10 @@ func (c Config) thresholds(n int) (agree, ask int, err error) {
 		return 0, 0, err
 	case c.Ask < 0 || c.Ask > 0 && c.Ask < agree || c.Ask > n:
 		return 0, 0, fmt.Errorf("quorum: ask %d: want 0 or %d to %d, from how many have to agree to all", c.Ask, agree, n)
-	case c.HedgeAfter < 0:
-		return 0, 0, fmt.Errorf("quorum: hedge after %v: want a duration above zero, or 0 for the default", c.HedgeAfter)
-	case c.Timeout < 0:
-		return 0, 0, fmt.Errorf("quorum: timeout %v: want a duration above zero, or 0 for the default", c.Timeout)
+	case c.HedgeAfter < 0 || c.HedgeAfter > 0 && c.HedgeAfter < time.Millisecond:
+		return 0, 0, fmt.Errorf("quorum: hedge after %v: want a duration of at least 1ms, or 0 for the default", c.HedgeAfter)
+	case c.Timeout < 0 || c.Timeout > 0 && c.Timeout < time.Millisecond:
+		return 0, 0, fmt.Errorf("quorum: timeout %v: want a duration of at least 1ms, or 0 for the default", c.Timeout)
 	}
 	return agree, c.Ask, nil
 }

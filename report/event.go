@@ -12,10 +12,10 @@ type EventKind string
 
 // The kinds of events.
 const (
-	// EventEndpoint reports that an endpoint's state has changed or, while it is
-	// connecting, the reason why the last attempt failed. From is empty for an
-	// endpoint that has joined the list, and To is StateRemoved for one that has left
-	// it.
+	// EventEndpoint reports that an endpoint's state has changed or, if From and To
+	// are both StateUnreachable, that attempts to connect fail for another reason than
+	// before. From is empty for an endpoint that has joined the list, and To is
+	// StateRemoved for one that has left it.
 	EventEndpoint EventKind = "endpoint"
 	// EventNoneEligible reports that no endpoint is eligible from now on (To is
 	// NoneEligible), or that one is eligible again (To is SomeEligible).
@@ -55,6 +55,9 @@ type Event struct {
 	// bounded, printable and without secrets, but may hold text of a server.
 	Reason Reason `json:"reason,omitempty"`
 	Detail string `json:"detail,omitempty"`
+	// Passive is true if the state To is normal for the endpoint, which is a standby:
+	// see EndpointStatus.Passive.
+	Passive bool `json:"passive,omitempty"`
 	// Held is how long the previous state lasted, or 0 if that is not known.
 	Held time.Duration `json:"-"` // heldSeconds
 	// Switch is zero unless the Kind is EventSwitch. Its Reason and At are those of
@@ -121,6 +124,9 @@ func appendChange(line []byte, name string, from, to EndpointState) []byte {
 }
 
 func appendStates(line []byte, from, to EndpointState) []byte {
+	if from == to {
+		return append(append(line, "still "...), to...)
+	}
 	if from != "" {
 		line = append(append(line, from...), " -> "...)
 	}

@@ -85,7 +85,8 @@ type plainEndpoint EndpointStatus
 
 // MarshalJSON implements json.Marshaler.
 func (e EndpointStatus) MarshalJSON() ([]byte, error) {
-	e.Since, e.NextTry, e.Heard, e.LeavingSince = utc(e.Since), utc(e.NextTry), utc(e.Heard), utc(e.LeavingSince)
+	e.Since, e.NextTry, e.Heard = utc(e.Since), utc(e.NextTry), utc(e.Heard)
+	e.LeavingSince, e.PhaseSince = utc(e.LeavingSince), utc(e.PhaseSince)
 	e.Health = cmp.Or(e.Health, HealthUnknown)
 	return json.Marshal(endpointJSON{plainEndpoint(e), e.Connection.String()})
 }

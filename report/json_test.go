@@ -36,9 +36,9 @@ func full() report.Status {
 		},
 		Notes: []string{"a note"},
 		Endpoints: []report.EndpointStatus{{
-			Name: "seq1", Address: "a:1", Weight: 2, Zone: "eu", Priority: 1, Eligible: true, FailOpen: true, Active: true, Drained: true, Ejected: true,
+			Name: "seq1", Address: "a:1", Weight: 2, Zone: "eu", Priority: 1, Eligible: true, FailOpen: true, Active: true, Passive: true, Drained: true, Ejected: true,
 			State: report.StateEjected, Reason: report.ReasonCallsFailing, Detail: "d", Since: now.Add(-65 * time.Second), Health: report.Healthy,
-			Connection: connectivity.TransientFailure, ConnectionError: "refused", NextTry: now.Add(time.Second), Remote: "10.0.0.1:1",
+			Connection: connectivity.TransientFailure, ConnectionError: "refused", NextTry: now.Add(time.Second), Remote: "10.0.0.1:1", Phase: report.PhaseTLS, PhaseSince: now,
 			Probe: report.ProbeStatus{
 				On: true, Target: "t", Kind: report.KindGRPCCheck, At: now, Outcome: report.Serving, Reason: report.ReasonServing, Detail: "x",
 				Answered: now, RoundTrip: 1234 * time.Microsecond, Watch: report.WatchAlive, Checks: 9, Timeout: 300 * time.Millisecond,
@@ -79,7 +79,7 @@ const fullJSON = `{
 		"name": "seq1", "address": "a:1", "weight": 2, "zone": "eu", "priority": 1,
 		"eligible": true, "failOpen": true, "active": true, "drained": true, "ejected": true,
 		"state": "ejected", "reason": "calls_failing", "detail": "d", "since": "2026-03-01T11:58:55Z", "health": "healthy",
-		"connection": "TRANSIENT_FAILURE", "connectionError": "refused", "nextTry": "2026-03-01T12:00:01Z", "remote": "10.0.0.1:1",
+		"connection": "TRANSIENT_FAILURE", "connectionError": "refused", "nextTry": "2026-03-01T12:00:01Z", "phase": "tls", "phaseSince": "2026-03-01T12:00:00Z", "passive": true, "remote": "10.0.0.1:1",
 		"probe": {"on": true, "target": "t", "kind": "grpc_check", "at": "2026-03-01T12:00:00Z", "outcome": "serving", "reason": "serving",
 			"detail": "x", "answered": "2026-03-01T12:00:00Z", "roundTripSeconds": 0.001234, "watch": "alive", "checks": 9, "timeoutSeconds": 0.3},
 		"calls": {"picked": 12, "inFlight": 1, "heard": 9, "failed": 3, "perSecond": 2.5},

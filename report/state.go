@@ -7,9 +7,14 @@ type EndpointState string
 
 // The states of an endpoint. Only StateHealthy and StateSuspect are eligible.
 const (
-	// StateConnecting means that there is no usable connection yet: one is being
-	// made, has only just been made, or the next attempt is due later.
+	// StateConnecting means that there is no usable connection yet: the first attempt
+	// is under way or has only just succeeded, or a connection was lost and the first
+	// attempt to replace it has not ended.
 	StateConnecting EndpointState = "connecting"
+	// StateUnreachable means that the last attempt to connect has failed, to the
+	// endpoint or to the separate address where its health is checked. Further
+	// attempts follow; the state stays the same until one of them succeeds.
+	StateUnreachable EndpointState = "unreachable"
 	// StateUnknown means that the endpoint is connected and its health is not yet
 	// known.
 	StateUnknown EndpointState = "unknown"

@@ -90,7 +90,7 @@ const maxNamed = 8
 
 // String returns the status as one line, such as
 //
-//	1 of 2 endpoints eligible, healthy_round_robin, channel READY: "seq1" healthy (serving), "seq2" connecting (connect_failed)
+//	1 of 2 endpoints eligible, healthy_round_robin, channel READY: "seq1" healthy (serving), "seq2" unreachable (connect_failed)
 //
 // It names at most the first 8 endpoints.
 func (s Status) String() string {
@@ -139,6 +139,11 @@ type EndpointStatus struct {
 	// Active is true for the active endpoint, to which calls go. It is false for every
 	// endpoint unless the policy is active_passive.
 	Active bool `json:"active"`
+	// Passive is true if the endpoint is a standby whose state is normal for one while
+	// another endpoint is active: it reports that it does not serve or, where the role
+	// has such replicas, refuses connections. It needs nobody's attention. It is false
+	// for every endpoint unless the policy is active_passive.
+	Passive bool `json:"passive,omitempty"`
 	// Drained is true if the endpoint was taken out of rotation by hand.
 	Drained bool `json:"drained"`
 	// Ejected is true if calls on the endpoint failed in a row although its probes
@@ -163,6 +168,11 @@ type EndpointStatus struct {
 	Connection      connectivity.State `json:"-"` // as a word
 	ConnectionError string             `json:"connectionError,omitempty"`
 	NextTry         time.Time          `json:"nextTry,omitzero"`
+	// Phase is how far the present attempt to connect has come, up to the first
+	// verdict of a probe, and PhaseSince is since when. They are empty if no attempt is
+	// under way, or if the program's own dialer or credentials do not report it.
+	Phase      ConnectPhase `json:"phase,omitempty"`
+	PhaseSince time.Time    `json:"phaseSince,omitzero"`
 	// Remote is the remote address of the connection, which shows which of a host
 	// name's addresses is in use. Behind a proxy it is the endpoint's own host and
 	// port. It is empty if there is no connection or if the address is not known.
@@ -182,6 +192,13 @@ type EndpointStatus struct {
 	// have them.
 	Ejections   uint64            `json:"ejections"`
 	Transitions []TransitionCount `json:"-"`
+}
+
+// Unchecked reports whether the endpoint is healthy only because it is connected: its
+// server has no health service, or health checking is off. A server that hangs is then
+// found by the silence of its calls alone.
+func (e EndpointStatus) Unchecked() bool {
+	return e.Health == Healthy && e.State == StateHealthy && (e.Reason == ReasonUnimplemented || e.Reason == ReasonConnected)
 }
 
 // String returns the endpoint's state as text, such as

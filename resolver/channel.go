@@ -2,15 +2,13 @@ package resolver
 
 import (
 	"cmp"
+	"log/slog"
 	"sync"
 
 	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/grpclog"
 	grpcresolver "google.golang.org/grpc/resolver"
 )
-
-var logger = grpclog.Component("cantonlb-resolver")
 
 // channel is the resolver of one channel of grpc.
 type channel struct {
@@ -36,25 +34,29 @@ func (c *channel) ResolveNow(grpcresolver.ResolveNowOptions) {}
 func (c *channel) Close() { c.list.detach(c) }
 
 // push pushes the current list to the channel, and returns the error of the channel's
-// policy.
-func (c *channel) push() error {
+// policy. unclaimed is true, once, if no policy of this module is in charge.
+func (c *channel) push() (unclaimed bool, err error) {
 	c.pushing.Lock()
 	defer c.pushing.Unlock()
 	list, open := c.list.current(c)
 	if !open {
-		return nil
+		return false, nil
 	}
 	if err := c.cc.UpdateState(c.state(list)); err != nil {
-		return err
+		return false, err
 	}
-	if !c.warned && !c.claim.isTaken() {
-		c.warned = true
-		logger.Warningf("no policy of cantonlb is in charge of the channel to %q and %d more: health checking is off. "+
-			"Import github.com/cantonlb/cantonlb/balancer and select its policy by "+
-			"grpc.WithDefaultServiceConfig(`{\"loadBalancingConfig\":[{\"healthy_round_robin\":{}}]}`), "+
-			"with grpc.WithNoProxy() where HTTPS_PROXY is set; or use cantonlb.NewClient.", list[0].Name, len(list)-1)
-	}
-	return nil
+	unclaimed = !c.warned && !c.claim.isTaken()
+	c.warned = c.warned || unclaimed
+	return unclaimed, nil
+}
+
+// warnUnclaimed logs that no policy of this module is in charge of a channel. The log
+// handler is code of the program, so no lock of this package may be held.
+func warnUnclaimed(list []Endpoint) {
+	slog.Warn("no policy of cantonlb is in charge of a channel: the health of its endpoints is not checked. "+ //nolint:sloglint // a resolver has no other logger
+		"Use cantonlb.NewClient, or import github.com/cantonlb/cantonlb/balancer and select its policy by "+
+		"grpc.WithDefaultServiceConfig(`{\"loadBalancingConfig\":[{\"healthy_round_robin\":{}}]}`), "+
+		"with grpc.WithNoProxy() where HTTPS_PROXY is set", "endpoint", list[0].Name, "others", len(list)-1)
 }
 
 // state returns the list in the form of grpc. It has no service config on purpose.

@@ -53,7 +53,7 @@ func TestAnyHandleMayBeTaken(t *testing.T) {
 }
 
 func TestAChannelWithoutAPolicyOfOursIsWarnedAboutOnce(t *testing.T) {
-	const about = `in charge of the channel to "warned-about" and 1 more: health checking is off`
+	const about = `endpoint=warned-about others=1`
 	before := warnings.about(about)
 	s := newStaticOf(t, named("warned-about", "x"))
 	build(t, s, &fakeChannel{}, grpcresolver.BuildOptions{})

@@ -187,11 +187,11 @@ func TestThePolicyOfARealChannelHandsItsHandleToTheOwnerOfTheList(t *testing.T) 
 	require.NoError(t, list.Update(named("claimed", "claimed-too")))
 	net.callUntil(t, conn, "claimed-too:1")
 	assert.Empty(t, told, "the same handle is not told again")
-	assert.Zero(t, warnings.about(`"claimed"`))
+	assert.Zero(t, warnings.about(`endpoint=claimed`))
 }
 
 func TestARealChannelWithoutAPolicyOfOursIsWarnedAbout(t *testing.T) {
-	const about = `"unclaimed:1" and 0 more`
+	const about = `endpoint=unclaimed:1 others=0`
 	before := warnings.about(about)
 	net := newServers(t, "unclaimed:1")
 	conn := net.connect(t, "static:///unclaimed:1")

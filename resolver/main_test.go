@@ -2,21 +2,21 @@ package resolver
 
 import (
 	"bytes"
-	"io"
+	"log/slog"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-	"google.golang.org/grpc/grpclog"
 	grpcresolver "google.golang.org/grpc/resolver"
 )
 
-// warnings holds the lines of grpc's log at the level of a warning or above.
+// warnings holds the lines of the program's log at the level of a warning or above.
 var warnings = &syncBuffer{}
 
-// grpc's logger must be set before anything else uses grpc.
-func init() { grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, warnings, io.Discard)) }
+func init() {
+	slog.SetDefault(slog.New(slog.NewTextHandler(warnings, &slog.HandlerOptions{Level: slog.LevelWarn})))
+}
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

@@ -105,19 +105,33 @@ func (s *Static) Update(endpoints []Endpoint) error {
 	if err != nil {
 		return err
 	}
+	unclaimed, err := s.update(list)
+	for range unclaimed {
+		warnUnclaimed(list)
+	}
+	return err
+}
+
+// update replaces the list by one in normal form, and returns for how many channels it
+// has found that no policy of this module is in charge.
+func (s *Static) update(list []Endpoint) (unclaimed int, err error) {
 	s.updating.Lock()
 	defer s.updating.Unlock()
 	channels, err := s.replace(list)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var failed fault.List
 	for i, c := range channels {
-		if err := c.push(); err != nil {
+		open, err := c.push()
+		if open {
+			unclaimed++
+		}
+		if err != nil {
 			failed.Add(fmt.Errorf("channel %d of %d refused the new list: %w", i+1, len(channels), err))
 		}
 	}
-	return failed.Err()
+	return unclaimed, failed.Err()
 }
 
 // replace makes a list the current one if every open channel can apply it, and returns
@@ -167,7 +181,9 @@ func (s *Static) Build(_ grpcresolver.Target, cc grpcresolver.ClientConn, opts g
 	if err := s.attach(c); err != nil {
 		return nil, err
 	}
-	_ = c.push() // the policy reports the error; an error here would not help
+	if unclaimed, _ := c.push(); unclaimed { // the policy reports the error; an error here would not help
+		warnUnclaimed(s.Endpoints())
+	}
 	return c, nil
 }
 

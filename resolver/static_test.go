@@ -92,7 +92,9 @@ func TestUpdateReachesEveryOpenChannelAndNoClosedOne(t *testing.T) {
 	assert.Equal(t, []string{"b", "c"}, open2.lastNames(t))
 	assert.Equal(t, []string{"a"}, closed.lastNames(t))
 	assert.Equal(t, 1, closed.pushes())
-	assert.NoError(t, r.(*channel).push(), "a push that comes too late is none")
+	unclaimed, err := r.(*channel).push()
+	assert.NoError(t, err, "a push that comes too late is none")
+	assert.False(t, unclaimed)
 	assert.Equal(t, 1, closed.pushes())
 
 	late := &fakeChannel{}

@@ -52,6 +52,6 @@ func (p *Page) act(w http.ResponseWriter, r *http.Request) {
 	p.look() // so that the page shows the result
 	// A URL that consists only of a query refers to the page itself, wherever it is
 	// mounted.
-	w.Header().Set("Location", "?")
+	w.Header().Set("Location", p.link("", ""))
 	w.WriteHeader(http.StatusSeeOther)
 }

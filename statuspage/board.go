@@ -33,7 +33,7 @@ func (b *board) learn(events []report.Event, now time.Time) {
 		switch e.Kind {
 		case report.EventEndpoint:
 			r := b.row(e.Endpoint)
-			r.spans = r.spans.Add(history.Span{From: e.At, State: e.To, Reason: e.Reason}, now)
+			r.spans = r.spans.Add(history.Span{From: e.At, State: e.To, Reason: e.Reason, Passive: e.Passive}, now)
 		case report.EventSwitch:
 			b.use(e.Switch.From, history.Span{From: e.At, State: useStandby}, now)
 			b.use(e.Switch.To, history.Span{From: e.At, State: useActive}, now)
@@ -72,17 +72,23 @@ func (b *board) look(source Source) {
 	b.version++
 	b.rendering = 0
 	b.rows = b.rows[:0]
-	for i := range b.status.Endpoints {
-		e := &b.status.Endpoints[i]
-		r := b.row(e.Name)
+	keys := make([]string, 0, len(b.status.Endpoints))
+	add := func(key string, e *report.EndpointStatus) {
+		r := b.row(key)
 		r.sample(&b.status, e, began)
 		r.show(&b.status, e, began, b.version)
-		b.rows = append(b.rows, r)
+		b.rows, keys = append(b.rows, r), append(keys, key)
+	}
+	for i := range b.status.Endpoints {
+		add(b.status.Endpoints[i].Name, &b.status.Endpoints[i])
+	}
+	for i := range b.status.Leaving { // one of the same name may be in the list
+		add("leaving\n"+b.status.Leaving[i].Name, &b.status.Leaving[i])
 	}
 	if len(b.byName) > len(b.rows) { // some have left the list
 		clear(b.byName)
 		for i, r := range b.rows {
-			b.byName[b.status.Endpoints[i].Name] = r
+			b.byName[keys[i]] = r
 		}
 	}
 	b.took = time.Since(began)

@@ -3,6 +3,7 @@ package statuspage_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -201,7 +202,7 @@ func TestAPageWithAllThatItCanShowIsAccessible(t *testing.T) {
 	f.turn(1, report.StateUnhealthy, report.ReasonNotServing, "<script>a server's words</script>")
 	f.turn(2, report.StateEjected, report.ReasonCallsFailing, "")
 	f.turn(3, report.StateDrained, report.ReasonDrained, "")
-	f.turn(4, report.StateConnecting, report.ReasonConnectFailed, "refused")
+	f.turn(4, report.StateUnreachable, report.ReasonConnectFailed, "refused")
 	f.turn(5, report.StateSuspect, report.ReasonSilence, "")
 	f.turn(6, report.StateUnknown, "", "")
 	f.switchTo(7, report.ReasonByHand)
@@ -223,5 +224,79 @@ func TestAPageWithAllThatItCanShowIsAccessible(t *testing.T) {
 	}
 	page.Close()
 	b.wait(`document.querySelector(".banner").textContent.includes("The client is closed")`)
+	b.accessible()
+}
+
+func TestARowOpensInPlaceAndTheSearchFindsIt(t *testing.T) {
+	b := startBrowser(t)
+	f := replicas(0, names(50)...)
+	f.turn(3, report.StateUnreachable, report.ReasonConnectFailed, "dial tcp 10.0.0.4:5001: connect: connection refused")
+	f.change(func(s *report.Status) {
+		e := &s.Endpoints[4]
+		e.State, e.Phase, e.PhaseSince = report.StateConnecting, report.PhaseTLS, time.Now()
+		s.Handover = &report.HandoverStatus{Since: time.Now(), Reason: report.ReasonNoneEligible, Detail: "e3 unreachable"}
+		old := s.Endpoints[5]
+		old.Name, old.LeavingSince = "old", time.Now()
+		s.Leaving = []report.EndpointStatus{old}
+	})
+	server := httptest.NewServer(open(t, f))
+	defer server.Close()
+	for _, c := range []command{
+		{Scheme: "light", Width: 1440, Height: 900}, {Scheme: "dark", Width: 1440, Height: 900},
+		{Scheme: "light", Width: 1024, Height: 768}, {Scheme: "dark", Width: 1024, Height: 768},
+		{Scheme: "light", Width: 390, Height: 844}, {Scheme: "dark", Width: 390, Height: 844},
+	} {
+		b.open(server.URL, c)
+		b.wait(live)
+		b.wait("document.documentElement.scrollWidth <= innerWidth")
+		b.shoot(fmt.Sprintf("fifty-%d-%s", c.Width, c.Scheme))
+		b.do(command{Do: "eval", Script: `document.querySelectorAll("a.why")[3].click()`})
+		b.wait(`document.querySelector(".opened")?.textContent.includes("Why e3 is not picked")`)
+		b.wait(`document.querySelector(".opened").previousElementSibling.querySelector("strong").textContent === "e3"`)
+		b.wait(`document.body.textContent.includes("waiting for the TLS handshake for ")`)
+		b.wait(`document.body.textContent.includes("that have left the list and still serve")`)
+		b.wait("document.documentElement.scrollWidth <= innerWidth")
+		b.accessible()
+		b.shoot(fmt.Sprintf("opened-%d-%s", c.Width, c.Scheme))
+		search := func(text string) {
+			b.do(command{Do: "eval", Script: `document.getElementById("query").value = "` + text + `"; ` +
+				`document.getElementById("query").dispatchEvent(new Event("input"))`})
+		}
+		search("refused")
+		b.wait(`document.getElementById("found").textContent === "1 of 51"`)
+		b.wait(`[...document.querySelectorAll("#rows > tr[id]")].filter((r) => !r.hidden).length === 1`)
+		b.accessible()
+		search("")
+		b.wait(`[...document.querySelectorAll("#rows > tr[id]")].every((r) => !r.hidden)`)
+	}
+}
+
+func TestSeveralClientsHaveOnePage(t *testing.T) {
+	b := startBrowser(t)
+	first, second := newFake("seq1", "seq2"), replicas(0, "p1", "p2")
+	first.change(func(s *report.Status) { s.Target = "static:///sequencers" })
+	second.change(func(s *report.Status) { s.Target = "static:///participant" })
+	second.turn(0, report.StateUnreachable, report.ReasonConnectFailed, "refused")
+	page := open(t, first, statuspage.WithClients(second))
+	server := httptest.NewServer(page)
+	defer server.Close()
+	var all struct{ Clients []report.Document }
+	getJSON(t, server.URL+"?format=json", &all)
+	require.Len(t, all.Clients, 2)
+	assert.Equal(t, "static:///participant", all.Clients[1].Status.Target)
+	text := get(page, "format=text").Body.String()
+	assert.Contains(t, text, "sequencers: 2 of 2 endpoints eligible")
+	assert.Contains(t, text, "participant: 1 of 2 endpoints eligible")
+	b.open(server.URL, command{Scheme: "light"})
+	b.wait(live)
+	b.wait(`document.querySelectorAll(".clients li").length === 2`)
+	b.wait(`document.getElementById("rows").textContent.includes("seq1")`)
+	b.accessible()
+	b.shoot("several")
+	b.open(server.URL+"?client=participant", command{Scheme: "dark"})
+	b.wait(live)
+	b.wait(`document.getElementById("rows").textContent.includes("p1")`)
+	b.wait(`document.querySelector(".clients [aria-current]").textContent === "participant"`)
+	b.wait(`document.querySelector("a.why").href.includes("client=participant")`)
 	b.accessible()
 }

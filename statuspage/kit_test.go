@@ -93,11 +93,13 @@ func (f *fake) turn(i int, to report.EndpointState, reason report.Reason, detail
 		e.State, e.Reason, e.Detail, e.Since = to, reason, detail, time.Now()
 		e.Eligible = to == report.StateHealthy || to == report.StateSuspect
 		e.Drained, e.Ejected = to == report.StateDrained, to == report.StateEjected
-		e.Connection = connectivity.Ready
+		e.Connection, e.Passive = connectivity.Ready, false
 		switch to {
 		case report.StateUnhealthy:
+			e.Passive = s.Failover != nil && s.Failover.Active != e.Name && reason == report.ReasonNotServing
+			f.events[len(f.events)-1].Passive = e.Passive
 			e.Health = report.Unhealthy
-		case report.StateConnecting:
+		case report.StateConnecting, report.StateUnreachable:
 			e.Connection, e.Health = connectivity.TransientFailure, report.HealthUnknown
 		default:
 			e.Health = report.Healthy

@@ -132,7 +132,7 @@ func (p *Page) frame(v *viewer) (f *frame, changed <-chan struct{}, ended bool) 
 	for _, r := range rows {
 		order = append(order, r.facts.ID)
 		if r.version > v.since || v.order != nil && !had[r.facts.ID] {
-			out.HTML[r.facts.ID] = r.text(b.looked, p.rowToken(v.query))
+			out.HTML[r.facts.ID] = r.text(b.looked, p, p.rowToken(v.query))
 		}
 	}
 	if v.order == nil || !slices.Equal(order, v.order) {

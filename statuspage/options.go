@@ -37,6 +37,10 @@ var (
 // Option changes the page.
 type Option func(*Page)
 
+// WithClients shows further clients of the program on the same page: a line for each
+// client says how it is, and leads to its endpoints.
+func WithClients(more ...Source) Option { return func(p *Page) { p.more = append(p.more, more...) } }
+
 // WithTitle sets the page's heading, for programs with more than one client.
 // Default "Endpoints".
 func WithTitle(title string) Option { return func(p *Page) { p.title = title } }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/event"
@@ -37,6 +38,11 @@ type Page struct {
 	token   string          // the token that an action's form must contain
 	epoch   string          // distinguishes this Page's versions from another's
 
+	more   []Source // further clients
+	name   string   // of this client among several, "" if there is only one
+	family []*Page  // the pages of all clients, this one's first; nil if there is only one
+	line   atomic.Pointer[clientLine]
+
 	ctx    context.Context //nolint:containedctx // the page's own life, which Close ends
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -59,23 +65,41 @@ type Page struct {
 // After the client has ended, the page continues to show its last state and says
 // that it is closed.
 func Handler(source Source, options ...Option) *Page {
+	p := newPage(source, "Endpoints")
+	for _, o := range options {
+		o(p)
+	}
+	if len(p.more) > 0 {
+		p.adopt()
+	}
+	p.start()
+	return p
+}
+
+// newPage returns the page of one client, which does not follow the client yet.
+func newPage(source Source, title string) *Page {
 	p := &Page{
-		source: source, title: "Endpoints", token: rand.Text(), epoch: rand.Text()[:8],
+		source: source, title: title, token: rand.Text(), epoch: rand.Text()[:8],
 		poke: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
 	p.board.events = event.NewMixedLog(keptEvents, report.Event.IsSuspicion)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	for _, o := range options {
-		o(p)
-	}
+	return p
+}
+
+func (p *Page) start() {
 	p.wg.Go(p.follow)
 	p.wg.Go(p.sample)
-	return p
 }
 
 // Close stops following the client and disconnects the live viewers. It may be
 // called more than once.
 func (p *Page) Close() {
+	for _, other := range p.family {
+		if other != p {
+			other.Close()
+		}
+	}
 	p.cancel()
 	p.wg.Wait()
 }
@@ -144,6 +168,7 @@ func (p *Page) look() time.Duration {
 
 func (p *Page) lookLocked() {
 	p.board.look(p.source)
+	p.line.Store(p.lineLocked())
 	close(p.changed)
 	p.changed = make(chan struct{})
 }

@@ -18,7 +18,7 @@ import (
 // states lists the states, worst first. The page counts them in this order, and
 // shows endpoints in this order if it cannot show all.
 var states = []report.EndpointState{
-	report.StateUnhealthy, report.StateEjected, report.StateConnecting, report.StateUnknown,
+	report.StateUnhealthy, report.StateUnreachable, report.StateEjected, report.StateConnecting, report.StateUnknown,
 	report.StateSuspect, report.StateDrained, report.StateHealthy,
 }
 
@@ -73,7 +73,7 @@ func (r *row) strip(now time.Time) []byte {
 			continue
 		}
 		look := report.EndpointState(word(x.State))
-		if r.facts.Use != "" && x.State == report.StateUnhealthy && saysPassive(x.Reason) {
+		if x.Passive {
 			look = statePassive
 		}
 		top, height := bars(look)
@@ -120,8 +120,8 @@ func bar(s history.Spans, i int, end time.Time) (from, width float64, ok bool) {
 // tenths formats a number with at most one digit after the point.
 func tenths(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) }
 
-// statePassive is the strip's state for an endpoint that reported itself passive,
-// which is normal for a standby.
+// statePassive is the strip's state for an endpoint whose state was normal for a
+// standby.
 const statePassive report.EndpointState = "passive"
 
 // story describes the strip in words.

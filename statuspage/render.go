@@ -83,6 +83,11 @@ func severity(s report.EndpointState) int { return slices.Index(states, s) }
 // pageView is the data of the other templates.
 type pageView struct {
 	Title, Eligible, Policy, Channel, Show, Since string
+	// Clients are the clients of the page, if there are several. Handover says why
+	// endpoints that have left the list still serve.
+	Clients  []clientLine
+	Handover string
+	page     *Page
 	// Active says which endpoint is active. It is empty unless the policy is
 	// active_passive.
 	Active string
@@ -96,6 +101,9 @@ type pageView struct {
 	Explaining     bool
 	Explain        *view.Explanation // nil: no such endpoint
 }
+
+// Link returns the URL of a view of this client.
+func (v pageView) Link(key, value string) string { return v.page.link(key, value) }
 
 type count struct {
 	State report.EndpointState
@@ -130,8 +138,8 @@ func (p *Page) viewLocked(q query, shown int) pageView {
 	b := &p.board
 	v := pageView{
 		Title: p.title, Eligible: view.Eligible(b.status), Policy: b.status.Policy, Channel: b.status.State.String(),
-		Active: view.Active(b.status, b.looked),
-		Show:   q.show, Now: b.looked, NoneSince: b.status.NoneEligibleSince, Ended: p.ended(), Actions: q.buttons,
+		Active: view.Active(b.status, b.looked), Clients: p.lines(), Handover: view.Handover(b.status, b.looked), page: p,
+		Show: q.show, Now: b.looked, NoneSince: b.status.NoneEligibleSince, Ended: p.ended(), Actions: q.buttons,
 		Counts: b.count(), Notes: b.status.Notes, Shown: shown, Explaining: q.explain != "",
 		Since: p.since(b.version),
 	}

@@ -36,10 +36,15 @@ type facts struct {
 	Eligible       bool
 	Drained        bool
 	// Use is active or standby; it is empty unless the policy is active_passive.
-	// Passive is set for a standby endpoint that reports itself passive.
+	// Passive is set for a standby whose state is normal for one.
 	Use     report.EndpointState
 	Passive bool
 	Pinned  bool
+	// Leaving is set for an endpoint that has left the list and still serves. Phase is
+	// how far an attempt to connect has come.
+	Leaving    bool
+	Phase      report.ConnectPhase
+	PhaseSince time.Time
 
 	Connection, ConnectionError string
 	NextTry                     time.Time
@@ -67,7 +72,7 @@ func (r *row) sample(s *report.Status, e *report.EndpointStatus, now time.Time) 
 		r.use = r.use.Become(history.Span{From: f.Since, State: useOf(s, e)}, now)
 	}
 	if !e.Since.IsZero() {
-		r.spans = r.spans.Add(history.Span{From: e.Since, State: e.State, Reason: e.Reason}, now)
+		r.spans = r.spans.Add(history.Span{From: e.Since, State: e.State, Reason: e.Reason, Passive: e.Passive}, now)
 	}
 	r.trips.Add(e.Probe.Answered, e.Probe.RoundTrip)
 	r.rate.Add(now, e.Calls.Picked)
@@ -90,12 +95,6 @@ func useOf(s *report.Status, e *report.EndpointStatus) report.EndpointState {
 	}
 }
 
-// saysPassive reports whether a reason is that of a passive replica, which is
-// normal for a standby.
-func saysPassive(r report.Reason) bool {
-	return r == report.ReasonNotServing || r == report.ReasonPassiveReplica
-}
-
 // show updates the row from a status.
 func (r *row) show(s *report.Status, e *report.EndpointStatus, now time.Time, version uint64) {
 	p := &e.Probe
@@ -104,6 +103,7 @@ func (r *row) show(s *report.Status, e *report.EndpointStatus, now time.Time, ve
 		State: e.State, Reason: string(e.Reason), Detail: e.Detail, Since: e.Since, Eligible: e.Eligible, Drained: e.Drained,
 		Connection: e.Connection.String(), ConnectionError: e.ConnectionError, NextTry: e.NextTry,
 		Probed: p.On, Kind: string(p.Kind), Target: p.Target, Probe: p.At,
+		Leaving: !e.LeavingSince.IsZero(), Phase: e.Phase, PhaseSince: e.PhaseSince,
 		PerSecond: view.Unknown, InFlight: e.Calls.InFlight, Failed: e.Calls.Failed,
 		end: endOf(now), spans: len(r.spans),
 	}
@@ -112,7 +112,7 @@ func (r *row) show(s *report.Status, e *report.EndpointStatus, now time.Time, ve
 	}
 	if s.Failover != nil {
 		f.Use, f.Pinned = useOf(s, e), s.Failover.Pinned == e.Name
-		f.Passive = s.Failover.Active != "" && !e.Active && !e.Eligible && saysPassive(e.Reason)
+		f.Passive = e.Passive
 	}
 	f.lastTrip, _ = r.trips.Newest()
 	if rate, ok := r.rate.PerSecond(); ok {

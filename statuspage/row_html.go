@@ -2,7 +2,6 @@ package statuspage
 
 import (
 	"html"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -73,7 +72,7 @@ func (m *markup) cell(label, class string, content func()) {
 }
 
 // appendHTML writes the row.
-func (r *row) appendHTML(b []byte, now time.Time, token string) []byte {
+func (r *row) appendHTML(b []byte, now time.Time, p *Page, token string) []byte {
 	f := &r.facts
 	m := markup(b)
 	m.raw(`<tr id="`, f.ID, `" role="row" class="of-`, word(f.State))
@@ -84,7 +83,7 @@ func (r *row) appendHTML(b []byte, now time.Time, token string) []byte {
 		m.raw(" out")
 	}
 	m.raw("\">\n")
-	m.name(f)
+	m.name(f, p)
 	m.cell("State", "", func() {
 		m.use(f)
 		m.state(f.State)
@@ -101,9 +100,14 @@ func (r *row) appendHTML(b []byte, now time.Time, token string) []byte {
 			m.code(f.Reason)
 		}
 		m.small("detail", f.Detail)
+		if f.Phase != "" {
+			m.raw(` <small class="detail">`, f.Phase.Waits(), " for ")
+			m.ago(f.PhaseSince, now)
+			m.raw("</small>")
+		}
 	})
 	m.cell("Last 15 minutes", "", func() { m.raw(string(r.strip(now))) })
-	m.cell("Round trip", "", func() {
+	m.cell("Round trip", "more", func() {
 		_, took := r.trips.Newest()
 		m.raw(view.RoundTrip(took))
 		series := r.trips.Series(now)
@@ -112,13 +116,13 @@ func (r *row) appendHTML(b []byte, now time.Time, token string) []byte {
 			m.raw(string(spark(series)))
 		}
 	})
-	m.cell("Calls", "calls", func() {
+	m.cell("Calls", "calls more", func() {
 		m.raw(f.PerSecond)
 		m.small("", strconv.FormatUint(f.InFlight, 10)+" in flight")
 		m.small("", strconv.FormatUint(f.Failed, 10)+" failed")
 	})
-	m.cell("Last probe", "probe", func() { m.probe(f, now) })
-	m.cell("Connection", "", func() {
+	m.cell("Last probe", "probe more", func() { m.probe(f, now) })
+	m.cell("Connection", "link more", func() {
 		m.text(f.Connection)
 		if f.ConnectionError != f.Detail {
 			m.small("detail", f.ConnectionError)
@@ -132,10 +136,12 @@ func (r *row) appendHTML(b []byte, now time.Time, token string) []byte {
 	return m
 }
 
-func (m *markup) name(f *facts) {
+func (m *markup) name(f *facts, p *Page) {
 	m.raw(`<th scope="row" role="rowheader"><strong>`)
 	m.text(f.Name)
-	m.raw(`</strong> <a href="?explain=`, url.QueryEscape(f.Name), `">why<span class="hidden"> is `)
+	m.raw(`</strong> <a class="why" href="`)
+	m.text(p.link("explain", f.Name))
+	m.raw(`">why<span class="hidden"> is `)
 	m.text(f.Name + " " + string(f.State))
 	m.raw(`</span>?</a>`)
 	if f.Address != f.Name {
@@ -167,6 +173,9 @@ func (m *markup) probe(f *facts, now time.Time) {
 
 // use writes whether the endpoint is active or standby.
 func (m *markup) use(f *facts) {
+	if f.Leaving {
+		m.raw(`<span class="use">leaving</span> `)
+	}
 	if f.Use == "" {
 		return
 	}
@@ -187,7 +196,7 @@ func (m *markup) button(f *facts, token string) {
 	if f.Drained {
 		action, word = "undrain", "Undrain"
 	}
-	m.cell("Action", "", func() {
+	m.cell("Action", "more", func() {
 		m.raw(`<form method="post" action="?"><input type="hidden" name="token" value="`, token,
 			`"><input type="hidden" name="endpoint" value="`)
 		m.text(f.Name)
@@ -208,9 +217,9 @@ func (m *markup) press(action, word, rest string) {
 
 // text returns the row's HTML for the live viewers. It is cached, since there may
 // be many viewers.
-func (r *row) text(now time.Time, token string) string {
+func (r *row) text(now time.Time, p *Page, token string) string {
 	if r.html == "" || r.token != token {
-		r.html, r.token = string(r.appendHTML(nil, now, token)), token
+		r.html, r.token = string(r.appendHTML(nil, now, p, token)), token
 	}
 	return r.html
 }

@@ -28,6 +28,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
+	p = p.of(r)
 	switch {
 	case r.Method == http.MethodPost && p.actions != nil:
 		p.act(w, r)
@@ -62,6 +63,9 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 	values := r.URL.Query()
 	if values.Has("asset") {
 		asset(w, values.Get("asset"))
+		return
+	}
+	if p.all(w, r) {
 		return
 	}
 	q := query{show: values.Get("show"), explain: values.Get("explain"), buttons: p.hasButtons(r)}
@@ -113,7 +117,7 @@ func (p *Page) body(q query) (int, []byte) {
 	var b bytes.Buffer
 	render(&b, "top", v)
 	for _, r := range rows {
-		b.Write(r.appendHTML(b.AvailableBuffer(), v.Now, p.rowToken(q)))
+		b.Write(r.appendHTML(b.AvailableBuffer(), v.Now, p, p.rowToken(q)))
 	}
 	render(&b, "bottom", v)
 	if v.Explaining && v.Explain == nil {

@@ -51,7 +51,7 @@ func story(t *testing.T) string {
 			f.turn(2, report.StateUnhealthy, report.ReasonNotServing, `<script>alert("server")</script> maintenance of the database, back at noon`)
 		},
 		600: func() {
-			f.turn(5, report.StateConnecting, report.ReasonConnectionLost, "dial tcp 10.0.0.6:5001: connect: connection refused")
+			f.turn(5, report.StateUnreachable, report.ReasonConnectFailed, "dial tcp 10.0.0.6:5001: connect: connection refused")
 			f.change(func(s *report.Status) {
 				s.Endpoints[5].NextTry = time.Now().Add(305 * time.Second)
 				s.Endpoints[5].ConnectionError = "dial tcp 10.0.0.6:5001: connect: connection refused"
@@ -101,7 +101,7 @@ func takeovers(t *testing.T) string {
 	page := statuspage.Handler(f, statuspage.WithTitle("Participant"), statuspage.WithActions(&deeds{}))
 	defer page.Close()
 	time.Sleep(300 * time.Second)
-	f.turn(0, report.StateConnecting, report.ReasonConnectionLost, "dial tcp 10.0.0.1:5001: connect: connection refused")
+	f.turn(0, report.StateUnreachable, report.ReasonConnectFailed, "dial tcp 10.0.0.1:5001: connect: connection refused")
 	time.Sleep(12 * time.Second)
 	f.turn(1, report.StateHealthy, report.ReasonServing, "")
 	f.switchTo(1, report.ReasonConnectionLost)
@@ -117,7 +117,7 @@ func TestTheActiveIsShownAndWhenItWasAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { body = takeovers(t) })
 	has(t, body,
 		"active: p2 for 5m02s; switches: 2", `<span class="use active">active</span>`,
-		"active once, 5m12s in all; connecting once, 5m12s in all", "active once, 5m02s in all",
+		"active once, 5m12s in all; unreachable once, 5m12s in all", "active once, 5m02s in all",
 		`<path class="s-active" d="M285 11h312v2H285z"/>`, `<path class="s-active" d="M597 11h303v2H597z"/>`,
 		`<tr id="r2" role="row" class="of-unhealthy passive out">`, `<path class="s-passive" d="M285 2h615v6H285z"/>`,
 		`value="switch">Switch<span class="hidden"> to p1</span>`,

@@ -2,16 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc/connectivity"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/internal/view"
 )
 
 const defaultTimeout = 5 * time.Second
@@ -23,13 +22,17 @@ func newCheck(environ []string) *cobra.Command {
 		asJSON  bool
 		quiet   bool
 		least   int
+		strict  bool
+		output  string
+		codes   string
 	)
 	cmd := &cobra.Command{
-		Use:   "check TARGET",
+		Use:   "check TARGET...",
 		Short: "Probe every endpoint once",
 		Long: "check connects to every endpoint, probes it once, and shows the results as a table.\n\n" +
 			"The exit code is 0 if all endpoints are healthy, 1 if some are, 2 if none is, and 3 if nothing could be\n" +
-			"checked. Of active-passive replicas only the active one is healthy: use --min 1 for them." + targetHelp,
+			"checked. Of active-passive replicas only the active one is healthy: use --min 1 for them. With --exit-codes probe\n" +
+			"it is that of grpc-health-probe: 1 invalid usage, 2 no connection, 3 a probe failed, 4 not serving." + targetHelp,
 		Example: `  # all sequencers, over TLS with an authority of one's own
   cantonlb check --role sequencer --ca ca.pem static:///seq1.example.com:5001,seq2.example.com:5001
 
@@ -38,10 +41,16 @@ func newCheck(environ []string) *cobra.Command {
 
   # the exec probe of a pod that needs one participant
   cantonlb check --quiet --min 1 --timeout 2s --plaintext --role participant_ledger static:///p1:5001,p2:5001`,
-		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if timeout <= 0 {
 				return fmt.Errorf("--timeout %v: want a duration above zero", timeout)
+			}
+			if !slices.Contains(exitCodes, codes) {
+				return fmt.Errorf("--exit-codes %q: want one of %s", codes, strings.Join(exitCodes, ", "))
+			}
+			show, ok := outputs[output]
+			if !ok {
+				return fmt.Errorf("--output %q: want json, table or wide", output)
 			}
 			client, err := t.connectOnly(cmd, args)
 			if err != nil {
@@ -55,37 +64,44 @@ func newCheck(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			code := judge(status, least)
+			code := judge(status, least, strict)
 			if quiet && code == codeAll {
 				return nil
 			}
 			if asJSON {
-				encoder := json.NewEncoder(cmd.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				err = encoder.Encode(status)
-			} else {
-				_, err = fmt.Fprint(coloured(cmd, environ), view.Text(status, time.Now(), painter))
+				show = outputs["json"]
 			}
-			if err != nil {
+			if err := show(coloured(cmd, environ), status); err != nil {
 				return err
+			}
+			if codes == probeCodes {
+				code = probeCode(status, code)
 			}
 			return code.orNil()
 		},
 	}
+	t.several = true
 	t.addTo(cmd)
+	addOutput(cmd, &output)
+	cmd.Flags().StringVar(&codes, "exit-codes", exitCodes[0], "which exit codes: "+strings.Join(exitCodes, " or ")+", those of grpc-health-probe")
+	complete(cmd, "exit-codes", cobra.FixedCompletions(exitCodes, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long to wait for the state of each endpoint")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON in place of the table")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "the same as -o json")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "no output if the exit code is 0")
 	cmd.Flags().IntVar(&least, "min", 0, "how many healthy endpoints are enough for exit code 0; 0 for all")
+	cmd.Flags().BoolVar(&strict, "strict", false, "exit code 1 if an endpoint is healthy only because it is connected, as without a health service")
 	return cmd
 }
 
-// judge returns the exit code of a status.
-func judge(s cantonlb.Status, least int) verdict {
+// judge returns the exit code of a status. With strict, an endpoint of which only the
+// connection is checked prevents exit code 0.
+func judge(s cantonlb.Status, least int, strict bool) verdict {
 	if least == 0 {
 		least = len(s.Endpoints)
 	}
 	switch n := s.Eligible(); {
+	case n >= least && strict && slices.ContainsFunc(s.Endpoints, cantonlb.EndpointStatus.Unchecked):
+		return codeSome
 	case n >= least:
 		return codeAll
 	case n > 0:
@@ -123,14 +139,8 @@ func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration) 
 // because the first attempt to connect failed.
 func decided(s cantonlb.Status) bool {
 	for _, e := range s.Endpoints {
-		switch e.State {
-		case cantonlb.StateUnknown:
+		if e.State == cantonlb.StateUnknown || e.State == cantonlb.StateConnecting {
 			return false
-		case cantonlb.StateConnecting:
-			if e.ConnectionError == "" || e.Connection == connectivity.Ready {
-				return false
-			}
-		default:
 		}
 	}
 	return true

@@ -14,6 +14,8 @@ var (
 	bad  = ansi.Style{}.ForegroundColor(ansi.Red).Bold()
 	rest = ansi.Style{}.Faint()
 	bold = ansi.Style{}.Bold()
+
+	selected = ansi.Style{}.Reverse(true)
 )
 
 // styleOf returns the colour of a state. The state's word is always shown, too.
@@ -23,14 +25,22 @@ func styleOf(s cantonlb.State) ansi.Style {
 		return good
 	case cantonlb.StateSuspect:
 		return warn
-	case cantonlb.StateUnhealthy, cantonlb.StateEjected, "none_eligible", "refused":
+	case cantonlb.StateUnhealthy, cantonlb.StateUnreachable, cantonlb.StateEjected, "none_eligible", "refused":
 		return bad
 	default:
 		return rest
 	}
 }
 
-func painter(s cantonlb.State) view.Paint { return styleOf(s).Styled }
+// styleFor is styleOf for a state that may be normal for a standby.
+func styleFor(s cantonlb.State, passive bool) ansi.Style {
+	if passive {
+		return rest
+	}
+	return styleOf(s)
+}
+
+func painter(e cantonlb.EndpointStatus) view.Paint { return styleFor(e.State, e.Passive).Styled }
 
 // paintMet returns the colour of a condition that is met or not met.
 func paintMet(met bool) view.Paint {

@@ -68,6 +68,7 @@ func newExplain(environ []string) *cobra.Command {
 		},
 	}
 	t.addTo(cmd)
+	cmd.ValidArgsFunction = t.names
 	cmd.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long to wait for the state of each endpoint")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON in place of text")
 	return cmd

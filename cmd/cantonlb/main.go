@@ -4,6 +4,7 @@
 //	cantonlb check   static:///seq1.example.com:5001,seq2.example.com:5001
 //	cantonlb watch   --config lb.yaml
 //	cantonlb explain --config lb.yaml seq2
+//	cantonlb status  http://localhost:8080/debug/endpoints
 //	cantonlb run     --lease postgres://db.example.com/leases --name pink -- trigger-service
 //
 // run is another matter: it runs a program on one machine of several, see package
@@ -26,7 +27,8 @@
 // # Exit codes
 //
 // The exit codes of check are listed below. explain exits with 0 if an endpoint
-// would be picked and with 2 if none would; watch exits with 0.
+// would be picked and with 2 if none would; watch and status exit with 0. With
+// --exit-codes probe, check exits as grpc-health-probe does.
 //
 //	0  all endpoints are healthy, or as many as --min asks for
 //	1  some are
@@ -42,6 +44,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -86,11 +89,29 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer, 
 		return int(code)
 	}
 	if err != nil {
-		text := strings.TrimPrefix(err.Error(), "cantonlb: ") // the library's errors have the prefix, too
-		_, _ = fmt.Fprintf(errs, "cantonlb: %s\n", cleantext.Scrub(text))
+		text := strings.TrimPrefix(err.Error(), "cantonlb: ")             // the library's errors have the prefix, too
+		_, _ = fmt.Fprintf(errs, "cantonlb: %s\n", cleantext.Scrub(text)) // there is nowhere else to report it
+		if wantsProbeCodes(args) {
+			return probeUsage
+		}
 		return codeUsage
 	}
 	return codeAll
+}
+
+// version returns the version of the module and of Go with which the command was built.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	text := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && !strings.Contains(text, s.Value[:min(len(s.Value), 12)]) {
+			text += " " + s.Value
+		}
+	}
+	return text + " " + info.GoVersion
 }
 
 func newRoot(environ []string) *cobra.Command {
@@ -102,12 +123,15 @@ func newRoot(environ []string) *cobra.Command {
 		Example: `  cantonlb check static:///seq1.example.com:5001,seq2.example.com:5001
   cantonlb watch --config lb.yaml
   cantonlb explain --config lb.yaml seq2
+  cantonlb status http://localhost:8080/debug/endpoints
   cantonlb run --lease postgres://db.example.com/leases --name pink -- trigger-service
   cantonlb completion bash > /etc/bash_completion.d/cantonlb`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newCheck(environ), newWatch(environ), newExplain(environ), newRun())
+	root.Version = version()
+	root.SetVersionTemplate("cantonlb {{.Version}}\n")
+	root.AddCommand(newCheck(environ), newWatch(environ), newExplain(environ), newStatus(environ), newRun())
 	return root
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"net"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,12 +22,15 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 
+	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/view"
 	"github.com/cantonlb/cantonlb/lbtest"
 	"github.com/cantonlb/cantonlb/lease/process"
 	"github.com/cantonlb/cantonlb/report"
+	"github.com/cantonlb/cantonlb/statuspage"
 )
 
 func TestMain(m *testing.M) {
@@ -80,7 +84,7 @@ func TestCheckTellsByItsExitCodeHowManyAreHealthy(t *testing.T) {
 	r = check("--quiet")
 	assert.Equal(t, codeSome, r.code)
 	assert.Regexp(t, `(?m)^\S+ +`+c.Addrs()[1]+` +no +unhealthy .* not_serving$`, r.out)
-	assert.Regexp(t, `(?m)^\S+ +`+c.Addrs()[2]+` +no +connecting .*connection refused`, r.out)
+	assert.Regexp(t, `(?m)^\S+ +`+c.Addrs()[2]+` +no +unreachable .*connection refused`, r.out)
 	assert.Equal(t, codeAll, check("--min", "1").code)
 	assert.Equal(t, codeSome, check("--min", "2").code)
 
@@ -111,6 +115,18 @@ func TestASocketCanBeLookedAt(t *testing.T) {
 	got := command(t, "check", "unix://relative/s")
 	assert.Equal(t, codeUsage, got.code)
 	assert.Contains(t, got.errs, `"unix://relative/s": has a host, or too few slashes; want unix:///path`)
+}
+
+func TestCheckSaysWhatIsNotChecked(t *testing.T) {
+	c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithoutHealth(), lbtest.OnTCP())
+	r := command(t, "check", "--plaintext", c.Target())
+	assert.Equal(t, codeAll, r.code)
+	assert.Contains(t, r.out, "note: no health service: of "+c.Addrs()[0]+" only the connection is checked")
+	assert.Equal(t, codeSome, command(t, "check", "--plaintext", "--strict", c.Target()).code)
+	r = command(t, "explain", "--plaintext", c.Target(), c.Addrs()[0])
+	assert.Contains(t, r.out, "connected; no health service")
+	assert.NotContains(t, r.out, "said serving")
+	assert.Equal(t, codeAll, command(t, "check", "--plaintext", "--strict", cluster(t, 1).Target()).code)
 }
 
 func TestCheckDoesNotWaitForAServerThatHangs(t *testing.T) {
@@ -235,7 +251,6 @@ func TestWrongUseHasACodeOfItsOwnAndSaysWhatWouldBeRight(t *testing.T) {
 		"want a TARGET, such as static:///host1:port,host2:port, or --config FILE": {"check"},
 		`unknown command "chekc"`:                              {"chekc"},
 		"unknown flag: --fast":                                 {"check", "--fast", "a:1"},
-		"accepts at most 1 arg(s)":                             {"check", "a:1", "b:2"},
 		"--plaintext and --ca, --cert, --key or --server-name": {"check", "--plaintext", "--ca", "x", "a:1"},
 		"--ca: open ":                                          {"check", "--ca", "absent.pem", "a:1"},
 		"no certificate in it; want a PEM file":                {"check", "--ca", empty, "a:1"},
@@ -246,7 +261,7 @@ func TestWrongUseHasACodeOfItsOwnAndSaysWhatWouldBeRight(t *testing.T) {
 		`role "sequencers": want`:                              {"check", "--role", "sequencers", "--plaintext", "a:1"},
 		"--service and --health-http: want one or the other":   {"check", "--service", "mine", "--health-http", "http://{host}:1/", "--plaintext", "a:1"},
 		"--role and --config: want it in the file":             {"check", "--config", config, "--role", "sequencer"},
-		`lb.yaml:1:`:                                           {"check", "--config", config},
+		`lb.yaml:1:`: {"check", "--config", config},
 		`endpoint "x": want the name of one in the list, such as "127.0.0.1:1"`: {"explain", "--plaintext", "127.0.0.1:1", "x"},
 		"static:///%zz":                {"check", "static:///%zz"},
 		"missing port; want host:port": {"check", "static:///host"},
@@ -335,4 +350,82 @@ func TestWatchWritesALineForEachChangeWhereThereIsNoTerminal(t *testing.T) {
 		assert.Equal(t, codeAll, <-ended, errs.String())
 		assert.NotContains(t, out.String(), "\x1b")
 	}
+}
+
+func TestCheckTakesSeveralTargetsAndPrintsTheVersion(t *testing.T) {
+	c := cluster(t, 2)
+	r := command(t, append([]string{"check", "--plaintext"}, c.Addrs()...)...)
+	assert.Equal(t, codeAll, r.code, r.errs)
+	assert.Contains(t, r.out, "2 of 2 endpoints eligible")
+	assert.NotContains(t, r.out, "CALLS", "which check does not make")
+	assert.Contains(t, command(t, "check", "--plaintext", "-o", "wide", c.Addrs()[0]).out, "CALLS")
+	assert.Contains(t, command(t, "check", "--plaintext", "-o", "json", c.Addrs()[0]).out, `"endpoints"`)
+	assert.Equal(t, codeUsage, command(t, "check", "-o", "xml", c.Addrs()[0]).code)
+	r = command(t, "--version")
+	assert.Equal(t, codeAll, r.code)
+	assert.Regexp(t, `^cantonlb .* go1\.`, r.out)
+}
+
+func TestCheckHasTheExitCodesOfGRPCHealthProbe(t *testing.T) {
+	c := cluster(t, 1)
+	check := func(args ...string) int {
+		return command(t, append([]string{"check", "--exit-codes", "probe", "--plaintext"}, args...)...).code
+	}
+	assert.Equal(t, codeAll, check(c.Addrs()[0]))
+	assert.Equal(t, probeUsage, check("--bad"))
+	assert.Equal(t, probeUsage, check())
+	c.SetServing(0, "", false)
+	assert.Equal(t, probeNotServing, check(c.Addrs()[0]))
+	c.SetServing(0, "", true)
+	assert.Equal(t, probeNotServing, check("--service", "unknown", c.Addrs()[0]), "NOT_FOUND is said to be the status unknown service")
+	c.Hang(0)
+	assert.Equal(t, probeNoConnection, check("--timeout", "200ms", c.Addrs()[0]))
+	c.Kill(0)
+	assert.Equal(t, probeNoConnection, check(c.Addrs()[0]))
+}
+
+func TestATokenAndHeadersAreSentWithEachProbe(t *testing.T) {
+	seen := make(chan metadata.MD, 100)
+	c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.OnTCP(), lbtest.WithServerOptions(
+		grpc.ChainStreamInterceptor(func(srv any, s grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			md, _ := metadata.FromIncomingContext(s.Context())
+			seen <- md
+			return next(srv, s)
+		})))
+	path := file(t, "token", "secret-token\n")
+	r := command(t, "check", "--plaintext", "--token-file", path, "-H", "X-Tenant: north", c.Addrs()[0])
+	assert.Equal(t, codeAll, r.code, r.errs)
+	md := <-seen
+	assert.Equal(t, []string{"Bearer secret-token"}, md.Get("authorization"))
+	assert.Equal(t, []string{"north"}, md.Get("x-tenant"))
+	assert.NotContains(t, r.out+r.errs, "secret-token")
+	assert.Equal(t, codeUsage, command(t, "check", "--plaintext", "-H", "no colon", c.Addrs()[0]).code)
+	assert.Equal(t, codeUsage, command(t, "check", "--plaintext", "--token-file", path+"x", c.Addrs()[0]).code)
+}
+
+func TestStatusShowsThePageOfARunningProcess(t *testing.T) {
+	c := cluster(t, 2)
+	client, err := cantonlb.NewClient(cantonlb.Config{
+		Endpoints: []cantonlb.Endpoint{{Name: "seq1", Address: "http://" + c.Addrs()[0]}, {Name: "seq2", Address: "http://" + c.Addrs()[1]}},
+	})
+	require.NoError(t, err)
+	defer client.Close()
+	require.NoError(t, client.WaitHealthy(t.Context(), 2))
+	page := statuspage.Handler(client)
+	defer page.Close()
+	server := httptest.NewServer(page)
+	defer server.Close()
+	r := command(t, "status", server.URL+"/debug/endpoints?show=all")
+	assert.Equal(t, codeAll, r.code, r.errs)
+	assert.Contains(t, r.out, "2 of 2 endpoints eligible")
+	assert.Regexp(t, `(?m)^seq1 .* healthy `, r.out)
+	assert.Equal(t, codeUsage, command(t, "status", "no-url").code)
+	server.Close()
+	assert.Equal(t, codeUsage, command(t, "status", server.URL).code)
+}
+
+func TestNamesAreCompletedFromTheConfigFile(t *testing.T) {
+	path := file(t, "lb.yaml", "endpoints:\n- {name: seq1, address: http://localhost:1}\n- {address: http://localhost:2}\n")
+	r := command(t, "__complete", "explain", "--config", path, "")
+	assert.Contains(t, r.out, "seq1\nlocalhost:2\n")
 }

@@ -25,6 +25,11 @@ type screen struct {
 	events []cantonlb.Event // the newest, oldest first
 
 	width, height int
+
+	// selected is the name of the endpoint that the arrows have selected, "" before
+	// that, and opened those whose details are shown.
+	selected string
+	opened   map[string]bool
 }
 
 // row is the history of one endpoint.
@@ -43,7 +48,7 @@ type (
 const keptEvents = 100
 
 func newScreen(look func() cantonlb.Status, clock func() time.Time) *screen {
-	return &screen{look: look, clock: clock, rows: map[string]*row{}, width: 80, height: 24}
+	return &screen{look: look, clock: clock, rows: map[string]*row{}, opened: map[string]bool{}, width: 80, height: 24}
 }
 
 func tick() tea.Cmd { return tea.Tick(lookEvery, func(time.Time) tea.Msg { return tickMsg{} }) }
@@ -56,6 +61,13 @@ func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		switch msg.String() {
 		case "q", "esc", "ctrl+c":
 			return s, tea.Quit
+		case "up", "k":
+			s.move(-1)
+		case "down", "j":
+			s.move(1)
+		case "enter":
+			s.move(0)
+			s.opened[s.selected] = !s.opened[s.selected]
 		}
 	case tea.WindowSizeMsg:
 		s.width, s.height = msg.Width, msg.Height
@@ -69,11 +81,24 @@ func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return s, nil
 }
 
+// move selects another endpoint, or the first one if none is selected.
+func (s *screen) move(by int) {
+	list := s.shown(len(s.status.Endpoints) + 1)
+	if len(list) == 0 {
+		return
+	}
+	i := slices.IndexFunc(list, func(e cantonlb.EndpointStatus) bool { return e.Name == s.selected })
+	if i >= 0 {
+		i += by
+	}
+	s.selected = list[min(max(i, 0), len(list)-1)].Name
+}
+
 func (s *screen) learn(events []cantonlb.Event, now time.Time) {
 	for _, e := range events {
 		if e.Kind == cantonlb.EventEndpoint {
 			r := s.row(e.Endpoint)
-			r.spans = r.spans.Add(history.Span{From: e.At, State: e.To, Reason: e.Reason}, now)
+			r.spans = r.spans.Add(history.Span{From: e.At, State: e.To, Reason: e.Reason, Passive: e.Passive}, now)
 		}
 	}
 	s.events = append(s.events, events...)
@@ -93,7 +118,7 @@ func (s *screen) refresh(now time.Time) {
 	for _, e := range s.status.Endpoints {
 		r := s.row(e.Name)
 		if !e.Since.IsZero() {
-			r.spans = r.spans.Add(history.Span{From: e.Since, State: e.State, Reason: e.Reason}, now)
+			r.spans = r.spans.Add(history.Span{From: e.Since, State: e.State, Reason: e.Reason, Passive: e.Passive}, now)
 		}
 		r.trips.Add(e.Probe.Answered, e.Probe.RoundTrip)
 		rows[e.Name] = r
@@ -115,14 +140,14 @@ func (s *screen) draw() string {
 		return "connecting"
 	}
 	lines := s.head()
-	foot := rest.Styled("q quits")
+	foot := rest.Styled("q quits, arrows select, enter opens")
 	room := s.height - len(lines) - 1 // for the foot
 	lines = append(lines, s.table(max(2, room*2/3))...)
 	if left := s.height - len(lines) - 3; left > 0 && len(s.events) > 0 {
 		lines = append(lines, "", bold.Styled("NEWEST EVENTS"))
 		for _, e := range slices.Backward(s.events[max(0, len(s.events)-left+1):]) {
 			word := fmt.Sprintf("%-12s", cmp.Or(string(e.To), string(e.Kind)))
-			lines = append(lines, rest.Styled(e.At.UTC().Format(time.TimeOnly))+"  "+styleOf(e.To).Styled(word)+" "+e.String())
+			lines = append(lines, rest.Styled(e.At.UTC().Format(time.TimeOnly))+"  "+styleFor(e.To, e.Passive).Styled(word)+" "+e.String())
 		}
 	}
 	lines = append(lines[:min(len(lines), max(0, s.height-1))], foot)
@@ -139,6 +164,9 @@ func (s *screen) head() []string {
 	}
 	if line := view.Active(s.status, s.now); line != "" {
 		lines = append(lines, line)
+	}
+	if line := view.Handover(s.status, s.now); line != "" {
+		lines = append(lines, warn.Styled(line))
 	}
 	return append(append(lines, s.notes()...), "")
 }
@@ -159,53 +187,66 @@ func (s *screen) notes() []string {
 	return lines
 }
 
-// The widths of the table's fixed columns. The last two depend on the terminal's
-// width.
+// The widths of the table's columns. The reason has the room that it needs: the round
+// trips and then the trail are left out before the reason is cut.
 const (
 	stateWidth = 11
-	wide       = 110 // from this width on there is room for everything
 	trailWidth = 30
+	leastTrail = 8
 	sparkWidth = 20
+	gap        = 2
 )
 
-// widths returns the widths of the trail and of the round trips. They are smaller
-// on a narrow terminal, since the reason matters more.
-func (s *screen) widths() (trail, spark int) {
-	if s.width < wide {
-		return trailWidth / 2, 0
+// widths returns the widths of the trail and of the round trips, 0 to leave them out, if
+// the fixed columns and the reason take so much of a line.
+func (s *screen) widths(fixed, why int) (trail, spark int) {
+	room := s.width - fixed - why
+	if room >= trailWidth+sparkWidth+2*gap {
+		return trailWidth, sparkWidth
 	}
-	return trailWidth, sparkWidth
+	if trail = min(trailWidth, room-gap); trail < leastTrail {
+		trail = 0
+	}
+	return trail, 0
 }
 
-// table returns the endpoints in at most room lines. If they do not fit, those that
-// are not eligible come first.
-func (s *screen) table(room int) []string {
-	list := s.status.Endpoints
-	if len(list) > room-1 {
-		list = slices.Clone(list)
-		slices.SortStableFunc(list, func(x, y cantonlb.EndpointStatus) int {
-			switch {
-			case x.Eligible == y.Eligible:
-				return 0
-			case y.Eligible:
-				return -1
-			default:
-				return 1
-			}
-		})
-		list = list[:max(1, room-2)]
+// shown returns the endpoints that fit in room lines. If not all do, those that are not
+// eligible come first. Endpoints that have left the list and still serve are last.
+func (s *screen) shown(room int) []cantonlb.EndpointStatus {
+	list := slices.Concat(s.status.Endpoints, s.status.Leaving)
+	if len(list) <= room-1 {
+		return list
 	}
-	nameWidth := len("ENDPOINT")
+	slices.SortStableFunc(list, func(x, y cantonlb.EndpointStatus) int {
+		switch {
+		case x.Eligible == y.Eligible:
+			return 0
+		case y.Eligible:
+			return -1
+		default:
+			return 1
+		}
+	})
+	return list[:max(1, room-2)]
+}
+
+// table returns the endpoints in at most room lines, not counting opened details.
+func (s *screen) table(room int) []string {
+	list := s.shown(room)
+	nameWidth, whyWidth := len("ENDPOINT"), len("WHY")
 	for _, e := range list {
 		nameWidth = max(nameWidth, min(ansi.StringWidth(e.Name), 30))
+		whyWidth = max(whyWidth, ansi.StringWidth(view.Why(e, s.now)))
 	}
-	trailWidth, sparkWidth := s.widths()
 	head := fmt.Sprintf("  %-*s  %-*s %6s  %7s  ", nameWidth, "ENDPOINT", stateWidth, "STATE", "FOR", "TOOK")
+	trailWidth, sparkWidth := s.widths(len(head), whyWidth)
 	if sparkWidth > 0 {
 		head += fmt.Sprintf("%-*s  ", sparkWidth, "ROUND TRIPS")
 	}
-	head += fmt.Sprintf("%-*s  WHY", trailWidth, "LAST 15 MINUTES")
-	lines := []string{bold.Styled(head)}
+	if trailWidth > 0 {
+		head += fmt.Sprintf("%-*s  ", trailWidth, ansi.Truncate("LAST 15 MINUTES", trailWidth, "…"))
+	}
+	lines := []string{bold.Styled(head + "WHY")}
 	for _, e := range list {
 		r := s.row(e.Name)
 		_, took := r.trips.Newest()
@@ -215,15 +256,39 @@ func (s *screen) table(room int) []string {
 		}
 		name := ansi.Truncate(e.Name, nameWidth, "…")
 		name += strings.Repeat(" ", nameWidth-ansi.StringWidth(name))
-		text := fmt.Sprintf("%s%s  %s %6s  %7s  ", mark, name, styleOf(e.State).Styled(fmt.Sprintf("%-*s", stateWidth, e.State)),
+		if e.Name == s.selected {
+			name = selected.Styled(name)
+		}
+		text := fmt.Sprintf("%s%s  %s %6s  %7s  ", mark, name, styleFor(e.State, e.Passive).Styled(fmt.Sprintf("%-*s", stateWidth, e.State)),
 			view.Ago(e.Since, s.now), view.RoundTrip(took))
 		if sparkWidth > 0 {
 			text += spark(r.trips.Series(s.now), sparkWidth) + "  "
 		}
-		lines = append(lines, text+trail(r.spans, s.now, trailWidth)+"  "+view.Why(e))
+		if trailWidth > 0 {
+			text += trail(r.spans, s.now, trailWidth) + "  "
+		}
+		lines = append(lines, text+view.Why(e, s.now))
+		lines = append(lines, s.details(e)...)
 	}
-	if more := len(s.status.Endpoints) - len(list); more > 0 {
+	if more := len(s.status.Endpoints) + len(s.status.Leaving) - len(list); more > 0 {
 		lines = append(lines, rest.Styled(fmt.Sprintf("  and %d more", more)))
+	}
+	return lines
+}
+
+// details returns what is shown below an endpoint that is opened: its address and the
+// whole explanation, wrapped.
+func (s *screen) details(e cantonlb.EndpointStatus) []string {
+	if !s.opened[e.Name] {
+		return nil
+	}
+	text := "address: " + e.Address
+	if x, ok := view.Explain(s.status, e.Name, s.now); ok {
+		text += "\n" + strings.TrimRight(x.Text(paintMet), "\n")
+	}
+	lines := strings.Split(ansi.Wrap(text, max(10, s.width-4), ""), "\n")
+	for i := range lines {
+		lines[i] = "    " + lines[i]
 	}
 	return lines
 }
@@ -231,29 +296,33 @@ func (s *screen) table(room int) []string {
 // trail draws the states of the window in a number of parts, with the worst state
 // of each.
 func trail(spans history.Spans, now time.Time, parts int) string {
-	part := history.Window / time.Duration(parts)
 	var b strings.Builder
-	for begin := now.Add(-history.Window); begin.Before(now); begin = begin.Add(part) {
-		glyph, state := " ", cantonlb.State("")
+	for i := range parts {
+		begin := now.Add(-history.Window * time.Duration(parts-i) / time.Duration(parts))
+		part := now.Add(-history.Window * time.Duration(parts-i-1) / time.Duration(parts)).Sub(begin)
+		glyph, style := " ", rest
 		for x := range spans.Within(begin, begin.Add(part)) {
-			if g := glyphOf(x.State); g > glyph {
-				glyph, state = g, x.State
+			if g := glyphOf(x.State, x.Passive); g > glyph {
+				glyph, style = g, styleFor(x.State, x.Passive)
 			}
 		}
-		b.WriteString(styleOf(state).Styled(glyph))
+		b.WriteString(style.Styled(glyph))
 	}
 	return b.String()
 }
 
 // glyphOf returns the bar of a state. A higher bar is a worse state, so that no
 // colour is needed.
-func glyphOf(s cantonlb.State) string {
+func glyphOf(s cantonlb.State, passive bool) string {
+	if passive {
+		return "▅"
+	}
 	switch s {
 	case cantonlb.StateHealthy:
 		return "▁"
 	case cantonlb.StateSuspect:
 		return "▃"
-	case cantonlb.StateUnhealthy, cantonlb.StateEjected:
+	case cantonlb.StateUnhealthy, cantonlb.StateUnreachable, cantonlb.StateEjected:
 		return "█"
 	default:
 		return "▅"

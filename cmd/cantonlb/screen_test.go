@@ -50,7 +50,7 @@ func TestTheScreenShowsEachEndpointAndWhatItWas(t *testing.T) {
 	assert.Contains(t, lines[7], strings.Repeat("▁", 20)+"█  probe_timeout")
 	assert.Contains(t, lines[10], "12:00:00  switch       switch ")
 	assert.Contains(t, lines[11], `endpoint "e2": healthy -> unhealthy`)
-	assert.Equal(t, "q quits", lines[len(lines)-1])
+	assert.Equal(t, "q quits, arrows select, enter opens", lines[len(lines)-1])
 }
 
 func TestTheScreenFitsTheTerminalAndShowsThoseFirstThatAreOut(t *testing.T) {
@@ -78,11 +78,51 @@ func TestManyNotesLeaveRoomForTheEndpoints(t *testing.T) {
 		s.Update(tickMsg{})
 		lines := strings.Split(ansi.Strip(s.draw()), "\n")
 		assert.LessOrEqual(t, len(lines), height)
-		assert.Equal(t, "q quits", lines[len(lines)-1])
+		assert.Equal(t, "q quits, arrows select, enter opens", lines[len(lines)-1])
 		if height == 24 {
 			text := strings.Join(lines, "\n")
 			assert.Contains(t, text, "and 25 more notes")
 			assert.Contains(t, text, "  e2 ")
 		}
 	}
+}
+
+func TestTheReasonIsNeverCutBeforeTheTimeline(t *testing.T) {
+	const why = "dial tcp 10.20.30.40:5001: connect: connection refused"
+	status := cantonlb.Status{Endpoints: []cantonlb.EndpointStatus{{
+		Name: "sequencer-1", State: cantonlb.StateUnreachable, Since: noon, Reason: report.ReasonConnectFailed, Detail: why,
+	}}}
+	s := newScreen(func() cantonlb.Status { return status }, func() time.Time { return noon.Add(time.Second) })
+	for width, trail := range map[int]bool{116: false, 127: true, 200: true} {
+		s.Update(tea.WindowSizeMsg{Width: width, Height: 24})
+		s.Update(tickMsg{})
+		text := ansi.Strip(s.draw())
+		assert.Contains(t, text, "connect_failed: "+why, width)
+		assert.Equal(t, trail, strings.Contains(text, "LAST 15"), width)
+	}
+}
+
+func TestEnterOpensARow(t *testing.T) {
+	status := cantonlb.Status{Endpoints: []cantonlb.EndpointStatus{
+		{Name: "a", Address: "a:1", State: cantonlb.StateHealthy}, {Name: "b", Address: "b:1", State: cantonlb.StateUnhealthy, Reason: report.ReasonNotServing},
+	}}
+	s := newScreen(func() cantonlb.Status { return status }, func() time.Time { return noon })
+	s.Update(tea.WindowSizeMsg{Width: 60, Height: 24})
+	s.Update(tickMsg{})
+	press := func(code rune) { s.Update(tea.KeyPressMsg{Code: code}) }
+	press(tea.KeyDown)
+	press(tea.KeyDown)
+	press(tea.KeyEnter)
+	text := ansi.Strip(s.draw())
+	assert.Contains(t, text, "address: b:1")
+	assert.Contains(t, text, "b is not eligible: it is unhealthy (not_serving)")
+	assert.NotContains(t, text, "address: a:1")
+	for line := range strings.Lines(text) {
+		assert.LessOrEqual(t, ansi.StringWidth(strings.TrimRight(line, "\n")), 60)
+	}
+	press(tea.KeyEnter)
+	assert.NotContains(t, ansi.Strip(s.draw()), "address:")
+	press(tea.KeyUp)
+	press(tea.KeyEnter)
+	assert.Contains(t, ansi.Strip(s.draw()), "address: a:1")
 }

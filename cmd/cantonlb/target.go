@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"slices"
@@ -26,11 +27,14 @@ type target struct {
 	config                  string
 	plaintext               bool
 	ca, cert, key           string
+	tokenFile               string
+	headers                 []string
 	serverName              string
 	role, service           string
 	healthPort              int
 	healthHTTP              string
 	healthFlags, trustFlags []string
+	several                 bool // all arguments are targets
 }
 
 var roles = []string{
@@ -40,7 +44,7 @@ var roles = []string{
 
 const targetHelp = `
 
-TARGET is a list of addresses, static:///host1:port,host2:port. An address may be a URL: http:// is plaintext,
+TARGET is a list of addresses, static:///host1:port,host2:port or host1:port. An address may be a URL: http:// is plaintext,
 https:// is TLS; a list with both has one of them before each address. unix:///path and unix-abstract:name are Unix domain
 sockets, in plaintext unless a flag asks for TLS. Or --config names a file as programs have it, see docs/config.md.`
 
@@ -52,6 +56,8 @@ func (t *target) addTo(cmd *cobra.Command) {
 	f.StringVar(&t.ca, "ca", "", "PEM `file` of the authorities to trust, in place of the system's")
 	f.StringVar(&t.cert, "cert", "", "PEM `file` of the client's certificate (mTLS)")
 	f.StringVar(&t.key, "key", "", "PEM `file` of the client's key (mTLS)")
+	f.StringVar(&t.tokenFile, "token-file", "", "`file` whose content is sent as the bearer token of each probe")
+	f.StringArrayVarP(&t.headers, "header", "H", nil, "`name: value` of a header of each probe; may be repeated")
 	f.StringVar(&t.serverName, "server-name", "", "`name` that the servers' certificates must have, in place of the host")
 	f.StringVar(&t.role, "role", "", "`role` of the endpoints, which are one kind of Canton node: "+strings.Join(roles, ", "))
 	f.StringVar(&t.service, "service", "", "service `name` for gRPC health checks; default by the role")
@@ -59,6 +65,7 @@ func (t *target) addTo(cmd *cobra.Command) {
 	f.StringVar(&t.healthHTTP, "health-http", "", "`URL` to GET instead, such as http://{host}:8080/health")
 	t.trustFlags = []string{"plaintext", "ca", "cert", "key", "server-name"}
 	t.healthFlags = []string{"role", "service", "health-port", "health-http"}
+	complete(cmd, "header", cobra.NoFileCompletions)
 	complete(cmd, "role", cobra.FixedCompletions(roles, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "config", files("yaml", "yml", "json"))
 	for _, name := range []string{"ca", "cert", "key"} {
@@ -95,7 +102,17 @@ func (t *target) connect(cmd *cobra.Command, args []string) (*cantonlb.Client, [
 		return nil, nil, errors.New("--service and --health-http: want one or the other, since a page has no services")
 	}
 	endpoints, err := parseTarget(args[0])
+	if err == nil && t.several {
+		for _, arg := range args[1:] {
+			more, failed := parseTarget(arg)
+			endpoints, err = append(endpoints, more...), errors.Join(err, failed)
+		}
+		args = args[:1]
+	}
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := t.authenticate(endpoints); err != nil {
 		return nil, nil, err
 	}
 	trust, err := t.trust(cmd, endpoints)
@@ -105,6 +122,7 @@ func (t *target) connect(cmd *cobra.Command, args []string) (*cantonlb.Client, [
 	client, err := cantonlb.NewClient(cantonlb.Config{
 		Endpoints:   endpoints,
 		Role:        cantonlb.Role(t.role),
+		Logger:      slog.New(slog.DiscardHandler), // the command shows what happens itself
 		HealthCheck: healthcheck.Config{Service: t.service, GRPCPort: t.healthPort, HTTP: t.healthHTTP},
 	}, trust...)
 	return client, args[1:], err
@@ -137,7 +155,13 @@ func (t *target) fromFile(cmd *cobra.Command) (*cantonlb.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return configfile.NewClient(t.config, trust...)
+	if err := t.authenticate(config.Endpoints); err != nil {
+		return nil, err
+	}
+	return configfile.NewClientWith(t.config, func(c *cantonlb.Config) {
+		c.Logger = slog.New(slog.DiscardHandler)
+		_ = t.authenticate(c.Endpoints) // as above
+	}, trust...)
 }
 
 // trust returns the channel's credentials, unless every endpoint specifies its own

@@ -22,14 +22,14 @@ func newWatch(environ []string) *cobra.Command {
 		asJSON bool
 	)
 	cmd := &cobra.Command{
-		Use:   "watch TARGET",
+		Use:   "watch TARGET...",
 		Short: "Follow the endpoints live",
 		Long: "watch connects to every endpoint, probes it continuously, and shows its state, the reason, the round trips\n" +
-			"of its probes and the last 15 minutes. q or Ctrl-C ends it. Changes of a config file take effect.\n\n" +
+			"of its probes and the last 15 minutes. Enter opens and closes an endpoint, the arrows select one; q or Ctrl-C\n" +
+			"ends it. Changes of a config file take effect.\n\n" +
 			"If the output is not a terminal, or with --json, it writes a line for each change." + targetHelp,
 		Example: `  cantonlb watch --plaintext static:///localhost:5001,localhost:5002
   cantonlb watch --config lb.yaml | tee changes.log`,
-		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := t.connectOnly(cmd, args)
 			if err != nil {
@@ -51,6 +51,7 @@ func newWatch(environ []string) *cobra.Command {
 			}
 		},
 	}
+	t.several = true
 	t.addTo(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "a line of JSON for each change")
 	return cmd

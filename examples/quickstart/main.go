@@ -13,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -49,6 +50,7 @@ func connect(endpoints []cantonlb.Endpoint, counter *attempts) (*cantonlb.Client
 	return cantonlb.NewClient(cantonlb.Config{
 		Endpoints:     endpoints, // http://: plaintext; https:// would be TLS
 		ServiceConfig: serviceConfig,
+		Logger:        slog.New(slog.DiscardHandler), // the screen shows the changes
 	}, grpc.WithStatsHandler(counter))
 }
 

@@ -84,8 +84,7 @@ type Record struct {
 	notBefore time.Duration // when the servers allow another hedge
 	refused   bool          // a server allows no other attempt
 
-	address string          // of the newest attempt, if there is an Observe
-	ctx     context.Context //nolint:containedctx // likewise, until its end
+	ctx context.Context //nolint:containedctx // of the newest attempt until its end, if there is an Observe
 }
 
 // end is the part of the newest attempt's result that the next attempt depends on.
@@ -177,12 +176,12 @@ func (r *Record) picked(ctx context.Context, endpoint, address string) Observed 
 	if root.tried == nil {
 		root.tried = root.few[:0]
 	}
-	root.tried = append(root.tried, Attempt{Endpoint: endpoint, Sent: true, by: r, began: now, open: true})
+	root.tried = append(root.tried, Attempt{Endpoint: endpoint, Address: address, Sent: true, by: r, began: now, open: true})
 	r.last, r.open = len(root.tried), true
 	if r.Observe == nil {
 		return Observed{}
 	}
-	r.ctx, r.address = ctx, address
+	r.ctx = ctx
 	return r.newestLocked()
 }
 
@@ -202,7 +201,7 @@ func (r *Record) newestLocked() Observed {
 		return Observed{}
 	}
 	last := r.root().tried[r.last-1]
-	return Observed{Endpoint: last.Endpoint, Address: r.address, Number: r.last, Hedge: r.IsHedge(), Ended: !r.open, Err: last.Err}
+	return Observed{Endpoint: last.Endpoint, Address: last.Address, Number: r.last, Hedge: r.IsHedge(), Ended: !r.open, Err: last.Err}
 }
 
 // Done records how the newest attempt ended, and notifies the observer. denied says
@@ -264,7 +263,7 @@ func (r *Record) Attempts() []Attempt {
 	var all []Attempt
 	for _, a := range root.tried {
 		if !a.void {
-			all = append(all, Attempt{Endpoint: a.Endpoint, Err: a.Err, Sent: a.Sent, CalledOff: a.CalledOff || a.beaten})
+			all = append(all, Attempt{Endpoint: a.Endpoint, Address: a.Address, Err: a.Err, Sent: a.Sent, CalledOff: a.CalledOff || a.beaten})
 		}
 	}
 	return all

@@ -288,5 +288,5 @@ func TestAnObserverThatPanicsCostsNothing(t *testing.T) {
 	r := &Record{Observe: func(context.Context, Observed) { panic("on purpose") }}
 	r.Picked(t.Context(), "seq1", "a:1")
 	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true}, false)
-	assert.Equal(t, []Attempt{{Endpoint: "seq1", Sent: true}}, r.Attempts())
+	assert.Equal(t, []Attempt{{Endpoint: "seq1", Address: "a:1", Sent: true}}, r.Attempts())
 }

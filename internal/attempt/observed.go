@@ -17,8 +17,9 @@ type Observed struct {
 
 // Attempt is one try of a call on one endpoint.
 type Attempt struct {
-	// Endpoint is the endpoint's name.
-	Endpoint string
+	// Endpoint is the endpoint's name, and Address the address to which it is
+	// connected.
+	Endpoint, Address string
 	// Err is the attempt's result, nil if it succeeded or has not ended. Sent says
 	// that a byte of the call may have reached the server.
 	Err  error

@@ -166,6 +166,6 @@ func TestAStatusOfARescuedCallIsTheServersAndNamesWhatWasTried(t *testing.T) {
 	})
 	assert.Equal(t, codes.Unknown, status.Code(err))
 	assert.Equal(t, text, status.Convert(err).Message())
-	assert.ErrorContains(t, err, text+" (tried server0: Canceled, ")
+	assert.ErrorContains(t, err, text+" (tried \"server0\" at ")
 	assert.EqualValues(t, 1, rescued.Load())
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/race"
 	"github.com/cantonlb/cantonlb/internal/socket"
 	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Dialer connects to endpoints. It is safe for concurrent use as long as it is not
@@ -40,6 +41,8 @@ func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	progress := transport.ProgressOf(ctx)
+	progress.Enter(report.PhaseTCP)
 	if proxy != nil {
 		return d.tunnel(ctx, proxy, address)
 	}
@@ -51,10 +54,12 @@ func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
 	if a.To.IsValid() {
 		return d.connect(ctx, a.To, port)
 	}
+	progress.Enter(report.PhaseLookup)
 	addrs, err := d.Names.Addresses(ctx, host, a.Found)
 	if err != nil {
 		return nil, err
 	}
+	progress.Enter(report.PhaseTCP)
 	if a.Found != nil {
 		a.Found(addrs)
 		return d.connect(ctx, addrs[0], port)

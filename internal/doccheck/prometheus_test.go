@@ -33,7 +33,7 @@ type full struct{}
 func (full) Status() cantonlb.Status {
 	return cantonlb.Status{
 		Endpoints: []cantonlb.EndpointStatus{{
-			Name: "seq1", Heard: time.Now(),
+			Name: "seq1", Heard: time.Now(), Phase: report.PhaseTLS,
 			Transitions: []cantonlb.TransitionCount{{To: cantonlb.StateConnecting, Count: 1}},
 			Probe: cantonlb.ProbeStatus{
 				Kind: report.KindGRPCCheck, RoundTrip: time.Millisecond,

@@ -113,6 +113,26 @@ type setLock struct{ *Set }
 func (l setLock) Lock()   { l.mu.Lock() }
 func (l setLock) Unlock() { l.unlock() }
 
+// normalLocked reports whether the endpoint's state is normal for a standby: it
+// reports that it does not serve or, where that is so, refuses connections.
+func (e *endpoint) normalLocked() bool {
+	if e.set.choice == nil || e.was.Class == judge.Eligible {
+		return false
+	}
+	switch e.was.State {
+	case report.StateUnhealthy:
+		return e.was.Reason == report.ReasonNotServing || e.was.Reason == report.ReasonPassiveReplica
+	case report.StateUnreachable:
+		return e.set.options.StandbyRefuses && e.refused && e.was.Reason == e.linkWhy.Reason
+	default:
+		return false
+	}
+}
+
+// isLast reports whether the endpoint is, or was last, the active one. A renewed
+// endpoint has the id of the one before.
+func (c *choice) isLast(e *endpoint) bool { return c.last != nil && c.last.id == e.id }
+
 // chosen carries out the effects of an event of the choice.
 func (c *choice) chosen(before selector.State, effects selector.Effects) {
 	if sw := effects.Switch; sw.Number != 0 {

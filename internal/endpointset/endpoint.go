@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -18,6 +19,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -38,6 +40,7 @@ type endpoint struct {
 	// Facts.
 	link     machine.Link
 	linkWhy  judge.Why // why there is no connection; kept until the next one reports
+	refused  bool      // linkWhy is that the server's machine refused the connection
 	drained  bool
 	unlisted bool // not in the list: it is leaving (see leaving.go), or has not joined yet
 	healths
@@ -88,15 +91,18 @@ type asked struct {
 
 // dialing is how an endpoint gets a connection.
 type dialing struct {
-	nextTry time.Time     // when the next attempt is due, while waiting
-	due     bool          // it is due, and waits for grpc's own pause
-	lost    time.Time     // when a connection that had proven itself was last replaced at once
-	tries   int           // attempts so far
-	knocks  int           // knocks under way
-	knocked time.Time     // when the last one began
-	rest    time.Duration // how long grpc itself has paused after the last failed attempt
-	timer   *time.Timer   // ends connectTimeout while connecting, or the pause while waiting
-	backoff *backoff.ExponentialBackOff
+	nextTry time.Time // when the next attempt is due, while waiting
+	due     bool      // it is due, and waits for grpc's own pause
+	lost    time.Time // when a connection that had proven itself was last replaced at once
+	tries   int       // attempts so far
+	// progress is how far the newest attempt has come, as the channel's dialer and
+	// credentials report it.
+	progress transport.Progress
+	knocks   int           // knocks under way
+	knocked  time.Time     // when the last one began
+	rest     time.Duration // how long grpc itself has paused after the last failed attempt
+	timer    *time.Timer   // ends connectTimeout while connecting, or the pause while waiting
+	backoff  *backoff.ExponentialBackOff
 }
 
 // validated is what is known of the identity of the server on the present connection;
@@ -142,6 +148,7 @@ func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 	if effects.Failed {
 		e.was.Memory.Troubled = true
 		e.linkWhy = judge.Why{Reason: explain.ConnectReason(err), Detail: cleantext.Detail(explain.ErrorText(err))}
+		e.refused = errors.Is(err, syscall.ECONNREFUSED)
 	}
 	if effects.Reset && e.backoff != nil {
 		e.backoff.Reset()
@@ -211,7 +218,26 @@ func (e *endpoint) armLocked(d time.Duration) {
 	})
 }
 
-var errConnectTimeout = fmt.Errorf("no connection within %v", connectTimeout)
+// timedOutLocked returns the error of an attempt to connect that takes too long.
+func (e *endpoint) timedOutLocked() error {
+	text := fmt.Sprintf("no connection within %v", connectTimeout)
+	if phase, _ := e.progress.Now(); phase != "" {
+		text += ": " + phase.Waits()
+	}
+	return errors.New(text)
+}
+
+// phaseLocked returns the phase of the attempt to connect, and since when it lasts.
+func (e *endpoint) phaseLocked() (report.ConnectPhase, time.Time) {
+	switch {
+	case e.link.Phase == machine.Connecting:
+		return e.progress.Now()
+	case e.was.State == report.StateUnknown && e.health.State == report.HealthUnknown && e.channel == judge.Passing:
+		return report.PhaseProbe, e.since
+	default:
+		return "", time.Time{}
+	}
+}
 
 func (e *endpoint) disarmLocked() {
 	if e.timer != nil {

@@ -49,10 +49,14 @@ func (s *Set) explainLocked() *explain.NoEligibleError {
 func (e *endpoint) explainLocked(now time.Time) report.IneligibleEndpoint {
 	is := e.was
 	why := report.IneligibleEndpoint{Name: e.name, State: is.State, Reason: is.Reason, Detail: is.Detail}
+	if phase, since := e.phaseLocked(); phase != "" && (is.State == report.StateConnecting || is.State == report.StateUnknown) {
+		why.Phase, why.For, why.Reason = phase, now.Sub(since), report.ReasonNone
+		return why
+	}
 	switch {
 	case is.State == report.StateDrained:
 		why.Reason = report.ReasonNone // the state is reason enough
-	case is.State == report.StateConnecting:
+	case e.link.Phase != machine.Ready && (is.State == report.StateConnecting || is.Reason == e.linkWhy.Reason):
 		why.Reason = report.ReasonNone // the detail is reason enough
 		if e.link.Phase == machine.Waiting {
 			why.NextTry = max(0, e.nextTry.Sub(now))

@@ -94,15 +94,14 @@ var standings = [...]selector.Standing{
 }
 
 // tellLocked emits an event for a change of the endpoint's state, if there is one.
-// While an endpoint is connecting, the first failed attempt is an event as well, and
-// so is each that fails for another reason. Otherwise an endpoint that was never
-// connected would have no events.
+// While an endpoint is unreachable, an attempt that fails for another reason than the
+// one before is an event as well.
 func (e *endpoint) tellLocked(was judge.Judgement) {
 	is := e.was
 	switch {
 	case e.unlisted && (e.leavingSince.IsZero() || e.superseded), e.link.Phase == machine.Closed:
 		return
-	case is.State == was.State && (is.State != report.StateConnecting || is.Reason == was.Reason):
+	case is.State == was.State && (is.State != report.StateUnreachable || is.Reason == was.Reason):
 		return
 	}
 	why := is.Why
@@ -120,6 +119,7 @@ func (e *endpoint) removedLocked() {
 func (e *endpoint) changedLocked(from, to report.EndpointState, why judge.Why) {
 	event := report.Event{
 		Kind: report.EventEndpoint, Endpoint: e.name, From: from, To: to, Reason: why.Reason, Detail: why.Detail, At: time.Now(),
+		Passive: e.normalLocked() && !e.set.choice.isLast(e),
 	}
 	if from != "" {
 		event.Held = event.At.Sub(e.since)

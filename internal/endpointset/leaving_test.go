@@ -76,9 +76,9 @@ func TestEndpointsThatHaveLeftServeUntilTheNewListCan(t *testing.T) {
 		require.NotNil(t, s.Handover)
 		assert.Equal(t, report.ReasonNoneEligible, s.Handover.Reason)
 		assert.Equal(t, began, s.Handover.Since)
-		assert.Contains(t, s.Handover.Detail, "c connecting (")
+		assert.Contains(t, s.Handover.Detail, "c unreachable (")
 		require.Len(t, s.Notes, 1)
-		assert.Contains(t, s.Notes[0], "2 that have left the list are kept until one can: c connecting (")
+		assert.Contains(t, s.Notes[0], "2 that have left the list are kept until one can: c unreachable (")
 
 		f.awaitTry("d")
 		f.up("d")
@@ -93,7 +93,7 @@ func TestEndpointsThatHaveLeftServeUntilTheNewListCan(t *testing.T) {
 			switch e.To {
 			case report.HandoverHeld:
 				assert.Equal(t, report.ReasonNoneEligible, e.Reason)
-				assert.Contains(t, e.Detail, "leaving: a, b; no eligible endpoint of 2: c connecting (connection refused")
+				assert.Contains(t, e.Detail, "leaving: a, b; no eligible endpoint of 2: c unreachable (connection refused")
 			case report.HandoverEnded:
 				assert.Equal(t, e.At.Sub(began), e.Held)
 			default:
@@ -147,7 +147,7 @@ func TestALeavingEndpointIsJudgedAsEver(t *testing.T) {
 		assert.Equal(t, []string{"a", "b"}, f.picked())
 		f.server("a").set(notServing())
 		f.server("b").set(notServing())
-		assert.Contains(t, f.refusal(), "no eligible endpoint of 2: c connecting", "what is said is about the list")
+		assert.Contains(t, f.refusal(), "no eligible endpoint of 2: c unreachable", "what is said is about the list")
 		assert.Equal(t, []string{"a", "b"}, f.leavingNames(), "they may come back")
 		checkEvents(t, f.set)
 	})
@@ -278,7 +278,7 @@ func TestAHandoverThatIsInsistedOnIsOverAtOnce(t *testing.T) {
 		assert.Empty(t, f.live("a"))
 		assert.True(t, f.waits(), "for b")
 		f.down(errRefused, "b")
-		assert.Contains(t, f.refusal(), "b connecting")
+		assert.Contains(t, f.refusal(), "b unreachable")
 		assert.Empty(t, f.handovers())
 	})
 	inBubble(t, func(t *testing.T, f *fixture) {
@@ -304,7 +304,7 @@ func TestWaitHandoverWaitsForItsEnd(t *testing.T) {
 		defer cancel()
 		err := f.set.WaitHandover(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.Contains(t, err.Error(), "the handover is not over: leaving: a, b; no eligible endpoint of 2: c connecting (connection refused")
+		assert.Contains(t, err.Error(), "the handover is not over: leaving: a, b; no eligible endpoint of 2: c unreachable (connection refused")
 
 		ended := make(chan error, 2)
 		for range 2 {

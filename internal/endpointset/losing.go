@@ -60,7 +60,7 @@ func (s *Set) refusedSubConn(c *conn, err error) {
 	s.mu.Lock()
 	defer s.unlock()
 	if e := c.endpoint; !s.closed && c.slot.user == c {
-		e.linkWhy = judge.Why{Reason: report.ReasonConnectFailed, Detail: cleantext.Detail(err.Error())}
+		e.linkWhy = judge.Why{Detail: cleantext.Detail(err.Error())} // no attempt has failed
 		e.applyLocked()
 		go s.Close()
 	}

@@ -24,23 +24,32 @@ type remarks struct {
 func (r remarks) notes(s report.Status) []string {
 	var notes []string
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	unchecked, open, unsent := 0, 0, 0
+	off, open, unsent := 0, 0, 0
+	var unchecked []string
 	for i := range s.Endpoints {
-		if !s.Endpoints[i].Probe.On {
-			unchecked++
+		e := &s.Endpoints[i]
+		if !e.Probe.On {
+			off++
 		}
-		if s.Endpoints[i].FailOpen {
+		if e.FailOpen {
 			open++
 		}
-		if s.Endpoints[i].Probe.Reason == report.ReasonCredentialsFailed && s.Endpoints[i].Probe.Outcome == report.Inconclusive {
+		if e.Probe.Reason == report.ReasonCredentialsFailed && e.Probe.Outcome == report.Inconclusive {
 			unsent++
 		}
+		if e.Probe.On && e.Unchecked() {
+			unchecked = append(unchecked, e.Name)
+		}
 	}
-	if unchecked > 0 {
+	if off > 0 {
 		note("health checking is disabled: every endpoint that is connected counts as healthy")
 	}
 	if unsent > 0 {
 		note("the call credentials of the channel fail, so %d endpoints cannot be probed", unsent)
+	}
+	if len(unchecked) > 0 {
+		note("no health service: of %s only the connection is checked. Probe another port or an HTTP page, or set onUnimplemented to unhealthy",
+			cleantext.Detail(strings.Join(unchecked, ", ")))
 	}
 	if open > 0 {
 		note("no endpoint is eligible: calls go to %d of them all the same (failOpen)", open)

@@ -23,6 +23,13 @@ func TestNotesTellWhatIsNotAsOneMightExpect(t *testing.T) {
 			"health checking is disabled: every endpoint that is connected counts as healthy",
 		},
 		{
+			"no health service", remarks{}, report.Status{Endpoints: []report.EndpointStatus{
+				{Name: "a", Probe: on, State: report.StateHealthy, Health: report.Healthy, Reason: report.ReasonUnimplemented},
+				{Name: "b", Probe: on, State: report.StateHealthy, Health: report.Healthy, Reason: report.ReasonServing},
+			}},
+			"no health service: of a only the connection is checked. Probe another port or an HTTP page, or set onUnimplemented to unhealthy",
+		},
+		{
 			"fail open", remarks{}, report.Status{Endpoints: []report.EndpointStatus{{Probe: on, FailOpen: true}, {Probe: on}}},
 			"no endpoint is eligible: calls go to 1 of them all the same (failOpen)",
 		},

@@ -13,8 +13,11 @@ import (
 // attributes of each resolver state, since grpc creates the policy and provides no
 // other way.
 type Options struct {
-	// Logger gets one line for each event. Nil: grpc's own logger.
+	// Logger gets one line for each event. Nil: slog.Default.
 	Logger *slog.Logger
+	// StandbyRefuses reports whether the standbys of these nodes do not listen, so
+	// that a refused connection is normal for them.
+	StandbyRefuses bool
 	// Retries counts the calls that are retried. Nil: they are not counted.
 	Retries *attempt.Tally
 	// Validator validates every new connection before it is picked. Nil: connections

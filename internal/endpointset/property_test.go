@@ -224,7 +224,7 @@ func checkEvents(t require.TestingT, s *Set) {
 			require.Equal(t, was.To, e.From, "%v follows %v", e, was)
 		}
 		if e.From == e.To {
-			require.Equal(t, report.StateConnecting, e.To, "%v", e)
+			require.Equal(t, report.StateUnreachable, e.To, "%v", e)
 			require.NotEqual(t, was.Reason, e.Reason, "%v follows %v", e, was)
 		}
 		last[e.Endpoint] = e

@@ -38,6 +38,7 @@ type racing struct {
 func (e *endpoint) dialLocked() {
 	e.tries++
 	e.due = false
+	e.progress.Enter("")
 	e.answers, e.raceErr = nil, nil
 	e.armLocked(connectTimeout)
 	if e.raceLocked(machine.RaceBegin) {
@@ -146,7 +147,7 @@ func (e *endpoint) downLocked(c *conn, err error) {
 // slowLocked notes that the endpoint has been connecting for connectTimeout. A SubConn of
 // which nothing has been heard since is that of a closed channel: see refusedSubConn.
 func (e *endpoint) slowLocked() {
-	err := cmp.Or(e.raceErr, errConnectTimeout)
+	err := cmp.Or(e.raceErr, e.timedOutLocked())
 	for _, c := range slices.Clone(e.rivals) {
 		if c.slot.silent {
 			c.slot.shutDownLocked()

@@ -45,7 +45,7 @@ func (l *slot) connectLocked(c *conn, a *transport.Attempt) {
 func (l *slot) connect(c *conn) {
 	if l.sc == nil {
 		//lint:ignore SA1019 the function stays; what goes is more than one address for a SubConn
-		sc, err := l.endpoint.set.cc.NewSubConn([]resolver.Address{transport.With(l.address, &l.line)}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
+		sc, err := l.endpoint.set.cc.NewSubConn([]resolver.Address{transport.WithProgress(transport.With(l.address, &l.line), &l.endpoint.progress)}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
 			StateListener: l.changed,
 		})
 		if err != nil {

@@ -77,12 +77,16 @@ func (e *endpoint) statusLocked() report.EndpointStatus {
 		Probe: report.ProbeStatus{Target: e.targetText(), Kind: report.KindConnectivity},
 		Heard: e.heardAt, Transitions: slices.Clone(e.transitions), Ejections: e.ejections, LeavingSince: e.leavingSince,
 	}
+	if c := e.set.choice; e.normalLocked() {
+		out.Passive = c.active != nil && c.active.id != e.id
+	}
 	if remote := e.remoteLocked(); remote != nil {
 		out.Remote = remote.String()
 	}
 	if e.link.Phase != machine.Ready {
 		out.ConnectionError = e.linkWhy.Detail
 	}
+	out.Phase, out.PhaseSince = e.phaseLocked()
 	if e.link.Phase == machine.Waiting {
 		out.NextTry = e.nextTry
 	}

@@ -58,7 +58,10 @@ func (n *NoEligibleError) Reasons() string {
 // ineligibleText returns, for example, `seq1 unhealthy (not_serving, 12s)`.
 func ineligibleText(e report.IneligibleEndpoint) string {
 	var facts []string
-	if e.Reason != report.ReasonNone {
+	switch {
+	case e.Phase != "":
+		facts = append(facts, e.Phase.Waits())
+	case e.Reason != report.ReasonNone:
 		facts = append(facts, string(e.Reason))
 	}
 	if e.For > 0 {

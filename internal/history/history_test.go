@@ -52,7 +52,7 @@ func TestTheSameChangeToldTwiceIsOne(t *testing.T) {
 		s = s.Add(history.Span{From: later(10), State: report.StateUnhealthy}, later(20))
 		s = s.Add(history.Span{From: later(0), State: report.StateHealthy}, later(20))
 	}
-	assert.Equal(t, history.Spans{{later(0), report.StateHealthy, ""}, {later(10), report.StateUnhealthy, ""}}, s)
+	assert.Equal(t, history.Spans{{From: later(0), State: report.StateHealthy}, {From: later(10), State: report.StateUnhealthy}}, s)
 	times, lasted := s.Total(report.StateUnhealthy, later(20))
 	assert.Equal(t, 1, times)
 	assert.Equal(t, 10*time.Second, lasted)

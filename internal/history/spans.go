@@ -20,6 +20,8 @@ type Span struct {
 	From   time.Time
 	State  report.EndpointState
 	Reason report.Reason
+	// Passive is true if the state is normal for a standby.
+	Passive bool
 }
 
 // Spans holds the states of one endpoint in the window, in order of time. The last

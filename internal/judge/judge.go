@@ -101,7 +101,7 @@ func (f Facts) standing(serves bool) Standing {
 		return Suspect
 	case serves:
 		return Fit
-	case f.Memory.Troubled, f.Channel == Failing, f.misidentified(), f.Health.State == report.Unhealthy, f.Liveness == Dead:
+	case f.Memory.Troubled, f.LinkWhy.unreachable(), f.Channel == Failing, f.misidentified(), f.Health.State == report.Unhealthy, f.Liveness == Dead:
 		return Unfit
 	default:
 		return Open
@@ -131,20 +131,41 @@ func (f Facts) state(serves bool) report.EndpointState {
 	case f.Evidence != Admitted && serves:
 		return report.StateEjected
 	case connected && f.Channel == Unheard && !sick:
-		return report.StateConnecting // its health is known at once
+		return f.unconnected() // its health is known at once
 	case connected && (f.Channel == Failing || f.misidentified() || f.Liveness == Dead):
 		return report.StateUnhealthy
 	case connected && !sick && (f.Channel == Pending || f.Identity == Asking || f.Liveness == Unproven):
 		return report.StateUnknown
-	case connected, sick && f.LinkWhy.Detail == "": // its health is known without a connection
-		return health(f.Health.State, f.Liveness)
+	case connected, sick && f.LinkWhy.Reason == report.ReasonNone: // its health is known without a connection
+		return f.health()
 	default:
-		return report.StateConnecting
+		return f.unconnected()
 	}
 }
 
-func health(s report.HealthState, l Liveness) report.EndpointState {
-	switch {
+// unconnected returns the state of an endpoint without a usable connection.
+func (f Facts) unconnected() report.EndpointState {
+	if f.LinkWhy.unreachable() {
+		return report.StateUnreachable
+	}
+	return report.StateConnecting
+}
+
+// unreachable reports whether the reason is that an attempt to connect has failed.
+func (w Why) unreachable() bool {
+	return w.Reason != report.ReasonNone && w.Reason != report.ReasonConnectionLost
+}
+
+// refused reports whether the address where health is checked cannot be reached.
+func (h Health) refused() bool {
+	return h.State == report.Unhealthy && (h.Reason == report.ReasonConnectFailed || h.Reason == report.ReasonHandshakeFailed)
+}
+
+// health returns the state that follows from the probes.
+func (f Facts) health() report.EndpointState {
+	switch s, l := f.Health.State, f.Liveness; {
+	case f.Health.refused():
+		return report.StateUnreachable
 	case s == report.Healthy && l == Silent, s == report.Suspect:
 		return report.StateSuspect
 	case s == report.Healthy:
@@ -164,7 +185,7 @@ func (f Facts) why(s report.EndpointState) Why {
 		return Why{Reason: report.ReasonDrained}
 	case s == report.StateEjected:
 		return Why{Reason: report.ReasonCallsFailing}
-	case s == report.StateConnecting:
+	case s == report.StateConnecting, s == report.StateUnreachable && f.LinkWhy.unreachable():
 		return f.LinkWhy
 	case f.Identity == Mismatch:
 		return Why{Reason: report.ReasonIdentityMismatch, Detail: f.IdentityDetail}

@@ -15,6 +15,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var (
 	serving = Health{State: report.Healthy, Why: Why{Reason: report.ReasonServing}}
 	timeout = Health{State: report.Suspect, Why: Why{Reason: report.ReasonProbeTimeout}}
+	lost    = Why{Reason: report.ReasonConnectionLost, Detail: "reset"}
 	refused = Why{Reason: report.ReasonConnectFailed, Detail: "refused"}
 	no      = Health{State: report.Unhealthy, Why: Why{Reason: report.ReasonNotServing}}
 )
@@ -34,17 +35,24 @@ func TestJudge(t *testing.T) {
 		state    report.EndpointState
 		why      Why
 	}{
-		"new":                 {Facts{}, Undecided, Open, report.StateConnecting, Why{}},
-		"connecting":          {Facts{Link: Connecting}, Undecided, Open, report.StateConnecting, Why{}},
-		"failed to connect":   {Facts{LinkWhy: refused, Memory: Memory{Troubled: true}}, Out, Unfit, report.StateConnecting, refused},
-		"connected":           {good(func(f *Facts) { f.Health, f.Channel = Health{}, Unheard }), Undecided, Open, report.StateConnecting, Why{}},
-		"not judged":          {good(func(f *Facts) { f.Health = Health{} }), Undecided, Open, report.StateUnknown, Why{}},
-		"good":                {good(func(*Facts) {}), Eligible, Fit, report.StateHealthy, serving.Why},
-		"suspect":             {good(func(f *Facts) { f.Health = timeout }), Eligible, Suspect, report.StateSuspect, timeout.Why},
-		"unhealthy":           {good(func(f *Facts) { f.Health = no }), Out, Unfit, report.StateUnhealthy, no.Why},
-		"unhealthy, unheard":  {good(func(f *Facts) { f.Health, f.Channel = no, Unheard }), Out, Unfit, report.StateUnhealthy, no.Why},
-		"unhealthy elsewhere": {Facts{Health: no}, Out, Unfit, report.StateUnhealthy, no.Why},
-		"unhealthy and gone":  {Facts{Health: no, LinkWhy: refused}, Out, Unfit, report.StateConnecting, refused},
+		"new":                               {Facts{}, Undecided, Open, report.StateConnecting, Why{}},
+		"connecting":                        {Facts{Link: Connecting}, Undecided, Open, report.StateConnecting, Why{}},
+		"failed to connect":                 {Facts{LinkWhy: refused, Memory: Memory{Troubled: true}}, Out, Unfit, report.StateUnreachable, refused},
+		"lost":                              {Facts{LinkWhy: lost}, Undecided, Open, report.StateConnecting, lost},
+		"trying again":                      {Facts{Link: Connecting, LinkWhy: refused}, Out, Unfit, report.StateUnreachable, refused},
+		"reached at last":                   {good(func(f *Facts) { f.Health, f.Channel, f.LinkWhy = Health{}, Unheard, refused }), Out, Unfit, report.StateUnreachable, refused},
+		"connected":                         {good(func(f *Facts) { f.Health, f.Channel = Health{}, Unheard }), Undecided, Open, report.StateConnecting, Why{}},
+		"not judged":                        {good(func(f *Facts) { f.Health = Health{} }), Undecided, Open, report.StateUnknown, Why{}},
+		"good":                              {good(func(*Facts) {}), Eligible, Fit, report.StateHealthy, serving.Why},
+		"suspect":                           {good(func(f *Facts) { f.Health = timeout }), Eligible, Suspect, report.StateSuspect, timeout.Why},
+		"unhealthy":                         {good(func(f *Facts) { f.Health = no }), Out, Unfit, report.StateUnhealthy, no.Why},
+		"unhealthy, unheard":                {good(func(f *Facts) { f.Health, f.Channel = no, Unheard }), Out, Unfit, report.StateUnhealthy, no.Why},
+		"unhealthy elsewhere":               {Facts{Health: no}, Out, Unfit, report.StateUnhealthy, no.Why},
+		"unhealthy and gone":                {Facts{Health: no, LinkWhy: refused}, Out, Unfit, report.StateUnreachable, refused},
+		"unhealthy and lost":                {Facts{Health: no, LinkWhy: lost}, Out, Unfit, report.StateConnecting, lost},
+		"health refused":                    {good(func(f *Facts) { f.Health = Health{report.Unhealthy, refused} }), Out, Unfit, report.StateUnreachable, refused},
+		"both refused":                      {Facts{Health: Health{report.Unhealthy, refused}, LinkWhy: refused}, Out, Unfit, report.StateUnreachable, refused},
+		"health refused, no connection yet": {Facts{Health: Health{report.Unhealthy, refused}}, Out, Unfit, report.StateUnreachable, refused},
 		"silent": {
 			good(func(f *Facts) { f.Liveness, f.LivenessWhy = Silent, Why{Reason: report.ReasonSilence} }),
 			Eligible, Suspect, report.StateSuspect, Why{Reason: report.ReasonSilence},

@@ -10,6 +10,11 @@ package limits
 import "time"
 
 const (
+	// MinDuration bounds all durations of settings from below. A shorter one is a
+	// number whose unit was forgotten: it is nanoseconds.
+	MinDuration = time.Millisecond
+	// MinInterval bounds the intervals of probes from below.
+	MinInterval = 10 * time.Millisecond
 	// MaxClientName bounds Config.Name, in bytes.
 	MaxClientName = 64
 	// MaxAttempts bounds Config.MaxAttempts.

@@ -111,6 +111,7 @@ func (c Config) Validate() (Config, error) {
 			*d = byDefault
 		}
 		faults.Check(*d > 0, field, fmt.Sprintf("%q", *d), strictjson.WantDuration)
+		faults.Check(*d <= 0 || *d >= limits.MinDuration, field, fmt.Sprintf("%q", *d), strictjson.WantLonger)
 		faults.Check(*d <= healthcheck.MaxSetting, field, fmt.Sprintf("%q", *d), "a duration of at most "+healthcheck.MaxSetting.String())
 	}
 	e := &c.Ejection

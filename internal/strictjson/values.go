@@ -16,6 +16,9 @@ import (
 // setting.
 const WantDuration = `a duration above zero, such as "1s"`
 
+// WantLonger is the Want of an error about a duration that has probably no unit.
+const WantLonger = `a duration of at least "1ms"; in Go, a number without a unit, such as 5 * time.Second has, is nanoseconds`
+
 // decode decodes value into dst if it has the right type and ok, unless nil,
 // accepts it.
 func decode[T any](value json.RawMessage, dst *T, want string, ok func(T) bool) error {

@@ -7,12 +7,13 @@ import (
 )
 
 // Level returns the level of the event's line. A suspicion that comes and goes, and
-// the first state of an endpoint, do not affect calls and have the level Debug.
+// the first state of an endpoint, do not affect calls and have the level Debug. The
+// state of a standby that is normal for one has the level Info.
 func Level(e report.Event) slog.Level {
 	switch {
 	case passing(e):
 		return slog.LevelDebug
-	case bad(e):
+	case bad(e) && !e.Passive:
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo
@@ -27,11 +28,18 @@ func passing(e report.Event) bool {
 // bad reports whether an operator may need to act on the event.
 func bad(e report.Event) bool {
 	switch e.To {
-	case report.StateUnhealthy, report.StateEjected, report.NoneEligible, report.ListRefused, report.MultipleActive, report.HandoverHeld:
+	case report.StateUnhealthy, report.StateUnreachable, report.StateEjected, report.NoneEligible, report.ListRefused, report.MultipleActive,
+		report.HandoverHeld:
 		return true
 	default:
-		return e.Reason == report.ReasonHandshakeFailed
+		return unchecked(e)
 	}
+}
+
+// unchecked reports whether the endpoint counts as healthy although its server has no
+// health service.
+func unchecked(e report.Event) bool {
+	return e.To == report.StateHealthy && e.Reason == report.ReasonUnimplemented && e.From != report.StateSuspect
 }
 
 // message returns the text of the event's line, without what its attributes hold.
@@ -42,6 +50,9 @@ func message(e report.Event) string {
 	case report.EventPin:
 		return "the active endpoint is " + string(e.To)
 	default:
+	}
+	if unchecked(e) {
+		return "an endpoint counts as healthy without a health check"
 	}
 	switch e.To {
 	case report.MultipleActive:

@@ -19,6 +19,7 @@ var (
 	metricListed    = stats.RegisterInt64AsyncGauge(descriptor(metric.Listed))
 	metricEligibles = stats.RegisterInt64AsyncGauge(descriptor(metric.Eligible))
 	metricLeaving   = stats.RegisterInt64AsyncGauge(descriptor(metric.Leaving))
+	metricPhase     = stats.RegisterInt64AsyncGauge(descriptor(metric.EndpointPhase))
 	metricActive    = stats.RegisterInt64AsyncGauge(descriptor(metric.EndpointActive))
 	metricMultiple  = stats.RegisterInt64AsyncGauge(descriptor(metric.MultipleActive))
 
@@ -44,7 +45,7 @@ var (
 // asyncMetrics are the metrics that the recorder asks for.
 var asyncMetrics = []stats.AsyncMetric{
 	metricState, metricEligible, metricInFlight, metricAnswerAge, metricListed, metricEligibles,
-	metricLeaving, metricActive, metricMultiple,
+	metricLeaving, metricPhase, metricActive, metricMultiple,
 }
 
 func descriptor(d metric.Desc) stats.MetricDescriptor {
@@ -156,6 +157,9 @@ func recordStatus(r stats.AsyncMetricsRecorder, s report.Status, target string, 
 		metricInFlight.Record(r, int64(e.Calls.InFlight), target, e.Name)
 		if at := e.Heard; !at.IsZero() {
 			metricAnswerAge.Record(r, max(0, now.Sub(at).Milliseconds()), target, e.Name)
+		}
+		if e.Phase != "" {
+			metricPhase.Record(r, 1, target, e.Name, string(e.Phase))
 		}
 		eligible += oneIf(e.Eligible)
 		if s.Failover != nil {

@@ -25,14 +25,11 @@ type reporter struct {
 // startReporter starts writing what the reader returns to the log.
 func startReporter(reader *event.Reader[report.Event], own *slog.Logger, policy, target string) *reporter {
 	r := &reporter{
-		sink: grpcSink{policy: policy}, reader: reader, done: make(chan struct{}),
+		sink: newSlogSink(own, policy, target), reader: reader, done: make(chan struct{}),
 		limits: make(map[lineKey]logLimit), kept: make(map[lineKey]report.Event), sweepAt: Kept,
 	}
 	go func() {
 		defer close(r.done)
-		if own != nil {
-			guard.Call(theHandler, func() { r.sink = newSlogSink(own, policy, target) })
-		}
 		r.run()
 	}()
 	return r

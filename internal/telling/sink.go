@@ -1,8 +1,8 @@
 package telling
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -20,45 +20,20 @@ type sink interface {
 	missed(n uint64)
 }
 
-// grpcSink writes to grpc's own logger, as grpc's policies do.
-type grpcSink struct{ policy string }
-
-// lineSize exceeds the length of most lines.
-const lineSize = 256
-
-// verbosity is the verbosity of lines for debugging.
-const verbosity = 2
-
-func (grpcSink) enabled(level slog.Level) bool { return level >= slog.LevelInfo || logger.V(verbosity) }
-
-func (s grpcSink) event(e report.Event, omitted int) {
-	line := append(make([]byte, 0, lineSize), s.policy...)
-	line, _ = e.AppendText(append(line, ": "...))
-	if omitted > 0 {
-		line = fmt.Appendf(line, " (%d changes before it are left out)", omitted)
-	}
-	if bad(e) {
-		logger.Warning(string(line))
-	} else {
-		logger.Info(string(line))
-	}
-}
-
-func (s grpcSink) missed(n uint64) {
-	logger.Warningf("%s: %d events are not in the log: it is too slow", s.policy, n)
-}
-
 // slogSink writes to the program's own logger.
-type slogSink struct{ handler slog.Handler }
-
-func newSlogSink(l *slog.Logger, policy, target string) slogSink {
-	return slogSink{l.Handler().WithAttrs([]slog.Attr{
-		slog.String("policy", policy), slog.String("target", cleantext.Detail(target)),
-	})}
+type slogSink struct {
+	own   *slog.Logger // nil: slog.Default at the time of each line
+	attrs []slog.Attr  // of each line
 }
+
+func newSlogSink(own *slog.Logger, policy, target string) slogSink {
+	return slogSink{own, []slog.Attr{slog.String("policy", policy), slog.String("target", cleantext.Detail(target))}}
+}
+
+func (s slogSink) handler() slog.Handler { return cmp.Or(s.own, slog.Default()).Handler() }
 
 func (s slogSink) enabled(level slog.Level) bool {
-	return s.handler.Enabled(context.Background(), level)
+	return s.handler().Enabled(context.Background(), level)
 }
 
 func (s slogSink) event(e report.Event, omitted int) {
@@ -76,7 +51,7 @@ func (s slogSink) missed(n uint64) {
 func (s slogSink) write(level slog.Level, at time.Time, message string, attrs []slog.Attr) {
 	record := slog.NewRecord(at, level, message, 0)
 	record.AddAttrs(attrs...)
-	if err := s.handler.Handle(context.Background(), record); err != nil {
-		logger.Warningf("a line is not in the log: %v", cleantext.Detail(err.Error()))
+	if err := s.handler().WithAttrs(s.attrs).Handle(context.Background(), record); err != nil {
+		logger.Errorf("a line is not in the log: %v", cleantext.Detail(err.Error()))
 	}
 }

@@ -38,7 +38,7 @@ type Teller struct {
 
 	// mu guards what follows. Only the lock of events is taken under it.
 	mu       sync.Mutex
-	own      *slog.Logger // the program's logger; nil: grpc's own log
+	own      *slog.Logger // the program's logger; nil: slog.Default
 	number   uint64       // of the newest event
 	reporter *reporter    // writes the events to the log; nil before the first
 	closed   bool
@@ -56,7 +56,7 @@ func New(policy, target string, recorder stats.MetricsRecorder) *Teller {
 	return t
 }
 
-// LogTo sets the logger of the events; nil is grpc's own log. It has no effect after
+// LogTo sets the logger of the events; nil is slog.Default. It has no effect after
 // the first event.
 func (t *Teller) LogTo(l *slog.Logger) {
 	t.mu.Lock()
@@ -156,7 +156,7 @@ func (t *Teller) Close(ctx context.Context) (left []string) {
 		return append(left, "the recorder of metrics")
 	}
 	if t.calls.Missed() > 0 {
-		logger.Warningf("%s: %d records are not in the metrics: the recorder is too slow", t.policy, t.calls.Missed())
+		slog.Warn("records are not in the metrics: the recorder is too slow", "policy", t.policy, "omitted", t.calls.Missed())
 	}
 	return left
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb/internal/guard"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -84,10 +85,18 @@ func (c *Credentials) handshake(ctx context.Context, address *attributes.Attribu
 	if err != nil {
 		return nil, nil, &HandshakeError{Endpoint: e.Name, Err: err}
 	}
-	conn, info, err := c.shake(ctx, e, inner, authority, raw)
-	if err != nil {
-		return nil, nil, &HandshakeError{Endpoint: e.Name, Err: err}
+	plaintext, progress := inner.Info().SecurityProtocol == insecureProtocol, progressIn(address)
+	secured := raw
+	if plaintext {
+		secured = &plainConn{Conn: raw, endpoint: e}
+	} else {
+		progress.Enter(report.PhaseTLS)
 	}
+	conn, info, err := c.shake(ctx, e, inner, authority, secured)
+	if err != nil {
+		return nil, nil, &HandshakeError{Endpoint: e.Name, Err: explainTLS(err)}
+	}
+	progress.Enter(report.PhaseHTTP2)
 	if known {
 		info = &AuthInfo{inner: info, endpoint: e}
 	}

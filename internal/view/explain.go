@@ -122,6 +122,9 @@ func connected(e report.EndpointStatus, now time.Time) Condition {
 	if e.ConnectionError != "" {
 		c.Detail += ": " + e.ConnectionError
 	}
+	if phase := Phase(e, now); phase != "" && e.Phase != report.PhaseProbe {
+		c.Detail += "; " + phase
+	}
 	if e.NextTry.After(now) {
 		c.Detail += "; next try in " + Span(e.NextTry.Sub(now))
 	}
@@ -137,6 +140,9 @@ func healthy(e report.EndpointStatus, now time.Time) Condition {
 		c.Met = c.Met || e.Connection == connectivity.Ready
 	case p.At.IsZero():
 		c.Detail = "no probe has ended yet; the probe is " + p.Target
+	case e.Unchecked():
+		c.Detail = fmt.Sprintf("connected; no health service (%s, %s, %s ago): a server that hangs is found by the silence of its calls alone",
+			p.Kind, p.Target, Ago(p.At, now))
 	default:
 		c.Detail = fmt.Sprintf("%s; the newest probe (%s, %s) said %s", e.Health, p.Kind, p.Target, p.Outcome)
 		if p.Reason != report.ReasonNone && string(p.Reason) != string(p.Outcome) {

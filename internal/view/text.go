@@ -13,13 +13,20 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// Painter returns the colour of a state; nil leaves the text uncoloured.
-type Painter func(report.EndpointState) Paint
+// Painter returns the colour of an endpoint's state; nil leaves the text uncoloured.
+type Painter func(report.EndpointStatus) Paint
 
 // Text returns a status as a table, one line for each endpoint, followed by the
 // targets of the probes and the client's notes. Ages are relative to now. The text
 // is plain if painter is nil.
-func Text(s report.Status, now time.Time, painter Painter) string {
+func Text(s report.Status, now time.Time, painter Painter) string { return text(s, now, painter, wide) }
+
+// Brief is Text without the columns about calls and single probes.
+func Brief(s report.Status, now time.Time, painter Painter) string {
+	return text(s, now, painter, brief)
+}
+
+func text(s report.Status, now time.Time, painter Painter, columns []column) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s, %s, channel %v\n", Eligible(s), cmp.Or(s.Policy, "no policy"), s.State)
 	if line := Active(s, now); line != "" {
@@ -28,7 +35,10 @@ func Text(s report.Status, now time.Time, painter Painter) string {
 	if since := s.NoneEligibleSince; !since.IsZero() {
 		fmt.Fprintf(&out, "NO ENDPOINT IS ELIGIBLE for %s\n", Ago(since, now))
 	}
-	Rows(&out, s.Endpoints, now, painter)
+	if line := Handover(s, now); line != "" {
+		out.WriteString(line + "\n")
+	}
+	writeRows(&out, slices.Concat(s.Endpoints, s.Leaving), now, painter, columns)
 	for _, target := range targets(s) {
 		fmt.Fprintf(&out, "asked: %s\n", target)
 	}
@@ -74,10 +84,12 @@ func Eligible(s report.Status) string {
 	return fmt.Sprintf("%d of %d %s eligible", s.Eligible(), len(s.Endpoints), noun)
 }
 
-// eligible returns whether an endpoint may be picked, and whether it is the active
-// one.
+// eligible returns whether an endpoint may be picked, and whether it is the active one
+// or has left the list.
 func eligible(e report.EndpointStatus) string {
 	switch {
+	case !e.LeavingSince.IsZero() && e.Eligible:
+		return "leaving"
 	case e.Active && e.Eligible:
 		return "active"
 	case e.Eligible:
@@ -87,27 +99,76 @@ func eligible(e report.EndpointStatus) string {
 	}
 }
 
-const stateColumn = 3
+// column is one column of the table.
+type column struct {
+	head string
+	text func(report.EndpointStatus, time.Time) string
+}
 
-// Rows writes the table alone, with a line of column names.
-func Rows(out *strings.Builder, endpoints []report.EndpointStatus, now time.Time, painter Painter) {
-	rows := make([][]cell, 0, len(endpoints)+1)
-	rows = append(rows, plain("ENDPOINT", "ADDRESS", "ELIGIBLE", "STATE", "FOR", "PROBE", "ANSWERED", "TOOK", "CONNECTION", "CALLS", "FAILED", "WHY"))
+// The columns of the table.
+var (
+	wide = []column{
+		{"ENDPOINT", func(e report.EndpointStatus, _ time.Time) string { return e.Name }},
+		{"ADDRESS", func(e report.EndpointStatus, _ time.Time) string { return e.Address }},
+		{"ELIGIBLE", func(e report.EndpointStatus, _ time.Time) string { return eligible(e) }},
+		{stateHead, func(e report.EndpointStatus, _ time.Time) string { return string(e.State) }},
+		{"FOR", func(e report.EndpointStatus, now time.Time) string { return Ago(e.Since, now) }},
+		{"PROBE", func(e report.EndpointStatus, _ time.Time) string { return cmp.Or(string(e.Probe.Kind), Unknown) }},
+		{"ANSWERED", func(e report.EndpointStatus, now time.Time) string { return Ago(e.Probe.Answered, now) }},
+		{"TOOK", func(e report.EndpointStatus, _ time.Time) string { return RoundTrip(e.Probe.RoundTrip) }},
+		{"CONNECTION", func(e report.EndpointStatus, _ time.Time) string { return e.Connection.String() }},
+		{"CALLS", func(e report.EndpointStatus, _ time.Time) string { return strconv.FormatUint(e.Calls.Picked, 10) }},
+		{"FAILED", func(e report.EndpointStatus, _ time.Time) string { return strconv.FormatUint(e.Calls.Failed, 10) }},
+		{"WHY", Why},
+	}
+	brief = slices.DeleteFunc(slices.Clone(wide), func(c column) bool {
+		return slices.Contains([]string{"ANSWERED", "CONNECTION", "CALLS", "FAILED"}, c.head)
+	})
+)
+
+const stateHead = "STATE"
+
+// writeRows writes the table alone, with a line of column names.
+func writeRows(out *strings.Builder, endpoints []report.EndpointStatus, now time.Time, painter Painter, columns []column) {
+	rows := make([][]cell, 1, len(endpoints)+1)
+	for _, c := range columns {
+		rows[0] = append(rows[0], cell{text: c.head})
+	}
 	for _, e := range endpoints {
-		row := plain(e.Name, e.Address, eligible(e), string(e.State), Ago(e.Since, now), cmp.Or(string(e.Probe.Kind), Unknown),
-			Ago(e.Probe.Answered, now), RoundTrip(e.Probe.RoundTrip), e.Connection.String(),
-			strconv.FormatUint(e.Calls.Picked, 10), strconv.FormatUint(e.Calls.Failed, 10), Why(e))
-		if painter != nil {
-			row[stateColumn].paint = painter(e.State)
+		row := make([]cell, 0, len(columns))
+		for _, c := range columns {
+			cell := cell{text: c.text(e, now)}
+			if painter != nil && c.head == stateHead {
+				cell.paint = painter(e)
+			}
+			row = append(row, cell)
 		}
 		rows = append(rows, row)
 	}
 	align(out, rows)
 }
 
+// Handover returns why endpoints that have left the list still serve, or "" if none
+// does.
+func Handover(s report.Status, now time.Time) string {
+	h := s.Handover
+	if h == nil {
+		return ""
+	}
+	text := fmt.Sprintf("handover for %s (%s): endpoints that have left the list and still serve: %d", Ago(h.Since, now), h.Reason, len(s.Leaving))
+	if h.Detail != "" {
+		text += ": " + h.Detail
+	}
+	return text
+}
+
 // Why returns the reason of an endpoint's state, with its detail for people, in one
-// line. It may contain printable text from a server.
-func Why(e report.EndpointStatus) string {
+// line: for an attempt to connect, how far it has come. It may contain printable text
+// from a server.
+func Why(e report.EndpointStatus, now time.Time) string {
+	if phase := Phase(e, now); phase != "" && e.State != report.StateUnreachable {
+		return phase
+	}
 	detail := e.Detail
 	if e.Connection != connectivity.Ready {
 		detail = cmp.Or(detail, e.ConnectionError)
@@ -120,6 +181,15 @@ func Why(e report.EndpointStatus) string {
 	default:
 		return string(e.Reason) + ": " + detail
 	}
+}
+
+// Phase returns how far the present attempt to connect has come, and since when, or ""
+// if none is under way.
+func Phase(e report.EndpointStatus, now time.Time) string {
+	if e.Phase == "" {
+		return ""
+	}
+	return e.Phase.Waits() + " for " + Ago(e.PhaseSince, now)
 }
 
 // targets returns the distinct targets of the probes. It is the same for all

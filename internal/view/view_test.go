@@ -64,8 +64,8 @@ func TestATableTellsOfEachEndpoint(t *testing.T) {
 }
 
 func TestColoursTakeNoRoom(t *testing.T) {
-	painted := view.Text(status(), now, func(s report.EndpointState) view.Paint {
-		return func(text string) string { return "<" + string(s) + ">" + text + "</>" }
+	painted := view.Text(status(), now, func(e report.EndpointStatus) view.Paint {
+		return func(text string) string { return "<" + string(e.State) + ">" + text + "</>" }
 	})
 	assert.Contains(t, painted, "<healthy>healthy   </>  1m05s")
 	for _, state := range []string{"healthy", "unhealthy", "connecting"} {

@@ -117,8 +117,8 @@ func (c Config) withDefaults() (Config, error) {
 		{"Pause", &c.Pause, time.Second},
 		{"Grace", &c.Grace, 10 * time.Second},
 	} {
-		if *f.value < 0 {
-			return c, fmt.Errorf("process: %s %v: want a duration above zero", f.name, *f.value)
+		if *f.value < 0 || *f.value > 0 && *f.value < time.Millisecond {
+			return c, fmt.Errorf("process: %s %v: want a duration of at least 1ms", f.name, *f.value)
 		}
 		if *f.value == 0 {
 			*f.value = f.orElse

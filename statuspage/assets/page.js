@@ -11,6 +11,8 @@
   let heard = Date.now();
   let state = "connecting";
   let toSay = "";
+  const opened = new Map(); // the ids of opened rows, and the rows that show their details
+  document.documentElement.classList.add("js");
 
   // parse returns the element described by HTML from the server.
   function parse(html) {
@@ -45,9 +47,73 @@
     return true;
   }
 
+  // details fills the row below an endpoint with the explanation of its state.
+  async function details(row, below) {
+    const answer = await fetch(row.querySelector("a.why").href);
+    const text = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("explain");
+    if (!text) return;
+    text.querySelector(":scope > p:last-child")?.remove(); // the way back
+    for (const e of [text, ...text.querySelectorAll("[id]")]) e.removeAttribute("id");
+    text.removeAttribute("aria-labelledby");
+    below.firstElementChild.replaceChildren(...document.adoptNode(text).childNodes);
+  }
+
+  function toggle(row) {
+    const below = opened.get(row.id);
+    if (below) {
+      opened.delete(row.id);
+      below.remove();
+    } else {
+      const fresh = document.createElement("tr");
+      fresh.className = "opened";
+      fresh.setAttribute("role", "row");
+      fresh.innerHTML = '<td role="cell" colspan="9"></td>';
+      opened.set(row.id, fresh);
+      details(row, fresh).catch(() => toggle(row));
+    }
+    place();
+  }
+
+  // place puts each row of details below its endpoint.
+  function place() {
+    for (const row of byId("rows")?.children ?? []) {
+      if (!row.id) continue;
+      const open = opened.has(row.id), why = row.querySelector("a.why");
+      row.classList.toggle("open", open);
+      why.setAttribute("aria-expanded", String(open));
+    }
+    for (const [id, below] of opened) {
+      const row = byId(id);
+      if (!row) {
+        opened.delete(id);
+        below.remove();
+      } else if (row.nextElementSibling !== below) row.after(below);
+    }
+    find();
+  }
+
+  // find hides the rows that do not have the text that is searched for.
+  const searchFrom = 20; // endpoints
+  function find() {
+    const field = byId("find"), input = byId("query");
+    if (!field) return;
+    const rows = [...byId("rows").children].filter((row) => row.id);
+    field.hidden = rows.length < searchFrom && !input.value;
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let found = 0;
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase(), shown = words.every((w) => text.includes(w));
+      row.hidden = !shown;
+      if (opened.has(row.id)) opened.get(row.id).hidden = !shown;
+      if (shown) found++;
+    }
+    setText(byId("found"), words.length ? found + " of " + rows.length : "");
+  }
+
   // apply applies a frame. It returns false if the frame does not fit the page.
   function apply(frame) {
     ahead = frame.now - Date.now();
+    for (const below of opened.values()) below.remove();
     for (const [id, html] of Object.entries(frame.html ?? {})) {
       const fresh = parse(html), old = byId(id);
       if (old) morph(old, fresh);
@@ -55,7 +121,10 @@
     }
     if (frame.say) toSay = frame.say;
     tick();
-    return !frame.order || !byId("rows") || arrange(frame.order);
+    const fits = !frame.order || !byId("rows") || arrange(frame.order);
+    for (const [id, below] of opened) if (frame.html?.[id] && byId(id)) details(byId(id), below).catch(() => {});
+    place();
+    return fits;
   }
 
   function span(ms) {
@@ -114,6 +183,14 @@
     };
   }
 
+  document.addEventListener("click", (event) => {
+    const why = event.target.closest("a.why");
+    if (!why || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    toggle(why.closest("tr"));
+  });
+  byId("query")?.addEventListener("input", find);
+  place();
   setInterval(tick, 1000);
   setInterval(() => setText(byId("say"), toSay), sayAfter);
   connect(document.body.dataset.since);

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/configfile"
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// headers are the credentials of probes that flags define: a token and further headers.
+// They are sent in plaintext if the connection is plaintext, since a flag asks for that.
+type headers struct {
+	tokenFile string
+	fixed     map[string]string
+}
+
+// GetRequestMetadata implements credentials.PerRPCCredentials. The token is read each
+// time, since it may be renewed.
+func (h *headers) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	if h.tokenFile == "" {
+		return h.fixed, nil
+	}
+	token, err := readToken(h.tokenFile)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]string{"authorization": "Bearer " + token}
+	for name, value := range h.fixed {
+		all[name] = value
+	}
+	return all, nil
+}
+
+// RequireTransportSecurity implements credentials.PerRPCCredentials.
+func (*headers) RequireTransportSecurity() bool { return false }
+
+func readToken(path string) (string, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("--token-file: %w", err)
+	}
+	token := strings.TrimSpace(string(content))
+	if err := resolver.CheckToken(token); err != nil {
+		return "", fmt.Errorf("--token-file %q: want a file with the token alone, in printable ASCII", path)
+	}
+	return token, nil
+}
+
+// authenticate adds the token and the headers of the flags to endpoints, which it
+// changes.
+func (t *target) authenticate(endpoints []cantonlb.Endpoint) error {
+	if t.tokenFile == "" && len(t.headers) == 0 {
+		return nil
+	}
+	h := &headers{tokenFile: t.tokenFile, fixed: make(map[string]string)}
+	for _, text := range t.headers {
+		name, value, ok := strings.Cut(text, ":")
+		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
+		if !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+			return fmt.Errorf("--header %q: want \"name: value\"", name)
+		}
+		h.fixed[name] = value
+	}
+	if t.tokenFile != "" {
+		if _, err := readToken(t.tokenFile); err != nil {
+			return err
+		}
+	}
+	for i := range endpoints {
+		e := &endpoints[i]
+		e.Token, e.TokenFile, e.Credentials, e.AllowInsecureTokens = resolver.Secret{}, "", h, true
+	}
+	return nil
+}
+
+// names completes the names of the endpoints of the config file.
+func (t *target) names(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	if t.config == "" {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	config, err := configfile.Load(t.config)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	list, err := resolver.Normalize(config.Endpoints)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, e := range list {
+		names = append(names, e.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cantonlb/cantonlb/report"
+)
+
+func newStatus(environ []string) *cobra.Command {
+	var (
+		output  string
+		timeout time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:   "status URL",
+		Short: "Show the status page of a running process as text",
+		Long: "status shows what a running process sees: it reads the status page that the process serves (see package\n" +
+			"statuspage). The exit code is 0 if the page could be read, and 3 if not.",
+		Example: "  cantonlb status http://localhost:8080/debug/endpoints",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			show, ok := outputs[output]
+			if !ok {
+				return fmt.Errorf("--output %q: want json, table or wide", output)
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			documents, err := fetch(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			for i, d := range documents {
+				if i > 0 && output != "json" {
+					if _, err := fmt.Fprintln(cmd.OutOrStdout()); err != nil {
+						return err
+					}
+				}
+				if err := show(coloured(cmd, environ), d.Status); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	addOutput(cmd, &output)
+	cmd.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long to wait for the page")
+	return cmd
+}
+
+// maxPage bounds what is read of a page.
+const maxPage = 64 << 20
+
+// fetch reads a status page, which has one client or several.
+func fetch(ctx context.Context, page string) ([]report.Document, error) {
+	address, err := url.Parse(page)
+	if err != nil || address.Host == "" {
+		return nil, fmt.Errorf("page %q: want a URL such as http://localhost:8080/debug/endpoints", page)
+	}
+	address.RawQuery = url.Values{"format": {"json"}}.Encode()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxPage))
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("page %q: HTTP %s", page, response.Status)
+	}
+	var several struct {
+		Clients []report.Document `json:"clients"`
+	}
+	if json.Unmarshal(body, &several) == nil && len(several.Clients) > 0 {
+		return several.Clients, nil
+	}
+	var one report.Document
+	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&one); err != nil {
+		return nil, fmt.Errorf("page %q: no status page of cantonlb: %w", page, err)
+	}
+	return []report.Document{one}, nil
+}

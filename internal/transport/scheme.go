@@ -1,0 +1,121 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// The errors of a connection whose scheme is not that of the server.
+var (
+	errServerWantsTLS = errors.New("the server speaks TLS on this port, and the connection is plaintext; use https:// in the endpoint's address")
+	errServerIsHTTP1  = errors.New("the server answers in HTTP/1 and not in HTTP/2: this is not a gRPC port")
+)
+
+// plaintextError is the error of a TLS handshake with a server that did not answer in
+// TLS.
+type plaintextError struct{ err error }
+
+func (e *plaintextError) Error() string {
+	if errors.As(e.err, new(tls.RecordHeaderError)) {
+		return "the server does not speak TLS on this port; use http:// in the endpoint's address if it is meant to be plaintext: " + e.err.Error()
+	}
+	return e.err.Error() + ": the server has closed the connection during the TLS handshake; " +
+		"if it serves plaintext on this port, use http:// in the endpoint's address"
+}
+
+func (e *plaintextError) Unwrap() error { return e.err }
+
+// explainTLS returns the error of a TLS handshake, with what follows from it about the
+// scheme.
+func explainTLS(err error) error {
+	if errors.As(err, new(tls.RecordHeaderError)) || closed(err) {
+		return &plaintextError{err}
+	}
+	return err
+}
+
+// closed reports whether the error of a read is that the peer has closed the connection.
+func closed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// plainConn is a plaintext connection that finds out whether the server expects TLS: a
+// server that does closes the connection without an answer, or sends an alert.
+type plainConn struct {
+	net.Conn
+
+	endpoint resolver.Endpoint
+	answered bool // something was read; only the reader uses it
+}
+
+func (c *plainConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.answered || n == 0 && err == nil {
+		return n, err
+	}
+	c.answered = true
+	switch {
+	case n >= 2 && (b[0] == recordAlert || b[0] == recordHandshake) && b[1] == tlsMajor:
+		return 0, c.failed(errServerWantsTLS)
+	case n > 0 && strings.HasPrefix(string(b[:n]), "HTTP/1"):
+		if c.speaksTLS() {
+			return 0, c.failed(errServerWantsTLS)
+		}
+		return 0, c.failed(errServerIsHTTP1)
+	case n == 0 && closed(err) && c.speaksTLS():
+		return 0, c.failed(errServerWantsTLS)
+	default:
+		return n, err
+	}
+}
+
+func (c *plainConn) failed(err error) error {
+	return &HandshakeError{Endpoint: c.endpoint.Name, Err: err}
+}
+
+// The first bytes of a TLS record of an alert or of a handshake.
+const (
+	recordAlert     = 21
+	recordHandshake = 22
+	tlsMajor        = 3
+)
+
+// askTimeout bounds the question whether a server speaks TLS.
+const askTimeout = 500 * time.Millisecond
+
+// speaksTLS asks the server on a further connection whether it speaks TLS. Nothing is
+// sent to it but the beginning of a handshake. Through a proxy it is not asked, since
+// the connection leads to the proxy.
+func (c *plainConn) speaksTLS() bool {
+	remote, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return false
+	}
+	_, port, err := net.SplitHostPort(c.endpoint.HostPort())
+	if err != nil || port != strconv.Itoa(remote.Port) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", remote.String())
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	answered := false
+	client := tls.Client(conn, &tls.Config{
+		InsecureSkipVerify: true, NextProtos: []string{"h2"}, //nolint:gosec // no data is sent
+		VerifyConnection: func(tls.ConnectionState) error { answered = true; return nil },
+	})
+	err = client.HandshakeContext(ctx)
+	return err == nil || answered || IsAlert(err)
+}
