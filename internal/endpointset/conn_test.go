@@ -295,6 +295,21 @@ func TestAChannelThatRefusesSubConnsIsBeingClosed(t *testing.T) {
 	})
 }
 
+func TestAChannelThatReportsNothingMoreMayBeClosed(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a"))
+		f.conn("a").become(connectivity.Connecting, nil)
+		time.Sleep(4*connectTimeout + time.Second)
+		assert.True(t, f.conn("a").isBusy(), "it may be allowed to take that long")
+		f.mu.Lock()
+		f.refuse = true
+		f.mu.Unlock()
+		time.Sleep(connectTimeout)
+		synctest.Wait()
+		assert.ErrorIs(t, f.set.SetDrained("a", true), ErrClosed)
+	})
+}
+
 func TestCallsOnARemovedEndpointFinishAndCount(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a"))

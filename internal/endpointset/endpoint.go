@@ -93,6 +93,7 @@ type asked struct {
 type dialing struct {
 	nextTry time.Time // when the next attempt is due, while waiting
 	due     bool      // it is due, and waits for grpc's own pause
+	slow    bool      // connectTimeout is over, and the attempt goes on
 	lost    time.Time // when a connection that had proven itself was last replaced at once
 	tries   int       // attempts so far
 	// progress is how far the newest attempt has come, as the channel's dialer and

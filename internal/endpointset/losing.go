@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
@@ -64,4 +66,17 @@ func (s *Set) refusedSubConn(c *conn, err error) {
 		e.applyLocked()
 		go s.Close()
 	}
+}
+
+// checkOpen closes the set if grpc refuses SubConns. It runs in the queue of calls.
+func (s *Set) checkOpen() {
+	//lint:ignore SA1019 the function stays; what goes is more than one address for a SubConn
+	sc, err := s.cc.NewSubConn([]resolver.Address{{Addr: "unused"}}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
+		StateListener: func(balancer.SubConnState) {},
+	})
+	if err != nil {
+		go s.Close()
+		return
+	}
+	sc.Shutdown()
 }

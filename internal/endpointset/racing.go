@@ -37,7 +37,7 @@ type racing struct {
 // dialLocked begins a race.
 func (e *endpoint) dialLocked() {
 	e.tries++
-	e.due = false
+	e.due, e.slow = false, false
 	e.progress.Enter("")
 	e.answers, e.raceErr = nil, nil
 	e.armLocked(connectTimeout)
@@ -144,8 +144,9 @@ func (e *endpoint) downLocked(c *conn, err error) {
 	}
 }
 
-// slowLocked notes that the endpoint has been connecting for connectTimeout. A SubConn of
-// which nothing has been heard since is that of a closed channel: see refusedSubConn.
+// slowLocked notes that the endpoint has been connecting for connectTimeout, or for that
+// long again. A SubConn of which nothing has been heard since may be that of a closed
+// channel: see refusedSubConn.
 func (e *endpoint) slowLocked() {
 	err := cmp.Or(e.raceErr, e.timedOutLocked())
 	for _, c := range slices.Clone(e.rivals) {
@@ -157,6 +158,10 @@ func (e *endpoint) slowLocked() {
 	if e.link.Phase != machine.Connecting {
 		return
 	}
+	if e.armLocked(connectTimeout); e.slow {
+		e.set.calls.Do(e.set.checkOpen)
+	}
+	e.slow = true
 	e.was.Memory.Troubled = true
 	e.linkWhy = judge.Why{Reason: explain.ConnectReason(err), Detail: cleantext.Detail(explain.ErrorText(err))}
 	e.applyLocked()

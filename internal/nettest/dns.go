@@ -25,6 +25,7 @@ type DNS struct {
 	part    int // how many addresses an answer has; 0 means all
 	turn    int // counts the answers that have a part
 	dropped map[dnsmessage.Question]bool
+	waiting []unanswered
 }
 
 // DNSState is how a name server behaves.
@@ -57,6 +58,7 @@ func NewDNS(t testing.TB) *DNS {
 	ended := make(chan error, 1)
 	go func() { ended <- d.serve(conn) }()
 	t.Cleanup(func() {
+		d.release(conn)
 		_ = conn.Close() // an error means that it is closed already
 		if err := <-ended; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("nettest: DNS: %v", err)
@@ -74,10 +76,44 @@ func (d *DNS) serve(conn net.PacketConn) error {
 			return err
 		}
 		reply, err := d.answer(buffer[:n])
-		if err != nil || reply == nil {
-			continue // not a query, or not to be answered
+		if err != nil {
+			continue // not a query
+		}
+		if reply == nil {
+			d.keep(buffer[:n], from)
+			continue
 		}
 		_, _ = conn.WriteTo(reply, from) // an error means that the client has gone
+	}
+}
+
+// unanswered is a query that was not answered, and its failure.
+type unanswered struct {
+	failure []byte
+	from    net.Addr
+}
+
+// keep keeps a query that is not answered.
+func (d *DNS) keep(query []byte, from net.Addr) {
+	var m dnsmessage.Message
+	if m.Unpack(query) != nil {
+		return
+	}
+	m.Response, m.RCode = true, dnsmessage.RCodeServerFailure
+	if failure, err := m.Pack(); err == nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.waiting = append(d.waiting, unanswered{failure, from})
+	}
+}
+
+// release fails the queries that were not answered: package net waits for an answer even
+// after the look-up has been called off.
+func (d *DNS) release(conn net.PacketConn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, u := range d.waiting {
+		_, _ = conn.WriteTo(u.failure, u.from)
 	}
 }
 
