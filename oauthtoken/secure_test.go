@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,9 +58,9 @@ func TestATokenGoesOnlyOverConnectionsThatAreKnownToBeSecure(t *testing.T) {
 func TestAnIssuerThatIgnoresItsContextFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		asked := 0
+		var asked atomic.Int32
 		c := mustNewOf(t, Issuer{Token: func(context.Context) (*oauth2.Token, error) {
-			if asked++; asked <= mostLeft {
+			if asked.Add(1) <= mostLeft {
 				<-release
 			}
 			return &oauth2.Token{AccessToken: "a"}, nil
@@ -75,7 +76,7 @@ func TestAnIssuerThatIgnoresItsContextFails(t *testing.T) {
 			assert.Equal(t, codes.Unavailable, status.Code(err), "%v", err)
 			time.Sleep(time.Minute)
 		}
-		assert.Equal(t, mostLeft, asked)
+		assert.EqualValues(t, mostLeft, asked.Load())
 		close(release)
 		time.Sleep(time.Minute)
 		_, err := c.GetRequestMetadata(ctx)

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,11 +120,11 @@ func TestViewersThatNeverReadGiveUpTheirPlaces(t *testing.T) {
 				live := func() *http.Request {
 					return httptest.NewRequestWithContext(ctx, http.MethodGet, "/page?format=events", nil)
 				}
-				ended := 0
+				var ended atomic.Int32
 				for range 32 {
 					go func() {
 						page.ServeHTTP(viewer(), live())
-						ended++
+						ended.Add(1)
 					}()
 				}
 				synctest.Wait()
@@ -140,7 +141,7 @@ func TestViewersThatNeverReadGiveUpTheirPlaces(t *testing.T) {
 				go page.ServeHTTP(welcome, live())
 				synctest.Wait()
 				assert.Equal(t, http.StatusOK, welcome.Code)
-				assert.GreaterOrEqual(t, ended, 6)
+				assert.GreaterOrEqual(t, ended.Load(), int32(6))
 				cancel()
 				synctest.Wait()
 			})

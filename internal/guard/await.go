@@ -79,6 +79,17 @@ func (e *LeftError) Error() string {
 // not called and the error is a *LeftError. A panic of f is logged, and the error is
 // ErrPanicked.
 func Await[T any](ctx context.Context, left *Left, what string, most int, f func() T, drop func(T)) (T, error) {
+	return await(ctx, left, what, most, f, drop, Grace)
+}
+
+// AwaitUncanceled is Await that returns at once if ctx is canceled, since nothing needs
+// the result then.
+func AwaitUncanceled[T any](ctx context.Context, left *Left, what string, most int, f func() T, drop func(T)) (T, error) {
+	return await(ctx, left, what, most, f, drop, 0)
+}
+
+// await is Await with the time that f has left once ctx is canceled.
+func await[T any](ctx context.Context, left *Left, what string, most int, f func() T, drop func(T), canceled time.Duration) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
 		return none, err
@@ -93,7 +104,11 @@ func Await[T any](ctx context.Context, left *Left, what string, most int, f func
 		return c.take()
 	case <-ctx.Done():
 	}
-	timer := time.NewTimer(Grace)
+	grace := Grace
+	if errors.Is(ctx.Err(), context.Canceled) {
+		grace = canceled
+	}
+	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
 	case <-c.done:

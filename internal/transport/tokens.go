@@ -89,7 +89,7 @@ func (t tokens) ask(ctx context.Context, e *resolver.Endpoint, uri []string) (ma
 		md  map[string]string
 		err error
 	}
-	a, err := guard.Await(ctx, &t.shared.left, fmt.Sprintf("the credentials of %q", e.Name), mostLeft, func() (a answer) {
+	a, err := guard.AwaitUncanceled(ctx, &t.shared.left, fmt.Sprintf("the credentials of %q", e.Name), mostLeft, func() (a answer) {
 		a.md, a.err = e.Credentials.GetRequestMetadata(ctx, uri...)
 		return a
 	}, nil)
