@@ -20,7 +20,7 @@ import (
 type rescuer struct {
 	idempotent  *idempotency
 	maxAttempts int
-	budget      *retryBudget
+	budget      *attempt.Budget
 	moves       bool // streams may be ended, so that they move to the active endpoint
 	tally       *attempt.Tally
 	observe     func(context.Context, AttemptEvent) // nil if there is no observer
@@ -41,7 +41,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 		ctx, cancel = context.WithTimeout(ctx, *limit)
 		defer cancel()
 	}
-	r.budget.call(time.Now())
+	r.budget.Call(time.Now())
 	opts, finished := onceFinished(opts)
 	for {
 		err := invokeRound(ctx, record, func(ctx context.Context) error {
@@ -58,7 +58,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 
 // allow reports whether the budget has a retry left.
 func (r *rescuer) allow() bool {
-	ok := r.budget.take(time.Now())
+	ok := r.budget.Take(time.Now())
 	if !ok {
 		r.tally.Refused()
 	}
@@ -128,12 +128,8 @@ func onceFinished(opts []grpc.CallOption) ([]grpc.CallOption, func(error)) {
 	}
 }
 
-// The defaults of reissuing calls.
-const (
-	defaultMaxAttempts = 3
-	defaultShare       = 0.2
-	defaultPerSecond   = 10
-)
+// defaultMaxAttempts is the default of Config.MaxAttempts.
+const defaultMaxAttempts = 3
 
 // newRescuer returns the interceptors of a Config that has been checked.
 func newRescuer(c Config, s settled) *rescuer {
@@ -143,9 +139,6 @@ func newRescuer(c Config, s settled) *rescuer {
 		maxAttempts: cmp.Or(c.MaxAttempts, defaultMaxAttempts),
 		tally:       new(attempt.Tally),
 		observe:     c.OnAttempt,
-		budget: &retryBudget{
-			share:     max(0, cmp.Or(c.RetryBudget.Share, defaultShare)),
-			perSecond: max(0, cmp.Or(c.RetryBudget.PerSecond, defaultPerSecond)),
-		},
+		budget:      attempt.NewBudget(c.RetryBudget.Share, c.RetryBudget.PerSecond),
 	}
 }
