@@ -150,7 +150,7 @@ func newReadiness(s server, cfg settled, creds *transport.Credentials, payload f
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Transport: &tokenTransport{base: base, creds: creds, endpoint: target}}
+	client := &http.Client{Transport: creds.WithToken(target, base)}
 	page := func(url string) healthcheck.Probe {
 		var o healthcheck.HTTPOptions
 		if expect := e.Health.ExpectedStatus; elsewhere && expect != 0 {
@@ -171,26 +171,4 @@ func newReadiness(s server, cfg settled, creds *transport.Credentials, payload f
 		}
 	}
 	return p, nil
-}
-
-// tokenTransport sends the token of a health target, if it has one.
-type tokenTransport struct {
-	base     *http.Transport
-	creds    *transport.Credentials
-	endpoint Endpoint
-}
-
-// RoundTrip implements http.RoundTripper.
-func (t *tokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	fields, err := t.creds.RequestTokens(r.Context(), t.endpoint, r.URL)
-	if err != nil {
-		return nil, err
-	}
-	if len(fields) > 0 {
-		r = r.Clone(r.Context())
-		for key, value := range fields {
-			r.Header.Set(key, value)
-		}
-	}
-	return t.base.RoundTrip(r)
 }

@@ -45,7 +45,7 @@ func (c *Credentials) HTTPClient(e resolver.Endpoint, dial healthcheck.DialFunc)
 		}
 		return c.secure(ctx, e, raw)
 	}
-	client.Transport = &authorized{base: base, creds: c, endpoint: e}
+	client.Transport = c.WithToken(e, base)
 	return client
 }
 
@@ -132,6 +132,12 @@ func (c *Credentials) verifyByFile(config *tls.Config, e resolver.Endpoint) {
 		}
 		return nil
 	}
+}
+
+// WithToken returns a RoundTripper that sends the endpoint's token, if it has one, with
+// each request. base makes connections to this endpoint alone.
+func (c *Credentials) WithToken(e resolver.Endpoint, base *http.Transport) http.RoundTripper {
+	return &authorized{base: base, creds: c, endpoint: e}
 }
 
 // authorized sends the endpoint's token with each request.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,7 +50,7 @@ func FuzzFrames(f *testing.F) {
 	f.Add([]byte("\x01\x01{\x80\x01}\x89\x00\x8a\x00"))
 	f.Add([]byte("\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff"))
 	f.Add([]byte("\xc1\x00"))
-	var frames []byte
+	var frames atomic.Pointer[[]byte]
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		f.Fatal(err)
@@ -62,7 +63,7 @@ func FuzzFrames(f *testing.F) {
 			if err != nil {
 				return
 			}
-			answer(conn, frames)
+			answer(conn, *frames.Load())
 		}
 	}()
 	client, err := jsonapi.New(jsonapi.Config{
@@ -77,7 +78,7 @@ func FuzzFrames(f *testing.F) {
 		<-served
 	})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		frames = data // one input at a time, each on a connection of its own
+		frames.Store(&data) // one input at a time, each on a connection of its own
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		conn, err := Dial(ctx, client, UpdatesPath, nil, Options{MaxMessage: 1 << 16, Ping: -1})

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // portVariable is set in the environment of a process that is a server.
@@ -141,13 +143,10 @@ func freePort() (string, error) {
 	return port, err
 }
 
+// pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
+	if !sleep.For(ctx, d) {
 		return ctx.Err()
 	}
+	return nil
 }
