@@ -79,6 +79,7 @@
 //	configfile     a client from a YAML file that is followed
 //	configerr      the error of a bad setting
 //	ledger         resumable streams of updates, submissions with one known outcome
+//	jsonapi        requests to HTTP services, such as the JSON API
 //	quorum         reads and streams on which several members have to agree
 //	lease          one live instance of several, with fencing tokens
 //	cantonerr      what a Canton node reports about an error

@@ -4,7 +4,7 @@ import (
 	"context"
 	"iter"
 
-	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/internal/telling"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -118,7 +118,7 @@ func (c *Client) Events() []Event { return c.set.Events() }
 // receives the events of the meantime in one batch.
 func (c *Client) Subscribe(ctx context.Context) iter.Seq[EventBatch] {
 	reader := c.set.Follow()
-	return func(yield func(EventBatch) bool) { batches(ctx, reader, EventBatch{}, yield) }
+	return func(yield func(EventBatch) bool) { telling.Batches(ctx, reader, EventBatch{}, yield) }
 }
 
 // SubscribeFrom is like Subscribe, except that it begins with the event of this number,
@@ -130,17 +130,6 @@ func (c *Client) SubscribeFrom(ctx context.Context, number uint64) iter.Seq[Even
 	reader := c.set.FollowFrom(number)
 	return func(yield func(EventBatch) bool) {
 		events, missed := reader.Read()
-		batches(ctx, reader, EventBatch{Events: events, Missed: missed}, yield)
-	}
-}
-
-// batches yields a first batch, and then one for all events of the meantime.
-func batches(ctx context.Context, reader *event.Reader[Event], batch EventBatch, yield func(EventBatch) bool) {
-	for yield(batch) {
-		events, missed, err := reader.Next(ctx)
-		if err != nil {
-			return
-		}
-		batch = EventBatch{Events: events, Missed: missed}
+		telling.Batches(ctx, reader, EventBatch{Events: events, Missed: missed}, yield)
 	}
 }

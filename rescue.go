@@ -25,7 +25,7 @@ import (
 type rescuer struct {
 	idempotent  *idempotency
 	maxAttempts int
-	budget      *retryBudget
+	budget      *attempt.Budget
 	moves       bool // streams may be ended, so that they move to another endpoint
 	// delays measures how long the attempts of idempotent methods take; nil without
 	// hedges and without an attempt timeout.
@@ -57,7 +57,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 		ctx, cancel = context.WithTimeout(ctx, *limit)
 		defer cancel()
 	}
-	r.budget.call(time.Now())
+	r.budget.Call(time.Now())
 	opts, finished := onceFinished(opts)
 	round := func(ctx context.Context, reply any, opts []grpc.CallOption) error {
 		if !r.heeder.must(ctx, cc, opts) {
@@ -100,7 +100,7 @@ func outlasts(ctx context.Context, pause time.Duration) bool {
 
 // allow reports whether the budget has a retry left.
 func (r *rescuer) allow() bool {
-	ok := r.budget.take(time.Now())
+	ok := r.budget.Take(time.Now())
 	if !ok {
 		r.tally.Refused()
 	}
@@ -109,7 +109,7 @@ func (r *rescuer) allow() bool {
 
 // allowHedge reports whether the budget has a hedge left, and counts it.
 func (r *rescuer) allowHedge() bool {
-	ok := r.budget.takeHedge(time.Now())
+	ok := r.budget.TakeHedge(time.Now())
 	if ok {
 		r.tally.Hedged()
 	} else {
@@ -196,12 +196,8 @@ func onceFinished(opts []grpc.CallOption) ([]grpc.CallOption, func(error)) {
 	}
 }
 
-// The defaults of reissuing calls.
-const (
-	defaultMaxAttempts = 3
-	defaultShare       = 0.2
-	defaultPerSecond   = 10
-)
+// defaultMaxAttempts is the default of Config.MaxAttempts.
+const defaultMaxAttempts = 3
 
 // newRescuer returns the interceptors of a Config that has been checked.
 func newRescuer(c Config, s settled) *rescuer {
@@ -211,10 +207,7 @@ func newRescuer(c Config, s settled) *rescuer {
 		maxAttempts: cmp.Or(c.MaxAttempts, defaultMaxAttempts),
 		tally:       new(attempt.Tally),
 		observe:     heedingObserver(c.OnAttempt),
-		budget: &retryBudget{
-			share:     max(0, cmp.Or(c.RetryBudget.Share, defaultShare)),
-			perSecond: max(0, cmp.Or(c.RetryBudget.PerSecond, defaultPerSecond)),
-		},
+		budget:      attempt.NewBudget(c.RetryBudget.Share, c.RetryBudget.PerSecond),
 	}
 	switch {
 	case c.AttemptTimeout > 0:

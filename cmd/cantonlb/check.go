@@ -121,7 +121,7 @@ func (v verdict) orNil() error {
 
 // await returns the status once the state of every endpoint is known, or at the
 // timeout. It returns an error if ctx ends first.
-func await(ctx context.Context, client *cantonlb.Client, timeout time.Duration) (cantonlb.Status, error) {
+func await(ctx context.Context, client client, timeout time.Duration) (cantonlb.Status, error) {
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for range client.Subscribe(within) {

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -148,6 +149,32 @@ func TestOneThatIsInterruptedKnowsNothing(t *testing.T) {
 		assert.Equal(t, codeUsage, code)
 		assert.Equal(t, "cantonlb: interrupted before the state of every endpoint was known\n", errs.String())
 		assert.Empty(t, out.String())
+	}
+}
+
+func TestCheckOfHTTPServers(t *testing.T) {
+	ready := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer ready.Close()
+	not := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/readyz" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer not.Close()
+	list := strings.TrimPrefix(ready.URL, "http://") + "," + not.URL + "/api"
+	r := command(t, "check", "--role", "json_api", "--plaintext", list)
+	assert.Equal(t, codeSome, r.code, r.errs)
+	assert.Contains(t, r.out, "1 of 2 endpoints eligible")
+	assert.Contains(t, r.out, "its process is alive")
+	assert.Equal(t, codeAll, command(t, "check", "--role", "json_api", "--min", "1", "--plaintext", list).code)
+	assert.Equal(t, codeAll, command(t, "check", "--role", "http", "--health-http", ready.URL, "--plaintext", list).code)
+	r = command(t, "explain", "--role", "json_api_2", "--plaintext", list)
+	assert.Equal(t, codeAll, r.code, r.errs)
+	for _, bad := range [][]string{
+		{"--role", "json_api", "--service", "s", list}, {"--role", "json_api", "--plaintext", "--ca", "x", list},
+		{"--role", "json_api", "ftp://a"}, {"--role", "json_api", ""},
+	} {
+		assert.Equal(t, codeUsage, command(t, append([]string{"check"}, bad...)...).code, bad)
 	}
 }
 

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/url"
 	"os"
@@ -19,6 +21,8 @@ import (
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/configfile"
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/jsonapi"
+	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -37,16 +41,32 @@ type target struct {
 	several                 bool // all arguments are targets
 }
 
+// client is what the commands need of a client, of whatever kind.
+type client interface {
+	Status() report.Status
+	Subscribe(ctx context.Context) iter.Seq[report.EventBatch]
+	SubscribeFrom(ctx context.Context, number uint64) iter.Seq[report.EventBatch]
+	Close() error
+}
+
+var (
+	_ client = (*cantonlb.Client)(nil)
+	_ client = (*jsonapi.Client)(nil)
+)
+
 var roles = []string{
 	string(cantonlb.Sequencer), string(cantonlb.ParticipantLedger), string(cantonlb.ParticipantAdmin),
 	string(cantonlb.Mediator), string(cantonlb.DomainManager),
+	string(jsonapi.JSONAPI), string(jsonapi.JSONAPI2), string(jsonapi.TriggerService), string(jsonapi.OAuth2Middleware), string(jsonapi.HTTP),
 }
 
 const targetHelp = `
 
 TARGET is a list of addresses, static:///host1:port,host2:port or host1:port. An address may be a URL: http:// is plaintext,
 https:// is TLS; a list with both has one of them before each address. unix:///path and unix-abstract:name are Unix domain
-sockets, in plaintext unless a flag asks for TLS. Or --config names a file as programs have it, see docs/config.md.`
+sockets, in plaintext unless a flag asks for TLS. Or --config names a file as programs have it, see docs/config.md. With the
+roles of HTTP services, which are json_api, json_api_2, trigger_service, oauth2_middleware and http, TARGET is a list of base
+URLs, https://host1:port,https://host2:port/path.`
 
 // addTo adds the flags to a command, whose first argument is the target.
 func (t *target) addTo(cmd *cobra.Command) {
@@ -90,16 +110,26 @@ func files(extensions ...string) cobra.CompletionFunc {
 }
 
 // connect returns the client and the arguments after the target.
-func (t *target) connect(cmd *cobra.Command, args []string) (*cantonlb.Client, []string, error) {
+func (t *target) connect(cmd *cobra.Command, args []string) (client, []string, error) {
 	if t.config != "" {
 		client, err := t.fromFile(cmd)
-		return client, args, err
+		if err != nil {
+			return nil, nil, err
+		}
+		return client, args, nil
 	}
 	if len(args) == 0 {
 		return nil, nil, errors.New("no endpoints: want a TARGET, such as static:///host1:port,host2:port, or --config FILE")
 	}
 	if t.service != "" && t.healthHTTP != "" {
 		return nil, nil, errors.New("--service and --health-http: want one or the other, since a page has no services")
+	}
+	if slices.Contains(jsonapi.Roles(), jsonapi.Role(t.role)) {
+		client, err := t.overHTTP(args[0])
+		if err != nil {
+			return nil, nil, err
+		}
+		return client, args[1:], nil
 	}
 	endpoints, err := parseTarget(args[0])
 	if err == nil && t.several {
@@ -125,11 +155,40 @@ func (t *target) connect(cmd *cobra.Command, args []string) (*cantonlb.Client, [
 		Logger:      slog.New(slog.DiscardHandler), // the command shows what happens itself
 		HealthCheck: healthcheck.Config{Service: t.service, GRPCPort: t.healthPort, HTTP: t.healthHTTP},
 	}, trust...)
-	return client, args[1:], err
+	if err != nil {
+		return nil, nil, err // an interface that is nil
+	}
+	return client, args[1:], nil
+}
+
+// overHTTP returns a client of HTTP servers.
+func (t *target) overHTTP(list string) (*jsonapi.Client, error) {
+	if t.service != "" || t.healthPort != 0 {
+		return nil, fmt.Errorf("--service and --health-port: want neither with the role %s, which is asked by HTTP", t.role)
+	}
+	if t.plaintext && (t.ca != "" || t.cert != "" || t.key != "" || t.serverName != "") {
+		return nil, errTrust
+	}
+	cfg := jsonapi.Config{Role: jsonapi.Role(t.role), HealthCheck: healthcheck.Config{HTTP: t.healthHTTP}}
+	for address := range strings.SplitSeq(strings.TrimPrefix(list, resolver.Scheme+":///"), ",") {
+		if !strings.Contains(address, "://") {
+			scheme := "https://"
+			if t.plaintext {
+				scheme = "http://"
+			}
+			address = scheme + address
+		}
+		e := jsonapi.Endpoint{Address: address, ServerName: t.serverName}
+		if !strings.HasPrefix(address, "http://") {
+			e.TLS = resolver.TLS{RootCAFile: t.ca, CertFile: t.cert, KeyFile: t.key}
+		}
+		cfg.Endpoints = append(cfg.Endpoints, e)
+	}
+	return jsonapi.New(cfg)
 }
 
 // connectOnly is connect for a command whose only argument is a target.
-func (t *target) connectOnly(cmd *cobra.Command, args []string) (*cantonlb.Client, error) {
+func (t *target) connectOnly(cmd *cobra.Command, args []string) (client, error) {
 	client, rest, err := t.connect(cmd, args)
 	if err != nil {
 		return nil, err
@@ -196,11 +255,13 @@ func parseTarget(text string) ([]cantonlb.Endpoint, error) {
 	return resolver.ParseTarget(list)
 }
 
+var errTrust = errors.New("--plaintext and --ca, --cert, --key or --server-name: want one or the other")
+
 // credentials returns the credentials of servers that do not specify their own.
 func (t *target) credentials() (credentials.TransportCredentials, error) {
 	if t.plaintext {
 		if t.ca != "" || t.cert != "" || t.key != "" || t.serverName != "" {
-			return nil, errors.New("--plaintext and --ca, --cert, --key or --server-name: want one or the other")
+			return nil, errTrust
 		}
 		return insecure.NewCredentials(), nil
 	}

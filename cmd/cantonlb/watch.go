@@ -63,7 +63,7 @@ func isTerminal(stream any) bool {
 }
 
 // follow passes on the client's events, past ones first, until ctx ends.
-func follow(ctx context.Context, client *cantonlb.Client, each func([]cantonlb.Event) error) error {
+func follow(ctx context.Context, client client, each func([]cantonlb.Event) error) error {
 	for batch := range client.SubscribeFrom(ctx, 1) {
 		if err := each(batch.Events); err != nil {
 			return err
@@ -73,7 +73,7 @@ func follow(ctx context.Context, client *cantonlb.Client, each func([]cantonlb.E
 }
 
 // lines writes a line for each event.
-func lines(ctx context.Context, client *cantonlb.Client, write func(cantonlb.Event) error) error {
+func lines(ctx context.Context, client client, write func(cantonlb.Event) error) error {
 	return follow(ctx, client, func(events []cantonlb.Event) error {
 		for _, e := range events {
 			if err := write(e); err != nil {
@@ -85,7 +85,7 @@ func lines(ctx context.Context, client *cantonlb.Client, write func(cantonlb.Eve
 }
 
 // show shows the screen until the user quits or ctx ends.
-func show(ctx context.Context, client *cantonlb.Client, in io.Reader, out io.Writer, environ []string) error {
+func show(ctx context.Context, client client, in io.Reader, out io.Writer, environ []string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	program := tea.NewProgram(newScreen(client.Status, time.Now),
 		tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithEnvironment(environ), tea.WithoutSignalHandler())

@@ -33,6 +33,8 @@
 //
 //	soak    random faults, one a second, under all kinds of calls: is a call lost, made
 //	        twice or answered with that of another, and does anything grow?
+//	http    failed requests, p50 and p99 while one of two HTTP servers is killed, stopped,
+//	        slowed or restarted: package jsonapi, http.Client, httplb, HAProxy and nginx
 //	probes  health RPCs a second at the servers and the client's processor time: idle,
 //	        under traffic, with quiet streams, and with many endpoints
 //

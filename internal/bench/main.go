@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/cantonlb/cantonlb/internal/bench/faults"
+	"github.com/cantonlb/cantonlb/internal/bench/jsonapi"
 	"github.com/cantonlb/cantonlb/internal/bench/leases"
 )
 
@@ -278,6 +279,9 @@ func main() {
 		os.Exit(code)
 	}
 	if code, is := leases.Child(); is {
+		os.Exit(code)
+	}
+	if code, is := jsonapi.Child(); is {
 		os.Exit(code)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -45,7 +45,7 @@ func faultFlags(flags *flag.FlagSet) func(o *options, given map[string]bool) err
 			}
 		}
 		for _, name := range []string{"fault", "peer", "write"} {
-			if name == "write" && slices.ContainsFunc(o.suites, func(s suite) bool { return s.name == quorumName }) {
+			if name == "write" && slices.ContainsFunc(o.suites, func(s suite) bool { return s.name == quorumName || s.name == httpName }) {
 				continue
 			}
 			if given[name] && len(asked) == 0 {

@@ -21,6 +21,7 @@ var onDemand = []suite{
 	{"probes", (*bench).probes},
 	{quorumName, (*bench).quorum},
 	{leaseName, (*bench).lease},
+	{httpName, (*bench).http},
 }
 
 // soakSizes say how long the soak lasts: until either bound is reached; 0 means no

@@ -44,6 +44,13 @@ type Teller struct {
 	closed   bool
 }
 
+// NoRecorder is a recorder that records nothing, for a set that belongs to no channel.
+func NoRecorder() stats.MetricsRecorder { return noRecorder{} }
+
+type noRecorder struct {
+	stats.UnimplementedMetricsRecorder
+}
+
 // New returns the Teller of a set with this policy and target. Counters whose labels
 // are known start at zero in the recorder.
 func New(policy, target string, recorder stats.MetricsRecorder) *Teller {

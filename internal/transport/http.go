@@ -3,8 +3,11 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"google.golang.org/grpc/credentials"
@@ -46,7 +49,7 @@ func (c *Credentials) HTTPClient(e resolver.Endpoint, dial healthcheck.DialFunc)
 		}
 		return c.secure(ctx, e, raw)
 	}
-	client.Transport = &authorized{base: base, creds: c, endpoint: e}
+	client.Transport = c.WithToken(e, base)
 	return client
 }
 
@@ -58,16 +61,87 @@ func (c *Credentials) secure(ctx context.Context, e resolver.Endpoint, raw net.C
 		return nil, err
 	}
 	config.NextProtos = []string{"http/1.1"}
-	config.ServerName = e.Authority()
-	if host, _, err := net.SplitHostPort(config.ServerName); err == nil {
-		config.ServerName = host
-	}
+	config.ServerName = hostOf(e)
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close() // the same
 		return nil, err
 	}
 	return conn, nil
+}
+
+// hostOf returns the name that the endpoint's certificate must have.
+func hostOf(e resolver.Endpoint) string {
+	name := e.Authority()
+	if host, _, err := net.SplitHostPort(name); err == nil {
+		return host
+	}
+	return name
+}
+
+// TLSConfig returns the TLS configuration of an http.Transport for this endpoint
+// alone, through a proxy too. The settings of the endpoint take precedence over those
+// of base, which may be nil. The endpoint's files are read again for each handshake,
+// as far as they have changed. Verification is never turned off.
+func (c *Credentials) TLSConfig(e resolver.Endpoint, base *tls.Config) (*tls.Config, error) {
+	config := &tls.Config{}
+	if base != nil {
+		config = base.Clone()
+	}
+	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
+	config.ServerName = hostOf(e)
+	config.InsecureSkipVerify = false
+	own, err := c.shared.files.tlsConfig(e.TLS)
+	if err != nil {
+		return nil, err
+	}
+	if own.RootCAs != nil {
+		config.RootCAs = own.RootCAs
+	}
+	if e.TLS.CertFile != "" {
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := c.shared.files.pair(e.TLS).get()
+			return &pair, err
+		}
+	}
+	if e.TLS.RootCAFile != "" {
+		c.verifyByFile(config, e)
+	}
+	return config, nil
+}
+
+// verifyByFile makes each handshake verify the server against the present content of
+// the endpoint's file. crypto/tls has no other hook for that: its own verification,
+// by a fixed pool, has to be replaced by the same one.
+func (c *Credentials) verifyByFile(config *tls.Config, e resolver.Endpoint) {
+	verify := config.VerifyConnection
+	config.InsecureSkipVerify = true //nolint:gosec // VerifyConnection verifies
+	config.VerifyConnection = func(s tls.ConnectionState) error {
+		roots, err := c.shared.files.roots(e.TLS.RootCAFile).get()
+		if err != nil {
+			return err
+		}
+		options := x509.VerifyOptions{Roots: roots, DNSName: s.ServerName, Intermediates: x509.NewCertPool()}
+		if len(s.PeerCertificates) == 0 || s.ServerName == "" {
+			return errors.New("the server has sent no certificate, or has no name to verify")
+		}
+		for _, certificate := range s.PeerCertificates[1:] {
+			options.Intermediates.AddCert(certificate)
+		}
+		if _, err := s.PeerCertificates[0].Verify(options); err != nil {
+			return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
+		}
+		if verify != nil {
+			return verify(s)
+		}
+		return nil
+	}
+}
+
+// WithToken returns a RoundTripper that sends the endpoint's token, if it has one, with
+// each request. base makes connections to this endpoint alone.
+func (c *Credentials) WithToken(e resolver.Endpoint, base *http.Transport) http.RoundTripper {
+	return &authorized{base: base, creds: c, endpoint: e}
 }
 
 // authorized sends the endpoint's token with each request.
@@ -79,23 +153,33 @@ type authorized struct {
 
 // RoundTrip implements http.RoundTripper.
 func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
-	if a.endpoint.HasToken() {
-		level := credentials.NoSecurity
-		if r.URL.Scheme == "https" {
-			level = credentials.PrivacyAndIntegrity
-		}
-		info := &AuthInfo{inner: plainInfo{credentials.CommonAuthInfo{SecurityLevel: level}}, endpoint: a.endpoint}
-		ctx := credentials.NewContextWithRequestInfo(r.Context(), credentials.RequestInfo{Method: r.URL.Path, AuthInfo: info})
-		md, err := a.creds.Tokens().GetRequestMetadata(ctx, r.URL.Scheme+"://"+r.URL.Host)
-		if err != nil {
-			return nil, err
-		}
+	md, err := a.creds.RequestTokens(r.Context(), a.endpoint, r.URL)
+	if err != nil {
+		return nil, err
+	}
+	if len(md) > 0 {
 		r = r.Clone(r.Context()) // a RoundTripper must not modify the request
 		for key, value := range md {
 			r.Header.Set(key, value)
 		}
 	}
 	return a.base.RoundTrip(r)
+}
+
+// RequestTokens returns the header fields with the endpoint's token for a request to
+// this URL of the endpoint, or none if the endpoint has no token. The errors are
+// those of Tokens.
+func (c *Credentials) RequestTokens(ctx context.Context, e resolver.Endpoint, u *url.URL) (map[string]string, error) {
+	if !e.HasToken() {
+		return nil, nil
+	}
+	level := credentials.NoSecurity
+	if u.Scheme == "https" {
+		level = credentials.PrivacyAndIntegrity
+	}
+	info := &AuthInfo{inner: plainInfo{credentials.CommonAuthInfo{SecurityLevel: level}}, endpoint: e}
+	ctx = credentials.NewContextWithRequestInfo(ctx, credentials.RequestInfo{Method: u.Path, AuthInfo: info})
+	return c.Tokens().GetRequestMetadata(ctx, u.Scheme+"://"+u.Host)
 }
 
 // CloseIdleConnections implements the interface that

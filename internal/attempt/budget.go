@@ -1,6 +1,7 @@
-package cantonlb
+package attempt
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,16 +14,31 @@ const retryWindow = 10
 // use all of it: otherwise one slow server would leave nothing for calls that fail.
 const hedgeShare = 0.5
 
-// retryBudget bounds the retries of one client, so that their load cannot keep the
+// Budget bounds the retries of one client, so that their load cannot keep the
 // servers down. Over the last ten seconds it allows a share of the calls plus a fixed
 // number per second. It is safe for concurrent use. To count a call takes no lock.
-type retryBudget struct {
+type Budget struct {
 	share     float64
 	perSecond float64
 
 	seconds [retryWindow]retrySecond // by the second, modulo the window
 
 	mu sync.Mutex // held while a retry is taken
+}
+
+// The defaults of a Budget.
+const (
+	defaultShare     = 0.2
+	defaultPerSecond = 10
+)
+
+// NewBudget returns a Budget. 0 means the default, 0.2 of the calls and 10 a second;
+// a negative number means none.
+func NewBudget(share, perSecond float64) *Budget {
+	return &Budget{
+		share:     max(0, cmp.Or(share, defaultShare)),
+		perSecond: max(0, cmp.Or(perSecond, defaultPerSecond)),
+	}
 }
 
 // retrySecond counts what began in one second. A call that is counted while the second
@@ -32,16 +48,16 @@ type retrySecond struct {
 	calls, retries, hedges atomic.Int64 // retries includes hedges
 }
 
-// call counts one call.
-func (b *retryBudget) call(now time.Time) { b.at(now).calls.Add(1) }
+// Call counts one call.
+func (b *Budget) Call(now time.Time) { b.at(now).calls.Add(1) }
 
-// take takes one retry from the budget. It returns false if none is left.
-func (b *retryBudget) take(now time.Time) bool { return b.takeFor(now, false) }
+// Take takes one retry from the budget. It returns false if none is left.
+func (b *Budget) Take(now time.Time) bool { return b.takeFor(now, false) }
 
-// takeHedge takes one hedge from the budget. It returns false if none is left.
-func (b *retryBudget) takeHedge(now time.Time) bool { return b.takeFor(now, true) }
+// TakeHedge takes one hedge from the budget. It returns false if none is left.
+func (b *Budget) TakeHedge(now time.Time) bool { return b.takeFor(now, true) }
 
-func (b *retryBudget) takeFor(now time.Time, hedge bool) bool {
+func (b *Budget) takeFor(now time.Time, hedge bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var calls, retries, hedges int64
@@ -64,7 +80,7 @@ func (b *retryBudget) takeFor(now time.Time, hedge bool) bool {
 	return true
 }
 
-func (b *retryBudget) at(now time.Time) *retrySecond {
+func (b *Budget) at(now time.Time) *retrySecond {
 	second := now.Unix()
 	s := &b.seconds[second%retryWindow]
 	if was := s.second.Load(); was != second && s.second.CompareAndSwap(was, second) {

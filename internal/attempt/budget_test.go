@@ -1,4 +1,4 @@
-package cantonlb
+package attempt
 
 import (
 	"testing"
@@ -10,48 +10,48 @@ import (
 
 func TestRetryBudgetAllowsAShareOfTheCallsAndAFewBesides(t *testing.T) {
 	now := time.Unix(1000, 0)
-	b := &retryBudget{share: 0.2, perSecond: 1}
+	b := &Budget{share: 0.2, perSecond: 1}
 	for range 100 {
-		b.call(now)
+		b.Call(now)
 	}
 	granted := 0
-	for b.take(now) {
+	for b.Take(now) {
 		granted++
 	}
 	assert.Equal(t, 30, granted, "a fifth of 100 calls, and ten seconds' worth of one")
-	assert.False(t, b.take(now.Add(9*time.Second)))
-	assert.True(t, b.take(now.Add(10*time.Second)), "what is older than the window is forgotten")
+	assert.False(t, b.Take(now.Add(9*time.Second)))
+	assert.True(t, b.Take(now.Add(10*time.Second)), "what is older than the window is forgotten")
 }
 
 func TestHedgesLeaveHalfOfTheBudgetToRescues(t *testing.T) {
 	now := time.Unix(1000, 0)
-	b := &retryBudget{share: 0.2, perSecond: 1}
+	b := &Budget{share: 0.2, perSecond: 1}
 	for range 100 {
-		b.call(now)
+		b.Call(now)
 	}
 	hedged, rescued := 0, 0
-	for b.takeHedge(now) {
+	for b.TakeHedge(now) {
 		hedged++
 	}
-	for b.take(now) {
+	for b.Take(now) {
 		rescued++
 	}
 	assert.Equal(t, 15, hedged)
 	assert.Equal(t, 15, rescued)
-	assert.False(t, b.takeHedge(now.Add(9*time.Second)))
-	assert.True(t, b.takeHedge(now.Add(10*time.Second)))
+	assert.False(t, b.TakeHedge(now.Add(9*time.Second)))
+	assert.True(t, b.TakeHedge(now.Add(10*time.Second)))
 }
 
 func TestRetryBudgetOfNothingAllowsNothing(t *testing.T) {
-	b := new(retryBudget)
-	b.call(time.Unix(1000, 0))
-	assert.False(t, b.take(time.Unix(1000, 0)))
+	b := new(Budget)
+	b.Call(time.Unix(1000, 0))
+	assert.False(t, b.Take(time.Unix(1000, 0)))
 }
 
 func TestRetryBudgetIsNeverOverdrawn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Unix(1000, 0)
-		b := &retryBudget{share: 0.2, perSecond: 2}
+		b := &Budget{share: 0.2, perSecond: 2}
 		type event struct {
 			at           int64
 			retry, hedge bool
@@ -63,12 +63,12 @@ func TestRetryBudgetIsNeverOverdrawn(t *testing.T) {
 			hedge := retry && rapid.Bool().Draw(t, "hedge")
 			switch {
 			case !retry:
-				b.call(now)
+				b.Call(now)
 			case hedge:
-				if !b.takeHedge(now) {
+				if !b.TakeHedge(now) {
 					continue
 				}
-			case !b.take(now):
+			case !b.Take(now):
 				continue
 			}
 			history = append(history, event{now.Unix(), retry, hedge})
@@ -93,4 +93,13 @@ func TestRetryBudgetIsNeverOverdrawn(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestABudgetHasDefaults(t *testing.T) {
+	b := NewBudget(0, 0)
+	assert.InDelta(t, 0.2, b.share, 0)
+	assert.InDelta(t, 10, b.perSecond, 0)
+	b = NewBudget(-1, -1)
+	assert.Zero(t, b.share)
+	assert.Zero(t, b.perSecond)
 }

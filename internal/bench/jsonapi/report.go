@@ -1,0 +1,105 @@
+package jsonapi
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cantonlb/cantonlb/internal/bench/stats"
+)
+
+// Report holds the measurements of a run.
+type Report struct {
+	Values []Value
+
+	deadline, hold time.Duration
+}
+
+// line is the line of one peer under one fault.
+type line struct {
+	p50, p99      stats.Summary
+	calls, failed int
+	last          time.Duration // of all runs
+}
+
+func (r *Report) line(fault, peer string) (l line, ok bool) {
+	var p50, p99 []float64
+	for _, v := range r.Values {
+		if v.Fault != fault || v.Peer != peer {
+			continue
+		}
+		p50, p99 = append(p50, v.P50.Seconds()), append(p99, v.P99.Seconds())
+		l.calls, l.failed, l.last = l.calls+v.Calls, l.failed+v.Failed, max(l.last, v.LastError)
+	}
+	if len(p50) == 0 {
+		return l, false
+	}
+	l.p50, l.p99 = stats.Summarize(p50), stats.Summarize(p99)
+	return l, true
+}
+
+// WriteTable writes a table in Markdown: sums of failures, medians of the rest.
+func (r *Report) WriteTable(w io.Writer) error {
+	for _, f := range faults {
+		base, ok := r.line(f.name, control)
+		if !ok {
+			continue
+		}
+		_, err := fmt.Fprintf(w, "\n**%s**: %s.\n\n| client | failed | of | time to last error | p50 | p50 / %s | p99 |\n|---|---|---|---|---|---|---|\n",
+			f.name, f.text, control)
+		for _, p := range peers {
+			l, measured := r.line(f.name, p.name)
+			if !measured || err != nil {
+				continue
+			}
+			last := "-"
+			if l.failed > 0 {
+				last = fmt.Sprintf("%.1f s", l.last.Seconds())
+			}
+			_, err = fmt.Fprintf(w, "| %s | %d | %d | %s | %s | %.2f | %s |\n", p.name, l.failed, l.calls, last,
+				ms(l.p50.Median), l.p50.Median/base.p50.Median, ms(l.p99.Median))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ms(seconds float64) string {
+	const perMS = float64(time.Second / time.Millisecond)
+	return fmt.Sprintf("%.2f ms", seconds*perMS)
+}
+
+// WriteDocs writes the part of docs/jsonapi.md between these lines.
+const (
+	begin = "<!-- written by: go run ./internal/bench http -write docs -->\n"
+	end   = "<!-- end -->\n"
+)
+
+// WriteDocs writes the tables into jsonapi.md in a folder.
+func (r *Report) WriteDocs(folder, header string) error {
+	name := filepath.Join(folder, "jsonapi.md")
+	text, err := os.ReadFile(name) //nolint:gosec // the user names the folder
+	if err != nil {
+		return err
+	}
+	before, rest, ok := bytes.Cut(text, []byte(begin))
+	_, after, ok2 := bytes.Cut(rest, []byte(end))
+	if !ok || !ok2 {
+		return fmt.Errorf("%s: no place for the tables; want the lines %q and %q", name, begin, end)
+	}
+	var b bytes.Buffer
+	b.Write(before)
+	fmt.Fprintf(&b, "%s\n%s\nTwo servers, %d GETs a second, each with a deadline of %v. A fault lasts %v. Failures are the sum of all runs.\n",
+		begin, header, rate, r.deadline, r.hold)
+	if err := r.WriteTable(&b); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "\n%s", end)
+	b.Write(after)
+	return os.WriteFile(name, b.Bytes(), 0o644) //nolint:gosec // a document
+}

@@ -1,0 +1,264 @@
+package jsonapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"time"
+
+	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/report"
+)
+
+// begin makes the flight of an attempt on an endpoint.
+func (t *call) begin(e *endpoint, trial bool) (context.Context, *flight) {
+	ctx, cancel := context.WithCancelCause(t.req.Context())
+	f := &flight{call: t, endpoint: e, began: time.Now(), cancel: cancel, trial: trial}
+	t.mu.Lock()
+	t.flights = append(t.flights, f)
+	f.number = len(t.flights)
+	t.mu.Unlock()
+	e.picked.Add(1)
+	e.flights.add(f)
+	t.client.observe(ctx, AttemptEvent{
+		Kind: cantonlb.AttemptStarted, Method: t.req.Method, Path: t.req.URL.Path, Endpoint: e.at.Name, Number: f.number,
+	})
+	return ctx, f
+}
+
+// fly makes the attempt. With a response, the flight lasts until its body is closed.
+func (t *call) fly(ctx context.Context, f *flight) (*http.Response, ending) {
+	resp, err := t.exchange(ctx, f)
+	end := t.endingOf(f, resp, err)
+	f.judge(end)
+	t.landed(f, end, err)
+	if resp == nil {
+		f.over()
+	}
+	return resp, end
+}
+
+// exchange sends the request to the flight's endpoint, and receives the header of the
+// response.
+func (t *call) exchange(ctx context.Context, f *flight) (*http.Response, error) {
+	e := f.endpoint
+	out := t.req.WithContext(httptrace.WithClientTrace(ctx, f.trace()))
+	out.URL, out.Host = t.client.pool.cfg.logical.rewrite(t.req, e.at)
+	header, err := t.header(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	out.Header = header
+	body, err := t.body.attempt()
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		out.Body = body
+	}
+	if t.req.GetBody == nil && body != nil {
+		// net/http sends a request again on another connection of the same server if
+		// nothing was written.
+		out.GetBody = func() (io.ReadCloser, error) {
+			if !t.body.repeatable() {
+				return nil, errNotReplayable
+			}
+			return t.body.attempt()
+		}
+	}
+	resp, err := e.transport.RoundTrip(out)
+	if err != nil {
+		if why := f.why(); why != nil {
+			err = why
+		}
+		return nil, err
+	}
+	if !f.phase.CompareAndSwap(waiting, arriving) { // the attempt was called off just before
+		_ = resp.Body.Close()
+		return nil, errRescued
+	}
+	f.arrived()
+	t.receive(f, resp)
+	return resp, nil
+}
+
+// header returns the header of a request at an endpoint: with the endpoint's token, unless
+// the request has its own Authorization.
+func (t *call) header(ctx context.Context, e *endpoint) (http.Header, error) {
+	h := t.req.Header
+	if h == nil || !e.at.HasToken() {
+		return h, nil // a transport does not change it, and refuses one that is nil
+	}
+	if _, own := h["Authorization"]; own {
+		return h, nil
+	}
+	u := t.req.URL
+	at := *u
+	at.Scheme, at.Host = e.at.scheme, e.at.hostPort
+	fields, err := t.client.creds.RequestTokens(ctx, e.at.Endpoint, &at)
+	if err != nil {
+		return nil, &tokenError{err}
+	}
+	h = h.Clone()
+	for key, value := range fields {
+		h.Set(key, value)
+	}
+	offerToken(h)
+	return h, nil
+}
+
+// tokenError is the error of an attempt that had no token to send.
+type tokenError struct{ err error }
+
+func (e *tokenError) Error() string { return e.err.Error() }
+func (e *tokenError) Unwrap() error { return e.err }
+
+// The subprotocols by which the JSON API takes the token of a websocket.
+const (
+	wsProtocol    = "daml.ws.auth"
+	wsTokenPrefix = "jwt.token."
+)
+
+// offerToken adds the token to the subprotocols of a websocket that offers to take it
+// there. Canton splits the field at commas and does not trim the parts, so the token is
+// the first and no space follows.
+func offerToken(h http.Header) {
+	const field = "Sec-Websocket-Protocol"
+	offered := strings.Join(h.Values(field), ",")
+	if !strings.EqualFold(h.Get("Upgrade"), "websocket") || strings.Contains(offered, wsTokenPrefix) {
+		return
+	}
+	token, bearer := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
+	if !bearer {
+		return
+	}
+	for p := range strings.SplitSeq(offered, ",") {
+		if strings.TrimSpace(p) == wsProtocol {
+			h.Set(field, wsTokenPrefix+token+","+strings.ReplaceAll(offered, " ", ""))
+			return
+		}
+	}
+}
+
+// trace returns the hooks by which a flight learns what has left.
+func (f *flight) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { f.asks() },
+		GotConn: func(i httptrace.GotConnInfo) {
+			u := use{conn: countedOf(i.Conn)}
+			if u.conn != nil {
+				u.before = u.conn.written.Load()
+			}
+			f.got(u)
+		},
+		Got100Continue:       f.arrived,
+		GotFirstResponseByte: f.arrived,
+	}
+}
+
+// endingOf determines how an attempt ended.
+func (t *call) endingOf(f *flight, resp *http.Response, err error) ending {
+	if err == nil {
+		_, own := t.req.Header["Authorization"]
+		return ending{
+			outcome: answered, status: resp.StatusCode, retryAfter: retryAfter(resp.Header, time.Now()),
+			denied: resp.StatusCode == http.StatusUnauthorized && !own && f.endpoint.at.HasToken(),
+		}
+	}
+	why := f.why()
+	var token *tokenError
+	switch {
+	case t.ended() != nil:
+		return ending{outcome: ended}
+	case errors.Is(why, errRescued), errors.Is(err, errRescued):
+		return ending{outcome: calledOff}
+	case errors.Is(why, errBeaten):
+		return ending{outcome: beaten}
+	case errors.Is(why, ErrClosed), t.body.failed() != nil, errors.Is(err, errNotReplayable):
+		return ending{outcome: atFault}
+	case errors.As(err, &token):
+		return ending{outcome: unsent, local: true}
+	case !f.wasAsked():
+		return ending{outcome: atFault}
+	case !f.sent():
+		return ending{outcome: unsent}
+	default:
+		return ending{outcome: lost}
+	}
+}
+
+// judge makes the ending evidence about the endpoint, as far as the endpoint could have
+// done anything about it.
+func (f *flight) judge(end ending) {
+	e := f.endpoint
+	switch end.outcome {
+	case answered:
+		switch {
+		case end.status == http.StatusBadGateway, end.status == http.StatusServiceUnavailable, end.status == http.StatusGatewayTimeout:
+			e.failedBadly(f.trial)
+			e.doubt(report.ReasonCallsFailing)
+		case end.denied:
+			e.failedBadly(f.trial)
+			e.doubt(report.ReasonCallsDenied)
+		default:
+			e.answeredWell(f.trial)
+		}
+	case unsent:
+		if !end.local {
+			e.failedBadly(f.trial)
+			e.doubt(report.ReasonConnectFailed)
+		}
+	case lost:
+		e.failedBadly(f.trial)
+		e.doubt(report.ReasonConnectionLost)
+	case calledOff:
+		e.failedBadly(f.trial)
+	case ended:
+		if f.sent() && time.Since(f.began) >= leastEvidence {
+			e.failedBadly(f.trial)
+		}
+	case beaten, atFault:
+	}
+}
+
+// leastEvidence is how long a request must have waited in vain to be evidence against the
+// endpoint when its caller gives up.
+const leastEvidence = time.Second
+
+// landed notes how the attempt ended.
+func (t *call) landed(f *flight, end ending, err error) {
+	a := Attempt{Endpoint: f.endpoint.at.Name, Status: end.status, Err: err, Sent: end.status != 0 || f.sent()}
+	why := f.why()
+	a.CalledOff = err != nil && (errors.Is(why, errRescued) || errors.Is(why, errBeaten))
+	if failed := t.body.failed(); err != nil && failed != nil {
+		a.Err = failed
+	} else if err != nil {
+		a.Err = fmt.Errorf("endpoint %q: %w", f.endpoint.at.Name, err)
+	}
+	t.mu.Lock()
+	t.tries = append(t.tries, try{a, f})
+	f.landed.Store(true)
+	if a.Sent {
+		t.sent++
+	} else {
+		t.unsent++
+		if f.connected() {
+			t.stuck++
+		}
+	}
+	t.mu.Unlock()
+	t.client.observe(t.req.Context(), AttemptEvent{
+		Kind: cantonlb.AttemptEnded, Method: t.req.Method, Path: t.req.URL.Path, Endpoint: a.Endpoint, Number: f.number,
+		Status: end.status, Err: a.Err,
+	})
+}
+
+// over ends the flight.
+func (f *flight) over() {
+	f.endpoint.flights.remove(f)
+	f.cancel(errOver)
+}

@@ -1,0 +1,243 @@
+package jsonapi
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/fault"
+	"github.com/cantonlb/cantonlb/resolver"
+)
+
+// maxPrefix bounds the path of a base URL, in bytes.
+const maxPrefix = 1024
+
+// server is an endpoint with a parsed base URL. It does not change.
+type server struct {
+	Endpoint
+
+	scheme, hostPort string
+	host             string // the Host of requests
+	prefix           string // the path of the base URL, without a slash at its end
+}
+
+// readServers checks a list and returns it in normal form.
+func readServers(list []Endpoint) ([]server, error) {
+	var faults fault.List
+	bare := slices.Clone(list)
+	prefixes := make([]string, len(list))
+	for i, e := range list {
+		rest, prefix, err := splitBase(e.Address)
+		if err == nil {
+			err = checkHealthTarget(e.Health)
+		}
+		if err != nil {
+			faults.AddIn(fmt.Sprintf("endpoints[%d]", i), err)
+			continue
+		}
+		bare[i].Address, prefixes[i] = rest, prefix
+	}
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	normal, err := resolver.Normalize(bare)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]server, len(normal))
+	for i, e := range normal {
+		s := server{Endpoint: e, scheme: "https", prefix: prefixes[i], hostPort: e.HostPort()}
+		switch e.Security() {
+		case resolver.SecurityPlaintext:
+			s.scheme = "http"
+		case resolver.SecurityTLS:
+		default:
+			faults.AddIn(fmt.Sprintf("endpoints[%d]", i), &configerr.Error{
+				Field: "address", Value: fault.Quote(e.Address), Problem: "does not say whether the connection is to be TLS or plaintext",
+				Want: "https:// or http:// before it, or TLS settings",
+			})
+		}
+		s.host = e.Authority()
+		if host, port, err := net.SplitHostPort(s.host); err == nil && port == defaultPorts[s.scheme] {
+			s.host = host
+			if strings.Contains(host, ":") {
+				s.host = "[" + host + "]"
+			}
+		}
+		out[i] = s
+	}
+	return out, faults.Err()
+}
+
+var defaultPorts = map[string]string{"http": "80", "https": "443"}
+
+// splitBase separates the path of a base URL from the address, and adds the port that
+// the scheme stands for.
+func splitBase(address string) (rest, prefix string, _ *configerr.Error) {
+	scheme, after, isURL := strings.Cut(address, "://")
+	scheme = strings.ToLower(scheme)
+	if !isURL || defaultPorts[scheme] == "" {
+		return address, "", nil
+	}
+	hostPort, path := after, ""
+	if i := strings.IndexByte(after, '/'); i >= 0 {
+		hostPort, path = after[:i], after[i:]
+	}
+	const want = "a base URL such as \"https://host:7575/api\""
+	switch {
+	case strings.ContainsAny(hostPort, "?#") || strings.Contains(after, "@"):
+		return address, "", nil // package resolver says what is wrong
+	case strings.Contains(path, "?"):
+		return "", "", &configerr.Error{Field: "address", Value: fault.Quote(address), Problem: "has a query", Want: want}
+	case strings.Contains(path, "#"):
+		return "", "", &configerr.Error{Field: "address", Value: fault.Quote(address), Problem: "has a fragment", Want: want}
+	}
+	parsed, err := url.Parse(path)
+	switch {
+	case len(path) > maxPrefix:
+		return "", "", &configerr.Error{Field: "address", Problem: fmt.Sprintf("has a path of %d bytes", len(path)), Want: fmt.Sprintf("at most %d", maxPrefix)}
+	case strings.Contains(path, "//"), slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool { return s == "." || s == ".." }):
+		return "", "", &configerr.Error{Field: "address", Value: fault.Quote(address), Problem: "has an empty, . or .. segment in its path", Want: want}
+	case err != nil, parsed.EscapedPath() != path:
+		return "", "", &configerr.Error{Field: "address", Value: fault.Quote(address), Problem: "has a path with a character that has to be escaped", Want: want}
+	}
+	if end := strings.LastIndexByte(hostPort, ']'); !strings.Contains(hostPort[end+1:], ":") && hostPort != "" {
+		hostPort += ":" + defaultPorts[scheme]
+	}
+	return scheme + "://" + hostPort, strings.TrimRight(path, "/"), nil
+}
+
+// checkHealthTarget refuses what is no target of an HTTP service.
+func checkHealthTarget(h resolver.HealthTarget) *configerr.Error {
+	const want = "health.http or health.tcp"
+	switch {
+	case h.GRPCPort != 0:
+		return &configerr.Error{Field: "health.grpcPort", Value: fmt.Sprint(h.GRPCPort), Problem: "an HTTP service is not asked by gRPC", Want: want}
+	case h.GRPCAddress != "":
+		return &configerr.Error{Field: "health.grpcAddress", Value: fault.Quote(h.GRPCAddress), Problem: "an HTTP service is not asked by gRPC", Want: want}
+	case h.Service != "":
+		return &configerr.Error{Field: "health.service", Value: fault.Quote(h.Service), Problem: "an HTTP service is not asked by gRPC", Want: want}
+	}
+	return nil
+}
+
+// same reports whether a connection to s may be used for o: only weight, zone and
+// priority differ.
+func (s server) same(o server) bool {
+	a, b := s.Endpoint, o.Endpoint
+	a.Weight, a.Zone, a.Priority = b.Weight, b.Zone, b.Priority
+	return a.Equal(b) && s.prefix == o.prefix
+}
+
+// page returns the URL of a page below the base URL.
+func (s server) page(path string) string { return s.scheme + "://" + s.hostPort + s.prefix + path }
+
+// logical is the host that requests are made to.
+type logical struct{ host string }
+
+// path returns the path of a request below the logical host, or an error if it is for
+// another host.
+func (l logical) path(r *http.Request) (string, error) {
+	switch {
+	case r.URL == nil:
+		return "", &HostError{Want: l.host}
+	case r.URL.Scheme != "http" && r.URL.Scheme != "https",
+		!strings.EqualFold(strings.TrimSuffix(r.URL.Host, ":"+defaultPorts[r.URL.Scheme]), l.host):
+		return "", &HostError{Scheme: r.URL.Scheme, Host: r.URL.Host, Want: l.host}
+	}
+	return r.URL.EscapedPath(), nil
+}
+
+// rewrite returns the URL and the Host of a request at a server.
+func (l logical) rewrite(r *http.Request, s server) (*url.URL, string) {
+	u := *r.URL
+	u.Scheme, u.Host, u.User = s.scheme, s.hostPort, nil
+	if s.prefix != "" {
+		escaped := s.prefix + u.EscapedPath()
+		u.Path, u.RawPath = unescaped(escaped), escaped
+	}
+	if u.Opaque != "" { // //host/path, as for a request by hand
+		if rest, found := strings.CutPrefix(u.Opaque, "//"); found {
+			_, path, _ := strings.Cut(rest, "/")
+			u.Opaque = "//" + s.hostPort + s.prefix + "/" + path
+		}
+	}
+	host := r.Host
+	if host == "" || strings.EqualFold(host, r.URL.Host) || strings.EqualFold(host, l.host) {
+		host = s.host
+	}
+	return &u, host
+}
+
+func unescaped(path string) string {
+	if s, err := url.PathUnescape(path); err == nil {
+		return s
+	}
+	return path
+}
+
+// mapBack returns the address in a response of the server from as one at the logical
+// host, if it is below the base URL of an endpoint of the list. Any other is returned as
+// it is.
+func (l logical) mapBack(location string, from server, list []server) string {
+	u, err := url.Parse(location)
+	switch {
+	case err != nil:
+		return location
+	case u.Host == "":
+		if u.Scheme != "" || from.prefix == "" || !strings.HasPrefix(location, "/") {
+			return location // it is relative to the request, or no address
+		}
+		if path, below := from.below(u); below {
+			return at(*u, path).String()
+		}
+		return location
+	}
+	for _, s := range list {
+		if path, below := s.below(u); below && s.isAt(u) {
+			out := at(*u, path)
+			out.Scheme, out.Host, out.User = "http", l.host, nil
+			return out.String()
+		}
+	}
+	return location
+}
+
+// at returns a URL with another path.
+func at(u url.URL, escaped string) *url.URL {
+	u.RawPath, u.Path = escaped, unescaped(escaped)
+	return &u
+}
+
+// below returns the path of a URL below the server's base URL.
+func (s server) below(u *url.URL) (path string, ok bool) {
+	path, ok = strings.CutPrefix(u.EscapedPath(), s.prefix)
+	return path, ok && (path == "" || path[0] == '/')
+}
+
+// isAt reports whether a URL is at the server, whose port may be left out.
+func (s server) isAt(u *url.URL) bool {
+	scheme := u.Scheme
+	if scheme == "" {
+		scheme = s.scheme
+	}
+	host := u.Host
+	if u.Port() == "" {
+		host = net.JoinHostPort(u.Hostname(), defaultPorts[scheme])
+	}
+	if scheme != s.scheme {
+		return false
+	}
+	if strings.EqualFold(host, s.hostPort) {
+		return true
+	}
+	own := s.host
+	if _, _, err := net.SplitHostPort(own); err != nil {
+		own = net.JoinHostPort(strings.Trim(own, "[]"), defaultPorts[s.scheme])
+	}
+	return strings.EqualFold(host, own)
+}

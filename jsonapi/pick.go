@@ -1,0 +1,162 @@
+package jsonapi
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/turns"
+)
+
+// picks is what a request needs to pick an endpoint. It does not change; the pool
+// replaces it.
+type picks struct {
+	policy  Policy
+	turns   []*endpoint // RoundRobin: in the order of their turns
+	ready   []*endpoint // that may be picked
+	weights []int       // of ready
+	trials  []*endpoint // one request may try each
+	// waits says that requests wait for another picks if this one has no endpoint.
+	waits   bool
+	byName  map[string]*endpoint // all of the list, and whether they are in ready
+	closed  bool
+	changed chan struct{} // closed when another picks replaces this one
+}
+
+// pick returns an endpoint, or nil if there is none. trial reports that the request shows
+// whether the endpoint, which was ejected, works again. An endpoint that has been tried is
+// returned only if no other one is left.
+func (s *picks) pick(turn *atomic.Uint64, named string, tried func(*endpoint) bool) (e *endpoint, trial bool) {
+	if named != "" {
+		if e := s.byName[named]; e != nil && slices.Contains(s.ready, e) {
+			return e, false
+		}
+		return nil, false
+	}
+	for _, e := range s.trials {
+		if !tried(e) && e.trial.CompareAndSwap(true, false) {
+			return e, true
+		}
+	}
+	if len(s.ready) == 0 {
+		return nil, false
+	}
+	at := turn.Add(1) - 1
+	if s.policy == LeastLoaded {
+		return s.leastLoaded(at, tried), false
+	}
+	n := uint64(len(s.turns))
+	for i := range n {
+		if e := s.turns[(at+i)%n]; !tried(e) {
+			return e, false
+		}
+	}
+	return s.turns[at%n], false
+}
+
+// leastLoaded returns the endpoint with the fewest requests in flight for its weight.
+// Among equals, they take turns.
+func (s *picks) leastLoaded(at uint64, tried func(*endpoint) bool) (best *endpoint) {
+	n := uint64(len(s.ready))
+	for _, fresh := range [...]bool{true, false} {
+		var load float64
+		for i := range n {
+			j := (at + i) % n
+			e := s.ready[j]
+			if fresh && tried(e) {
+				continue
+			}
+			if l := float64(e.flights.len()+1) / float64(s.weights[j]); best == nil || l < load {
+				best, load = e, l
+			}
+		}
+		if best != nil {
+			return best
+		}
+	}
+	return nil
+}
+
+// elsewhere reports whether there is an endpoint that was not tried.
+func (s *picks) elsewhere(tried func(*endpoint) bool) bool {
+	for _, e := range s.ready {
+		if !tried(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// publishLocked replaces the picks by those of now, and starts what follows: requests
+// that wait look again, and those on endpoints that do not serve are made elsewhere.
+func (p *pool) publishLocked() {
+	p.settleHandoverLocked()
+	s := &picks{policy: p.cfg.policy, changed: make(chan struct{}), closed: p.closed, byName: make(map[string]*endpoint)}
+	undecided := false
+	var eligible, nearby []*endpoint
+	inZone := 0
+	for _, e := range p.allLocked() {
+		if !e.unlisted || s.byName[e.at.Name] == nil {
+			s.byName[e.at.Name] = e
+		}
+		if e.zone == p.cfg.Zone && !e.unlisted {
+			inZone++
+		}
+		switch e.was.Class {
+		case judge.Eligible:
+			eligible = append(eligible, e)
+			if e.zone == p.cfg.Zone {
+				nearby = append(nearby, e)
+			}
+		case judge.Undecided:
+			undecided = true
+		}
+		if e.trial.Load() {
+			s.trials = append(s.trials, e)
+		}
+	}
+	if len(eligible) == 0 && p.anyEjected.Load() > 0 && !p.closed && !p.pardoning {
+		p.pardoning = true
+		for _, e := range p.list {
+			e.ejectLocked(machinePardon)
+		}
+		p.pardoning = false
+		p.publishLocked()
+		return
+	}
+	s.ready = eligible
+	if p.cfg.Zone != "" && inZone > 0 {
+		p.spilled = float64(len(nearby)) < p.cfg.SpillBelow*float64(inZone) || len(nearby) == 0
+		if !p.spilled {
+			s.ready = nearby
+		}
+	}
+	if p.choice != nil {
+		s.ready, undecided = p.choice.readyLocked(undecided)
+	}
+	if len(s.ready) == 0 && !undecided && p.cfg.NoneEligible == failOpen {
+		s.ready = p.openLocked()
+	}
+	for _, e := range s.ready {
+		s.weights = append(s.weights, e.weight)
+	}
+	for _, i := range turns.Plan(s.weights) {
+		s.turns = append(s.turns, s.ready[i])
+	}
+	s.waits = undecided || p.cfg.NoneEligible == wait
+	p.noneLocked(len(s.ready) == 0 && !undecided)
+	old := p.picks.Swap(s)
+	if old != nil {
+		close(old.changed)
+	}
+	p.seeking.Store(len(s.ready) == 0)
+	if len(s.ready) == 0 {
+		p.wanted.Ring()
+		return
+	}
+	for _, e := range append(p.allLocked(), p.retired...) {
+		if e.was.Sick && e.flights.len() > 0 {
+			p.after = append(p.after, e.rescue)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package jsonapi
+
+import (
+	"net/http"
+	"time"
+)
+
+// landing is the end of one attempt.
+type landing struct {
+	flight *flight
+	resp   *http.Response
+	ending ending
+}
+
+// race makes an attempt and, if hedging is on and no response comes for a while, a second
+// one elsewhere at the same time. It returns the first that needs no other attempt.
+func (t *call) race(e *endpoint, trial bool) (*flight, *http.Response, ending) {
+	after := t.client.pool.cfg.hedge
+	ctx, f := t.begin(e, trial)
+	if after == 0 || t.safety != SafetyIdempotent || t.named != "" || isUpgrade(t.req) {
+		resp, end := t.fly(ctx, f)
+		return f, resp, end
+	}
+	landings := make(chan landing, 2)
+	fly := func() {
+		ctx, f := ctx, f
+		t.client.pool.wg.Go(func() {
+			resp, end := t.fly(ctx, f)
+			landings <- landing{f, resp, end}
+		})
+	}
+	fly()
+	timer := time.NewTimer(after)
+	defer timer.Stop()
+	select {
+	case l := <-landings:
+		return l.flight, l.resp, l.ending
+	case <-timer.C:
+	}
+	first := f
+	second, trial := t.second()
+	if second == nil {
+		l := <-landings
+		return l.flight, l.resp, l.ending
+	}
+	ctx, f = t.begin(second, trial)
+	fly()
+	l := <-landings
+	if t.wants(l) {
+		next := <-landings
+		if l.resp == nil || !t.wants(next) {
+			l, next = next, l
+		}
+		discard(next)
+		return l.flight, l.resp, l.ending
+	}
+	loser := first
+	if l.flight == first {
+		loser = f
+	} else {
+		first.endpoint.failedBadly(first.trial) // it was slower than one that began later
+	}
+	loser.kill(errBeaten)
+	t.client.pool.wg.Go(func() { discard(<-landings) })
+	return l.flight, l.resp, l.ending
+}
+
+// wants reports whether another attempt would follow this one.
+func (t *call) wants(l landing) bool { return decide(t.situation(l.ending)).again }
+
+// second picks the endpoint of a second attempt, nil if there is none.
+func (t *call) second() (*endpoint, bool) {
+	s := t.client.pool.picks.Load()
+	if !s.elsewhere(t.tried) || !t.body.repeatable() || !t.client.budget.TakeHedge(time.Now()) {
+		return nil, false
+	}
+	e, trial := s.pick(&t.client.pool.turn, "", t.tried)
+	if e == nil || t.tried(e) {
+		return nil, false
+	}
+	t.client.pool.tally.Retried()
+	return e, trial
+}
+
+func discard(l landing) {
+	if l.resp != nil {
+		_ = l.resp.Body.Close() // another response is returned
+	}
+}
+
+func isUpgrade(r *http.Request) bool { return r.Header.Get("Upgrade") != "" }

@@ -1,0 +1,137 @@
+package ws
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/cantonlb/cantonlb/jsonapi"
+)
+
+// nodeError is an error as the JSON API writes it.
+type nodeError struct {
+	Code           *string           `json:"code"`
+	Cause          *string           `json:"cause"`
+	CorrelationID  string            `json:"correlationId"`
+	Context        map[string]string `json:"context"`
+	ErrorCategory  *int              `json:"errorCategory"`
+	GRPCCode       *int              `json:"grpcCodeValue"`
+	RetryInfo      string            `json:"retryInfo"`
+	DefiniteAnswer *bool             `json:"definiteAnswer"`
+}
+
+// maxText bounds what an error holds of a text of the server, in bytes.
+const maxText = 1 << 10
+
+// errorIn returns the error that a message is, nil if it is none.
+func errorIn(message []byte) error {
+	if !bytes.Contains(message, []byte(`"cause"`)) {
+		return nil
+	}
+	var e nodeError
+	if err := json.Unmarshal(message, &e); err != nil || e.Code == nil || e.Cause == nil || e.ErrorCategory == nil {
+		return nil
+	}
+	return e.status(codes.Unknown)
+}
+
+// status returns the error as gRPC has it, so that package cantonerr reads it.
+func (e nodeError) status(otherwise codes.Code) error {
+	code := otherwise
+	if e.GRPCCode != nil && *e.GRPCCode > 0 && *e.GRPCCode <= int(codes.Unauthenticated) {
+		code = codes.Code(uint32(*e.GRPCCode)) //nolint:gosec // within bounds
+	} else if by, found := codesOf[*e.ErrorCategory]; found {
+		code = by
+	}
+	id := cut(*e.Code)
+	s := status.New(code, fmt.Sprintf("%s(%d,%.8s): %s", id, *e.ErrorCategory, cut(e.CorrelationID), cut(*e.Cause)))
+	info := &errdetails.ErrorInfo{Reason: id, Metadata: map[string]string{"category": strconv.Itoa(*e.ErrorCategory)}}
+	for key, value := range e.Context {
+		if len(info.Metadata) < 32 && key != "category" {
+			info.Metadata[cut(key)] = cut(value)
+		}
+	}
+	if e.DefiniteAnswer != nil {
+		info.Metadata["definite_answer"] = strconv.FormatBool(*e.DefiniteAnswer)
+	}
+	detailed, err := s.WithDetails(info)
+	if err != nil {
+		return s.Err()
+	}
+	if delay := delayOf(e.RetryInfo); delay > 0 {
+		if d, err := detailed.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(delay)}); err == nil {
+			detailed = d
+		}
+	}
+	return detailed.Err()
+}
+
+// codesOf has the gRPC code of each error category.
+var codesOf = map[int]codes.Code{
+	1: codes.Unavailable, 2: codes.Aborted, 3: codes.DeadlineExceeded, 4: codes.Internal, 5: codes.InvalidArgument,
+	6: codes.Unauthenticated, 7: codes.PermissionDenied, 8: codes.InvalidArgument, 9: codes.FailedPrecondition,
+	10: codes.AlreadyExists, 11: codes.NotFound, 12: codes.OutOfRange, 13: codes.Internal, 14: codes.Unimplemented,
+}
+
+// cut returns a text of a server, valid and of bounded length.
+func cut(text string) string { return strings.ToValidUTF8(text[:min(len(text), maxText)], "") }
+
+// delayOf reads a delay as Scala writes it, such as "1 second" or "250 milliseconds".
+func delayOf(text string) time.Duration {
+	number, unit, _ := strings.Cut(strings.TrimSpace(text), " ")
+	n, err := strconv.ParseUint(number, 10, 31)
+	if err != nil {
+		return 0
+	}
+	units := map[string]time.Duration{
+		"nanosecond": time.Nanosecond, "microsecond": time.Microsecond, "millisecond": time.Millisecond,
+		"second": time.Second, "minute": time.Minute, "hour": time.Hour,
+	}
+	return min(time.Duration(n)*units[strings.TrimSuffix(unit, "s")], time.Hour)
+}
+
+// refusal makes the error of a handshake that has failed.
+func refusal(ctx context.Context, resp *http.Response, err error) error {
+	var attempts *jsonapi.AttemptsError
+	var none *jsonapi.NoEligibleError
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("jsonapi/ws: %w", context.Cause(ctx))
+	case errors.As(err, &none), errors.As(err, &attempts):
+		return status.Errorf(codes.Unavailable, "jsonapi/ws: %v", err)
+	case resp == nil:
+		return status.Errorf(codes.FailedPrecondition, "jsonapi/ws: %v", err)
+	case resp.StatusCode == http.StatusSwitchingProtocols: // to something else
+		return status.Errorf(codes.Internal, "jsonapi/ws: %v", err)
+	}
+	code, found := map[int]codes.Code{
+		http.StatusBadRequest: codes.InvalidArgument, http.StatusUnauthorized: codes.Unauthenticated,
+		http.StatusForbidden: codes.PermissionDenied, http.StatusNotFound: codes.Unimplemented,
+		http.StatusMethodNotAllowed: codes.Unimplemented, http.StatusTooManyRequests: codes.Unavailable,
+		http.StatusBadGateway: codes.Unavailable, http.StatusServiceUnavailable: codes.Unavailable,
+		http.StatusGatewayTimeout: codes.Unavailable,
+	}[resp.StatusCode]
+	if !found {
+		code = codes.Unknown
+	}
+	if resp.Body != nil {
+		var e nodeError
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxText))
+		if json.Unmarshal(body, &e) == nil && e.Code != nil && e.Cause != nil && e.ErrorCategory != nil {
+			return e.status(code)
+		}
+	}
+	return status.Errorf(code, "jsonapi/ws: the server has answered %s in place of a websocket", resp.Status)
+}
