@@ -32,7 +32,7 @@ func TestOneOrganisationsMistakeIsExplainedAndTheOthersGoOn(t *testing.T) {
 	assert.Regexp(t, `asked: HTTP GET http://127\.0\.0\.1:\d+/health`, acts[0])
 
 	assert.Contains(t, acts[1], "2 of 3 endpoints eligible")
-	assert.Regexp(t, `(?m)^north +\S+ +no +connecting .* handshake_failed`, acts[1])
+	assert.Regexp(t, `(?m)^north +\S+ +no +unreachable .* handshake_failed`, acts[1])
 	assert.Contains(t, acts[1], "certificate signed by unknown authority")
 
 	assert.Contains(t, acts[2], "3 of 3 endpoints eligible")

@@ -59,7 +59,7 @@ func TestTheAddressesOfAnEndpointAreRacedInOrder(t *testing.T) {
 		f.down(errRefused, "b")
 		assert.True(t, f.waits())
 		f.down(errRefused, "c")
-		assert.Contains(t, f.refusal(), "a connecting (connection refused; next try in ")
+		assert.Contains(t, f.refusal(), "a unreachable (connection refused; next try in ")
 		assert.Empty(t, f.live())
 	})
 }
