@@ -48,6 +48,9 @@ func inBubble(t *testing.T, test func(t *testing.T)) {
 	synctest.Test(t, test)
 }
 
+// pass lets fake time pass, in a bubble.
+func pass(d time.Duration) { time.Sleep(d) }
+
 // awaitState waits until the channel's state is this one.
 func awaitState(t *testing.T, conn *grpc.ClientConn, want connectivity.State) {
 	t.Helper()

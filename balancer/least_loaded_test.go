@@ -35,7 +35,7 @@ func spreadOverTime(t *testing.T, conn grpc.ClientConnInterface, calls int, paus
 			}
 			seen[name]++
 		})
-		time.Sleep(pause)
+		pass(pause)
 	}
 	wg.Wait()
 	return seen
@@ -74,11 +74,11 @@ func TestLeastLoadedSkipsServersThatAreOutAndTriesThemAgain(t *testing.T) {
 		settled(t, conn)
 		c.Server(0).SetServing("", false)
 		c.Kill(2)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		assert.Equal(t, map[string]int{"server1": 50}, spreadOverTime(t, conn, 50, time.Millisecond))
 		c.Server(0).SetServing("", true)
 		c.Restart(2)
-		time.Sleep(15 * time.Second)
+		pass(15 * time.Second)
 		assert.Len(t, spreadOverTime(t, conn, 300, time.Millisecond), 3)
 
 		c.Server(1).FailCalls(codes.Unavailable, "")

@@ -151,13 +151,18 @@ func TestEachPanelOfTheDashboardHasData(t *testing.T) {
 	calling := make(chan struct{})
 	go func() {
 		defer close(calling)
+		pace := time.NewTicker(20 * time.Millisecond)
+		defer pace.Stop()
 		for ctx.Err() == nil {
 			for _, client := range []*cantonlb.Client{seq, part} {
 				once, done := context.WithTimeout(ctx, 500*time.Millisecond)
 				_, _ = lbtest.ServedBy(once, client) // some fail
 				done()
 			}
-			time.Sleep(20 * time.Millisecond) //nolint:forbidigo // the pace of the calls
+			select {
+			case <-pace.C:
+			case <-ctx.Done():
+			}
 		}
 	}()
 	const act = 2500 * time.Millisecond
