@@ -89,7 +89,6 @@ func TestARecordTravelsInAnyNumberOfContexts(t *testing.T) {
 	assert.Equal(t, 7, first.Value(other{}))
 	assert.Nil(t, second.Value(other{}))
 	assert.True(t, Carried())
-
 }
 
 func TestAttemptsThatWereBeatenAreKnown(t *testing.T) {
