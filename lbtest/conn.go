@@ -5,8 +5,6 @@ import (
 	"net"
 	"sync"
 	"time"
-
-	"google.golang.org/grpc/test/bufconn"
 )
 
 const (
@@ -25,7 +23,7 @@ const (
 // (Accept).
 type listener struct {
 	inner  net.Listener
-	memory *bufconn.Listener // inner, if on bufconn
+	memory *memoryListener // inner, if in memory
 	proc   *process
 	port   port
 	queue  chan *conn
@@ -34,7 +32,7 @@ type listener struct {
 }
 
 func newListener(inner net.Listener, proc *process, port port) *listener {
-	memory, _ := inner.(*bufconn.Listener)
+	memory, _ := inner.(*memoryListener)
 
 	return &listener{
 		inner: inner, memory: memory, proc: proc, port: port,

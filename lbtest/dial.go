@@ -58,7 +58,7 @@ func (s *Server) dial(ctx context.Context, port port) (net.Conn, error) {
 		return nil, s.dialError(port, syscall.ECONNREFUSED)
 	}
 
-	conn, err := run.ports[port].lis.memory.DialContext(ctx)
+	conn, err := run.ports[port].lis.memory.dial(ctx)
 	switch {
 	case err == nil:
 		return &memoryConn{Conn: conn, remote: memoryAddr(s.addrs[port])}, nil

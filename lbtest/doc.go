@@ -71,6 +71,5 @@
 //
 // With go test -race a bubble may very rarely die of a SIGSEGV with
 // runtime.(*timer).modify in its trace. The cause is that in Go 1.26 timers that
-// fire at the same time share one context of the race detector; bufconn makes two
-// such timers for each connection.
+// fire at the same time share one context of the race detector.
 package lbtest

@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/test/bufconn"
 )
 
 const (
@@ -139,7 +138,7 @@ func (p *process) listenLocked() error {
 func (s *Server) listen(addr string) (net.Listener, error) {
 	switch {
 	case !s.set.tcp:
-		return bufconn.Listen(bufferSize), nil
+		return newMemoryListener(), nil
 	case addr == "":
 		return net.Listen("tcp", "127.0.0.1:0")
 	default:
