@@ -33,9 +33,9 @@ func (t *call) begin(e *endpoint, trial bool) (context.Context, *flight) {
 // fly makes the attempt. With a response, the flight lasts until its body is closed.
 func (t *call) fly(ctx context.Context, f *flight) (*http.Response, ending) {
 	resp, err := t.exchange(ctx, f)
-	end := t.endingOf(f, resp, err)
-	f.judge(end)
-	t.landed(f, end, err)
+	end := t.endingOf(f, resp, err) //nolint:contextcheck // it asks for the caller's context, not for the attempt's
+	f.judge(end)                    //nolint:contextcheck // what it starts belongs to the client
+	t.landed(f, end, err)           //nolint:contextcheck // the observer gets the caller's context
 	if resp == nil {
 		f.over()
 	}
@@ -127,7 +127,7 @@ const (
 // there. Canton splits the field at commas and does not trim the parts, so the token is
 // the first and no space follows.
 func offerToken(h http.Header) {
-	const field = "Sec-Websocket-Protocol"
+	const field = "Sec-WebSocket-Protocol"
 	offered := strings.Join(h.Values(field), ",")
 	if !strings.EqualFold(h.Get("Upgrade"), "websocket") || strings.Contains(offered, wsTokenPrefix) {
 		return

@@ -87,23 +87,29 @@ func splitBase(address string) (rest, prefix string, _ *configerr.Error) {
 	if i := strings.IndexByte(after, '/'); i >= 0 {
 		hostPort, path = after[:i], after[i:]
 	}
-	const want = "a base URL such as \"https://host:7575/api\""
+	refuse := func(problem string) (string, string, *configerr.Error) {
+		return "", "", &configerr.Error{
+			Field: "address", Value: fault.Quote(address), Problem: problem, Want: "a base URL such as \"https://host:7575/api\"",
+		}
+	}
 	switch {
 	case strings.ContainsAny(hostPort, "?#") || strings.Contains(after, "@"):
 		return address, "", nil // package resolver says what is wrong
 	case strings.Contains(path, "?"):
-		return "", "", &configerr.Error{Field: "address", Value: fault.Quote(address), Problem: "has a query", Want: want}
+		return refuse("has a query")
 	case strings.Contains(path, "#"):
-		return "", "", &configerr.Error{Field: "address", Value: fault.Quote(address), Problem: "has a fragment", Want: want}
+		return refuse("has a fragment")
 	}
 	parsed, err := url.Parse(path)
 	switch {
 	case len(path) > maxPrefix:
-		return "", "", &configerr.Error{Field: "address", Problem: fmt.Sprintf("has a path of %d bytes", len(path)), Want: fmt.Sprintf("at most %d", maxPrefix)}
+		return "", "", &configerr.Error{
+			Field: "address", Problem: fmt.Sprintf("has a path of %d bytes", len(path)), Want: fmt.Sprintf("at most %d", maxPrefix),
+		}
 	case strings.Contains(path, "//"), slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool { return s == "." || s == ".." }):
-		return "", "", &configerr.Error{Field: "address", Value: fault.Quote(address), Problem: "has an empty, . or .. segment in its path", Want: want}
+		return refuse("has an empty, . or .. segment in its path")
 	case err != nil, parsed.EscapedPath() != path:
-		return "", "", &configerr.Error{Field: "address", Value: fault.Quote(address), Problem: "has a path with a character that has to be escaped", Want: want}
+		return refuse("has a path with a character that has to be escaped")
 	}
 	if end := strings.LastIndexByte(hostPort, ']'); !strings.Contains(hostPort[end+1:], ":") && hostPort != "" {
 		hostPort += ":" + defaultPorts[scheme]
@@ -113,14 +119,18 @@ func splitBase(address string) (rest, prefix string, _ *configerr.Error) {
 
 // checkHealthTarget refuses what is no target of an HTTP service.
 func checkHealthTarget(h resolver.HealthTarget) *configerr.Error {
-	const want = "health.http or health.tcp"
+	refuse := func(field, value string) *configerr.Error {
+		return &configerr.Error{
+			Field: field, Value: value, Problem: "an HTTP service is not asked by gRPC", Want: "health.http or health.tcp",
+		}
+	}
 	switch {
 	case h.GRPCPort != 0:
-		return &configerr.Error{Field: "health.grpcPort", Value: fmt.Sprint(h.GRPCPort), Problem: "an HTTP service is not asked by gRPC", Want: want}
+		return refuse("health.grpcPort", fmt.Sprint(h.GRPCPort))
 	case h.GRPCAddress != "":
-		return &configerr.Error{Field: "health.grpcAddress", Value: fault.Quote(h.GRPCAddress), Problem: "an HTTP service is not asked by gRPC", Want: want}
+		return refuse("health.grpcAddress", fault.Quote(h.GRPCAddress))
 	case h.Service != "":
-		return &configerr.Error{Field: "health.service", Value: fault.Quote(h.Service), Problem: "an HTTP service is not asked by gRPC", Want: want}
+		return refuse("health.service", fault.Quote(h.Service))
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 // BenchmarkGET compares GETs of this client with those of a plain transport, in turn, so
 // that both meet the same load of the machine.
 func BenchmarkGET(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"version":"3.4"}`) }))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, `{"version":"3.4"}`) }))
 	defer s.Close()
 	plain := defaultModel()
 	defer plain.CloseIdleConnections()
@@ -21,7 +21,7 @@ func BenchmarkGET(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	get := func(client *http.Client, base string) time.Duration {
 		began := time.Now()
 		resp, err := client.Get(base + "/v2/version")

@@ -57,7 +57,7 @@ func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.path = path
 	t.classify()
 	c.budget.Call(time.Now())
-	return t.run()
+	return t.run() //nolint:contextcheck // the context is in the request, which t has
 }
 
 // classify determines the request's safety, for which the body of a command is read.
@@ -158,7 +158,7 @@ func (t *call) rescuable() bool {
 // pick waits for an endpoint.
 func (t *call) pick() (e *endpoint, trial bool, err error) {
 	ctx, p := t.req.Context(), t.client.pool
-	var patience *time.Timer
+	var over <-chan time.Time
 	for {
 		s := p.picks.Load()
 		if s.closed {
@@ -176,19 +176,14 @@ func (t *call) pick() (e *endpoint, trial bool, err error) {
 		if !s.waits {
 			return nil, false, t.noEligible(nil)
 		}
-		if patience == nil {
-			patience = time.NewTimer(maxWait)
-			defer patience.Stop()
-		}
-		over := patience.C
-		if _, ok := ctx.Deadline(); ok {
-			over = nil
+		if _, ok := ctx.Deadline(); !ok && over == nil {
+			over = time.After(maxWait)
 		}
 		select {
 		case <-s.changed:
 		case <-ctx.Done():
 			return nil, false, t.noEligible(context.Cause(ctx))
-		case <-t.req.Cancel: //nolint:staticcheck // net/http heeds it, too
+		case <-t.canceled():
 			return nil, false, t.noEligible(errCanceled)
 		case <-over:
 			return nil, false, t.noEligible(nil)
@@ -199,13 +194,19 @@ func (t *call) pick() (e *endpoint, trial bool, err error) {
 // errCanceled is the error of a request whose Cancel channel was closed.
 var errCanceled = errors.New("the request was canceled")
 
+// canceled returns the channel by which old programs cancel a request.
+func (t *call) canceled() <-chan struct{} {
+	//lint:ignore SA1019 net/http heeds it, too
+	return t.req.Cancel //nolint:staticcheck // as above
+}
+
 // ended returns why the caller no longer waits, nil if it does.
 func (t *call) ended() error {
 	if ctx := t.req.Context(); ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	select {
-	case <-t.req.Cancel: //nolint:staticcheck // net/http heeds it, too
+	case <-t.canceled():
 		return errCanceled
 	default:
 		return nil
@@ -252,7 +253,7 @@ func (t *call) pause(d time.Duration) error {
 		case <-s.changed:
 		case <-ctx.Done():
 			return t.failure(context.Cause(ctx))
-		case <-t.req.Cancel: //nolint:staticcheck // net/http heeds it, too
+		case <-t.canceled():
 			return t.failure(errCanceled)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/connectivity"
@@ -193,12 +194,7 @@ func (c *Client) Status() report.Status {
 }
 
 func containsEndpoint(list []*endpoint, e *endpoint) bool {
-	for _, x := range list {
-		if x == e {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, e)
 }
 
 // notes describes unexpected conditions.

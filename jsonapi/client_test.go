@@ -118,7 +118,7 @@ func TestAClientIsWatchedAndOperatedAsOneOfGRPC(t *testing.T) {
 	page := statuspage.Handler(c, statuspage.WithActions(c))
 	defer page.Close()
 	w := httptest.NewRecorder()
-	page.ServeHTTP(w, httptest.NewRequest("GET", "/?format=text", nil))
+	page.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/?format=text", nil))
 	assert.Contains(t, w.Body.String(), "2 of 2 endpoints eligible")
 
 	require.NoError(t, c.Switch(t.Context(), "b"))
@@ -159,8 +159,8 @@ func TestAClientIsWatchedAndOperatedAsOneOfGRPC(t *testing.T) {
 	require.Error(t, rr.Pin("a"))
 	require.NoError(t, rr.Drain("a"))
 	assert.Equal(t, 1, rr.Status().Eligible())
-	assert.Equal(t, SafetyOnce, rr.Safety(httptest.NewRequest("POST", "http://ledger/v2/parties", nil)))
-	assert.Equal(t, SafetyOnce, rr.Safety(httptest.NewRequest("GET", "http://other/", nil)))
+	assert.Equal(t, SafetyOnce, rr.Safety(httptest.NewRequest(http.MethodPost, "http://ledger/v2/parties", nil)))
+	assert.Equal(t, SafetyOnce, rr.Safety(httptest.NewRequest(http.MethodGet, "http://other/", nil)))
 	rr.HTTP().CloseIdleConnections()
 }
 
@@ -192,7 +192,7 @@ func TestAnUpdateKeepsWhatStaysAndProvesWhatIsNew(t *testing.T) {
 func TestAnEndpointWhoseRequestsFailIsEjected(t *testing.T) {
 	a, b := newPeer(t, "a"), newPeer(t, "b")
 	c := newClient(t, Config{Policy: RoundRobin, Ejection: cantonlb.Ejection{BaseTime: 50 * time.Millisecond}}, a, b)
-	a.handle(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
+	a.handle(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	require.Eventually(t, func() bool {
 		_, _, err := send(t, c, "GET", "/x", "")
 		s, _ := c.Status().Endpoint("a")
@@ -236,7 +236,7 @@ func TestALongDownloadIsNotDead(t *testing.T) {
 		for range 30 {
 			_, _ = io.WriteString(w, "x")
 			_ = http.NewResponseController(w).Flush()
-			sleep.For(t.Context(), 20*time.Millisecond)
+			sleep.For(t.Context(), 20*time.Millisecond) //nolint:contextcheck // the test's
 		}
 	})
 	_, body, err := send(t, c, "GET", "/x", "")

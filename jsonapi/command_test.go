@@ -97,7 +97,7 @@ func FuzzCommand(f *testing.F) {
 				t.Fatalf("%q was taken for a command: %v", body, err)
 			}
 			var at any = whole
-			for _, key := range strings.Split(x.id, ".") {
+			for key := range strings.SplitSeq(x.id, ".") {
 				at = at.(map[string]any)[key]
 			}
 			if at != s.id {

@@ -118,12 +118,12 @@ var shapes = map[string]shape{
 	"two values of a field":   plain("GET", "/echo", nil, "X-Two", "1", "X-Two", "2"),
 	"an empty user agent":     plain("GET", "/echo", nil, "User-Agent", ""),
 	"basic auth": func(ctx context.Context, c *http.Client, base string) string {
-		req, _ := http.NewRequestWithContext(ctx, "GET", base+"/echo", nil)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, base+"/echo", nil)
 		req.SetBasicAuth("a", "b")
 		return seen(c.Do(req))
 	},
 	"a Host of one's own": func(ctx context.Context, c *http.Client, base string) string {
-		req, _ := http.NewRequestWithContext(ctx, "GET", base+"/echo", nil)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, base+"/echo", nil)
 		req.Host = "virtual.example"
 		return seen(c.Do(req))
 	},
@@ -160,13 +160,13 @@ var shapes = map[string]shape{
 	},
 	"trailers of a request": func(ctx context.Context, c *http.Client, base string) string {
 		body := &trailing{Reader: strings.NewReader("hello"), at: http.Header{"X-Sum": nil}}
-		req, _ := http.NewRequestWithContext(ctx, "POST", base+"/echo", body)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, base+"/echo", body)
 		req.Trailer = body.at
 		return seen(c.Do(req))
 	},
 	"a body that fails": func(ctx context.Context, c *http.Client, base string) string {
 		own := errors.New("own")
-		req, _ := http.NewRequestWithContext(ctx, "POST", base+"/echo", io.MultiReader(strings.NewReader("x"), failing{own}))
+		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, base+"/echo", io.MultiReader(strings.NewReader("x"), failing{own}))
 		resp, err := c.Do(req)
 		if err == nil {
 			resp.Body.Close()
@@ -174,7 +174,7 @@ var shapes = map[string]shape{
 		return fmt.Sprint(errors.Is(err, own))
 	},
 	"a body that is too short": func(ctx context.Context, c *http.Client, base string) string {
-		req, _ := http.NewRequestWithContext(ctx, "POST", base+"/echo", io.MultiReader(strings.NewReader("x")))
+		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, base+"/echo", io.MultiReader(strings.NewReader("x")))
 		req.ContentLength = 5
 		resp, err := c.Do(req)
 		if err == nil {
@@ -184,7 +184,7 @@ var shapes = map[string]shape{
 	},
 	"a body that is closed": func(ctx context.Context, c *http.Client, base string) string {
 		body := &closing{Reader: strings.NewReader("hello"), closed: make(chan struct{})}
-		req, _ := http.NewRequestWithContext(ctx, "POST", base+"/echo", body)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, base+"/echo", body)
 		out := seen(c.Do(req))
 		select {
 		case <-body.closed:
@@ -195,11 +195,11 @@ var shapes = map[string]shape{
 	},
 	"an early answer": func(ctx context.Context, c *http.Client, base string) string {
 		r, w := io.Pipe()
-		req, _ := http.NewRequestWithContext(ctx, "POST", base+"/early", r)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, base+"/early", r)
 		// The server awaits the rest of the body for a while before it answers.
 		timer := time.AfterFunc(50*time.Millisecond, func() { w.CloseWithError(io.EOF) })
 		defer timer.Stop()
-		defer w.Close()
+		defer func() { _ = w.Close() }()
 		resp, err := c.Do(req)
 		if err != nil {
 			return classOf(err)
@@ -209,7 +209,7 @@ var shapes = map[string]shape{
 	},
 	"both ways at the same time": func(ctx context.Context, c *http.Client, base string) string {
 		r, w := io.Pipe()
-		req, _ := http.NewRequestWithContext(ctx, "POST", base+"/duplex", r)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, base+"/duplex", r)
 		done := make(chan string, 1)
 		go func() { done <- seen(c.Do(req)) }()
 		for range 3 {
@@ -217,7 +217,7 @@ var shapes = map[string]shape{
 				break
 			}
 		}
-		w.Close()
+		_ = w.Close()
 		return <-done
 	},
 	"canceled before the answer": func(ctx context.Context, c *http.Client, base string) string {
@@ -233,7 +233,7 @@ var shapes = map[string]shape{
 	"canceled while reading": func(ctx context.Context, c *http.Client, base string) string {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		req, _ := http.NewRequestWithContext(ctx, "GET", base+"/half", nil)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, base+"/half", nil)
 		resp, err := c.Do(req)
 		if err != nil {
 			return classOf(err)
@@ -252,7 +252,7 @@ var shapes = map[string]shape{
 	"a timeout while reading": func(ctx context.Context, c *http.Client, base string) string {
 		own := *c
 		own.Timeout = 100 * time.Millisecond
-		req, _ := http.NewRequestWithContext(ctx, "GET", base+"/half", nil)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, base+"/half", nil)
 		resp, err := own.Do(req)
 		if err != nil {
 			return classOf(err)
@@ -262,7 +262,7 @@ var shapes = map[string]shape{
 		return classOf(err)
 	},
 	"a body that is not read": func(ctx context.Context, c *http.Client, base string) string {
-		req, _ := http.NewRequestWithContext(ctx, "GET", base+"/large", nil)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, base+"/large", nil)
 		resp, err := c.Do(req)
 		if err != nil {
 			return classOf(err)
@@ -270,13 +270,13 @@ var shapes = map[string]shape{
 		return fmt.Sprint(resp.Body.Close())
 	},
 	"no header at all": func(ctx context.Context, c *http.Client, base string) string {
-		req, _ := http.NewRequestWithContext(ctx, "GET", base+"/echo", nil)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, base+"/echo", nil)
 		req.Header = nil
-		return seen(c.Transport.RoundTrip(req)) //nolint:bodyclose // seen closes it
+		return seen(c.Transport.RoundTrip(req))
 	},
 	"a field that is not valid": plain("POST", "/echo", text("x"), "X-Bad", "a\nb"),
 	"an upgrade": func(ctx context.Context, c *http.Client, base string) string {
-		req, _ := http.NewRequestWithContext(ctx, "GET", base+"/upgrade", nil)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, base+"/upgrade", nil)
 		req.Header.Set("Connection", "Upgrade")
 		req.Header.Set("Upgrade", "echo")
 		resp, err := c.Do(req)

@@ -14,7 +14,7 @@ import (
 func Example() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v2/version" {
-			fmt.Fprint(w, `{"version":"3.4.11"}`)
+			_, _ = fmt.Fprint(w, `{"version":"3.4.11"}`)
 		}
 	}))
 	defer server.Close()
@@ -26,7 +26,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -92,7 +91,7 @@ func (p *peer) serve(w http.ResponseWriter, r *http.Request) {
 		(*h)(w, r)
 		return
 	}
-	fmt.Fprint(w, p.name)
+	_, _ = fmt.Fprint(w, p.name)
 }
 
 func (p *peer) handle(h http.HandlerFunc) { p.handler.Store(&h) }
@@ -169,15 +168,6 @@ func send(t *testing.T, c *Client, method, path, body string, change ...func(*ht
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	return resp.StatusCode, string(text), err
-}
-
-// deadAddress returns the address of a port on which nothing listens.
-func deadAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return "http://" + l.Addr().String()
 }
 
 // slow is a schedule by which probes find nothing during a test.

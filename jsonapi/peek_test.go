@@ -3,6 +3,7 @@ package jsonapi
 import (
 	"errors"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func TestABodyThatWasPeekedAtIsSentWhole(t *testing.T) {
 		"known as large": {strings.NewReader("hello, world"), false, false, "hello, world"},
 		"large GetBody":  {strings.NewReader("hello, world"), true, false, "hello, world"},
 	} {
-		r := httptest.NewRequest("POST", "http://ledger/", x.body)
+		r := httptest.NewRequest(http.MethodPost, "http://ledger/", x.body)
 		if x.get {
 			r.ContentLength = -1
 			r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(x.sent)), nil }
@@ -44,7 +45,7 @@ func TestABodyThatWasPeekedAtIsSentWhole(t *testing.T) {
 		require.NoError(t, next.Body.Close())
 	}
 	own := errors.New("own")
-	r := httptest.NewRequest("POST", "http://ledger/", io.MultiReader(strings.NewReader("x"), failing{own}))
+	r := httptest.NewRequest(http.MethodPost, "http://ledger/", io.MultiReader(strings.NewReader("x"), failing{own}))
 	_, next, err := Peek(r, 8)
 	require.ErrorIs(t, err, own)
 	_, err = io.ReadAll(next.Body)

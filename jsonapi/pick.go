@@ -92,30 +92,8 @@ func (s *picks) elsewhere(tried func(*endpoint) bool) bool {
 func (p *pool) publishLocked() {
 	p.settleHandoverLocked()
 	s := &picks{policy: p.cfg.policy, changed: make(chan struct{}), closed: p.closed, byName: make(map[string]*endpoint)}
-	undecided := false
-	var eligible, nearby []*endpoint
-	inZone := 0
-	for _, e := range p.allLocked() {
-		if !e.unlisted || s.byName[e.at.Name] == nil {
-			s.byName[e.at.Name] = e
-		}
-		if e.zone == p.cfg.Zone && !e.unlisted {
-			inZone++
-		}
-		switch e.was.Class {
-		case judge.Eligible:
-			eligible = append(eligible, e)
-			if e.zone == p.cfg.Zone {
-				nearby = append(nearby, e)
-			}
-		case judge.Undecided:
-			undecided = true
-		}
-		if e.trial.Load() {
-			s.trials = append(s.trials, e)
-		}
-	}
-	if len(eligible) == 0 && p.anyEjected.Load() > 0 && !p.closed && !p.pardoning {
+	undecided := p.surveyLocked(s)
+	if len(s.ready) == 0 && p.anyEjected.Load() > 0 && !p.closed && !p.pardoning {
 		p.pardoning = true
 		for _, e := range p.list {
 			e.ejectLocked(machinePardon)
@@ -124,13 +102,7 @@ func (p *pool) publishLocked() {
 		p.publishLocked()
 		return
 	}
-	s.ready = eligible
-	if p.cfg.Zone != "" && inZone > 0 {
-		p.spilled = float64(len(nearby)) < p.cfg.SpillBelow*float64(inZone) || len(nearby) == 0
-		if !p.spilled {
-			s.ready = nearby
-		}
-	}
+	s.ready = p.nearestLocked(s.ready)
 	if p.choice != nil {
 		s.ready, undecided = p.choice.readyLocked(undecided)
 	}
@@ -159,4 +131,58 @@ func (p *pool) publishLocked() {
 			p.after = append(p.after, e.rescue)
 		}
 	}
+}
+
+// surveyLocked enters the endpoints into s by their names, those that are eligible as
+// ready, and those on trial. It reports whether one of them is undecided.
+func (p *pool) surveyLocked(s *picks) (undecided bool) {
+	for _, e := range p.allLocked() {
+		if !e.unlisted || s.byName[e.at.Name] == nil {
+			s.byName[e.at.Name] = e
+		}
+		switch e.was.Class {
+		case judge.Eligible:
+			s.ready = append(s.ready, e)
+		case judge.Undecided:
+			undecided = true
+		case judge.Out:
+		}
+		if e.trial.Load() {
+			s.trials = append(s.trials, e)
+		}
+	}
+	return undecided
+}
+
+// nearestLocked returns those of the eligible endpoints that are in the zone of the
+// client, or all of them if too few of the zone's endpoints are eligible.
+func (p *pool) nearestLocked(eligible []*endpoint) []*endpoint {
+	elsewhere := func(e *endpoint) bool { return e.zone != p.cfg.Zone }
+	inZone := len(slices.DeleteFunc(slices.Clone(p.list), elsewhere))
+	if p.cfg.Zone == "" || inZone == 0 {
+		return eligible
+	}
+	nearby := slices.DeleteFunc(slices.Clone(eligible), elsewhere)
+	p.spilled = float64(len(nearby)) < p.cfg.SpillBelow*float64(inZone) || len(nearby) == 0
+	if p.spilled {
+		return eligible
+	}
+	return nearby
+}
+
+// openLocked returns the endpoints to pick although none is eligible: all that are not
+// drained, or the one that was active last.
+func (p *pool) openLocked() []*endpoint {
+	open := slices.DeleteFunc(p.allLocked(), func(e *endpoint) bool { return e.drained })
+	if p.choice == nil || len(open) == 0 {
+		return open
+	}
+	name := p.choice.state.Status().Last
+	if pin := p.choice.pinned(); pin != "" {
+		name = pin
+	}
+	if i := slices.IndexFunc(open, func(e *endpoint) bool { return e.at.Name == name }); i >= 0 {
+		return open[i : i+1]
+	}
+	return open[:1]
 }

@@ -106,6 +106,7 @@ func (p *pool) emitLocked(e report.Event) {
 		p.totals.ListsAccepted++
 	case report.ListRefused:
 		p.totals.ListsRefused++
+	default: // no total counts the others
 	}
 	p.teller.Event(e)
 }
@@ -165,23 +166,6 @@ func (p *pool) canSpareLocked(e *endpoint) bool {
 		}
 	}
 	return eligible > 1 && 2*(int(p.anyEjected.Load())+1) <= len(p.list)
-}
-
-// openLocked returns the endpoints to pick although none is eligible: all that are not
-// drained, or the one that was active last.
-func (p *pool) openLocked() []*endpoint {
-	open := slices.DeleteFunc(p.allLocked(), func(e *endpoint) bool { return e.drained })
-	if p.choice == nil || len(open) == 0 {
-		return open
-	}
-	name := p.choice.state.Status().Last
-	if pin := p.choice.pinned(); pin != "" {
-		name = pin
-	}
-	if i := slices.IndexFunc(open, func(e *endpoint) bool { return e.at.Name == name }); i >= 0 {
-		return open[i : i+1]
-	}
-	return open[:1]
 }
 
 // update makes a list the current one. Endpoints that stay keep all that is known about

@@ -25,7 +25,7 @@ func (t *call) race(e *endpoint, trial bool) (*flight, *http.Response, ending) {
 	fly := func() {
 		ctx, f := ctx, f
 		t.client.pool.wg.Go(func() {
-			resp, end := t.fly(ctx, f)
+			resp, end := t.fly(ctx, f) //nolint:bodyclose // race returns it, or discards it
 			landings <- landing{f, resp, end}
 		})
 	}

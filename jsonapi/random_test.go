@@ -77,7 +77,7 @@ func (s *service) faulty(p *peer, token string, calm *atomic.Bool) http.HandlerF
 			return
 		case 5:
 			w.Header().Set("Retry-After", "0")
-			w.WriteHeader(503)
+			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		case 6: // does it, and hangs
 			s.execute(id)
@@ -88,12 +88,12 @@ func (s *service) faulty(p *peer, token string, calm *atomic.Bool) http.HandlerF
 		case 8: // breaks off in the body
 			s.execute(id)
 			w.Header().Set("Content-Length", "1000")
-			fmt.Fprint(w, id)
+			_, _ = fmt.Fprint(w, id)
 			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		}
 		s.execute(id)
-		fmt.Fprint(w, id)
+		_, _ = fmt.Fprint(w, id)
 	}
 }
 

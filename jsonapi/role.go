@@ -53,12 +53,18 @@ type preset struct {
 	commands    []command
 }
 
+// The pages by which the servers of all roles say how they are.
+const (
+	readyz = "/readyz"
+	livez  = "/livez"
+)
+
 var presets = map[Role]preset{
-	JSONAPI:          {policy: ActivePassive, ready: "/readyz", live: "/livez", reads: readsV2, commands: commandsV2},
-	JSONAPI2:         {policy: RoundRobin, ready: "/readyz", live: "/livez", reads: readsV1, commands: commandsV1},
-	TriggerService:   {policy: ActivePassive, ready: "/readyz", live: "/livez"},
-	OAuth2Middleware: {policy: RoundRobin, ready: "/readyz", live: "/livez"},
-	HTTP:             {policy: RoundRobin, ready: "/readyz", live: "/livez"},
+	JSONAPI:          {policy: ActivePassive, ready: readyz, live: livez, reads: readsV2, commands: commandsV2},
+	JSONAPI2:         {policy: RoundRobin, ready: readyz, live: livez, reads: readsV1, commands: commandsV1},
+	TriggerService:   {policy: ActivePassive, ready: readyz, live: livez},
+	OAuth2Middleware: {policy: RoundRobin, ready: readyz, live: livez},
+	HTTP:             {policy: RoundRobin, ready: readyz, live: livez},
 }
 
 // Roles returns the roles, sorted.

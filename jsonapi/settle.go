@@ -169,8 +169,10 @@ func (c Config) checkBounds(faults *fault.List) {
 	if t := c.Transport; t != nil {
 		insecure := t.TLSClientConfig != nil && t.TLSClientConfig.InsecureSkipVerify
 		faults.Check(!insecure, "transport.tlsClientConfig.insecureSkipVerify", "true", "false: servers are verified")
-		faults.Check(t.DialTLSContext == nil && t.DialTLS == nil, "transport.dialTLSContext", "set", //nolint:staticcheck // that it is not set
+		//lint:ignore SA1019 what is deprecated must not be set, either
+		faults.Check(t.DialTLSContext == nil && t.DialTLS == nil, "transport.dialTLSContext", "set", //nolint:staticcheck // as above
 			"dialContext: the TLS settings of each endpoint apply")
-		faults.Check(t.Dial == nil, "transport.dial", "set", "dialContext") //nolint:staticcheck // that it is not set
+		//lint:ignore SA1019 the same
+		faults.Check(t.Dial == nil, "transport.dial", "set", "dialContext") //nolint:staticcheck // as above
 	}
 }

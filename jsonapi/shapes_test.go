@@ -38,22 +38,22 @@ func shapeHandler() http.Handler {
 		code, _ := strconv.Atoi(r.PathValue("code"))
 		w.WriteHeader(code)
 		if code >= 400 {
-			fmt.Fprintf(w, "status %d", code)
+			_, _ = fmt.Fprintf(w, "status %d", code)
 		}
 	})
 	mux.HandleFunc("/gzip", func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-			fmt.Fprint(w, "plain")
+			_, _ = fmt.Fprint(w, "plain")
 			return
 		}
 		w.Header().Set("Content-Encoding", "gzip")
 		z := gzip.NewWriter(w)
-		fmt.Fprint(z, strings.Repeat("zip", 100))
-		z.Close()
+		_, _ = fmt.Fprint(z, strings.Repeat("zip", 100))
+		_ = z.Close()
 	})
 	mux.HandleFunc("/pieces", func(w http.ResponseWriter, _ *http.Request) {
 		for range 5 {
-			fmt.Fprintln(w, "piece")
+			_, _ = fmt.Fprintln(w, "piece")
 			_ = http.NewResponseController(w).Flush()
 		}
 	})
@@ -62,12 +62,12 @@ func shapeHandler() http.Handler {
 	})
 	mux.HandleFunc("/trailers", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Trailer", "X-After")
-		fmt.Fprint(w, "body")
+		_, _ = fmt.Fprint(w, "body")
 		w.Header().Set("X-After", "1")
 	})
 	mux.HandleFunc("/cut", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
-		fmt.Fprint(w, "part")
+		_, _ = fmt.Fprint(w, "part")
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	})
@@ -80,20 +80,20 @@ func shapeHandler() http.Handler {
 		if r.TLS != nil {
 			scheme = "https"
 		}
-		http.Redirect(w, r, scheme+"://"+r.Host+"/echo?absolute", 307)
+		http.Redirect(w, r, scheme+"://"+r.Host+"/echo?absolute", http.StatusTemporaryRedirect)
 	})
-	mux.HandleFunc("/endless", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/endless", 302) })
+	mux.HandleFunc("/endless", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/endless", http.StatusFound) })
 	mux.HandleFunc("/cookie", func(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "a", Value: "b", Path: "/"})
-		http.Redirect(w, r, "/echo", 302)
+		http.Redirect(w, r, "/echo", http.StatusFound)
 	})
-	mux.HandleFunc("/early", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) })
+	mux.HandleFunc("/early", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	mux.HandleFunc("/duplex", func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
 		_ = control.EnableFullDuplex()
 		lines := bufio.NewScanner(r.Body)
 		for lines.Scan() {
-			fmt.Fprintln(w, "got", lines.Text())
+			_, _ = fmt.Fprintln(w, "got", lines.Text())
 			_ = control.Flush()
 		}
 	})
@@ -102,7 +102,7 @@ func shapeHandler() http.Handler {
 		<-r.Context().Done()
 	})
 	mux.HandleFunc("/half", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, "half")
+		_, _ = fmt.Fprint(w, "half")
 		_ = http.NewResponseController(w).Flush()
 		select {
 		case <-r.Context().Done():
@@ -113,11 +113,11 @@ func shapeHandler() http.Handler {
 	mux.HandleFunc("/upgrade", func(w http.ResponseWriter, r *http.Request) {
 		conn, buffered, err := http.NewResponseController(w).Hijack()
 		if err != nil {
-			w.WriteHeader(505)
+			w.WriteHeader(http.StatusHTTPVersionNotSupported)
 			return
 		}
 		defer conn.Close()
-		fmt.Fprint(buffered, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		_, _ = fmt.Fprint(buffered, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 		_ = buffered.Flush()
 		line, _ := buffered.ReadString('\n')
 		_, _ = buffered.WriteString(line)
@@ -129,18 +129,18 @@ func shapeHandler() http.Handler {
 // echo describes the request that the server got.
 func echo(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
-	if r.Method == "HEAD" {
+	if r.Method == http.MethodHead {
 		w.Header().Set("X-Method", "HEAD")
 		return
 	}
-	fmt.Fprintf(w, "%s %s %s host %s length %d encoding %q body %d %x err %v\n", r.Method, r.RequestURI, r.Proto, r.Host, r.ContentLength,
+	_, _ = fmt.Fprintf(w, "%s %s %s host %s length %d encoding %q body %d %x err %v\n", r.Method, r.RequestURI, r.Proto, r.Host, r.ContentLength,
 		r.TransferEncoding, len(body), sha256.Sum256(body), err)
 	for _, key := range slices.Sorted(maps.Keys(r.Header)) {
 		if key != "Referer" { // it has the address, which differs
-			fmt.Fprintf(w, "%s: %q\n", key, r.Header[key])
+			_, _ = fmt.Fprintf(w, "%s: %q\n", key, r.Header[key])
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Trailer)) {
-		fmt.Fprintf(w, "trailer %s: %q\n", key, r.Trailer[key])
+		_, _ = fmt.Fprintf(w, "trailer %s: %q\n", key, r.Trailer[key])
 	}
 }

@@ -44,7 +44,7 @@ func TestARequestForAnotherHostIsNotSent(t *testing.T) {
 	a := newPeer(t, "a")
 	c := newClient(t, Config{}, a)
 	for _, url := range []string{"http://other/v2/version", a.URL + "/v2/version", "http://ledger:81/", "ftp://ledger/", "http://ledger.example/"} {
-		req, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 		require.NoError(t, err)
 		resp, err := c.HTTP().Do(req)
 		if err == nil {
@@ -137,7 +137,7 @@ func TestAnswersOfABrokenServerAreRetriedElsewhere(t *testing.T) {
 	}
 	a, b = newPeer(t, "a"), newPeer(t, "b")
 	c = newClient(t, Config{Policy: RoundRobin}, a, b)
-	a.handle(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+	a.handle(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	codes := map[int]int{}
 	for range 4 {
 		status, _, err := send(t, c, "GET", "/v2/version", "")
@@ -153,8 +153,8 @@ func TestADeleteThatIsAnswered404LaterIsDone(t *testing.T) {
 		c := newClient(t, Config{Policy: RoundRobin}, a, b)
 		notThere := func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", contentType)
-			w.WriteHeader(404)
-			fmt.Fprint(w, `{"code":"USER_NOT_FOUND"}`)
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = fmt.Fprint(w, `{"code":"USER_NOT_FOUND"}`)
 		}
 		var died atomic.Bool
 		for _, p := range []*peer{a, b} {
@@ -205,7 +205,9 @@ func TestEachEndpointGetsItsOwnTokenAlone(t *testing.T) {
 		{Name: "b", Address: b.URL, Token: cantonlb.NewSecret("token-b"), AllowInsecureTokens: true},
 	}})
 	require.NoError(t, c.WaitHealthy(t.Context(), 2))
-	a.handle(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, b.URL+"/v2/there", 307) })
+	a.handle(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, b.URL+"/v2/there", http.StatusTemporaryRedirect)
+	})
 	for range 4 {
 		_, body, err := send(t, c, "GET", "/v2/version", "")
 		require.NoError(t, err)
@@ -222,7 +224,9 @@ func TestEachEndpointGetsItsOwnTokenAlone(t *testing.T) {
 
 	foreign := newPeer(t, "foreign")
 	for _, p := range []*peer{a, b} {
-		p.handle(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, foreign.URL+"/steal", 307) })
+		p.handle(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, foreign.URL+"/steal", http.StatusTemporaryRedirect)
+		})
 	}
 	_, _, err := send(t, c, "GET", "/v2/version", "")
 	var wrong *HostError
@@ -244,8 +248,7 @@ func TestEachEndpointGetsItsOwnTokenAlone(t *testing.T) {
 }
 
 func TestABaseURLMayHaveAPath(t *testing.T) {
-	var p *peer
-	p = newPeer(t, "a")
+	p := newPeer(t, "a")
 	mux := http.NewServeMux()
 	mux.Handle("/api/json/", http.StripPrefix("/api/json", p.Config.Handler))
 	p.Config.Handler = mux
@@ -254,10 +257,10 @@ func TestABaseURLMayHaveAPath(t *testing.T) {
 	p.handle(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v2/from" {
 			w.Header().Set("Location", p.URL+"/api/json/v2/to?x=1")
-			w.WriteHeader(302)
+			w.WriteHeader(http.StatusFound)
 			return
 		}
-		fmt.Fprint(w, r.URL.RequestURI())
+		_, _ = fmt.Fprint(w, r.URL.RequestURI())
 	})
 	_, body, err := send(t, c, "GET", "/v2/from", "")
 	require.NoError(t, err)
@@ -286,7 +289,7 @@ func TestARequestWaitsForAnEndpointUntilItsDeadline(t *testing.T) {
 	require.Eventually(t, func() bool { return c.Status().Eligible() == 0 }, 10*time.Second, time.Millisecond)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	req, _ := http.NewRequestWithContext(ctx, "GET", "http://ledger/v2/version", nil)
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://ledger/v2/version", nil)
 	_, err := c.HTTP().Do(req) //nolint:bodyclose // an error
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	var none *NoEligibleError
@@ -306,15 +309,19 @@ func TestARequestInFlightFailsWhenTheClientIsClosed(t *testing.T) {
 		close(began)
 		<-r.Context().Done()
 	})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://ledger/v2/version", nil)
+	require.NoError(t, err)
 	failed := make(chan error, 1)
 	go func() {
-		_, _, err := send(t, c, "GET", "/v2/version", "")
+		_, err := c.HTTP().Do(req) //nolint:bodyclose // an error
 		failed <- err
 	}()
 	<-began
 	require.NoError(t, c.Close())
 	require.ErrorIs(t, <-failed, ErrClosed)
-	_, _, err := send(t, c, "GET", "/v2/version", "")
+	_, _, err = send(t, c, "GET", "/v2/version", "")
 	require.ErrorIs(t, err, ErrClosed)
 	require.ErrorIs(t, c.Update([]Endpoint{{Address: a.URL}}), ErrClosed)
 	require.ErrorIs(t, c.WaitHealthy(t.Context(), 1), ErrClosed)
@@ -328,7 +335,7 @@ func TestABodyWithoutGetBodyIsReplayedWithinBounds(t *testing.T) {
 		want := strings.Repeat("x", size)
 		failures := 0
 		for range 2 {
-			req, _ := http.NewRequestWithContext(t.Context(), "PUT", "http://ledger/x", io.MultiReader(strings.NewReader(want)))
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://ledger/x", io.MultiReader(strings.NewReader(want)))
 			resp, err := c.HTTP().Do(req)
 			if err != nil {
 				failures++
@@ -350,7 +357,7 @@ func TestTheCallersErrorWinsOverThatOfTheAttempt(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	own := errors.New("the user has gone")
 	time.AfterFunc(20*time.Millisecond, func() { cancel(own) })
-	req, _ := http.NewRequestWithContext(ctx, "GET", "http://ledger/x", nil)
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://ledger/x", nil)
 	_, err := c.HTTP().Do(req) //nolint:bodyclose // an error
 	require.ErrorIs(t, err, own)
 }

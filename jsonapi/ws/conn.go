@@ -66,7 +66,7 @@ var errSilent = errors.New("the server does not answer a ping")
 // Errors are gRPC statuses, as those of the server are: UNAVAILABLE if it cannot be
 // reached, and what the HTTP status of a refusal says.
 func Dial(ctx context.Context, client *jsonapi.Client, path string, request any, o Options) (*Conn, error) {
-	conn, resp, err := websocket.Dial(ctx, client.BaseURL()+path, &websocket.DialOptions{
+	conn, resp, err := websocket.Dial(ctx, client.BaseURL()+path, &websocket.DialOptions{ //nolint:bodyclose // the package closes it
 		HTTPClient: client.HTTP(), HTTPHeader: o.Header.Clone(), Subprotocols: []string{authProtocol},
 	})
 	if err != nil {
@@ -76,7 +76,7 @@ func Dial(ctx context.Context, client *jsonapi.Client, path string, request any,
 	own, cancel := context.WithCancelCause(ctx)
 	c := &Conn{parent: ctx, ctx: own, conn: conn, cancel: cancel, ended: make(chan struct{})}
 	context.AfterFunc(own, func() { _ = conn.CloseNow() }) // an error means that it was closed
-	go c.ping(cmp.Or(o.Ping, defaultPing))
+	go c.ping(cmp.Or(o.Ping, defaultPing))                 //nolint:contextcheck // c has the context
 	if request != nil {
 		text, err := json.Marshal(request)
 		if err == nil {

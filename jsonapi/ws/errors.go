@@ -40,33 +40,38 @@ func errorIn(message []byte) error {
 	if !bytes.Contains(message, []byte(`"cause"`)) {
 		return nil
 	}
-	var e nodeError
-	if err := json.Unmarshal(message, &e); err != nil || e.Code == nil || e.Cause == nil || e.ErrorCategory == nil {
-		return nil
+	if e, ok := readError(message); ok {
+		return e.status(codes.Unknown)
 	}
-	return e.status(codes.Unknown)
+	return nil
+}
+
+// readError reads an error. It reports whether the text is one.
+func readError(text []byte) (e nodeError, ok bool) {
+	err := json.Unmarshal(text, &e)
+	return e, err == nil && e.Code != nil && e.Cause != nil && e.ErrorCategory != nil
 }
 
 // status returns the error as gRPC has it, so that package cantonerr reads it.
 func (e nodeError) status(otherwise codes.Code) error {
 	code := otherwise
 	if e.GRPCCode != nil && *e.GRPCCode > 0 && *e.GRPCCode <= int(codes.Unauthenticated) {
-		code = codes.Code(uint32(*e.GRPCCode)) //nolint:gosec // within bounds
+		code = codes.Code(uint32(*e.GRPCCode))
 	} else if by, found := codesOf[*e.ErrorCategory]; found {
 		code = by
 	}
 	id := cut(*e.Code)
 	s := status.New(code, fmt.Sprintf("%s(%d,%.8s): %s", id, *e.ErrorCategory, cut(e.CorrelationID), cut(*e.Cause)))
-	info := &errdetails.ErrorInfo{Reason: id, Metadata: map[string]string{"category": strconv.Itoa(*e.ErrorCategory)}}
+	metadata := map[string]string{"category": strconv.Itoa(*e.ErrorCategory)}
 	for key, value := range e.Context {
-		if len(info.Metadata) < 32 && key != "category" {
-			info.Metadata[cut(key)] = cut(value)
+		if len(metadata) < 32 && key != "category" {
+			metadata[cut(key)] = cut(value)
 		}
 	}
 	if e.DefiniteAnswer != nil {
-		info.Metadata["definite_answer"] = strconv.FormatBool(*e.DefiniteAnswer)
+		metadata["definite_answer"] = strconv.FormatBool(*e.DefiniteAnswer)
 	}
-	detailed, err := s.WithDetails(info)
+	detailed, err := s.WithDetails(&errdetails.ErrorInfo{Reason: id, Metadata: metadata})
 	if err != nil {
 		return s.Err()
 	}
@@ -127,9 +132,8 @@ func refusal(ctx context.Context, resp *http.Response, err error) error {
 		code = codes.Unknown
 	}
 	if resp.Body != nil {
-		var e nodeError
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxText))
-		if json.Unmarshal(body, &e) == nil && e.Code != nil && e.Cause != nil && e.ErrorCategory != nil {
+		if e, ok := readError(body); ok {
 			return e.status(code)
 		}
 	}

@@ -12,9 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/status"
+
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/jsonapi"
-	"google.golang.org/grpc/status"
 )
 
 // FuzzMessage reads any message: nothing panics, and an offset is above zero.
@@ -73,7 +74,7 @@ func FuzzFrames(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() {
-		client.Close()
+		_ = client.Close()
 		l.Close()
 		<-served
 	})

@@ -64,23 +64,23 @@ func (s *jsonServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/readyz":
 		if !s.ready.Load() {
-			w.WriteHeader(503)
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 		return
 	case "/livez":
 		return
 	case "/v2/state/ledger-end":
-		fmt.Fprintf(w, `{"offset":%d}`, s.p.end.Load())
+		_, _ = fmt.Fprintf(w, `{"offset":%d}`, s.p.end.Load())
 		return
 	case "/v2/version":
-		fmt.Fprint(w, `{"version":"3.4","features":{"offsetCheckpoint":{"maxOffsetCheckpointEmissionDelay":{"seconds":75,"nanos":5}}}}`)
+		_, _ = fmt.Fprint(w, `{"version":"3.4","features":{"offsetCheckpoint":{"maxOffsetCheckpointEmissionDelay":{"seconds":75,"nanos":5}}}}`)
 		return
 	case "/v2/parties/participant-id":
-		fmt.Fprint(w, `{"participantId":"p1"}`)
+		_, _ = fmt.Fprint(w, `{"participantId":"p1"}`)
 		return
 	case "/refuse":
-		w.WriteHeader(403)
-		fmt.Fprint(w, `{"code":"PERMISSION_DENIED","cause":"no right","context":{},"errorCategory":7,"grpcCodeValue":7}`)
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = fmt.Fprint(w, `{"code":"PERMISSION_DENIED","cause":"no right","context":{},"errorCategory":7,"grpcCodeValue":7}`)
 		return
 	}
 	s.p.mu.Lock()
@@ -90,10 +90,10 @@ func (s *jsonServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	defer c.CloseNow()
+	defer func() { _ = c.CloseNow() }()
 	s.wg.Add(1)
 	defer s.wg.Done()
-	_, data, err := c.Read(s.ctx)
+	_, data, err := c.Read(s.ctx) //nolint:contextcheck // the server's
 	var request map[string]any
 	if err != nil || json.Unmarshal(data, &request) != nil {
 		return
@@ -101,8 +101,8 @@ func (s *jsonServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.p.mu.Lock()
 	s.p.requests = append(s.p.requests, request)
 	s.p.mu.Unlock()
-	if s.p.handler(s.ctx, s, c, r.URL.Path, request) == nil {
-		c.Close(websocket.StatusNormalClosure, "")
+	if s.p.handler(s.ctx, s, c, r.URL.Path, request) == nil { //nolint:contextcheck // the server's
+		_ = c.Close(websocket.StatusNormalClosure, "")
 	}
 }
 
@@ -132,7 +132,7 @@ func newClient(t *testing.T, servers ...*jsonServer) *jsonapi.Client {
 	}
 	c, err := jsonapi.New(cfg)
 	require.NoError(t, err)
-	t.Cleanup(func() { c.Close() })
+	t.Cleanup(func() { _ = c.Close() })
 	require.NoError(t, c.WaitHealthy(t.Context(), len(servers)))
 	return c
 }

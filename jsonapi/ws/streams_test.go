@@ -59,7 +59,7 @@ func TestUpdatesGoOnAfterTheLastOffset(t *testing.T) {
 	requests, headers := p.got()
 	require.Greater(t, len(requests), 4)
 	assert.Equal(t, map[string]any{"verbose": true, "beginExclusive": 5.0}, requests[0])
-	assert.Equal(t, "jwt.token.token-a,daml.ws.auth", headers[0].Get("Sec-Websocket-Protocol"))
+	assert.Equal(t, "jwt.token.token-a,daml.ws.auth", headers[0].Get("Sec-WebSocket-Protocol"))
 }
 
 func TestUpdatesFollowATakeover(t *testing.T) {
@@ -186,7 +186,7 @@ func TestActiveContractsStartAgainAtTheSameOffset(t *testing.T) {
 	assert.Equal(t, 3, contracts)
 	requests, _ := p.got()
 	for _, r := range requests {
-		assert.Equal(t, 7.0, r["activeAtOffset"])
+		assert.InDelta(t, 7, r["activeAtOffset"], 0)
 	}
 }
 
