@@ -227,6 +227,18 @@ func TestAPageWithAllThatItCanShowIsAccessible(t *testing.T) {
 	b.accessible()
 }
 
+// host serves a page until the end of the test, to a browser that stays connected.
+func host(t *testing.T, page *statuspage.Page) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(page)
+	t.Cleanup(func() {
+		page.Close() // or the server waits for its viewers
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return server
+}
+
 func TestARowOpensInPlaceAndTheSearchFindsIt(t *testing.T) {
 	b := startBrowser(t)
 	f := replicas(0, names(50)...)
@@ -239,8 +251,7 @@ func TestARowOpensInPlaceAndTheSearchFindsIt(t *testing.T) {
 		old.Name, old.LeavingSince = "old", time.Now()
 		s.Leaving = []report.EndpointStatus{old}
 	})
-	server := httptest.NewServer(open(t, f))
-	defer server.Close()
+	server := host(t, open(t, f))
 	for _, c := range []command{
 		{Scheme: "light", Width: 1440, Height: 900}, {Scheme: "dark", Width: 1440, Height: 900},
 		{Scheme: "light", Width: 1024, Height: 768}, {Scheme: "dark", Width: 1024, Height: 768},
@@ -278,8 +289,7 @@ func TestSeveralClientsHaveOnePage(t *testing.T) {
 	second.change(func(s *report.Status) { s.Target = "static:///participant" })
 	second.turn(0, report.StateUnreachable, report.ReasonConnectFailed, "refused")
 	page := open(t, first, statuspage.WithClients(second))
-	server := httptest.NewServer(page)
-	defer server.Close()
+	server := host(t, page)
 	var all struct{ Clients []report.Document }
 	getJSON(t, server.URL+"?format=json", &all)
 	require.Len(t, all.Clients, 2)
