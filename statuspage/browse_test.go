@@ -294,7 +294,7 @@ func TestSeveralClientsHaveOnePage(t *testing.T) {
 	getJSON(t, server.URL+"?format=json", &all)
 	require.Len(t, all.Clients, 2)
 	assert.Equal(t, "static:///participant", all.Clients[1].Status.Target)
-	text := get(page, "format=text").Body.String()
+	text := get(page, "?format=text").Body.String()
 	assert.Contains(t, text, "sequencers: 2 of 2 endpoints eligible")
 	assert.Contains(t, text, "participant: 1 of 2 endpoints eligible")
 	b.open(server.URL, command{Scheme: "light"})
