@@ -56,11 +56,11 @@ var peers = []peer{
 	}},
 	{name: "HAProxy, checks of /readyz every 0.5 s, redispatch", needs: "haproxy",
 		open: proxied("haproxy", haproxyConfig, func(file string) *exec.Cmd {
-			return exec.Command("haproxy", "-f", file, "-db", "-q") //nolint:gosec,noctx // a program of the system's
+			return exec.Command("haproxy", "-f", file, "-db", "-q") //nolint:gosec // a program of the system's
 		})},
 	{name: "nginx, next upstream on error, timeout and 503", needs: "nginx", open: proxied("nginx", nginxConfig, func(file string) *exec.Cmd {
 		dir := filepath.Dir(file)
-		return exec.Command("nginx", "-c", file, "-p", dir, "-e", filepath.Join(dir, "error.log")) //nolint:gosec,noctx // as above
+		return exec.Command("nginx", "-c", file, "-p", dir, "-e", filepath.Join(dir, "error.log")) //nolint:gosec // as above
 	})},
 }
 
