@@ -39,8 +39,9 @@ type NoEligibleError struct {
 
 // IneligibleEndpoint explains why one endpoint may not be picked: its Name, its State,
 // the Reason, and a Detail for people. Phase is how far the attempt to connect has come,
-// if one is under way. For is how long the endpoint has been in this state or phase, and NextTry is the time until the next attempt to connect. Both are 0 where
-// they do not apply.
+// if one is under way. For is how long the endpoint has been in this state or phase, and
+// NextTry is the time until the next attempt to connect. Both are 0 where they do not
+// apply.
 type IneligibleEndpoint = report.IneligibleEndpoint
 
 // Error returns one line of bounded length that names the first endpoints with

@@ -193,7 +193,7 @@ func TestCallersWithTooLittlePatienceEjectNoEndpoint(t *testing.T) {
 				var wg sync.WaitGroup
 				calls := func(patience, every time.Duration, want codes.Code) {
 					for ctx.Err() == nil {
-						wg.Go(func() {
+						wg.Go(func() { //nolint:contextcheck // a call may end after ctx
 							ctx, cancel := context.WithTimeout(t.Context(), patience)
 							defer cancel()
 							_, err := lbtest.ServedBy(ctx, cc)

@@ -340,7 +340,7 @@ func TestActivePassiveNeverHedgesToAStandby(t *testing.T) {
 }
 
 // text is a reply that is no proto message.
-type text struct{ value string }
+type text struct{}
 
 func TestRepliesThatAreNoProtoMessagesAreNotHedged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -137,11 +137,11 @@ func TestAChangedAnswerIsFollowedGentlyIfNamesAreLookedUpAgain(t *testing.T) {
 
 // badAt starts what listens at an address and treats each connection like this, until
 // the end of the test.
-func badAt(t *testing.T, address string, treat func(net.Conn)) (accepted *atomic.Int32) {
+func badAt(t *testing.T, address string, treat func(net.Conn)) *atomic.Int32 {
 	t.Helper()
 	lis, err := net.Listen("tcp", address)
 	require.NoError(t, err)
-	accepted = new(atomic.Int32)
+	accepted := new(atomic.Int32)
 	var mu sync.Mutex
 	var conns []net.Conn
 	ended := make(chan struct{})

@@ -52,8 +52,8 @@ func TestAnAttemptToConnectSaysHowFarItHasCome(t *testing.T) {
 		assert.Equal(t, cantonlb.StateConnecting, s.Endpoints[0].State)
 		assert.False(t, s.Endpoints[0].PhaseSince.IsZero())
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		defer cancel()
 		assert.Regexp(t, `seq1 connecting \(`+want.text+`, [0-9.]+m?s\)`, client.WaitHealthy(ctx, 1).Error())
+		cancel()
 		require.NoError(t, client.Close())
 	}
 }

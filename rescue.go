@@ -159,7 +159,7 @@ func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cl
 ) (grpc.ClientStream, error) {
 	s := &stream{ctx: ctx}
 	s.record.Max, s.record.Stream, s.record.Movable, s.record.Observe = r.maxAttempts, true, r.moves, r.observer(method)
-	return s.open(opts, func(ctx context.Context, opts ...grpc.CallOption) (opened grpc.ClientStream, err error) {
+	return s.open(opts, func(ctx context.Context, opts ...grpc.CallOption) (opened grpc.ClientStream, err error) { //nolint:contextcheck // s has ctx
 		if r.heeder.must(ctx, cc, opts) {
 			opened, err = r.heeder.do(ctx, func() (grpc.ClientStream, error) { return open(ctx, desc, cc, method, opts...) })
 		} else {

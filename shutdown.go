@@ -117,7 +117,9 @@ func (g *gate) close() {
 }
 
 // unary is the interceptor of unary calls.
-func (g *gate) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func (g *gate) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+	invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
+) error {
 	if !g.enter() {
 		return ErrShutdown
 	}
@@ -126,7 +128,9 @@ func (g *gate) unary(ctx context.Context, method string, req, reply any, cc *grp
 }
 
 // stream is the interceptor of streams.
-func (g *gate) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+func (g *gate) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
+	open grpc.Streamer, opts ...grpc.CallOption,
+) (grpc.ClientStream, error) {
 	if !g.enter() {
 		return nil, ErrShutdown
 	}
@@ -177,7 +181,8 @@ type gatedStream struct {
 // interceptors below that context is the caller's, and shows who has ended the stream.
 func (s *gatedStream) failed(err error) error {
 	defer s.cancel(nil)
-	if status.Code(err) == codes.Canceled && context.Cause(s.ctx) == ErrShutdown && s.caller.Err() == nil { //nolint:errorlint // the cause is never wrapped
+	ended := context.Cause(s.ctx) == ErrShutdown //nolint:errorlint // the cause is never wrapped
+	if ended && status.Code(err) == codes.Canceled && s.caller.Err() == nil {
 		err = ErrShutdown
 	}
 	s.end.CompareAndSwap(nil, &err)

@@ -2,7 +2,6 @@ package cantonlb_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -218,7 +217,7 @@ func TestStreamsStayIfTheEndpointIsBackOrTheyHaveNowhereToGo(t *testing.T) {
 		receive(time.Minute)
 		require.NoError(t, client.Drain("server0"))
 		var moved *cantonlb.MovedError
-		require.True(t, errors.As(endOf(stream), &moved))
+		require.ErrorAs(t, endOf(stream), &moved)
 	})
 	_, err := cantonlb.NewClient(cantonlb.Config{Policy: cantonlb.ActivePassive, StreamDrain: time.Second})
 	assert.ErrorContains(t, err, "streamDrain: set, but the policy active_passive does not use it; want the policy healthy_round_robin")

@@ -30,7 +30,7 @@ import (
 // socketPath returns a path for a socket. A test's own folder may have too long a name.
 func socketPath(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "lb")
+	folder, err := os.MkdirTemp("", "lb") //nolint:usetesting // short, for the socket
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	return filepath.Join(folder, "s")

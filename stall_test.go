@@ -29,7 +29,7 @@ func TestAProcessWithoutAProcessorLeftTakesNoServerForDead(t *testing.T) {
 	for range 6 {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				_, err := lbtest.Echo(testkit.Context(t), client, "x")
+				_, err := lbtest.Echo(testkit.Context(t), client, "x") //nolint:contextcheck // a call may end after ctx
 				assert.NoError(t, err)
 				timer := time.NewTimer(20 * time.Millisecond)
 				<-timer.C

@@ -40,7 +40,7 @@ func TestATokenIsNotSentOverTLSThatDoesNotVerify(t *testing.T) {
 			e.Name, e.Address = "server0", cluster.Addrs()[0]
 			client, err := cantonlb.NewClient(cantonlb.Config{
 				Endpoints:            []cantonlb.Endpoint{e},
-				TransportCredentials: credentials.NewTLS(&tls.Config{InsecureSkipVerify: true}), //nolint:gosec // that is the test
+				TransportCredentials: credentials.NewTLS(&tls.Config{InsecureSkipVerify: true}),
 			}, cluster.DialOptions()...)
 			require.NoError(t, err)
 			defer client.Close()

@@ -19,7 +19,7 @@ const (
 	LeastLoadedName = "healthy_least_loaded"
 )
 
-func init() { //nolint:gochecknoinits // as grpc asks of a policy
+func init() {
 	balancer.Register(builder{name: Name, parse: settings.ParseConfig})
 	balancer.Register(builder{name: LeastLoadedName, parse: settings.ParseLeastLoaded})
 }

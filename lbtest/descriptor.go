@@ -34,6 +34,6 @@ func init() { //nolint:gochecknoinits // as generated code does
 		err = protoregistry.GlobalFiles.RegisterFile(file)
 	}
 	if err != nil {
-		panic("lbtest: " + err.Error())
+		panic("lbtest: " + err.Error()) //nolint:forbidigo // the descriptor is fixed
 	}
 }

@@ -154,7 +154,8 @@ func parseAddress(raw string) (address, *configerr.Error) {
 				return address{}, bad(raw, "dns:///host:port", "names a name server")
 			}
 		default:
-			return address{}, bad(raw, "host:port, dns:///host:port, http://host:port, https://host:port, unix:///path or unix-abstract:name", "unknown scheme")
+			const forms = "host:port, dns:///host:port, http://host:port, https://host:port, unix:///path or unix-abstract:name"
+			return address{}, bad(raw, forms, "unknown scheme")
 		}
 		want = security.scheme() + wantAddress
 		rest = strings.TrimSuffix(rest, "/")
@@ -186,7 +187,8 @@ func isSocket(raw string) bool {
 func parseSocket(raw string) (address, *configerr.Error) {
 	const wantPath, wantName = "unix:///path", "unix-abstract:name"
 	a := address{host: socketHost}
-	rest, want := "", wantPath
+	var rest string
+	want := wantPath
 	if name, abstract := strings.CutPrefix(raw, schemeAbstract); abstract {
 		rest, want = name, wantName
 		a.socket = "@" + name

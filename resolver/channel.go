@@ -53,7 +53,7 @@ func (c *channel) push() (unclaimed bool, err error) {
 // warnUnclaimed logs that no policy of this module is in charge of a channel. The log
 // handler is code of the program, so no lock of this package may be held.
 func warnUnclaimed(list []Endpoint) {
-	slog.Warn("no policy of cantonlb is in charge of a channel: the health of its endpoints is not checked. "+ //nolint:sloglint // a resolver has no other logger
+	slog.Warn("no policy of cantonlb is in charge of a channel: the health of its endpoints is not checked. "+
 		"Use cantonlb.NewClient, or import github.com/cantonlb/cantonlb/balancer and select its policy by "+
 		"grpc.WithDefaultServiceConfig(`{\"loadBalancingConfig\":[{\"healthy_round_robin\":{}}]}`), "+
 		"with grpc.WithNoProxy() where HTTPS_PROXY is set", "endpoint", list[0].Name, "others", len(list)-1)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 
@@ -32,9 +33,7 @@ func (h *headers) GetRequestMetadata(context.Context, ...string) (map[string]str
 		return nil, err
 	}
 	all := map[string]string{"authorization": "Bearer " + token}
-	for name, value := range h.fixed {
-		all[name] = value
-	}
+	maps.Copy(all, h.fixed)
 	return all, nil
 }
 
@@ -42,7 +41,7 @@ func (h *headers) GetRequestMetadata(context.Context, ...string) (map[string]str
 func (*headers) RequireTransportSecurity() bool { return false }
 
 func readToken(path string) (string, error) {
-	content, err := os.ReadFile(path)
+	content, err := os.ReadFile(path) //nolint:gosec // the user names the file
 	if err != nil {
 		return "", fmt.Errorf("--token-file: %w", err)
 	}

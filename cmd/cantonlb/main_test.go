@@ -95,9 +95,9 @@ func TestCheckTellsByItsExitCodeHowManyAreHealthy(t *testing.T) {
 }
 
 func TestASocketCanBeLookedAt(t *testing.T) {
-	folder, err := os.MkdirTemp("", "lb") // a test's own folder may have too long a name
+	folder, err := os.MkdirTemp("", "lb") //nolint:usetesting // short, for the socket
 	require.NoError(t, err)
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	path := filepath.Join(folder, "s")
 	lis, err := net.Listen("unix", path)
 	require.NoError(t, err)
@@ -105,7 +105,10 @@ func TestASocketCanBeLookedAt(t *testing.T) {
 	healthpb.RegisterHealthServer(server, health.NewServer())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(lis) }()
-	defer func() { server.Stop(); <-ended }()
+	defer func() {
+		server.Stop()
+		assert.NoError(t, <-ended)
+	}()
 	for _, target := range []string{"static:///unix://" + path, "unix://" + path, "unix:" + path} {
 		for _, plaintext := range [][]string{nil, {"--plaintext"}} {
 			got := command(t, append([]string{"check", target}, plaintext...)...)

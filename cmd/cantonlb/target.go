@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"net/url"
@@ -43,10 +44,10 @@ type target struct {
 
 // client is what the commands need of a client, of whatever kind.
 type client interface {
+	io.Closer
 	Status() report.Status
 	Subscribe(ctx context.Context) iter.Seq[report.EventBatch]
 	SubscribeFrom(ctx context.Context, number uint64) iter.Seq[report.EventBatch]
-	Close() error
 }
 
 var (

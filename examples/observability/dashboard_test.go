@@ -38,7 +38,9 @@ func panels(t *testing.T) []panel {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/grafana.json")
 	require.NoError(t, err)
-	var dashboard struct{ Panels []panel }
+	var dashboard struct {
+		Panels []panel `json:"panels"`
+	}
 	require.NoError(t, json.Unmarshal(text, &dashboard))
 	require.NotEmpty(t, dashboard.Panels)
 	return dashboard.Panels
@@ -92,8 +94,10 @@ func (p prom) ask(path string, values url.Values) ([]series, bool) {
 	}
 	defer answer.Body.Close()
 	var body struct {
-		Status string
-		Data   struct{ Result []series }
+		Status string `json:"status"`
+		Data   struct {
+			Result []series `json:"result"`
+		} `json:"data"`
 	}
 	ok := json.NewDecoder(answer.Body).Decode(&body) == nil && body.Status == "success"
 	return body.Data.Result, ok

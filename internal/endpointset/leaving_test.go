@@ -198,7 +198,7 @@ func TestAListThatReplacesOneInHandoverKeepsThoseThatServe(t *testing.T) {
 		assert.Equal(t, []string{"a"}, f.picked())
 		assert.Same(t, a, f.conn("a"))
 		assert.Equal(t, []string{"held", "ended", "held", "held", "ended"}, f.handovers())
-		assert.Equal(t, 3, len(f.lines("a")), "it was never gone: %v", f.lines("a"))
+		assert.Len(t, f.lines("a"), 3, "it was never gone: %v", f.lines("a"))
 	})
 }
 

@@ -28,10 +28,10 @@ type connProbe struct {
 
 func (p connProbe) Probe(ctx context.Context) report.Verdict {
 	v := p.Prober.Probe(ctx)
-	if v.Outcome != report.Failed || !transport.Ended(p.cc) {
+	if v.Outcome != report.Failed || !transport.Ended(p.cc) { //nolint:contextcheck // it does not wait
 		return v
 	}
-	p.conn.lost()
+	p.conn.lost() //nolint:contextcheck // what follows belongs to the set
 	return checking.NewVerdict(report.Inconclusive, report.ReasonConnectionLost, v.Detail)
 }
 

@@ -88,7 +88,8 @@ type opinion struct {
 // askWho runs the validator once. The number that run at once is bounded. A validator
 // that ignores its context is left alone, and is not asked again about the endpoint
 // until it returns.
-func (s *Set) askWho(ctx context.Context, cc grpc.ClientConnInterface, f Validator, name string, id resolver.Endpoint) (machine.ValidationEvent, string) {
+func (s *Set) askWho(ctx context.Context, cc grpc.ClientConnInterface, f Validator, name string, id resolver.Endpoint,
+) (machine.ValidationEvent, string) {
 	if s.questions.AcquireFirst(ctx) != nil {
 		return machine.SaidRetry, ""
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func TestGRPCsReportOfACallsEnd(t *testing.T) {
-	s := func(c codes.Code, text string) error { return status.Error(c, text) }
+	s := status.Error
 	for name, c := range map[string]struct {
 		err            error
 		sent, answered bool

@@ -34,7 +34,7 @@ func TestAFileBehindAMountThatWasReplacedIsAProblem(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lb.yaml")
 	f, err := os.Create(path)
 	require.NoError(t, err)
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	mounted := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
 	assert.Empty(t, Problem(mounted))
 	require.NoError(t, os.Remove(path))

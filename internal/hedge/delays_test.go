@@ -129,7 +129,8 @@ func TestTheNumberOfMethodsAndEndpointsIsBounded(t *testing.T) {
 	for i := range MaxMethods {
 		require.NotNil(t, d.Of(fmt.Sprint(i)))
 	}
-	assert.Same(t, d.Of("0"), d.Of("0"))
+	first := d.Of("0")
+	assert.Same(t, first, d.Of("0"))
 	none := d.Of("one more")
 	assert.Nil(t, none)
 	none.Observe("a", time.Second, 0, Answered)

@@ -54,7 +54,10 @@ func NewDNS(t testing.TB) *DNS {
 	if err != nil {
 		t.Fatalf("nettest: DNS: %v", err)
 	}
-	d := &DNS{addr: conn.LocalAddr().String(), names: make(map[string][]netip.Addr), queries: make(map[string]int), dropped: make(map[dnsmessage.Question]bool)}
+	d := &DNS{
+		addr:  conn.LocalAddr().String(),
+		names: make(map[string][]netip.Addr), queries: make(map[string]int), dropped: make(map[dnsmessage.Question]bool),
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- d.serve(conn) }()
 	t.Cleanup(func() {

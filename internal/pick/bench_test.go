@@ -28,8 +28,8 @@ func benchmarkPick(b *testing.B, record *attempt.Record, snapshot Snapshot) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if record != nil {
-			*record = attempt.Record{Rescuable: true} //nolint:govet // no lock is held: one goroutine
-			info.Ctx = attempt.NewContext(context.Background(), record)
+			*record = attempt.Record{Rescuable: true}
+			info.Ctx = attempt.NewContext(context.Background(), record) //nolint:fatcontext // it is not nested
 		}
 		r, err := p.Pick(info)
 		if err != nil {

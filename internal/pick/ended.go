@@ -45,7 +45,7 @@ func (r *Room) now() time.Duration { return time.Since(r.opened) }
 const timeEvery = 64
 
 // doneOf returns the function to call at the end of a call on c without a record.
-func (c *Conn) doneOf(ctx context.Context, trial bool) func(balancer.DoneInfo) {
+func (c *Conn) doneOf(ctx context.Context, trial bool) func(balancer.DoneInfo) { //nolint:contextcheck // a pick may be without a context
 	if ctx == nil {
 		ctx = context.Background()
 	}

@@ -275,7 +275,7 @@ func TestNoPickAllocates(t *testing.T) {
 				assert.Zero(t, testing.AllocsPerRun(2000, func() {
 					ctx := background
 					if r != nil {
-						*r = attempt.Record{Rescuable: true} //nolint:govet // no lock is held: one goroutine
+						*r = attempt.Record{Rescuable: true}
 						ctx = attempt.NewContext(background, r)
 					}
 					result, err := p.Pick(balancer.PickInfo{Ctx: ctx})

@@ -43,7 +43,7 @@ func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 		c.giveBack()
 		return balancer.PickResult{}, errNoOther
 	}
-	made := p.begin(c, r, info.Ctx, now)
+	made := p.begin(info.Ctx, c, r, now)
 	made.trial = trial
 	switch {
 	case r.Rescuable:
@@ -76,7 +76,7 @@ func (c *Conn) giveBack() {
 }
 
 // begin returns the call that is sent to the connection.
-func (p *Picker) begin(c *Conn, r *attempt.Record, ctx context.Context, now time.Duration) *tracked {
+func (p *Picker) begin(ctx context.Context, c *Conn, r *attempt.Record, now time.Duration) *tracked {
 	k := p.room.newCall(ctx, now)
 	k.load, k.unary, k.stream = p.Least, r != nil && !r.Stream, r != nil && r.Stream
 	c.pace.begin(now)

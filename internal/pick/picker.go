@@ -118,7 +118,7 @@ func (p *Picker) pickHeeding(info balancer.PickInfo) (balancer.PickResult, error
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
 	if p.Least && !trial {
-		return balancer.PickResult{SubConn: c.sc, Done: p.begin(c, nil, info.Ctx, now).done}, nil
+		return balancer.PickResult{SubConn: c.sc, Done: p.begin(info.Ctx, c, nil, now).done}, nil
 	}
 	return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, trial)}, nil
 }

@@ -2,6 +2,7 @@ package race
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -66,7 +67,7 @@ func TestTheFirstAddressThatAnswersWins(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
-				lanes := append(c.lanes, c.found...)
+				lanes := slices.Concat(c.lanes, c.found)
 				var running atomic.Int32
 				lost := 0
 				found := make(chan int, 1)

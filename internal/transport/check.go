@@ -29,8 +29,9 @@ func (c *Credentials) checkSecurity(e resolver.Endpoint) error {
 	switch {
 	case socket && c.channel == nil && e.Security() == resolver.SecurityUnset && !socketSuffices(e):
 		return &configerr.Error{
-			Field: "health.grpcPort", Value: strconv.Itoa(e.Health.GRPCPort), Problem: "does not say whether the connection is to be TLS or plaintext",
-			Want: "health.grpcAddress with https:// or http:// before it, or transport credentials for the channel",
+			Field: "health.grpcPort", Value: strconv.Itoa(e.Health.GRPCPort),
+			Problem: "does not say whether the connection is to be TLS or plaintext",
+			Want:    "health.grpcAddress with https:// or http:// before it, or transport credentials for the channel",
 		}
 	case e.Security() == resolver.SecurityUnset && c.channel == nil && !socket:
 		return &configerr.Error{

@@ -98,7 +98,7 @@ func (o *observed) LastPayload() time.Time { return o.at(&o.payload) }
 // nothing yet: grpc reports a connection as ready only after the first SETTINGS.
 func (o *observed) StreamLimit() uint32 {
 	if limit := o.limit.Load(); limit != 0 {
-		return uint32(limit - 1) //nolint:gosec // it was made of a uint32
+		return uint32(limit - 1) // it was made of a uint32
 	}
 	return NoStreamLimit
 }

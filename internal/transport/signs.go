@@ -30,7 +30,7 @@ func (o *observed) Mark() Mark {
 	}
 	m := Mark{at: o.since()}
 	if queued, acked, ok := o.queue.state(); ok {
-		m.queued, m.acked, m.behind = true, acked, queued+uint64(o.writing.Load()) //nolint:gosec // a length
+		m.queued, m.acked, m.behind = true, acked, queued+uint64(o.writing.Load())
 	}
 	return m
 }

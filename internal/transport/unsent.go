@@ -18,7 +18,7 @@ type ForProbes struct{ grpc.ClientConnInterface }
 func (c ForProbes) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	stream, err := c.ClientConnInterface.NewStream(ctx, desc, method, opts...)
 	var own *TokenError
-	if err == nil || errors.As(err, &own) || ctx.Err() != nil || c.ofConnection(err) {
+	if err == nil || errors.As(err, &own) || ctx.Err() != nil || c.ofConnection(err) { //nolint:contextcheck // it does not wait
 		return stream, err
 	}
 	return nil, &channelCredentialsError{err}

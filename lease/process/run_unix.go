@@ -62,7 +62,7 @@ func (p programs) work(ctx context.Context, l lease.Lease) error {
 	result := <-results // of whichever has returned first: the others run on until then
 	cancel(errOver)
 	for range p[1:] {
-		<-results
+		<-results //nolint:errcheck // the first result counts
 	}
 	return result
 }

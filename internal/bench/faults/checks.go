@@ -51,7 +51,9 @@ func (r *Report) checks() []check {
 	add(r.within(idSIGSTOP, idOursHedged, ofP999, hedgedLimit, "sigstop, with hedges: p99.9 at most 0.15 s (median)"))
 	add(r.noneFails(idAcceptFast, idOursFast, "The same at 0.2 s, idempotent, deadline 1 s: 0 failed"))
 	add(r.endsWithin(idAcceptFast, idOursFastOnce, fastLimit, "The same at 0.2 s, not idempotent"))
-	for _, id := range []string{idSIGSTOP, idSIGKILL, idRestart, idNotServing, idRolling, idGoAway, idList, idForgotten, idMute, idSlowLink, idStopped} {
+	for _, id := range []string{
+		idSIGSTOP, idSIGKILL, idRestart, idNotServing, idRolling, idGoAway, idList, idForgotten, idMute, idSlowLink, idStopped,
+	} {
 		add(r.noneFails(id, idOurs, id+", idempotent: 0 failed"))
 	}
 	add(r.noneFails(idForgotten, idOursElsewhere, "forgotten, idempotent, health on another port: 0 failed"))

@@ -13,6 +13,9 @@ import (
 	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
+// peerColumn heads the column of peers in each table.
+const peerColumn = "peer"
+
 // WriteDocs writes the suite's document, such as faults.md, its plot, faults.svg,
 // and of the suite faults a small plot, faults-brief.svg, into a folder.
 func (r *Report) WriteDocs(folder string) error {
@@ -135,7 +138,7 @@ func (r *Report) load() (busy, own string) {
 }
 
 func (r *Report) writePeers(out *strings.Builder) {
-	rows := [][]string{{"peer", "what it is", "calls may be reissued"}}
+	rows := [][]string{{peerColumn, "what it is", "calls may be reissued"}}
 	for _, p := range r.options.Suite.peers() {
 		if !slices.ContainsFunc(r.runs, func(one *run) bool { _, ok := one.peers[p.id]; return ok }) {
 			continue
@@ -209,7 +212,7 @@ func (r *Report) rowsOf(sc *scenario) [][]string {
 
 // rows are the table of a scenario in which each server can answer.
 func (r *Report) rows(sc *scenario) [][]string {
-	head := []string{"peer", "calls", "failed", "last s", "back s", "p50 ms", "p99 ms", "p99.9 ms", "probes", "client", "proxy"}
+	head := []string{peerColumn, "calls", "failed", "last s", "back s", "p50 ms", "p99 ms", "p99.9 ms", "probes", "client", "proxy"}
 	if sc.answers {
 		head = append(head, "at it %")
 	}

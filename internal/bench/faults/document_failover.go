@@ -40,7 +40,8 @@ func (r *Report) writeFailover(out *strings.Builder, plot string) {
 // failoverRows are the table of a scenario with replicas.
 func (r *Report) failoverRows(sc *scenario) [][]string {
 	rows := [][]string{{
-		"peer", "calls", "failed", "silent s", "beyond s", "switches", "switch ms", "at passive", "at second", "p50 ms", "p99 ms", "probes", "client",
+		peerColumn, "calls", "failed", "silent s", "beyond s", "switches", "switch ms", "at passive", "at second",
+		"p50 ms", "p99 ms", "probes", "client",
 	}}
 	for _, id := range r.measuredPeers(sc.id) {
 		one := func(of func(measured) float64, format string) string {

@@ -28,7 +28,7 @@ func (r *Report) writeSlow(out *strings.Builder, plot string) {
 
 // slowRows are the table of a scenario of the suite Slow.
 func (r *Report) slowRows(sc *scenario) [][]string {
-	head := []string{"peer", "calls", "success %", "p50 ms", "p99 ms", "p99.9 ms", "extra %", "back s", "client", "proxy"}
+	head := []string{peerColumn, "calls", "success %", "p50 ms", "p99 ms", "p99.9 ms", "extra %", "back s", "client", "proxy"}
 	if sc.answers {
 		head = append(head, "at it %")
 	}

@@ -31,8 +31,8 @@ func slowScenarios() []*scenario {
 	const s = time.Second
 	list := []*scenario{
 		{
-			id: idLinkerd, title: "Linkerd's experiment: one of eleven takes 2 s for 30 s; success is an answer within 1 s", servers: 11, rate: linkerdRate,
-			answers: true, script: toVictim(behave(modeStuck), behave(modeNormal)),
+			id: idLinkerd, title: "Linkerd's experiment: one of eleven takes 2 s for 30 s; success is an answer within 1 s",
+			servers: 11, rate: linkerdRate, answers: true, script: toVictim(behave(modeStuck), behave(modeNormal)),
 			full: plan{runs: 5, hold: 30 * s, after: 50 * s}, short: plan{runs: 1, hold: 5 * s, after: 2 * s},
 		},
 		{

@@ -205,7 +205,8 @@ func (s *server) answer(ctx context.Context) (any, error) {
 	if passive {
 		return nil, errPassive()
 	}
-	defer s.report(ctx)()
+	reported := s.report(ctx)
+	defer reported()
 	took := s.config.Service
 	switch m {
 	case modeFail:

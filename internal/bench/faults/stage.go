@@ -166,8 +166,11 @@ func (st *stage) startServers(ctx context.Context) (err error) {
 
 func (st *stage) newReplica(i int) (*replica, error) {
 	r := &replica{
-		name:   "s" + strconv.Itoa(i+1),
-		config: serverConfig{Name: "s" + strconv.Itoa(i+1), Service: st.scenario.service, MaxAge: st.scenario.maxAge, Standby: st.scenario.standby, Reports: st.scenario.reports},
+		name: "s" + strconv.Itoa(i+1),
+		config: serverConfig{
+			Name: "s" + strconv.Itoa(i+1), Service: st.scenario.service, MaxAge: st.scenario.maxAge,
+			Standby: st.scenario.standby, Reports: st.scenario.reports,
+		},
 	}
 	if st.hub != nil {
 		r.private = true
@@ -222,7 +225,10 @@ func (st *stage) startPeers(ctx context.Context) error {
 			}
 			list = []string{address}
 		}
-		c := &clientConfig{Peer: a.peer.id, Servers: list, Rate: st.scenario.rate, Deadline: st.scenario.deadlineOf(a.peer), Payload: st.scenario.payload}
+		c := &clientConfig{
+			Peer: a.peer.id, Servers: list,
+			Rate: st.scenario.rate, Deadline: st.scenario.deadlineOf(a.peer), Payload: st.scenario.payload,
+		}
 		var err error
 		if a.client, err = startChild("client "+a.peer.id, childConfig{Client: c}, hub, false, func(message) {}); err != nil {
 			return err

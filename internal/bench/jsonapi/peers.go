@@ -54,12 +54,13 @@ var peers = []peer{
 		r.RetryMax, r.RetryWaitMin, r.RetryWaitMax = 3, 10*time.Millisecond, 100*time.Millisecond
 		return r.StandardClient(), logical, func() { _ = c.Close() }, nil
 	}},
-	{name: "HAProxy, checks of /readyz every 0.5 s, redispatch", needs: "haproxy", open: proxied("haproxy", haproxyConfig, func(file string) *exec.Cmd {
-		return exec.Command("haproxy", "-f", file, "-db", "-q")
-	})},
+	{name: "HAProxy, checks of /readyz every 0.5 s, redispatch", needs: "haproxy",
+		open: proxied("haproxy", haproxyConfig, func(file string) *exec.Cmd {
+			return exec.Command("haproxy", "-f", file, "-db", "-q") //nolint:gosec // a program of the system's
+		})},
 	{name: "nginx, next upstream on error, timeout and 503", needs: "nginx", open: proxied("nginx", nginxConfig, func(file string) *exec.Cmd {
 		dir := filepath.Dir(file)
-		return exec.Command("nginx", "-c", file, "-p", dir, "-e", filepath.Join(dir, "error.log"))
+		return exec.Command("nginx", "-c", file, "-p", dir, "-e", filepath.Join(dir, "error.log")) //nolint:gosec // as above
 	})},
 }
 
@@ -72,14 +73,14 @@ func ours(role jsonapi.Role) func(context.Context, []*server) (*http.Client, str
 		for i, s := range servers {
 			cfg.Endpoints = append(cfg.Endpoints, jsonapi.Endpoint{Name: fmt.Sprintf("json%d", i+1), Address: s.url()})
 		}
-		c, err := jsonapi.New(cfg)
+		c, err := jsonapi.New(cfg) //nolint:contextcheck // the client ends with Close
 		if err != nil {
 			return nil, "", nil, err
 		}
 		if err := c.WaitHealthy(ctx, len(servers)); err != nil {
 			return nil, "", nil, err
 		}
-		return c.HTTP(), c.BaseURL(), func() { _ = c.Close() }, nil
+		return c.HTTP(), c.BaseURL(), func() { _ = c.Close() }, nil //nolint:contextcheck // it is closed whatever ctx says
 	}
 }
 

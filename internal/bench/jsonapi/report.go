@@ -48,7 +48,8 @@ func (r *Report) WriteTable(w io.Writer) error {
 		if !ok {
 			continue
 		}
-		_, err := fmt.Fprintf(w, "\n**%s**: %s.\n\n| client | failed | of | time to last error | p50 | p50 / %s | p99 |\n|---|---|---|---|---|---|---|\n",
+		_, err := fmt.Fprintf(w, "\n**%s**: %s.\n\n"+
+			"| client | failed | of | time to last error | p50 | p50 / %s | p99 |\n|---|---|---|---|---|---|---|\n",
 			f.name, f.text, control)
 		for _, p := range peers {
 			l, measured := r.line(f.name, p.name)

@@ -107,7 +107,7 @@ func measure(ctx context.Context, p peer, f fault, before, hold, after time.Dura
 		if err := servers[i].start(ctx); err != nil {
 			return Value{}, err
 		}
-		defer servers[i].end(syscall.SIGKILL)
+		defer servers[i].end(syscall.SIGKILL) //nolint:revive // there are two
 	}
 	client, base, end, err := p.open(ctx, servers)
 	if err != nil {

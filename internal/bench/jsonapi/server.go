@@ -60,7 +60,7 @@ func Child() (code int, is bool) {
 		<-ctx.Done()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_ = s.Shutdown(ctx)
+		_ = s.Shutdown(ctx) //nolint:contextcheck // the other one has ended
 	}()
 	if err := s.ListenAndServe(); ctx.Err() == nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
@@ -88,7 +88,7 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.cmd = exec.Command(self) //nolint:gosec // this program
+	s.cmd = exec.Command(self) //nolint:gosec,noctx // this program; end ends it
 	s.cmd.Env = append(os.Environ(), portVariable+"="+s.port)
 	s.cmd.Stderr = os.Stderr
 	if err := s.cmd.Start(); err != nil {
@@ -134,7 +134,7 @@ func (s *server) control(ctx context.Context, what string) error {
 
 // freePort returns a port that is free now.
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
 	if err != nil {
 		return "", err
 	}

@@ -26,23 +26,23 @@ const longFault = 3
 var faults = []fault{
 	{name: "killed", happen: func(ctx context.Context, s *situation) {
 		s.holder.signal(syscall.SIGKILL)
-		s.settle(ctx, longFault)
+		s.settle(ctx)
 	}},
 	{name: "stopped and continued", happen: func(ctx context.Context, s *situation) {
 		s.holder.signal(syscall.SIGSTOP)
-		s.settle(ctx, longFault)
+		s.settle(ctx)
 		s.holder.signal(syscall.SIGCONT)
 		pause(ctx, s.ttl)
 	}},
 	{name: "cut off", happen: func(ctx context.Context, s *situation) {
 		s.holder.link.cut()
-		s.settle(ctx, longFault)
+		s.settle(ctx)
 		s.holder.link.mend()
 		pause(ctx, s.ttl)
 	}},
 	{name: "ended in good order", happen: func(ctx context.Context, s *situation) {
 		s.holder.signal(syscall.SIGTERM)
-		s.settle(ctx, longFault)
+		s.settle(ctx)
 	}},
 	{name: "store restarted", store: true, happen: func(ctx context.Context, s *situation) {
 		s.store.stop()
@@ -65,9 +65,9 @@ type situation struct {
 	began         time.Duration // when the fault began, by lease.System
 }
 
-// settle waits until the other candidate holds the lease, or for that many TTLs.
-func (s *situation) settle(ctx context.Context, ttls time.Duration) {
-	for until := s.began + ttls*s.ttl; lease.System() < until && s.other.starts() == 0; {
+// settle waits until the other candidate holds the lease, or for longFault TTLs.
+func (s *situation) settle(ctx context.Context) {
+	for until := s.began + longFault*s.ttl; lease.System() < until && s.other.starts() == 0; {
 		if !pause(ctx, pace) {
 			return
 		}

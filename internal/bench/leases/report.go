@@ -47,7 +47,8 @@ func (v Value) String() string {
 	if v.None {
 		silence = "no end"
 	}
-	return fmt.Sprintf("%s, %s: silence %s, %d overlapping actions, the last %v late", v.Peer, v.Fault, silence, v.Overlap, v.Late.Round(time.Millisecond))
+	return fmt.Sprintf("%s, %s: silence %s, %d overlapping actions, the last %v late",
+		v.Peer, v.Fault, silence, v.Overlap, v.Late.Round(time.Millisecond))
 }
 
 // Report holds the measurements of a run.

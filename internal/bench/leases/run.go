@@ -47,13 +47,13 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	for run := range o.Runs {
 		for _, p := range peers {
 			for _, f := range faults {
-				if among(o.Peers, p.name) && among(o.Faults, f.name) && !(o.Short && f.store) {
+				if among(o.Peers, p.name) && among(o.Faults, f.name) && (!o.Short || !f.store) {
 					jobs = append(jobs, job{p, f, run})
 				}
 			}
 		}
 	}
-	random := rand.New(rand.NewPCG(o.Seed, 0)) //nolint:gosec // an order
+	random := rand.New(rand.NewPCG(o.Seed, 0))
 	random.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
 	for i, j := range jobs {
 		v, err := measure(ctx, j.peer, j.fault, o.TTL)
@@ -61,14 +61,14 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		case errors.Is(err, errImpossible):
 			continue
 		case errors.Is(err, errMissing):
-			say(o.Log, "%s: left out: %v\n", j.peer.name, err)
+			sayf(o.Log, "%s: left out: %v\n", j.peer.name, err)
 			continue
 		case err != nil:
 			return report, fmt.Errorf("%s, %s: %w", j.peer.name, j.fault.name, err)
 		}
 		v.Run = j.run
 		report.Values = append(report.Values, v)
-		say(o.Log, "lease: %d of %d: %v\n", i+1, len(jobs), v)
+		sayf(o.Log, "lease: %d of %d: %v\n", i+1, len(jobs), v)
 	}
 	return report, nil
 }
@@ -76,7 +76,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 // among reports whether names has this one, or is nil.
 func among(names []string, name string) bool { return names == nil || slices.Contains(names, name) }
 
-func say(w io.Writer, format string, args ...any) {
+func sayf(w io.Writer, format string, args ...any) {
 	if w != nil {
 		_, _ = fmt.Fprintf(w, format, args...) // progress
 	}
@@ -93,7 +93,7 @@ func measure(ctx context.Context, p peer, f fault, ttl time.Duration) (v Value, 
 	err = within(ctx, func(t testing.TB) error {
 		s := &situation{ttl: ttl}
 		var err error
-		if s.store, err = startStore(t, p.store); err != nil {
+		if s.store, err = startStore(t, p.store); err != nil { //nolint:contextcheck // t ends it
 			return err
 		}
 		if s.holder, err = start(t, p, s); err != nil {
@@ -138,7 +138,11 @@ func start(t testing.TB, p peer, s *situation) (*candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &candidate{link: link, command: exec.Command(self), ended: make(chan struct{}), changed: make(chan struct{}, 1)} //nolint:gosec,noctx // this program
+	c := &candidate{
+		link:    link,
+		command: exec.Command(self), //nolint:gosec,noctx // this program
+		ended:   make(chan struct{}), changed: make(chan struct{}, 1),
+	}
 	c.command.Env = append(os.Environ(), peerKey+"="+p.name, addressKey+"="+address, ttlKey+"="+s.ttl.String())
 	c.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	output, err := c.command.StdoutPipe()
@@ -223,7 +227,7 @@ func judge(s *situation, end time.Duration) (v Value) {
 	var acts []time.Duration
 	for _, c := range []*candidate{s.holder, s.other} {
 		c.mu.Lock()
-		defer c.mu.Unlock()
+		defer c.mu.Unlock() //nolint:revive // both are read until the end
 		for _, at := range c.started {
 			terms = append(terms, term{c, at})
 		}

@@ -166,7 +166,8 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, name string) {
 
 func refuse(w http.ResponseWriter, code int32, reason metav1.StatusReason) {
 	answer(w, int(code), metav1.Status{
-		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: code, Reason: reason, Message: string(reason),
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
+		Code: code, Reason: reason, Message: string(reason),
 	})
 }
 
