@@ -3,6 +3,7 @@ package statuspage
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,13 +96,13 @@ func (p *Page) start() {
 // Close stops following the client and disconnects the live viewers. It may be
 // called more than once.
 func (p *Page) Close() {
-	for _, other := range p.family {
-		if other != p {
-			other.Close()
-		}
+	all := append(slices.Clip(p.family), p) // one without further clients has no family
+	for _, q := range all {
+		q.cancel()
 	}
-	p.cancel()
-	p.wg.Wait()
+	for _, q := range all {
+		q.wg.Wait()
+	}
 }
 
 // ended reports whether the page has stopped following the client.
