@@ -1,3 +1,5 @@
+//go:build unix
+
 package jsonapi
 
 import (
@@ -28,9 +30,6 @@ type peer struct {
 	// open returns a client, the base URL of its requests, and what ends it.
 	open func(ctx context.Context, servers []*server) (*http.Client, string, func(), error)
 }
-
-// control is the peer that others are compared with.
-const control = "http.Client"
 
 var peers = []peer{
 	{name: "jsonapi, all servers (Canton 2)", open: ours(jsonapi.JSONAPI2)},

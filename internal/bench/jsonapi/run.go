@@ -1,3 +1,5 @@
+//go:build unix
+
 package jsonapi
 
 import (
@@ -10,52 +12,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-)
-
-// Options say what is measured.
-type Options struct {
-	// Short measures for a shorter time.
-	Short bool
-	// Runs is the number of repetitions.
-	Runs int
-	// Log receives the progress.
-	Log io.Writer
-}
-
-// Value is what one peer has shown under one fault in one run.
-type Value struct {
-	Peer, Fault   string
-	Run           int
-	Calls, Failed int
-	// LastError is how long after the beginning of the fault the last request that
-	// failed began; 0 if none failed.
-	LastError time.Duration
-	P50, P99  time.Duration
-}
-
-// Peers returns the names of the peers, in the order of the tables.
-func Peers() []string {
-	var out []string
-	for _, p := range peers {
-		out = append(out, p.name)
-	}
-	return out
-}
-
-// Faults returns the names of the faults.
-func Faults() []string {
-	var out []string
-	for _, f := range faults {
-		out = append(out, f.name)
-	}
-	return out
-}
-
-// The load: GETs a second, and the deadline of each, which allows two detections of a
-// server that hangs.
-const (
-	rate     = 94
-	deadline = 3 * time.Second
 )
 
 // Run measures all peers under all faults. Peers whose program is not installed are left
