@@ -133,7 +133,7 @@ const alertWait = 100 * time.Millisecond
 // there is none. The connection cannot be used afterwards.
 func (c *held) alert() error {
 	if c.Conn.SetReadDeadline(time.Now().Add(alertWait)) == nil {
-		if _, err := c.Conn.Read(make([]byte, 1)); IsAlert(err) {
+		if _, err := c.Conn.Read(make([]byte, 1)); IsAlert(err) || errors.As(err, new(*HandshakeError)) {
 			return err
 		}
 	}

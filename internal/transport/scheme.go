@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -54,15 +55,14 @@ type plainConn struct {
 	net.Conn
 
 	endpoint resolver.Endpoint
-	answered bool // something was read; only the reader uses it
+	answered atomic.Bool // something was read: see held.alert, which reads beside the reader
 }
 
 func (c *plainConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if c.answered || n == 0 && err == nil {
+	if n == 0 && err == nil || c.answered.Swap(true) {
 		return n, err
 	}
-	c.answered = true
 	switch {
 	case n >= 2 && (b[0] == recordAlert || b[0] == recordHandshake) && b[1] == tlsMajor:
 		return 0, c.failed(errServerWantsTLS)
