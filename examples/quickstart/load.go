@@ -10,8 +10,9 @@ import (
 	pb "github.com/cantonlb/cantonlb/examples/internal/recordpb"
 )
 
-// callTimeout is the deadline of each call, retries included.
-const callTimeout = 2 * time.Second
+// callTimeout is the deadline of each call, retries included. It is long enough for a
+// machine that is busy with other things.
+const callTimeout = 5 * time.Second
 
 // load makes calls at a steady rate, whether or not earlier ones have been
 // answered, as many independent users do.
