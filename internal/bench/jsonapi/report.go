@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/bench/docpart"
 	"github.com/cantonlb/cantonlb/internal/bench/stats"
 )
 
@@ -124,32 +124,17 @@ func ms(seconds float64) string {
 	return fmt.Sprintf("%.2f ms", seconds*perMS)
 }
 
-// WriteDocs writes the part of docs/jsonapi.md between these lines.
-const (
-	begin = "<!-- written by: go run ./internal/bench http -write docs -->\n"
-	end   = "<!-- end -->\n"
-)
+// command writes the part of docs/jsonapi.md that WriteDocs replaces.
+const command = "go run ./internal/bench http -write docs"
 
 // WriteDocs writes the tables into jsonapi.md in a folder.
 func (r *Report) WriteDocs(folder, header string) error {
-	name := filepath.Join(folder, "jsonapi.md")
-	text, err := os.ReadFile(name) //nolint:gosec // the user names the folder
-	if err != nil {
-		return err
-	}
-	before, rest, ok := bytes.Cut(text, []byte(begin))
-	_, after, ok2 := bytes.Cut(rest, []byte(end))
-	if !ok || !ok2 {
-		return fmt.Errorf("%s: no place for the tables; want the lines %q and %q", name, begin, end)
-	}
 	var b bytes.Buffer
-	b.Write(before)
-	fmt.Fprintf(&b, "%s\n%s\nTwo servers, %d GETs a second, each with a deadline of %v. A fault lasts %v. Failures are the sum of all runs.\n",
-		begin, header, rate, r.deadline, r.hold)
+	fmt.Fprintf(&b, "\n%s\nTwo servers, %d GETs a second, each with a deadline of %v. A fault lasts %v. Failures are the sum of all runs.\n",
+		header, rate, r.deadline, r.hold)
 	if err := r.WriteTable(&b); err != nil {
 		return err
 	}
-	fmt.Fprintf(&b, "\n%s", end)
-	b.Write(after)
-	return os.WriteFile(name, b.Bytes(), 0o644) //nolint:gosec // a document
+	b.WriteString("\n")
+	return docpart.Write(filepath.Join(folder, "jsonapi.md"), command, b.Bytes())
 }

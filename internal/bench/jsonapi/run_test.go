@@ -56,7 +56,7 @@ func TestTheDocumentHasAPlaceForTheTables(t *testing.T) {
 	name := filepath.Join(dir, "jsonapi.md")
 	require.NoError(t, os.WriteFile(name, []byte("# x\n"), 0o600))
 	require.ErrorContains(t, r.WriteDocs(dir, ""), "no place")
-	require.NoError(t, os.WriteFile(name, []byte("# x\n"+begin+"old\n"+end+"rest\n"), 0o600))
+	require.NoError(t, os.WriteFile(name, []byte("# x\n<!-- written by: "+command+" -->\nold\n<!-- end -->\nrest\n"), 0o600))
 	require.NoError(t, r.WriteDocs(dir, "header"))
 	text, err := os.ReadFile(name)
 	require.NoError(t, err)

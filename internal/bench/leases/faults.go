@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/lease"
 )
 
@@ -32,13 +33,13 @@ var faults = []fault{
 		s.holder.signal(syscall.SIGSTOP)
 		s.settle(ctx)
 		s.holder.signal(syscall.SIGCONT)
-		pause(ctx, s.ttl)
+		sleep.For(ctx, s.ttl)
 	}},
 	{name: "cut off", happen: func(ctx context.Context, s *situation) {
 		s.holder.link.cut()
 		s.settle(ctx)
 		s.holder.link.mend()
-		pause(ctx, s.ttl)
+		sleep.For(ctx, s.ttl)
 	}},
 	{name: "ended in good order", happen: func(ctx context.Context, s *situation) {
 		s.holder.signal(syscall.SIGTERM)
@@ -47,13 +48,13 @@ var faults = []fault{
 	{name: "store restarted", store: true, happen: func(ctx context.Context, s *situation) {
 		s.store.stop()
 		s.store.start()
-		pause(ctx, longFault*s.ttl)
+		sleep.For(ctx, longFault*s.ttl)
 	}},
 	{name: "store away", store: true, happen: func(ctx context.Context, s *situation) {
 		s.store.stop()
-		pause(ctx, 2*s.ttl)
+		sleep.For(ctx, 2*s.ttl)
 		s.store.start()
-		pause(ctx, longFault*s.ttl)
+		sleep.For(ctx, longFault*s.ttl)
 	}},
 }
 
@@ -68,9 +69,9 @@ type situation struct {
 // settle waits until the other candidate holds the lease, or for longFault TTLs.
 func (s *situation) settle(ctx context.Context) {
 	for until := s.began + longFault*s.ttl; lease.System() < until && s.other.starts() == 0; {
-		if !pause(ctx, pace) {
+		if !sleep.For(ctx, pace) {
 			return
 		}
 	}
-	pause(ctx, s.ttl/3) // the other one acts for a while
+	sleep.For(ctx, s.ttl/3) // the other one acts for a while
 }

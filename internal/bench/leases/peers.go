@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
+	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/lease"
 	"github.com/cantonlb/cantonlb/lease/etcdlease"
 	"github.com/cantonlb/cantonlb/lease/k8slease"
@@ -125,7 +126,7 @@ func openKubernetes(_ context.Context, address string) (store.Store, error) {
 func advisory(ctx context.Context, address string, ttl time.Duration, j *journal) error {
 	for ctx.Err() == nil {
 		_ = lockOnce(ctx, address, ttl, j) // it competes again
-		pause(ctx, poll)
+		sleep.For(ctx, poll)
 	}
 	return ctx.Err()
 }
@@ -152,7 +153,7 @@ func lockOnce(ctx context.Context, address string, ttl time.Duration, j *journal
 		if err != nil {
 			return err
 		}
-		if !locked && !pause(ctx, poll) {
+		if !locked && !sleep.For(ctx, poll) {
 			return ctx.Err()
 		}
 	}
@@ -162,23 +163,11 @@ func lockOnce(ctx context.Context, address string, ttl time.Duration, j *journal
 		defer close(ended)
 		j.hold(holding, func() bool { return holding.Err() == nil })
 	}()
-	for pause(ctx, ttl/3) && request(conn.Ping) == nil {
+	for sleep.For(ctx, ttl/3) && request(conn.Ping) == nil {
 	}
 	cancel()
 	<-ended
 	return nil
-}
-
-// pause waits, and reports whether ctx still lives.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // election is the election of etcd's own client.
@@ -189,7 +178,7 @@ func election(ctx context.Context, address string, ttl time.Duration, j *journal
 	}
 	for ctx.Err() == nil {
 		_ = electOnce(ctx, client, ttl, j) // it competes again
-		pause(ctx, poll)
+		sleep.For(ctx, poll)
 	}
 	return ctx.Err()
 }

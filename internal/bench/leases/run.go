@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/lease"
 )
 
@@ -105,7 +106,7 @@ func measure(ctx context.Context, p peer, f fault, ttl time.Duration) (v Value, 
 		if s.other, err = start(t, p, s); err != nil {
 			return err
 		}
-		pause(ctx, ttl) // the candidate watches by then
+		sleep.For(ctx, ttl) // the candidate watches by then
 		s.began = lease.System()
 		f.happen(ctx, s)
 		v = judge(s, lease.System())
