@@ -8,6 +8,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // Node holds what is read from a participant besides its streams. Each function may be
@@ -22,6 +24,27 @@ type Node struct {
 	CheckpointDelay func(ctx context.Context) (time.Duration, error)
 	// ParticipantID returns the participant's ID.
 	ParticipantID func(ctx context.Context) (string, error)
+	// Ready waits until a replica can take calls. A stream is reopened, and a command
+	// submitted again, once it has returned, whatever its error, or after five seconds.
+	// So the first attempt after a takeover follows at once, and none is made before.
+	Ready func(ctx context.Context) error
+}
+
+// rest waits for the pause, and then until a replica can take calls, but not beyond
+// longest or the end of ctx.
+func (n Node) rest(ctx context.Context, pause time.Duration) {
+	if !sleep.For(ctx, pause) || n.Ready == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	_ = n.Ready(ctx) // the attempt that follows says what is wrong
+}
+
+// waiter is a channel that knows whether its endpoints can take calls, such as a
+// cantonlb.Client.
+type waiter interface {
+	WaitHealthy(ctx context.Context, n int) error
 }
 
 // The methods of Ledger API v2 that NodeOf calls.
@@ -35,9 +58,10 @@ const (
 // lead to the replicas of one participant. Calls are made with opts.
 //
 // No generated copy of the API is needed or linked: the requests are empty, and the
-// documented field numbers of the replies are read.
+// documented field numbers of the replies are read. Ready is WaitHealthy of a
+// cantonlb.Client, and nil for another channel.
 func NodeOf(conn grpc.ClientConnInterface, opts ...grpc.CallOption) Node {
-	return Node{
+	node := Node{
 		LedgerEnd: func(ctx context.Context) (Offset, error) {
 			var end wrapperspb.Int64Value // as GetLedgerEndResponse: 1 is the offset
 			err := conn.Invoke(ctx, methodLedgerEnd, &emptypb.Empty{}, &end, opts...)
@@ -56,6 +80,10 @@ func NodeOf(conn grpc.ClientConnInterface, opts ...grpc.CallOption) Node {
 			return id.GetValue(), err
 		},
 	}
+	if w, ok := conn.(waiter); ok {
+		node.Ready = func(ctx context.Context) error { return w.WaitHealthy(ctx, 1) }
+	}
+	return node
 }
 
 // checkpointDelay reads features.offset_checkpoint.max_offset_checkpoint_emission_delay, 0 if it is

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // errNilMessage is the error of a stream that returns neither a message nor an error.
@@ -54,7 +52,7 @@ func (r *reopener) again(ctx context.Context, at Offset, err error) error {
 		r.dropToken()
 	}
 	r.tell(Reopening{Cause: reaction.cause, Err: err, Last: at, Try: r.retries.failed, Pause: pause})
-	sleep.For(ctx, pause)
+	r.node.rest(ctx, pause)
 	return interrupted(ctx, what, err)
 }
 

@@ -11,8 +11,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-
-	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // SubmitOptions are the options of one submission.
@@ -176,7 +174,7 @@ func (x *submission) run(ctx context.Context) (outcome Outcome, replied bool, er
 		if x.s.OnRetry != nil {
 			x.s.OnRetry(Retry{ChangeID: x.pending.ChangeID, Attempt: len(x.ids), Err: err, Pause: pause})
 		}
-		sleep.For(ctx, pause)
+		x.s.Node.rest(ctx, pause)
 		if ended := interrupted(ctx, "the submission", err); ended != nil {
 			return x.outcome(), false, x.ended(ended)
 		}

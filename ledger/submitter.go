@@ -182,5 +182,5 @@ func (s *Submitter) attemptTimeout() time.Duration {
 
 // reading returns the options of a stream of completions.
 func (s *Submitter) reading() Options[proto.Message] {
-	return Options[proto.Message]{Node: Node{LedgerEnd: s.Node.LedgerEnd}, DropToken: s.DropToken}
+	return Options[proto.Message]{Node: Node{LedgerEnd: s.Node.LedgerEnd, Ready: s.Node.Ready}, DropToken: s.DropToken}
 }

@@ -22,9 +22,9 @@ type search struct {
 
 // seekingKnock is the pause between knocks on one endpoint while no endpoint can be
 // picked, up to a fifth shorter. A replica that refuses connections while it is
-// passive is thus found soon after it serves, at the cost of a few TCP connects a
-// second. Probes cost more, so their pauses grow.
-const seekingKnock = 180 * time.Millisecond
+// passive is thus found soon after it serves, at the cost of about ten TCP connects
+// a second. Probes cost more, so their pauses grow.
+const seekingKnock = 100 * time.Millisecond
 
 func newSearch() search { return search{wanted: selector.NewBell()} }
 

@@ -48,6 +48,7 @@ func NodeOf(client *jsonapi.Client) ledger.Node {
 			err := get(ctx, client, "/v2/parties/participant-id", &id)
 			return id.ParticipantID, err
 		},
+		Ready: func(ctx context.Context) error { return client.WaitHealthy(ctx, 1) },
 	}
 }
 

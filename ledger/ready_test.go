@@ -1,0 +1,77 @@
+package ledger
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// readyAt returns a Ready that returns at that time after now.
+func readyAt(after time.Duration) func(context.Context) error {
+	at := time.Now().Add(after)
+	return func(ctx context.Context) error {
+		timer := time.NewTimer(time.Until(at))
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+			return nil
+		}
+	}
+}
+
+// A stream that ended because its replica is gone is opened again at the moment when
+// another replica can take it, and no attempt is made before.
+func TestAStreamIsReopenedAsSoonAsAReplicaIsReady(t *testing.T) {
+	for name, c := range map[string]struct{ ready, reopened time.Duration }{
+		"before the pause is over": {0, 75 * time.Millisecond},
+		"later":                    {3 * time.Second, 3 * time.Second},
+		"never":                    {time.Hour, longest + 75*time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNode(t)
+				n.add(1, 2)
+				n.stream = func(turn int, s *serverStream) error {
+					if turn == 0 {
+						_ = s.tail(1)
+						return status.Error(codes.Unavailable, "gone")
+					}
+					return errGoOn
+				}
+				var met causes
+				start := time.Now()
+				got, err := read(Updates(t.Context(), Offset{}, n.updates, Options[*dynamicpb.Message]{
+					OnReopen: met.add, Node: Node{Ready: readyAt(c.ready)},
+				}), 2)
+				require.NoError(t, err)
+				assert.Equal(t, []int64{1, 2}, got)
+				assert.Equal(t, causes{Unavailable}, met)
+				assert.GreaterOrEqual(t, time.Since(start), min(c.ready, longest))
+				assert.LessOrEqual(t, time.Since(start), c.reopened+time.Millisecond)
+			})
+		})
+	}
+}
+
+func TestACommandIsSubmittedAgainAsSoonAsAReplicaIsReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		n.treats(t, treatment{before: lost})
+		s := n.submitter(true)
+		s.Node.Ready = readyAt(3 * time.Second)
+		start := time.Now()
+		_, outcome, err := Submit(t.Context(), s, n.caller("SubmitAndWait"), command("pay"), options{})
+		require.NoError(t, err)
+		assert.Equal(t, 2, outcome.Attempts)
+		assert.InDelta(t, 3*time.Second, time.Since(start), float64(time.Millisecond))
+	})
+}
