@@ -263,6 +263,36 @@ func TestANameServerThatFailsTakesNoEndpointAway(t *testing.T) {
 	}
 }
 
+// The name server of health answers once, and the endpoint's is silent: nothing is known
+// against the endpoint until the first look-up has ended.
+func TestAProbeWaitsForTheFirstLookUpOfItsTarget(t *testing.T) {
+	dns := nettest.NewDNS(t)
+	_, port := serveAt(t, "127.0.0.2:0")
+	dns.Set("a.example.test", "127.0.0.2")
+	for kind, target := range map[string]cantonlb.HealthTarget{
+		"gRPC": {GRPCAddress: "http://a.example.test:" + port},
+		"HTTP": {HTTP: "http://a.example.test:" + port + "/"},
+		"TCP":  {TCP: "a.example.test:" + port},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			dns.Become(nettest.DNSHangs)
+			asked := dns.Queries("a.example.test")
+			client, err := cantonlb.NewClient(cantonlb.Config{
+				DNS: dns.Resolver(), HealthCheck: healthcheck.Config{Timeout: 50 * time.Millisecond},
+				Endpoints: []cantonlb.Endpoint{{Name: "a", Address: "http://127.0.0.2:" + port, Health: target}},
+			})
+			require.NoError(t, err)
+			defer client.Close()
+			clientkit.Await(t, client, func(s cantonlb.Status) bool {
+				return dns.Queries("a.example.test") > asked && s.Endpoints[0].Probe.Checks > 3
+			})
+			for _, e := range client.Events() {
+				assert.NotEqual(t, cantonlb.StateUnhealthy, e.To, "%v", e)
+			}
+		})
+	}
+}
+
 func TestPartialAnswersMoveNothing(t *testing.T) {
 	dns := nettest.NewDNS(t)
 	_, port := serveAt(t, "127.0.0.2:0")

@@ -5,9 +5,11 @@ package report
 type ConnectPhase string
 
 // The phases of an attempt to connect, in their order. A dialer of the program's own is
-// one phase, PhaseTCP; a proxy belongs to PhaseTCP too.
+// one phase, PhaseTCP; what a proxy does belongs to PhaseTCP too.
 const (
-	// PhaseLookup means that the host name is being looked up.
+	// PhaseLookup means that the host name, or that of the proxy, is being looked up.
+	// Until the first look-up has ended, which takes 30 s at most, nothing is known
+	// against the endpoint: calls wait for it as for one that is connecting.
 	PhaseLookup ConnectPhase = "name_lookup"
 	// PhaseTCP means that the server has not accepted the TCP connection yet.
 	PhaseTCP ConnectPhase = "tcp"

@@ -3,6 +3,7 @@ package dialer
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
 	"net/url"
@@ -41,30 +42,38 @@ func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	progress := transport.ProgressOf(ctx)
-	progress.Enter(report.PhaseTCP)
+	a := transport.AttemptOf(ctx)
+	a.Progress.Enter(report.PhaseTCP)
 	if proxy != nil {
-		return d.tunnel(ctx, proxy, address)
+		return d.tunnel(ctx, proxy, address, a.Progress)
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
 	}
-	a := transport.AttemptOf(ctx)
 	if a.To.IsValid() {
 		return d.connect(ctx, a.To, port)
 	}
-	progress.Enter(report.PhaseLookup)
-	addrs, err := d.Names.Addresses(ctx, host, a.Found)
+	addrs, err := d.lookUp(ctx, host, a.Progress, a.Found)
 	if err != nil {
 		return nil, err
 	}
-	progress.Enter(report.PhaseTCP)
 	if a.Found != nil {
 		a.Found(addrs)
 		return d.connect(ctx, addrs[0], port)
 	}
 	return first(ctx, len(addrs), func(ctx context.Context, i int) (net.Conn, error) { return d.connect(ctx, addrs[i], port) })
+}
+
+// lookUp returns the addresses of a name. The progress stays at the look-up if it has not
+// ended.
+func (d *Dialer) lookUp(ctx context.Context, name string, progress *transport.Progress, more func([]netip.Addr)) ([]netip.Addr, error) {
+	progress.Enter(report.PhaseLookup)
+	addrs, err := d.Names.Addresses(ctx, name, more)
+	if !errors.Is(err, names.ErrPending) {
+		progress.Enter(report.PhaseTCP)
+	}
+	return addrs, err
 }
 
 // first connects to one of n addresses, which are raced.

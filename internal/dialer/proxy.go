@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/transport"
 )
 
 // errBadProxy does not show the value, which may hold a password.
@@ -54,13 +55,13 @@ const maxAnswer = 64 << 10
 
 // tunnel connects to address through a proxy. The proxy's own addresses are raced, up
 // to its answer.
-func (d *Dialer) tunnel(ctx context.Context, proxy *url.URL, address string) (net.Conn, error) {
+func (d *Dialer) tunnel(ctx context.Context, proxy *url.URL, address string, progress *transport.Progress) (net.Conn, error) {
 	by := proxyAddress(proxy)
 	host, port, err := net.SplitHostPort(by)
 	if err != nil {
 		return nil, errBadProxy
 	}
-	addrs, err := d.Names.Addresses(ctx, host, nil)
+	addrs, err := d.lookUp(ctx, host, progress, nil)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}

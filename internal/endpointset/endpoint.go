@@ -146,7 +146,8 @@ func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 	if effects.Lost {
 		e.lostLocked(err)
 	}
-	if effects.Failed {
+	pending := errors.Is(err, names.ErrPending)
+	if effects.Failed && !pending {
 		e.was.Memory.Troubled = true
 		e.linkWhy = judge.Why{Reason: explain.ConnectReason(err), Detail: cleantext.Detail(explain.ErrorText(err))}
 		e.refused = errors.Is(err, syscall.ECONNREFUSED)
@@ -160,7 +161,7 @@ func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 	case effects.BackOff:
 		now := time.Now()
 		e.nextTry = now
-		if !errors.Is(err, names.ErrPending) { // the attempt was the pause
+		if !pending { // otherwise the attempt was the pause
 			e.nextTry = now.Add(e.pauseLocked())
 		}
 		e.armLocked(e.pauseOrKnockLocked(now))

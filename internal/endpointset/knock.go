@@ -78,7 +78,7 @@ func (e *endpoint) knockLocked() {
 		if s.closed || e.link.Phase != machine.Waiting || e.tries != try {
 			return // overtaken by another change
 		}
-		if opens {
+		if opens || !e.was.Memory.Troubled { // a knock that fails is no evidence, an attempt is
 			e.tryLocked()
 		} else {
 			e.armLocked(e.pauseOrKnockLocked(time.Now()))

@@ -143,7 +143,7 @@ type fallback struct {
 }
 
 func (f *fallback) Probe(ctx context.Context) report.Verdict {
-	probes := f.endpoint.ownChannel(f.endpoint.want.identityAt(f.conn.address), f.conn.remoteIP())
+	probes := f.endpoint.ownChannel(f.endpoint.want.identityAt(f.conn.address), f.conn.remoteIP(), nil)
 	defer func() { _ = probes.Close() }() // the probe's result is known by then
 	return probes.Check.Probe(ctx)
 }

@@ -46,7 +46,7 @@ func TestSeparateProbesAskTheEndpointsHost(t *testing.T) {
 		f.set.cfg = f.cfg
 		e := f.set.newEndpointLocked(wanted{name: c.address, addrs: []grpcresolver.Address{{Addr: c.address, ServerName: "x"}}})
 		probes := e.target.probes(e)
-		assert.Equal(t, c.target, probes.Check.(healthcheck.Probe).Target())
+		assert.Equal(t, c.target, probes.Check.(*firstLookUp).Prober.(healthcheck.Probe).Target())
 		assert.Equal(t, f.cfg.HealthCheck.GRPCPort != 0, probes.Watch != nil, "a health service can be watched")
 		assert.NoError(t, probes.Close())
 		f.close()
@@ -65,7 +65,7 @@ func TestAProbeThatCannotBeMadeFails(t *testing.T) {
 	f := newFixture(t)
 	defer f.close()
 	f.set.build.BuildOptions = balancer.BuildOptions{CredsBundle: insecure.NewBundle()}
-	v := (&endpoint{set: f.set}).ownChannel(resolver.Endpoint{}, netip.Addr{}).Check.Probe(t.Context())
+	v := (&endpoint{set: f.set}).ownChannel(resolver.Endpoint{}, netip.Addr{}, nil).Check.Probe(t.Context())
 	assert.Equal(t, report.Failed, v.Outcome)
 	assert.Equal(t, report.ReasonConnectFailed, v.Reason)
 	assert.NotEmpty(t, v.Detail)

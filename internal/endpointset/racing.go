@@ -83,7 +83,7 @@ func (e *endpoint) rivalLocked(i int) bool {
 	c := &conn{endpoint: e, slot: l, address: l.address}
 	c.Init(e.set.room, c, e.name, c.address.Addr, e.want.identity.HasToken())
 	c.holder.OnChange(func() { c.SetStreamLimit(c.holder.StreamLimit()) })
-	a := &transport.Attempt{Holder: &c.holder}
+	a := &transport.Attempt{Holder: &c.holder, Progress: &e.progress}
 	switch {
 	case len(e.addrs) > 1: // a name among several addresses is one of them
 	case i < len(r.answers):
@@ -146,7 +146,8 @@ func (e *endpoint) downLocked(c *conn, err error) {
 
 // slowLocked notes that the endpoint has been connecting for connectTimeout, or for that
 // long again. A SubConn of which nothing has been heard since may be that of a closed
-// channel: see refusedSubConn.
+// channel: see refusedSubConn. Look-ups do not count: as long as no name server has
+// answered, nothing is known against the endpoint.
 func (e *endpoint) slowLocked() {
 	err := cmp.Or(e.raceErr, e.timedOutLocked())
 	for _, c := range slices.Clone(e.rivals) {
@@ -158,10 +159,18 @@ func (e *endpoint) slowLocked() {
 	if e.link.Phase != machine.Connecting {
 		return
 	}
+	looked, looking := e.progress.LookedUp()
+	left := connectTimeout - time.Since(looked)
+	if !looking && left > 0 {
+		e.armLocked(left)
+		return
+	}
 	if e.armLocked(connectTimeout); e.slow {
 		e.set.calls.Do(e.set.checkOpen)
 	}
-	e.slow = true
+	if e.slow = true; looking {
+		return
+	}
 	e.was.Memory.Troubled = true
 	e.linkWhy = judge.Why{Reason: explain.ConnectReason(err), Detail: cleantext.Detail(explain.ErrorText(err))}
 	e.applyLocked()

@@ -44,7 +44,7 @@ func (l *slot) connectLocked(c *conn, a *transport.Attempt) {
 // connect creates the SubConn if there is none, and connects it.
 func (l *slot) connect(c *conn) {
 	if l.sc == nil {
-		address := transport.WithProgress(transport.With(l.address, &l.line), &l.endpoint.progress)
+		address := transport.With(l.address, &l.line)
 		//lint:ignore SA1019 the function stays; what goes is more than one address for a SubConn
 		sc, err := l.endpoint.set.cc.NewSubConn([]resolver.Address{address}, balancer.NewSubConnOptions{ //nolint:staticcheck // as above
 			StateListener: l.changed,

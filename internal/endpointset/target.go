@@ -80,7 +80,8 @@ func (w wanted) newTarget(c healthcheck.Config) (*target, string) {
 
 // probes returns the probes of an endpoint with a target of its own.
 func (t *target) probes(e *endpoint) checking.Probes {
-	s := e.set
+	s, look := e.set, new(firstLookUp)
+	var probes checking.Probes
 	switch {
 	case t.url != "":
 		var opts healthcheck.HTTPOptions
@@ -88,13 +89,41 @@ func (t *target) probes(e *endpoint) checking.Probes {
 			opts.Expect = []int{t.expect}
 		}
 		client := s.build.HTTPClient(t.at)
-		return checking.Probes{Check: pageProbe{healthcheck.HTTPGet(client, t.url, opts), client}}
+		probes.Check = pageProbe{healthcheck.HTTPGet(client, t.url, opts), client, &look.progress}
 	case t.tcp:
-		return checking.Probes{Check: healthcheck.TCPConnect(t.at.HostPort(), s.build.DialFunc())}
+		dial := s.build.DialFunc()
+		probes.Check = healthcheck.TCPConnect(t.at.HostPort(), func(ctx context.Context, network, address string) (net.Conn, error) {
+			return dial(transport.WithAttempt(ctx, transport.Attempt{Progress: &look.progress}), network, address)
+		})
 	default:
-		return e.ownChannel(t.at, netip.Addr{})
+		probes = e.ownChannel(t.at, netip.Addr{}, &look.progress)
 	}
+	look.Prober = probes.Check
+	probes.Check = look
+	return probes
 }
+
+// firstLookUp is the probe of a target whose name may not be known yet. As long as no name
+// server has answered, a probe that fails says nothing about the server. It is used by one
+// goroutine at a time.
+type firstLookUp struct {
+	checking.Prober
+
+	progress transport.Progress
+	over     bool // a verdict has counted: the name was known once, or cannot be looked up
+}
+
+func (p *firstLookUp) Probe(ctx context.Context) report.Verdict {
+	v := p.Prober.Probe(ctx)
+	if _, looking := p.progress.LookedUp(); looking && !p.over && v.Outcome == report.Failed {
+		return checking.NewVerdict(report.Inconclusive, report.ReasonConnectFailed, report.PhaseLookup.Waits())
+	}
+	p.over = p.over || v.Outcome != report.Inconclusive
+	return v
+}
+
+// Close closes the probe.
+func (p *firstLookUp) Close() error { return checking.Probes{Check: p.Prober}.Close() }
 
 // text returns what is probed, for the status.
 func (t *target) text(service string) string {
@@ -128,8 +157,9 @@ func hostPortOf(e resolver.Endpoint) string { return cmp.Or(e.HostPort(), e.Addr
 // connection, it is got from each address of the name by turns, by the rules of
 // machine.Race, until one answers.
 type pageProbe struct {
-	page   healthcheck.Probe
-	client *http.Client
+	page     healthcheck.Probe
+	client   *http.Client
+	progress *transport.Progress
 }
 
 func (p pageProbe) Kind() report.ProbeKind { return p.page.Kind() }
@@ -140,7 +170,7 @@ func (p pageProbe) Probe(ctx context.Context) report.Verdict {
 	v, _ := race.Race[report.Verdict]{
 		Addresses: 1, Found: answers.Grown(),
 		Try: func(ctx context.Context, i int) (report.Verdict, bool) {
-			a := transport.Attempt{To: answers.At(i)}
+			a := transport.Attempt{To: answers.At(i), Progress: p.progress}
 			if i == 0 {
 				a.Found = answers.Add
 			}
@@ -159,10 +189,10 @@ func (p pageProbe) Close() error {
 
 // ownChannel returns gRPC probes of an endpoint on a separate connection to this
 // address, made like the channel's connections. If to is valid, it leads to that address
-// of the name.
-func (e *endpoint) ownChannel(at resolver.Endpoint, to netip.Addr) checking.Probes {
+// of the name. progress, which may be nil, is that of the connection.
+func (e *endpoint) ownChannel(at resolver.Endpoint, to netip.Addr, progress *transport.Progress) checking.Probes {
 	s := e.set
-	opts := append(s.build.CredentialsFor(at), transport.Raced(to))
+	opts := append(s.build.CredentialsFor(at), transport.Raced(to, progress))
 	if s.build.Dialer != nil {
 		opts = append(opts, grpc.WithContextDialer(s.build.Dialer))
 	} else {

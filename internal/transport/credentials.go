@@ -85,7 +85,7 @@ func (c *Credentials) handshake(ctx context.Context, address *attributes.Attribu
 	if err != nil {
 		return nil, nil, &HandshakeError{Endpoint: e.Name, Err: err}
 	}
-	plaintext, progress := inner.Info().SecurityProtocol == insecureProtocol, progressIn(address)
+	plaintext, progress := inner.Info().SecurityProtocol == insecureProtocol, attemptOf(address).Progress
 	secured := raw
 	if plaintext {
 		secured = &plainConn{Conn: raw, endpoint: e}

@@ -18,6 +18,8 @@ type Attempt struct {
 	// To is the IP address to connect to, if it is valid. Otherwise the dialer looks
 	// the name up and connects to the first answer.
 	To netip.Addr
+	// Progress records how far the attempt has come. Nil: nothing needs it.
+	Progress *Progress
 	// Found receives the answers of that look-up, in the order in which they are to be
 	// tried. It is called without a lock. Nil: only this attempt is made, so the dialer
 	// tries all answers itself.

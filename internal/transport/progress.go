@@ -1,13 +1,8 @@
 package transport
 
 import (
-	"context"
 	"sync/atomic"
 	"time"
-
-	"google.golang.org/grpc/attributes"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -19,16 +14,35 @@ type Progress struct{ newest atomic.Pointer[step] }
 
 // step is a phase and its beginning.
 type step struct {
-	phase report.ConnectPhase
-	since time.Time
+	phase  report.ConnectPhase
+	since  time.Time
+	looked time.Time // when a look-up of the attempt last ended; zero if none has
 }
 
 // Enter records that an attempt has entered a phase; an empty one means that nothing is
 // known.
 func (p *Progress) Enter(phase report.ConnectPhase) {
-	if p != nil {
-		p.newest.Store(&step{phase, time.Now()})
+	if p == nil {
+		return
 	}
+	next := &step{phase: phase, since: time.Now()}
+	if before := p.newest.Load(); before != nil && phase != "" {
+		next.looked = before.looked
+		if before.phase == report.PhaseLookup {
+			next.looked = next.since
+		}
+	}
+	p.newest.Store(next)
+}
+
+// LookedUp returns when a look-up of a name last ended, zero if none has, and whether one
+// is under way.
+func (p *Progress) LookedUp() (at time.Time, underWay bool) {
+	if p == nil || p.newest.Load() == nil {
+		return time.Time{}, false
+	}
+	s := p.newest.Load()
+	return s.looked, s.phase == report.PhaseLookup
 }
 
 // Now returns the phase and since when it lasts.
@@ -38,24 +52,4 @@ func (p *Progress) Now() (report.ConnectPhase, time.Time) {
 	}
 	s := p.newest.Load()
 	return s.phase, s.since
-}
-
-// progressKey is the Progress's key among the attributes of an address.
-type progressKey struct{}
-
-// WithProgress returns the address with a Progress among its attributes.
-func WithProgress(address resolver.Address, p *Progress) resolver.Address {
-	address.Attributes = address.Attributes.WithValue(progressKey{}, p)
-	return address
-}
-
-// ProgressOf returns the Progress of the attempt to connect that has this context, or
-// nil.
-func ProgressOf(ctx context.Context) *Progress {
-	return progressIn(credentials.ClientHandshakeInfoFromContext(ctx).Attributes)
-}
-
-func progressIn(a *attributes.Attributes) *Progress {
-	p, _ := a.Value(progressKey{}).(*Progress)
-	return p
 }

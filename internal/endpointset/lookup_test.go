@@ -1,0 +1,144 @@
+package endpointset
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/connectivity"
+
+	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/names"
+	"github.com/cantonlb/cantonlb/report"
+)
+
+// enters records how far the attempt on a SubConn has come, as the dialer does.
+func (sc *fakeSubConn) enters(phase report.ConnectPhase) { attemptOn(sc).Progress.Enter(phase) }
+
+var errPending = fmt.Errorf("lookup name: %w", names.ErrPending)
+
+// The first of two name servers may be dead, which costs five seconds for each look-up.
+// grpc's own channels let calls wait meanwhile.
+func TestASlowFirstLookUpIsNoEvidenceAgainstAnEndpoint(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("name:1"))
+		sc := f.conn("name:1")
+		sc.become(connectivity.Connecting, nil)
+		sc.enters(report.PhaseLookup)
+		for range 12 {
+			time.Sleep(time.Second)
+			require.True(t, f.waits(), "a call fails")
+			require.Equal(t, report.StateConnecting, f.status("name:1").State)
+		}
+		sc.found("10.0.0.1")
+		sc.enters(report.PhaseTCP)
+		time.Sleep(connectTimeout - time.Millisecond)
+		assert.True(t, f.waits(), "the time to connect begins when the address is known")
+		time.Sleep(2 * time.Millisecond)
+		assert.Contains(t, f.refusal(), "no connection within 5s: waiting for the TCP connection")
+		assert.Equal(t, []string{
+			`endpoint "name:1": connecting`,
+			`endpoint "name:1": connecting -> unreachable (connect_failed: no connection within 5s: waiting for the TCP connection)`,
+		}, f.changesOf("name:1"))
+	})
+}
+
+func TestAnAttemptThatEndsDuringTheFirstLookUpIsNoEvidence(t *testing.T) {
+	for name, test := range map[string]struct {
+		rests bool
+		then  func(f *fixture)
+	}{
+		"the look-up succeeds": {false, func(f *fixture) {
+			f.up("name:1")
+			assert.Equal(f.t, []string{"name:1"}, f.picked())
+		}},
+		"the look-up fails": {false, func(f *fixture) {
+			f.down(errRefused, "name:1")
+			assert.Contains(f.t, f.refusal(), "unreachable (connection refused")
+		}},
+		"grpc pauses": {true, func(f *fixture) {
+			f.up("name:1")
+			assert.Equal(f.t, []string{"name:1"}, f.picked())
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fixture) {
+				f.rests = test.rests
+				require.NoError(t, f.push("name:1"))
+				for range 3 {
+					sc := f.conn("name:1")
+					sc.become(connectivity.Connecting, nil)
+					sc.enters(report.PhaseLookup)
+					time.Sleep(connectTimeout)
+					sc.become(connectivity.TransientFailure, errPending)
+					require.True(t, f.waits(), "a call fails")
+					require.Equal(t, report.StateConnecting, f.status("name:1").State)
+					if test.rests {
+						time.Sleep(time.Second)
+						require.True(t, f.waits(), "a call fails")
+						sc.rested()
+					}
+					f.awaitTry("name:1")
+				}
+				test.then(f)
+			})
+		})
+	}
+}
+
+// What is known against an endpoint is not forgotten because its name is looked up once
+// more.
+func TestASlowLookUpDoesNotExcuseAnEndpointThatHasFailed(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("name:1"))
+		f.down(errRefused, "name:1")
+		f.awaitTry("name:1")
+		f.conn("name:1").enters(report.PhaseLookup)
+		assert.Contains(t, f.refusal(), "unreachable")
+		f.down(errPending, "name:1")
+		assert.Contains(t, f.refusal(), "unreachable")
+		assert.Equal(t, report.StateUnreachable, f.status("name:1").State)
+		f.awaitTry("name:1")
+		f.conn("name:1").enters(report.PhaseLookup)
+		time.Sleep(2 * connectTimeout)
+		assert.Contains(t, f.refusal(), "unreachable")
+	})
+}
+
+func TestAProbeDuringTheFirstLookUpOfItsTargetSaysNothing(t *testing.T) {
+	verdict := checking.NewVerdict(report.Failed, report.ReasonProbeTimeout, "")
+	look := new(firstLookUp)
+	look.Prober = healthcheck.Func("a", func(context.Context) report.Verdict { return verdict })
+	probed := func() report.Outcome { return look.Probe(t.Context()).Outcome }
+	look.progress.Enter(report.PhaseLookup)
+	assert.Equal(t, report.Inconclusive, probed())
+	look.progress.Enter(report.PhaseTCP)
+	assert.Equal(t, report.Failed, probed(), "the name is known")
+	look.progress.Enter(report.PhaseLookup)
+	assert.Equal(t, report.Failed, probed(), "it has failed before")
+	assert.NoError(t, look.Close())
+}
+
+// grpc reports nothing of an attempt if the channel has been closed by two goroutines at
+// once, even if the name was being looked up.
+func TestASetUnderAClosedChannelEndsDuringALookUpToo(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("name:1"))
+		sc := f.conn("name:1")
+		sc.become(connectivity.Connecting, nil)
+		sc.enters(report.PhaseLookup)
+		f.mu.Lock()
+		f.refuse = true
+		f.mu.Unlock()
+		time.Sleep(2 * connectTimeout)
+		synctest.Wait()
+		f.set.mu.Lock()
+		defer f.set.mu.Unlock()
+		assert.True(t, f.set.closed)
+	})
+}
