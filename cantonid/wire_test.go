@@ -40,26 +40,3 @@ func TestAnAnswerWithoutAGoodIDIsNone(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 }
-
-func TestTheCodecTakesBytesOnly(t *testing.T) {
-	_, err := rawCodec{}.Marshal("text")
-	require.ErrorContains(t, err, "cannot encode a string")
-	require.ErrorContains(t, rawCodec{}.Unmarshal(nil, "text"), "cannot decode into a string")
-}
-
-// The decoder agrees with protobuf's own on every message, good or bad.
-func FuzzText(f *testing.F) {
-	f.Add([]byte(encoded(f, "participant1::1220")))
-	f.Add([]byte{0x0a, 5, 'x'})
-	f.Add([]byte{0x0a, 1, 0xff})
-	f.Add([]byte{0x0b, 0x0a, 0, 0x0c})
-	f.Fuzz(func(t *testing.T, message []byte) {
-		text, err := answer(message).text(1)
-		var want wrapperspb.StringValue
-		wantErr := proto.Unmarshal(message, &want)
-		assert.Equal(t, wantErr == nil, err == nil, "%v, %v", wantErr, err)
-		if wantErr == nil {
-			assert.Equal(t, want.GetValue(), text)
-		}
-	})
-}

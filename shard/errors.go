@@ -1,0 +1,377 @@
+package shard
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+)
+
+// ErrClosed is the error of a Router that is closed.
+var ErrClosed error = closedError{}
+
+type closedError struct{}
+
+func (closedError) Error() string { return "shard: the router is closed" }
+
+// GRPCStatus returns the error as a gRPC status.
+func (closedError) GRPCStatus() *status.Status {
+	return status.New(codes.Canceled, "shard: the router is closed")
+}
+
+// Standing is where a party or a user stands at one shard.
+type Standing string
+
+// The standings.
+const (
+	// StandingUnknown: the shard has not been asked, or has not answered.
+	StandingUnknown Standing = "unknown"
+	// StandingAbsent: the shard does not host the party, or has no such user.
+	StandingAbsent Standing = "absent"
+	// StandingHosted: the shard hosts the party, or has the user.
+	StandingHosted Standing = "hosted"
+)
+
+// Permission is what a participant may do for a party that it hosts.
+type Permission string
+
+// The permissions of Canton's topology, of which each includes those before it.
+const (
+	// PermissionUnknown: the participant has not said. It may submit as far as is known.
+	PermissionUnknown      Permission = ""
+	PermissionObservation  Permission = "observation"
+	PermissionConfirmation Permission = "confirmation"
+	PermissionSubmission   Permission = "submission"
+)
+
+// Answer is what one shard has said about a party or a user.
+type Answer struct {
+	Shard      string
+	Standing   Standing
+	Permission Permission
+	// Detail is why there is no answer: one line, printable, which may contain text of a
+	// server.
+	Detail string
+}
+
+func (a Answer) String() string {
+	text := quoted(a.Shard) + " " + string(a.Standing)
+	if a.Permission != PermissionUnknown {
+		text += " with " + string(a.Permission)
+	}
+	if a.Detail != "" {
+		text += " (" + a.Detail + ")"
+	}
+	return text
+}
+
+// mostListed bounds what an error's text lists.
+const mostListed = 8
+
+// listed joins the texts of a list, as far as that is readable.
+func listed[T any](list []T, text func(T) string) string {
+	var parts []string
+	for i, one := range list {
+		if i == mostListed {
+			parts = append(parts, fmt.Sprintf("%d more", len(list)-i))
+			break
+		}
+		parts = append(parts, text(one))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// NowhereError reports a party, user or provider that no shard is known to have. Exactly
+// one of Party, User and Provider is set.
+type NowhereError struct {
+	Party, User, Provider string
+	// Asked is what each shard has said.
+	Asked []Answer
+	// Submit is true if a shard was wanted that may submit for the party.
+	Submit bool
+}
+
+// Definite reports whether all shards have answered. If not, a shard that has not may be
+// the one.
+func (e *NowhereError) Definite() bool {
+	for _, a := range e.Asked {
+		if a.Standing == StandingUnknown {
+			return false
+		}
+	}
+	return true
+}
+
+// Error names what was looked for, and what each shard has said.
+func (e *NowhereError) Error() string {
+	what, verb := "party "+quoted(e.Party), "hosts it"
+	switch {
+	case e.User != "":
+		what, verb = "user "+quoted(e.User), "has it"
+	case e.Provider != "":
+		what, verb = "provider "+quoted(e.Provider), "has it"
+	case e.Submit:
+		verb = "hosts it with the permission to submit"
+	}
+	text := "shard: " + what + ": no shard " + verb
+	if !e.Definite() {
+		text = "shard: " + what + ": it is not known which shard " + verb
+	}
+	if len(e.Asked) > 0 {
+		text += ": " + listed(e.Asked, Answer.String)
+	}
+	return text
+}
+
+// GRPCStatus returns NOT_FOUND if the error is definite, and UNAVAILABLE otherwise.
+func (e *NowhereError) GRPCStatus() *status.Status {
+	if e.Definite() {
+		return status.New(codes.NotFound, e.Error())
+	}
+	return status.New(codes.Unavailable, e.Error())
+}
+
+// AmbiguousError reports that several shards could take a request, and that nothing says
+// which is preferred. Config.Order, Config.PreferPermission, Config.SpreadReads and
+// WithShard do.
+type AmbiguousError struct {
+	// Parties are the request's parties, and User is its user if there is no party.
+	Parties []string
+	User    string
+	// Shards are the names of the shards that could take it.
+	Shards []string
+}
+
+// Error names the parties and the shards.
+func (e *AmbiguousError) Error() string {
+	what := "parties " + listed(e.Parties, quoted)
+	switch {
+	case e.User != "":
+		what = "user " + quoted(e.User)
+	case len(e.Parties) == 1:
+		what = "party " + quoted(e.Parties[0])
+	}
+	return "shard: " + what + ": on several shards, of which none is preferred: " + listed(e.Shards, quoted)
+}
+
+// GRPCStatus returns FAILED_PRECONDITION.
+func (e *AmbiguousError) GRPCStatus() *status.Status {
+	return status.New(codes.FailedPrecondition, e.Error())
+}
+
+// Whereabouts is where one of a request's parties, or its user, is.
+type Whereabouts struct {
+	// Party is set, or User.
+	Party, User string
+	// Shards are the names of the shards that could take a request with this party alone.
+	Shards []string
+}
+
+func (w Whereabouts) String() string {
+	what := "party " + quoted(w.Party)
+	if w.User != "" {
+		what = "user " + quoted(w.User)
+	}
+	return what + " on " + listed(w.Shards, quoted)
+}
+
+// SplitError reports a request whose parties are on different shards.
+type SplitError struct {
+	Where []Whereabouts
+	// Unknown are the shards that have not answered, and could have all of them.
+	Unknown []string
+}
+
+// Error says which party is where.
+func (e *SplitError) Error() string {
+	text := "shard: no shard has all parties of the request: " + listed(e.Where, Whereabouts.String)
+	if len(e.Unknown) > 0 {
+		text += "; not known of " + listed(e.Unknown, quoted)
+	}
+	return text
+}
+
+// GRPCStatus returns FAILED_PRECONDITION if all shards have answered, and UNAVAILABLE
+// otherwise.
+func (e *SplitError) GRPCStatus() *status.Status {
+	if len(e.Unknown) > 0 {
+		return status.New(codes.Unavailable, e.Error())
+	}
+	return status.New(codes.FailedPrecondition, e.Error())
+}
+
+// UndecidedError reports that a shard that has not answered may be the one that a request
+// belongs to. The request would move to it as soon as it answers, so it is refused.
+type UndecidedError struct {
+	// Party is set, or User.
+	Party, User string
+	// Shard is the shard that is known to have it, and Unknown are those that have not
+	// answered.
+	Shard   string
+	Unknown []Answer
+}
+
+// Error names both.
+func (e *UndecidedError) Error() string {
+	what := "party " + quoted(e.Party)
+	if e.User != "" {
+		what = "user " + quoted(e.User)
+	}
+	return fmt.Sprintf("shard: %s: on %s, but perhaps also on shards that would then take the request: %s",
+		what, quoted(e.Shard), listed(e.Unknown, Answer.String))
+}
+
+// GRPCStatus returns UNAVAILABLE.
+func (e *UndecidedError) GRPCStatus() *status.Status {
+	return status.New(codes.Unavailable, e.Error())
+}
+
+// MovedError reports a submission of a party whose submissions went to another shard
+// before, which may no longer submit for it. The new shard does not know what the former
+// has executed: a command that is submitted again would be executed again. Once that is
+// excluded, Router.Forget lets submissions go to the new shard; WithShard does so for one.
+type MovedError struct {
+	Party    string
+	From, To string
+}
+
+// Error names the party and both shards.
+func (e *MovedError) Error() string {
+	return fmt.Sprintf("shard: party %s: its submissions went to %s, which may no longer submit for it, and are not moved to %s",
+		quoted(e.Party), quoted(e.From), quoted(e.To))
+}
+
+// GRPCStatus returns FAILED_PRECONDITION.
+func (e *MovedError) GRPCStatus() *status.Status {
+	return status.New(codes.FailedPrecondition, e.Error())
+}
+
+// UnroutedError reports a request that says nothing about its shard.
+type UnroutedError struct {
+	Method string
+	// Kind is the kind of the request.
+	Kind Kind
+}
+
+// Error says what would be right.
+func (e *UnroutedError) Error() string {
+	want := "want a party in it, WithParty, WithUser or WithShard, or a Config.Default"
+	switch e.Kind {
+	case KindLocal:
+		want = "its answer is about one participant service; want WithParty, WithUser or WithShard"
+	case KindNamed:
+		want = "any participant service may execute it, and only one may; want WithShard"
+	}
+	return fmt.Sprintf("shard: %s: nothing says which shard it belongs to: %s", cmp.Or(cleantext.Detail(e.Method), "the request"), want)
+}
+
+// GRPCStatus returns FAILED_PRECONDITION.
+func (e *UnroutedError) GRPCStatus() *status.Status {
+	return status.New(codes.FailedPrecondition, e.Error())
+}
+
+// UnknownShardError reports a name that is no shard's.
+type UnknownShardError struct {
+	Name  string
+	Known []string
+}
+
+// Error names the shards that there are.
+func (e *UnknownShardError) Error() string {
+	return fmt.Sprintf("shard: no shard %s: want one of %s", quoted(e.Name), listed(e.Known, quoted))
+}
+
+// GRPCStatus returns FAILED_PRECONDITION.
+func (e *UnknownShardError) GRPCStatus() *status.Status {
+	return status.New(codes.FailedPrecondition, e.Error())
+}
+
+// RequestError reports a request that cannot be read.
+type RequestError struct {
+	Method, Field, Problem string
+}
+
+// Error names the field and what is wrong with it.
+func (e *RequestError) Error() string {
+	return fmt.Sprintf("shard: %s: %s: %s", cmp.Or(cleantext.Detail(e.Method), "the request"), e.Field, e.Problem)
+}
+
+// GRPCStatus returns INVALID_ARGUMENT.
+func (e *RequestError) GRPCStatus() *status.Status {
+	return status.New(codes.InvalidArgument, e.Error())
+}
+
+// ClientError reports a shard without a client for this kind of request.
+type ClientError struct {
+	Shard string
+	// HTTP is true if a JSON API client is missing, false if a gRPC client is.
+	HTTP bool
+}
+
+// Error names the shard and the field.
+func (e *ClientError) Error() string {
+	if e.HTTP {
+		return fmt.Sprintf("shard: shard %s has no JSON API client: want Shard.JSON", quoted(e.Shard))
+	}
+	return fmt.Sprintf("shard: shard %s has no gRPC client: want Shard.Client", quoted(e.Shard))
+}
+
+// GRPCStatus returns FAILED_PRECONDITION.
+func (e *ClientError) GRPCStatus() *status.Status {
+	return status.New(codes.FailedPrecondition, e.Error())
+}
+
+// IdentityError reports a shard that is another participant than it was, or than
+// Shard.Participant says.
+type IdentityError struct {
+	Shard string
+	// Detail has both IDs.
+	Detail string
+}
+
+// Error names the shard and both IDs.
+func (e *IdentityError) Error() string {
+	return fmt.Sprintf("shard: shard %s: %s", quoted(e.Shard), e.Detail)
+}
+
+// GRPCStatus returns UNAVAILABLE.
+func (e *IdentityError) GRPCStatus() *status.Status {
+	return status.New(codes.Unavailable, e.Error())
+}
+
+// ended returns the error of a request whose context has ended, and why it waited.
+func ended(cause, why error) error {
+	code := codes.DeadlineExceeded
+	if !errors.Is(cause, errDeadline) {
+		code = codes.Canceled
+	}
+	return &endedError{cause: cause, why: why, code: code}
+}
+
+// endedError is the error of a request whose context has ended during a look-up.
+type endedError struct {
+	cause, why error
+	code       codes.Code
+}
+
+func (e *endedError) Error() string {
+	text := "shard: " + e.cause.Error() + " while looking up the shard"
+	if e.why != nil {
+		text += ": " + strings.TrimPrefix(e.why.Error(), "shard: ")
+	}
+	return text
+}
+
+func (e *endedError) Unwrap() []error {
+	if e.why == nil {
+		return []error{e.cause}
+	}
+	return []error{e.cause, e.why}
+}
+
+func (e *endedError) GRPCStatus() *status.Status { return status.New(e.code, e.Error()) }

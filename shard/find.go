@@ -1,0 +1,213 @@
+package shard
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// find returns the shard that a request belongs to.
+func (r *Router) find(ctx context.Context, q Request) (Target, error) {
+	if r.ctx.Err() != nil {
+		return Target{}, ErrClosed
+	}
+	if err := q.check(); err != nil {
+		return Target{}, err
+	}
+	list, c := r.list.Load(), choiceOf(ctx)
+	switch {
+	case c.shard != "":
+		m := list.byName[c.shard]
+		if m == nil {
+			return Target{}, &UnknownShardError{Name: c.shard, Known: list.names}
+		}
+		return m.target(), nil
+	case q.Kind == KindNamed:
+		return Target{}, &UnroutedError{Method: q.Method, Kind: q.Kind}
+	case c.provider != "":
+		return r.ForProvider(ctx, c.provider)
+	}
+	if err := c.check(q.Method); err != nil {
+		return Target{}, err
+	}
+	subjects := subjectsOf(q, c)
+	switch {
+	case q.Kind == KindAny && c.empty():
+		return r.any(list, list.names, q.HTTP), nil
+	case q.Kind == KindLocal && c.empty():
+		return Target{}, &UnroutedError{Method: q.Method, Kind: q.Kind}
+	case len(subjects) == 0:
+		m := list.byName[r.cfg.Default]
+		if m == nil {
+			return Target{}, &UnroutedError{Method: q.Method, Kind: q.Kind}
+		}
+		return m.trusted()
+	}
+	v, err := r.settle(ctx, q.Kind, list, subjects)
+	if err != nil {
+		return Target{}, err
+	}
+	return r.any(list, v.shards, q.HTTP), nil
+}
+
+// check refuses names that a context has and no participant accepts.
+func (c choice) check(method string) error {
+	q := Request{Method: method, Parties: c.parties, User: c.user}
+	return q.check()
+}
+
+// subjectsOf returns the parties and the user that the shard of a request must have, each
+// party once.
+func subjectsOf(q Request, c choice) []subject {
+	var list []subject
+	at := make(map[string]int)
+	add := func(parties []string, act bool) {
+		for _, p := range parties {
+			i, ok := at[p]
+			if !ok {
+				i = len(list)
+				at[p] = i
+				list = append(list, subject{party: p})
+			}
+			list[i].act = list[i].act || act
+		}
+	}
+	add(c.parties, false)
+	add(q.ActAs, q.Kind == KindSubmission)
+	add(q.Parties, false)
+	switch {
+	case c.user != "":
+		list = append(list, subject{user: c.user, strict: true, refined: true})
+	case len(list) == 0 && q.User != "" && q.Kind != KindAny && q.Kind != KindLocal:
+		list = append(list, subject{user: q.User, strict: true})
+	}
+	return list
+}
+
+// any returns one of these shards at random, a live one if there is one.
+func (r *Router) any(list *members, names []string, http bool) Target {
+	best, score := list.byName[names[0]], -1
+	if len(names) == 1 {
+		return best.target()
+	}
+	for _, i := range rand.Perm(len(names)) {
+		m, s := list.byName[names[i]], 0
+		if m.has(http) {
+			s++
+			if m.live(http) {
+				return m.target()
+			}
+		}
+		if s > score {
+			best, score = m, s
+		}
+	}
+	return best.target()
+}
+
+// settle finds the shard of a request with subjects. It looks up what is not known, and
+// waits for as long as the answers could change where the request goes.
+func (r *Router) settle(ctx context.Context, kind Kind, list *members, subjects []subject) (verdict, error) {
+	woken := make(chan struct{}, 1)
+	joined := make(map[key]struct{})
+	defer func() {
+		if len(joined) > 0 {
+			r.mu.Lock()
+			r.leaveLocked(joined, woken)
+			r.mu.Unlock()
+		}
+	}()
+	var patience *time.Timer
+	var over <-chan time.Time
+	hurried := false
+	for {
+		v, waiting, err := r.look(kind, list, subjects, woken, joined, hurried)
+		switch {
+		case err != nil:
+			return v, err
+		case !waiting:
+			return v, v.err
+		}
+		if patience == nil {
+			patience = time.NewTimer(grace)
+			defer patience.Stop()
+			over = patience.C
+		}
+		select {
+		case <-woken:
+		case <-over:
+			hurried, over = true, nil
+		case <-ctx.Done():
+			return v, ended(context.Cause(ctx), v.err)
+		case <-r.ctx.Done():
+			return v, ErrClosed
+		}
+	}
+}
+
+// look decides by what is known now. It reports whether to wait for more.
+func (r *Router) look(kind Kind, list *members, subjects []subject, woken chan struct{}, joined map[key]struct{}, hurried bool) (v verdict, waiting bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return v, false, ErrClosed
+	}
+	now := time.Now()
+	sound := false // a shard has not answered that is not known to fail
+	note := func(k key) []Answer {
+		answers, left := r.answersLocked(list, k, woken, now)
+		for _, m := range left {
+			joined[k] = struct{}{}
+			waiting = true
+			sound = sound || !m.failing.Load()
+		}
+		return answers
+	}
+	for i := range subjects {
+		s := &subjects[i]
+		s.answers = note(key{party: s.party, user: s.user})
+		if e := r.parties.entries[s.party]; e != nil && s.party != "" {
+			s.home = e.home
+		}
+		if s.refined {
+			r.refineLocked(s, note)
+		}
+	}
+	v = decide(kind, subjects, r.prefer)
+	if waiting && v.open && (v.err != nil || sound && !hurried) {
+		return v, true, nil
+	}
+	if v.err == nil && kind == KindSubmission {
+		for _, s := range subjects {
+			if s.act {
+				r.parties.use(s.party, now).home = v.shards[0]
+			}
+		}
+	}
+	return v, false, nil
+}
+
+// refineLocked leaves of several shards that have a user those that host its parties.
+func (r *Router) refineLocked(s *subject, answers func(key) []Answer) {
+	hosts := 0
+	for _, a := range s.answers {
+		if a.Standing == StandingHosted {
+			hosts++
+		}
+	}
+	if hosts < 2 {
+		return
+	}
+	s.answers = refine(s.answers, func(i int) Standing {
+		best := StandingAbsent
+		for _, p := range r.users.parties(s.user, s.answers[i].Shard) {
+			switch answers(key{party: p})[i].Standing {
+			case StandingHosted:
+				return StandingHosted
+			case StandingUnknown:
+				best = StandingUnknown
+			}
+		}
+		return best
+	})
+}

@@ -1,0 +1,308 @@
+package shard
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
+
+	"github.com/cantonlb/cantonlb/internal/event"
+)
+
+// Router finds the shard that hosts a party, a user, or the parties that a request names.
+// It is a grpc.ClientConnInterface, which generated stubs take in place of a
+// *grpc.ClientConn. Its methods are safe for concurrent use.
+type Router struct {
+	cfg    Config
+	prefer preference
+	events *event.Log[Event]
+	ctx    context.Context //nolint:containedctx // of the look-ups, which Close ends
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	list   atomic.Pointer[members]
+	// changed has a token if the shards have changed since the last refresh.
+	changed chan struct{}
+	refused atomic.Uint64
+
+	// mu guards what follows. Only the lock of events is taken under it.
+	mu      sync.Mutex
+	parties *directory
+	users   *directory
+	asking  map[key]*lookUp
+	asks    int // that are under way
+	number  uint64
+	closed  bool
+}
+
+// members are the shards of one list. They do not change.
+type members struct {
+	byName    map[string]*member
+	names     []string // sorted
+	providers map[string]string
+}
+
+// member is a shard with its standing.
+type member struct {
+	Shard
+
+	name string
+	// static holds the parties and users that need no look-up.
+	static map[key]struct{}
+	slots  chan struct{} // one for each look-up under way
+	// requests counts those that were routed to the shard.
+	requests *atomic.Uint64
+	// failing is true while look-ups at the shard fail.
+	failing atomic.Bool
+	// distrusted is why the shard gets no requests; nil if it does.
+	distrusted atomic.Pointer[string]
+
+	// discovery is what the refresh has found. Router.mu guards it.
+	discovery discovery
+}
+
+// Target is the shard that a request belongs to.
+type Target struct {
+	// Name is the name of the shard.
+	Name string
+	Shard
+
+	requests *atomic.Uint64
+}
+
+// New returns a Router of these shards, by their names, and starts to look up who is where.
+// It does not wait for that. The caller must close the Router, and the clients after it.
+//
+// The error reports every fault of the arguments. Each is a *configerr.Error, and all are
+// joined.
+func New(shards map[string]Shard, cfg Config) (*Router, error) {
+	cfg, err := cfg.settle()
+	if err == nil {
+		err = cfg.checkShards(shards)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("shard: %w", err)
+	}
+	r := &Router{
+		cfg:    cfg,
+		prefer: preference{order: cfg.Order, permission: cfg.PreferPermission, spread: cfg.SpreadReads},
+		events: event.NewLog[Event](keptEvents), asking: make(map[key]*lookUp), changed: make(chan struct{}, 1),
+		parties: newDirectory(cfg.MaxParties, cfg.NegativeTTL), users: newDirectory(cfg.MaxUsers, cfg.NegativeTTL),
+	}
+	r.ctx, r.cancel = context.WithCancel(context.Background()) //nolint:gosec // Close calls it
+	r.list.Store(newMembers(shards, nil))
+	r.wg.Go(r.refresh)
+	return r, nil
+}
+
+// newMembers returns the members of a list. Those of the list before whose look-ups stay
+// the same keep their standing.
+func newMembers(shards map[string]Shard, before *members) *members {
+	m := &members{
+		byName: make(map[string]*member, len(shards)), providers: make(map[string]string),
+		names: slices.Sorted(maps.Keys(shards)),
+	}
+	for name, s := range shards {
+		s.Parties, s.Users, s.Providers = slices.Clone(s.Parties), slices.Clone(s.Users), slices.Clone(s.Providers)
+		if s.Discovery == nil {
+			s.Discovery = s.Client
+		}
+		if s.Discovery == nil {
+			s.NoDiscovery = true
+		}
+		x := &member{Shard: s, name: name, static: make(map[key]struct{}), requests: new(atomic.Uint64), slots: make(chan struct{}, slotsOfShard)}
+		for _, p := range s.Parties {
+			x.static[key{party: p}] = struct{}{}
+		}
+		for _, u := range s.Users {
+			x.static[key{user: u}] = struct{}{}
+		}
+		if before != nil {
+			if old := before.byName[name]; old != nil && old.sameSource(x) {
+				x.slots, x.discovery = old.slots, old.discovery
+				x.failing.Store(old.failing.Load())
+				x.distrusted.Store(old.distrusted.Load())
+				x.requests = old.requests
+			}
+		}
+		m.byName[name] = x
+		for _, p := range s.Providers {
+			m.providers[p] = name
+		}
+	}
+	return m
+}
+
+// sameSource reports whether the look-ups of both have the same answers.
+func (m *member) sameSource(other *member) bool {
+	return m.NoDiscovery == other.NoDiscovery && m.Participant == other.Participant && m.IdentityProvider == other.IdentityProvider &&
+		identical(m.Discovery, other.Discovery) && identical(m.Credentials, other.Credentials)
+}
+
+// identical reports whether two values are equal and can be compared.
+func identical(a, b any) bool {
+	x, y := reflect.ValueOf(a), reflect.ValueOf(b)
+	if !x.IsValid() || !y.IsValid() {
+		return x.IsValid() == y.IsValid()
+	}
+	return x.Comparable() && y.Comparable() && a == b
+}
+
+// live reports whether the shard can take requests now.
+func (m *member) live(http bool) bool {
+	if m.distrusted.Load() != nil {
+		return false
+	}
+	if m.Live != nil {
+		return m.Live()
+	}
+	if http {
+		return m.JSON.Status().State == connectivity.Ready
+	}
+	switch c := m.Client.(type) {
+	case interface{ GetState() connectivity.State }:
+		return c.GetState() == connectivity.Ready
+	case interface{ Conn() *grpc.ClientConn }:
+		return c.Conn().GetState() == connectivity.Ready
+	}
+	return true
+}
+
+// has reports whether the shard has a client for this kind of request.
+func (s *Shard) has(http bool) bool {
+	if http {
+		return s.JSON != nil
+	}
+	return s.Client != nil
+}
+
+// For returns the shard that hosts a party, as for a read at an offset: see KindPinned.
+func (r *Router) For(ctx context.Context, party string) (Target, error) {
+	return r.find(ctx, Request{Method: "For", Parties: []string{party}})
+}
+
+// ForUser returns the shard of a user: the only one where the user exists. If it exists on
+// several, it is the only one of these that hosts its primary party there, or, if it has
+// none, the parties that it may act or read as.
+func (r *Router) ForUser(ctx context.Context, user string) (Target, error) {
+	if err := checkName(user); err != nil {
+		return Target{}, &RequestError{Method: "ForUser", Field: "user", Problem: err.Error()}
+	}
+	return r.find(WithUser(ctx, user), Request{Method: "ForUser"})
+}
+
+// ForProvider returns the shard that lists an OAuth provider.
+func (r *Router) ForProvider(_ context.Context, provider string) (Target, error) {
+	list := r.list.Load()
+	name, ok := list.providers[provider]
+	if !ok {
+		return Target{}, r.noProvider(list, provider)
+	}
+	return list.byName[name].target(), nil
+}
+
+func (r *Router) noProvider(list *members, provider string) error {
+	e := &NowhereError{Provider: provider}
+	for _, name := range list.names {
+		e.Asked = append(e.Asked, Answer{Shard: name, Standing: StandingAbsent})
+	}
+	return e
+}
+
+// trusted returns the shard as a target unless its identity is in doubt.
+func (m *member) trusted() (Target, error) {
+	if why := m.distrusted.Load(); why != nil {
+		return Target{}, &IdentityError{Shard: m.name, Detail: *why}
+	}
+	return m.target(), nil
+}
+
+func (m *member) target() Target { return Target{Name: m.name, Shard: m.Shard, requests: m.requests} }
+
+// Route returns the shard that a request belongs to, by what the request says and what its
+// context says: see WithParty. It looks up what is not known, until ctx ends; the look-up
+// goes on for others. Errors are *NowhereError, *AmbiguousError, *SplitError,
+// *UndecidedError, *MovedError, *UnroutedError, *UnknownShardError, *IdentityError,
+// *RequestError, *ClientError, ErrClosed, or the context's.
+func (r *Router) Route(ctx context.Context, q Request) (Target, error) {
+	t, err := r.find(ctx, q)
+	if err == nil && !t.has(q.HTTP) {
+		err = &ClientError{Shard: t.Name, HTTP: q.HTTP}
+	}
+	if err != nil {
+		r.refused.Add(1)
+		return Target{}, err
+	}
+	t.requests.Add(1)
+	return t, nil
+}
+
+// Update replaces the shards. What is known of a shard is kept by its name, unless its
+// Discovery, Credentials, Participant or IdentityProvider has changed. Requests in flight
+// are not affected. Parties whose submissions went to a shard that is removed may submit
+// at another one from then on. An invalid list is an error and changes nothing.
+func (r *Router) Update(shards map[string]Shard) error {
+	if err := r.cfg.checkShards(shards); err != nil {
+		return fmt.Errorf("shard: %w", err)
+	}
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return ErrClosed
+	}
+	before := r.list.Load()
+	list := newMembers(shards, before)
+	var added, removed int
+	for _, name := range before.names {
+		m := list.byName[name]
+		if m == nil {
+			removed++
+		}
+		if m == nil || !m.sameSource(before.byName[name]) {
+			r.parties.forget(name, m != nil)
+			r.users.forget(name, m != nil)
+		}
+	}
+	for _, name := range list.names {
+		if before.byName[name] == nil {
+			added++
+		}
+	}
+	r.list.Store(list)
+	told := r.eventLocked(EventShards, "", fmt.Sprintf("%d shards: %d added, %d removed", len(list.names), added, removed))
+	for _, under := range r.asking {
+		for w := range under.waiters {
+			wake(w)
+		}
+	}
+	r.mu.Unlock()
+	wake(r.changed)
+	r.tell(told)
+	return nil
+}
+
+// Forget drops all that is known of a party, so that it is looked up again, and its
+// submissions may go to another shard than before: see MovedError.
+func (r *Router) Forget(party string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.parties.remove(party)
+}
+
+// Close ends all look-ups and waits for them. Requests that wait for a look-up, and later
+// ones, fail with ErrClosed. It does not close the clients. It may be called more than
+// once. It always returns nil.
+func (r *Router) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.cancel()
+	r.wg.Wait()
+	r.events.Close()
+	return nil
+}
