@@ -4,6 +4,7 @@ package jsonapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,28 +15,32 @@ import (
 	"time"
 )
 
-// Run measures all peers under all faults. Peers whose program is not installed are left
-// out.
+// Run measures all peers under all faults. All peers meet a fault at the same time, each
+// with servers of its own. Peers whose program is not installed are left out.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	before, hold, after := 2*time.Second, 6*time.Second, 4*time.Second
 	if o.Short {
 		before, hold, after = time.Second, 2*time.Second, 1500*time.Millisecond
 	}
 	report := &Report{deadline: deadline, hold: hold}
+	present := slices.DeleteFunc(slices.Clone(peers), func(p peer) bool {
+		if p.needs == "" {
+			return false
+		}
+		_, err := exec.LookPath(p.needs)
+		if err != nil {
+			_, _ = fmt.Fprintf(o.Log, "http: %s is not installed: not measured\n", p.needs)
+		}
+		return err != nil
+	})
 	for run := range max(1, o.Runs) {
 		for _, f := range faults {
-			for _, p := range peers {
-				if p.needs != "" {
-					if _, err := exec.LookPath(p.needs); err != nil {
-						_, _ = fmt.Fprintf(o.Log, "http: %s is not installed: not measured\n", p.needs)
-						continue
-					}
-				}
-				_, _ = fmt.Fprintf(o.Log, "http: run %d of %d, %s, %s\n", run+1, max(1, o.Runs), f.name, p.name)
-				v, err := measure(ctx, p, f, before, hold, after)
-				if err != nil {
-					return report, fmt.Errorf("%s, %s: %w", f.name, p.name, err)
-				}
+			_, _ = fmt.Fprintf(o.Log, "http: run %d of %d, %s\n", run+1, max(1, o.Runs), f.name)
+			values, err := measureAll(ctx, present, f, before, hold, after)
+			if err != nil {
+				return report, fmt.Errorf("%s: %w", f.name, err)
+			}
+			for _, v := range values {
 				v.Run = run
 				report.Values = append(report.Values, v)
 			}
@@ -51,38 +56,82 @@ type call struct {
 	failed bool
 }
 
-// measure runs one peer under one fault, with servers of its own.
-func measure(ctx context.Context, p peer, f fault, before, hold, after time.Duration) (Value, error) {
-	servers := make([]*server, 2)
-	for i := range servers {
+// measureAll measures peers under one fault, all at the same time.
+func measureAll(ctx context.Context, peers []peer, f fault, before, hold, after time.Duration) ([]Value, error) {
+	rigs := make([]*rig, len(peers))
+	for i, p := range peers { // one after the other, so that no two have a port
+		r, err := newRig(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		defer r.close() //nolint:revive // there are few
+		rigs[i] = r
+	}
+	values, errs := make([]Value, len(rigs)), make([]error, len(rigs))
+	var wg sync.WaitGroup
+	for i, r := range rigs {
+		wg.Go(func() { values[i], errs[i] = r.measure(ctx, f, before, hold, after) })
+	}
+	wg.Wait()
+	return values, errors.Join(errs...)
+}
+
+// rig is one peer with servers of its own.
+type rig struct {
+	peer    peer
+	servers []*server
+	client  *http.Client
+	base    string
+	end     func() // of the peer; nil if it has not begun
+}
+
+func newRig(ctx context.Context, p peer) (_ *rig, err error) {
+	r := &rig{peer: p}
+	defer func() {
+		if err != nil {
+			r.close()
+			err = fmt.Errorf("%s: %w", p.name, err)
+		}
+	}()
+	for range 2 {
 		port, err := freePort()
 		if err != nil {
-			return Value{}, err
+			return nil, err
 		}
-		servers[i] = &server{port: port}
-		if err := servers[i].start(ctx); err != nil {
-			return Value{}, err
+		s := &server{port: port}
+		if err := s.start(ctx); err != nil {
+			return nil, err
 		}
-		defer servers[i].end(syscall.SIGKILL) //nolint:revive // there are two
+		r.servers = append(r.servers, s)
 	}
-	client, base, end, err := p.open(ctx, servers)
-	if err != nil {
-		return Value{}, err
+	r.client, r.base, r.end, err = p.open(ctx, r.servers)
+	return r, err
+}
+
+func (r *rig) close() {
+	if r.end != nil {
+		r.end()
 	}
-	defer end()
+	for _, s := range r.servers {
+		s.end(syscall.SIGKILL)
+	}
+}
+
+// measure makes requests while the servers suffer the fault.
+func (r *rig) measure(ctx context.Context, f fault, before, hold, after time.Duration) (Value, error) {
 	for range 20 { // connections are made, and health is known
-		get(ctx, client, base)
+		get(ctx, r.client, r.base)
 		if err := pause(ctx, 25*time.Millisecond); err != nil {
 			return Value{}, err
 		}
 	}
 	over := make(chan struct{})
 	calls := make(chan []call, 1)
-	go func() { calls <- load(ctx, client, base, over) }()
-	err = pause(ctx, before)
+	go func() { calls <- load(ctx, r.client, r.base, over) }()
+	err := pause(ctx, before)
 	struck := time.Now()
 	if err == nil {
-		err = f.harm(ctx, hold, servers)
+		err = f.harm(ctx, hold, r.servers)
 	}
 	if err == nil {
 		err = pause(ctx, after)
@@ -90,9 +139,9 @@ func measure(ctx context.Context, p peer, f fault, before, hold, after time.Dura
 	close(over)
 	all := <-calls
 	if err != nil {
-		return Value{}, err
+		return Value{}, fmt.Errorf("%s: %w", r.peer.name, err)
 	}
-	return summarize(p.name, f.name, all, struck), nil
+	return summarize(r.peer.name, f.name, all, struck), nil
 }
 
 // load makes requests at the rate until over is closed, whatever becomes of them.
