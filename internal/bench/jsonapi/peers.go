@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -68,7 +69,7 @@ const logical = "http://ledger"
 
 func ours(role jsonapi.Role) func(context.Context, []*server) (*http.Client, string, func(), error) {
 	return func(ctx context.Context, servers []*server) (*http.Client, string, func(), error) {
-		cfg := jsonapi.Config{Role: role}
+		cfg := jsonapi.Config{Role: role, Logger: slog.New(slog.DiscardHandler)}
 		for i, s := range servers {
 			cfg.Endpoints = append(cfg.Endpoints, jsonapi.Endpoint{Name: fmt.Sprintf("json%d", i+1), Address: s.url()})
 		}

@@ -68,9 +68,11 @@ func measureAll(ctx context.Context, peers []peer, f fault, before, hold, after 
 		rigs[i] = r
 	}
 	values, errs := make([]Value, len(rigs)), make([]error, len(rigs))
+	start := time.Now().Add(ready)
 	var wg sync.WaitGroup
-	for i, r := range rigs {
-		wg.Go(func() { values[i], errs[i] = r.measure(ctx, f, before, hold, after) })
+	for i, r := range rigs { // their requests are evenly interleaved
+		later := time.Duration(i) * time.Second / rate / time.Duration(len(rigs))
+		wg.Go(func() { values[i], errs[i] = r.measure(ctx, f, start.Add(later), before, hold, after) })
 	}
 	wg.Wait()
 	return values, errors.Join(errs...)
@@ -117,13 +119,19 @@ func (r *rig) close() {
 	}
 }
 
-// measure makes requests while the servers suffer the fault.
-func (r *rig) measure(ctx context.Context, f fault, before, hold, after time.Duration) (Value, error) {
-	for range 20 { // connections are made, and health is known
+// ready is how long it takes until connections are made and health is known.
+const ready = time.Second
+
+// measure makes requests from start on, while the servers suffer the fault.
+func (r *rig) measure(ctx context.Context, f fault, start time.Time, before, hold, after time.Duration) (Value, error) {
+	for range 20 {
 		get(ctx, r.client, r.base)
-		if err := pause(ctx, 25*time.Millisecond); err != nil {
+		if err := pause(ctx, ready/40); err != nil {
 			return Value{}, err
 		}
+	}
+	if err := pause(ctx, time.Until(start)); err != nil {
+		return Value{}, err
 	}
 	over := make(chan struct{})
 	calls := make(chan []call, 1)
