@@ -37,7 +37,7 @@ func TestWhatNobodyHasCancelledNeverEndsCancelled(t *testing.T) {
 				}, 1)
 				var wg sync.WaitGroup
 				var failed atomic.Int64
-				end := time.Now().Add(testkit.Size(3*time.Second, 500*time.Millisecond))
+				end := time.Now().Add(testkit.Size(3*time.Second, time.Second, 300*time.Millisecond))
 				for range 20 {
 					wg.Go(func() {
 						for time.Now().Before(end) {

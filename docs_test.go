@@ -103,6 +103,9 @@ func TestTheOperatorsGuideTellsOfEveryAlert(t *testing.T) {
 
 // New users copy the program in the README, so it must compile.
 func TestTheReadmesProgramCompiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs go vet: left out with -short")
+	}
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	program := regexp.MustCompile("(?s)```go\n(package main\n.*?)```").FindSubmatch(text)

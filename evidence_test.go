@@ -188,7 +188,7 @@ func TestCallersWithTooLittlePatienceEjectNoEndpoint(t *testing.T) {
 				for i := range 4 {
 					cluster.SetLatency(i, c.service)
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), testkit.Size(12*time.Second, 6*time.Second, 4*time.Second))
 				defer cancel()
 				var wg sync.WaitGroup
 				calls := func(patience, every time.Duration, want codes.Code) {

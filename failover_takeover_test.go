@@ -137,7 +137,7 @@ func TestAnActiveThatFlapsCausesNoMoreSwitchesThanTheBound(t *testing.T) {
 				cfg.Failover.FailBack = cantonlb.FailBackAfterHold
 				client := clientkit.Connect(t, c, cfg, 2)
 				stop := keepCalling(t.Context(), client, 20*time.Millisecond, 10*time.Second)
-				for second := range 120 {
+				for second := range testkit.Size(120, 60, 20) {
 					c.SetServing(flapping, "", second%2 == 1)
 					time.Sleep(time.Second)
 				}

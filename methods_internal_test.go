@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -26,10 +27,7 @@ func heapInUse() uint64 {
 
 // A gateway passes calls on under the names that its callers send.
 func TestMemoryDoesNotGrowWithTheNamesOfMethods(t *testing.T) {
-	names := 1_000_000
-	if testing.Short() {
-		names = 50_000
-	}
+	names := testkit.Size(1_000_000, 200_000, 20_000)
 	cfg := Config{Endpoints: []Endpoint{{Name: "a", Address: "http://127.0.0.1:1"}}, OnAttempt: func(context.Context, AttemptEvent) {}}
 	s, err := cfg.settle(true)
 	require.NoError(t, err)

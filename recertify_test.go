@@ -78,7 +78,7 @@ func (s *certified) write(t *testing.T, ca *lbtest.CA, name string) {
 func TestANewClientCertificateOnDiskLeadsToAGentleNewConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newCertified(t)
-		stop := keepCalling(t.Context(), s.client, 10*time.Millisecond, time.Second)
+		stop := keepCalling(t.Context(), s.client, 50*time.Millisecond, time.Second)
 		time.Sleep(time.Minute)
 		assert.Equal(t, 1, s.TotalConns(0), "the same content changes nothing")
 		s.write(t, s.Server(0).CA(), "client-2")
@@ -109,7 +109,7 @@ func TestAServerThatAcceptsTheNewCertificateLaterIsTriedAgain(t *testing.T) {
 		s := newCertified(t)
 		s.accepts.Store("client-1")
 		s.write(t, s.Server(0).CA(), "client-2")
-		stop := keepCalling(t.Context(), s.client, 10*time.Millisecond, time.Second)
+		stop := keepCalling(t.Context(), s.client, 50*time.Millisecond, time.Second)
 		time.Sleep(5 * time.Minute)
 		_, errs := stop()
 		assert.Empty(t, errs, "the old connection serves")
@@ -145,7 +145,7 @@ func TestAStandbyGetsItsNewCertificateToo(t *testing.T) {
 func TestDenialsAreNoSubstituteForAProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newCertified(t)
-		stop := keepCalling(t.Context(), s.client, 10*time.Millisecond, time.Second)
+		stop := keepCalling(t.Context(), s.client, 50*time.Millisecond, time.Second)
 		time.Sleep(time.Second)
 		s.accepts.Store("nobody")
 		time.Sleep(5 * time.Second)

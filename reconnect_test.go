@@ -88,7 +88,7 @@ var emptySettings = []byte{0, 0, 0, 4, 0, 0, 0, 0, 0}
 // All clients lose a server at the same instant. They must not all reconnect at the
 // same instant, since a starting server can handle only few.
 func TestAThousandClientsDoNotReconnectInTheSameInstant(t *testing.T) {
-	if raceDetector {
+	if testkit.RaceDetector {
 		t.Skip("the race detector itself fails with so much going on in one bubble: golang.org/issue/78156")
 	}
 	const clients = 1000

@@ -178,7 +178,7 @@ func (r *run) heal() {
 }
 
 func TestNoServerEverSeesAnothersTokenWhateverHappens(t *testing.T) {
-	for seed := range testkit.Size(uint64(3), 1) {
+	for seed := range testkit.Size(uint64(3), 2, 1) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRun(t, seed)

@@ -20,23 +20,24 @@ const (
 )
 
 func init() {
-	balancer.Register(builder{name: Name, parse: settings.ParseConfig})
-	balancer.Register(builder{name: LeastLoadedName, parse: settings.ParseLeastLoaded})
+	balancer.Register(&builder{name: Name, parse: settings.ParseConfig})
+	balancer.Register(&builder{name: LeastLoadedName, parse: settings.ParseLeastLoaded})
 }
 
-// builder builds a policy for each channel that asks for it.
+// builder builds a policy for each channel that asks for it. It is a pointer, since
+// grpc's priority policy compares builders with ==.
 type builder struct {
 	name  string
 	parse func([]byte) (*settings.Config, error)
 }
 
-func (b builder) Name() string { return b.name }
+func (b *builder) Name() string { return b.name }
 
-func (b builder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
+func (b *builder) Build(cc balancer.ClientConn, opts balancer.BuildOptions) balancer.Balancer {
 	return endpointset.New(b.name, cc, opts)
 }
 
 // ParseConfig implements grpc's balancer.ConfigParser.
-func (b builder) ParseConfig(data json.RawMessage) (serviceconfig.LoadBalancingConfig, error) {
+func (b *builder) ParseConfig(data json.RawMessage) (serviceconfig.LoadBalancingConfig, error) {
 	return b.parse(data)
 }

@@ -34,6 +34,14 @@ func TestThePolicyIsRegisteredUnderItsName(t *testing.T) {
 	assert.True(t, parses)
 }
 
+// grpc's priority policy compares the builder of a child that comes back with that of
+// the child before.
+func TestBuildersCanBeCompared(t *testing.T) {
+	for _, name := range []string{lb.Name, lb.LeastLoadedName} {
+		assert.NotPanics(t, func() { assert.True(t, balancer.Get(name) == balancer.Get(name)) }, name) //nolint:testifylint // == is what is tested
+	}
+}
+
 // grpc: TestRoundRobin_Basic.
 func TestCallsAreSpreadEvenlyOverAPlainChannel(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/sleep"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 // randomRequests is how many requests the test below makes. For a long run:
@@ -28,10 +29,7 @@ func randomRequests(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("JSONAPI_REQUESTS")
 	if text == "" {
-		if testing.Short() {
-			return 1000
-		}
-		return 3000
+		return testkit.Size(3000, 1500, 500)
 	}
 	n, err := strconv.Atoi(text)
 	require.NoError(t, err, "JSONAPI_REQUESTS")

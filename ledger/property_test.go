@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 // seedCount is how many seeds the property tests try: go test ./ledger -run RandomFaults -seeds 10.
@@ -34,14 +36,10 @@ func seeds() []uint64 {
 
 // size is how much a property test does.
 func size(whole int) int {
-	switch {
-	case testing.Short():
-		return whole / 50
-	case raced:
-		return whole / 10
-	default:
-		return whole
+	if testkit.RaceDetector {
+		return whole / testkit.Size(10, 20, 50)
 	}
+	return whole / testkit.Size(1, 4, 50)
 }
 
 // Whatever a server does to its streams, each update is delivered once and in order.

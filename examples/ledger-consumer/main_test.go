@@ -8,20 +8,19 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb/examples/internal/exampletest"
 	"github.com/cantonlb/cantonlb/examples/internal/participant"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func TestEachUpdateCountsOnce(t *testing.T) {
 	exampletest.Long(t)
 	if !participant.Installed() {
 		t.Skip(participant.ErrNotInstalled)
 	}
-	result := exampletest.Run(t, exampletest.Build(t), "-duration", "10s")
+	result := exampletest.Run(t, "-duration", "10s")
 	output := strings.Join(result.Lines, "\n") + "\n" + result.Stderr
 	require.Zero(t, result.Code, output)
 	sums := regexp.MustCompile(`^updates in the ledger: ([1-9]\d+), counted: (\d+); sum of their offsets: (\d+), counted: (\d+)$`).
@@ -33,13 +32,12 @@ func TestEachUpdateCountsOnce(t *testing.T) {
 }
 
 func TestAWrongFlagIsNamed(t *testing.T) {
-	binary := exampletest.Build(t)
 	for want, args := range map[string][]string{
 		"want -endpoints and -database together": {"-endpoints", "a:1"},
 		"-duration 1s: want at least 5s":         {"-duration", "1s"},
 		`argument "p1": want flags only`:         {"p1"},
 	} {
-		result := exampletest.Run(t, binary, args...)
+		result := exampletest.Run(t, args...)
 		assert.NotZero(t, result.Code, args)
 		assert.Contains(t, result.Stderr, want)
 	}

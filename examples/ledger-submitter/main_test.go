@@ -8,23 +8,21 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb/examples/internal/exampletest"
 	"github.com/cantonlb/cantonlb/examples/internal/participant"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func TestNoPaymentIsLostOrMadeTwice(t *testing.T) {
 	exampletest.Long(t)
-	binary := exampletest.Build(t)
 	for _, store := range []string{participant.Postgres, participant.Memory} {
 		t.Run(store, func(t *testing.T) {
 			if store == participant.Postgres && !participant.Installed() {
 				t.Skip(participant.ErrNotInstalled)
 			}
-			result := exampletest.Run(t, binary, "-duration", "10s", "-store", store)
+			result := exampletest.Run(t, "-duration", "10s", "-store", store)
 			output := strings.Join(result.Lines, "\n") + "\n" + result.Stderr
 			require.Zero(t, result.Code, output)
 			assert.Regexp(t, `^payments: [1-9]\d+, lost 0, twice 0, reported wrongly 0, unknown 0; updates: [1-9]\d+, missed 0, repeated 0$`, result.Last(), output)
@@ -48,7 +46,6 @@ func TestAResultCountsWhatIsNotSo(t *testing.T) {
 }
 
 func TestAWrongFlagIsNamed(t *testing.T) {
-	binary := exampletest.Build(t)
 	for want, args := range map[string][]string{
 		`-client "sdk": want one of`:                   {"-client", "sdk"},
 		"-runs 0: want 1 to 100":                       {"-runs", "0"},
@@ -57,7 +54,7 @@ func TestAWrongFlagIsNamed(t *testing.T) {
 		`-store "disk": want postgres, memory or auto`: {"-store", "disk"},
 		`argument "p1": want flags only`:               {"p1"},
 	} {
-		result := exampletest.Run(t, binary, args...)
+		result := exampletest.Run(t, args...)
 		assert.NotZero(t, result.Code, args)
 		assert.Contains(t, result.Stderr, want)
 	}

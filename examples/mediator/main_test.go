@@ -8,16 +8,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb/examples/internal/demo"
 	"github.com/cantonlb/cantonlb/examples/internal/exampletest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func TestCallsFollowTheActiveReplica(t *testing.T) {
-	p := exampletest.Start(t, exampletest.Build(t), "-duration", "1m", "-switch-after", "500ms", "-interval", "50ms")
+	p := exampletest.Start(t, "-duration", "1m", "-switch-after", "500ms", "-interval", "50ms")
 	p.WaitLine("med1 answers")
 	p.WaitLine("demo: med1 becomes passive")
 	p.WaitLine("demo: med2 becomes active")
@@ -43,7 +42,7 @@ func TestHealthCanComeFromAnHTTPPage(t *testing.T) {
 	require.NoError(t, err)
 	defer api.Close()
 
-	p := exampletest.Start(t, exampletest.Build(t), "-plaintext", "-endpoints", "med="+api.Addr(), "-health-url", page.URL+"/health")
+	p := exampletest.Start(t, "-plaintext", "-endpoints", "med="+api.Addr(), "-health-url", page.URL+"/health")
 	p.WaitLine("med answers")
 	p.Interrupt()
 	result := p.Wait()
@@ -52,7 +51,6 @@ func TestHealthCanComeFromAnHTTPPage(t *testing.T) {
 }
 
 func TestAWrongFlagIsNamed(t *testing.T) {
-	binary := exampletest.Build(t)
 	for want, args := range map[string][]string{
 		"-timeout 0s: want a duration above zero":        {"-timeout", "0s"},
 		"-interval -1s: want a duration above zero":      {"-interval", "-1s"},
@@ -65,11 +63,11 @@ func TestAWrongFlagIsNamed(t *testing.T) {
 		"flag provided but not defined: -no-such-one":    {"-no-such-one"},
 		"item 1 of the list: want name=address, such as": {"-endpoints", "=a:1"},
 	} {
-		result := exampletest.Run(t, binary, args...)
+		result := exampletest.Run(t, args...)
 		assert.NotZero(t, result.Code, args)
 		assert.Contains(t, result.Stderr, want)
 	}
-	assert.Zero(t, exampletest.Run(t, binary, "-h").Code)
+	assert.Zero(t, exampletest.Run(t, "-h").Code)
 }
 
 func TestTheSumNamesEveryoneWhoAnswered(t *testing.T) {

@@ -10,12 +10,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb/examples/internal/exampletest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func get(t *testing.T, url string) string {
 	t.Helper()
@@ -32,7 +31,7 @@ func get(t *testing.T, url string) string {
 
 func TestAFlipIsSeenInMetricsLogAndTraces(t *testing.T) {
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
-	p := exampletest.Start(t, exampletest.Build(t), "-listen", "127.0.0.1:0", "-flip", "1s", "-interval", "20ms")
+	p := exampletest.Start(t, "-listen", "127.0.0.1:0", "-flip", "1s", "-interval", "20ms")
 	url := strings.TrimPrefix(p.WaitLine("metrics: "), "metrics: ")
 	flipped := regexp.MustCompile(`cantonlb_endpoint_transitions_total\{` +
 		`cantonlb_endpoint="seq1",cantonlb_reason="not_serving",cantonlb_state="unhealthy",grpc_target="static:///observed",.*\} [1-9]`)
@@ -59,7 +58,6 @@ func TestAFlipIsSeenInMetricsLogAndTraces(t *testing.T) {
 }
 
 func TestAWrongFlagIsNamed(t *testing.T) {
-	binary := exampletest.Build(t)
 	for want, args := range map[string][]string{
 		"-interval 0s: want a duration above zero":    {"-interval", "0s"},
 		"-flip -1s: want a duration above zero":       {"-flip", "-1s"},
@@ -67,7 +65,7 @@ func TestAWrongFlagIsNamed(t *testing.T) {
 		"listen tcp":                                  {"-listen", "127.0.0.1:99999"},
 		"flag provided but not defined: -no-such-one": {"-no-such-one"},
 	} {
-		result := exampletest.Run(t, binary, args...)
+		result := exampletest.Run(t, args...)
 		assert.NotZero(t, result.Code, args)
 		assert.Contains(t, result.Stderr, want)
 	}

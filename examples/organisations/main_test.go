@@ -6,12 +6,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb/examples/internal/exampletest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 // acts cuts the output at the headings.
 func acts(t *testing.T, r exampletest.Result) []string {
@@ -24,7 +23,7 @@ func acts(t *testing.T, r exampletest.Result) []string {
 }
 
 func TestOneOrganisationsMistakeIsExplainedAndTheOthersGoOn(t *testing.T) {
-	result := exampletest.Run(t, exampletest.Build(t), "-pause", "200ms")
+	result := exampletest.Run(t, "-pause", "200ms")
 	acts := acts(t, result)
 
 	assert.Contains(t, acts[0], "3 of 3 endpoints eligible")
@@ -46,21 +45,20 @@ func TestOneOrganisationsMistakeIsExplainedAndTheOthersGoOn(t *testing.T) {
 }
 
 func TestAWrongFlagIsNamed(t *testing.T) {
-	binary := exampletest.Build(t)
 	for want, args := range map[string][]string{
 		"-pause 0s: want a duration above zero":     {"-pause", "0s"},
 		"-timeout -1s: want a duration above zero":  {"-timeout", "-1s"},
 		`argument \"north\": want flags only`:       {"north"},
 		"flag provided but not defined: -no-such-1": {"-no-such-1"},
 	} {
-		result := exampletest.Run(t, binary, args...)
+		result := exampletest.Run(t, args...)
 		assert.NotZero(t, result.Code, args)
 		assert.Contains(t, result.Stderr, want)
 	}
 }
 
 func TestTheProgramEndsWithCtrlC(t *testing.T) {
-	p := exampletest.Start(t, exampletest.Build(t), "-pause", "1m")
+	p := exampletest.Start(t, "-pause", "1m")
 	p.WaitLine("--- each organisation")
 	p.Interrupt()
 	result := p.Wait()

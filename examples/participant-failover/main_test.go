@@ -6,16 +6,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb/examples/internal/exampletest"
 	"github.com/cantonlb/cantonlb/examples/internal/participant"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func TestNoCommandIsLostWhileReplicasTakeOver(t *testing.T) {
-	binary := exampletest.Build(t)
 	for _, kind := range []string{participant.Postgres, participant.Memory} {
 		t.Run(kind, func(t *testing.T) {
 			if kind == participant.Postgres {
@@ -24,7 +22,7 @@ func TestNoCommandIsLostWhileReplicasTakeOver(t *testing.T) {
 					t.Skip(participant.ErrNotInstalled)
 				}
 			}
-			result := exampletest.Run(t, binary, "-store", kind, "-pause", "500ms")
+			result := exampletest.Run(t, "-store", kind, "-pause", "500ms")
 			output := strings.Join(result.Lines, "\n") + "\n" + result.Stderr
 			require.Zero(t, result.Code, output)
 			assert.Regexp(t, `^commands: [1-9]\d+ ok, 0 failed; updates: [1-9]\d+, each once and in order; switches: [23]$`, result.Last(), output)
@@ -41,7 +39,7 @@ func TestNoCommandIsLostWhileReplicasTakeOver(t *testing.T) {
 }
 
 func TestCtrlCEndsTheRunInOrder(t *testing.T) {
-	p := exampletest.Start(t, exampletest.Build(t), "-store", "memory", "-pause", "1m")
+	p := exampletest.Start(t, "-store", "memory", "-pause", "1m")
 	p.WaitLine("p1 is active, p2 is a standby")
 	p.Interrupt()
 	result := p.Wait()
@@ -49,14 +47,13 @@ func TestCtrlCEndsTheRunInOrder(t *testing.T) {
 }
 
 func TestAWrongFlagIsNamed(t *testing.T) {
-	binary := exampletest.Build(t)
 	for want, args := range map[string][]string{
 		`-store "disk": want postgres, memory or auto`: {"-store", "disk"},
 		"-rate 0: want 1 to 1000":                      {"-rate", "0"},
 		"-pause 0s: want a duration above zero":        {"-pause", "0s"},
 		`argument "p1": want flags only`:               {"p1"},
 	} {
-		result := exampletest.Run(t, binary, args...)
+		result := exampletest.Run(t, args...)
 		assert.NotZero(t, result.Code, args)
 		assert.Contains(t, result.Stderr, want)
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb/examples/internal/exampletest"
 )
@@ -22,11 +21,11 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	goleak.VerifyTestMain(m)
+	exampletest.Main(m, main)
 }
 
 func TestNoCallFailsWhileServersComeAndGo(t *testing.T) {
-	result := exampletest.Run(t, exampletest.Build(t), "-duration", "4s", "-rate", "250")
+	result := exampletest.Run(t, "-duration", "4s", "-rate", "250")
 	output := strings.Join(result.Lines, "\n") + "\n" + result.Stderr
 	require.Zero(t, result.Code, output)
 
@@ -66,7 +65,7 @@ func row(t *testing.T, result exampletest.Result, title string) (cells [3]int) {
 }
 
 func TestCtrlCEndsTheRunInOrder(t *testing.T) {
-	p := exampletest.Start(t, exampletest.Build(t), "-duration", "1m")
+	p := exampletest.Start(t, "-duration", "1m")
 	p.WaitLine("calls: ")
 	p.Interrupt()
 	result := p.Wait()
@@ -75,7 +74,6 @@ func TestCtrlCEndsTheRunInOrder(t *testing.T) {
 }
 
 func TestAWrongFlagIsNamed(t *testing.T) {
-	binary := exampletest.Build(t)
 	for want, args := range map[string][]string{
 		"-rate 0: want 1 to 10000":                    {"-rate", "0"},
 		"-rate 10001: want 1 to 10000":                {"-rate", "10001"},
@@ -84,7 +82,7 @@ func TestAWrongFlagIsNamed(t *testing.T) {
 		`invalid value "fast" for flag -rate`:         {"-rate", "fast"},
 		"flag provided but not defined: -no-such-one": {"-no-such-one"},
 	} {
-		result := exampletest.Run(t, binary, args...)
+		result := exampletest.Run(t, args...)
 		assert.NotZero(t, result.Code, args)
 		assert.Contains(t, result.Stderr, want)
 		assert.Empty(t, result.Lines)

@@ -6,15 +6,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb/examples/internal/exampletest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func TestNoLieIsBelieved(t *testing.T) {
-	result := exampletest.Run(t, exampletest.Build(t), "-reads", "30", "-timeout", "60s")
+	result := exampletest.Run(t, "-reads", "30", "-timeout", "60s")
 	output := strings.Join(result.Lines, "\n") + "\n" + result.Stderr
 	require.Zero(t, result.Code, output)
 	truths := 0
@@ -31,13 +30,12 @@ func TestNoLieIsBelieved(t *testing.T) {
 }
 
 func TestAWrongFlagIsNamed(t *testing.T) {
-	binary := exampletest.Build(t)
 	for want, args := range map[string][]string{
 		"-reads 0: want 1 or more":        {"-reads", "0"},
 		"-timeout -1s: want a duration":   {"-timeout", "-1s"},
 		`argument \"x\": want flags only`: {"x"},
 	} {
-		result := exampletest.Run(t, binary, args...)
+		result := exampletest.Run(t, args...)
 		assert.NotZero(t, result.Code, args)
 		assert.Contains(t, result.Stderr, want)
 	}

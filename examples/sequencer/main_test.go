@@ -6,17 +6,16 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
 	"github.com/cantonlb/cantonlb/examples/internal/demo"
 	"github.com/cantonlb/cantonlb/examples/internal/exampletest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func TestTheDemoMakesACallAndShowsTheStatus(t *testing.T) {
-	result := exampletest.Run(t, exampletest.Build(t), "-once", "-timeout", "30s")
+	result := exampletest.Run(t, "-once", "-timeout", "30s")
 	output := strings.Join(result.Lines, "\n") + "\n" + result.Stderr
 	require.Zero(t, result.Code, output)
 	for _, name := range []string{"seq1 ", "seq2 ", "seq3 "} {
@@ -27,7 +26,7 @@ func TestTheDemoMakesACallAndShowsTheStatus(t *testing.T) {
 }
 
 func TestCallsGoOnUntilCtrlC(t *testing.T) {
-	p := exampletest.Start(t, exampletest.Build(t), "-interval", "20ms")
+	p := exampletest.Start(t, "-interval", "20ms")
 	p.WaitLine("3 of 3 endpoints eligible") // the table is shown again at every change
 	p.Interrupt()
 	result := p.Wait()
@@ -45,7 +44,7 @@ func TestTheListOfEndpointsIsUsed(t *testing.T) {
 	defer passive.Close()
 
 	list := "north=" + servers[0].Address + ",south=http://" + passive.Addr()
-	result := exampletest.Run(t, exampletest.Build(t), "-once", "-timeout", "30s", "-endpoints", list)
+	result := exampletest.Run(t, "-once", "-timeout", "30s", "-endpoints", list)
 	assert.Zero(t, result.Code, result.Stderr)
 	assert.Contains(t, result.Stderr, "by=north")
 }
@@ -54,21 +53,18 @@ func TestASequencerThatDoesNotServeIsExplained(t *testing.T) {
 	passive, err := demo.Start(t.Context(), "127.0.0.1:0", healthService)
 	require.NoError(t, err)
 	defer passive.Close()
-	binary := exampletest.Build(t)
-
-	result := exampletest.Run(t, binary, "-once", "-timeout", "3s", "-endpoints", "south=http://"+passive.Addr())
+	result := exampletest.Run(t, "-once", "-timeout", "3s", "-endpoints", "south=http://"+passive.Addr())
 	assert.Equal(t, 1, result.Code)
 	assert.Contains(t, result.Stderr, "south unhealthy (not_serving")
 	assert.NotEmpty(t, result.Line("0 of 1 endpoint eligible"))
 
 	passive.SetServing(true)
-	result = exampletest.Run(t, binary, "-once", "-timeout", "3s", "-service-name", "another", "-plaintext", "-endpoints", passive.Addr())
+	result = exampletest.Run(t, "-once", "-timeout", "3s", "-service-name", "another", "-plaintext", "-endpoints", passive.Addr())
 	assert.Equal(t, 1, result.Code)
 	assert.Contains(t, result.Stderr, "unknown_service")
 }
 
 func TestAWrongFlagIsNamed(t *testing.T) {
-	binary := exampletest.Build(t)
 	for want, args := range map[string][]string{
 		"-timeout -1s: want a duration above zero":    {"-timeout", "-1s"},
 		"-interval 0s: want a duration above zero":    {"-interval", "0s"},
@@ -78,11 +74,11 @@ func TestAWrongFlagIsNamed(t *testing.T) {
 		"-plaintext and -ca: want one or the other":   {"-plaintext", "-ca", "x.pem"},
 		"flag provided but not defined: -no-such-one": {"-no-such-one"},
 	} {
-		result := exampletest.Run(t, binary, args...)
+		result := exampletest.Run(t, args...)
 		assert.NotZero(t, result.Code, args)
 		assert.Contains(t, result.Stderr, want)
 	}
-	assert.Zero(t, exampletest.Run(t, binary, "-h").Code)
+	assert.Zero(t, exampletest.Run(t, "-h").Code)
 }
 
 func TestWhatTheFlagsSayIsKept(t *testing.T) {

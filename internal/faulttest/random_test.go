@@ -13,17 +13,21 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
 var (
 	seed  = flag.Uint64("seed", 0, "the seed of the random faults (default: chosen at random)")
-	lasts = flag.Duration("lasts", 20*time.Second, "how long they are made, in fake time")
+	lasts = flag.Duration("lasts", 0, "how long they are made, in fake time (default: 7s)")
 )
 
 func TestNoCallIsLostOrMadeTwiceUnderRandomFaults(t *testing.T) {
 	if *seed == 0 {
 		*seed = rand.Uint64()
+	}
+	if *lasts == 0 {
+		*lasts = testkit.Size(20*time.Second, 7*time.Second, 3*time.Second)
 	}
 	t.Logf("to see these faults again: -seed %d", *seed)
 	servers := map[string][]lbtest.Option{

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 // newConns returns n eligible connections of endpoints named a, b and so on.
@@ -261,7 +262,7 @@ func TestLeastLoadedPicksSkipConnectionsThatAreNotEligible(t *testing.T) {
 }
 
 func TestNoPickAllocates(t *testing.T) {
-	if raceDetector {
+	if testkit.RaceDetector {
 		t.Skip("with the race detector a sync.Pool forgets on purpose")
 	}
 	background := context.Background()

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/balancer"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 // publisher is a Source that publishes when a stream ends for which calls wait.
@@ -224,7 +225,7 @@ func TestNoConnectionExceedsItsLimitAndNoCallWaitsForEver(t *testing.T) {
 }
 
 func TestAPickOnAConnectionWithALimitAllocatesNothing(t *testing.T) {
-	if raceDetector {
+	if testkit.RaceDetector {
 		t.Skip("the race detector empties pools at random")
 	}
 	room, conns := withStreams(newPublisher(), 20, 20)

@@ -1,5 +1,5 @@
 // Package testkit holds what the tests of several packages share: how long a test
-// waits, and how it sees which server answers.
+// waits, how often it repeats something, and how it sees which server answers.
 //
 // # Why
 //

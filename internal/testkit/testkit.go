@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"context"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,12 +17,24 @@ import (
 // Patience is how long a test waits for an event that must happen.
 const Patience = 20 * time.Second
 
-// Size returns full, or with -short the smaller size.
-func Size[T any](full, short T) T {
-	if testing.Short() {
+// FullKey is an environment variable: set to "full", tests that repeat something do it as
+// often as is of use, and not only as often as each change of the code deserves.
+const FullKey = "CANTONLB_TESTS"
+
+// Full reports whether tests are to repeat things as often as is of use.
+func Full() bool { return os.Getenv(FullKey) == "full" }
+
+// Size returns the size of a test that repeats something: usual, or short with -short,
+// or full if the environment asks for it.
+func Size[T any](full, usual, short T) T {
+	switch {
+	case Full():
+		return full
+	case testing.Short():
 		return short
+	default:
+		return usual
 	}
-	return full
 }
 
 // Context returns a context that ends after Patience, or with the test.

@@ -3,40 +3,38 @@ package exampletest
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
-const (
-	buildLimit = 5 * time.Minute
-	runLimit   = time.Minute
-)
+const runLimit = time.Minute
 
-// Build builds the program in the test's folder, and returns the path of the
-// binary. A failure ends the test.
-func Build(t testing.TB) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), buildLimit)
-	defer cancel()
-	binary := filepath.Join(t.TempDir(), "example")
-	if output, err := exec.CommandContext(ctx, "go", "build", "-o", binary, ".").CombinedOutput(); err != nil { //nolint:gosec // the test's own
-		t.Fatalf("go build: %v\n%s", err, output)
+// programKey makes a process of the test's binary the program.
+const programKey = "CANTONLB_EXAMPLETEST_PROGRAM"
+
+// Main is for TestMain: it runs the example if this process was started as one, and
+// the tests otherwise. program is the example's main.
+func Main(m *testing.M, program func()) {
+	if os.Getenv(programKey) == "" {
+		goleak.VerifyTestMain(m)
+		return
 	}
-	return binary
+	program()
+	os.Exit(0) //nolint:revive // in place of main
 }
 
 // Long skips a test whose program runs for long, with -short.
 func Long(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("the program runs for more than ten seconds: left out with -short")
+		t.Skip("the program runs for seconds: left out with -short")
 	}
 }
 
@@ -66,10 +64,10 @@ func (r Result) Line(text string) string {
 	return ""
 }
 
-// Run runs a program to its end.
-func Run(t testing.TB, binary string, args ...string) Result {
+// Run runs the program to its end.
+func Run(t testing.TB, args ...string) Result {
 	t.Helper()
-	return Start(t, binary, args...).Wait()
+	return Start(t, args...).Wait()
 }
 
 // Program is a running program, for use by one goroutine.
@@ -82,10 +80,15 @@ type Program struct {
 	result  Result
 }
 
-// Start starts a program. The end of the test kills it if it still runs.
-func Start(t testing.TB, binary string, args ...string) *Program {
+// Start starts the program. The end of the test kills it if it still runs.
+func Start(t testing.TB, args ...string) *Program {
 	t.Helper()
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	command := exec.Command(binary, args...) //nolint:gosec,noctx // the program under test, which the cleanup kills
+	command.Env = append(os.Environ(), programKey+"=1")
 	p := &Program{t: t, command: command, lines: make(chan string), late: time.After(runLimit)}
 	p.command.Stderr = &p.stderr
 	stdout, err := p.command.StdoutPipe()
