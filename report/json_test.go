@@ -254,6 +254,8 @@ func TestALeaseIsOneLineOfText(t *testing.T) {
 	assert.Equal(t, `lease "pink": candidate`, report.LeaseStatus{Name: "pink", State: report.LeaseCandidate}.String())
 	for want, e := range map[string]report.LeaseEvent{
 		`lease "pink": holder`:                                    {Kind: report.LeaseEventHolder},
+		`lease "pink": holder "b" with token 8`:                   {Kind: report.LeaseEventHolder, Holder: "b", Token: 8},
+		`lease "pink": stuck at "a" with token 7`:                 {Kind: report.LeaseEventStuck, Holder: "a", Token: 7},
 		`lease "pink": acquired by "a" with token 7 (expired)`:    {Kind: report.LeaseEventAcquired, Holder: "a", Token: 7, Reason: report.ReasonLeaseExpired},
 		`lease "pink": store_failing (store_error: it is broken)`: {Kind: report.LeaseEventStoreFailing, Reason: report.ReasonLeaseStoreError, Detail: "it is broken"},
 	} {

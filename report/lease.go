@@ -82,7 +82,14 @@ type LeaseEvent struct {
 func (e LeaseEvent) String() string {
 	line := fmt.Appendf(nil, "lease %q: %s", e.Name, e.Kind)
 	if e.Holder != "" {
-		line = fmt.Appendf(line, " by %q with token %d", e.Holder, e.Token)
+		by := " by"
+		switch e.Kind {
+		case LeaseEventHolder:
+			by = ""
+		case LeaseEventStuck:
+			by = " at"
+		}
+		line = fmt.Appendf(line, "%s %q with token %d", by, e.Holder, e.Token)
 	}
 	return string(appendWhy(line, e.Reason, e.Detail))
 }
