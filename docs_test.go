@@ -39,26 +39,35 @@ func TestTheDocsExplainEveryReasonAndNoOther(t *testing.T) {
 	for _, r := range report.Reasons() {
 		want = append(want, string(r))
 	}
-	assert.ElementsMatch(t, want, firstColumn(t, "Reasons"))
+	assert.ElementsMatch(t, want, append(firstColumn(t, "Reasons"), firstColumn(t, "Reasons of a lease")...))
 }
 
-func TestTheDocsExplainEveryStateAndNoOther(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "report/state.go", nil, 0)
+// constants returns the values of the constants of a type in a file of package report,
+// whose names begin like that.
+func constants(t *testing.T, file, typ, prefix string) (values []string) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), "report/"+file, nil, 0)
 	require.NoError(t, err)
-	var want []string
-	ast.Inspect(file, func(n ast.Node) bool {
+	ast.Inspect(parsed, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok {
 			return true
 		}
-		if typ, ok := spec.Type.(*ast.Ident); ok && typ.Name == "EndpointState" && strings.HasPrefix(spec.Names[0].Name, "State") {
-			text := spec.Values[0].(*ast.BasicLit).Value
-			want = append(want, text[1:len(text)-1])
+		if is, ok := spec.Type.(*ast.Ident); ok && is.Name == typ && strings.HasPrefix(spec.Names[0].Name, prefix) {
+			text, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			require.NoError(t, err)
+			values = append(values, text)
 		}
 		return true
 	})
-	assert.Greater(t, len(want), 5)
-	assert.ElementsMatch(t, want, firstColumn(t, "States"))
+	require.Greater(t, len(values), 4)
+	return values
+}
+
+func TestTheDocsExplainEveryStateAndNoOther(t *testing.T) {
+	assert.ElementsMatch(t, constants(t, "state.go", "EndpointState", "State"), firstColumn(t, "States"))
+	assert.ElementsMatch(t, constants(t, "lease.go", "LeaseState", "Lease"), firstColumn(t, "States of a lease"))
+	assert.ElementsMatch(t, constants(t, "lease.go", "LeaseEventKind", "LeaseEvent"), firstColumn(t, "Events of a lease"))
 }
 
 // The table of docs/operations.md is computed as the text below it states.

@@ -13,6 +13,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/lease/internal/machine"
 	"github.com/cantonlb/cantonlb/lease/store"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // ExitCodeStuck is the code with which Config.ExitWhenStuck ends the process.
@@ -51,7 +52,8 @@ type Candidate struct {
 	cfg    Config
 	params machine.Params
 	events *event.Log[Event]
-	status atomic.Pointer[Status]
+	status atomic.Pointer[Status] // without Held and Until, which term says
+	term   atomic.Pointer[term]   // of the work that runs
 	ran    atomic.Bool
 	exit   func(code int)
 	// control is what a Group wants of it.
@@ -128,7 +130,7 @@ func (c *Candidate) tell(reader *event.Reader[Event]) {
 			return
 		}
 		for _, e := range events {
-			e.log(c.cfg.Logger)
+			logEvent(c.cfg.Logger, e)
 			if c.cfg.Observe != nil {
 				c.cfg.Observe(e)
 			}
@@ -156,6 +158,7 @@ type run struct {
 	result  error
 	detail  string // of the last error of the store
 	number  uint64 // of the last event
+	stuck   bool   // the work should have returned
 }
 
 // answer is the result of a request.
@@ -187,7 +190,7 @@ func (r *run) loop() {
 			e.Kind = machine.Changed
 			if w.err != nil {
 				e.Kind = machine.WatchEnded
-				r.append(Event{Kind: EventWatchEnded, Reason: ReasonStoreError, Detail: detail(w.err)})
+				r.append(Event{Kind: EventWatchEnded, Reason: report.ReasonLeaseStoreError, Detail: detail(w.err)})
 			}
 		case err := <-r.returned:
 			e.Kind = machine.WorkReturned
@@ -269,6 +272,7 @@ func (r *run) start() {
 	l := Lease{Name: r.cfg.Name, Holder: own.Holder, Token: own.Token, term: &term{clock: r.cfg.Clock}}
 	until, _ := r.state.Until()
 	l.term.until.Store(int64(until))
+	r.term.Store(l.term)
 	ctx := newWorkContext(r.parent, l)
 	r.holding = ctx
 	go func() {
@@ -285,8 +289,9 @@ func (r *run) end() {
 	}
 	r.holding.lease.term.end()
 	r.holding.cancel(nil)
-	r.holding = nil
+	r.term.Store(nil)
+	r.holding, r.stuck = nil, false
 }
 
 // lost returns the cause of the context of work whose lease was lost.
-func lost(why Reason) error { return fmt.Errorf("%w: %s", ErrLost, why) }
+func lost(why report.Reason) error { return fmt.Errorf("%w: %s", ErrLost, why) }

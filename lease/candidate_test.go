@@ -16,6 +16,7 @@ import (
 	"github.com/cantonlb/cantonlb/lease"
 	"github.com/cantonlb/cantonlb/lease/leasetest"
 	"github.com/cantonlb/cantonlb/lease/store"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 const (
@@ -116,6 +117,8 @@ func TestAFreeLeaseIsAcquiredAtOnceAndKept(t *testing.T) {
 		}
 		assert.Equal(t, lease.StateHolder, a.Status().State)
 		assert.Equal(t, l.Holder, a.Status().Holder)
+		assert.True(t, a.Status().Held)
+		assert.Equal(t, l.Until(), a.Status().Until)
 		assert.Equal(t, 1, a.terms())
 	})
 }
@@ -168,10 +171,12 @@ func TestTheLeaseOfAHolderThatIsCutOffEndsBeforeItPassesOn(t *testing.T) {
 		<-time.After(first.Left())
 		synctest.Wait()
 		require.False(t, first.Valid())
+		require.False(t, a.Status().Held)
+		require.Zero(t, a.Status().Until)
 		a.mu.Lock()
 		require.Len(t, a.ends, 1)
 		require.ErrorIs(t, a.ends[0], lease.ErrLost)
-		assert.ErrorContains(t, a.ends[0], string(lease.ReasonNotRenewed))
+		assert.ErrorContains(t, a.ends[0], string(report.ReasonLeaseNotRenewed))
 		a.mu.Unlock()
 		require.Zero(t, b.terms(), "it has not passed on yet")
 		time.Sleep(margin + ttl/3) // at most one reading later
@@ -185,8 +190,8 @@ func TestTheLeaseOfAHolderThatIsCutOffEndsBeforeItPassesOn(t *testing.T) {
 		time.Sleep(ttl)
 		third := a.last(t)
 		assert.Greater(t, third.Token, second.Token)
-		assert.Equal(t, uint64(1), a.Status().Lost)
-		assert.Equal(t, uint64(2), a.Status().Acquired)
+		assert.Equal(t, uint64(1), a.Status().Count(lease.EventLost))
+		assert.Equal(t, uint64(2), a.Status().Count(lease.EventAcquired))
 		assert.False(t, a.Status().StoreFailing)
 	})
 }
@@ -265,7 +270,7 @@ func TestALeaseThatIsTakenAwayIsLost(t *testing.T) {
 		synctest.Wait()
 		assert.False(t, l.Valid())
 		a.mu.Lock()
-		assert.ErrorContains(t, a.ends[0], string(lease.ReasonTaken))
+		assert.ErrorContains(t, a.ends[0], string(report.ReasonLeaseTaken))
 		a.mu.Unlock()
 		time.Sleep(2 * ttl)
 		assert.Equal(t, uint64(100), a.last(t).Token)
@@ -289,7 +294,7 @@ func TestATokenThatGoesBackIsNotUsed(t *testing.T) {
 		assert.Contains(t, kinds(all), lease.EventRefused)
 		for _, e := range all {
 			if e.Kind == lease.EventRefused {
-				assert.Equal(t, lease.ReasonTokenWentBack, e.Reason)
+				assert.Equal(t, report.ReasonLeaseTokenWentBack, e.Reason)
 			}
 		}
 	})
@@ -371,10 +376,12 @@ func TestWorkThatIsStuckIsReportedAndNotStartedAgain(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, 1, runs)
 		assert.Equal(t, lease.StateEnding, c.Status().State)
+		assert.True(t, c.Status().Stuck)
 		close(let)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		assert.Equal(t, 2, runs)
+		assert.False(t, c.Status().Stuck)
 		assert.Equal(t, "at last", c.Status().StoreError)
 		stop()
 		assert.NoError(t, <-result)
@@ -535,6 +542,6 @@ func TestAWatchThatEndsWithoutAnErrorHasEnded(t *testing.T) {
 			}
 		}
 		require.Len(t, ended, 1)
-		assert.Equal(t, `lease "pink": watch_ended (store_error): watching: it ended`, ended[0].String())
+		assert.Equal(t, `lease "pink": watch_ended (store_error: watching: it ended)`, ended[0].String())
 	})
 }

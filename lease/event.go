@@ -2,111 +2,52 @@ package lease
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"log/slog"
-	"time"
 
+	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/lease/internal/machine"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // EventKind is the kind of an Event.
-type EventKind string
+type EventKind = report.LeaseEventKind
 
 // The kinds of events.
 const (
 	// EventHolder: another holder was seen; Holder is empty if the lease is free.
-	EventHolder EventKind = "holder"
+	EventHolder = report.LeaseEventHolder
 	// EventAcquired: this candidate holds the lease. Reason is why it could acquire it.
-	EventAcquired EventKind = "acquired"
+	EventAcquired = report.LeaseEventAcquired
 	// EventLost: this candidate no longer holds the lease, and the context of its work
 	// has ended.
-	EventLost EventKind = "lost"
+	EventLost = report.LeaseEventLost
 	// EventReleased: the work has returned, and the lease is being released.
-	EventReleased EventKind = "released"
+	EventReleased = report.LeaseEventReleased
 	// EventNotReleased: the release did not reach the store. Another candidate can
 	// acquire the lease when its TTL has passed.
-	EventNotReleased EventKind = "not_released"
+	EventNotReleased = report.LeaseEventNotReleased
 	// EventRefused: the lease was acquired and is not used, because its token is not
 	// greater than an earlier one, or because the answer came too late.
-	EventRefused EventKind = "refused"
+	EventRefused = report.LeaseEventRefused
 	// EventStuck: the work has not returned although its lease was lost StuckAfter ago,
 	// or although it was stopped a TTL ago.
-	EventStuck EventKind = "stuck"
+	EventStuck = report.LeaseEventStuck
 	// EventStoreFailing and EventStoreAnswering: the store no longer answers, or
 	// answers again.
-	EventStoreFailing   EventKind = "store_failing"
-	EventStoreAnswering EventKind = "store_answering"
+	EventStoreFailing   = report.LeaseEventStoreFailing
+	EventStoreAnswering = report.LeaseEventStoreAnswering
 	// EventWatchEnded: the store does not notify of changes, so that the candidate
-	// reads the lease regularly. The watch is retried.
-	EventWatchEnded EventKind = "watch_ended"
+	// polls.
+	EventWatchEnded = report.LeaseEventWatchEnded
 )
 
-// Reason is why an event has happened. The set of values is closed.
-type Reason string
+// Event is one change of a candidate. Its Reason is one of package report, such as
+// report.ReasonLeaseExpired; docs/reasons.md explains each.
+type Event = report.LeaseEvent
 
-// The reasons.
-const (
-	ReasonNone Reason = ""
-	// ReasonFree: the lease was free.
-	ReasonFree Reason = "free"
-	// ReasonExpired: its holder had not renewed it for its TTL.
-	ReasonExpired Reason = "expired"
-	// ReasonOwn: the record was this candidate's own, from an earlier term.
-	ReasonOwn Reason = "own"
-	// ReasonNotRenewed: no renewal was answered in time.
-	ReasonNotRenewed Reason = "not_renewed"
-	// ReasonTaken: the store has another record.
-	ReasonTaken Reason = "taken"
-	// ReasonWorkReturned: the work has returned without being stopped.
-	ReasonWorkReturned Reason = "work_returned"
-	// ReasonStopped: the context of Run has ended.
-	ReasonStopped Reason = "stopped"
-	// ReasonYielded: a Group has released the lease to a process that has fewer.
-	ReasonYielded Reason = "yielded"
-	// ReasonTokenWentBack: the store returned a token that is not greater than an
-	// earlier one, for example after it was restored from a backup.
-	ReasonTokenWentBack Reason = "token_went_back"
-	// ReasonLate: the answer came after the lease had ended.
-	ReasonLate Reason = "late"
-	// ReasonStoreError: a request failed; Detail has the error.
-	ReasonStoreError Reason = "store_error"
-)
-
-// Event is one change of a candidate.
-type Event struct {
-	// Number counts the candidate's events, from 1.
-	Number uint64
-	At     time.Time
-	Kind   EventKind
-	// Name is the name of the lease. Holder and Token are those of the record that the
-	// event is about.
-	Name   string
-	Holder string
-	Token  uint64
-	Reason Reason
-	// Detail is a text for people: bounded, printable, and possibly from the store.
-	Detail string
-}
-
-// String returns the event in one line, such as
-// `lease "pink": acquired by "host:1/8c5f" with token 7 (expired)`.
-func (e Event) String() string {
-	text := fmt.Sprintf("lease %q: %s", e.Name, e.Kind)
-	if e.Holder != "" {
-		text += fmt.Sprintf(" by %q with token %d", e.Holder, e.Token)
-	}
-	if e.Reason != ReasonNone {
-		text += fmt.Sprintf(" (%s)", e.Reason)
-	}
-	if e.Detail != "" {
-		text += ": " + e.Detail
-	}
-	return text
-}
-
-func (e Event) level() slog.Level {
-	switch e.Kind {
+func level(kind EventKind) slog.Level {
+	switch kind {
 	case EventStuck:
 		return slog.LevelError
 	case EventLost, EventNotReleased, EventRefused, EventStoreFailing, EventWatchEnded:
@@ -116,18 +57,18 @@ func (e Event) level() slog.Level {
 	}
 }
 
-func (e Event) log(logger *slog.Logger) {
+func logEvent(logger *slog.Logger, e Event) {
 	attributes := []slog.Attr{
 		slog.String("lease", e.Name), slog.String("event", string(e.Kind)),
 		slog.String("holder", e.Holder), slog.Uint64("token", e.Token),
 	}
-	if e.Reason != ReasonNone {
+	if e.Reason != report.ReasonNone {
 		attributes = append(attributes, slog.String("reason", string(e.Reason)))
 	}
 	if e.Detail != "" {
 		attributes = append(attributes, slog.String("detail", e.Detail))
 	}
-	logger.LogAttrs(context.Background(), e.level(), "lease "+string(e.Kind), attributes...) //nolint:sloglint // the kinds are constants
+	logger.LogAttrs(context.Background(), level(e.Kind), "lease "+string(e.Kind), attributes...) //nolint:sloglint // the kinds are constants
 }
 
 // News is a batch of events for a subscriber.
@@ -145,7 +86,21 @@ func (c *Candidate) Events() []Event { return c.events.Events() }
 // Subscribe returns the candidate's events, from now on. The first batch has no events
 // and comes at once. The loop ends with ctx, when Run has returned, or with break.
 func (c *Candidate) Subscribe(ctx context.Context) iter.Seq[News] {
-	reader := c.events.Reader()
+	return follow(ctx, c.events.Reader())
+}
+
+// Events returns the newest events of all leases of the group, up to 256, oldest first.
+// Each lease numbers its own.
+func (g *Group) Events() []Event { return g.events.Events() }
+
+// Subscribe returns the events of all leases of the group, from now on. The first batch
+// has no events and comes at once. The loop ends with ctx, when Run has returned, or with
+// break.
+func (g *Group) Subscribe(ctx context.Context) iter.Seq[News] {
+	return follow(ctx, g.events.Reader())
+}
+
+func follow(ctx context.Context, reader *event.Reader[Event]) iter.Seq[News] {
 	return func(yield func(News) bool) {
 		for news := (News{}); yield(news); {
 			events, missed, err := reader.Next(ctx)
@@ -169,15 +124,15 @@ var kinds = map[machine.NewsKind]EventKind{
 	machine.NewsRefused:     EventRefused,
 }
 
-var reasons = map[machine.Why]Reason{
-	machine.WhyFree:       ReasonFree,
-	machine.WhyExpired:    ReasonExpired,
-	machine.WhyOwn:        ReasonOwn,
-	machine.WhyNotRenewed: ReasonNotRenewed,
-	machine.WhyTaken:      ReasonTaken,
-	machine.WhyReturned:   ReasonWorkReturned,
-	machine.WhyStopped:    ReasonStopped,
-	machine.WhyTokenBack:  ReasonTokenWentBack,
-	machine.WhyLate:       ReasonLate,
-	machine.WhyYielded:    ReasonYielded,
+var reasons = map[machine.Why]report.Reason{
+	machine.WhyFree:       report.ReasonLeaseFree,
+	machine.WhyExpired:    report.ReasonLeaseExpired,
+	machine.WhyOwn:        report.ReasonLeaseOwn,
+	machine.WhyNotRenewed: report.ReasonLeaseNotRenewed,
+	machine.WhyTaken:      report.ReasonLeaseTaken,
+	machine.WhyReturned:   report.ReasonLeaseWorkReturned,
+	machine.WhyStopped:    report.ReasonLeaseStopped,
+	machine.WhyTokenBack:  report.ReasonLeaseTokenWentBack,
+	machine.WhyLate:       report.ReasonLeaseLate,
+	machine.WhyYielded:    report.ReasonLeaseYielded,
 }

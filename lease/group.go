@@ -216,15 +216,5 @@ func (g *Group) yield() bool {
 	return ok
 }
 
-// Status returns what the process knows of each lease, in the order of Names. It does
-// not wait.
-func (g *Group) Status() []Status {
-	list := make([]Status, 0, len(g.candidates))
-	for _, c := range g.candidates {
-		list = append(list, c.Status())
-	}
-	return list
-}
-
 // Member returns the process's own name in the group: the Holder of its leases.
 func (g *Group) Member() string { return g.member }

@@ -134,7 +134,8 @@ func TestAGroupSpreadsEvenlyAndStaysSo(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		counts, _ = r.counts(a, b)
 		assert.ElementsMatch(t, []int{5, 4}, counts)
-		assert.Len(t, a.Status(), 9)
+		assert.Len(t, a.Leases(), 9)
+		assert.NotEmpty(t, a.Events())
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // ErrLost is the cause of the context of work whose lease was lost; see context.Cause.
@@ -42,8 +44,7 @@ func (l Lease) Left() time.Duration {
 	if l.term == nil {
 		return 0
 	}
-	now := l.term.clock()
-	return time.Duration(l.term.until.Load()) - now
+	return l.term.left()
 }
 
 // Until returns the time at which Valid becomes false if the lease is not renewed, by
@@ -58,6 +59,11 @@ type term struct {
 
 // longAgo is before any reading of a clock.
 const longAgo = math.MinInt64 / 2
+
+func (t *term) left() time.Duration {
+	until := time.Duration(t.until.Load()) // before the clock, so that a pause in between counts
+	return until - t.clock()
+}
 
 func (t *term) end() { t.until.Store(longAgo) }
 
@@ -88,7 +94,7 @@ func newWorkContext(parent context.Context, l Lease) *workContext {
 // Err is that of context.Context.
 func (c *workContext) Err() error {
 	if !c.lease.Valid() {
-		c.cancel(lost(ReasonNotRenewed))
+		c.cancel(lost(report.ReasonLeaseNotRenewed))
 	}
 	return c.Context.Err()
 }

@@ -21,7 +21,8 @@ type Desc struct {
 	Kind Kind
 	// Float is true if a value need not be whole.
 	Float bool
-	// Labels are the names of the metric's labels besides Target, in order.
+	// Labels are the names of the metric's labels in order, without the Target that
+	// those of clients have.
 	Labels []string
 	// Bounds are the upper bounds of a Histogram's buckets.
 	Bounds []float64
@@ -55,6 +56,11 @@ const (
 	ProbeResult = "cantonlb.probe.result"
 	// Result is "accepted" or "refused".
 	Result = "cantonlb.result"
+	// Lease is a lease's name, LeaseState the state of the candidate, and LeaseEvent the
+	// kind of an event of the candidate.
+	Lease      = "cantonlb.lease"
+	LeaseState = "cantonlb.lease.state"
+	LeaseEvent = "cantonlb.lease.event"
 )
 
 // The units of most metrics.
@@ -62,6 +68,7 @@ const (
 	calls     = "{call}"
 	attempts  = "{attempt}"
 	endpoints = "{endpoint}"
+	leases    = "{lease}"
 )
 
 // The metrics of each endpoint.
@@ -185,7 +192,44 @@ var (
 	}
 )
 
-// All returns all metrics, in the order of the documentation.
+// The metrics of each lease that the process is a candidate for.
+var (
+	LeaseCandidate = Desc{
+		Name: "cantonlb.lease.candidate", Unit: leases, Kind: Gauge, Labels: []string{Lease, LeaseState}, Only: Collector,
+		Description: "1 for the state in which the candidate of this process is; other states are not reported.",
+	}
+	LeaseHeld = Desc{
+		Name: "cantonlb.lease.held", Unit: leases, Kind: Gauge, Labels: []string{Lease}, Only: Collector,
+		Description: "1 if this process certainly holds the lease, 0 if not.",
+	}
+	LeaseLeft = Desc{
+		Name: "cantonlb.lease.left", Unit: "s", Kind: Gauge, Float: true, Labels: []string{Lease}, Only: Collector,
+		Description: "Time until this process no longer holds the lease if it is not renewed; 0 if it does not hold it.",
+	}
+	LeaseToken = Desc{
+		Name: "cantonlb.lease.token", Unit: "{token}", Kind: Gauge, Labels: []string{Lease}, Only: Collector,
+		Description: "The newest fencing token that this process has seen; it grows with each holder.",
+	}
+	LeaseStuck = Desc{
+		Name: "cantonlb.lease.stuck", Unit: leases, Kind: Gauge, Labels: []string{Lease}, Only: Collector,
+		Description: "1 while the work of this process has not returned although it should have, 0 otherwise.",
+	}
+	LeaseStoreFailing = Desc{
+		Name: "cantonlb.lease.store_failing", Unit: leases, Kind: Gauge, Labels: []string{Lease}, Only: Collector,
+		Description: "1 if the last request of this process to the store has failed, 0 if not.",
+	}
+	LeaseEvents = Desc{
+		Name: "cantonlb.lease.events", Unit: "{event}", Labels: []string{Lease, LeaseEvent, Reason}, Only: Collector,
+		Description: "Events of the candidate of this process, by kind and reason.",
+	}
+)
+
+// Leases returns the metrics of leases, in the order of the documentation.
+func Leases() []Desc {
+	return []Desc{LeaseCandidate, LeaseHeld, LeaseLeft, LeaseToken, LeaseStuck, LeaseStoreFailing, LeaseEvents}
+}
+
+// All returns all metrics of clients, in the order of the documentation.
 func All() []Desc {
 	return []Desc{
 		EndpointState, EndpointEligible, EndpointInFlight, EndpointAnswerAge,

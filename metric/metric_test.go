@@ -25,7 +25,7 @@ func TestTheDocsListEveryMetricAsItIs(t *testing.T) {
 	kinds := map[Kind]string{Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
 	only := map[Way]string{Recorder: " *Only by grpc's recorder.*", Collector: " *Only by `otelmetrics`.*"}
 	var want []string
-	for _, d := range All() {
+	for _, d := range append(All(), Leases()...) {
 		labels := "-"
 		if len(d.Labels) > 0 {
 			labels = "`" + strings.Join(d.Labels, "`, `") + "`"
@@ -36,7 +36,7 @@ func TestTheDocsListEveryMetricAsItIs(t *testing.T) {
 }
 
 func TestEveryMetricIsWellFormed(t *testing.T) {
-	for _, d := range All() {
+	for _, d := range append(All(), Leases()...) {
 		assert.Regexp(t, `^cantonlb(\.[a-z]+(_[a-z]+)*)+$`, d.Name)
 		assert.Regexp(t, `^(s|ms|\{[a-z]+\})$`, d.Unit, d.Name)
 		assert.Regexp(t, `^[A-Z0-9].*\.$`, d.Description, d.Name)

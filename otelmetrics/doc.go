@@ -1,4 +1,4 @@
-// Package otelmetrics exports a client's metrics to OpenTelemetry.
+// Package otelmetrics exports the metrics of clients and leases to OpenTelemetry.
 //
 // # Why
 //
@@ -22,6 +22,8 @@
 // those of grpc's recorder, so that one dashboard fits both. Use only one of the two for
 // a client, or everything is counted twice. The label grpc.target distinguishes clients,
 // so each needs its own name (cantonlb.Config.Name).
+//
+// ObserveLeases does the same for the leases of package lease, which need no client.
 //
 // # Defaults
 //

@@ -3,6 +3,7 @@ package otelmetrics
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -40,7 +41,31 @@ func WithAttributes(attributes ...attribute.KeyValue) Option {
 // Several clients may be observed, and stop may be called more than once. Both functions
 // are safe for concurrent use. The error is that of the MeterProvider.
 func Observe(client Source, options ...Option) (stop func() error, err error) {
-	o := &observer{source: client, instruments: make(map[string]otelmetric.Observable)}
+	return register(metric.All(), func() ([]attribute.KeyValue, iter.Seq[sample]) {
+		status := client.Status()
+		return []attribute.KeyValue{attribute.String(metric.Target, status.Target)}, samples(status, time.Now())
+	}, options)
+}
+
+// LeaseSource is the source of the metrics of leases: a *lease.Candidate or a
+// *lease.Group.
+type LeaseSource interface {
+	Leases() []report.LeaseStatus
+}
+
+// ObserveLeases is like Observe, for the leases of a candidate or of a group. The names of
+// all leases that a program observes must differ.
+func ObserveLeases(leases LeaseSource, options ...Option) (stop func() error, err error) {
+	return register(metric.Leases(), func() ([]attribute.KeyValue, iter.Seq[sample]) {
+		return nil, leaseSamples(leases.Leases(), time.Now())
+	}, options)
+}
+
+// look returns the samples of now, and the attributes that all of them have.
+type look func() ([]attribute.KeyValue, iter.Seq[sample])
+
+func register(descriptions []metric.Desc, look look, options []Option) (stop func() error, err error) {
+	o := &observer{look: look, instruments: make(map[string]otelmetric.Observable)}
 	for _, option := range options {
 		option(o)
 	}
@@ -49,7 +74,7 @@ func Observe(client Source, options ...Option) (stop func() error, err error) {
 	}
 	meter := o.provider.Meter(ScopeName)
 	var all []otelmetric.Observable
-	for _, d := range metric.All() {
+	for _, d := range descriptions {
 		if d.Only == metric.Recorder {
 			continue
 		}
@@ -81,9 +106,9 @@ func newInstrument(meter otelmetric.Meter, d metric.Desc) (otelmetric.Observable
 	}
 }
 
-// observer observes one client.
+// observer observes one client, or the leases of one source.
 type observer struct {
-	source      Source
+	look        look
 	provider    otelmetric.MeterProvider
 	attributes  []attribute.KeyValue
 	instruments map[string]otelmetric.Observable // by the metric's name
@@ -91,9 +116,9 @@ type observer struct {
 
 // observe is called at each collection.
 func (o *observer) observe(_ context.Context, out otelmetric.Observer) error {
-	status := o.source.Status()
-	for s := range samples(status, time.Now()) {
-		attributes := append(slices.Clone(o.attributes), attribute.String(metric.Target, status.Target))
+	common, samples := o.look()
+	for s := range samples {
+		attributes := append(slices.Clone(o.attributes), common...)
 		for i, label := range s.metric.Labels {
 			attributes = append(attributes, attribute.String(label, s.labels[i]))
 		}

@@ -94,6 +94,37 @@ func fileSamples(f report.FileStatus, emit emitter) bool {
 		emit(metric.ConfigReloads, float64(f.Failures), "refused")
 }
 
+// leaseSamples returns the samples of leases, as of now.
+func leaseSamples(leases []report.LeaseStatus, now time.Time) iter.Seq[sample] {
+	return func(yield func(sample) bool) {
+		emit := func(d metric.Desc, value float64, labels ...string) bool {
+			return yield(sample{metric: d, value: value, labels: labels})
+		}
+		for _, l := range leases {
+			if !leaseSample(l, now, emit) {
+				return
+			}
+		}
+	}
+}
+
+func leaseSample(l report.LeaseStatus, now time.Time, emit emitter) bool {
+	left := 0.0
+	if l.Held {
+		left = max(0, l.Until.Sub(now).Seconds())
+	}
+	more := emit(metric.LeaseCandidate, 1, l.Name, string(l.State)) &&
+		emit(metric.LeaseHeld, oneIf(l.Held), l.Name) &&
+		emit(metric.LeaseLeft, left, l.Name) &&
+		emit(metric.LeaseToken, float64(l.Token), l.Name) &&
+		emit(metric.LeaseStuck, oneIf(l.Stuck), l.Name) &&
+		emit(metric.LeaseStoreFailing, oneIf(l.StoreFailing), l.Name)
+	for _, c := range l.Counts {
+		more = more && emit(metric.LeaseEvents, float64(c.Count), l.Name, string(c.Kind), string(c.Reason))
+	}
+	return more
+}
+
 func oneIf(b bool) float64 {
 	if b {
 		return 1

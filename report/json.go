@@ -10,12 +10,14 @@ import (
 	"google.golang.org/grpc/connectivity"
 )
 
-// Document is a Status with the events before it, oldest first. Its JSON is that of
-// the status, with the events added under the key "events". It is what the status page
-// serves with ?format=json.
+// Document is a Status with the events before it, oldest first, and the program's leases
+// with theirs. Its JSON is that of the status, with the keys "events", "leases" and
+// "leaseEvents" added. It is what the status page serves with ?format=json.
 type Document struct {
-	Status Status
-	Events []Event
+	Status      Status
+	Events      []Event
+	Leases      []LeaseStatus
+	LeaseEvents []LeaseEvent
 }
 
 // statusJSON is the JSON form of a Status.
@@ -26,7 +28,10 @@ type statusJSON struct {
 
 	plainStatus
 
-	Events []Event `json:"events,omitempty"` // of a Document
+	// Of a Document:
+	Events      []Event       `json:"events,omitempty"`
+	Leases      []LeaseStatus `json:"leases,omitempty"`
+	LeaseEvents []LeaseEvent  `json:"leaseEvents,omitempty"`
 }
 
 type plainStatus Status
@@ -40,7 +45,8 @@ func (d Document) MarshalJSON() ([]byte, error) {
 		s.Endpoints = []EndpointStatus{}
 	}
 	return json.Marshal(statusJSON{
-		State: s.State.String(), Eligible: s.Eligible(), Total: len(s.Endpoints), plainStatus: plainStatus(s), Events: d.Events,
+		State: s.State.String(), Eligible: s.Eligible(), Total: len(s.Endpoints), plainStatus: plainStatus(s),
+		Events: d.Events, Leases: d.Leases, LeaseEvents: d.LeaseEvents,
 	})
 }
 
@@ -54,7 +60,7 @@ func (d *Document) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	d.Status, d.Events = Status(in.plainStatus), in.Events
+	*d = Document{Status: Status(in.plainStatus), Events: in.Events, Leases: in.Leases, LeaseEvents: in.LeaseEvents}
 	d.Status.State = state
 	return nil
 }

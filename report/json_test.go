@@ -213,3 +213,53 @@ func TestSecondsThatNoDurationHoldsAreTheLongest(t *testing.T) {
 		assert.Equal(t, want, e.Held)
 	}
 }
+
+func lease() report.LeaseStatus {
+	return report.LeaseStatus{
+		Name: "pink", Candidate: "a:1/00", State: report.LeaseHolder, Since: now.Add(-time.Minute), Held: true, Until: now.Add(time.Second),
+		Holder: "a:1/00", Token: 1<<40 + 7, Stuck: true, StoreFailing: true, StoreError: "refused",
+		Counts: []report.LeaseEventCount{
+			{Kind: report.LeaseEventAcquired, Reason: report.ReasonLeaseFree, Count: 1},
+			{Kind: report.LeaseEventAcquired, Reason: report.ReasonLeaseExpired, Count: 2},
+			{Kind: report.LeaseEventLost, Reason: report.ReasonLeaseNotRenewed, Count: 2},
+		},
+	}
+}
+
+func TestTheLeasesOfADocumentCanBeReadAgain(t *testing.T) {
+	want := report.Document{
+		Status: full(), Leases: []report.LeaseStatus{lease()},
+		LeaseEvents: []report.LeaseEvent{{
+			Number: 3, At: now, Kind: report.LeaseEventLost, Name: "pink", Holder: "a:1/00", Token: 7, Reason: report.ReasonLeaseNotRenewed, Detail: "d",
+		}},
+	}
+	text, err := json.Marshal(want)
+	require.NoError(t, err)
+	var got report.Document
+	require.NoError(t, json.Unmarshal(text, &got))
+	assert.Equal(t, want.Leases, got.Leases)
+	assert.Equal(t, want.LeaseEvents, got.LeaseEvents)
+	keys := unmarshal(t, text)
+	assert.Contains(t, keys, "leases")
+	assert.Contains(t, keys, "leaseEvents")
+	text, err = json.Marshal(full())
+	require.NoError(t, err)
+	assert.NotContains(t, unmarshal(t, text), "leases", "a status has none")
+}
+
+func TestALeaseIsOneLineOfText(t *testing.T) {
+	assert.Equal(t, uint64(3), lease().Count(report.LeaseEventAcquired))
+	assert.Zero(t, lease().Count(report.LeaseEventStuck))
+	assert.Equal(t, `lease "pink": holder, held by "a:1/00" with token 1099511627783, work is stuck, the store fails: refused`, lease().String())
+	assert.Equal(t, `lease "pink": candidate`, report.LeaseStatus{Name: "pink", State: report.LeaseCandidate}.String())
+	for want, e := range map[string]report.LeaseEvent{
+		`lease "pink": holder`:                                    {Kind: report.LeaseEventHolder},
+		`lease "pink": holder "b" with token 8`:                   {Kind: report.LeaseEventHolder, Holder: "b", Token: 8},
+		`lease "pink": stuck at "a" with token 7`:                 {Kind: report.LeaseEventStuck, Holder: "a", Token: 7},
+		`lease "pink": acquired by "a" with token 7 (expired)`:    {Kind: report.LeaseEventAcquired, Holder: "a", Token: 7, Reason: report.ReasonLeaseExpired},
+		`lease "pink": store_failing (store_error: it is broken)`: {Kind: report.LeaseEventStoreFailing, Reason: report.ReasonLeaseStoreError, Detail: "it is broken"},
+	} {
+		e.Name = "pink"
+		assert.Equal(t, want, e.String())
+	}
+}

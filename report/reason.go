@@ -131,3 +131,33 @@ const (
 	// ReasonReported means that the program has reported that a call failed.
 	ReasonReported Reason = "reported"
 )
+
+// The reasons of a lease: why a candidate could acquire it, why it no longer holds it, or
+// why it does not use it.
+const (
+	// ReasonLeaseFree means that the lease was free.
+	ReasonLeaseFree Reason = "free"
+	// ReasonLeaseExpired means that its holder had not renewed it for its TTL.
+	ReasonLeaseExpired Reason = "expired"
+	// ReasonLeaseOwn means that the record was the candidate's own, from an earlier term.
+	ReasonLeaseOwn Reason = "own"
+	// ReasonLeaseNotRenewed means that no renewal was answered in time.
+	ReasonLeaseNotRenewed Reason = "not_renewed"
+	// ReasonLeaseTaken means that the store has another record.
+	ReasonLeaseTaken Reason = "taken"
+	// ReasonLeaseWorkReturned means that the work has returned without being stopped.
+	ReasonLeaseWorkReturned Reason = "work_returned"
+	// ReasonLeaseStopped means that the program has asked the candidate to stop.
+	ReasonLeaseStopped Reason = "stopped"
+	// ReasonLeaseYielded means that a group has released the lease to a process that has
+	// fewer.
+	ReasonLeaseYielded Reason = "yielded"
+	// ReasonLeaseTokenWentBack means that the store returned a token that is not greater
+	// than an earlier one, for example after it was restored from a backup.
+	ReasonLeaseTokenWentBack Reason = "token_went_back"
+	// ReasonLeaseLate means that the answer came after the lease had ended.
+	ReasonLeaseLate Reason = "late"
+	// ReasonLeaseStoreError means that a request to the store has failed; the detail has
+	// the error.
+	ReasonLeaseStoreError Reason = "store_error"
+)

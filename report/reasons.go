@@ -47,6 +47,17 @@ var reasons = []Reason{
 	ReasonNoStandby,
 	ReasonMultipleActive,
 	ReasonReported,
+	ReasonLeaseFree,
+	ReasonLeaseExpired,
+	ReasonLeaseOwn,
+	ReasonLeaseNotRenewed,
+	ReasonLeaseTaken,
+	ReasonLeaseWorkReturned,
+	ReasonLeaseStopped,
+	ReasonLeaseYielded,
+	ReasonLeaseTokenWentBack,
+	ReasonLeaseLate,
+	ReasonLeaseStoreError,
 	ReasonOther,
 }
 

@@ -24,6 +24,7 @@ type board struct {
 	named  int // how many rows have been added so far
 
 	events *event.Log[report.Event] // the newest
+	leases leaseBoard
 }
 
 // learn adds events.
@@ -66,8 +67,9 @@ func (b *board) row(name string) *row {
 }
 
 // look takes a new status.
-func (b *board) look(source Source) {
+func (b *board) look(source Source, leases []LeaseSource) {
 	began := time.Now()
+	b.leases.look(leases)
 	b.status, b.looked = source.Status(), began
 	b.version++
 	b.rendering = 0

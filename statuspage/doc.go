@@ -11,6 +11,9 @@
 //	defer page.Close()
 //	mux.Handle("/debug/endpoints", page)
 //
+// With WithLeases the page also shows the leases that the program is a candidate for
+// (package lease).
+//
 // The page is updated by server-sent events. Without JavaScript it is a plain page
 // that reloads. Every address is a query of the one path on which it is mounted:
 //

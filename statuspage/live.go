@@ -139,9 +139,15 @@ func (p *Page) frame(v *viewer) (f *frame, changed <-chan struct{}, ended bool) 
 		out.Order = order
 	}
 	view := p.viewLocked(v.query, len(rows))
-	names := []string{"head", "more", "events"}
-	if view.Explaining {
-		names = []string{"head", "explain", "events"}
+	names := []string{"head", "events"}
+	switch {
+	case view.Explaining:
+		names = append(names, "explain")
+	case !view.Bare:
+		names = append(names, "more")
+	}
+	if view.HasLeases && !view.Explaining {
+		names = append(names, "leases")
 	}
 	for _, name := range names {
 		var text bytes.Buffer
@@ -151,7 +157,7 @@ func (p *Page) frame(v *viewer) (f *frame, changed <-chan struct{}, ended bool) 
 			out.HTML[name] = v.parts[name]
 		}
 	}
-	if say := b.summary(); say != v.say {
+	if say := b.summary(p.bare); say != v.say {
 		v.say, out.Say = say, say
 	}
 	v.since, v.order = b.version, order

@@ -41,8 +41,14 @@ type Option func(*Page)
 // client says how it is, and leads to its endpoints.
 func WithClients(more ...Source) Option { return func(p *Page) { p.more = append(p.more, more...) } }
 
+// WithLeases shows the leases that the program is a candidate for, and their events. With
+// several clients they are shown with the first one.
+func WithLeases(sources ...LeaseSource) Option {
+	return func(p *Page) { p.leases = append(p.leases, sources...) }
+}
+
 // WithTitle sets the page's heading, for programs with more than one client.
-// Default "Endpoints".
+// Default "Endpoints", or "Leases" if there is no client.
 func WithTitle(title string) Option { return func(p *Page) { p.title = title } }
 
 // WithActions adds buttons that drain and undrain endpoints, and, with the policy

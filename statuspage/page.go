@@ -39,6 +39,8 @@ type Page struct {
 	token   string          // the token that an action's form must contain
 	epoch   string          // distinguishes this Page's versions from another's
 
+	leases []LeaseSource
+	bare   bool     // there is no client: the page has leases alone
 	more   []Source // further clients
 	name   string   // of this client among several, "" if there is only one
 	family []*Page  // the pages of all clients, this one's first; nil if there is only one
@@ -64,9 +66,15 @@ type Page struct {
 //	server.RegisterOnShutdown(page.Close)
 //
 // After the client has ended, the page continues to show its last state and says
-// that it is closed.
+// that it is closed. A program that has leases and no client passes nil as the source, and
+// the option WithLeases.
 func Handler(source Source, options ...Option) *Page {
-	p := newPage(source, "Endpoints")
+	title, bare := "Endpoints", source == nil
+	if bare {
+		source, title = noClient{}, "Leases"
+	}
+	p := newPage(source, title)
+	p.bare = bare
 	for _, o := range options {
 		o(p)
 	}
@@ -168,7 +176,7 @@ func (p *Page) look() time.Duration {
 }
 
 func (p *Page) lookLocked() {
-	p.board.look(p.source)
+	p.board.look(p.source, p.leases)
 	p.line.Store(p.lineLocked())
 	close(p.changed)
 	p.changed = make(chan struct{})

@@ -83,6 +83,10 @@ func severity(s report.EndpointState) int { return slices.Index(states, s) }
 // pageView is the data of the other templates.
 type pageView struct {
 	Title, Eligible, Policy, Channel, Show, Since string
+	// Bare is set if there is no client. HasLeases is set if there are leases to show.
+	Bare, HasLeases bool
+	Leases          []leaseView
+	Held            string
 	// Clients are the clients of the page, if there are several. Handover says why
 	// endpoints that have left the list still serve.
 	Clients  []clientLine
@@ -142,6 +146,7 @@ func (p *Page) viewLocked(q query, shown int) pageView {
 		Show: q.show, Now: b.looked, NoneSince: b.status.NoneEligibleSince, Ended: p.ended(), Actions: q.buttons,
 		Counts: b.count(), Notes: b.status.Notes, Shown: shown, Explaining: q.explain != "",
 		Since: p.since(b.version),
+		Bare:  p.bare, HasLeases: p.bare || len(p.leases) > 0, Leases: b.leases.view(), Held: view.Held(b.leases.leases),
 	}
 	if q.show == "" {
 		v.Hidden = len(b.rows) - shown
@@ -155,6 +160,9 @@ func (p *Page) viewLocked(q query, shown int) pageView {
 		if about := []string{"", e.Endpoint, e.Switch.From, e.Switch.To}; slices.Contains(about, q.explain) {
 			v.Events = append(v.Events, eventView{At: e.At, To: cmp.Or(string(e.To), string(e.Kind)), Look: look(e), Text: e.String()})
 		}
+	}
+	if !v.Explaining {
+		v.Events = b.leases.merge(v.Events)
 	}
 	return v
 }
@@ -174,10 +182,14 @@ func (b *board) count() []count {
 }
 
 // summary returns the text for screen readers, which is sent when it changes: how
-// many endpoints are eligible, and which are not.
-func (b *board) summary() string {
-	const most = 5
-	var out []string
+// many endpoints are eligible, and which are not, or how many leases are held, and what
+// is wrong with them.
+func (b *board) summary(bare bool) string {
+	const most = 6
+	out := []string{view.Eligible(b.status)}
+	if bare {
+		out = []string{view.Held(b.leases.leases)}
+	}
 	if f := b.status.Failover; f != nil {
 		out = append(out, cmp.Or(f.Active, "no endpoint")+" is active")
 	}
@@ -186,5 +198,10 @@ func (b *board) summary() string {
 			out = append(out, fmt.Sprintf("%s %s", f.Name, f.State))
 		}
 	}
-	return strings.Join(append([]string{view.Eligible(b.status)}, out...), "; ")
+	for _, l := range b.leases.leases {
+		if trouble := view.Trouble(l); (l.Held || trouble != "") && len(out) < most {
+			out = append(out, strings.TrimSuffix(fmt.Sprintf("lease %s %s: %s", l.Name, l.State, trouble), ": "))
+		}
+	}
+	return strings.Join(out, "; ")
 }

@@ -142,7 +142,7 @@ func (p *Page) snapshot() report.Document {
 	defer p.mu.Unlock()
 	p.glanceLocked()
 	b := &p.board
-	d := report.Document{Status: b.status, Events: b.events.Events()}
+	d := report.Document{Status: b.status, Events: b.events.Events(), Leases: b.leases.leases, LeaseEvents: b.leases.events}
 	d.Status.At, d.Status.Endpoints = b.looked, slices.Clone(b.status.Endpoints)
 	for i := range d.Status.Endpoints {
 		e := &d.Status.Endpoints[i]
@@ -175,8 +175,9 @@ func noSuch(name string) string {
 }
 
 func (p *Page) text(w http.ResponseWriter, q query) {
-	s := p.snapshot().Status
-	text := view.Text(s, s.At, nil)
+	d := p.snapshot()
+	s := d.Status
+	text := p.plain(d)
 	if q.explain != "" {
 		e, ok := view.Explain(s, q.explain, s.At)
 		if !ok {
@@ -187,6 +188,18 @@ func (p *Page) text(w http.ResponseWriter, q query) {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte(text)) // the viewer has disconnected
+}
+
+// plain returns a document as text.
+func (p *Page) plain(d report.Document) string {
+	var text string
+	if !p.bare {
+		text = view.Text(d.Status, d.Status.At, nil)
+	}
+	if p.bare || len(p.leases) > 0 {
+		text += view.Leases(d.Leases, d.Status.At)
+	}
+	return text
 }
 
 // asset serves one of the page's assets. They are cached for a minute only: their

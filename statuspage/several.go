@@ -116,8 +116,7 @@ func (p *Page) all(w http.ResponseWriter, r *http.Request) bool {
 	case formatText:
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		for _, q := range p.family {
-			s := q.snapshot().Status
-			_, _ = fmt.Fprintf(w, "%s: %s\n", q.name, view.Text(s, s.At, nil)) // the viewer has disconnected
+			_, _ = fmt.Fprintf(w, "%s: %s\n", q.name, q.plain(q.snapshot())) // the viewer has disconnected
 		}
 	default:
 		return false

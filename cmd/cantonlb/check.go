@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 const defaultTimeout = 5 * time.Second
@@ -71,7 +72,7 @@ func newCheck(environ []string) *cobra.Command {
 			if asJSON {
 				show = outputs["json"]
 			}
-			if err := show(coloured(cmd, environ), status); err != nil {
+			if err := show(coloured(cmd, environ), report.Document{Status: status}); err != nil {
 				return err
 			}
 			if codes == probeCodes {

@@ -29,6 +29,8 @@ import (
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/view"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/lease"
+	"github.com/cantonlb/cantonlb/lease/leasetest"
 	"github.com/cantonlb/cantonlb/lease/process"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/statuspage"
@@ -465,6 +467,21 @@ func TestStatusShowsThePageOfARunningProcess(t *testing.T) {
 	assert.Equal(t, codeUsage, command(t, "status", "no-url").code)
 	server.Close()
 	assert.Equal(t, codeUsage, command(t, "status", server.URL).code)
+}
+
+func TestStatusShowsLeases(t *testing.T) {
+	candidate, err := lease.NewCandidate(lease.Config{Store: leasetest.NewStore(), Name: "pink"})
+	require.NoError(t, err)
+	page := statuspage.Handler(nil, statuspage.WithLeases(candidate))
+	defer page.Close()
+	server := httptest.NewServer(page)
+	defer server.Close()
+	r := command(t, "status", server.URL)
+	assert.Equal(t, codeAll, r.code, r.errs)
+	assert.Contains(t, r.out, "0 of 1 lease held by this process\n")
+	assert.Regexp(t, `(?m)^pink +idle `, r.out)
+	assert.NotContains(t, r.out, "endpoint")
+	assert.Contains(t, command(t, "status", "-o", "json", server.URL).out, `"leases": [`)
 }
 
 func TestNamesAreCompletedFromTheConfigFile(t *testing.T) {

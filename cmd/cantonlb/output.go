@@ -16,20 +16,30 @@ import (
 )
 
 // outputs are the formats of a status.
-var outputs = map[string]func(io.Writer, cantonlb.Status) error{
-	"table": func(out io.Writer, s cantonlb.Status) error {
-		_, err := fmt.Fprint(out, view.Brief(s, time.Now(), painter))
-		return err
-	},
-	"wide": func(out io.Writer, s cantonlb.Status) error {
-		_, err := fmt.Fprint(out, view.Text(s, time.Now(), painter))
-		return err
-	},
-	"json": func(out io.Writer, s cantonlb.Status) error {
+var outputs = map[string]func(io.Writer, report.Document) error{
+	"table": func(out io.Writer, d report.Document) error { return printText(out, d, view.Brief) },
+	"wide":  func(out io.Writer, d report.Document) error { return printText(out, d, view.Text) },
+	"json": func(out io.Writer, d report.Document) error {
+		d.Events, d.LeaseEvents = nil, nil
 		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
-		return encoder.Encode(s)
+		return encoder.Encode(d)
 	},
+}
+
+// printText prints a document without its events. The page of a program that has leases
+// and no client has no status.
+func printText(out io.Writer, d report.Document, text func(report.Status, time.Time, view.Painter) string) error {
+	if d.Status.Policy != "" || len(d.Leases) == 0 {
+		if _, err := fmt.Fprint(out, text(d.Status, time.Now(), painter)); err != nil {
+			return err
+		}
+	}
+	if len(d.Leases) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprint(out, view.Leases(d.Leases, time.Now()))
+	return err
 }
 
 // addOutput adds the flag that selects a format.

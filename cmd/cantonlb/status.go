@@ -44,7 +44,7 @@ func newStatus(environ []string) *cobra.Command {
 						return err
 					}
 				}
-				if err := show(coloured(cmd, environ), d.Status); err != nil {
+				if err := show(coloured(cmd, environ), d); err != nil {
 					return err
 				}
 			}

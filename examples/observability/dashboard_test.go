@@ -19,11 +19,18 @@ import (
 	"testing"
 	"time"
 
+	promclient "github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/lbtest"
+	"github.com/cantonlb/cantonlb/lease"
+	"github.com/cantonlb/cantonlb/lease/leasetest"
+	"github.com/cantonlb/cantonlb/otelmetrics"
 )
 
 // panel is one panel of the dashboard.
@@ -121,6 +128,35 @@ func observed(t *testing.T, cfg cantonlb.Config) (*cantonlb.Client, string) {
 	return client, strings.TrimPrefix(server.URL, "http://")
 }
 
+// observedLease holds a lease, and serves its metrics.
+func observedLease(t *testing.T) string {
+	t.Helper()
+	candidate, err := lease.NewCandidate(lease.Config{Store: leasetest.NewStore(), Name: "pink", Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	registry := promclient.NewRegistry()
+	exporter, err := prometheus.New(prometheus.WithRegisterer(registry))
+	require.NoError(t, err)
+	stop, err := otelmetrics.ObserveLeases(candidate, otelmetrics.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(exporter))))
+	require.NoError(t, err)
+	server := httptest.NewServer(promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = candidate.Run(ctx, func(ctx context.Context, _ lease.Lease) error { // until the end of the test
+			<-ctx.Done()
+			return nil
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		server.Close()
+		_ = stop()
+	})
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
 func endpointsOf(c *lbtest.Cluster, prefix string) []cantonlb.Endpoint {
 	var list []cantonlb.Endpoint
 	for i, at := range c.Addrs() {
@@ -143,7 +179,7 @@ func TestEachPanelOfTheDashboardHasData(t *testing.T) {
 	list := append(endpointsOf(sequencers, "seq"), cantonlb.Endpoint{Name: "seq4", Address: "http://" + silent.Addr().String()})
 	seq, first := observed(t, cantonlb.Config{Name: "sequencer", Endpoints: list, Idempotent: []string{lbtest.EchoMethod}})
 	part, second := observed(t, cantonlb.Config{Name: "participant", Policy: cantonlb.ActivePassive, Endpoints: endpointsOf(replicas, "p")})
-	p := startPrometheus(t, []string{first, second})
+	p := startPrometheus(t, []string{first, second, observedLease(t)})
 
 	require.Eventually(t, func() bool {
 		found, ok := p.ask("query", url.Values{"query": {"cantonlb_endpoints_listed"}})

@@ -45,6 +45,14 @@ func (full) Status() cantonlb.Status {
 	}
 }
 
+// Leases is a lease in whose status there is something of everything.
+func (full) Leases() []report.LeaseStatus {
+	return []report.LeaseStatus{{
+		Name: "pink", State: report.LeaseHolder, Held: true, Until: time.Now().Add(time.Minute), Token: 1,
+		Counts: []report.LeaseEventCount{{Kind: report.LeaseEventAcquired, Reason: report.ReasonLeaseFree, Count: 1}},
+	}}
+}
+
 // prometheusNames returns Prometheus' names of the metrics, and the names of their
 // labels, as the exporter makes them.
 func prometheusNames(t *testing.T) (names, labels map[string]bool) {
@@ -54,6 +62,8 @@ func prometheusNames(t *testing.T) (names, labels map[string]bool) {
 	require.NoError(t, err)
 	provider := sdk.NewMeterProvider(sdk.WithReader(exporter))
 	_, err = otelmetrics.Observe(full{}, otelmetrics.WithMeterProvider(provider))
+	require.NoError(t, err)
+	_, err = otelmetrics.ObserveLeases(full{}, otelmetrics.WithMeterProvider(provider))
 	require.NoError(t, err)
 	for _, d := range metric.All() {
 		if d.Only == metric.Recorder {
