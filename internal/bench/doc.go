@@ -14,7 +14,7 @@
 // # Use
 //
 //	go run ./internal/bench [-short] [-json] [-reps n] [-seed n] [-for d] [-calls n] [-hedge] [suite ...]
-//	go run ./internal/bench faults|failover|slow [-fault names] [-peer names] [-write docs]
+//	go run ./internal/bench faults|failover|slow|lease [-fault names] [-peer names] [-write docs]
 //
 // The suites:
 //
@@ -35,17 +35,21 @@
 //	        twice or answered with that of another, and does anything grow?
 //	http    failed requests, p50 and p99 while one of two HTTP servers is killed, stopped,
 //	        slowed or restarted: package jsonapi, http.Client, httplb, HAProxy and nginx
+//	lease   how long a takeover takes, and actions and commits outside the lease, while
+//	        the holder of a lease is killed, stopped or cut off, or its store is away:
+//	        package lease, advisory locks, etcd's election, client-go's leader election
 //	probes  health RPCs a second at the servers and the client's processor time: idle,
 //	        under traffic, with quiet streams, and with many endpoints
 //
 // # Defaults
 //
-// All suites but soak and probes, 5 repetitions, a seed chosen at random and
+// All suites of the first list, 5 repetitions, a seed chosen at random and
 // printed; that takes about ten minutes on a quiet machine, most of them for the
 // peers at 5,000 endpoints, another twenty for the faults, eleven for the failovers
 // and half an hour for slow servers. With -short 2 repetitions of small sizes, in less
 // than a minute, another two for the faults, and one and a half each for the failovers
-// and for slow servers. Tables go to
+// and for slow servers. The suite lease takes about three minutes for each repetition,
+// so half an hour with -reps 10. Tables go to
 // standard output, progress to standard error; -json prints one object a line
 // instead of tables. The soak is one run, regardless of -reps: of 20 minutes, with
 // -short of half a minute, or as set by -for or -calls. An interrupt ends the run

@@ -27,8 +27,8 @@ type faultOptions struct {
 // faultFlags adds the flags of these suites. The returned function reads them, once
 // they are parsed; given says which are set.
 func faultFlags(flags *flag.FlagSet) func(o *options, given map[string]bool) error {
-	scenarios := flags.String("fault", "", "of the suites faults, failover and slow: only these scenarios, by name, with commas between")
-	peers := flags.String("peer", "", "of the suites faults, failover and slow: only these peers, by name, with commas between")
+	scenarios := flags.String("fault", "", "of the suites faults, failover, slow and lease: only these scenarios, by name, with commas between")
+	peers := flags.String("peer", "", "of the suites faults, failover, slow and lease: only these peers, by name, with commas between")
 	write := flags.String("write", "",
 		"of the suites faults, failover and slow: write a document and its plot, such as faults.md and faults.svg, into this folder")
 	return func(o *options, given map[string]bool) error {
@@ -45,7 +45,9 @@ func faultFlags(flags *flag.FlagSet) func(o *options, given map[string]bool) err
 			}
 		}
 		for _, name := range []string{"fault", "peer", "write"} {
-			if name == "write" && slices.ContainsFunc(o.suites, func(s suite) bool { return s.name == quorumName || s.name == httpName }) {
+			if slices.ContainsFunc(o.suites, func(s suite) bool {
+				return s.name == leaseName || name == "write" && (s.name == quorumName || s.name == httpName)
+			}) {
 				continue
 			}
 			if given[name] && len(asked) == 0 {

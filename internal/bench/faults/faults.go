@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	"github.com/cantonlb/cantonlb/internal/bench/netns"
 )
 
 // Options say what is run. The zero value means everything, at full length.
@@ -176,7 +178,7 @@ func (r *Report) available(wanted []string) []peer {
 func (r *Report) leaveOut(ctx context.Context, tasks *[]task, here []peer) {
 	var noNetwork error
 	if slices.ContainsFunc(*tasks, func(t task) bool { return t.scenario.network }) {
-		noNetwork = namespaces(ctx)
+		noNetwork = netns.Possible(ctx, "tc")
 	}
 	*tasks = slices.DeleteFunc(*tasks, func(t task) bool {
 		if t.scenario.network && noNetwork != nil {

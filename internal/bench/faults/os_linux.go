@@ -4,21 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"time"
 )
-
-// separate makes a child a process group of its own, which Ctrl-C at the terminal
-// does not reach, and makes the kernel kill it if this program is killed. With
-// private, it also has its own network namespace.
-func separate(c *exec.Cmd, private bool) {
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if private {
-		c.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET
-	}
-}
 
 // hang stops a process with its connections open; goOn ends that.
 func hang(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }

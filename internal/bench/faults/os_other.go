@@ -5,14 +5,11 @@ package faults
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"runtime"
 	"time"
 )
 
 var errNotHere = errors.New("not on " + runtime.GOOS)
-
-func separate(*exec.Cmd, bool) {}
 
 func hang(*os.Process) error { return errNotHere }
 func goOn(*os.Process) error { return errNotHere }

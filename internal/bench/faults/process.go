@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/bench/netns"
 )
 
 const (
@@ -40,7 +42,7 @@ type process struct {
 // network namespace it shares; private gives it one of its own.
 func start(name string, command []string, env []string, hub *process, private bool, read func(io.Reader)) (*process, error) {
 	if hub != nil {
-		namespace := "--net=/proc/" + strconv.Itoa(hub.command.Process.Pid) + "/ns/net"
+		namespace := "--net=/proc/" + strconv.Itoa(hub.pid()) + "/ns/net"
 		command = append([]string{"nsenter", namespace, "--"}, command...)
 	}
 	p := &process{name: name, errors: new(tail), ended: make(chan struct{})}
@@ -48,7 +50,7 @@ func start(name string, command []string, env []string, hub *process, private bo
 	p.command.Env = append(os.Environ(), env...)
 	p.command.Stderr = p.errors
 	p.command.WaitDelay = exitLimit
-	separate(p.command, private)
+	netns.Separate(p.command, private)
 	stdin, err := p.command.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -69,6 +71,8 @@ func start(name string, command []string, env []string, hub *process, private bo
 	}()
 	return p, nil
 }
+
+func (p *process) pid() int { return p.command.Process.Pid }
 
 // kill ends the process by SIGKILL, even if it hangs, and waits for it.
 func (p *process) kill() {

@@ -3,6 +3,8 @@ package faults
 import (
 	"context"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/bench/netns"
 )
 
 // A script causes the fault of a scenario, and heals it. It returns when all
@@ -211,12 +213,12 @@ func drop(d direction) act {
 	return func(ctx context.Context, st *stage, r *replica) (time.Time, error) {
 		now := time.Now()
 		if d&toServer != 0 {
-			if err := dropArriving(ctx, r.process.process, "eth0"); err != nil {
+			if err := netns.Drop(ctx, r.process.pid(), netns.FarInterface); err != nil {
 				return time.Time{}, err
 			}
 		}
 		if d&fromServer != 0 {
-			if err := dropArriving(ctx, st.hub.process, cable(st.number(r))); err != nil {
+			if err := netns.Drop(ctx, st.hub.pid(), netns.HubInterface(st.number(r))); err != nil {
 				return time.Time{}, err
 			}
 		}
@@ -228,12 +230,12 @@ func undrop(d direction) act {
 	return func(ctx context.Context, st *stage, r *replica) (time.Time, error) {
 		now := time.Now()
 		if d&toServer != 0 {
-			if err := letArrive(ctx, r.process.process); err != nil {
+			if err := netns.Restore(ctx, r.process.pid()); err != nil {
 				return time.Time{}, err
 			}
 		}
 		if d&fromServer != 0 {
-			if err := letArrive(ctx, st.hub.process); err != nil {
+			if err := netns.Restore(ctx, st.hub.pid()); err != nil {
 				return time.Time{}, err
 			}
 		}

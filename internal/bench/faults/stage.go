@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strconv"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/bench/netns"
 )
 
 const (
@@ -156,7 +158,7 @@ func (st *stage) startServers(ctx context.Context) (err error) {
 			return err
 		}
 		if st.hub != nil {
-			if err := connect(ctx, st.hub.process, r, i); err != nil {
+			if err := netns.Connect(ctx, st.hub.pid(), r.process.pid(), i); err != nil {
 				return err
 			}
 		}
@@ -175,8 +177,8 @@ func (st *stage) newReplica(i int) (*replica, error) {
 	if st.hub != nil {
 		r.private = true
 		r.config.Address, r.config.Health = fmt.Sprintf(":%d", privatePort), fmt.Sprintf(":%d", privateHealthPort)
-		r.address = net.JoinHostPort(privateHost(i), strconv.Itoa(privatePort))
-		r.health = net.JoinHostPort(privateHost(i), strconv.Itoa(privateHealthPort))
+		r.address = net.JoinHostPort(netns.FarHost(i), strconv.Itoa(privatePort))
+		r.health = net.JoinHostPort(netns.FarHost(i), strconv.Itoa(privateHealthPort))
 		return r, nil
 	}
 	var err error

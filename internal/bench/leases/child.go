@@ -4,7 +4,10 @@ package leases
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
@@ -12,37 +15,73 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/lease"
 )
 
-// The environment of a candidate.
+// The environment of the processes of this package.
 const (
-	peerKey    = "CANTONLB_BENCH_LEASE_PEER"
-	addressKey = "CANTONLB_BENCH_LEASE_ADDRESS"
-	ttlKey     = "CANTONLB_BENCH_LEASE_TTL"
+	candidateKey   = "CANTONLB_BENCH_LEASE_CANDIDATE"
+	measurementKey = "CANTONLB_BENCH_LEASE_MEASUREMENT"
 )
 
-// pace is how often a holder acts.
-const pace = 2 * time.Millisecond
+// config says what a candidate is.
+type config struct {
+	Peer string
+	// Address is that of the store. Direct is another one of the same store, without a
+	// pooler on the way.
+	Address, Direct string
+	TTL             time.Duration
+	// Retire is how long the pool of a candidate keeps a connection; 0 means long.
+	Retire time.Duration
+}
 
-// Child is a candidate if this process was started as one. Its exit code is to be the
-// process's then.
+const (
+	// pace is how often a holder acts, and waits after each commit.
+	pace = 2 * time.Millisecond
+	// commitLimit bounds a commit, whatever happens to the lease.
+	commitLimit = 5 * time.Second
+)
+
+// Child runs what this process was started as, if it was started by this package. Its
+// exit code is to be the process's then.
 func Child() (code int, is bool) {
-	name := os.Getenv(peerKey)
-	if name == "" {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	var err error
+	if text := os.Getenv(candidateKey); text != "" {
+		err = candidateProcess(ctx, text)
+	} else if text := os.Getenv(measurementKey); text != "" {
+		err = measurementProcess(ctx, text)
+	} else {
 		return 0, false
 	}
-	ttl, err := time.ParseDuration(os.Getenv(ttlKey))
-	if err == nil {
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-		defer stop()
-		err = peerNamed(name).candidate(ctx, os.Getenv(addressKey), ttl, new(journal))
-	}
-	if err != nil && !isEnd(err) {
-		fmt.Fprintln(os.Stderr, "candidate:", err)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, err)
 		return 1, true
 	}
 	return 0, true
+}
+
+// await waits for a line of the standard input, which says that it may begin.
+func await() error {
+	_, err := io.ReadFull(os.Stdin, make([]byte, 1))
+	return err
+}
+
+func candidateProcess(ctx context.Context, text string) error {
+	var c config
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return err
+	}
+	p, ok := peerNamed(c.Peer)
+	if !ok {
+		return fmt.Errorf("peer %q: unknown", c.Peer)
+	}
+	if err := await(); err != nil {
+		return err
+	}
+	return p.candidate(ctx, c, new(journal))
 }
 
 // journal writes down what a candidate does, on its standard output.
@@ -55,9 +94,25 @@ func (j *journal) write(what string, at time.Duration) {
 	_, _ = os.Stdout.WriteString(what + " " + strconv.FormatInt(int64(at), 10) + "\n")
 }
 
-// hold acts as long as ctx lives and valid allows it.
-func (j *journal) hold(ctx context.Context, valid func() bool) {
-	j.write(started, lease.System())
+// commit commits something to the store, in the term that has begun at that time. Its
+// error says that nothing was committed, or that it is not known.
+type commit func(ctx context.Context, term time.Duration) error
+
+// hold acts and commits as long as ctx lives and valid allows it. commit may be nil.
+func (j *journal) hold(ctx context.Context, valid func() bool, commit commit) {
+	term := lease.System()
+	j.write(started, term)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	if commit != nil {
+		wg.Go(func() {
+			for sleep.For(ctx, pace) {
+				if valid() {
+					commitOnce(ctx, commit, term)
+				}
+			}
+		})
+	}
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	for {
@@ -70,6 +125,14 @@ func (j *journal) hold(ctx context.Context, valid func() bool) {
 			return
 		}
 	}
+}
+
+// commitOnce lets a commit finish that has begun, as a client does that wants to know
+// what has become of it.
+func commitOnce(ctx context.Context, commit commit, term time.Duration) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	defer cancel()
+	_ = commit(ctx, term) // one that was refused has not happened
 }
 
 // What a line says.

@@ -8,7 +8,8 @@ import (
 	"fmt"
 )
 
-// Child reports that this process is no candidate: there are none on this system.
+// Child reports that this process is none of this package: there are none on this
+// system.
 func Child() (code int, is bool) { return 0, false }
 
 // Peers returns nothing on this system.

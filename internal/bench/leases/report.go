@@ -19,9 +19,11 @@ type Options struct {
 	Seed uint64
 	// TTL of the leases: whole seconds. Default 3 s.
 	TTL time.Duration
-	// Short leaves out the faults of stores.
+	// Short leaves out all but three faults.
 	Short bool
-	// Peers and Faults limit the measurements to these; nil means all.
+	// AtOnce makes all measurements at the same time. They disturb each other.
+	AtOnce bool
+	// Peers and Faults limit the measurements to these; none means all.
 	Peers, Faults []string
 	// Log gets a line for each measurement.
 	Log io.Writer
@@ -31,14 +33,21 @@ type Options struct {
 type Value struct {
 	Peer, Fault string
 	Run         int
+	// Takeover is the time from the fault until the other process begins; 0 if it does
+	// not.
+	Takeover time.Duration
 	// Silence is the longest time without an action from the fault on, until the end of
 	// the measurement. None says that there was no action again.
 	Silence time.Duration
 	None    bool
-	// Overlap counts the actions of a process after another one has begun, and Late is
-	// by how much the last of them came too late.
-	Overlap int
+	// Outside counts the actions of a process after another one has begun, outside of
+	// its lease, that is, and Late is by how much the last of them came too late.
+	Outside int
 	Late    time.Duration
+	// Commits counts what was committed to the store, and Stale what was after a commit
+	// of a newer holder. Uncounted says that the store has no transactions.
+	Commits, Stale int
+	Uncounted      bool
 }
 
 // String returns the value in one line.
@@ -47,8 +56,8 @@ func (v Value) String() string {
 	if v.None {
 		silence = "no end"
 	}
-	return fmt.Sprintf("%s, %s: silence %s, %d overlapping actions, the last %v late",
-		v.Peer, v.Fault, silence, v.Overlap, v.Late.Round(time.Millisecond))
+	return fmt.Sprintf("%s, %s: takeover %v, silence %s, %d actions outside, the last %v late, %d of %d commits stale",
+		v.Peer, v.Fault, v.Takeover.Round(time.Millisecond), silence, v.Outside, v.Late.Round(time.Millisecond), v.Stale, v.Commits)
 }
 
 // Report holds the measurements of a run.
@@ -59,59 +68,72 @@ type Report struct {
 
 // line is what all runs of one peer show for one fault.
 type line struct {
-	silence stats.Summary
-	runs    int
-	none    int // runs in which there was no action again
-	overlap int
-	late    time.Duration
+	takeover stats.Summary
+	silence  float64 // the longest, in seconds
+	runs     int
+	taken    int // runs with a takeover
+	none     int // runs in which there was no action again
+	outside  int
+	late     time.Duration
+	stale    string
 }
 
 func (r *Report) line(peer, fault string) (l line) {
-	var silences []float64
+	var takeovers []float64
+	stale, commits, uncounted := 0, 0, false
 	for _, v := range r.Values {
 		if v.Peer != peer || v.Fault != fault {
 			continue
 		}
 		l.runs++
+		if v.Takeover > 0 {
+			l.taken++
+			takeovers = append(takeovers, v.Takeover.Seconds())
+		}
 		if v.None {
 			l.none++
-		} else {
-			silences = append(silences, v.Silence.Seconds())
 		}
-		l.overlap += v.Overlap
+		l.silence = max(l.silence, v.Silence.Seconds())
+		l.outside += v.Outside
 		l.late = max(l.late, v.Late)
+		stale, commits, uncounted = stale+v.Stale, commits+v.Commits, uncounted || v.Uncounted
 	}
-	l.silence = stats.Summarize(silences)
+	l.takeover = stats.Summarize(takeovers)
+	if l.stale = fmt.Sprintf("%d of %d", stale, commits); uncounted {
+		l.stale = "-"
+	}
 	return l
 }
 
-// names returns what occurs in the values, in the order of the first run.
+// names returns what occurs in the values, in their order.
 func (r *Report) names(of func(Value) string) (names []string) {
 	for _, v := range r.Values {
 		if !slices.Contains(names, of(v)) {
 			names = append(names, of(v))
 		}
 	}
-	slices.Sort(names)
 	return names
 }
 
 // WriteTable writes a table in Markdown, one line for each fault and peer.
 func (r *Report) WriteTable(w io.Writer) error {
-	_, err := fmt.Fprintln(w, "| fault | candidates | runs | no action for: median | worst | no action again "+
-		"| overlapping actions | the last one late by |\n|---|---|---|---|---|---|---|---|")
+	_, err := fmt.Fprintln(w, "| fault | candidates | takeovers | takeover: median | worst | no action for, worst "+
+		"| actions outside the lease | the last one late by | stale commits |\n|---|---|---|---|---|---|---|---|---|")
 	for _, f := range r.names(func(v Value) string { return v.Fault }) {
 		for _, p := range r.names(func(v Value) string { return v.Peer }) {
 			l := r.line(p, f)
 			if l.runs == 0 || err != nil {
 				continue
 			}
-			median, worst := "-", "-"
-			if l.none < l.runs {
-				median, worst = fmt.Sprintf("%.2f s", l.silence.Median), fmt.Sprintf("%.2f s", l.silence.Max)
+			median, worst, silence := "-", "-", fmt.Sprintf("%.2f s", l.silence)
+			if l.taken > 0 {
+				median, worst = fmt.Sprintf("%.2f s", l.takeover.Median), fmt.Sprintf("%.2f s", l.takeover.Max)
 			}
-			_, err = fmt.Fprintf(w, "| %s | %s | %d | %s | %s | %d | %d | %v |\n",
-				f, p, l.runs, median, worst, l.none, l.overlap, l.late.Round(time.Millisecond))
+			if l.none > 0 {
+				silence = fmt.Sprintf("no end in %d", l.none)
+			}
+			_, err = fmt.Fprintf(w, "| %s | %s | %d of %d | %s | %s | %s | %d | %v | %s |\n",
+				f, p, l.taken, l.runs, median, worst, silence, l.outside, l.late.Round(time.Millisecond), l.stale)
 		}
 	}
 	return err

@@ -3,23 +3,19 @@
 package leases
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
-	"testing"
 	"time"
 
-	"github.com/cantonlb/cantonlb/internal/sleep"
-	"github.com/cantonlb/cantonlb/lease"
+	"github.com/cantonlb/cantonlb/internal/bench/netns"
 )
 
 const defaultTTL = 3 * time.Second
@@ -32,50 +28,102 @@ func Peers() (names []string) {
 	return names
 }
 
-// Run measures all peers. A peer whose store is not installed is left out, with a line
+// Faults returns the names of what happens to them.
+func Faults() (names []string) {
+	for _, f := range faults {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// validate returns an error for a name that there is not.
+func (o Options) validate() error {
+	for _, given := range []struct {
+		what            string
+		names, possible []string
+	}{{"peer", o.Peers, Peers()}, {"fault", o.Faults, Faults()}} {
+		for _, name := range given.names {
+			if !slices.Contains(given.possible, name) {
+				return fmt.Errorf("%s %q: want one of %s", given.what, name, strings.Join(given.possible, "; "))
+			}
+		}
+	}
+	return nil
+}
+
+// Run measures all peers. What is not possible on this machine is left out, with a line
 // in the log.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.TTL == 0 {
 		o.TTL = defaultTTL
 	}
 	report := &Report{TTL: o.TTL}
-	type job struct {
-		peer
-		fault
-		run int
+	if err := o.validate(); err != nil {
+		return report, err
 	}
-	var jobs []job
-	for run := range o.Runs {
-		for _, p := range peers {
-			for _, f := range faults {
-				if among(o.Peers, p.name) && among(o.Faults, f.name) && (!o.Short || !f.store) {
-					jobs = append(jobs, job{p, f, run})
-				}
-			}
+	noNetwork := netns.Possible(ctx)
+	if noNetwork != nil {
+		sayf(o.Log, "lease: packets cannot be lost: left out: %v\n", noNetwork)
+	}
+	batches := o.batches(noNetwork == nil)
+	for i, batch := range batches {
+		began := time.Now()
+		values, err := measure(ctx, batch, o.Log)
+		report.Values = append(report.Values, values...)
+		if err != nil {
+			return report, err
 		}
+		sayf(o.Log, "lease: %d of %d, in %v\n", i+1, len(batches), time.Since(began).Round(time.Second))
 	}
-	random := rand.New(rand.NewPCG(o.Seed, 0))
-	random.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
-	for i, j := range jobs {
-		v, err := measure(ctx, j.peer, j.fault, o.TTL)
-		switch {
-		case errors.Is(err, errImpossible):
-			continue
-		case errors.Is(err, errMissing):
-			sayf(o.Log, "%s: left out: %v\n", j.peer.name, err)
-			continue
-		case err != nil:
-			return report, fmt.Errorf("%s, %s: %w", j.peer.name, j.fault.name, err)
-		}
-		v.Run = j.run
-		report.Values = append(report.Values, v)
-		sayf(o.Log, "lease: %d of %d: %v\n", i+1, len(jobs), v)
-	}
+	slices.SortStableFunc(report.Values, func(a, b Value) int {
+		return cmp.Or(
+			slices.Index(Faults(), a.Fault)-slices.Index(Faults(), b.Fault),
+			slices.Index(Peers(), a.Peer)-slices.Index(Peers(), b.Peer),
+			a.Run-b.Run)
+	})
 	return report, nil
 }
 
-// among reports whether names has this one, or is nil.
-func among(names []string, name string) bool { return names == nil || slices.Contains(names, name) }
+// batches returns what is measured at the same time: one fault of all peers, or all
+// faults that only one store can have.
+func (o Options) batches(private bool) (batches [][]measurement) {
+	for run := range o.Runs {
+		var rare []measurement
+		for _, f := range faults {
+			batch := o.batch(f, run, private)
+			if f.only != "" {
+				rare = append(rare, batch...)
+			} else if len(batch) > 0 {
+				batches = append(batches, batch)
+			}
+		}
+		if len(rare) > 0 {
+			batches = append(batches, rare)
+		}
+	}
+	if o.AtOnce {
+		return [][]measurement{slices.Concat(batches...)}
+	}
+	random := rand.New(rand.NewPCG(o.Seed, 0))
+	random.Shuffle(len(batches), func(i, j int) { batches[i], batches[j] = batches[j], batches[i] })
+	return batches
+}
+
+// batch returns the measurements of one fault.
+func (o Options) batch(f fault, run int, private bool) (batch []measurement) {
+	if !among(o.Faults, f.name) || (o.Short && !f.short) || (f.network && !private) {
+		return nil
+	}
+	for _, p := range peers {
+		if among(o.Peers, p.name) && (f.only == "" || f.only == p.store) {
+			batch = append(batch, measurement{Peer: p.name, Fault: f.name, Run: run, TTL: o.TTL, Private: private})
+		}
+	}
+	return batch
+}
+
+// among reports whether names has this one, or is empty.
+func among(names []string, name string) bool { return len(names) == 0 || slices.Contains(names, name) }
 
 func sayf(w io.Writer, format string, args ...any) {
 	if w != nil {
@@ -83,190 +131,71 @@ func sayf(w io.Writer, format string, args ...any) {
 	}
 }
 
-// errImpossible is the error of a fault that the peer's store cannot have.
-var errImpossible = errors.New("the store cannot have this fault")
-
-// measure starts the store, a holder and a candidate, and lets the fault happen.
-func measure(ctx context.Context, p peer, f fault, ttl time.Duration) (v Value, err error) {
-	if f.store && p.store == kubernetes {
-		return v, errImpossible
+// measure makes a batch of measurements. No fault begins before all are ready, so that
+// the start of one does not disturb another.
+func measure(ctx context.Context, batch []measurement, log io.Writer) (values []Value, err error) {
+	var started []*measurer
+	for _, m := range batch {
+		p, startErr := startMeasurer(m)
+		if startErr != nil {
+			err = startErr
+			break
+		}
+		defer p.end() //nolint:revive // all of them end together
+		started = append(started, p)
 	}
-	err = within(ctx, func(t testing.TB) error {
-		s := &situation{ttl: ttl}
-		var err error
-		if s.store, err = startStore(t, p.store); err != nil { //nolint:contextcheck // t ends it
-			return err
+	stop := context.AfterFunc(ctx, func() {
+		for _, p := range started {
+			_ = p.command.Process.Signal(syscall.SIGTERM) // it may have ended
 		}
-		if s.holder, err = start(t, p, s); err != nil {
-			return err
-		}
-		if err = s.holder.await(ctx); err != nil {
-			return err
-		}
-		if s.other, err = start(t, p, s); err != nil {
-			return err
-		}
-		sleep.For(ctx, ttl) // the candidate watches by then
-		s.began = lease.System()
-		f.happen(ctx, s)
-		v = judge(s, lease.System())
-		v.Peer, v.Fault = p.name, f.name
-		return ctx.Err()
 	})
-	return v, err
-}
-
-// candidate is a process.
-type candidate struct {
-	command *exec.Cmd
-	link    *link
-	ended   chan struct{}
-
-	mu      sync.Mutex
-	started []time.Duration // by lease.System
-	acted   []time.Duration
-	changed chan struct{}
-}
-
-// start starts a candidate behind a link of its own, until the end of t.
-func start(t testing.TB, p peer, s *situation) (*candidate, error) {
-	link, address, err := s.store.link()
+	defer stop()
 	if err != nil {
 		return nil, err
 	}
-	t.Cleanup(link.close)
-	self, err := os.Executable()
+	messages, err := all(started, (*measurer).next, log)
+	started = slices.DeleteFunc(started, func(p *measurer) bool { return messages[p] == nil })
 	if err != nil {
 		return nil, err
 	}
-	c := &candidate{
-		link:    link,
-		command: exec.Command(self), //nolint:gosec,noctx // this program
-		ended:   make(chan struct{}), changed: make(chan struct{}, 1),
+	messages, err = all(started, func(p *measurer) (message, error) {
+		if err := p.proceed(); err != nil {
+			return message{}, err
+		}
+		return p.next()
+	}, log)
+	for _, p := range started {
+		if m := messages[p]; m != nil && m.Value != nil {
+			values = append(values, *m.Value)
+			sayf(log, "lease: %v\n", *m.Value)
+		}
 	}
-	c.command.Env = append(os.Environ(), peerKey+"="+p.name, addressKey+"="+address, ttlKey+"="+s.ttl.String())
-	c.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	output, err := c.command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := c.command.Start(); err != nil {
-		return nil, err
-	}
-	go c.follow(output)
-	t.Cleanup(func() {
-		c.signal(syscall.SIGKILL)
-		<-c.ended
-	})
-	return c, nil
+	return values, cmp.Or(ctx.Err(), err)
 }
 
-func (c *candidate) signal(s syscall.Signal) { _ = c.command.Process.Signal(s) } // it may be gone
-
-func (c *candidate) follow(output io.Reader) {
-	defer close(c.ended)
-	for lines := bufio.NewScanner(output); lines.Scan(); {
-		var (
-			what string
-			at   time.Duration
-		)
-		if _, err := fmt.Sscan(strings.TrimSpace(lines.Text()), &what, (*int64)(&at)); err != nil {
-			continue
-		}
-		c.mu.Lock()
-		switch what {
-		case started:
-			c.started = append(c.started, at)
-		case acted:
-			c.acted = append(c.acted, at)
-		}
-		c.mu.Unlock()
-		select {
-		case c.changed <- struct{}{}:
-		default:
-		}
-	}
-	_ = c.command.Wait() // how it ends is the fault's doing
-}
-
-// await waits until the candidate acts.
-func (c *candidate) await(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for {
-		c.mu.Lock()
-		acts := len(c.acted)
-		c.mu.Unlock()
-		if acts > 0 {
-			return nil
-		}
-		select {
-		case <-c.changed:
-		case <-c.ended:
-			return errors.New("the candidate has ended before it held the lease")
-		case <-ctx.Done():
-			return errors.New("the candidate does not become the holder")
-		}
-	}
-}
-
-func (c *candidate) starts() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.started)
-}
-
-// term is one time in which a candidate was a holder.
-type term struct {
-	who   *candidate
-	begin time.Duration
-}
-
-// judge compares what both processes have done since the fault began.
-func judge(s *situation, end time.Duration) (v Value) {
-	var terms []term
-	var acts []time.Duration
-	for _, c := range []*candidate{s.holder, s.other} {
-		c.mu.Lock()
-		defer c.mu.Unlock() //nolint:revive // both are read until the end
-		for _, at := range c.started {
-			terms = append(terms, term{c, at})
-		}
-		acts = append(acts, c.acted...)
-	}
-	slices.SortFunc(terms, func(a, b term) int { return int(a.begin - b.begin) })
-	for _, c := range []*candidate{s.holder, s.other} {
-		for _, at := range c.acted {
-			if late := overlap(terms, c, at); late > 0 {
-				v.Overlap++
-				v.Late = max(v.Late, late)
+// all asks all processes at once. One whose store is not installed has no message.
+func all(started []*measurer, ask func(*measurer) (message, error), log io.Writer) (map[*measurer]*message, error) {
+	var (
+		wg       sync.WaitGroup
+		mu       sync.Mutex
+		messages = map[*measurer]*message{}
+		failed   error
+	)
+	for _, p := range started {
+		wg.Go(func() {
+			m, err := ask(p)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case errors.Is(err, errMissing):
+				sayf(log, "lease: left out: %v\n", err)
+			case err != nil:
+				failed = errors.Join(failed, err)
+			default:
+				messages[p] = &m
 			}
-		}
+		})
 	}
-	slices.Sort(acts)
-	last := s.began
-	for _, at := range acts {
-		if at < s.began {
-			continue
-		}
-		v.Silence, last = max(v.Silence, at-last), at
-	}
-	v.None = end-last > s.ttl/2
-	return v
-}
-
-// overlap returns by how much an action of c came after the begin of another holder's
-// term that is newer than c's own; 0 if it did not.
-func overlap(terms []term, c *candidate, at time.Duration) (late time.Duration) {
-	for i, own := range terms {
-		if own.who != c || own.begin > at || slices.ContainsFunc(terms[i+1:], func(t term) bool { return t.who == c && t.begin <= at }) {
-			continue
-		}
-		for _, newer := range terms[i+1:] {
-			if newer.who != c && newer.begin < at {
-				late = max(late, at-newer.begin)
-			}
-		}
-	}
-	return late
+	wg.Wait()
+	return messages, failed
 }

@@ -6,18 +6,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"runtime"
-	"slices"
+	"net"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/cantonlb/cantonlb/lease/etcdlease/etcdtest"
 	"github.com/cantonlb/cantonlb/lease/k8slease/k8stest"
+	"github.com/cantonlb/cantonlb/lease/leasetest/proctest"
 	"github.com/cantonlb/cantonlb/lease/pglease"
 	"github.com/cantonlb/cantonlb/lease/pglease/pgtest"
 )
@@ -31,44 +31,42 @@ const (
 
 // server is a store that runs.
 type server interface {
-	// link returns a link to the store, and the address to give to a candidate behind it.
-	link() (*link, string, error)
-	// stop stops the store, and start starts it again. ok is false if that is not
-	// possible.
-	stop() (ok bool)
+	// addresses returns where candidates reach the store, and where directly.
+	addresses() (address, direct string)
+	// stop stops the store, and start starts it again.
+	stop()
 	start()
+	// commits returns what was committed; ok is false if the store has no transactions.
+	commits(ctx context.Context) (list []committed, ok bool, err error)
 }
 
-// startStore starts a store until the end of t.
-func startStore(t testing.TB, name string) (server, error) {
+// startStore starts a store at an address of this machine, until the end of t.
+func startStore(t testing.TB, name, host string, f fault) (server, error) {
 	switch name {
 	case postgres:
-		s := &postgresServer{t: t, Server: pgtest.Start(t)}
+		s := &postgresServer{t: t, Server: pgtest.StartOn(t, host, "track_commit_timestamp=on")}
+		s.address = s.DSN()
+		if f.pooler {
+			s.address = s.Pgbouncer(t)
+		}
 		return s, s.prepare(t.Context())
 	case etcd:
-		return &etcdServer{t: t, Server: etcdtest.Start(t)}, nil
+		return &etcdServer{t: t, Server: etcdtest.StartOn(t, host)}, nil
 	default:
-		api := k8stest.NewServer()
-		http := httptest.NewServer(api)
+		s := &kubernetesServer{api: k8stest.NewServer(), address: fmt.Sprintf("%s:%d", host, proctest.FreePort(t, host)), t: t}
+		s.start()
 		t.Cleanup(func() {
-			api.Close()
-			http.CloseClientConnections()
-			http.Close()
+			s.stop()
+			s.api.Close()
 		})
-		return kubernetesServer{http.Listener.Addr().String()}, nil
+		return s, nil
 	}
 }
 
 type postgresServer struct {
-	t testing.TB
+	t       testing.TB
+	address string
 	*pgtest.Server
-}
-
-const socket = ".s.PGSQL.5432"
-
-func (s *postgresServer) folder() (folder string) {
-	_, _ = fmt.Sscanf(s.DSN(), "host=%s", &folder) // it begins with that
-	return folder
 }
 
 func (s *postgresServer) prepare(ctx context.Context) error {
@@ -81,108 +79,97 @@ func (s *postgresServer) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return store.CreateTables(ctx)
+	_, err = pool.Exec(ctx, "CREATE TABLE acts (term bigint NOT NULL)")
+	return errors.Join(err, store.CreateTables(ctx))
 }
 
-func (s *postgresServer) link() (*link, string, error) {
-	folder, err := os.MkdirTemp(s.folder(), "l") // short, for the socket
-	if err != nil {
-		return nil, "", err
-	}
-	l, err := newLink(filepath.Join(folder, socket), "unix", filepath.Join(s.folder(), socket))
-	return l, fmt.Sprintf("host=%s user=postgres dbname=postgres sslmode=disable", folder), err
-}
+func (s *postgresServer) addresses() (address, direct string) { return s.address, s.DSN() }
 
-func (s *postgresServer) stop() bool {
-	s.Stop()
-	return true
-}
-
+func (s *postgresServer) stop()  { s.Stop() }
 func (s *postgresServer) start() { s.Run(s.t) }
+
+func (s *postgresServer) commits(ctx context.Context) (list []committed, ok bool, err error) {
+	pool, err := pgxpool.New(ctx, s.DSN())
+	if err != nil {
+		return nil, true, err
+	}
+	defer pool.Close()
+	rows, err := pool.Query(ctx, "SELECT term, (extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000)::bigint FROM acts")
+	if err != nil {
+		return nil, true, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var c committed
+		if err := rows.Scan(&c.term, &c.order); err != nil {
+			return nil, true, err
+		}
+		list = append(list, c)
+	}
+	return list, true, rows.Err()
+}
 
 type etcdServer struct {
 	t testing.TB
 	*etcdtest.Server
 }
 
-func (s *etcdServer) link() (*link, string, error) { return linkTo(s.Address()) }
+func (s *etcdServer) addresses() (address, direct string) { return s.Address(), s.Address() }
 
-func (s *etcdServer) stop() bool {
-	s.Stop()
-	return true
-}
-
+func (s *etcdServer) stop()  { s.Stop() }
 func (s *etcdServer) start() { s.Run(s.t) }
 
-type kubernetesServer struct{ address string }
+// actsPrefix is what the keys begin with that candidates put in etcd.
+const actsPrefix = "acts/"
 
-func (s kubernetesServer) link() (*link, string, error) { return linkTo(s.address) }
-
-func (kubernetesServer) stop() bool { return false }
-
-func (kubernetesServer) start() {}
-
-func linkTo(address string) (*link, string, error) {
-	l, err := newLink("127.0.0.1:0", "tcp", address)
+func (s *etcdServer) commits(ctx context.Context) (list []committed, ok bool, err error) {
+	client := s.Client(s.t)
+	defer func() { _ = client.Close() }() // it has answered
+	answer, err := client.Get(ctx, actsPrefix, clientv3.WithPrefix(), clientv3.WithKeysOnly())
 	if err != nil {
-		return nil, "", err
+		return nil, true, err
 	}
-	return l, l.listener.Addr().String(), nil
-}
-
-// kit is the testing.TB with which the stores are started.
-type kit struct {
-	testing.TB // nil; what the stores call is defined below
-
-	ctx      context.Context //nolint:containedctx // as testing.T has one
-	cleanups []func()
-	err      error
-}
-
-// errMissing is the error of a store that is not installed.
-var errMissing = errors.New("not installed")
-
-// within runs f with a kit, ends what f has started, and returns its failure.
-func within(ctx context.Context, f func(testing.TB) error) error {
-	k := &kit{ctx: ctx}
-	done := make(chan struct{})
-	go func() {
-		defer close(done) // Fatal and Skip end the goroutine
-		if err := f(k); err != nil {
-			k.err = err
+	for _, kv := range answer.Kvs {
+		c := committed{order: kv.GetModRevision()}
+		if _, err := fmt.Sscanf(strings.TrimPrefix(string(kv.GetKey()), actsPrefix), "%d/", &c.term); err != nil {
+			return nil, true, err
 		}
-	}()
-	<-done
-	for _, f := range slices.Backward(k.cleanups) {
-		f()
+		list = append(list, c)
 	}
-	return k.err
+	return list, true, nil
 }
 
-// Helper and the others implement testing.TB.
-func (*kit) Helper() {}
-
-func (k *kit) Cleanup(f func())          { k.cleanups = append(k.cleanups, f) }
-func (k *kit) Context() context.Context  { return k.ctx }
-func (k *kit) Failed() bool              { return k.err != nil }
-func (*kit) Logf(string, ...any)         {}
-func (k *kit) Skip(why ...any)           { k.fail(fmt.Errorf("%w: %s", errMissing, fmt.Sprint(why...))) }
-func (k *kit) Fatal(why ...any)          { k.fail(errors.New(fmt.Sprint(why...))) }
-func (k *kit) Fatalf(f string, a ...any) { k.fail(fmt.Errorf(f, a...)) }
-
-func (k *kit) fail(err error) {
-	k.err = err
-	runtime.Goexit()
+// kubernetesServer keeps its objects while it is stopped, as a cluster does in etcd.
+type kubernetesServer struct {
+	t       testing.TB
+	api     *k8stest.Server
+	address string
+	http    *http.Server
+	ended   chan struct{}
 }
 
-func (k *kit) TempDir() string {
-	dir, err := os.MkdirTemp("", "leases-")
+func (s *kubernetesServer) addresses() (address, direct string) { return s.address, s.address }
+
+func (s *kubernetesServer) stop() {
+	if s.http != nil {
+		_ = s.http.Close() // its connections end at once
+		<-s.ended
+	}
+	s.http = nil
+}
+
+func (s *kubernetesServer) start() {
+	listener, err := net.Listen("tcp", s.address) //nolint:noctx // it does not wait
 	if err != nil {
-		k.Fatal(err)
+		s.t.Fatal(err)
 	}
-	k.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
+	s.http, s.ended = &http.Server{Handler: s.api, ReadHeaderTimeout: time.Minute}, make(chan struct{})
+	go func(server *http.Server, ended chan struct{}) {
+		defer close(ended)
+		_ = server.Serve(listener) // until it is closed
+	}(s.http, s.ended)
 }
 
-// patience is how long what must happen is waited for.
-const patience = 60 * time.Second
+func (*kubernetesServer) commits(context.Context) (list []committed, ok bool, err error) {
+	return nil, false, nil
+}

@@ -3,14 +3,13 @@
 package pgtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -18,26 +17,41 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/cantonlb/cantonlb/lease/leasetest/proctest"
 )
 
 // nobody is the user that runs the servers where the test is root, as whom they refuse
 // to run.
 const nobody = 65534
 
-const patience = 60 * time.Second
+const (
+	patience    = 60 * time.Second
+	defaultPort = 5432
+)
 
 // Server is a PostgreSQL server with a database of its own.
 type Server struct {
 	folder  string
+	host    string // where it listens by TCP, too; empty means not at all
+	port    int
 	bin     string
 	options []string
-	process *process
+	program *proctest.Program
 }
 
 // Start makes a database in a temporary folder and starts a server of it, until the
 // end of the test. options are settings such as "max_connections=50". Where PostgreSQL
 // is not installed the test is skipped.
 func Start(t testing.TB, options ...string) *Server {
+	t.Helper()
+	return StartOn(t, "", options...)
+}
+
+// StartOn is Start for a server that clients reach at the address host by TCP, instead
+// of over a socket in the file system: those of all networks that it is in, without a
+// password.
+func StartOn(t testing.TB, host string, options ...string) *Server {
 	t.Helper()
 	bin, ok := binaries()
 	if !ok {
@@ -47,7 +61,10 @@ func Start(t testing.TB, options ...string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{folder: folder, bin: bin, options: options}
+	s := &Server{folder: folder, host: host, port: defaultPort, bin: bin, options: options}
+	if host != "" {
+		s.port = proctest.FreePort(t, host)
+	}
 	t.Cleanup(func() {
 		s.Stop()
 		if t.Failed() {
@@ -63,6 +80,9 @@ func Start(t testing.TB, options ...string) *Server {
 	initdb := s.command(ctx, filepath.Join(bin, "initdb"), "-D", s.data(), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
 	if output, err := initdb.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, output)
+	}
+	if host != "" {
+		s.trust(t)
 	}
 	s.Run(t)
 	return s
@@ -93,27 +113,42 @@ func give(folder string) error {
 
 func (s *Server) data() string { return filepath.Join(s.folder, "data") }
 
+// trust lets in who comes from a network that the server is in.
+func (s *Server) trust(t testing.TB) {
+	t.Helper()
+	const rule = "host all all samenet trust\n"
+	if err := os.WriteFile(filepath.Join(s.data(), "pg_hba.conf"), []byte("local all all trust\n"+rule), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // command is a program that runs in a process group of its own, as a user that is not
 // root, and ends with the test's process.
 func (s *Server) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, program, args...) //nolint:gosec // the system's
 	c.Dir = s.folder
-	c.SysProcAttr = attributes()
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if os.Geteuid() == 0 {
+		c.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
 	return c
 }
 
 // Run starts the server again after Stop or Kill, and waits until it answers.
 func (s *Server) Run(t testing.TB) {
 	t.Helper()
-	args := []string{"-D", s.data(), "-c", "listen_addresses=", "-c", "unix_socket_directories=" + s.folder, "-c", "fsync=off"}
+	args := []string{
+		"-D", s.data(), "-c", "listen_addresses=" + s.host, "-c", fmt.Sprintf("port=%d", s.port),
+		"-c", "unix_socket_directories=" + s.folder, "-c", "fsync=off",
+	}
 	for _, o := range s.options {
 		args = append(args, "-c", o)
 	}
-	s.process = s.start(t, filepath.Join(s.bin, "postgres"), args...)
+	s.program = s.start(t, filepath.Join(s.bin, "postgres"), args...)
 	s.await(t, s.DSN())
 }
 
-func (s *Server) start(t testing.TB, program string, args ...string) *process {
+func (s *Server) start(t testing.TB, program string, args ...string) *proctest.Program {
 	t.Helper()
 	log, err := os.OpenFile(filepath.Join(s.folder, filepath.Base(program)+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -122,43 +157,11 @@ func (s *Server) start(t testing.TB, program string, args ...string) *process {
 	defer func() { _ = log.Close() }() // the process has its own
 	c := s.command(context.Background(), program, args...)
 	c.Stdout, c.Stderr = log, log
-	p := &process{ended: make(chan struct{})}
-	started := make(chan error)
-	go func() {
-		// The signal at its parent's death comes with the end of the thread that has
-		// started it, which has to stay, therefore.
-		runtime.LockOSThread()
-		defer close(p.ended)
-		err := c.Start()
-		if err == nil {
-			p.pid = c.Process.Pid
-		}
-		started <- err
-		if err == nil {
-			_ = c.Wait() // how it ends is the test's doing
-		}
-	}()
-	if err := <-started; err != nil {
-		t.Fatalf("%s: %v", program, err)
+	p, err := proctest.StartProgram(c, syscall.SIGQUIT) // at which PostgreSQL ends its processes
+	if err != nil {
+		t.Fatal(err)
 	}
 	return p
-}
-
-// process is one that runs until it is told to end.
-type process struct {
-	pid   int
-	ended chan struct{}
-}
-
-// end sends a signal, and SIGKILL to the process's group if that does not help.
-func (p *process) end(signal syscall.Signal) {
-	_ = syscall.Kill(p.pid, signal) // it may be gone
-	select {
-	case <-p.ended:
-	case <-time.After(patience):
-		_ = syscall.Kill(-p.pid, syscall.SIGKILL)
-		<-p.ended
-	}
 }
 
 // await waits until a connection can be made.
@@ -195,7 +198,11 @@ func (s *Server) logs(t testing.TB) {
 
 // DSN is how to connect to the server itself.
 func (s *Server) DSN() string {
-	return fmt.Sprintf("host=%s user=postgres dbname=postgres sslmode=disable", s.folder)
+	return dsn(cmp.Or(s.host, s.folder), s.port)
+}
+
+func dsn(host string, port int) string {
+	return fmt.Sprintf("host=%s port=%d user=postgres dbname=postgres sslmode=disable", host, port)
 }
 
 // Stop shuts the server down fast: connections are ended.
@@ -205,10 +212,8 @@ func (s *Server) Stop() { s.end(syscall.SIGINT) }
 func (s *Server) Kill() { s.end(syscall.SIGQUIT) }
 
 func (s *Server) end(signal syscall.Signal) {
-	if s.process != nil {
-		s.process.end(signal)
-	}
-	s.process = nil
+	s.program.End(signal)
+	s.program = nil
 }
 
 // Pgbouncer starts a pgbouncer in front of the server, in transaction mode, until the
@@ -223,11 +228,12 @@ func (s *Server) Pgbouncer(t testing.TB) string {
 	if _, err := os.Stat(program); err != nil {
 		t.Skip("pgbouncer is not installed (Debian: apt-get install pgbouncer)")
 	}
-	port := freePort(t)
+	host := cmp.Or(s.host, "127.0.0.1")
+	port := proctest.FreePort(t, host)
 	users := filepath.Join(s.folder, "users.txt")
 	config := strings.Join([]string{
-		"[databases]", "postgres = host=" + s.folder + " dbname=postgres user=postgres",
-		"[pgbouncer]", "pool_mode = transaction", "listen_addr = 127.0.0.1", fmt.Sprintf("listen_port = %d", port),
+		"[databases]", fmt.Sprintf("postgres = host=%s port=%d dbname=postgres user=postgres", s.folder, s.port),
+		"[pgbouncer]", "pool_mode = transaction", "listen_addr = " + host, fmt.Sprintf("listen_port = %d", port),
 		"unix_socket_dir =", "auth_type = trust", "auth_file = " + users, "default_pool_size = 4", "max_client_conn = 100", "",
 	}, "\n")
 	file := filepath.Join(s.folder, "pgbouncer.ini")
@@ -237,30 +243,10 @@ func (s *Server) Pgbouncer(t testing.TB) string {
 		}
 	}
 	p := s.start(t, program, file)
-	t.Cleanup(func() { p.end(syscall.SIGKILL) })
-	dsn := fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", port)
-	s.await(t, dsn)
-	return dsn
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // a TCP listener has one
-}
-
-func attributes() *syscall.SysProcAttr {
-	a := new(syscall.SysProcAttr)
-	a.Setpgid = true
-	dieWithParent(a)
-	if os.Geteuid() == 0 {
-		a.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-	}
-	return a
+	t.Cleanup(func() { p.End(syscall.SIGKILL) })
+	address := dsn(host, port)
+	s.await(t, address)
+	return address
 }
 
 // Standby runs a server that was stopped as a standby without a primary: in recovery.
