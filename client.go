@@ -15,6 +15,7 @@ import (
 	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/filestate"
 	"github.com/cantonlb/cantonlb/internal/follow"
 	"github.com/cantonlb/cantonlb/internal/reresolve"
 	"github.com/cantonlb/cantonlb/internal/transport"
@@ -149,7 +150,9 @@ func (c *Client) Status() Status {
 	s.Notes = append(s.Notes, c.rescuer.notes()...)
 	s.Notes = append(s.Notes, c.notes...)
 	s.Notes = append(s.Notes, fileNotes(c.creds, c.list.Endpoints())...)
-	addFile(&s, file)
+	if s.File = file; file != nil {
+		s.Notes = append(s.Notes, filestate.Notes(*file)...)
+	}
 	return s
 }
 

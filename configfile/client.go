@@ -37,29 +37,20 @@ func NewClient(path string, opts ...grpc.DialOption) (*cantonlb.Client, error) {
 // Config are used.
 // It is not called for content that is not valid, nor after the client is closed.
 func NewClientWith(path string, complete func(*cantonlb.Config), opts ...grpc.DialOption) (*cantonlb.Client, error) {
-	data, err := readFile(path)
+	var client *cantonlb.Client
+	err := ofGRPC.make(path, complete, func(cfg cantonlb.Config, following follow.Option) (err error) {
+		client, err = cantonlb.NewClient(cfg, append(slices.Clip(opts), following)...)
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	cfg, document, err := parseConfig(path, data)
-	if err != nil {
-		return nil, err
-	}
-	following := follow.Option{Start: func(client follow.Client) follow.Follower {
-		return newFollower(client, path, data, cfg, complete)
-	}}
-	client, err := cantonlb.NewClient(completed(cfg, complete), append(slices.Clip(opts), following)...)
-	if err != nil {
-		return nil, document.locate(err)
 	}
 	return client, nil
 }
 
-// completed returns a copy of cfg with what the program adds. It does not change cfg.
-func completed(cfg cantonlb.Config, complete func(*cantonlb.Config)) cantonlb.Config {
-	if complete != nil {
-		cfg.Endpoints = slices.Clone(cfg.Endpoints)
-		complete(&cfg)
-	}
-	return cfg
+// ofGRPC are the clients of gRPC services.
+var ofGRPC = kind[cantonlb.Config]{
+	parse:     parseConfig,
+	endpoints: func(c *cantonlb.Config) *[]cantonlb.Endpoint { return &c.Endpoints },
+	handover:  func(c cantonlb.Config) string { return string(c.Handover) },
 }

@@ -2,6 +2,7 @@ package configfile
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/configerr"
@@ -9,6 +10,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/limits"
 	"github.com/cantonlb/cantonlb/internal/strictjson"
+	"github.com/cantonlb/cantonlb/jsonapi"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -42,6 +44,11 @@ func parseConfig(file string, data []byte) (cantonlb.Config, *document, error) {
 	}
 	var c cantonlb.Config
 	var faults fault.List
+	if role := document.role(); slices.Contains(jsonapi.Roles(), jsonapi.Role(role)) {
+		return c, nil, document.locate(&configerr.Error{
+			Field: "role", Value: fault.Quote(role), Problem: "is that of an HTTP service", Want: "NewJSONAPIClient, or the role of a gRPC service",
+		})
+	}
 	faults.Add(strictjson.Object(document.json, keysOf(&c)))
 	faults.AddOthers(c.Check())
 	if err := faults.Err(); err != nil {
@@ -63,7 +70,7 @@ func keysOf(c *cantonlb.Config) map[string]reader {
 		"failover":          object(failoverKeys(&c.Failover)),
 		"healthCheck":       readHealthCheck(&c.HealthCheck),
 		"ejection":          object(ejectionKeys(&c.Ejection)),
-		"noneEligible":      strictjson.Enum(&c.NoneEligible, cantonlb.FailFast, cantonlb.Wait, cantonlb.FailOpen),
+		"noneEligible":      strictjson.Enum(&c.NoneEligible, noneEligible...),
 		"handover":          strictjson.Enum(&c.Handover, cantonlb.HandoverKeep, cantonlb.HandoverImmediate),
 		"deadAfter":         strictjson.Duration(&c.DeadAfter, healthcheck.MaxSetting),
 		"zone":              strictjson.String(&c.Zone, resolver.MaxZone),
@@ -116,6 +123,8 @@ func budgetKeys(b *cantonlb.RetryBudget) map[string]reader {
 var roles = []cantonlb.Role{
 	cantonlb.Generic, cantonlb.DomainManager, cantonlb.Mediator, cantonlb.ParticipantAdmin, cantonlb.ParticipantLedger, cantonlb.Sequencer,
 }
+
+var noneEligible = []cantonlb.NoneEligible{cantonlb.FailFast, cantonlb.Wait, cantonlb.FailOpen}
 
 // The bounds of values that need no bound of their own outside of a file.
 const (

@@ -12,7 +12,9 @@
 //	client, err := configfile.NewClient("/etc/lb.yaml")
 //
 // [Load] and [Parse] return the cantonlb.Config that a file describes, without a
-// client. Only this package links YAML and file notifications: a program that has its
+// client. [NewJSONAPIClient], [LoadJSONAPI] and [ParseJSONAPI] do the same for the
+// client of an HTTP service, of package jsonapi; the role in the file says which kind of
+// client it is for. Only this package links YAML and file notifications: a program that has its
 // endpoints in Go does not need them.
 //
 // # The language

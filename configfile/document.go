@@ -1,6 +1,7 @@
 package configfile
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -107,6 +108,17 @@ func markOf(data []byte, at int) mark {
 	before := string(data[:at])
 	start := strings.LastIndexByte(before, '\n') + 1
 	return mark{line: 1 + strings.Count(before, "\n"), column: 1 + utf8.RuneCountInString(before[start:])}
+}
+
+// role returns the role in a document, which says what kind of client it is for. It is ""
+// if there is none, or one that is no text.
+func (d *document) role() string {
+	var keys map[string]json.RawMessage
+	var role string
+	if json.Unmarshal(d.json, &keys) != nil || json.Unmarshal(keys["role"], &role) != nil {
+		return ""
+	}
+	return role
 }
 
 // find returns the position of the key at a path, and its value. If the path does not

@@ -31,6 +31,15 @@ func ExampleNewClientWith() {
 	defer client.Close()
 }
 
+// A file whose role is that of an HTTP service is for a client of package jsonapi.
+func ExampleNewJSONAPIClient() {
+	client, err := configfile.NewJSONAPIClient("/etc/json.yaml")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+}
+
 // Every fault is reported at once, with its position.
 func ExampleParse() {
 	_, err := configfile.Parse([]byte(`

@@ -7,40 +7,71 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/follow"
 	"github.com/cantonlb/cantonlb/report"
+	"github.com/cantonlb/cantonlb/resolver"
 )
 
+// kind is what there is to know of a kind of clients, whose config is a C.
+type kind[C any] struct {
+	parse     func(file string, data []byte) (C, *document, error)
+	endpoints func(*C) *[]resolver.Endpoint
+	handover  func(C) string // "" for none
+}
+
 // follower keeps the list of a client equal to that of a file.
-type follower struct {
+type follower[C any] struct {
+	kind     kind[C]
 	client   follow.Client
-	start    cantonlb.Config // the file's Config when the client was made
-	complete func(*cantonlb.Config)
+	start    C // the file's config when the client was made
+	complete func(*C)
 	watcher  *watcher
 
 	// The watcher calls changed from one goroutine, which alone uses this field.
-	endpoints []cantonlb.Endpoint // the list in effect, as in the file
+	endpoints []resolver.Endpoint // the list in effect, as in the file
 
 	mu     sync.Mutex // guards status; nothing else is locked or called under it
 	status report.FileStatus
 }
 
-func newFollower(client follow.Client, path string, data []byte, cfg cantonlb.Config, complete func(*cantonlb.Config)) *follower {
-	f := &follower{
-		client: client, start: cfg, complete: complete, endpoints: cfg.Endpoints,
-		status: report.FileStatus{Path: path, LoadedAt: time.Now()},
+// make reads a file, and makes a client by newClient, which starts to follow the file
+// with the option.
+func (k kind[C]) make(path string, complete func(*C), newClient func(C, follow.Option) error) error {
+	data, err := readFile(path)
+	if err != nil {
+		return err
 	}
-	f.watcher = watch(path, data, f.changed)
-	return f
+	cfg, document, err := k.parse(path, data)
+	if err != nil {
+		return err
+	}
+	following := follow.Option{Start: func(client follow.Client) follow.Follower {
+		f := &follower[C]{
+			kind: k, client: client, start: cfg, complete: complete, endpoints: *k.endpoints(&cfg),
+			status: report.FileStatus{Path: path, LoadedAt: time.Now()},
+		}
+		f.watcher = watch(path, data, f.changed)
+		return f
+	}}
+	return document.locate(newClient(k.completed(cfg, complete), following))
+}
+
+// completed returns a copy of cfg with what the program adds. It does not change cfg.
+func (k kind[C]) completed(cfg C, complete func(*C)) C {
+	if complete != nil {
+		list := k.endpoints(&cfg)
+		*list = slices.Clone(*list)
+		complete(&cfg)
+	}
+	return cfg
 }
 
 // Close implements follow.Follower.
-func (f *follower) Close() { f.watcher.close() }
+func (f *follower[C]) Close() { f.watcher.close() }
 
 // Status implements follow.Follower.
-func (f *follower) Status() report.FileStatus {
+func (f *follower[C]) Status() report.FileStatus {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.status
@@ -49,11 +80,11 @@ func (f *follower) Status() report.FileStatus {
 }
 
 // changed handles new content of the file, or the error of reading it.
-func (f *follower) changed(data []byte, err error) {
-	var cfg cantonlb.Config
+func (f *follower[C]) changed(data []byte, err error) {
+	var cfg C
 	var document *document
 	if err == nil {
-		cfg, document, err = parseConfig(f.status.Path, data)
+		cfg, document, err = f.kind.parse(f.status.Path, data)
 	}
 	if err != nil {
 		f.client.Refused(err)
@@ -76,24 +107,25 @@ func (f *follower) changed(data []byte, err error) {
 // apply makes the list of the content take effect if it differs from the previous one.
 // What happens to those that are not in it follows the content too, so that an operator
 // who has to get away from an endpoint can say so in the file.
-func (f *follower) apply(cfg cantonlb.Config) error {
-	all := completed(cfg, f.complete)
-	f.client.SetHandover(string(all.Handover))
-	same := func(a, b cantonlb.Endpoint) bool { return a.Equal(b) }
-	if slices.EqualFunc(f.endpoints, cfg.Endpoints, same) {
+func (f *follower[C]) apply(cfg C) error {
+	all := f.kind.completed(cfg, f.complete)
+	f.client.SetHandover(f.kind.handover(all))
+	list := *f.kind.endpoints(&cfg)
+	same := func(a, b resolver.Endpoint) bool { return a.Equal(b) }
+	if slices.EqualFunc(f.endpoints, list, same) {
 		f.client.Kept()
 		return nil
 	}
-	if err := f.client.Update(all.Endpoints); err != nil {
+	if err := f.client.Update(*f.kind.endpoints(&all)); err != nil {
 		return err
 	}
-	f.endpoints = cfg.Endpoints
+	f.endpoints = list
 	return nil
 }
 
 // changedKeys returns the keys of a config file by which b differs from a, other than
 // those that take effect at once.
-func changedKeys(a, b cantonlb.Config) []string {
+func changedKeys[C any](a, b C) []string {
 	var keys []string
 	was, is := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range was.NumField() {

@@ -72,9 +72,9 @@ func TestTheSchemaAndTheLoaderKnowTheSameKeys(t *testing.T) {
 		}
 		return slices.Sorted(maps.Keys(s.Properties))
 	}
-	p := root.Properties
+	p := root.Defs["grpc"].Properties
 	for place, s := range map[string]*schema{
-		one("%s\n"):                                        &root,
+		one("%s\n"):                                        root.Defs["grpc"],
 		"endpoints: [{address: http://a:1, %s}]":           p["endpoints"].Items,
 		"endpoints: [{address: http://a:1, health: {%s}}]": root.Defs["health"],
 		"endpoints: [{address: a:1, tls: {%s}}]":           root.Defs["tls"],
@@ -85,6 +85,9 @@ func TestTheSchemaAndTheLoaderKnowTheSameKeys(t *testing.T) {
 	} {
 		assert.Equal(t, knownKeys(t, place), keysOf(s), place)
 	}
+	_, err = configfile.ParseJSONAPI([]byte(oneHTTP("no-such-key: 1\n")))
+	require.ErrorContains(t, err, "a known key: "+strings.Join(keysOf(root.Defs["http"]), ", "))
+	assert.Equal(t, keysOf(root.Defs["endpoint"]), keysOf(root.Defs["httpEndpoint"]))
 	// serviceConfig is defined by grpc, except for the keys that this library sets.
 	assert.Subset(t, knownKeys(t, one("serviceConfig: {%s}\n")), keysOf(p["serviceConfig"]))
 }

@@ -2,21 +2,14 @@ package jsonapi
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/internal/cleantext"
-	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/guard"
 )
-
-// maxWait bounds how long a request without a deadline waits for an endpoint.
-const maxWait = time.Minute
 
 // call is one request on its way through its attempts.
 type call struct {
@@ -153,174 +146,6 @@ func (t *call) rescuable() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.sent+len(t.flights)-len(t.tries) < t.client.pool.cfg.attempts
-}
-
-// pick waits for an endpoint.
-func (t *call) pick() (e *endpoint, trial bool, err error) {
-	ctx, p := t.req.Context(), t.client.pool
-	var over <-chan time.Time
-	for {
-		s := p.picks.Load()
-		if s.closed {
-			return nil, false, ErrClosed
-		}
-		if err := t.ended(); err != nil {
-			return nil, false, t.failure(err)
-		}
-		if e, trial = s.pick(&p.turn, t.named, t.tried); e != nil {
-			return e, trial, nil
-		}
-		if t.named != "" && s.byName[t.named] == nil {
-			return nil, false, fmt.Errorf("jsonapi: no endpoint %q in the list", cleantext.Detail(t.named))
-		}
-		if !s.waits {
-			return nil, false, t.noEligible(nil)
-		}
-		if _, ok := ctx.Deadline(); !ok && over == nil {
-			over = time.After(maxWait)
-		}
-		select {
-		case <-s.changed:
-		case <-ctx.Done():
-			return nil, false, t.noEligible(context.Cause(ctx))
-		case <-t.canceled():
-			return nil, false, t.noEligible(errCanceled)
-		case <-over:
-			return nil, false, t.noEligible(nil)
-		}
-	}
-}
-
-// errCanceled is the error of a request whose Cancel channel was closed.
-var errCanceled = errors.New("the request was canceled")
-
-// canceled returns the channel by which old programs cancel a request.
-func (t *call) canceled() <-chan struct{} {
-	//lint:ignore SA1019 net/http heeds it, too
-	return t.req.Cancel //nolint:staticcheck // as above
-}
-
-// ended returns why the caller no longer waits, nil if it does.
-func (t *call) ended() error {
-	if ctx := t.req.Context(); ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	select {
-	case <-t.canceled():
-		return errCanceled
-	default:
-		return nil
-	}
-}
-
-func (t *call) noEligible(err error) error {
-	var why *explain.NoEligibleError
-	func() {
-		t.client.pool.mu.Lock()
-		defer t.client.pool.unlock()
-		why = t.client.pool.explainLocked()
-	}()
-	return noEligible(why, t.attempts(), err)
-}
-
-// attempts returns the attempts so far.
-func (t *call) attempts() []Attempt {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	out := make([]Attempt, len(t.tries))
-	for i, x := range t.tries {
-		out[i] = x.Attempt
-	}
-	return out
-}
-
-// pause waits before another attempt, or until another endpoint can be picked.
-func (t *call) pause(d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	ctx, p := t.req.Context(), t.client.pool
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	for {
-		s := p.picks.Load()
-		if t.named == "" && s.elsewhere(t.tried) {
-			return nil
-		}
-		select {
-		case <-timer.C:
-			return nil
-		case <-s.changed:
-		case <-ctx.Done():
-			return t.failure(context.Cause(ctx))
-		case <-t.canceled():
-			return t.failure(errCanceled)
-		}
-	}
-}
-
-// failure makes the error of a request that has no response.
-func (t *call) failure(err error) error {
-	tries := t.attempts()
-	if len(tries) == 0 {
-		return err
-	}
-	e := &AttemptsError{Attempts: tries, Err: err, Unsent: true}
-	for _, a := range tries {
-		e.Unsent = e.Unsent && !a.Sent
-	}
-	return e
-}
-
-// result makes what the caller gets from the last attempt.
-func (t *call) result(f *flight, resp *http.Response, end ending) (*http.Response, error) {
-	if resp == nil {
-		return nil, t.failure(t.errorOf(f, end))
-	}
-	if isDone(t.req.Method, resp.StatusCode, t.doubted(f)) {
-		return done(resp), nil
-	}
-	return resp, nil
-}
-
-// errorOf returns the error to report for an attempt. That it was called off says less
-// than why the caller no longer waits, or than the error of another attempt.
-func (t *call) errorOf(f *flight, end ending) error {
-	if why := t.ended(); why != nil {
-		return why
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var own, other error
-	for _, x := range t.tries {
-		switch {
-		case x.flight == f:
-			own = x.Err
-		case x.Err != nil && !x.CalledOff:
-			other = x.Err
-		}
-	}
-	if end.outcome == calledOff && other != nil {
-		return other
-	}
-	return own
-}
-
-// doubted reports whether an attempt other than f may have been executed.
-func (t *call) doubted(f *flight) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, other := range t.flights {
-		if other != f && !other.landed.Load() && other.sent() {
-			return true
-		}
-	}
-	for _, x := range t.tries {
-		if x.flight != f && x.Sent && (x.Status == 0 || x.Status >= http.StatusInternalServerError) {
-			return true
-		}
-	}
-	return false
 }
 
 // allow takes one attempt from the retry budget.

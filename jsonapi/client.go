@@ -7,15 +7,11 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"slices"
-	"time"
-
-	"google.golang.org/grpc/connectivity"
+	"sync"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
-	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/follow"
 	"github.com/cantonlb/cantonlb/internal/judge"
-	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/internal/telling"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
@@ -29,6 +25,8 @@ type Client struct {
 	creds     *transport.Credentials
 	budget    *attempt.Budget
 	onAttempt func(context.Context, AttemptEvent)
+	follower  follow.Follower // nil: no file is followed
+	unfollow  sync.Once
 }
 
 var _ http.RoundTripper = (*Client)(nil)
@@ -38,7 +36,7 @@ var _ http.RoundTripper = (*Client)(nil)
 //
 // The error reports every fault of cfg. Each fault is a *configerr.Error, which names the
 // field, the value and what would be right. All faults are joined.
-func New(cfg Config) (*Client, error) {
+func New(cfg Config, opts ...Option) (*Client, error) {
 	s, err := cfg.settle()
 	if err != nil {
 		return nil, fmt.Errorf("jsonapi: %w", err)
@@ -56,6 +54,11 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.pool.wg.Go(c.pool.search)
 	c.pool.wg.Go(c.pool.watch)
+	for _, o := range opts {
+		if o.Start != nil {
+			c.follower = o.Start(followed{c})
+		}
+	}
 	return c, nil
 }
 
@@ -94,6 +97,11 @@ func (c *Client) servers() []server {
 // Close ends all probes, and fails the requests in flight with ErrClosed. It may be called
 // more than once. It always returns nil.
 func (c *Client) Close() error {
+	c.unfollow.Do(func() {
+		if c.follower != nil {
+			c.follower.Close()
+		}
+	})
 	c.pool.close()
 	return nil
 }
@@ -103,20 +111,23 @@ func (c *Client) Close() error {
 // until an endpoint of the new list is eligible. An invalid list is an error and an event,
 // and changes nothing.
 func (c *Client) Update(endpoints []Endpoint) error {
+	err := c.update(endpoints)
+	if err == nil || errors.Is(err, ErrClosed) {
+		return err
+	}
+	return fmt.Errorf("jsonapi: %w", err)
+}
+
+// update is Update, with an error that begins with the field.
+func (c *Client) update(endpoints []Endpoint) error {
 	servers, err := readServers(endpoints)
 	if err == nil {
 		err = c.pool.update(servers)
 	}
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, ErrClosed):
-		return ErrClosed
+	if err != nil {
+		c.pool.refused(err)
 	}
-	c.pool.mu.Lock()
-	defer c.pool.unlock()
-	c.pool.emitLocked(report.Event{Kind: report.EventList, To: report.ListRefused, Detail: cleantext.Detail(err.Error()), At: time.Now()})
-	return fmt.Errorf("jsonapi: %w", err)
+	return err
 }
 
 // WaitHealthy waits until at least n endpoints are eligible and, with ActivePassive, one
@@ -155,78 +166,6 @@ func (c *Client) WaitHealthy(ctx context.Context, n int) error {
 	}
 }
 
-// Status returns a snapshot of the client and its endpoints, as of a gRPC client. Target
-// is the logical host with the client's name, and State is READY if a request would find
-// an endpoint.
-func (c *Client) Status() report.Status {
-	p, now := c.pool, time.Now()
-	p.mu.Lock()
-	s := report.Status{
-		At: now, Policy: string(p.cfg.policy), Target: p.cfg.target(), State: connectivity.Ready, NoneEligibleSince: p.none,
-		Failover: p.choice.statusLocked(), Zone: p.cfg.Zone, Spilled: p.spilled, Totals: p.totals,
-	}
-	if len(p.picks.Load().ready) == 0 {
-		s.State = connectivity.TransientFailure
-	}
-	open := p.cfg.NoneEligible == failOpen && !p.none.IsZero()
-	list := p.list
-	for _, e := range list {
-		es := e.statusLocked()
-		es.FailOpen = open && !es.Eligible && containsEndpoint(p.picks.Load().ready, e)
-		s.Endpoints = append(s.Endpoints, es)
-	}
-	leaving := len(p.leaving)
-	p.unlock()
-	if !s.NoneEligibleSince.IsZero() {
-		s.Totals.NoneEligibleTime += now.Sub(s.NoneEligibleSince)
-	}
-	retries := p.tally.Totals()
-	s.Totals.Rescued, s.Totals.Retried, s.Totals.RetriesRefused = retries.Rescued, retries.Retried, retries.Refused
-	for i, e := range list {
-		if e.checker == nil {
-			continue
-		}
-		s.Endpoints[i].Probe = e.checker.Status().Probe
-		s.Endpoints[i].Probe.Target = e.readiness.Target()
-	}
-	s.Notes = c.notes(list, leaving, now)
-	return s
-}
-
-func containsEndpoint(list []*endpoint, e *endpoint) bool {
-	return slices.Contains(list, e)
-}
-
-// notes describes unexpected conditions.
-func (c *Client) notes(list []*endpoint, leaving int, now time.Time) []string {
-	var notes []string
-	if c.pool.cfg.health.Disabled {
-		notes = append(notes, "health checking is off: an endpoint that hangs is not noticed")
-	}
-	if c.pool.probes.Stretched(now) {
-		notes = append(notes, "probes are made less often than configured, since there are many endpoints")
-	}
-	if leaving > 0 {
-		notes = append(notes, fmt.Sprintf("%d endpoints that have left the list are picked until one of the new list is eligible", leaving))
-	}
-	const most = 10
-	more := 0
-	for _, e := range list {
-		switch err := c.creds.Problem(e.at.Endpoint); {
-		case err == nil:
-		case len(notes) >= most:
-			more++
-		default:
-			notes = append(notes, fmt.Sprintf("endpoint %q: the previous content of its files stays in effect: %s",
-				e.at.Name, cleantext.Detail(err.Error())))
-		}
-	}
-	if more > 0 {
-		notes = append(notes, fmt.Sprintf("the same applies to %d more endpoints", more))
-	}
-	return notes
-}
-
 // Events returns the newest events, up to 1,024, oldest first.
 func (c *Client) Events() []report.Event { return c.pool.teller.Events() }
 
@@ -245,74 +184,6 @@ func (c *Client) SubscribeFrom(ctx context.Context, number uint64) iter.Seq[repo
 		events, missed := reader.Read()
 		telling.Batches(ctx, reader, report.EventBatch{Events: events, Missed: missed}, yield)
 	}
-}
-
-// Drain takes the endpoint with this name out of rotation, for maintenance. Requests in
-// flight on it may finish. With ActivePassive it returns a *cantonlb.RefusedError if no
-// active endpoint would be left.
-func (c *Client) Drain(name string) error { return c.setDrained(name, true) }
-
-// Undrain puts the endpoint with this name back into rotation.
-func (c *Client) Undrain(name string) error { return c.setDrained(name, false) }
-
-func (c *Client) setDrained(name string, drained bool) error {
-	p := c.pool
-	p.mu.Lock()
-	defer p.unlock()
-	if p.closed {
-		return ErrClosed
-	}
-	for _, e := range p.list {
-		if e.at.Name != name {
-			continue
-		}
-		if e.drained == drained {
-			return nil
-		}
-		if p.choice != nil {
-			kind := selector.EventUndrain
-			if drained {
-				kind = selector.EventDrain
-			}
-			if err := p.choice.state.Choose(selector.Event{Kind: kind, Name: name}); err != nil {
-				return fmt.Errorf("jsonapi: %w", err)
-			}
-		}
-		e.drained = drained
-		e.applyLocked()
-		return nil
-	}
-	return fmt.Errorf("jsonapi: no endpoint %q in the list", cleantext.Detail(name))
-}
-
-// Switch makes the endpoint with this name the active one, as cantonlb.Client.Switch does.
-func (c *Client) Switch(ctx context.Context, name string) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("jsonapi: switch %q: %w", cleantext.Detail(name), err)
-	}
-	return c.command(selector.EventSwitch, name)
-}
-
-// Pin makes the endpoint with this name the active one and allows no other to be active.
-func (c *Client) Pin(name string) error { return c.command(selector.EventPin, name) }
-
-// Unpin ends the pin, if there is one.
-func (c *Client) Unpin() error { return c.command(selector.EventUnpin, "") }
-
-func (c *Client) command(kind selector.Kind, name string) error {
-	p := c.pool
-	p.mu.Lock()
-	defer p.unlock()
-	switch {
-	case p.closed:
-		return ErrClosed
-	case p.choice == nil:
-		return fmt.Errorf("jsonapi: the policy %s has no active endpoint to choose; want the policy %s", p.cfg.policy, ActivePassive)
-	}
-	if err := p.choice.state.Choose(selector.Event{Kind: kind, Name: name}); err != nil {
-		return fmt.Errorf("jsonapi: %w", err)
-	}
-	return nil
 }
 
 // Safety returns how often the client considers a request safe to be executed, as far as

@@ -84,6 +84,15 @@ func (t *target) names(*cobra.Command, []string, string) ([]string, cobra.ShellC
 	if t.config == "" {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+	var names []string
+	if config, err := configfile.LoadJSONAPI(t.config); err == nil {
+		for _, e := range config.Endpoints {
+			if e.Name != "" {
+				names = append(names, e.Name)
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
 	config, err := configfile.Load(t.config)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
@@ -92,7 +101,6 @@ func (t *target) names(*cobra.Command, []string, string) ([]string, cobra.ShellC
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	var names []string
 	for _, e := range list {
 		names = append(names, e.Name)
 	}

@@ -175,10 +175,23 @@ func TestCheckOfHTTPServers(t *testing.T) {
 	assert.Equal(t, codeAll, r.code, r.errs)
 	for _, bad := range [][]string{
 		{"--role", "json_api", "--service", "s", list}, {"--role", "json_api", "--plaintext", "--ca", "x", list},
-		{"--role", "json_api", "ftp://a"}, {"--role", "json_api", ""},
+		{"--role", "json_api", "ftp://a"}, {"--role", "json_api", ""}, {"--role", "json_api", "--plaintext", "-H", "a: b", list},
 	} {
 		assert.Equal(t, codeUsage, command(t, append([]string{"check"}, bad...)...).code, bad)
 	}
+
+	config := file(t, "json.yaml", "role: json_api\nendpoints: [{name: a, address: \""+ready.URL+"\"}, {name: b, address: \""+not.URL+"/api\"}]\n")
+	r = command(t, "check", "--config", config)
+	assert.Equal(t, codeSome, r.code, r.errs)
+	assert.Contains(t, r.out, "1 of 2 endpoints eligible")
+	for _, bad := range [][]string{{"--plaintext"}, {"--role", "json_api"}, {"--token-file", config}} {
+		assert.Equal(t, codeUsage, command(t, append([]string{"check", "--config", config}, bad...)...).code, bad)
+	}
+	r = command(t, "check", "--config", file(t, "bad.yaml", "role: json_api\nendpoints: [{address: \"http://a\"}]\nstreamDrain: 1s\n"))
+	assert.Equal(t, codeUsage, r.code)
+	assert.Contains(t, r.errs, "bad.yaml:3:1: streamDrain: want a known key: deadAfter")
+	names, _ := (&target{config: config}).names(nil, nil, "")
+	assert.Equal(t, []string{"a", "b"}, names)
 }
 
 func TestCheckAsJSON(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"log/slog"
 	"net/url"
@@ -20,6 +21,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/configfile"
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/jsonapi"
@@ -162,8 +164,19 @@ func (t *target) connect(cmd *cobra.Command, args []string) (client, []string, e
 	return client, args[1:], nil
 }
 
+// refuseHeaders returns an error if a flag sets a header of the probes of an HTTP service.
+func (t *target) refuseHeaders() error {
+	if t.tokenFile != "" || len(t.headers) > 0 {
+		return errors.New("--token-file and --header: want neither for an HTTP service, whose health pages get no token")
+	}
+	return nil
+}
+
 // overHTTP returns a client of HTTP servers.
 func (t *target) overHTTP(list string) (*jsonapi.Client, error) {
+	if err := t.refuseHeaders(); err != nil {
+		return nil, err
+	}
 	if t.service != "" || t.healthPort != 0 {
 		return nil, fmt.Errorf("--service and --health-port: want neither with the role %s, which is asked by HTTP", t.role)
 	}
@@ -201,11 +214,14 @@ func (t *target) connectOnly(cmd *cobra.Command, args []string) (client, error) 
 	return client, nil
 }
 
-func (t *target) fromFile(cmd *cobra.Command) (*cantonlb.Client, error) {
+func (t *target) fromFile(cmd *cobra.Command) (client, error) {
 	for _, flag := range t.healthFlags {
 		if cmd.Flags().Changed(flag) {
 			return nil, fmt.Errorf("--%s and --config: want it in the file", flag)
 		}
+	}
+	if t.ofHTTP() {
+		return t.httpFromFile(cmd)
 	}
 	config, err := configfile.Load(t.config)
 	if err != nil {
@@ -218,10 +234,41 @@ func (t *target) fromFile(cmd *cobra.Command) (*cantonlb.Client, error) {
 	if err := t.authenticate(config.Endpoints); err != nil {
 		return nil, err
 	}
-	return configfile.NewClientWith(t.config, func(c *cantonlb.Config) {
+	client, err := configfile.NewClientWith(t.config, func(c *cantonlb.Config) {
 		c.Logger = slog.New(slog.DiscardHandler)
 		_ = t.authenticate(c.Endpoints) // as above
 	}, trust...)
+	if err != nil {
+		return nil, err // an interface that is nil
+	}
+	return client, nil
+}
+
+// ofHTTP reports whether the config file is that of an HTTP service, by its role.
+func (t *target) ofHTTP() bool {
+	_, err := configfile.LoadJSONAPI(t.config)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	faults := configerr.All(err)
+	return err == nil || len(faults) > 0 && !slices.ContainsFunc(faults, func(e *configerr.Error) bool { return e.Field == "role" })
+}
+
+// httpFromFile returns a client of HTTP servers.
+func (t *target) httpFromFile(cmd *cobra.Command) (client, error) {
+	for _, flag := range t.trustFlags {
+		if cmd.Flags().Changed(flag) {
+			return nil, fmt.Errorf("--%s and --config of an HTTP service: want it in the file", flag)
+		}
+	}
+	if err := t.refuseHeaders(); err != nil {
+		return nil, err
+	}
+	client, err := configfile.NewJSONAPIClientWith(t.config, func(c *jsonapi.Config) { c.Logger = slog.New(slog.DiscardHandler) })
+	if err != nil {
+		return nil, err // an interface that is nil
+	}
+	return client, nil
 }
 
 // trust returns the channel's credentials, unless every endpoint specifies its own
