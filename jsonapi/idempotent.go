@@ -60,8 +60,10 @@ func (c *classifier) of(r *http.Request, path string) (Safety, command) {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
 		return SafetyIdempotent, command{} // RFC 9110, section 9.2.2
 	}
-	if _, found := r.Header["Idempotency-Key"]; found {
-		return SafetyIdempotent, command{}
+	for _, field := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} { // as net/http does
+		if _, found := r.Header[field]; found {
+			return SafetyIdempotent, command{}
+		}
 	}
 	if _, found := c.known.find(r.Method, path); found {
 		return SafetyIdempotent, command{}
