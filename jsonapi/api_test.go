@@ -89,6 +89,7 @@ func TestAnIdempotencyKeyAndTheConfigMakeARequestIdempotent(t *testing.T) {
 	assert.Equal(t, SafetyIdempotent, of("POST", "/reports/7/render"))
 	assert.Equal(t, SafetyIdempotent, of("PATCH", "/x"))
 	assert.Equal(t, SafetyIdempotent, of("POST", "/", "Idempotency-Key"))
+	assert.Equal(t, SafetyIdempotent, of("POST", "/", "X-Idempotency-Key"))
 	assert.Equal(t, SafetyIdempotent, of("POST", "/", "X-Read"))
 	for _, path := range []string{"/reports//render", "/reports/7/render/x", "/reports/7", "/x/reports/7/render", "/v2/updates", "/x"} {
 		assert.Equal(t, SafetyOnce, of("POST", path), path)

@@ -14,10 +14,11 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// begin makes the flight of an attempt on an endpoint.
-func (t *call) begin(e *endpoint, trial bool) (context.Context, *flight) {
+// begin makes the flight of an attempt on an endpoint. hedge says that it is made beside
+// another one.
+func (t *call) begin(e *endpoint, trial, hedge bool) (context.Context, *flight) {
 	ctx, cancel := context.WithCancelCause(t.req.Context())
-	f := &flight{call: t, endpoint: e, began: time.Now(), cancel: cancel, trial: trial}
+	f := &flight{call: t, endpoint: e, began: time.Now(), cancel: cancel, trial: trial, hedge: hedge}
 	t.mu.Lock()
 	t.flights = append(t.flights, f)
 	f.number = len(t.flights)
@@ -26,6 +27,7 @@ func (t *call) begin(e *endpoint, trial bool) (context.Context, *flight) {
 	e.flights.add(f)
 	t.client.observe(ctx, AttemptEvent{
 		Kind: cantonlb.AttemptStarted, Method: t.req.Method, Path: t.req.URL.Path, Endpoint: e.at.Name, Number: f.number,
+		Hedge: hedge,
 	})
 	return ctx, f
 }
@@ -90,11 +92,14 @@ func (t *call) exchange(ctx context.Context, f *flight) (*http.Response, error) 
 // the request has its own Authorization.
 func (t *call) header(ctx context.Context, e *endpoint) (http.Header, error) {
 	h := t.req.Header
-	if h == nil || !e.at.HasToken() {
-		return h, nil // a transport does not change it, and refuses one that is nil
-	}
-	if _, own := h["Authorization"]; own {
+	_, own := h["Authorization"]
+	switch {
+	case own && isWebsocket(h):
+		h = h.Clone()
+		offerToken(h)
 		return h, nil
+	case own || h == nil || !e.at.HasToken():
+		return h, nil // a transport does not change it, and refuses one that is nil
 	}
 	u := t.req.URL
 	at := *u
@@ -129,7 +134,7 @@ const (
 func offerToken(h http.Header) {
 	const field = "Sec-WebSocket-Protocol"
 	offered := strings.Join(h.Values(field), ",")
-	if !strings.EqualFold(h.Get("Upgrade"), "websocket") || strings.Contains(offered, wsTokenPrefix) {
+	if !isWebsocket(h) || strings.Contains(offered, wsTokenPrefix) {
 		return
 	}
 	token, bearer := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
@@ -143,6 +148,8 @@ func offerToken(h http.Header) {
 		}
 	}
 }
+
+func isWebsocket(h http.Header) bool { return strings.EqualFold(h.Get("Upgrade"), "websocket") }
 
 // trace returns the hooks by which a flight learns what has left.
 func (f *flight) trace() *httptrace.ClientTrace {
@@ -253,7 +260,7 @@ func (t *call) landed(f *flight, end ending, err error) {
 	t.mu.Unlock()
 	t.client.observe(t.req.Context(), AttemptEvent{
 		Kind: cantonlb.AttemptEnded, Method: t.req.Method, Path: t.req.URL.Path, Endpoint: a.Endpoint, Number: f.number,
-		Status: end.status, Err: a.Err,
+		Hedge: f.hedge, Status: end.status, Err: a.Err,
 	})
 }
 

@@ -191,9 +191,9 @@ func unescaped(path string) string {
 }
 
 // mapBack returns the address in a response of the server from as one at the logical
-// host, if it is below the base URL of an endpoint of the list. Any other is returned as
-// it is.
-func (l logical) mapBack(location string, from server, list []server) string {
+// host, if it is below the base URL of that server or of one of the list. Its scheme is
+// that of the request. Any other address is returned as it is.
+func (l logical) mapBack(location, scheme string, from server, list []server) string {
 	u, err := url.Parse(location)
 	switch {
 	case err != nil:
@@ -207,10 +207,10 @@ func (l logical) mapBack(location string, from server, list []server) string {
 		}
 		return location
 	}
-	for _, s := range list {
+	for _, s := range append([]server{from}, list...) {
 		if path, below := s.below(u); below && s.isAt(u) {
 			out := at(*u, path)
-			out.Scheme, out.Host, out.User = "http", l.host, nil
+			out.Scheme, out.Host, out.User = scheme, l.host, nil
 			return out.String()
 		}
 	}

@@ -106,10 +106,11 @@ func TestALocationIsMappedBackIfItIsBelowABaseURL(t *testing.T) {
 		"mailto:x":                       "mailto:x",
 		"http://%zz":                     "http://%zz",
 	} {
-		assert.Equal(t, want, l.mapBack(location, list[0], list), location)
+		assert.Equal(t, want, l.mapBack(location, "http", list[0], list), location)
 	}
-	assert.Equal(t, "/v2/x", l.mapBack("/api/v2/x", list[1], list))
-	assert.Equal(t, "/other", l.mapBack("/other", list[1], list))
+	assert.Equal(t, "/v2/x", l.mapBack("/api/v2/x", "http", list[1], list))
+	assert.Equal(t, "/other", l.mapBack("/other", "http", list[1], list))
+	assert.Equal(t, "https://ledger/v2/x", l.mapBack("http://a:7575/v2/x", "https", list[0], nil), "of an endpoint that has left the list")
 }
 
 func TestAClientIsWatchedAndOperatedAsOneOfGRPC(t *testing.T) {
@@ -225,7 +226,23 @@ func TestASlowServerIsHedged(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "b", body)
 	}
-	assert.NotZero(t, c.Status().Totals.Retried)
+	totals := c.Status().Totals
+	assert.EqualValues(t, 1, totals.Hedged)
+	assert.EqualValues(t, 1, totals.HedgesWon)
+	assert.Zero(t, totals.Retried)
+
+	c = newClient(t, Config{
+		Policy: LeastLoaded, HedgeAfter: 10 * time.Millisecond, HealthCheck: slow(), RetryBudget: cantonlb.RetryBudget{Share: -1, PerSecond: -1},
+	}, a, b)
+	for _, p := range []*peer{a, b} {
+		p.handle(func(w http.ResponseWriter, r *http.Request) {
+			sleep.For(r.Context(), 50*time.Millisecond)
+			_, _ = io.WriteString(w, p.name)
+		})
+	}
+	_, _, err := send(t, c, "GET", "/x", "")
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, c.Status().Totals.HedgesRefused)
 }
 
 func TestALongDownloadIsNotDead(t *testing.T) {

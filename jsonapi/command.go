@@ -1,21 +1,16 @@
 package jsonapi
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"math"
 	"strings"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/jsonread"
 )
 
-// maxDepth bounds the nesting of a body that is read, and maxCommandID the length of the
-// texts in it that matter.
-const (
-	maxDepth     = 64
-	maxCommandID = 4 << 10
-)
+// maxCommandID bounds the length of the texts that matter in a body.
+const maxCommandID = 4 << 10
 
 // submission is what the body of a command says about its deduplication.
 type submission struct {
@@ -49,9 +44,9 @@ func (x command) resubmittable(s submission, own bool) (time.Duration, bool) {
 // read reads the body of a command. It accepts any bytes, and takes time and memory in
 // proportion to them.
 func (x command) read(body []byte) submission {
-	r := bodyReader{json.NewDecoder(bytes.NewReader(body))}
+	r := bodyReader{jsonread.New(body)}
 	var s submission
-	err := r.object("", func(path string) error {
+	err := r.Object("", func(path string) error {
 		switch path {
 		case x.id:
 			return r.text(&s.id)
@@ -63,14 +58,14 @@ func (x command) read(body []byte) submission {
 			return r.period(&s)
 		}
 		if x.leadsTo(path) {
-			return errInside
+			return jsonread.ErrInside
 		}
-		return r.skip()
+		return r.Skip()
 	})
 	if err != nil {
 		return submission{unclear: true}
 	}
-	if _, err := r.d.Token(); !errors.Is(err, io.EOF) { // something comes after the object
+	if r.End() != nil { // something comes after the object
 		return submission{unclear: true}
 	}
 	return s
@@ -86,86 +81,25 @@ func (x command) leadsTo(path string) bool {
 	return false
 }
 
-var (
-	errInside   = errors.New("the value is an object that matters")
-	errUnclear  = errors.New("not what the API's documents say")
-	errTooDeep  = errors.New("nested too deeply")
-	errRepeated = errors.New("a key is repeated")
-)
-
-// bodyReader reads JSON token by token, so that what does not matter is not kept.
-type bodyReader struct{ d *json.Decoder }
-
-// object reads an object. value is called for each key, with its path, and reads the
-// value; if it returns errInside, the value is read as an object.
-func (r bodyReader) object(path string, value func(path string) error) error {
-	if err := r.delim('{'); err != nil {
-		return err
-	}
-	seen := make(map[string]bool)
-	for r.d.More() {
-		token, err := r.d.Token()
-		if err != nil {
-			return err
-		}
-		key, _ := token.(string) // a key is a string, or Token has returned an error
-		if seen[key] {
-			return errRepeated // servers differ in which one counts
-		}
-		seen[key] = true
-		inner := key
-		if path != "" {
-			inner = path + "." + key
-		}
-		err = value(inner)
-		if errors.Is(err, errInside) {
-			err = r.object(inner, value)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return r.delim('}')
-}
-
-func (r bodyReader) delim(want json.Delim) error {
-	token, err := r.d.Token()
-	if err != nil {
-		return err
-	}
-	if token != want {
-		return errUnclear
-	}
-	return nil
-}
+// bodyReader reads the values of a body.
+type bodyReader struct{ jsonread.Reader }
 
 // text reads a string, or null.
-func (r bodyReader) text(dst *string) error {
-	token, err := r.d.Token()
-	if err != nil || token == nil {
-		return err
-	}
-	s, ok := token.(string)
-	if !ok || len(s) > maxCommandID {
-		return errUnclear
-	}
-	*dst = s
-	return nil
-}
+func (r bodyReader) text(dst *string) error { return r.Text(dst, maxCommandID) }
 
 // parties reads a list of strings.
 func (r bodyReader) parties(s *submission) error {
-	if err := r.delim('['); err != nil {
+	if err := r.Delim('['); err != nil {
 		return err
 	}
-	for r.d.More() {
+	for r.More() {
 		var party string
 		if err := r.text(&party); err != nil {
 			return err
 		}
 		s.parties = s.parties || party != ""
 	}
-	return r.delim(']')
+	return r.Delim(']')
 }
 
 // period reads a deduplication period: nothing, {"Empty":{}}, or
@@ -173,30 +107,30 @@ func (r bodyReader) parties(s *submission) error {
 // offset, makes the submission unclear.
 func (r bodyReader) period(s *submission) error {
 	var raw json.RawMessage
-	if err := r.d.Decode(&raw); err != nil {
+	if err := r.Decode(&raw); err != nil {
 		return err
 	}
 	if string(raw) == "null" {
 		return nil
 	}
-	inner := bodyReader{json.NewDecoder(bytes.NewReader(raw))}
+	inner := bodyReader{jsonread.New(raw)}
 	var seconds, nanos int64
 	set := false
-	err := inner.object("", func(path string) error {
+	err := inner.Object("", func(path string) error {
 		switch path {
 		case "Empty":
-			return inner.skip()
+			return inner.Skip()
 		case "DeduplicationDuration", "DeduplicationDuration.value":
-			return errInside
+			return jsonread.ErrInside
 		case "DeduplicationDuration.value.seconds":
 			set = true
 			return inner.number(&seconds, math.MaxInt32)
 		case "DeduplicationDuration.value.nanos":
 			return inner.number(&nanos, int64(time.Second)-1)
 		case "DeduplicationDuration.value.unknownFields":
-			return inner.skip()
+			return inner.Skip()
 		default:
-			return errUnclear
+			return jsonread.ErrUnexpected
 		}
 	})
 	if err == nil && set {
@@ -207,35 +141,14 @@ func (r bodyReader) period(s *submission) error {
 
 // number reads a whole number from 0 to most.
 func (r bodyReader) number(dst *int64, most int64) error {
-	token, err := r.d.Token()
+	token, err := r.Token()
 	if err != nil {
 		return err
 	}
 	n, ok := token.(float64)
 	if !ok || n < 0 || n > float64(most) || n != math.Trunc(n) {
-		return errUnclear
+		return jsonread.ErrUnexpected
 	}
 	*dst = int64(n)
 	return nil
-}
-
-// skip reads one value of any kind.
-func (r bodyReader) skip() error {
-	for depth := 0; ; {
-		token, err := r.d.Token()
-		if err != nil {
-			return err
-		}
-		switch token {
-		case json.Delim('{'), json.Delim('['):
-			if depth++; depth > maxDepth {
-				return errTooDeep
-			}
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		if depth == 0 {
-			return nil
-		}
-	}
 }

@@ -128,6 +128,8 @@ type AttemptEvent struct {
 	// Endpoint is the endpoint's name. Number counts the attempts, from 1.
 	Endpoint string
 	Number   int
+	// Hedge says that the attempt is made beside an earlier one that takes long.
+	Hedge bool
 	// Status is the response's status, and Err the error of an attempt without a
 	// response. Both are zero for an attempt that has only started.
 	Status int

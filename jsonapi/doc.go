@@ -50,7 +50,7 @@
 //	GET, HEAD, OPTIONS, TRACE            yes          yes           yes
 //	PUT, DELETE                          yes          yes           yes
 //	POSTs that the API defines as reads  yes          yes           yes
-//	with an Idempotency-Key              yes          yes           yes
+//	with an (X-)Idempotency-Key          yes          yes           yes
 //	that Config.Idempotent names         yes          yes           yes
 //	commands with a command ID           yes          yes           yes
 //	any other                            yes          no            no

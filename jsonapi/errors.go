@@ -3,6 +3,7 @@ package jsonapi
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
@@ -46,9 +47,9 @@ type NoEligibleError struct {
 func (e *NoEligibleError) Error() string {
 	text := "jsonapi: " + e.why + tried(e.Attempts)
 	if e.Err != nil {
-		return text + ": " + e.Err.Error()
+		text += ": " + e.Err.Error()
 	}
-	return text
+	return text + lastOf(e.Attempts, e.Err)
 }
 
 // Unwrap returns the error of the context, if it ended the wait.
@@ -66,11 +67,12 @@ func noEligible(why *explain.NoEligibleError, attempts []Attempt, err error) *No
 }
 
 // AttemptsError is the error of a request that was attempted and has no response. It
-// unwraps to the error of the last attempt that was not called off.
+// unwraps to Err.
 type AttemptsError struct {
 	// Attempts are the attempts in order, at least one.
 	Attempts []Attempt
-	// Err is the error of the last attempt that was not called off.
+	// Err is the error of the last attempt that was not called off, or that of the context
+	// if it ended during a pause between attempts.
 	Err error
 	// Unsent reports that no byte of the request left, so that it was not executed.
 	Unsent bool
@@ -89,8 +91,11 @@ type Attempt struct {
 	Sent, CalledOff bool
 }
 
-// Error returns the text of Err, and the endpoints that were tried.
-func (e *AttemptsError) Error() string { return fmt.Sprintf("jsonapi: %v%s", e.Err, tried(e.Attempts)) }
+// Error returns the text of Err, the endpoints that were tried, and the error of the last
+// attempt if Err is another one, such as that of the context.
+func (e *AttemptsError) Error() string {
+	return fmt.Sprintf("jsonapi: %v%s%s", e.Err, tried(e.Attempts), lastOf(e.Attempts, e.Err))
+}
 
 // Unwrap returns Err.
 func (e *AttemptsError) Unwrap() error { return e.Err }
@@ -121,6 +126,21 @@ func tried(attempts []Attempt) string {
 		fmt.Fprintf(&b, "%s: %s", a.Endpoint, a.text())
 	}
 	return " (tried " + b.String() + ")"
+}
+
+// lastOf returns a text with the error of the last attempt that was not called off, unless
+// it is the one that is shown.
+func lastOf(attempts []Attempt, shown error) string {
+	for _, a := range slices.Backward(attempts) {
+		if a.Err == nil || a.CalledOff {
+			continue
+		}
+		if errors.Is(shown, a.Err) {
+			return ""
+		}
+		return "; the last attempt: " + cleantext.Detail(a.Err.Error())
+	}
+	return ""
 }
 
 func (a Attempt) text() string {

@@ -20,6 +20,7 @@ type flight struct {
 	endpoint *endpoint
 	number   int
 	trial    bool // it shows whether its endpoint, which was ejected, works again
+	hedge    bool // it was made beside another one
 	began    time.Time
 	cancel   context.CancelCauseFunc
 

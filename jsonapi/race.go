@@ -16,7 +16,7 @@ type landing struct {
 // one elsewhere at the same time. It returns the first that needs no other attempt.
 func (t *call) race(e *endpoint, trial bool) (*flight, *http.Response, ending) {
 	after := t.client.pool.cfg.hedge
-	ctx, f := t.begin(e, trial)
+	ctx, f := t.begin(e, trial, false)
 	if after == 0 || t.safety != SafetyIdempotent || t.named != "" || isUpgrade(t.req) {
 		resp, end := t.fly(ctx, f)
 		return f, resp, end
@@ -43,7 +43,7 @@ func (t *call) race(e *endpoint, trial bool) (*flight, *http.Response, ending) {
 		l := <-landings
 		return l.flight, l.resp, l.ending
 	}
-	ctx, f = t.begin(second, trial)
+	ctx, f = t.begin(second, trial, true)
 	fly()
 	l := <-landings
 	if t.wants(l) {
@@ -59,6 +59,7 @@ func (t *call) race(e *endpoint, trial bool) (*flight, *http.Response, ending) {
 		loser = f
 	} else {
 		first.endpoint.failedBadly(first.trial) // it was slower than one that began later
+		t.client.pool.tally.HedgeWon()
 	}
 	loser.kill(errBeaten)
 	t.client.pool.wg.Go(func() { discard(<-landings) })
@@ -70,15 +71,20 @@ func (t *call) wants(l landing) bool { return decide(t.situation(l.ending)).agai
 
 // second picks the endpoint of a second attempt, nil if there is none.
 func (t *call) second() (*endpoint, bool) {
-	s := t.client.pool.picks.Load()
-	if !s.elsewhere(t.tried) || !t.body.repeatable() || !t.client.budget.TakeHedge(time.Now()) {
+	p := t.client.pool
+	s := p.picks.Load()
+	if !s.elsewhere(t.tried) || !t.body.repeatable() {
 		return nil, false
 	}
-	e, trial := s.pick(&t.client.pool.turn, "", t.tried)
+	if !t.client.budget.TakeHedge(time.Now()) {
+		p.tally.HedgeRefused()
+		return nil, false
+	}
+	e, trial := s.pick(&p.turn, "", t.tried)
 	if e == nil || t.tried(e) {
 		return nil, false
 	}
-	t.client.pool.tally.Retried()
+	p.tally.Hedged()
 	return e, trial
 }
 

@@ -16,7 +16,7 @@ func (t *call) receive(f *flight, resp *http.Response) {
 	resp.Request = t.req
 	for _, field := range [...]string{"Location", "Content-Location"} {
 		if at := resp.Header.Get(field); at != "" {
-			resp.Header.Set(field, t.client.pool.cfg.logical.mapBack(at, f.endpoint.at, t.client.servers()))
+			resp.Header.Set(field, t.client.pool.cfg.logical.mapBack(at, t.req.URL.Scheme, f.endpoint.at, t.client.servers()))
 		}
 	}
 	if resp.Body == nil || resp.Body == http.NoBody {

@@ -44,6 +44,7 @@ func (c *Client) Status() report.Status {
 	}
 	retries := p.tally.Totals()
 	s.Totals.Rescued, s.Totals.Retried, s.Totals.RetriesRefused = retries.Rescued, retries.Retried, retries.Refused
+	s.Totals.Hedged, s.Totals.HedgesWon, s.Totals.HedgesRefused = retries.Hedged, retries.HedgesWon, retries.HedgesRefused
 	for i, e := range list {
 		if e.checker == nil {
 			continue

@@ -2,10 +2,15 @@ package ws
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,7 +20,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/cantonerr"
+	"github.com/cantonlb/cantonlb/jsonapi"
 	"github.com/cantonlb/cantonlb/ledger"
 )
 
@@ -255,6 +262,67 @@ func TestDialSaysWhatIsWrong(t *testing.T) {
 	defer cancel()
 	_, err = Dial(short, c, UpdatesPath, struct{}{}, Options{})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// TestThePathsAreThoseOfTheReleases compares the paths with the AsyncAPI documents of the
+// releases, as package jsonapi lists them.
+func TestThePathsAreThoseOfTheReleases(t *testing.T) {
+	since33 := []string{ActiveContractsPath, CompletionsPath, UpdatesPath}
+	until35 := append(since33[:3:3], FlatsPath, TreesPath)
+	for file, want := range map[string][]string{
+		"2.10": {"/v1/stream/query", "/v1/stream/fetch"}, "3.3": until35, "3.4": until35,
+		"3.5": append(until35[:5:5], CommandCompletionsPath), "head": append(since33[:3:3], CommandCompletionsPath),
+	} {
+		text, err := os.ReadFile("../testdata/api/" + file + ".txt")
+		require.NoError(t, err)
+		var got []string
+		for line := range strings.Lines(string(text)) {
+			if path, found := strings.CutPrefix(strings.TrimSpace(line), "stream "); found {
+				got = append(got, path)
+			}
+		}
+		assert.ElementsMatch(t, want, got, file)
+	}
+}
+
+// The websockets of Canton 2 take the token as a subprotocol alone, and a query that is a
+// list.
+func TestAWebsocketOfCanton2IsOpened(t *testing.T) {
+	var protocols, path string
+	var query []map[string]any
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			return // a health page
+		}
+		protocols, path = r.Header.Get("Sec-WebSocket-Protocol"), r.URL.Path
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"daml.ws.auth"}})
+		if err != nil {
+			return
+		}
+		_, data, _ := c.Read(r.Context())
+		_ = json.Unmarshal(data, &query)
+		_ = say(r.Context(), c, `{"events":[],"offset":"00ff"}`)
+		_ = c.Close(websocket.StatusNormalClosure, "")
+	}))
+	defer s.Close()
+	c, err := jsonapi.New(jsonapi.Config{Role: jsonapi.JSONAPI2, Endpoints: []jsonapi.Endpoint{
+		{Name: "a", Address: s.URL, Token: cantonlb.NewSecret("token-a"), AllowInsecureTokens: true},
+	}})
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.WaitHealthy(within(t), 1))
+	for token, header := range map[string]http.Header{"token-a": nil, "mine": {"Authorization": {"Bearer mine"}}} {
+		conn, err := Dial(within(t), c, "/v1/stream/query", []any{map[string]any{"templateIds": []string{"A:B"}}}, Options{Header: header})
+		require.NoError(t, err)
+		m, err := conn.Recv()
+		require.NoError(t, err)
+		assert.JSONEq(t, `{"events":[],"offset":"00ff"}`, string(m))
+		_, err = conn.Recv()
+		require.ErrorIs(t, err, io.EOF)
+		assert.Equal(t, "jwt.token."+token+",daml.ws.auth", protocols)
+		assert.Equal(t, "/v1/stream/query", path)
+		assert.Equal(t, []map[string]any{{"templateIds": []any{"A:B"}}}, query)
+	}
 }
 
 func TestMistakesOfTheProgramAreErrors(t *testing.T) {
