@@ -92,7 +92,9 @@ func (p *publisher) run() {
 	next, untold := p.draft(), s.choice.takeUntold()
 	p.due = true
 	s.unlock()
-	s.cc.UpdateState(next.state(s.room))
+	state := next.state(s.room)
+	s.room.Publish(state.Picker)
+	s.cc.UpdateState(state)
 	s.mu.Lock()
 	for _, e := range untold { // calls no longer go to the endpoint that was active before
 		s.emitLocked(e)
@@ -137,9 +139,9 @@ func (s *Set) Stale() bool {
 	return s.pub.dirty || s.pickableLocked()
 }
 
-// StreamEnded has a snapshot published, for the calls that wait for a stream. It is the
+// StreamsLimited has a snapshot published that heeds the limits of streams. It is the
 // third method of a pick.Source.
-func (s *Set) StreamEnded() {
+func (s *Set) StreamsLimited() {
 	s.mu.Lock()
 	defer s.unlock()
 	s.pub.mark()

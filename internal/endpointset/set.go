@@ -337,5 +337,6 @@ func (s *Set) close() {
 	}
 	s.unlock()
 	s.calls.Close(0)
+	s.room.Publish(nil)
 	s.endForeign(checkers)
 }

@@ -125,7 +125,7 @@ func (c *Conn) newDone() func(balancer.DoneInfo) {
 			limited := c.limited() // first, since the atomic operation delays every later load
 			c.heard.Add(1)
 			if limited {
-				c.room.freed()
+				c.room.waiting.freed()
 			}
 			return
 		}

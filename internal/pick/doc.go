@@ -2,9 +2,10 @@
 //
 // # Why
 //
-// A pick is on the path of every call of every goroutine. It allocates nothing. It
-// takes no lock that is shared by all calls: a call with a record takes that of its
-// record, and, if it may be called off, that of the calls on its connection. It must never touch what the lock of its set guards. The
+// A pick is on the path of every call of every goroutine. It allocates nothing, and
+// takes no lock that is shared by all calls, unless it has to wait for a stream: a call
+// with a record takes that of its record, and, if it may be called off, that of the calls
+// on its connection. It must never touch what the lock of its set guards. The
 // imports ensure that: this package knows connections only as a picker uses them, and
 // nothing of endpoints, lists and health. What a call has found out at its end goes
 // to the connection's [Owner], which may lock.
@@ -16,7 +17,8 @@
 //	ended.go     what the end of a call shows
 //	streak.go    calls that failed in a row
 //	records.go   calls in flight that can be called off, and streams that can be ended
-//	streams.go   connections whose server limits their streams, and calls that wait
+//	streams.go   connections whose server limits their streams
+//	waiting.go   calls that wait for a stream
 //	roster.go    the eligible connections, cheap to copy
 //	room.go      what the snapshots of one set share
 //	noting.go    the pick of a call with a record of its attempts

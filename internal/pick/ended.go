@@ -62,7 +62,7 @@ func (c *Conn) doneOf(ctx context.Context, trial bool) func(balancer.DoneInfo) {
 // end counts the end of a call, and returns what it shows about the endpoint.
 func (c *Conn) end(info balancer.DoneInfo, k call) evidence.Reason {
 	if c.limited() {
-		defer c.room.freed()
+		defer c.room.waiting.freed()
 	}
 	now := c.room.now()
 	how := evidence.Of(info)

@@ -35,7 +35,7 @@ func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 	default:
 	}
 	now := p.room.now()
-	c, trial := p.enterFor(r, now)
+	c, trial := p.enterFor(info.Ctx, r, now)
 	if c == nil {
 		return balancer.PickResult{}, p.refuse(r)
 	}
@@ -71,7 +71,7 @@ func (p *Picker) refuse(r *attempt.Record) error {
 func (c *Conn) giveBack() {
 	c.StepBack()
 	if c.limited() {
-		c.room.freed()
+		c.room.waiting.freed()
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // Picker is an immutable snapshot of the connections that may be picked. A pick takes
 // no lock and allocates nothing: it increments the turn, indexes once, and increments
 // the connection's counter, which also shows whether the connection is still
-// eligible.
+// eligible. A pick waits if no connection has a stream left; see waiting.go.
 type Picker struct {
 	room *Room
 	// conns are the connections to pick in turn. A connection is in it several times
@@ -113,7 +113,7 @@ func (p *Picker) pickHeeding(info balancer.PickInfo) (balancer.PickResult, error
 		return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, false)}, nil
 	}
 	now := p.now()
-	c, trial := p.enterFor(nil, now)
+	c, trial := p.enterFor(info.Ctx, nil, now)
 	if c == nil {
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
@@ -126,9 +126,10 @@ func (p *Picker) pickHeeding(info balancer.PickInfo) (balancer.PickResult, error
 // pickAfter picks in place of c, at index i, which is no longer eligible.
 func (p *Picker) pickAfter(info balancer.PickInfo, c *Conn, i int) (balancer.PickResult, error) {
 	c.StepBack()
-	if c = p.enter(func() *Conn { return p.from(i + 1) }); c == nil {
+	if c = p.from(i + 1); c == nil {
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
+	c.Step()
 	return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, false)}, nil
 }
 

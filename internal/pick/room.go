@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
+
+	"google.golang.org/grpc/balancer"
 )
 
 // Source answers pickers about their set. Its methods may lock.
@@ -12,9 +14,9 @@ type Source interface {
 	Explain() error
 	// Stale reports whether a newer snapshot is about to be published, or could be.
 	Stale() bool
-	// StreamEnded reports that a stream has ended for which calls may wait. A snapshot
-	// must follow.
-	StreamEnded()
+	// StreamsLimited reports that the server of a connection bounds its streams, for
+	// the first time. A snapshot that heeds it must follow.
+	StreamsLimited()
 }
 
 // Room is what the snapshots of one set share. It outlives them.
@@ -30,7 +32,7 @@ type Room struct {
 	opened     time.Time     // where the clock of the room begins
 	pace       pace          // how fast calls are answered
 	limited    atomic.Bool   // a connection has a limit of streams, or had one
-	waiting    atomic.Bool   // calls may wait for a stream
+	waiting    waiting       // the calls that wait for a stream
 	beat       beat          // whether this process runs
 	ejectAfter atomic.Uint32 // how many calls in a row must fail for an ejection
 	slowStart  atomic.Int64  // how long the calls of a new connection grow, in nanoseconds
@@ -50,6 +52,10 @@ func (r *Room) EjectAfter(failures int) { r.ejectAfter.Store(uint32(failures)) }
 // SlowStart sets how long it takes until a connection that has become eligible gets as
 // many calls as the others, where the least loaded one is picked.
 func (r *Room) SlowStart(d time.Duration) { r.slowStart.Store(int64(d)) }
+
+// Publish must be called with each picker before grpc gets it, and with nil when there
+// will be no other. Calls that wait for a stream then pick again.
+func (r *Room) Publish(next balancer.Picker) { r.waiting.publish(next) }
 
 // Turn returns the number of picks, modulo 2^32, plus a random start.
 func (r *Room) Turn() uint32 { return r.turn.Load() }

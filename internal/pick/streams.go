@@ -1,6 +1,7 @@
 package pick
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 // Many servers bound how many streams a connection may have at once. grpc lets calls
 // beyond that wait on the connection, where they stay whatever becomes of the endpoint
 // meanwhile. So no call is sent to a connection that has no stream left for it: it
-// waits in grpc's picker, for the snapshot that follows when a stream ends.
+// waits in its pick; see waiting.go.
 
 // mostStreams is how many streams a client can open on one connection of HTTP/2 at all.
 // A greater limit is none.
@@ -21,7 +22,7 @@ const mostStreams = 1 << 30
 
 // SetStreamLimit sets how many streams the server allows on the connection at once.
 // Calls get all but one, which is for probes, and all if it is only one. Until it is
-// called there is no limit. It has a snapshot published if that may matter to calls.
+// called there is no limit. The first limit of a room has a snapshot published.
 func (c *Conn) SetStreamLimit(streams uint32) {
 	room := int64(streams)
 	switch {
@@ -32,9 +33,9 @@ func (c *Conn) SetStreamLimit(streams uint32) {
 	}
 	c.streams.Store(room)
 	if room != 0 && !c.room.limited.Swap(true) {
-		c.room.waiting.Store(true) // calls must heed it from now on
+		c.room.source.StreamsLimited()
 	}
-	c.room.freed()
+	c.room.waiting.freed()
 }
 
 // enter counts a call that is sent to the connection, unless the connection has no
@@ -62,52 +63,67 @@ func (c *Conn) hasRoom(n uint64) bool {
 // limited reports whether the connection has a limit of streams.
 func (c *Conn) limited() bool { return c.streams.Load() != 0 }
 
-// freed has a snapshot published if calls wait for a stream.
-func (r *Room) freed() {
-	if r.waiting.Load() && r.waiting.CompareAndSwap(true, false) {
-		r.source.StreamEnded()
+// enterFor counts a call on the connection for it, and returns that. r is the record of
+// the call, if it has one. It returns nil if the call has to wait for another snapshot.
+func (p *Picker) enterFor(ctx context.Context, r *attempt.Record, now time.Duration) (c *Conn, trial bool) {
+	if p.limited {
+		return p.enterWithin(ctx, r, now)
 	}
+	if c, trial = p.choose(r, now); c != nil {
+		c.Step()
+	}
+	return c, trial
 }
 
-// enter returns the connection that choose returns, and counts a call there. If another
-// call has taken its last stream by then, choose is called again. If choose returns nil,
-// enter notes that a call waits, and has choose look once more: a stream that ended
-// before the note has published nothing.
-func (p *Picker) enter(choose func() *Conn) *Conn {
-	for waits := false; ; {
-		c := choose()
-		switch {
-		case c != nil && c.enter():
-			return c
-		case c == nil && waits:
-			return nil
-		case c == nil:
-			waits = true
-			p.room.waiting.Store(true)
+// enterWithin is enterFor within the limits of streams. A call does not overtake those
+// that wait.
+func (p *Picker) enterWithin(ctx context.Context, r *attempt.Record, now time.Duration) (c *Conn, trial bool) {
+	if !p.room.waiting.any() {
+		if c, trial = p.enterNow(r, now); c != nil {
+			return c, trial
 		}
 	}
-}
-
-// enterFor is enter for a call, with choose. r is its record, if it has one.
-func (p *Picker) enterFor(r *attempt.Record, now time.Duration) (c *Conn, trial bool) {
-	if !p.limited {
-		if c, trial = p.choose(r, now); c != nil {
-			c.Step()
-		}
-		return c, trial
+	if ctx == nil || !p.awaitsStream(r) {
+		return nil, false
 	}
-	return p.enterWithin(r, now)
+	r.Refused(p.explain)
+	p.room.waiting.await(ctx, p, func() bool {
+		c, trial = p.enterNow(r, p.now())
+		return c != nil || !p.awaitsStream(r)
+	})
+	return c, trial
 }
 
-func (p *Picker) enterWithin(r *attempt.Record, now time.Duration) (c *Conn, trial bool) {
-	c = p.enter(func() *Conn {
-		if trial { // another call has taken the last stream
+// enterNow counts a call on the connection that choose returns, and returns that. If
+// another call has taken its last stream by then, choose is called again.
+func (p *Picker) enterNow(r *attempt.Record, now time.Duration) (c *Conn, trial bool) {
+	for {
+		if c, trial = p.choose(r, now); c == nil || c.enter() {
+			return c, trial
+		}
+		if trial {
 			c.SetTrial(true)
 		}
-		c, trial = p.choose(r, now)
-		return c
-	})
-	return c, trial && c != nil
+	}
+}
+
+// awaitsStream reports whether a call for which there is no connection waits for a
+// stream. A hedge does not wait. Without an eligible connection a call waits for another
+// snapshot, as does one that has failed on the active endpoint while that is doubted.
+func (p *Picker) awaitsStream(r *attempt.Record) bool {
+	if r.IsHedge() {
+		return false
+	}
+	spare := RowOf(p.Spare)
+	for _, conns := range []*Row{&p.conns, &spare} {
+		for i := range conns.n {
+			c := conns.At(i)
+			if (c.Eligible() || p.Open) && (r == nil || !c.doubted.Load() || !r.Tried(c.name)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // mostNamed is how many connections an explanation names.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -17,41 +16,16 @@ import (
 	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
-// publisher is a Source that publishes when a stream ends for which calls wait.
-type publisher struct {
-	mu        sync.Mutex
-	published int
-	next      chan struct{} // closed by the next publication
-}
+// publisher is a Source that counts how often it has to publish.
+type publisher struct{ published atomic.Int32 }
 
-func newPublisher() *publisher { return &publisher{next: make(chan struct{})} }
-
-func (*publisher) Explain() error { return errors.New("no endpoint is eligible") }
-func (*publisher) Stale() bool    { return false }
-
-func (p *publisher) StreamEnded() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.published++
-	close(p.next)
-	p.next = make(chan struct{})
-}
-
-func (p *publisher) count() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.published
-}
-
-func (p *publisher) following() chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.next
-}
+func (*publisher) Explain() error    { return errors.New("no endpoint is eligible") }
+func (*publisher) Stale() bool       { return false }
+func (p *publisher) StreamsLimited() { p.published.Add(1) }
 
 // withStreams returns eligible connections with these limits.
-func withStreams(source *publisher, limits ...uint32) (*Room, []*Conn) {
-	room := NewRoom(source)
+func withStreams(limits ...uint32) (*Room, []*Conn) {
+	room := NewRoom(new(publisher))
 	room.EjectAfter(5)
 	conns := make([]*Conn, len(limits))
 	for i, limit := range limits {
@@ -62,8 +36,14 @@ func withStreams(source *publisher, limits ...uint32) (*Room, []*Conn) {
 		conns[i].SetStreamLimit(limit)
 		conns[i].SetEligible(true)
 	}
-	source.published = 0 // the first limit has a snapshot published
 	return room, conns
+}
+
+// published returns a picker that the room has published.
+func published(room *Room, conns []*Conn, s Snapshot) *Picker {
+	p := NewPicker(room, RowOf(conns), nil, s)
+	room.Publish(p)
+	return p
 }
 
 func nameOf(r balancer.PickResult) string {
@@ -86,9 +66,16 @@ func pickAll(t *testing.T, p *Picker, info func() balancer.PickInfo) (names stri
 	return names, ends
 }
 
-func plainCall() balancer.PickInfo { return balancer.PickInfo{Ctx: context.Background()} }
+// impatient is the context of calls that do not wait.
+var impatient = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
 
-// kinds are the calls without and with a record.
+func plainCall() balancer.PickInfo { return balancer.PickInfo{Ctx: impatient} }
+
+// kinds are the calls without and with a record. They do not wait.
 func kinds() map[string]func() balancer.PickInfo {
 	return map[string]func() balancer.PickInfo{
 		"without a record": plainCall,
@@ -98,16 +85,16 @@ func kinds() map[string]func() balancer.PickInfo {
 }
 
 func callWith(r *attempt.Record) balancer.PickInfo {
-	return balancer.PickInfo{Ctx: attempt.NewContext(context.Background(), r)}
+	return balancer.PickInfo{Ctx: attempt.NewContext(impatient, r)}
 }
 
 func TestCallsGetAllStreamsButOneForProbes(t *testing.T) {
 	for limit, calls := range map[uint32]int{0: 0, 1: 1, 2: 1, 3: 2, 20: 19, math.MaxInt32: 100, math.MaxUint32: 100} {
 		for name, info := range kinds() {
 			for _, s := range []Snapshot{{}, {Least: true}, {Open: true}, {Open: true, Least: true}} {
-				room, conns := withStreams(newPublisher(), limit)
+				room, conns := withStreams(limit)
 				conns[0].SetEligible(!s.Open)
-				names, _ := pickAll(t, NewPicker(room, RowOf(conns), nil, s), info)
+				names, _ := pickAll(t, published(room, conns, s), info)
 				assert.Len(t, names, calls, "limit %d, %s, %+v", limit, name, s)
 			}
 		}
@@ -117,54 +104,43 @@ func TestCallsGetAllStreamsButOneForProbes(t *testing.T) {
 func TestAConnectionWithoutAStreamIsPassedOver(t *testing.T) {
 	for name, info := range kinds() {
 		t.Run(name, func(t *testing.T) {
-			source := newPublisher()
-			room, conns := withStreams(source, 3, 5, 2)
-			p := NewPicker(room, RowOf(conns[:2]), nil, Snapshot{Spare: conns[2:]})
+			room, conns := withStreams(3, 5, 2)
+			p := published(room, conns[:2], Snapshot{Spare: conns[2:]})
 			names, ends := pickAll(t, p, info)
 			assert.Equal(t, 2, strings.Count(names, "a"))
 			assert.Equal(t, 4, strings.Count(names, "b"))
 			assert.Equal(t, "c", names[6:], "another zone is better than to wait")
-			assert.Zero(t, source.count())
 			for _, end := range ends {
 				end(goodCall)
 			}
-			assert.Equal(t, 1, source.count(), "one snapshot is enough for all that wait")
 			names, _ = pickAll(t, p, info)
 			assert.Len(t, names, 7)
 		})
 	}
 }
 
-func TestEveryEndOfACallForWhichOthersWaitIsFollowedByASnapshot(t *testing.T) {
-	for name, end := range map[string]balancer.DoneInfo{"answered": goodCall, "timed out": late, "never sent": {}} {
-		for _, info := range kinds() {
-			source := newPublisher()
-			room, conns := withStreams(source, 2)
-			p := NewPicker(room, RowOf(conns), nil, Snapshot{})
-			_, ends := pickAll(t, p, info)
-			require.Len(t, ends, 1)
-			ends[0](end)
-			assert.Equal(t, 1, source.count(), name)
-		}
+func TestTheFirstLimitOfARoomIsFollowedByASnapshotThatHeedsIt(t *testing.T) {
+	source := new(publisher)
+	room := NewRoom(source)
+	conns := newConns(room, 2)
+	conns[0].SetStreamLimit(math.MaxUint32)
+	assert.False(t, NewPicker(room, RowOf(conns), nil, Snapshot{}).limited)
+	assert.Zero(t, source.published.Load())
+	for _, limit := range []uint32{7, 3, 9} {
+		conns[0].SetStreamLimit(limit)
+		conns[1].SetStreamLimit(limit)
 	}
-	source := newPublisher()
-	room, conns := withStreams(source, 2)
-	p := NewPicker(room, RowOf(conns), nil, Snapshot{})
-	_, ends := pickAll(t, p, plainCall)
-	require.Len(t, ends, 1)
-	conns[0].SetStreamLimit(3)
-	assert.Equal(t, 1, source.count(), "the server has raised the limit")
-	names, _ := pickAll(t, p, plainCall)
-	assert.Len(t, names, 1)
+	assert.Equal(t, int32(1), source.published.Load())
+	assert.True(t, NewPicker(room, RowOf(conns), nil, Snapshot{}).limited)
 }
 
 func TestATrialIsKeptForACallThatGetsAStream(t *testing.T) {
-	room, conns := withStreams(newPublisher(), 2, 9)
+	room, conns := withStreams(2, 9)
 	trial := conns[0]
 	trial.SetEligible(false)
 	trial.SetTrial(true)
 	require.True(t, trial.enter(), "a call from before the trial")
-	p := NewPicker(room, RowOf(conns[1:]), nil, Snapshot{Trials: conns[:1]})
+	p := published(room, conns[1:], Snapshot{Trials: conns[:1]})
 	for _, info := range kinds() {
 		r, err := p.Pick(info())
 		require.NoError(t, err)
@@ -178,8 +154,8 @@ func TestATrialIsKeptForACallThatGetsAStream(t *testing.T) {
 
 func TestARecordKnowsThatItsCallWaitedForAStream(t *testing.T) {
 	limits := make([]uint32, mostNamed+2)
-	room, conns := withStreams(newPublisher(), limits...)
-	p := NewPicker(room, RowOf(conns), nil, Snapshot{})
+	room, conns := withStreams(limits...)
+	p := published(room, conns, Snapshot{})
 	r := new(attempt.Record)
 	_, err := p.Pick(callWith(r))
 	assert.Equal(t, balancer.ErrNoSubConnAvailable, err)
@@ -192,43 +168,11 @@ func TestARecordKnowsThatItsCallWaitedForAStream(t *testing.T) {
 	assert.EqualError(t, r.Err(), "no endpoint is eligible", "as of now")
 }
 
-// Callers pick, and wait for the next snapshot if there is no stream, as in grpc.
-func TestNoConnectionExceedsItsLimitAndNoCallWaitsForEver(t *testing.T) {
-	source := newPublisher()
-	room, conns := withStreams(source, 4, 2, 3)
-	var used [3]atomic.Int32
-	var callers sync.WaitGroup
-	for i := range 16 {
-		s := Snapshot{Least: i%4 == 3}
-		p := NewPicker(room, RowOf(conns), nil, s)
-		callers.Go(func() {
-			for done := 0; done < 500; {
-				info := plainCall()
-				if i%2 == 0 {
-					info = callWith(new(attempt.Record))
-				}
-				next := source.following()
-				r, err := p.Pick(info)
-				if err != nil {
-					<-next
-					continue
-				}
-				n := nameOf(r)[0] - 'a'
-				assert.LessOrEqual(t, used[n].Add(1), []int32{3, 1, 2}[n])
-				used[n].Add(-1)
-				r.Done(goodCall)
-				done++
-			}
-		})
-	}
-	callers.Wait()
-}
-
 func TestAPickOnAConnectionWithALimitAllocatesNothing(t *testing.T) {
 	if testkit.RaceDetector {
 		t.Skip("the race detector empties pools at random")
 	}
-	room, conns := withStreams(newPublisher(), 20, 20)
+	room, conns := withStreams(20, 20)
 	p := NewPicker(room, RowOf(conns), nil, Snapshot{})
 	assert.Zero(t, testing.AllocsPerRun(1000, func() {
 		r, _ := p.Pick(plainCall())
