@@ -139,9 +139,8 @@ func (s *Set) Stale() bool {
 	return s.pub.dirty || s.pickableLocked()
 }
 
-// StreamsLimited has a snapshot published that heeds the limits of streams. It is the
-// third method of a pick.Source.
-func (s *Set) StreamsLimited() {
+// Republish has another snapshot published. It is the third method of a pick.Source.
+func (s *Set) Republish() {
 	s.mu.Lock()
 	defer s.unlock()
 	s.pub.mark()

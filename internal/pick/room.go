@@ -14,9 +14,9 @@ type Source interface {
 	Explain() error
 	// Stale reports whether a newer snapshot is about to be published, or could be.
 	Stale() bool
-	// StreamsLimited reports that the server of a connection bounds its streams, for
-	// the first time. A snapshot that heeds it must follow.
-	StreamsLimited()
+	// Republish has another snapshot published: a connection has a limit of streams for the
+	// first time, or a call has waited long for a stream.
+	Republish()
 }
 
 // Room is what the snapshots of one set share. It outlives them.

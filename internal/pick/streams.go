@@ -33,7 +33,7 @@ func (c *Conn) SetStreamLimit(streams uint32) {
 	}
 	c.streams.Store(room)
 	if room != 0 && !c.room.limited.Swap(true) {
-		c.room.source.StreamsLimited()
+		c.room.source.Republish()
 	}
 	c.room.waiting.freed()
 }
@@ -90,7 +90,7 @@ func (p *Picker) enterWithin(ctx context.Context, r *attempt.Record, now time.Du
 	p.room.waiting.await(ctx, p, func() bool {
 		c, trial = p.enterNow(r, p.now())
 		return c != nil || !p.awaitsStream(r)
-	})
+	}, p.room.source.Republish)
 	return c, trial
 }
 

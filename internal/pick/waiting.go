@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/balancer"
 )
@@ -13,7 +14,10 @@ import (
 // would otherwise go into calls that look in vain. That is why they do not wait for
 // grpc to pick again, which wakes all of them with each snapshot. A pick should not
 // block, says grpc, but it is made in the goroutine of the call, without a lock, and
-// grpc blocks it in the same place. All calls leave the queue when another snapshot
+// grpc blocks it in the same place. A parent policy may meanwhile have turned to another
+// child, though, of which this package learns nothing: a call that has waited for
+// mostWait has a new snapshot published, and goes back to grpc, which picks again from
+// whatever is then in use. All calls leave the queue when another snapshot
 // is published, and pick from that. So none is sent to an endpoint that is no longer
 // picked.
 //
@@ -74,18 +78,29 @@ func (q *waiting) publish(next balancer.Picker) {
 	q.n.Store(0)
 }
 
-// await waits until it is the call's turn and look returns true, until ctx ends, or
-// until the picker is superseded.
-func (q *waiting) await(ctx context.Context, p *Picker, look func() bool) {
+// mostWait is how long a call waits in its pick. After it the call loses its place, so
+// it is longer than calls usually wait.
+const mostWait = 5 * time.Second
+
+// await waits until it is the call's turn and look returns true, until ctx ends, until
+// the picker is superseded, or for mostWait. In the last case it calls tooLong.
+func (q *waiting) await(ctx context.Context, p *Picker, look func() bool, tooLong func()) {
 	w := &waiter{picker: p, turn: make(chan struct{}, 1)}
 	if !q.join(w) {
 		return
 	}
 	defer q.leave(w)
+	timer := time.NewTimer(mostWait)
+	defer timer.Stop()
 	for {
 		select {
 		case <-w.turn:
 		case <-ctx.Done():
+			return
+		case <-timer.C:
+			if !w.superseded.Load() {
+				tooLong()
+			}
 			return
 		}
 		if w.superseded.Load() || look() {

@@ -249,3 +249,29 @@ func TestNoCallWaitsForEver(t *testing.T) {
 		assert.Zero(t, c.Counts().InFlight, i)
 	}
 }
+
+// A parent policy may have turned to another child, so a call does not stay in its pick.
+func TestACallThatWaitsLongGoesBackToGRPC(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room, conns := withStreams(2)
+		source, ok := room.source.(*publisher)
+		require.True(t, ok)
+		p := published(room, conns, Snapshot{})
+		before := source.published.Load()
+		held := pickIn(t, p, fresh())
+		require.NoError(t, held.err)
+		waits := pickIn(t, p, fresh())
+		time.Sleep(mostWait - time.Millisecond)
+		synctest.Wait()
+		require.False(t, waits.ended)
+		time.Sleep(2 * time.Millisecond)
+		synctest.Wait()
+		require.True(t, waits.ended)
+		require.ErrorIs(t, waits.err, balancer.ErrNoSubConnAvailable)
+		assert.Equal(t, before+1, source.published.Load(), "the call picks again from the next snapshot")
+		held.result.Done(goodCall)
+		again := pickIn(t, p, waits.record)
+		assert.True(t, again.ended)
+		assert.NoError(t, again.err)
+	})
+}
