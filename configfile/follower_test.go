@@ -275,7 +275,7 @@ func TestAFileThatIsEditedAtRandomUnderLoadFailsNoCall(t *testing.T) {
 	calls := testkit.KeepCalling(t, client)
 	seen := func(s cantonlb.Status) uint64 { return s.File.Reloads + s.File.Failures }
 	valid := true
-	for range 200 {
+	for range testkit.Size(200, 100, 20) {
 		before := client.Status()
 		valid = e.edit()
 		if rand.IntN(2) == 0 { // else the next edit comes before this one has been seen, or just when it is

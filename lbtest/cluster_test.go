@@ -152,6 +152,9 @@ func TestMistakesOfATestAreReportedWithWhatWouldBeRight(t *testing.T) {
 }
 
 func TestAPortThatAnotherTookIsReportedByRestart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	got := reports(t, func(tb testing.TB) {
 		c := lbtest.NewCluster(tb, 1, nil, lbtest.OnTCP())
 		c.Kill(0)

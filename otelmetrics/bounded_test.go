@@ -18,6 +18,9 @@ import (
 
 // However many texts a server sends, they create no series.
 func TestTenThousandMessagesOfAServerMakeNoSeries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
 		recorded, observed := newCollector(), newCollector()

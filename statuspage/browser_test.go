@@ -36,8 +36,13 @@ type command struct {
 	Path    string `json:"path,omitempty"`
 }
 
+// startBrowser starts a browser. It takes long, and neither the race detector nor
+// coverage sees more of the page in a browser than without one.
 func startBrowser(t *testing.T) *browser {
 	t.Helper()
+	if testing.Short() || testkit.RaceDetector || testing.CoverMode() != "" {
+		t.Skip("a browser: left out with -short, -race and -cover")
+	}
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Skip("no chromium in the path: install Debian's package chromium")

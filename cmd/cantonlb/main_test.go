@@ -38,6 +38,9 @@ import (
 
 func TestMain(m *testing.M) {
 	process.Guard()
+	if os.Getenv(programKey) != "" {
+		main()
+	}
 	goleak.VerifyTestMain(m)
 }
 

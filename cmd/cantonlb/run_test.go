@@ -18,6 +18,9 @@ import (
 )
 
 func TestRunRunsTheProgramUnderTheLease(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	server := pgtest.Start(t)
 	got := command(t, "run", "--lease", server.DSN(), "--name", "pink", "--ttl", "2s", "--",
 		"sh", "-c", "echo $CANTONLB_LEASE_NAME $CANTONLB_LEASE_TOKEN")
@@ -27,6 +30,9 @@ func TestRunRunsTheProgramUnderTheLease(t *testing.T) {
 }
 
 func TestRunRunsProgramsBesideIt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	server := pgtest.Start(t)
 	began := filepath.Join(t.TempDir(), "began")
 	got := command(t, "run", "--lease", server.DSN(), "--name", "pink", "--grace", "100ms",
@@ -37,6 +43,9 @@ func TestRunRunsProgramsBesideIt(t *testing.T) {
 }
 
 func TestRunEndsWith1IfRestartingDoesNotHelp(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	server := pgtest.Start(t)
 	got := command(t, "run", "--lease", server.DSN(), "--name", "pink", "--restart", "-1", "--", "sh", "-c", "exit 7")
 	assert.Equal(t, codeSome, got.code, got.errs)
@@ -44,6 +53,9 @@ func TestRunEndsWith1IfRestartingDoesNotHelp(t *testing.T) {
 }
 
 func TestRunThatIsToldToEndEndsWith0AndTheProgramIsGone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	server := pgtest.Start(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

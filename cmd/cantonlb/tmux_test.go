@@ -72,20 +72,27 @@ func line(screen string, words ...string) string {
 	return ""
 }
 
-// build builds the command.
-func build(t *testing.T) string {
+// programKey makes a process of the test's binary the command.
+const programKey = "CANTONLB_TEST_PROGRAM"
+
+// program returns the test's binary, which is the command until the end of the test: it
+// is linked already.
+func program(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "cantonlb")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
+	t.Setenv(programKey, "1")
+	binary, err := os.Executable()
+	require.NoError(t, err)
 	return binary
 }
 
 func TestWatchShowsAFaultInATerminalAndEndsByItsKeys(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	c := cluster(t, 3)
 	config := file(t, "lb.yaml", "endpoints:\n- {name: seq1, address: \"http://"+c.Addrs()[0]+"\"}\n- {name: seq2, address: \"http://"+c.Addrs()[1]+
 		"\"}\n- {name: seq3, address: \"http://"+c.Addrs()[2]+"\"}\n")
-	binary := build(t)
+	binary := program(t)
 	for key, name := range map[string]string{"q": "q", "C-c": "Ctrl-C"} {
 		t.Run(name, func(t *testing.T) {
 			c.SetServing(1, "", true)
@@ -116,8 +123,11 @@ func TestWatchShowsAFaultInATerminalAndEndsByItsKeys(t *testing.T) {
 }
 
 func TestATerminalWithoutColoursIsServedAsWell(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	c := cluster(t, 1)
-	term := open(t, build(t)+" watch --plaintext "+c.Target(), "NO_COLOR=1")
+	term := open(t, program(t)+" watch --plaintext "+c.Target(), "NO_COLOR=1")
 	term.await("a healthy endpoint", func(s string) bool { return strings.HasPrefix(s, "1 of 1 endpoint eligible") })
 	coloured := term.tmux("capture-pane", "-p", "-e")
 	assert.NotContains(t, coloured, "\x1b[32m")
@@ -126,7 +136,7 @@ func TestATerminalWithoutColoursIsServedAsWell(t *testing.T) {
 func TestTheExitCodeIsThatOfTheProcess(t *testing.T) {
 	c := cluster(t, 2)
 	c.SetServing(1, "", false)
-	binary := build(t)
+	binary := program(t)
 	for want, args := range map[int][]string{
 		codeSome:  {"check", "--plaintext", c.Target()},
 		codeUsage: {"check", "--no-such-flag"},

@@ -22,6 +22,7 @@ func TestNoPaymentIsLostOrMadeTwice(t *testing.T) {
 			if store == participant.Postgres && !participant.Installed() {
 				t.Skip(participant.ErrNotInstalled)
 			}
+			t.Parallel() // the programs mostly wait
 			result := exampletest.Run(t, "-duration", "10s", "-store", store)
 			output := strings.Join(result.Lines, "\n") + "\n" + result.Stderr
 			require.Zero(t, result.Code, output)

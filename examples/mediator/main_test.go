@@ -16,6 +16,7 @@ import (
 func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func TestCallsFollowTheActiveReplica(t *testing.T) {
+	exampletest.Long(t)
 	p := exampletest.Start(t, "-duration", "1m", "-switch-after", "500ms", "-interval", "50ms")
 	p.WaitLine("med1 answers")
 	p.WaitLine("demo: med1 becomes passive")

@@ -30,6 +30,7 @@ func get(t *testing.T, url string) string {
 }
 
 func TestAFlipIsSeenInMetricsLogAndTraces(t *testing.T) {
+	exampletest.Long(t)
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	p := exampletest.Start(t, "-listen", "127.0.0.1:0", "-flip", "1s", "-interval", "20ms")
 	url := strings.TrimPrefix(p.WaitLine("metrics: "), "metrics: ")

@@ -23,6 +23,7 @@ func acts(t *testing.T, r exampletest.Result) []string {
 }
 
 func TestOneOrganisationsMistakeIsExplainedAndTheOthersGoOn(t *testing.T) {
+	exampletest.Long(t)
 	result := exampletest.Run(t, "-pause", "200ms")
 	acts := acts(t, result)
 

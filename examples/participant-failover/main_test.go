@@ -16,12 +16,13 @@ func TestMain(m *testing.M) { exampletest.Main(m, main) }
 func TestNoCommandIsLostWhileReplicasTakeOver(t *testing.T) {
 	for _, kind := range []string{participant.Postgres, participant.Memory} {
 		t.Run(kind, func(t *testing.T) {
+			exampletest.Long(t)
 			if kind == participant.Postgres {
-				exampletest.Long(t)
 				if !participant.Installed() {
 					t.Skip(participant.ErrNotInstalled)
 				}
 			}
+			t.Parallel() // the programs mostly wait
 			result := exampletest.Run(t, "-store", kind, "-pause", "500ms")
 			output := strings.Join(result.Lines, "\n") + "\n" + result.Stderr
 			require.Zero(t, result.Code, output)

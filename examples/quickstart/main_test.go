@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestNoCallFailsWhileServersComeAndGo(t *testing.T) {
+	exampletest.Long(t)
 	result := exampletest.Run(t, "-duration", "4s", "-rate", "250")
 	output := strings.Join(result.Lines, "\n") + "\n" + result.Stderr
 	require.Zero(t, result.Code, output)

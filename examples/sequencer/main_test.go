@@ -50,6 +50,7 @@ func TestTheListOfEndpointsIsUsed(t *testing.T) {
 }
 
 func TestASequencerThatDoesNotServeIsExplained(t *testing.T) {
+	exampletest.Long(t)
 	passive, err := demo.Start(t.Context(), "127.0.0.1:0", healthService)
 	require.NoError(t, err)
 	defer passive.Close()

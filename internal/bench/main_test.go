@@ -180,6 +180,9 @@ func TestThePickSuiteMeasuresEveryPolicyOursWithoutAllocation(t *testing.T) {
 }
 
 func TestTheScaleSuiteMeasuresEveryPolicyInEverySection(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	records := smoke(t, "scale")
 	for _, m := range []metric{metricWall, metricCPU, metricAllocated, metricUpdates, metricHeap, metricGoroutines} {
 		assert.Equal(t, []string{oursUnprobed.label, roundRobin.label, outlier.label, weighted.label, baseStyle.label, connectOnlyReference.label},
@@ -255,6 +258,9 @@ func TestTheFlagsOfTheSuiteFaultsAreItsOwn(t *testing.T) {
 }
 
 func TestTheSuiteFaultsPrintsItsOwnTablesAndRecords(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	folder := t.TempDir()
 	args := []string{"faults", "-fault", "sigkill", "-peer", "rr", "-short", "-seed", "1", "-write", folder}
 	var out, errs strings.Builder

@@ -44,6 +44,9 @@ func TestTheSuitesOnDemandRunOnlyIfTheyAreNamed(t *testing.T) {
 }
 
 func TestAShortSoakHasNoViolationAndCountsItsCalls(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	o, err := parse([]string{"soak", "-for", "2s", "-json"}, io.Discard)
@@ -126,6 +129,9 @@ func TestTheKitsComplaintsAreKept(t *testing.T) {
 }
 
 func TestTheProbesSuiteCountsAtTheServers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	records := smoke(t, "probes")
 	all := []string{ours.label, oursUnprobed.label, roundRobinHealth.label}
 	for _, section := range []string{"idle", "traffic", "streams", "many"} {

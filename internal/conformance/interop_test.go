@@ -161,6 +161,9 @@ func TestInteropCasesPassOverTLSWithRescueOn(t *testing.T) {
 }
 
 func TestUnaryInteropCasesPassWhileAServerHangs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	for _, policy := range []cantonlb.Policy{cantonlb.HealthyRoundRobin, cantonlb.ActivePassive} {
 		t.Run(string(policy), func(t *testing.T) {
 			for _, c := range interopCases(t) {

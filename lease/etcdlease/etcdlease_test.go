@@ -27,9 +27,11 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-// open returns a store on a server of the test's own.
+// open returns a store on a server of the test's own, which runs beside other tests:
+// they mostly wait.
 func open(t *testing.T, prefix string) (*etcdlease.Store, *clientv3.Client, *etcdtest.Server) {
 	t.Helper()
+	t.Parallel()
 	server := etcdtest.Start(t)
 	client := server.Client(t)
 	t.Cleanup(func() { _ = client.Close() }) // it may be closed already
@@ -130,6 +132,10 @@ func TestErrorsNameWhatWasDone(t *testing.T) {
 }
 
 func TestProcesses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("processes: left out with -short")
+	}
+	t.Parallel()
 	server := etcdtest.Start(t)
 	setup := proctest.Setup{
 		Address: server.Address(), TTL: 3 * time.Second, Granularity: 1500 * time.Millisecond,

@@ -45,7 +45,7 @@ func openChild(ctx context.Context, dsn string) (store.Store, proctest.Act, erro
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
 		_ = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { // an action that is refused has not happened
-			if _, err := tx.Exec(ctx, "INSERT INTO acts (token) VALUES ($1)", int64(l.Token)); err != nil {
+			if _, err := tx.Exec(ctx, "INSERT INTO acts (name, token) VALUES ($1, $2)", l.Name, int64(l.Token)); err != nil {
 				return err
 			}
 			return pglease.Check(ctx, tx, l.Name, l.Token)

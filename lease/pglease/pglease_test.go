@@ -29,6 +29,17 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
+// start starts a server of the test's own, which runs beside other tests: they mostly
+// wait. With -short, only TestTheStoreConforms has one.
+func start(t *testing.T, options ...string) *pgtest.Server {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a server of its own: left out with -short")
+	}
+	t.Parallel()
+	return pgtest.Start(t, options...)
+}
+
 func connect(t *testing.T, dsn string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), dsn)
@@ -56,19 +67,20 @@ func acquire(t *testing.T, s store.Store, name, holder string, ttl time.Duration
 }
 
 func TestTheStoreConforms(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t, "synchronous_commit=off")
 	s := open(t, connect(t, server.DSN()), server.DSN())
 	leasetest.Conformance(t, func(*testing.T) store.Store { return s })
 }
 
 func TestTheStoreConformsBehindPgbouncer(t *testing.T) {
-	server := pgtest.Start(t)
+	server := start(t)
 	s := open(t, connect(t, server.Pgbouncer(t)), server.DSN())
 	leasetest.Conformance(t, func(*testing.T) store.Store { return s })
 }
 
 func TestTheStoreConformsInASchemaWithoutListening(t *testing.T) {
-	server := pgtest.Start(t)
+	server := start(t)
 	pool := connect(t, server.DSN())
 	_, err := pool.Exec(within(t), `CREATE SCHEMA "Odd ""schema"`)
 	require.NoError(t, err)
@@ -82,7 +94,7 @@ func TestTheStoreConformsInASchemaWithoutListening(t *testing.T) {
 }
 
 func TestManyMayCreateTheTablesAtOnce(t *testing.T) {
-	server := pgtest.Start(t)
+	server := start(t)
 	pool := connect(t, server.DSN())
 	s, err := pglease.New(pglease.Config{Pool: pool})
 	require.NoError(t, err)
@@ -117,7 +129,7 @@ func TestARecordOfAnotherStoreIsRefused(t *testing.T) {
 }
 
 func TestTheTokenHoldsTheTimeline(t *testing.T) {
-	server := pgtest.Start(t)
+	server := start(t)
 	pool := connect(t, server.DSN())
 	s := open(t, pool, "")
 	got := acquire(t, s, "pink", "a", time.Second)
@@ -131,7 +143,7 @@ func TestTheTokenHoldsTheTimeline(t *testing.T) {
 }
 
 func TestATokenGrowsAlthoughTheLeaseWasDeleted(t *testing.T) {
-	server := pgtest.Start(t)
+	server := start(t)
 	pool := connect(t, server.DSN())
 	s := open(t, pool, "")
 	before := acquire(t, s, "pink", "a", time.Second)
@@ -146,7 +158,7 @@ func TestATokenGrowsAlthoughTheLeaseWasDeleted(t *testing.T) {
 }
 
 func TestWritesAreDurableWhateverTheServersDefault(t *testing.T) {
-	server := pgtest.Start(t, "synchronous_commit=off")
+	server := start(t, "synchronous_commit=off")
 	s := open(t, connect(t, server.DSN()), "")
 	for i := range 5 {
 		name := string(rune('a' + i))
@@ -163,7 +175,7 @@ func TestWritesAreDurableWhateverTheServersDefault(t *testing.T) {
 }
 
 func TestAServerInRecoveryIsRefused(t *testing.T) {
-	server := pgtest.Start(t)
+	server := start(t)
 	pool := connect(t, server.DSN())
 	s := open(t, pool, "")
 	acquire(t, s, "pink", "a", time.Second)
@@ -183,7 +195,7 @@ func TestAServerInRecoveryIsRefused(t *testing.T) {
 }
 
 func TestAWatchEndsWithItsServerAndIsMadeAgain(t *testing.T) {
-	server := pgtest.Start(t)
+	server := start(t)
 	s := open(t, connect(t, server.DSN()), server.DSN())
 	began, result := make(chan struct{}, 10), make(chan error, 2)
 	for range 2 { // they share a connection
@@ -212,7 +224,7 @@ func begin(t *testing.T, pool *pgxpool.Pool) pgx.Tx {
 }
 
 func TestCheckMakesTheTransactionOfAStaleHolderFail(t *testing.T) {
-	server := pgtest.Start(t)
+	server := start(t)
 	for name, dsn := range map[string]string{"direct": server.DSN(), "pgbouncer": server.Pgbouncer(t)} {
 		t.Run(name, func(t *testing.T) {
 			pool := connect(t, dsn)
@@ -235,7 +247,7 @@ func TestCheckMakesTheTransactionOfAStaleHolderFail(t *testing.T) {
 }
 
 func TestATakeoverWaitsForACheckedTransactionButNotForAStoppedHolder(t *testing.T) {
-	server := pgtest.Start(t)
+	server := start(t)
 	pool := connect(t, server.DSN())
 	s := open(t, pool, "")
 	const ttl = 1500 * time.Millisecond
@@ -255,7 +267,7 @@ func TestATakeoverWaitsForACheckedTransactionButNotForAStoppedHolder(t *testing.
 }
 
 func TestATransactionThatBeganBeforeATakeoverIsStaleAfterIt(t *testing.T) {
-	server := pgtest.Start(t)
+	server := start(t)
 	pool := connect(t, server.DSN())
 	s := open(t, pool, "")
 	for _, level := range []pgx.TxIsoLevel{pgx.ReadCommitted, pgx.RepeatableRead, pgx.Serializable} {
@@ -272,7 +284,7 @@ func TestATransactionThatBeganBeforeATakeoverIsStaleAfterIt(t *testing.T) {
 }
 
 func TestCheckBoundsTheIdleTimeByWhatTheLeaseHasLeft(t *testing.T) {
-	server := pgtest.Start(t)
+	server := start(t)
 	pool := connect(t, server.DSN())
 	s := open(t, pool, "")
 	idle := func(tx pgx.Tx) (ms float64) {
@@ -299,7 +311,7 @@ func TestCheckBoundsTheIdleTimeByWhatTheLeaseHasLeft(t *testing.T) {
 }
 
 func TestCheckRefusesALeaseThatHasEndedByItsHoldersClock(t *testing.T) {
-	server := pgtest.Start(t)
+	server := start(t)
 	pool := connect(t, server.DSN())
 	s := open(t, pool, "")
 	var kept context.Context

@@ -19,6 +19,7 @@ import (
 )
 
 func TestACompanionRunsAsLongAsTheProgram(t *testing.T) {
+	t.Parallel()
 	s, folder, beside := leasetest.NewStore(), t.TempDir(), t.TempDir()
 	cfg := config(s.Link(), script(folder, `until [ -s `+beside+`/pids ]; do sleep 0.01; done`))
 	cfg.With = []process.Companion{{Command: script(beside, "trap '' TERM\n"+sleeps)}}
@@ -29,6 +30,7 @@ func TestACompanionRunsAsLongAsTheProgram(t *testing.T) {
 }
 
 func TestACompanionIsRestartedOnItsOwnHealth(t *testing.T) {
+	waits(t)
 	var (
 		sick  atomic.Bool
 		asked atomic.Int64
@@ -56,6 +58,7 @@ func TestACompanionIsRestartedOnItsOwnHealth(t *testing.T) {
 }
 
 func TestACompanionThatEndsIsRestartedAndEndsAllIfThatDoesNotHelp(t *testing.T) {
+	t.Parallel()
 	s, folder, beside := leasetest.NewStore(), t.TempDir(), t.TempDir()
 	cfg := config(s.Link(), script(folder, sleeps))
 	cfg.With = []process.Companion{{Command: script(beside, "exit 0")}}
@@ -71,6 +74,7 @@ func TestACompanionThatEndsIsRestartedAndEndsAllIfThatDoesNotHelp(t *testing.T) 
 }
 
 func TestALostLeaseEndsTheCompanionToo(t *testing.T) {
+	waits(t)
 	folder, beside := t.TempDir(), t.TempDir()
 	link := leasetest.NewStore().Link()
 	cfg := config(link, script(folder, "trap '' TERM\n"+sleeps))

@@ -34,6 +34,16 @@ const (
 	ttl      = 2 * time.Second
 )
 
+// waits says that the test waits for seconds, beside other tests, and leaves it out with
+// -short.
+func waits(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("waits for seconds: left out with -short")
+	}
+	t.Parallel()
+}
+
 // script is a shell script that writes its pid, and that of its guard, into a file of the
 // folder, one line for each start, before it does the rest.
 func script(folder, rest string) []string {
@@ -107,6 +117,7 @@ func free(t *testing.T, s *leasetest.Store) {
 }
 
 func TestAProgramThatEndsWellEndsTheSupervision(t *testing.T) {
+	t.Parallel()
 	s, folder := leasetest.NewStore(), t.TempDir()
 	cfg := config(s.Link(), script(folder, `echo "$CANTONLB_LEASE_NAME $CANTONLB_LEASE_TOKEN ${CANTONLB_LEASE_HOLDER:+holder} ${CANTONLB_LEASE_GUARD:-none}"`))
 	output := new(strings.Builder)
@@ -117,6 +128,7 @@ func TestAProgramThatEndsWellEndsTheSupervision(t *testing.T) {
 }
 
 func TestAProgramThatEndsAtOnceIsStartedAgainSomeTimes(t *testing.T) {
+	t.Parallel()
 	s, folder := leasetest.NewStore(), t.TempDir()
 	err := process.Run(t.Context(), config(s.Link(), script(folder, "exit 3")))
 	require.ErrorIs(t, err, process.ErrNotHelped)
@@ -126,6 +138,7 @@ func TestAProgramThatEndsAtOnceIsStartedAgainSomeTimes(t *testing.T) {
 }
 
 func TestAProgramIsNotStartedAgainIfItShouldNotBe(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	cfg := config(leasetest.NewStore().Link(), script(folder, "kill -9 $$"))
 	cfg.Restart = -1
@@ -134,6 +147,7 @@ func TestAProgramIsNotStartedAgainIfItShouldNotBe(t *testing.T) {
 }
 
 func TestAProgramThatDoesNotExistIsAnError(t *testing.T) {
+	t.Parallel()
 	cfg := config(leasetest.NewStore().Link(), []string{"/does/not/exist"})
 	err := process.Run(t.Context(), cfg)
 	require.ErrorIs(t, err, process.ErrNotHelped)
@@ -141,6 +155,7 @@ func TestAProgramThatDoesNotExistIsAnError(t *testing.T) {
 }
 
 func TestAProgramThatIgnoresSIGTERMIsKilledAfterItsGrace(t *testing.T) {
+	t.Parallel()
 	s, folder := leasetest.NewStore(), t.TempDir()
 	stop, result := run(t, config(s.Link(), script(folder, "trap '' TERM\n"+sleeps)))
 	pid, _ := started(t, folder, 1)
@@ -151,6 +166,7 @@ func TestAProgramThatIgnoresSIGTERMIsKilledAfterItsGrace(t *testing.T) {
 }
 
 func TestAProgramThatHeedsSIGTERMEndsInGoodOrder(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	cfg := config(leasetest.NewStore().Link(), script(folder, `trap 'touch `+filepath.Join(folder, "well")+`; exit 0' TERM
 		while :; do sleep 0.01; done`))
@@ -163,6 +179,7 @@ func TestAProgramThatHeedsSIGTERMEndsInGoodOrder(t *testing.T) {
 }
 
 func TestNothingThatTheProgramHasStartedIsLeft(t *testing.T) {
+	waits(t)
 	folder := t.TempDir()
 	escapes := ""
 	if runtime.GOOS == "linux" {
@@ -183,6 +200,7 @@ func TestNothingThatTheProgramHasStartedIsLeft(t *testing.T) {
 }
 
 func TestAProgramThatIsUnwellIsStartedAgainAndThenLeftToOthers(t *testing.T) {
+	waits(t)
 	s, folder := leasetest.NewStore(), t.TempDir()
 	var status atomic.Int64
 	status.Store(http.StatusOK)
@@ -210,6 +228,7 @@ func TestAProgramThatIsUnwellIsStartedAgainAndThenLeftToOthers(t *testing.T) {
 }
 
 func TestALostLeaseKillsTheProgramBeforeItPassesOn(t *testing.T) {
+	waits(t)
 	folder := t.TempDir()
 	link := leasetest.NewStore().Link()
 	cfg := config(link, script(folder, "trap '' TERM\n"+sleeps))
@@ -226,6 +245,7 @@ func TestALostLeaseKillsTheProgramBeforeItPassesOn(t *testing.T) {
 }
 
 func TestAGuardThatIsKilledTakesTheProgramWithIt(t *testing.T) {
+	waits(t)
 	folder := t.TempDir()
 	run(t, config(leasetest.NewStore().Link(), script(folder, "sleep 1000 &\n"+sleeps)))
 	pid, guard := started(t, folder, 1)
@@ -235,6 +255,7 @@ func TestAGuardThatIsKilledTakesTheProgramWithIt(t *testing.T) {
 }
 
 func TestAGuardThatIsStoppedDoesNotKeepTheProgramAlive(t *testing.T) {
+	waits(t)
 	folder := t.TempDir()
 	link := leasetest.NewStore().Link()
 	run(t, config(link, script(folder, sleeps)))
@@ -245,6 +266,7 @@ func TestAGuardThatIsStoppedDoesNotKeepTheProgramAlive(t *testing.T) {
 }
 
 func TestSignalsAreForwarded(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	signals := make(chan os.Signal, 1)
 	cfg := config(leasetest.NewStore().Link(), script(folder, `trap 'exit 0' USR1
@@ -308,6 +330,7 @@ func supervisor(t *testing.T, folder string) int {
 }
 
 func TestASupervisorThatIsKilledTakesTheProgramWithIt(t *testing.T) {
+	waits(t)
 	folder := t.TempDir()
 	pid := supervisor(t, folder)
 	program, _ := started(t, folder, 1)
@@ -316,6 +339,7 @@ func TestASupervisorThatIsKilledTakesTheProgramWithIt(t *testing.T) {
 }
 
 func TestASupervisorThatIsStoppedDoesNotKeepTheProgramAlive(t *testing.T) {
+	waits(t)
 	folder := t.TempDir()
 	pid := supervisor(t, folder)
 	program, _ := started(t, folder, 1)
@@ -324,6 +348,7 @@ func TestASupervisorThatIsStoppedDoesNotKeepTheProgramAlive(t *testing.T) {
 }
 
 func TestWithSupervisorAndGuardKilledTheProgramItselfIsKilled(t *testing.T) {
+	waits(t)
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has the parent-death signal")
 	}

@@ -67,6 +67,9 @@ func TestAChildIsSpokenToByLinesAndEndsWithItsInput(t *testing.T) {
 }
 
 func TestAChildThatDoesNotListenIsKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	p, _ := start(t, "deaf")
 	p.Close()
 	assert.False(t, p.State().Success())

@@ -219,6 +219,9 @@ func TestAReplicaIsPassiveUntilItLeadsAndAgainWhenItStandsBy(t *testing.T) {
 }
 
 func TestOursFollowsAReplicaThatIsKilledAndSaysWhy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	t.Setenv("TMPDIR", t.TempDir())
 	sc := Failover.byID(idKillActive)
 	sc.peers, sc.deadline, sc.rate, sc.takeover = []string{idActive, idSingle}, 20*time.Second, 50, 200*time.Millisecond

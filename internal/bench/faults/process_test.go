@@ -52,6 +52,9 @@ func noTemporaryFolders(t *testing.T) {
 }
 
 func TestAServerThatIsKilledComesBackAndNoIdempotentCallOfOursIsLost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	t.Setenv("TMPDIR", t.TempDir())
 	sc := tiny(t, idSIGKILL, idOurs, idRR)
 	made, err := perform(t.Context(), sc, sc.short, rng(), here(t, idOurs, idRR))
@@ -72,6 +75,9 @@ func TestAServerThatIsKilledComesBackAndNoIdempotentCallOfOursIsLost(t *testing.
 }
 
 func TestEveryPeerThatIsInstalledWorksAlsoWherePacketsAreDropped(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	t.Setenv("TMPDIR", t.TempDir())
 	ids := []string{idOurs, "rr-outlier", "haproxy", "haproxy-tuned", "nginx", "nginx-tuned"}
 	sc := tiny(t, "drop", ids...)

@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 }
 
 func TestNothingIsLostWhenAServerIsKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	kill := faults[1]
 	require.Equal(t, "kill", kill.name)
 	values, err := measureAll(t.Context(), peers[:2], kill, 300*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond)

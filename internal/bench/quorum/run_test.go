@@ -15,6 +15,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestEveryPeerIsMeasuredAndOursIsNeverWrong(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	report := new(Report)
 	for _, p := range peers {
 		v, err := measure(t.Context(), 7, 2, p, 300*time.Millisecond)

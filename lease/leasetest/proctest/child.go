@@ -20,14 +20,12 @@ import (
 // What a candidate is told by its environment.
 const (
 	addressKey = "CANTONLB_PROCTEST_ADDRESS"
+	nameKey    = "CANTONLB_PROCTEST_NAME"
 	ttlKey     = "CANTONLB_PROCTEST_TTL"
 )
 
-const (
-	leaseName = "proctest"
-	// pace is how often a candidate acts.
-	pace = time.Millisecond
-)
+// pace is how often a candidate acts.
+const pace = time.Millisecond
 
 // Act is one action of a holder, such as a transaction that checks the token. Errors
 // are its own affair: an action that was refused has not happened.
@@ -66,7 +64,7 @@ func child(address string, open func(context.Context, string) (store.Store, Act,
 		_, _ = os.Stdout.WriteString(what + " " + strconv.FormatUint(token, 10) + " " + strconv.FormatInt(int64(at), 10) + "\n")
 	}
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	cfg := lease.Config{Store: s, Name: leaseName, TTL: ttl, Logger: logger, Observe: func(e lease.Event) {
+	cfg := lease.Config{Store: s, Name: os.Getenv(nameKey), TTL: ttl, Logger: logger, Observe: func(e lease.Event) {
 		if e.Kind == lease.EventHolder {
 			write("seen", e.Token, lease.System())
 		}

@@ -28,23 +28,35 @@ const slack = 10 * time.Second
 
 // Faults lets each fault happen to a holder, while another candidate watches, and checks
 // that the lease passes on within TTL, a renewal's period and Granularity, and that no
-// action is taken outside of it.
+// action is taken outside of it. Each fault happens to a lease of its own, so those of
+// candidates happen at the same time.
 func Faults(t *testing.T, s Setup) {
+	t.Helper()
+	t.Run("candidates", func(t *testing.T) { candidateFaults(t, s) })
+	if s.StopStore != nil {
+		storeFaults(t, s)
+	}
+}
+
+func candidateFaults(t *testing.T, s Setup) {
 	t.Helper()
 	bound := s.TTL + s.TTL/3 + s.Granularity
 	t.Run("killed", func(t *testing.T) {
+		t.Parallel()
 		l, holder, other := pair(t, s)
 		began := lease.System()
 		holder.Kill()
 		l.takeover(t, began, bound, holder, other)
 	})
 	t.Run("ended in good order", func(t *testing.T) {
+		t.Parallel()
 		l, holder, other := pair(t, s)
 		began := lease.System()
 		holder.Signal(syscall.SIGTERM)
 		l.takeover(t, began, 0, holder, other)
 	})
 	t.Run("stopped and continued", func(t *testing.T) {
+		t.Parallel()
 		l, holder, other := pair(t, s)
 		began := lease.System()
 		holder.Signal(syscall.SIGSTOP)
@@ -59,9 +71,10 @@ func Faults(t *testing.T, s Setup) {
 		}
 		l.Judge(t)
 	})
-	if s.StopStore == nil {
-		return
-	}
+}
+
+func storeFaults(t *testing.T, s Setup) {
+	t.Helper()
 	t.Run("store restarted", func(t *testing.T) {
 		l, holder, _ := pair(t, s)
 		s.StopStore(t)

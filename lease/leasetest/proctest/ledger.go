@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"slices"
@@ -31,6 +32,7 @@ type entry struct {
 // Ledger is what all candidates of a test have written down.
 type Ledger struct {
 	address string
+	name    string // of the lease
 	ttl     time.Duration
 
 	mu      sync.Mutex
@@ -39,9 +41,10 @@ type Ledger struct {
 	changed chan struct{} // closed and replaced with each start and each sight
 }
 
-// NewLedger returns an empty Ledger, for candidates of the lease at address.
+// NewLedger returns an empty Ledger, for candidates of a lease of its own at address.
 func NewLedger(address string, ttl time.Duration) *Ledger {
-	return &Ledger{address: address, ttl: ttl, changed: make(chan struct{})}
+	name := fmt.Sprintf("proctest-%016x", rand.Uint64())
+	return &Ledger{address: address, name: name, ttl: ttl, changed: make(chan struct{})}
 }
 
 // Candidate is a process.
@@ -56,7 +59,7 @@ type Candidate struct {
 func (l *Ledger) Start(t testing.TB) *Candidate {
 	t.Helper()
 	c := &Candidate{command: exec.Command(os.Args[0]), ended: make(chan struct{})} //nolint:gosec,noctx // this very test; the cleanup ends it
-	c.command.Env = append(os.Environ(), addressKey+"="+l.address, ttlKey+"="+l.ttl.String())
+	c.command.Env = append(os.Environ(), addressKey+"="+l.address, nameKey+"="+l.name, ttlKey+"="+l.ttl.String())
 	c.command.Stderr = &c.stderr
 	c.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	output, err := c.command.StdoutPipe()
