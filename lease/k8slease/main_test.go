@@ -1,9 +1,16 @@
+//go:build unix
+
 package k8slease_test
 
 import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/cantonlb/cantonlb/lease/leasetest/proctest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	proctest.Child(openChild)
+	goleak.VerifyTestMain(m)
+}
