@@ -1,6 +1,8 @@
 package configfile
 
 import (
+	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -10,8 +12,12 @@ import (
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/follow"
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/report"
 )
+
+// completePatience bounds how long new content waits for the program to complete it.
+const completePatience = 5 * time.Second
 
 // follower keeps the list of a client equal to that of a file.
 type follower struct {
@@ -19,6 +25,9 @@ type follower struct {
 	start    cantonlb.Config // the file's Config when the client was made
 	complete func(*cantonlb.Config)
 	watcher  *watcher
+	ctx      context.Context //nolint:containedctx // ends with Close
+	cancel   context.CancelFunc
+	left     guard.Left // calls of complete that have not returned in time
 
 	// The watcher calls changed from one goroutine, which alone uses this field.
 	endpoints []cantonlb.Endpoint // the list in effect, as in the file
@@ -32,12 +41,17 @@ func newFollower(client follow.Client, path string, data []byte, cfg cantonlb.Co
 		client: client, start: cfg, complete: complete, endpoints: cfg.Endpoints,
 		status: report.FileStatus{Path: path, LoadedAt: time.Now()},
 	}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.watcher = watch(path, data, f.changed)
 	return f
 }
 
 // Close implements follow.Follower.
-func (f *follower) Close() { f.watcher.close() }
+func (f *follower) Close() (left string) {
+	f.cancel() // ends the wait for complete
+	f.watcher.close()
+	return f.left.String()
+}
 
 // Status implements follow.Follower.
 func (f *follower) Status() report.FileStatus {
@@ -77,7 +91,10 @@ func (f *follower) changed(data []byte, err error) {
 // What happens to those that are not in it follows the content too, so that an operator
 // who has to get away from an endpoint can say so in the file.
 func (f *follower) apply(cfg cantonlb.Config) error {
-	all := completed(cfg, f.complete)
+	all, err := f.completed(cfg)
+	if err != nil {
+		return err
+	}
 	f.client.SetHandover(string(all.Handover))
 	same := func(a, b cantonlb.Endpoint) bool { return a.Equal(b) }
 	if slices.EqualFunc(f.endpoints, cfg.Endpoints, same) {
@@ -89,6 +106,24 @@ func (f *follower) apply(cfg cantonlb.Config) error {
 	}
 	f.endpoints = cfg.Endpoints
 	return nil
+}
+
+// completed returns a copy of cfg with what the program adds. An error says that the
+// program's function has not returned in time, or has panicked.
+func (f *follower) completed(cfg cantonlb.Config) (cantonlb.Config, error) {
+	if f.complete == nil {
+		return cfg, nil
+	}
+	ctx, cancel := context.WithTimeout(f.ctx, completePatience)
+	defer cancel()
+	all, err := guard.Await(ctx, &f.left, "the function complete of NewClientWith", 1, func() cantonlb.Config { return completed(cfg, f.complete) }, nil)
+	if err != nil {
+		err = fmt.Errorf("the content is not in effect: the function that completes it: %w", err)
+		if f.ctx.Err() == nil {
+			f.client.Refused(err)
+		}
+	}
+	return all, err
 }
 
 // changedKeys returns the keys of a config file by which b differs from a, other than
