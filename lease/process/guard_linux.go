@@ -32,6 +32,30 @@ func killAdopted() bool {
 	return found
 }
 
+// onlyZombies reports whether all that is left of a process group are processes that have
+// ended and that nobody reaps.
+func onlyZombies(group int) bool {
+	folders, err := os.ReadDir("/proc")
+	if err != nil {
+		return false
+	}
+	for _, folder := range folders {
+		if _, err := strconv.Atoi(folder.Name()); err != nil {
+			continue
+		}
+		text, err := os.ReadFile("/proc/" + folder.Name() + "/stat")
+		if err != nil {
+			continue // it has gone
+		}
+		// "PID (NAME) STATE PARENT GROUP ...", where the name may have anything in it.
+		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		if len(fields) > 2 && fields[2] == strconv.Itoa(group) && fields[0] != "Z" && fields[0] != "X" {
+			return false
+		}
+	}
+	return true
+}
+
 // children returns the children of this process, the threads of which have them.
 func children() (pids []int) {
 	threads, err := os.ReadDir("/proc/self/task")
