@@ -8,21 +8,20 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb/examples/internal/child"
 	"github.com/cantonlb/cantonlb/examples/internal/exampletest"
 	"github.com/cantonlb/cantonlb/examples/internal/participant"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func TestEachRequestIsAnsweredOnceWhateverHappensToTheMachines(t *testing.T) {
 	exampletest.Long(t)
 	if !participant.Installed() {
 		t.Skip(participant.ErrNotInstalled)
 	}
-	result := exampletest.Run(t, exampletest.Build(t), "-pause", "200ms")
+	result := exampletest.Run(t, "-pause", "200ms")
 	output := strings.Join(result.Lines, "\n") + "\n" + result.Stderr
 	require.Zero(t, result.Code, output)
 	assert.Regexp(t, `^pink: ([1-9]\d+) requests, ([1-9]\d+) answered, 0 lost, 0 answered twice; `+
@@ -48,7 +47,7 @@ func TestCtrlCEndsTheRunInOrder(t *testing.T) {
 	if !participant.Installed() {
 		t.Skip(participant.ErrNotInstalled)
 	}
-	p := exampletest.Start(t, exampletest.Build(t), "-pause", "1m")
+	p := exampletest.Start(t, "-pause", "1m")
 	p.WaitLine("pink runs on east, green on west")
 	p.Interrupt()
 	result := p.Wait()
@@ -56,14 +55,13 @@ func TestCtrlCEndsTheRunInOrder(t *testing.T) {
 }
 
 func TestAWrongFlagIsNamed(t *testing.T) {
-	binary := exampletest.Build(t)
 	for want, args := range map[string][]string{
-		"-ttl 1ms: want 500ms to 1m":            {"-ttl", "1ms"},
+		"-ttl 1ms: want 500ms to 10s":           {"-ttl", "1ms"},
 		"-rate 0: want 1 to 200":                {"-rate", "0"},
 		"-pause 0s: want a duration above zero": {"-pause", "0s"},
 		`argument "east": want flags only`:      {"east"},
 	} {
-		result := exampletest.Run(t, binary, args...)
+		result := exampletest.Run(t, args...)
 		assert.NotZero(t, result.Code, args)
 		assert.Contains(t, result.Stderr, want)
 	}
