@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,12 +97,12 @@ func TestTheJudgeFindsWhatItLooksFor(t *testing.T) {
 	v.print(&table, 0)
 	assert.Regexp(t, `(?m)^pink +west +2 +0\.01s +0\.01s +0\.01s +2 +1 +1$`, table.String())
 
-	late := append(entries, entry{who: east, word: sayActs, token: 1, at: at(14), text: "3"})
+	late := append(slices.Clip(entries), entry{who: east, word: sayActs, token: 1, at: at(14), text: "3"})
 	_, err = judge(late, ledger).summary()
 	require.ErrorContains(t, err, "a process has acted while another one held the lease")
 	_, err = judge(entries, ledger[:5]).summary()
 	require.ErrorContains(t, err, "pink: want an answer for each request")
-	_, err = judge(entries, append(ledger, ledger[3])).summary()
+	_, err = judge(entries, append(slices.Clip(ledger), ledger[3])).summary()
 	require.ErrorContains(t, err, "pink: want an answer for each request, and one only")
 	_, err = judge(nil, nil).summary()
 	assert.ErrorContains(t, err, "green: want an answer")

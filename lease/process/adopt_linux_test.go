@@ -1,6 +1,7 @@
 package process_test
 
 import (
+	"context"
 	"syscall"
 	"testing"
 
@@ -25,5 +26,5 @@ func TestASupervisorThatAdoptsOrphansReapsTheProgram(t *testing.T) {
 	started(t, folder, 2)
 	require.True(t, gone(program), "nothing of it is left, not even a zombie")
 	stop()
-	<-result
+	require.ErrorIs(t, <-result, context.Canceled)
 }

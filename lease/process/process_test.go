@@ -398,7 +398,7 @@ func TestAProgramThatHangsIsKilledAndStartedAgain(t *testing.T) {
 	hangs.Store(false)
 	started(t, folder, 2)
 	stop()
-	<-result
+	require.ErrorIs(t, <-result, context.Canceled)
 }
 
 func TestWithSupervisorAndGuardKilledTheProgramItselfIsKilled(t *testing.T) {
