@@ -139,6 +139,29 @@ func TestAGroupSpreadsEvenlyAndStaysSo(t *testing.T) {
 	})
 }
 
+func TestLeasesAreLeftToAProcessThatJoinsOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const every = 30 * time.Second
+		slow := func(c *lease.GroupConfig) { c.RebalanceEvery = every }
+		r := newRules(t, 8)
+		a := r.start(slow)
+		time.Sleep(time.Second)
+		b := r.start(slow)
+		counts, _ := r.counts(a, b)
+		require.Equal(t, []int{8, 0}, counts)
+		time.Sleep(every / 2)
+		for want := 1; want <= 4; want++ {
+			counts, _ = r.counts(a, b)
+			require.Equal(t, []int{8 - want, want}, counts)
+			time.Sleep(every + 2*time.Second)
+		}
+		time.Sleep(10 * every)
+		counts, starts := r.counts(a, b)
+		assert.Equal(t, []int{4, 4}, counts)
+		assert.Equal(t, 12, starts)
+	})
+}
+
 func TestTheLeasesOfAProcessThatIsCutOffAreTakenByTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRules(t, 6)

@@ -66,6 +66,6 @@ func TestTheMetricsOfALeaseAreThoseOfItsStatus(t *testing.T) {
 		assert.Empty(t, c.collect(t))
 		close(let)
 		end()
-		<-result
+		require.NoError(t, <-result)
 	})
 }

@@ -88,6 +88,7 @@ func (e LeaseEvent) String() string {
 			by = ""
 		case LeaseEventStuck:
 			by = " at"
+		default:
 		}
 		line = fmt.Appendf(line, "%s %q with token %d", by, e.Holder, e.Token)
 	}

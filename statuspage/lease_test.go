@@ -162,7 +162,7 @@ func TestThePageOfACandidateIsWhatItKnows(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		has(t, get(page, "").Body.String(), "1 of 1 lease held by this process", "acquired by")
 		stop()
-		<-result
+		require.NoError(t, <-result)
 		time.Sleep(2 * time.Second)
 		has(t, get(page, "").Body.String(), "0 of 1 lease held by this process", `<span class="use">closed</span>`, "released by")
 	})

@@ -64,11 +64,14 @@ func newRun() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			cfg.Lease.Store, cfg.Command = store, args
+			cfg.Lease.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			if err := cfg.Check(); err != nil {
+				return err
+			}
 			if err := prepare(cmd.Context(), store); err != nil {
 				return err
 			}
-			cfg.Lease.Store, cfg.Command = store, args
-			cfg.Lease.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			cfg.Stdout, cfg.Stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			signals := make(chan os.Signal, 8)
 			signal.Notify(signals, forwarded...)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cantonlb/cantonlb/examples/internal/child"
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
 	"github.com/cantonlb/cantonlb/examples/internal/participant"
 )
@@ -97,7 +98,7 @@ func play(ctx context.Context, replicas participant.Replicas, shared participant
 		if !cli.Wait(ctx, lasts/3) {
 			return faults, ctx.Err()
 		}
-		if step.kind == "hang" && !participant.CanStop {
+		if step.kind == "hang" && !child.CanStop {
 			continue
 		}
 		f := fault{kind: step.kind, at: time.Now()}

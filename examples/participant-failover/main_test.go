@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cantonlb/cantonlb/examples/internal/child"
 	"github.com/cantonlb/cantonlb/examples/internal/exampletest"
 	"github.com/cantonlb/cantonlb/examples/internal/participant"
 )
@@ -31,7 +32,7 @@ func TestNoCommandIsLostWhileReplicasTakeOver(t *testing.T) {
 				`"p1" -> "p2" (connect_failed)`, "p2 steps down", "p1 is stopped (SIGSTOP)", "no replica has taken over after 3s",
 				"p1 has noticed that its session has ended and is passive",
 			} {
-				if participant.CanStop || !strings.Contains(text, "p1 ") {
+				if child.CanStop || !strings.Contains(text, "p1 ") {
 					assert.NotEmpty(t, result.Line(text), "%q\n%s", text, output)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/examples/internal/child"
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
 	"github.com/cantonlb/cantonlb/examples/internal/participant"
 )
@@ -78,7 +79,7 @@ func (s *script) stepDown(ctx context.Context, active, standby *participant.Repl
 // stop stops the active replica while it holds the lock, as happens on a machine
 // that swaps or when a virtual machine is moved.
 func (s *script) stop(ctx context.Context, active, standby *participant.Replica) error {
-	if !participant.CanStop {
+	if !child.CanStop {
 		s.out("a process cannot be stopped on this system: that step is left out")
 		return nil
 	}

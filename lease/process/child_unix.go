@@ -18,7 +18,8 @@ import (
 	"github.com/cantonlb/cantonlb/lease"
 )
 
-// goneLimit is how long it may take until a process group that was killed is gone.
+// goneLimit is how long a guard may take to report that a process group that was killed is
+// gone. Then the guard is killed, and its work is done here.
 const goneLimit = 10 * time.Second
 
 // child is a program and its guard.
@@ -129,10 +130,22 @@ func (c *child) follow(reports io.ReadCloser) {
 	if pid == 0 || reported {
 		return
 	}
-	for deadline := time.Now().Add(goneLimit); time.Now().Before(deadline); time.Sleep(look / 10) { //nolint:forbidigo // no event says it
-		if errors.Is(syscall.Kill(-pid, syscall.SIGKILL), syscall.ESRCH) {
-			return
+	for !gone(pid) { // as long as that takes: the lease is not released before
+		time.Sleep(look / 10) //nolint:forbidigo // no event says it
+	}
+}
+
+// gone kills a process group, and reports whether nothing of it is left.
+func gone(group int) bool {
+	err := syscall.Kill(-group, syscall.SIGKILL)
+	done := errors.Is(err, syscall.ESRCH) || onlyZombies(group)
+	// Where this process adopts orphans, as the first one of a container does, what was
+	// killed is there until it is reaped.
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-group, &status, syscall.WNOHANG, nil)
+		if pid <= 0 && !errors.Is(err, syscall.EINTR) {
+			return done
 		}
 	}
-	c.how = "the guard was killed, and something of the process group is still there"
 }

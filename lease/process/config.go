@@ -70,6 +70,19 @@ type Config struct {
 	Signals <-chan os.Signal
 }
 
+// Check returns what Run would refuse: an error that names the field that is wrong, or
+// errors.ErrUnsupported on a system without process groups.
+func (c Config) Check() error {
+	if err := supported(); err != nil {
+		return err
+	}
+	if _, err := c.withDefaults(); err != nil {
+		return err
+	}
+	_, err := lease.NewCandidate(c.Lease)
+	return err
+}
+
 const maxCompanions = 10
 
 func validHealth(address string) bool {

@@ -38,6 +38,9 @@
 //	the guard is stopped           the supervisor kills the group when the lease ends, or ctx does
 //	both are killed                Linux kills the program itself at once (parent-death signal)
 //
+// "Kills" means that it waits until the group is gone, as long as that takes: the lease is
+// not released before. What has ended and is not reaped by its parent counts as gone.
+//
 // # Limits
 //
 // If supervisor and guard are both stopped, the program goes on until one of them does.

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -30,6 +31,30 @@ func killAdopted() bool {
 		_, _ = syscall.Wait4(pid, &status, 0, nil) // it was killed
 	}
 	return found
+}
+
+// onlyZombies reports whether all that is left of a process group are processes that have
+// ended and that nobody reaps.
+func onlyZombies(group int) bool {
+	folders, err := os.ReadDir("/proc")
+	if err != nil {
+		return false
+	}
+	for _, folder := range folders {
+		if _, err := strconv.Atoi(folder.Name()); err != nil {
+			continue
+		}
+		text, err := os.ReadFile("/proc/" + folder.Name() + "/stat")
+		if err != nil {
+			continue // it has gone
+		}
+		// "PID (NAME) STATE PARENT GROUP ...", where the name may have anything in it.
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		if len(fields) > 2 && fields[2] == strconv.Itoa(group) && fields[0] != "Z" && fields[0] != "X" {
+			return false
+		}
+	}
+	return true
 }
 
 // children returns the children of this process, the threads of which have them.

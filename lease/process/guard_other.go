@@ -8,4 +8,6 @@ func dieWithParent(*syscall.SysProcAttr) {}
 
 func adoptOrphans() {}
 
+func onlyZombies(int) bool { return false }
+
 func killAdopted() bool { return false }

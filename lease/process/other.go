@@ -12,6 +12,8 @@ import (
 func Guard() {}
 
 // Run returns errors.ErrUnsupported on this system: it has no process groups.
-func Run(context.Context, Config) error {
-	return fmt.Errorf("process: %w: process groups are Unix's", errors.ErrUnsupported)
+func Run(context.Context, Config) error { return supported() }
+
+func supported() error {
+	return fmt.Errorf("process: %w: a program is supervised on Unix only", errors.ErrUnsupported)
 }

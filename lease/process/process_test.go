@@ -294,8 +294,10 @@ func TestABadConfigIsRefused(t *testing.T) {
 		"lease: Name":       func(c *process.Config) { c.Lease.Name = "" },
 	} {
 		cfg := config(leasetest.NewStore().Link(), []string{"true"})
+		assert.NoError(t, cfg.Check())
 		edit(&cfg)
 		assert.ErrorContains(t, process.Run(t.Context(), cfg), want)
+		assert.ErrorContains(t, cfg.Check(), want)
 	}
 }
 
@@ -345,6 +347,58 @@ func TestASupervisorThatIsStoppedDoesNotKeepTheProgramAlive(t *testing.T) {
 	program, _ := started(t, folder, 1)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
 	assert.Less(t, awaitGone(t, program), ttl+patience/10)
+}
+
+// The documented limit: with both stopped the program goes on, until one of them does.
+func TestWithSupervisorAndGuardStoppedTheProgramEndsWhenOneOfThemContinues(t *testing.T) {
+	for _, name := range []string{"supervisor", "guard"} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			pid := supervisor(t, folder)
+			program, guard := started(t, folder, 1)
+			require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+			require.NoError(t, syscall.Kill(guard, syscall.SIGSTOP))
+			wait := time.NewTimer(ttl + ttl/2)
+			<-wait.C
+			require.False(t, gone(program), "if it is, the documentation promises too little")
+			continues := map[string]int{"supervisor": pid, "guard": guard}[name]
+			require.NoError(t, syscall.Kill(continues, syscall.SIGCONT))
+			awaitGone(t, program)
+		})
+	}
+}
+
+// A program that hangs answers neither its health page nor SIGTERM.
+func TestAProgramThatHangsIsKilledAndStartedAgain(t *testing.T) {
+	folder := t.TempDir()
+	var hangs atomic.Bool
+	answered := make(chan struct{}, 100)
+	page := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if hangs.Load() {
+			<-r.Context().Done()
+			return
+		}
+		select {
+		case answered <- struct{}{}:
+		default:
+		}
+	}))
+	defer page.Close()
+	cfg := config(leasetest.NewStore().Link(), script(folder, sleeps))
+	cfg.Health = page.URL
+	cfg.HealthCheck = healthcheck.Config{Interval: 50 * time.Millisecond}
+	stop, result := run(t, cfg)
+	program, _ := started(t, folder, 1)
+	for range 5 {
+		<-answered // it is healthy by then
+	}
+	hangs.Store(true)
+	require.NoError(t, syscall.Kill(-program, syscall.SIGSTOP))
+	awaitGone(t, program)
+	hangs.Store(false)
+	started(t, folder, 2)
+	stop()
+	require.ErrorIs(t, <-result, context.Canceled)
 }
 
 func TestWithSupervisorAndGuardKilledTheProgramItselfIsKilled(t *testing.T) {

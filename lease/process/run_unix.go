@@ -33,6 +33,8 @@ func Run(ctx context.Context, cfg Config) error {
 	return lease.Run(ctx, cfg.Lease, all.work)
 }
 
+func supported() error { return nil }
+
 // programs are the supervisors of the program and its companions. The first is the
 // program's.
 type programs []*supervisor

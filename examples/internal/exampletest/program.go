@@ -14,7 +14,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-const runLimit = time.Minute
+const (
+	runLimit = time.Minute
+	// childLimit is how long processes that a program has started may keep its standard
+	// error after its end, such as one that is stopped.
+	childLimit = 10 * time.Second
+)
 
 // programKey makes a process of the test's binary the program.
 const programKey = "CANTONLB_EXAMPLETEST_PROGRAM"
@@ -91,6 +96,7 @@ func Start(t testing.TB, args ...string) *Program {
 	command.Env = append(os.Environ(), programKey+"=1")
 	p := &Program{t: t, command: command, lines: make(chan string), late: time.After(runLimit)}
 	p.command.Stderr = &p.stderr
+	p.command.WaitDelay = childLimit
 	stdout, err := p.command.StdoutPipe()
 	if err == nil {
 		err = p.command.Start()

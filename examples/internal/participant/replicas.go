@@ -67,11 +67,11 @@ func (r *Replica) Ended() <-chan struct{} { return r.process.Ended() }
 // StepDown makes the replica step down, as before an upgrade.
 func (r *Replica) StepDown() error { return r.process.Tell(commandStepDown) }
 
-// Stop stops the process, as on a machine that swaps; see CanStop.
-func (r *Replica) Stop() error { return stopProcess(r.process) }
+// Stop stops the process, as on a machine that swaps; see child.CanStop.
+func (r *Replica) Stop() error { return r.process.Stop() }
 
 // Resume lets the process continue.
-func (r *Replica) Resume() error { return resumeProcess(r.process) }
+func (r *Replica) Resume() error { return r.process.Resume() }
 
 // Replicas is the list of replicas of one participant.
 type Replicas []*Replica
