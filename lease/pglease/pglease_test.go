@@ -227,6 +227,7 @@ func TestCheckMakesTheTransactionOfAStaleHolderFail(t *testing.T) {
 	server := start(t)
 	for name, dsn := range map[string]string{"direct": server.DSN(), "pgbouncer": server.Pgbouncer(t)} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			pool := connect(t, dsn)
 			s := open(t, pool, "")
 			a := acquire(t, s, name, "a", time.Minute)

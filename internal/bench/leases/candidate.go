@@ -42,7 +42,8 @@ func start(t testing.TB, c config, number int, private bool) (*candidate, error)
 	if err != nil {
 		return nil, err
 	}
-	p := &candidate{number: number, command: exec.Command(self), ended: make(chan struct{}), changed: make(chan struct{}, 1)} //nolint:gosec,noctx // this program
+	p := &candidate{number: number, ended: make(chan struct{}), changed: make(chan struct{}, 1)}
+	p.command = exec.Command(self) //nolint:gosec,noctx // this program; the cleanup ends it
 	p.command.Env = append(os.Environ(), candidateKey+"="+string(text))
 	p.command.Stderr = os.Stderr
 	netns.Separate(p.command, private)

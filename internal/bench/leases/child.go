@@ -27,13 +27,14 @@ const (
 
 // config says what a candidate is.
 type config struct {
-	Peer string
+	Peer string `json:"peer"`
 	// Address is that of the store. Direct is another one of the same store, without a
 	// pooler on the way.
-	Address, Direct string
-	TTL             time.Duration
+	Address string        `json:"address"`
+	Direct  string        `json:"direct"`
+	TTL     time.Duration `json:"ttl"`
 	// Retire is how long the pool of a candidate keeps a connection; 0 means long.
-	Retire time.Duration
+	Retire time.Duration `json:"retire"`
 }
 
 const (

@@ -22,17 +22,19 @@ import (
 // measurement is one fault of one peer, which has a process of its own, in a network of
 // its own if it is Private.
 type measurement struct {
-	Peer, Fault string
-	Run         int
-	TTL         time.Duration
-	Private     bool
+	Peer    string        `json:"peer"`
+	Fault   string        `json:"fault"`
+	Run     int           `json:"run"`
+	TTL     time.Duration `json:"ttl"`
+	Private bool          `json:"private"`
 }
 
 // message is what that process says: once that it is ready, and then what it has
 // measured; or why it cannot.
 type message struct {
-	Missing, Error string
-	Value          *Value
+	Missing string `json:"missing"`
+	Error   string `json:"error"`
+	Value   *Value `json:"value"`
 }
 
 // storeHost is the address of the store in a network of its own.

@@ -31,23 +31,25 @@ type Options struct {
 
 // Value is one measurement.
 type Value struct {
-	Peer, Fault string
-	Run         int
+	Peer  string `json:"peer"`
+	Fault string `json:"fault"`
+	Run   int    `json:"run"`
 	// Takeover is the time from the fault until the other process begins; 0 if it does
 	// not.
-	Takeover time.Duration
+	Takeover time.Duration `json:"takeover"`
 	// Silence is the longest time without an action from the fault on, until the end of
 	// the measurement. None says that there was no action again.
-	Silence time.Duration
-	None    bool
+	Silence time.Duration `json:"silence"`
+	None    bool          `json:"none"`
 	// Outside counts the actions of a process after another one has begun, outside of
 	// its lease, that is, and Late is by how much the last of them came too late.
-	Outside int
-	Late    time.Duration
+	Outside int           `json:"outside"`
+	Late    time.Duration `json:"late"`
 	// Commits counts what was committed to the store, and Stale what was after a commit
 	// of a newer holder. Uncounted says that the store has no transactions.
-	Commits, Stale int
-	Uncounted      bool
+	Commits   int  `json:"commits"`
+	Stale     int  `json:"stale"`
+	Uncounted bool `json:"uncounted"`
 }
 
 // String returns the value in one line.

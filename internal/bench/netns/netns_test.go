@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // idle starts a process that has a namespace and does nothing.
 func idle(t *testing.T) (pid int) {
 	t.Helper()
-	c := exec.Command("sleep", "60") //nolint:noctx // the cleanup ends it
+	c := exec.Command("sleep", "60")
 	netns.Separate(c, true)
 	require.NoError(t, c.Start())
 	t.Cleanup(func() {
