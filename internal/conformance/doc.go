@@ -19,7 +19,9 @@
 //   - a package is added that registers a policy of this library under the name
 //     round_robin, and is called by each package under test;
 //   - the policy of a channel whose service config names none can be chosen: it is
-//     round_robin instead of pick_first.
+//     round_robin instead of pick_first;
+//   - a fake SubConn reports its health as that of a channel does, whenever the
+//     listener is registered.
 //
 // An environment variable selects the policy behind the name, so that one test
 // program serves a policy and its control. None of grpc's code is committed.

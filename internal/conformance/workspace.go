@@ -26,14 +26,27 @@ var (
 	substituteSource []byte
 	//go:embed patch/default.go.txt
 	defaultSource []byte
+	//go:embed patch/health.go.txt
+	healthSource []byte
 )
 
-// The change to grpc's module: a channel's policy if none is named.
 const (
-	defaultPolicyFile = "service_config.go"
-	defaultPolicyOld  = "name := pickfirst.Name"
-	defaultPolicyNew  = "name := defaultPolicyName(pickfirst.Name)"
+	fakesFile = "internal/testutils/balancer.go"
+	healthOld = `	if state.ConnectivityState == connectivity.Ready && tsc.healthListener != nil {
+		tsc.healthListener(balancer.SubConnState{ConnectivityState: connectivity.Ready})
+	}
+`
 )
+
+// The changes to grpc's module: a channel's policy if none is named, and when a fake
+// SubConn reports its health.
+var changes = []struct{ file, old, by string }{
+	{"service_config.go", "name := pickfirst.Name", "name := defaultPolicyName(pickfirst.Name)"},
+	{fakesFile, "	healthListener func(balancer.SubConnState)\n", "	health fakeHealth\n"},
+	{fakesFile, "	if tsc.stateListener != nil {\n", "	tsc.health.begin(state)\n	if tsc.stateListener != nil {\n"},
+	{fakesFile, healthOld, "	tsc.health.end()\n"},
+	{fakesFile, "	tsc.healthListener = lis\n", "	tsc.health.register(lis)\n"},
+}
 
 // workspace is a copy of grpc's module that can run with this library's policies.
 type workspace struct {
@@ -114,14 +127,19 @@ func newWorkspace(ctx context.Context, dir, library string, grpc module, chosen 
 	if err := w.requireLibrary(ctx); err != nil {
 		return nil, err
 	}
-	if err := w.replace(defaultPolicyFile, defaultPolicyOld, defaultPolicyNew); err != nil {
-		return nil, err
+	for _, c := range changes {
+		if err := w.replace(c.file, c.old, c.by); err != nil {
+			return nil, err
+		}
 	}
-	if err := w.write("default_policy.go", defaultSource); err != nil {
-		return nil, err
-	}
-	if err := w.write("internal/cantonlbsubstitute/substitute.go", substituteSource); err != nil {
-		return nil, err
+	for file, source := range map[string][]byte{
+		"default_policy.go":                         defaultSource,
+		"internal/testutils/cantonlb_health.go":     healthSource,
+		"internal/cantonlbsubstitute/substitute.go": substituteSource,
+	} {
+		if err := w.write(file, source); err != nil {
+			return nil, err
+		}
 	}
 	for _, s := range chosen {
 		if err := w.callSubstitute(s.dir); err != nil {
