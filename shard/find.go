@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -33,7 +34,7 @@ func (r *Router) find(ctx context.Context, q Request) (Target, error) {
 	subjects := subjectsOf(q, c)
 	switch {
 	case q.Kind == KindAny && c.empty():
-		return r.any(list, list.names, q.HTTP), nil
+		return list.any(list.names, q.HTTP), nil
 	case q.Kind == KindLocal && c.empty():
 		return Target{}, &UnroutedError{Method: q.Method, Kind: q.Kind}
 	case len(subjects) == 0:
@@ -43,11 +44,11 @@ func (r *Router) find(ctx context.Context, q Request) (Target, error) {
 		}
 		return m.trusted()
 	}
-	v, err := r.settle(ctx, q.Kind, list, subjects)
+	v, list, err := r.settle(ctx, q.Kind, subjects)
 	if err != nil {
 		return Target{}, err
 	}
-	return r.any(list, v.shards, q.HTTP), nil
+	return list.any(v.shards, q.HTTP), nil
 }
 
 // check refuses names that a context has and no participant accepts.
@@ -85,7 +86,7 @@ func subjectsOf(q Request, c choice) []subject {
 }
 
 // any returns one of these shards at random, a live one if there is one.
-func (r *Router) any(list *members, names []string, http bool) Target {
+func (list *members) any(names []string, http bool) Target {
 	best, score := list.byName[names[0]], -1
 	if len(names) == 1 {
 		return best.target()
@@ -106,8 +107,9 @@ func (r *Router) any(list *members, names []string, http bool) Target {
 }
 
 // settle finds the shard of a request with subjects. It looks up what is not known, and
-// waits for as long as the answers could change where the request goes.
-func (r *Router) settle(ctx context.Context, kind Kind, list *members, subjects []subject) (verdict, error) {
+// waits for as long as the answers could change where the request goes. It returns the
+// list of shards that the verdict is about.
+func (r *Router) settle(ctx context.Context, kind Kind, subjects []subject) (verdict, *members, error) {
 	woken := make(chan struct{}, 1)
 	joined := make(map[key]struct{})
 	defer func() {
@@ -121,12 +123,10 @@ func (r *Router) settle(ctx context.Context, kind Kind, list *members, subjects 
 	var over <-chan time.Time
 	hurried := false
 	for {
-		v, waiting, err := r.look(kind, list, subjects, woken, joined, hurried)
-		switch {
-		case err != nil:
-			return v, err
-		case !waiting:
-			return v, v.err
+		v, list, waiting := r.look(kind, subjects, woken, joined, hurried)
+		r.tellMoved(v.err, waiting)
+		if !waiting {
+			return v, list, v.err
 		}
 		if patience == nil {
 			patience = time.NewTimer(grace)
@@ -138,19 +138,20 @@ func (r *Router) settle(ctx context.Context, kind Kind, list *members, subjects 
 		case <-over:
 			hurried, over = true, nil
 		case <-ctx.Done():
-			return v, ended(context.Cause(ctx), v.err)
+			return v, list, ended(context.Cause(ctx), v.err)
 		case <-r.ctx.Done():
-			return v, ErrClosed
+			return v, list, ErrClosed
 		}
 	}
 }
 
 // look decides by what is known now. It reports whether to wait for more.
-func (r *Router) look(kind Kind, list *members, subjects []subject, woken chan struct{}, joined map[key]struct{}, hurried bool) (v verdict, waiting bool, err error) {
+func (r *Router) look(kind Kind, subjects []subject, woken chan struct{}, joined map[key]struct{}, hurried bool) (v verdict, list *members, waiting bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	list = r.list.Load()
 	if r.closed {
-		return v, false, ErrClosed
+		return verdict{err: ErrClosed}, list, false
 	}
 	now := time.Now()
 	sound := false // a shard has not answered that is not known to fail
@@ -175,7 +176,7 @@ func (r *Router) look(kind Kind, list *members, subjects []subject, woken chan s
 	}
 	v = decide(kind, subjects, r.prefer)
 	if waiting && v.open && (v.err != nil || sound && !hurried) {
-		return v, true, nil
+		return v, list, true
 	}
 	if v.err == nil && kind == KindSubmission {
 		for _, s := range subjects {
@@ -184,7 +185,25 @@ func (r *Router) look(kind Kind, list *members, subjects []subject, woken chan s
 			}
 		}
 	}
-	return v, false, nil
+	return v, list, false
+}
+
+// tellMoved reports the first submission of a party that was refused since it would move.
+func (r *Router) tellMoved(err error, waiting bool) {
+	var moved *MovedError
+	if waiting || !errors.As(err, &moved) {
+		return
+	}
+	r.mu.Lock()
+	e := r.parties.entries[moved.Party]
+	if e == nil || e.told {
+		r.mu.Unlock()
+		return
+	}
+	e.told = true
+	told := r.eventLocked(EventMoved, moved.To, moved.Error())
+	r.mu.Unlock()
+	r.tell(told)
 }
 
 // refineLocked leaves of several shards that have a user those that host its parties.

@@ -53,12 +53,12 @@ type participant struct {
 	failure error
 	hang    chan struct{}
 	calls   map[string]int // by method
-	got     []call         // what is no look-up
+	got     []request      // what is no look-up
 	page    int            // how many a page of a list has
 }
 
-// call is a request that a participant got.
-type call struct {
+// request is a request that a participant got.
+type request struct {
 	method  string
 	message []byte
 }
@@ -125,7 +125,7 @@ func (p *participant) count(method string) int {
 }
 
 // requests returns the requests that are no look-ups.
-func (p *participant) requests() []call {
+func (p *participant) requests() []request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.got)
@@ -252,7 +252,7 @@ func (p *participant) lookUp(method, first string, message []byte) []byte {
 			}
 		}
 	default:
-		p.got = append(p.got, call{method: method, message: slices.Clone(message)})
+		p.got = append(p.got, request{method: method, message: slices.Clone(message)})
 	}
 	return reply
 }

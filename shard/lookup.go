@@ -54,12 +54,9 @@ func (r *Router) answersLocked(list *members, k key, wake chan struct{}, now tim
 			askable = append(askable, s)
 		}
 	}
-	known := d.entries[name]
 	if len(askable) > 0 {
 		d.use(name, now)
-		if due := d.due(name, askable, now); known == nil || len(due) > 0 {
-			r.askLocked(list, k, due, now)
-		}
+		r.askLocked(list, k, d.due(name, askable, now), now)
 	}
 	answers = d.answers(name, list.names)
 	under := r.asking[k]
@@ -71,7 +68,7 @@ func (r *Router) answersLocked(list *members, k key, wake chan struct{}, now tim
 			*a = Answer{Shard: a.Shard, Standing: StandingHosted}
 		case m.NoDiscovery:
 			*a = Answer{Shard: a.Shard, Standing: StandingAbsent}
-		case under != nil && under.asked[a.Shard] == m && a.Standing != StandingHosted:
+		case under != nil && under.asked[a.Shard] == m && !d.settled(name, a.Shard):
 			*a = Answer{Shard: a.Shard, Standing: StandingUnknown, Detail: "no answer yet"}
 			waiting = append(waiting, m)
 		}
