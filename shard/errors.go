@@ -57,6 +57,9 @@ type Answer struct {
 	// Detail is why there is no answer: one line, printable, which may contain text of a
 	// server.
 	Detail string
+
+	// listed is true if the shard has only listed the party.
+	listed bool
 }
 
 func (a Answer) String() string {

@@ -34,7 +34,7 @@ func (r *Router) find(ctx context.Context, q Request) (Target, error) {
 	subjects := subjectsOf(q, c)
 	switch {
 	case q.Kind == KindAny && c.empty():
-		return list.any(list.names, q.HTTP), nil
+		return list.any(list.names, q.HTTP)
 	case q.Kind == KindLocal && c.empty():
 		return Target{}, &UnroutedError{Method: q.Method, Kind: q.Kind}
 	case len(subjects) == 0:
@@ -48,7 +48,7 @@ func (r *Router) find(ctx context.Context, q Request) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	return list.any(v.shards, q.HTTP), nil
+	return list.any(v.shards, q.HTTP)
 }
 
 // check refuses names that a context has and no participant accepts.
@@ -86,24 +86,22 @@ func subjectsOf(q Request, c choice) []subject {
 }
 
 // any returns one of these shards at random, a live one if there is one.
-func (list *members) any(names []string, http bool) Target {
-	best, score := list.byName[names[0]], -1
-	if len(names) == 1 {
-		return best.target()
-	}
+func (list *members) any(names []string, http bool) (Target, error) {
+	best, most := list.byName[names[0]], -1
 	for _, i := range rand.Perm(len(names)) {
-		m, s := list.byName[names[i]], 0
-		if m.has(http) {
-			s++
-			if m.live(http) {
-				return m.target()
-			}
+		m, score := list.byName[names[i]], 0
+		switch {
+		case len(names) == 1 || !m.has(http):
+		case m.live(http):
+			score = 2
+		case m.distrusted.Load() == nil:
+			score = 1
 		}
-		if s > score {
-			best, score = m, s
+		if score > most {
+			best, most = m, score
 		}
 	}
-	return best.target()
+	return best.trusted()
 }
 
 // settle finds the shard of a request with subjects. It looks up what is not known, and
@@ -129,7 +127,7 @@ func (r *Router) settle(ctx context.Context, kind Kind, subjects []subject) (ver
 			return v, list, v.err
 		}
 		if patience == nil {
-			patience = time.NewTimer(grace)
+			patience = time.NewTimer(r.grace)
 			defer patience.Stop()
 			over = patience.C
 		}

@@ -2,12 +2,14 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
@@ -21,6 +23,7 @@ import (
 type Router struct {
 	cfg    Config
 	prefer preference
+	grace  time.Duration
 	events *event.Log[Event]
 	ctx    context.Context //nolint:containedctx // of the look-ups, which Close ends
 	cancel context.CancelFunc
@@ -89,7 +92,7 @@ func New(shards map[string]Shard, cfg Config) (*Router, error) {
 		return nil, fmt.Errorf("shard: %w", err)
 	}
 	r := &Router{
-		cfg:    cfg,
+		cfg: cfg, grace: grace,
 		prefer: preference{order: cfg.Order, permission: cfg.PreferPermission, spread: cfg.SpreadReads},
 		events: event.NewLog[Event](keptEvents), asking: make(map[key]*lookUp), changed: make(chan struct{}, 1),
 		parties: newDirectory(cfg.MaxParties, cfg.NegativeTTL), users: newDirectory(cfg.MaxUsers, cfg.NegativeTTL),
@@ -184,6 +187,24 @@ func (s *Shard) has(http bool) bool {
 // For returns the shard that hosts a party, as for a read at an offset: see KindPinned.
 func (r *Router) For(ctx context.Context, party string) (Target, error) {
 	return r.find(ctx, Request{Method: "For", Parties: []string{party}})
+}
+
+// Where returns what each shard says about a party, sorted by their names, for people and
+// status pages. It looks up what is not known. The error is that of a party that cannot be
+// one, ErrClosed, or the context's.
+func (r *Router) Where(ctx context.Context, party string) ([]Answer, error) {
+	if err := checkName(party); err != nil {
+		return nil, &RequestError{Method: "Where", Field: "party", Problem: err.Error()}
+	}
+	_, list, err := r.settle(ctx, KindRead, []subject{{party: party}})
+	var gone *endedError
+	if errors.Is(err, ErrClosed) || errors.As(err, &gone) {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	answers, _ := r.answersLocked(list, key{party: party}, nil, time.Now())
+	return answers, nil
 }
 
 // ForUser returns the shard of a user: the only one where the user exists. If it exists on

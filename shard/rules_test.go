@@ -11,7 +11,7 @@ import (
 // The letters of at: what a shard says about a subject.
 var letters = map[rune]Answer{
 	'?': {Standing: StandingUnknown}, '-': {Standing: StandingAbsent},
-	'h': {Standing: StandingHosted}, 's': {Standing: StandingHosted, Permission: PermissionSubmission},
+	'l': {Standing: StandingHosted, listed: true}, 'h': {Standing: StandingHosted}, 's': {Standing: StandingHosted, Permission: PermissionSubmission},
 	'c': {Standing: StandingHosted, Permission: PermissionConfirmation}, 'o': {Standing: StandingHosted, Permission: PermissionObservation},
 }
 
@@ -61,6 +61,8 @@ func TestTheRuleFindsTheShard(t *testing.T) {
 			err: `no shard hosts it with the permission to submit: "p1" hosted with observation, "p2" hosted with confirmation`},
 		{about: "one may submit", kind: KindSubmission, subjects: of(acting("os", "")), shards: []string{"p2"}},
 		{about: "one may submit, as far as is known", kind: KindSubmission, subjects: of(acting("oh", "")), shards: []string{"p2"}},
+		{about: "one has listed it", subjects: of(party("l-")), shards: []string{"p1"}},
+		{about: "one has listed it, which is not enough to submit", kind: KindSubmission, subjects: of(acting("l-", "")), err: `not known`, open: true},
 		{about: "several", subjects: of(party("ss")), err: `party "alice": on several shards, of which none is preferred: "p1", "p2"`},
 		{about: "several, whatever another one says", subjects: of(party("ss?")), err: `none is preferred: "p1", "p2"`},
 		{about: "several of two parties", subjects: of(party("ss"), second("ss", "")), err: `parties "alice", "bob": on several`},
@@ -68,6 +70,7 @@ func TestTheRuleFindsTheShard(t *testing.T) {
 			err: `no shard has all parties of the request: party "alice" on "p1", party "bob" on "p2"`},
 		{about: "parties of two shards, and one that has not answered", subjects: of(party("s-?"), second("-s?", "")),
 			err: `party "bob" on "p2"; not known of "p3"`, open: true},
+		{about: "the error could be another one", subjects: of(party("-?"), second("s-", "")), err: `party "alice": it is not known`, open: true},
 		{about: "parties with one common shard", subjects: of(party("ss"), second("-s", "")), shards: []string{"p2"}},
 		{about: "one of two parties is nowhere", subjects: of(party("ss"), second("--", "")), err: `party "bob": no shard hosts it with`},
 
@@ -109,6 +112,8 @@ func TestTheRuleFindsTheShard(t *testing.T) {
 		{about: "a user on one", subjects: of(userAt("h-", false)), shards: []string{"p1"}},
 		{about: "a user on several", subjects: of(userAt("hh", false)), err: `user "u": on several shards`},
 		{about: "a user on one, perhaps on others", subjects: of(userAt("h?", true)), err: `user "u": on "p1", but perhaps`, open: true},
+		{about: "a user is not spread", kind: KindRead, subjects: of(userAt("hh", false)), prefer: spread, err: `user "u": on several shards`},
+		{about: "a user is not preferred", subjects: of(userAt("hh", false)), prefer: order("p2"), err: `user "u": on several shards`},
 		{about: "a user nowhere", subjects: of(userAt("--", false)), err: `user "u": no shard has it`},
 		{about: "a user and a party on two", subjects: of(userAt("h-", false), party("-s")), err: `user "u" on "p1", party "alice" on "p2"`},
 	} {

@@ -1,12 +1,14 @@
 package rawpb
 
 import (
+	"context"
 	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -26,6 +28,24 @@ func TestTheCodecTakesBytesOnly(t *testing.T) {
 	_, err := Codec{}.Marshal("text")
 	require.ErrorContains(t, err, "cannot encode a string")
 	require.ErrorContains(t, Codec{}.Unmarshal(nil, "text"), "cannot decode into a string")
+}
+
+// echo is a connection that replies with the request.
+type echo struct{ grpc.ClientConnInterface }
+
+func (echo) Invoke(_ context.Context, _ string, args, reply any, _ ...grpc.CallOption) error {
+	data, err := Codec{}.Marshal(args)
+	if err != nil {
+		return err
+	}
+	return Codec{}.Unmarshal(data, reply)
+}
+
+func TestACallPassesBytesOn(t *testing.T) {
+	reply, err := Call(t.Context(), echo{}, "/x/y", []byte("request"), 100)
+	require.NoError(t, err)
+	assert.Equal(t, "request", string(reply))
+	assert.Equal(t, "proto", Codec{}.Name())
 }
 
 func TestEachFieldIsSeenInOrder(t *testing.T) {
