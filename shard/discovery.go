@@ -191,7 +191,7 @@ var permissions = map[uint64]Permission{1: PermissionSubmission, 2: PermissionCo
 
 // readSynchronizers reads GetConnectedSynchronizersResponse: whether there is a
 // synchronizer, and the greatest permission on one.
-func readSynchronizers(reply []byte) (best Permission, any bool, err error) {
+func readSynchronizers(reply []byte) (best Permission, found bool, err error) {
 	best = PermissionUnknown
 	err = rawpb.Each(reply, func(x rawpb.Field) error {
 		if x.ID != 1 || x.Type != protowire.BytesType {
@@ -206,13 +206,13 @@ func readSynchronizers(reply []byte) (best Permission, any bool, err error) {
 		}); err != nil {
 			return err
 		}
-		if !any || levels[permission] > levels[best] {
+		if !found || levels[permission] > levels[best] {
 			best = permission
 		}
-		any = true
+		found = true
 		return nil
 	})
-	return best, any, err
+	return best, found, err
 }
 
 // readParties reads the parties that are local from a GetPartiesResponse or

@@ -34,7 +34,7 @@ func (r *Router) find(ctx context.Context, q Request) (Target, error) {
 	subjects := subjectsOf(q, c)
 	switch {
 	case q.Kind == KindAny && c.empty():
-		return list.any(list.names, q.HTTP)
+		return list.oneOf(list.names, q.HTTP)
 	case q.Kind == KindLocal && c.empty():
 		return Target{}, &UnroutedError{Method: q.Method, Kind: q.Kind}
 	case len(subjects) == 0:
@@ -48,7 +48,7 @@ func (r *Router) find(ctx context.Context, q Request) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	return list.any(v.shards, q.HTTP)
+	return list.oneOf(v.shards, q.HTTP)
 }
 
 // check refuses names that a context has and no participant accepts.
@@ -85,8 +85,8 @@ func subjectsOf(q Request, c choice) []subject {
 	return list
 }
 
-// any returns one of these shards at random, a live one if there is one.
-func (list *members) any(names []string, http bool) (Target, error) {
+// oneOf returns one of these shards at random, a live one if there is one.
+func (list *members) oneOf(names []string, http bool) (Target, error) {
 	best, most := list.byName[names[0]], -1
 	for _, i := range rand.Perm(len(names)) {
 		m, score := list.byName[names[i]], 0

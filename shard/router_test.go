@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +18,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/jsonapi"
 )
 
 func TestAPartyIsFoundOnTheShardThatHostsIt(t *testing.T) {
@@ -429,4 +433,35 @@ func TestAShardWithoutAClientForTheRequestIsNamed(t *testing.T) {
 	require.EqualError(t, err, `shard: shard "p1" has no JSON API client: want Shard.JSON`)
 	assert.Equal(t, codes.FailedPrecondition, status.Code(err))
 	require.EqualError(t, &ClientError{Shard: "p2"}, `shard: shard "p2" has no gRPC client: want Shard.Client`)
+}
+
+func TestARequestOfTheJSONAPIGoesToALiveServer(t *testing.T) {
+	up := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer up.Close()
+	down := httptest.NewServer(http.NotFoundHandler())
+	defer down.Close()
+	list := make(map[string]Shard)
+	for name, url := range map[string]string{"down": down.URL, "up": up.URL} {
+		c, err := jsonapi.New(jsonapi.Config{
+			Name: name, Endpoints: []jsonapi.Endpoint{{Name: name, Address: url}}, Logger: slog.New(slog.DiscardHandler),
+		})
+		require.NoError(t, err)
+		defer func() { _ = c.Close() }()
+		list[name] = Shard{JSON: c, Parties: []string{"of-" + name}}
+	}
+	require.NoError(t, list["up"].JSON.WaitHealthy(testkit.Context(t), 1))
+	list["grpc"] = Shard{Client: newParticipant(t, "grpc").conn, NoDiscovery: true}
+	r := routerOf(t, list, Config{})
+	for range 20 {
+		target, err := r.Route(testkit.Context(t), Request{Kind: KindAny, HTTP: true})
+		require.NoError(t, err)
+		assert.Equal(t, "up", target.Name)
+	}
+	target, err := r.Route(testkit.Context(t), Request{Parties: []string{"of-down"}, HTTP: true})
+	require.NoError(t, err, "its own parties wait for it")
+	assert.Equal(t, "down", target.Name)
+	_, err = r.Route(testkit.Context(t), Request{Parties: []string{"of-down"}})
+	require.EqualError(t, err, `shard: shard "down" has no gRPC client: want Shard.Client`)
+	assert.True(t, r.Status().Shards[2].Live)
+	assert.False(t, r.Status().Shards[0].Live)
 }
