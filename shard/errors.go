@@ -264,10 +264,10 @@ type UnroutedError struct {
 // Error says what would be right.
 func (e *UnroutedError) Error() string {
 	want := "want a party in it, WithParty, WithUser or WithShard, or a Config.Default"
-	switch e.Kind {
-	case KindLocal:
+	if e.Kind == KindLocal {
 		want = "its answer is about one participant service; want WithParty, WithUser or WithShard"
-	case KindNamed:
+	}
+	if e.Kind == KindNamed {
 		want = "any participant service may execute it, and only one may; want WithShard"
 	}
 	return fmt.Sprintf("shard: %s: nothing says which shard it belongs to: %s", cmp.Or(cleantext.Detail(e.Method), "the request"), want)

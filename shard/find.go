@@ -117,24 +117,19 @@ func (r *Router) settle(ctx context.Context, kind Kind, subjects []subject) (ver
 			r.mu.Unlock()
 		}
 	}()
-	var patience *time.Timer
-	var over <-chan time.Time
+	patience := time.NewTimer(r.grace)
+	defer patience.Stop()
 	hurried := false
 	for {
-		v, list, waiting := r.look(kind, subjects, woken, joined, hurried)
+		v, list, waiting := r.look(kind, subjects, woken, joined, hurried) //nolint:contextcheck // look-ups are for all callers
 		r.tellMoved(v.err, waiting)
 		if !waiting {
 			return v, list, v.err
 		}
-		if patience == nil {
-			patience = time.NewTimer(r.grace)
-			defer patience.Stop()
-			over = patience.C
-		}
 		select {
 		case <-woken:
-		case <-over:
-			hurried, over = true, nil
+		case <-patience.C:
+			hurried = true
 		case <-ctx.Done():
 			return v, list, ended(context.Cause(ctx), v.err)
 		case <-r.ctx.Done():
@@ -144,7 +139,8 @@ func (r *Router) settle(ctx context.Context, kind Kind, subjects []subject) (ver
 }
 
 // look decides by what is known now. It reports whether to wait for more.
-func (r *Router) look(kind Kind, subjects []subject, woken chan struct{}, joined map[key]struct{}, hurried bool) (v verdict, list *members, waiting bool) {
+func (r *Router) look(kind Kind, subjects []subject, woken chan struct{}, joined map[key]struct{}, hurried bool,
+) (v verdict, list *members, waiting bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list = r.list.Load()
@@ -223,6 +219,7 @@ func (r *Router) refineLocked(s *subject, answers func(key) []Answer) {
 				return StandingHosted
 			case StandingUnknown:
 				best = StandingUnknown
+			case StandingAbsent:
 			}
 		}
 		return best

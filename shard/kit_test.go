@@ -70,11 +70,6 @@ type request struct {
 	message []byte
 }
 
-const (
-	admin    = "admin"
-	wireText = protowire.BytesType
-)
-
 func newParticipant(t testing.TB, name string, parties ...string) *participant {
 	t.Helper()
 	p := &participant{

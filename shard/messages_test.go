@@ -69,7 +69,7 @@ var descriptors = func() map[string]protoreflect.MessageDescriptor {
 	all := make(map[string]protoreflect.MessageDescriptor)
 	for pkg, spec := range specs {
 		file := &descriptorpb.FileDescriptorProto{Name: proto.String(pkg + ".test.proto"), Package: proto.String(pkg), Syntax: proto.String("proto3")}
-		for _, line := range strings.Split(strings.TrimSpace(spec), "\n") {
+		for line := range strings.SplitSeq(strings.TrimSpace(spec), "\n") {
 			file.MessageType = append(file.MessageType, describe(pkg, strings.Fields(line)))
 		}
 		built, err := protodesc.NewFile(file, nil)

@@ -90,7 +90,7 @@ func (w *world) chaos(ctx context.Context, r *Router, random *rand.Rand) {
 					p.parties[party] = permission
 				}
 			})
-			r.renew(r.list.Load(), time.Now().Add(time.Hour))
+			r.renew(r.list.Load(), time.Now().Add(time.Hour)) //nolint:contextcheck // as the router does
 		default:
 			for _, f := range heal {
 				f()

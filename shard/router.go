@@ -97,7 +97,7 @@ func New(shards map[string]Shard, cfg Config) (*Router, error) {
 		events: event.NewLog[Event](keptEvents), asking: make(map[key]*lookUp), changed: make(chan struct{}, 1),
 		parties: newDirectory(cfg.MaxParties, cfg.NegativeTTL), users: newDirectory(cfg.MaxUsers, cfg.NegativeTTL),
 	}
-	r.ctx, r.cancel = context.WithCancel(context.Background()) //nolint:gosec // Close calls it
+	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.list.Store(newMembers(shards, nil))
 	r.wg.Go(r.refresh)
 	return r, nil
@@ -203,7 +203,7 @@ func (r *Router) Where(ctx context.Context, party string) ([]Answer, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	answers, _ := r.answersLocked(list, key{party: party}, nil, time.Now())
+	answers, _ := r.answersLocked(list, key{party: party}, nil, time.Now()) //nolint:contextcheck // look-ups are for all callers
 	return answers, nil
 }
 

@@ -437,16 +437,16 @@ func TestAShardWithoutAClientForTheRequestIsNamed(t *testing.T) {
 
 func TestARequestOfTheJSONAPIGoesToALiveServer(t *testing.T) {
 	up := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	defer up.Close()
+	t.Cleanup(up.Close)
 	down := httptest.NewServer(http.NotFoundHandler())
-	defer down.Close()
+	t.Cleanup(down.Close)
 	list := make(map[string]Shard)
 	for name, url := range map[string]string{"down": down.URL, "up": up.URL} {
 		c, err := jsonapi.New(jsonapi.Config{
 			Name: name, Endpoints: []jsonapi.Endpoint{{Name: name, Address: url}}, Logger: slog.New(slog.DiscardHandler),
 		})
 		require.NoError(t, err)
-		defer func() { _ = c.Close() }()
+		t.Cleanup(func() { _ = c.Close() })
 		list[name] = Shard{JSON: c, Parties: []string{"of-" + name}}
 	}
 	require.NoError(t, list["up"].JSON.WaitHealthy(testkit.Context(t), 1))

@@ -111,6 +111,23 @@ func (p preference) of(subjects []subject, i int) rank {
 	return r
 }
 
+// best returns the shard that is preferred among several, and those that are equal to it.
+func (p preference) best(subjects []subject, can []int) (best int, tied []int) {
+	if p.none() {
+		return can[0], can
+	}
+	best, tied = can[0], []int{can[0]}
+	for _, i := range can[1:] {
+		switch r, b := p.of(subjects, i), p.of(subjects, best); {
+		case r.beats(b):
+			best, tied = i, []int{i}
+		case !b.beats(r):
+			tied = append(tied, i)
+		}
+	}
+	return best, tied
+}
+
 // verdict is what is known of where a request goes.
 type verdict struct {
 	// shards are those that may take it: one, or several among which to spread. Empty if
@@ -143,6 +160,7 @@ func decide(kind Kind, subjects []subject, p preference) verdict {
 			can = append(can, i)
 		case unknown:
 			may = append(may, i)
+		case no:
 		}
 	}
 	name := func(i int) string { return subjects[0].answers[i].Shard }
@@ -156,22 +174,10 @@ func decide(kind Kind, subjects []subject, p preference) verdict {
 		}
 		return v
 	}
-	best, tied := can[0], []int{can[0]}
-	if p.none() {
-		tied = can
-	} else {
-		for _, i := range can[1:] {
-			switch r, b := p.of(subjects, i), p.of(subjects, best); {
-			case r.beats(b):
-				best, tied = i, []int{i}
-			case !b.beats(r):
-				tied = append(tied, i)
-			}
-		}
-		if kind == KindSubmission {
-			if home := atHome(subjects, can, name); home >= 0 {
-				best, tied = home, []int{home}
-			}
+	best, tied := p.best(subjects, can)
+	if kind == KindSubmission && !p.none() {
+		if home := atHome(subjects, can, name); home >= 0 {
+			best, tied = home, []int{home}
 		}
 	}
 	v := verdict{shards: []string{name(best)}, open: len(may) > 0}

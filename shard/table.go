@@ -53,6 +53,9 @@ var (
 	// A participant that prepares need not be able to submit.
 	preparation = form{kind: KindRead, parties: []string{"act_as", "read_as"}, user: "user_id"}
 
+	oneParty    = []string{"party"}
+	manyParties = []string{"parties"}
+
 	requesting = form{kind: KindRead, parties: []string{"requesting_parties"}}
 	rights     = []string{"rights.can_act_as.party", "rights.can_read_as.party", "rights.can_execute_as.party"}
 )
@@ -65,6 +68,11 @@ func filtered(kind, alone Kind, local []string, fields ...string) form {
 		f.local = append(f.local, field+anyParty)
 	}
 	return f
+}
+
+// contracts returns the form of a read of active contracts.
+func contracts(token string, fields ...string) form {
+	return filtered(KindPinned, KindPinned, []string{token}, fields...)
 }
 
 // updates returns the form of a read of updates. Its topology events are about parties
@@ -94,15 +102,15 @@ var forms = map[protoreflect.FullName]form{
 	apiV2 + "SubmitAndWaitForTransactionRequest":                        command,
 	apiV2 + "SubmitReassignmentRequest":                                 reassignment,
 	apiV2 + "SubmitAndWaitForReassignmentRequest":                       reassignment,
-	apiV2 + "CompletionStreamRequest":                                   {parties: []string{"parties"}, user: "user_id"},
-	apiV2 + "GetCompletionsRequest":                                     {parties: []string{"parties"}},
+	apiV2 + "CompletionStreamRequest":                                   {parties: manyParties, user: "user_id"},
+	apiV2 + "GetCompletionsRequest":                                     {parties: manyParties},
 	apiV2 + "GetCompletionByHashRequest":                                ofLocal,
 	apiV2 + "GetContractRequest":                                        {kind: KindRead, parties: []string{"querying_parties"}},
 	apiV2 + "GetEventsByContractIdRequest":                              events,
-	apiV2 + "GetActiveContractsRequest":                                 filtered(KindPinned, KindPinned, []string{"stream_continuation_token"}, "filter", "event_format"),
-	apiV2 + "GetActiveContractsPageRequest":                             filtered(KindPinned, KindPinned, []string{"page_token"}, "event_format"),
-	apiV2 + "GetConnectedSynchronizersRequest":                          {parties: []string{"party"}, alone: KindLocal},
-	apiV2 + "GetConnectedDomainsRequest":                                {parties: []string{"party"}, alone: KindLocal},
+	apiV2 + "GetActiveContractsRequest":                                 contracts("stream_continuation_token", "filter", "event_format"),
+	apiV2 + "GetActiveContractsPageRequest":                             contracts("page_token", "event_format"),
+	apiV2 + "GetConnectedSynchronizersRequest":                          {parties: oneParty, alone: KindLocal},
+	apiV2 + "GetConnectedDomainsRequest":                                {parties: oneParty, alone: KindLocal},
 	apiV2 + "GetLedgerEndRequest":                                       ofLocal,
 	apiV2 + "GetLatestPrunedOffsetsRequest":                             ofLocal,
 	apiV2 + "GetUpdatesRequest":                                         updates(KindPinned),
@@ -125,7 +133,7 @@ var forms = map[protoreflect.FullName]form{
 
 	apiV1 + "SubmitRequest":                  command,
 	apiV1 + "SubmitAndWaitRequest":           command,
-	apiV1 + "CompletionStreamRequest":        {parties: []string{"parties"}},
+	apiV1 + "CompletionStreamRequest":        {parties: manyParties},
 	apiV1 + "CompletionEndRequest":           ofLocal,
 	apiV1 + "GetActiveContractsRequest":      filtered(KindPinned, KindPinned, nil, "filter"),
 	apiV1 + "GetTransactionsRequest":         filtered(KindPinned, KindPinned, nil, "filter"),
@@ -156,10 +164,10 @@ var events = func() form {
 // they belong to. All others are about the participant.
 var adminForms = map[string]form{
 	"ListKnownPackagesRequest":             ofAny,
-	"GetPartiesRequest":                    {parties: []string{"parties"}, alone: KindLocal},
+	"GetPartiesRequest":                    {parties: manyParties, alone: KindLocal},
 	"UpdatePartyDetailsRequest":            {parties: []string{"party_details.party"}, alone: KindLocal},
-	"UpdatePartyIdentityProviderIdRequest": {parties: []string{"party"}, alone: KindLocal},
-	"UpdatePartyIdentityProviderRequest":   {parties: []string{"party"}, alone: KindLocal},
+	"UpdatePartyIdentityProviderIdRequest": {parties: oneParty, alone: KindLocal},
+	"UpdatePartyIdentityProviderRequest":   {parties: oneParty, alone: KindLocal},
 	"ExportPartyAcsRequest":                {parties: []string{"party_id"}, alone: KindLocal},
 	"CreateUserRequest":                    {parties: append([]string{"user.primary_party"}, rights...), alone: KindLocal},
 	"GrantUserRightsRequest":               {parties: rights, alone: KindLocal},

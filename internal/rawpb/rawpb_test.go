@@ -54,15 +54,15 @@ func TestEachFieldIsSeenInOrder(t *testing.T) {
 	var ids []protowire.Number
 	require.NoError(t, Each(message, func(f Field) error {
 		ids = append(ids, f.ID)
-		switch f.ID {
-		case 1:
-			text, err := f.Text()
-			assert.Equal(t, "seven", text)
-			return err
-		case 2:
+		if f.ID == 2 {
 			assert.EqualValues(t, 7, f.Number)
 		}
-		return nil
+		if f.ID != 1 {
+			return nil
+		}
+		text, err := f.Text()
+		assert.Equal(t, "seven", text)
+		return err
 	}))
 	assert.Equal(t, []protowire.Number{2, 1, 3}, ids)
 	stop := errors.New("stop")
