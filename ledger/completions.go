@@ -11,6 +11,8 @@ import (
 	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/cantonlb/cantonlb/internal/protopath"
 )
 
 // Completions opens a stream of the completions after an offset, for the user and the parties of a
@@ -25,7 +27,7 @@ func CompletionsOf[M proto.Message](open func(ctx context.Context, id ChangeID, 
 		if err != nil {
 			return nil, err
 		}
-		if isNil(receiver) {
+		if protopath.IsNil(receiver) {
 			return nil, nil //nolint:nilnil // the stream says so
 		}
 		return anyReceiver[M]{receiver}, nil
@@ -37,7 +39,7 @@ type anyReceiver[M proto.Message] struct{ of Receiver[M] }
 
 func (r anyReceiver[M]) Recv() (proto.Message, error) {
 	m, err := r.of.Recv()
-	if err != nil || isNil(m) {
+	if err != nil || protopath.IsNil(m) {
 		return nil, err
 	}
 	return m, nil
@@ -71,8 +73,8 @@ func completionsIn(m protoreflect.Message, at Offset) []completion {
 		all = append(all, one)
 		return nil
 	}
-	_ = each(m, "completion", read)
-	_ = each(m, "completions", read)
+	_ = protopath.Each(m, "completion", read)
+	_ = protopath.Each(m, "completions", read)
 	return all
 }
 
@@ -96,7 +98,7 @@ func statusIn(c protoreflect.Message) error {
 // recordTimes returns how far each synchronizer was at a checkpoint, by ID; v1 has one, without an ID.
 func recordTimes(m protoreflect.Message) map[string]time.Time {
 	times := make(map[string]time.Time)
-	_ = each(m, "offset_checkpoint.synchronizer_times", func(v protoreflect.Value) error {
+	_ = protopath.Each(m, "offset_checkpoint.synchronizer_times", func(v protoreflect.Value) error {
 		if s, ok := v.Interface().(protoreflect.Message); ok {
 			times[textAt(s, "synchronizer_id")] = timeAt(s, "record_time")
 		}

@@ -2,12 +2,12 @@ package ledger
 
 import (
 	"fmt"
-	"reflect"
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/cantonlb/cantonlb/internal/protopath"
 )
 
 // source is where one kind of message has its offset.
@@ -83,7 +83,7 @@ func locate(m protoreflect.Message) (position, error) {
 	}
 	for _, s := range list {
 		var offsets []Offset
-		if err := each(m, s.path, func(v protoreflect.Value) error {
+		if err := protopath.Each(m, s.path, func(v protoreflect.Value) error {
 			o, err := offsetOf(v)
 			if err == nil && o.IsZero() {
 				err = fmt.Errorf("%s is not set", s.path)
@@ -132,35 +132,6 @@ func offsetOf(v protoreflect.Value) (Offset, error) {
 	}
 }
 
-// each calls f with each value that path leads to from m. A message on the way that is not set, and
-// a field that this generated copy of the API does not have, lead nowhere.
-func each(m protoreflect.Message, path string, f func(protoreflect.Value) error) error {
-	name, rest, more := strings.Cut(path, ".")
-	fd := m.Descriptor().Fields().ByName(protoreflect.Name(name))
-	if fd == nil || more && fd.Message() == nil {
-		return nil
-	}
-	visit := func(v protoreflect.Value) error {
-		if more {
-			return each(v.Message(), rest, f)
-		}
-		return f(v)
-	}
-	if fd.IsList() {
-		list := m.Get(fd).List()
-		for i := range list.Len() {
-			if err := visit(list.Get(i)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if fd.IsMap() || fd.HasPresence() && !m.Has(fd) {
-		return nil
-	}
-	return visit(m.Get(fd))
-}
-
 // repeated returns how many elements a repeated field has.
 func repeated(m protoreflect.Message, name string) int {
 	fd := m.Descriptor().Fields().ByName(protoreflect.Name(name))
@@ -182,7 +153,7 @@ func textAt(m protoreflect.Message, path string) string {
 // textsAt returns all texts that path leads to.
 func textsAt(m protoreflect.Message, path string) []string {
 	var texts []string
-	_ = each(m, path, func(v protoreflect.Value) error {
+	_ = protopath.Each(m, path, func(v protoreflect.Value) error {
 		if s, ok := v.Interface().(string); ok {
 			texts = append(texts, s)
 		}
@@ -194,7 +165,7 @@ func textsAt(m protoreflect.Message, path string) []string {
 // offsetAt returns the offset that path leads to, the zero Offset if it leads nowhere.
 func offsetAt(m protoreflect.Message, path string) Offset {
 	var offset Offset
-	_ = each(m, path, func(v protoreflect.Value) error {
+	_ = protopath.Each(m, path, func(v protoreflect.Value) error {
 		if o, err := offsetOf(v); err == nil {
 			offset = o
 		}
@@ -206,7 +177,7 @@ func offsetAt(m protoreflect.Message, path string) Offset {
 // messageAt returns the message that path leads to, nil if it leads nowhere.
 func messageAt(m protoreflect.Message, path string) protoreflect.Message {
 	var found protoreflect.Message
-	_ = each(m, path, func(v protoreflect.Value) error {
+	_ = protopath.Each(m, path, func(v protoreflect.Value) error {
 		if inner, ok := v.Interface().(protoreflect.Message); ok {
 			found = inner
 		}
@@ -221,7 +192,7 @@ func timeAt(m protoreflect.Message, path string) time.Time {
 	if path == "" {
 		return earliest
 	}
-	_ = each(m, path, func(v protoreflect.Value) error {
+	_ = protopath.Each(m, path, func(v protoreflect.Value) error {
 		inner, ok := v.Interface().(protoreflect.Message)
 		if !ok || inner.Descriptor().FullName() != "google.protobuf.Timestamp" {
 			return nil
@@ -251,7 +222,7 @@ const maxSeconds = 1 << 32
 // numberAt returns the integer that path leads to, 0 if it leads nowhere.
 func numberAt(m protoreflect.Message, path string) int64 {
 	var number int64
-	_ = each(m, path, func(v protoreflect.Value) error {
+	_ = protopath.Each(m, path, func(v protoreflect.Value) error {
 		switch n := v.Interface().(type) {
 		case int64:
 			number = n
@@ -263,27 +234,4 @@ func numberAt(m protoreflect.Message, path string) int64 {
 		return nil
 	})
 	return number
-}
-
-// reflected returns what can be read of a message, nil if it is none or nil.
-func reflected(msg any) protoreflect.Message {
-	m, ok := msg.(proto.Message)
-	if !ok || isNil(msg) {
-		return nil
-	}
-	return m.ProtoReflect()
-}
-
-// isNil reports whether v holds a nil pointer, such as of a generated message.
-func isNil(v any) bool {
-	if v == nil {
-		return true
-	}
-	r := reflect.ValueOf(v)
-	switch r.Kind() {
-	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Func, reflect.Chan, reflect.Slice:
-		return r.IsNil()
-	default:
-		return false
-	}
 }

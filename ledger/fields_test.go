@@ -9,6 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/cantonlb/cantonlb/internal/protopath"
 )
 
 func TestEachMessageOfTheLedgerAPIHasItsPosition(t *testing.T) {
@@ -79,7 +81,7 @@ func TestEachMessageOfTheLedgerAPIHasItsPosition(t *testing.T) {
 
 func TestAnOffsetOfAnotherTypeIsRefused(t *testing.T) {
 	m := v2("GetUpdatesRequest", fields{"descending_order": true})
-	require.ErrorContains(t, each(m, "descending_order", func(v protoreflect.Value) error {
+	require.ErrorContains(t, protopath.Each(m, "descending_order", func(v protoreflect.Value) error {
 		_, err := offsetOf(v)
 		return err
 	}), "type bool: want int64 or string")
@@ -101,9 +103,9 @@ func TestPathsThatLeadNowhereAreEmpty(t *testing.T) {
 	assert.Zero(t, numberAt(m, "commands.command_id"))
 	_, ok := durationAt(m, "commands.deduplication_duration")
 	assert.False(t, ok)
-	assert.Nil(t, reflected(3))
-	assert.Nil(t, reflected(nil))
-	assert.Nil(t, reflected((*dynamicpb.Message)(nil)))
+	assert.Nil(t, protopath.Reflected(3))
+	assert.Nil(t, protopath.Reflected(nil))
+	assert.Nil(t, protopath.Reflected((*dynamicpb.Message)(nil)))
 }
 
 // Whatever a server sends is read, or refused with an error.

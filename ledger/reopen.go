@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/protopath"
 )
 
 // errNilMessage is the error of a stream that returns neither a message nor an error.
@@ -84,7 +86,7 @@ func (r *reopener) ledgerEnd(ctx context.Context) (Offset, bool) {
 // receive opens a stream.
 func receive[M any](ctx context.Context, open Open[M], at Offset) (Receiver[M], error) {
 	receiver, err := open(ctx, at)
-	if err == nil && isNil(receiver) {
+	if err == nil && protopath.IsNil(receiver) {
 		return nil, stopped(at, Misused, errors.New("open has returned a nil receiver and no error"))
 	}
 	return receiver, err

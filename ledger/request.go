@@ -8,6 +8,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/cantonlb/cantonlb/internal/protopath"
 )
 
 // ChangeID identifies a command to a participant: of several submissions with the same
@@ -128,7 +130,7 @@ func PendingOf(request proto.Message, after Offset) (Pending, error) {
 
 // pendingOf reads a request.
 func pendingOf(request proto.Message) (Pending, shape, error) {
-	m := reflected(request)
+	m := protopath.Reflected(request)
 	if m == nil {
 		return Pending{}, shape{}, &RequestError{"request", "is nil: want a message"}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"iter"
+
+	"github.com/cantonlb/cantonlb/internal/protopath"
 )
 
 // SnapshotOptions are the options of a snapshot.
@@ -93,7 +95,7 @@ func try[S any](
 			case errors.Is(broke, io.EOF):
 				over, broke = true, nil
 				return
-			case broke == nil && isNil(contract):
+			case broke == nil && protopath.IsNil(contract):
 				broke = stopped(at, BadMessage, errNilMessage)
 			}
 			if broke != nil {
@@ -101,7 +103,7 @@ func try[S any](
 				yield(contract, broke)
 				return
 			}
-			if m := reflected(contract); m != nil && at.IsZero() {
+			if m := protopath.Reflected(contract); m != nil && at.IsZero() {
 				told = offsetAt(m, "offset")
 			}
 			if !yield(contract, nil) {

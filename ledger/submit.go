@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/cantonlb/cantonlb/internal/protopath"
 )
 
 // SubmitOptions are the options of one submission.
@@ -57,7 +59,7 @@ func Submit[Q, R proto.Message](
 	defer x.end()
 	x.do = func(ctx context.Context, request proto.Message) (proto.Message, error) {
 		r, err := call(ctx, request.(Q)) //nolint:forcetypeassert // a clone
-		if err == nil && isNil(r) {
+		if err == nil && protopath.IsNil(r) {
 			return nil, errors.New("the call has returned a nil reply and no error")
 		}
 		if err == nil {
@@ -80,7 +82,7 @@ func Submit[Q, R proto.Message](
 	if err != nil {
 		return fetched, outcome, &FetchError{Outcome: outcome, Err: err}
 	}
-	if m := reflected(fetched); m != nil {
+	if m := protopath.Reflected(fetched); m != nil {
 		outcome.learn(m)
 	}
 	return fetched, outcome, nil

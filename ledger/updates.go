@@ -10,6 +10,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/cantonlb/cantonlb/internal/protopath"
 )
 
 // Receiver is a stream that a server sends, such as a grpc.ServerStreamingClient.
@@ -114,7 +116,7 @@ func (s *stream[M]) check() error {
 	if s.o.Position == nil && !reflect.TypeFor[M]().Implements(reflect.TypeFor[proto.Message]()) {
 		return fmt.Errorf("messages of type %v are no protobuf messages: set Options.Position", reflect.TypeFor[M]())
 	}
-	request := reflected(s.o.Request)
+	request := protopath.Reflected(s.o.Request)
 	if request == nil {
 		return nil
 	}
@@ -252,7 +254,7 @@ func (s *stream[M]) deliver(msg M, watch *watch, yield func(Update[M], error) bo
 
 // position reads where a message is.
 func (s *stream[M]) position(msg M, watch *watch) (position, error) {
-	if isNil(msg) {
+	if protopath.IsNil(msg) {
 		return position{}, errNilMessage
 	}
 	if s.o.Position != nil {
@@ -262,7 +264,7 @@ func (s *stream[M]) position(msg M, watch *watch) (position, error) {
 		}
 		return position{first: offset, last: offset, checkpoint: checkpoint}, err
 	}
-	m := reflected(msg)
+	m := protopath.Reflected(msg)
 	if s.silence && !hasCheckpoints(m.Descriptor().FullName()) {
 		s.silence = false
 		watch.off()

@@ -140,7 +140,8 @@ func (c Config) settle() (Config, error) {
 			*n.value = n.usual
 		case *n.value < maxParties:
 			faults = append(faults, &configerr.Error{
-				Field: n.field, Value: fmt.Sprint(*n.value), Want: fmt.Sprintf("at least %d, the most of one request, or 0 for %d", maxParties, n.usual),
+				Field: n.field, Value: fmt.Sprint(*n.value),
+				Want: fmt.Sprintf("at least %d, the most of one request, or 0 for %d", maxParties, n.usual),
 			})
 		}
 	}
@@ -171,10 +172,13 @@ func (c Config) checkShards(shards map[string]Shard) error {
 		if s.Client == nil && s.JSON == nil {
 			faults = append(faults, &configerr.Error{Field: field, Problem: "neither Client nor JSON is set", Want: "at least one of them"})
 		}
-		for what, list := range map[string][]string{"parties": s.Parties, "users": s.Users, "providers": s.Providers} {
-			for i, one := range list {
+		for _, names := range []struct {
+			what string
+			list []string
+		}{{"parties", s.Parties}, {"users", s.Users}, {"providers", s.Providers}} {
+			for i, one := range names.list {
 				if err := checkName(one); err != nil {
-					faults = append(faults, &configerr.Error{Field: fmt.Sprintf("%s.%s[%d]", field, what, i), Problem: err.Error()})
+					faults = append(faults, &configerr.Error{Field: fmt.Sprintf("%s.%s[%d]", field, names.what, i), Problem: err.Error()})
 				}
 			}
 		}

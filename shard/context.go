@@ -1,6 +1,9 @@
 package shard
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // choice is what a context says about the shard of its requests.
 type choice struct {
@@ -25,7 +28,7 @@ func (c choice) empty() bool {
 // party.
 func WithParty(ctx context.Context, party string) context.Context {
 	c := choiceOf(ctx)
-	c.parties = append(c.parties[:len(c.parties):len(c.parties)], party)
+	c.parties = append(slices.Clip(c.parties), party)
 	return context.WithValue(ctx, choiceKey{}, c)
 }
 

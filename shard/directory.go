@@ -12,6 +12,9 @@ type fact struct {
 	permission Permission
 	// parties are those that a user has rights for, its primary party alone if it has one.
 	parties []string
+	// listed is true if the shard has not been asked: it has listed this among others, which
+	// does not say the permission.
+	listed bool
 	// detail is why the newest look-up has failed; "" if it has not.
 	detail string
 	// at is when the shard last answered, and failed when it last did not.
@@ -21,8 +24,10 @@ type fact struct {
 // entry is what is known about one party or user.
 type entry struct {
 	facts map[string]fact
-	// home is the shard that took the party's submissions.
+	// home is the shard that took the party's submissions. told is true once it was reported
+	// that they cannot go there any more.
 	home string
+	told bool
 	used time.Time
 }
 
@@ -67,13 +72,23 @@ func (d *directory) answers(name string, shards []string) []Answer {
 		}
 		f, ok := e.facts[s]
 		if ok {
-			list[i] = Answer{Shard: s, Standing: f.standing, Permission: f.permission}
+			list[i] = Answer{Shard: s, Standing: f.standing, Permission: f.permission, listed: f.listed}
 		}
-		if f.standing == StandingUnknown {
+		if f.standing == StandingUnknown || f.listed {
 			list[i].Detail = f.detail
 		}
 	}
 	return list
+}
+
+// settled reports whether a shard has said that it has something, when it was asked.
+func (d *directory) settled(name, shard string) bool {
+	e := d.entries[name]
+	if e == nil {
+		return false
+	}
+	f := e.facts[shard]
+	return f.standing == StandingHosted && !f.listed
 }
 
 // parties returns the parties of a user at a shard.
@@ -88,7 +103,7 @@ func (d *directory) parties(name, shard string) []string {
 func (d *directory) due(name string, shards []string, now time.Time) []string {
 	e := d.entries[name]
 	if e == nil {
-		return shards
+		return slices.Clone(shards)
 	}
 	hosted := e.hosted()
 	var list []string
@@ -101,6 +116,10 @@ func (d *directory) due(name string, shards []string, now time.Time) []string {
 			if hosted {
 				pause = retryElsewhere
 			}
+			if now.Sub(f.failed) >= pause {
+				list = append(list, s)
+			}
+		case f.listed:
 			if now.Sub(f.failed) >= pause {
 				list = append(list, s)
 			}
@@ -154,7 +173,8 @@ func (d *directory) record(name, shard string, f fact, now time.Time) (was Stand
 		before.standing = StandingUnknown
 	}
 	if f.standing == StandingUnknown {
-		f.standing, f.permission, f.parties, f.at, f.failed = before.standing, before.permission, before.parties, before.at, now
+		before.detail, before.failed = f.detail, now
+		f = before
 	} else {
 		f.at = now
 	}
@@ -172,8 +192,8 @@ func (d *directory) count(shard string, before, after Standing) {
 	}
 }
 
-// list stores that a shard has listed something, which does not say its permission. It
-// displaces nothing: it returns false if there is no room.
+// list stores that a shard has listed something. It displaces nothing: it returns false if
+// there is no room.
 func (d *directory) list(name, shard string, now time.Time) bool {
 	e := d.entries[name]
 	if e == nil {
@@ -185,7 +205,7 @@ func (d *directory) list(name, shard string, now time.Time) bool {
 	}
 	if f, ok := e.facts[shard]; !ok || f.standing != StandingHosted {
 		d.count(shard, f.standing, StandingHosted)
-		e.facts[shard] = fact{standing: StandingHosted, at: now}
+		e.facts[shard] = fact{standing: StandingHosted, listed: true, at: now}
 	}
 	return true
 }

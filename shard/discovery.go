@@ -2,7 +2,9 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -65,29 +67,24 @@ func (s source) admin(ctx context.Context, service, method string, request []byt
 func (s source) party(ctx context.Context, party string) (fact, error) {
 	request := rawpb.AppendText(rawpb.AppendText(nil, 1, party), 3, s.idp)
 	reply, err := s.call(ctx, stateService+"GetConnectedSynchronizers", request, maxAnswer)
-	if err == nil {
+	switch {
+	case err == nil:
 		permission, hosted, err := readSynchronizers(reply)
-		if err != nil {
-			return fact{}, err
+		if err != nil || hosted {
+			return fact{standing: StandingHosted, permission: permission}, err
 		}
-		if hosted {
-			return fact{standing: StandingHosted, permission: permission}, nil
-		}
+	case !denied(err):
+		return fact{}, err
 	}
 	request = rawpb.AppendText(rawpb.AppendText(nil, 1, party), 2, s.idp)
 	reply, adminErr := s.admin(ctx, partyService, "GetParties", request, maxAnswer)
 	switch {
 	case adminErr == nil:
 		local, err := readParties(reply)
-		if err != nil {
-			return fact{}, err
+		if slices.Contains(local, party) {
+			return fact{standing: StandingHosted}, err
 		}
-		for _, p := range local {
-			if p == party {
-				return fact{standing: StandingHosted}, nil
-			}
-		}
-		return fact{standing: StandingAbsent}, nil
+		return fact{standing: StandingAbsent}, err
 	case err != nil:
 		return fact{}, err
 	case !denied(adminErr):
@@ -97,12 +94,11 @@ func (s source) party(ctx context.Context, party string) (fact, error) {
 	if err != nil {
 		return fact{}, err
 	}
-	if _, connected, err := readSynchronizers(reply); err != nil {
-		return fact{}, err
-	} else if !connected {
-		return fact{}, fmt.Errorf("the participant is not connected to a synchronizer")
+	_, connected, err := readSynchronizers(reply)
+	if err == nil && !connected {
+		err = errors.New("the participant is not connected to a synchronizer")
 	}
-	return fact{standing: StandingAbsent}, nil
+	return fact{standing: StandingAbsent}, err
 }
 
 // user returns where a user stands, and the parties of its rights.
@@ -195,7 +191,7 @@ var permissions = map[uint64]Permission{1: PermissionSubmission, 2: PermissionCo
 
 // readSynchronizers reads GetConnectedSynchronizersResponse: whether there is a
 // synchronizer, and the greatest permission on one.
-func readSynchronizers(reply []byte) (best Permission, any bool, err error) {
+func readSynchronizers(reply []byte) (best Permission, found bool, err error) {
 	best = PermissionUnknown
 	err = rawpb.Each(reply, func(x rawpb.Field) error {
 		if x.ID != 1 || x.Type != protowire.BytesType {
@@ -210,13 +206,13 @@ func readSynchronizers(reply []byte) (best Permission, any bool, err error) {
 		}); err != nil {
 			return err
 		}
-		if !any || levels[permission] > levels[best] {
+		if !found || levels[permission] > levels[best] {
 			best = permission
 		}
-		any = true
+		found = true
 		return nil
 	})
-	return best, any, err
+	return best, found, err
 }
 
 // readParties reads the parties that are local from a GetPartiesResponse or

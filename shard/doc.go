@@ -48,7 +48,7 @@
 // GetConnectedSynchronizers, which any user with rights for the party may call, or by
 // GetParties. All callers that need it wait for one look-up, each until its own context
 // ends. A shard that does not answer delays a request for which another shard is known by
-// 250 ms at most, and not at all while its look-ups fail. If the user of the look-ups is
+// a second at most, and not at all while its look-ups fail. If the user of the look-ups is
 // an administrator, parties and users are listed regularly as well.
 //
 // # Defaults

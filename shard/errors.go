@@ -24,68 +24,6 @@ func (closedError) GRPCStatus() *status.Status {
 	return status.New(codes.Canceled, "shard: the router is closed")
 }
 
-// Standing is where a party or a user stands at one shard.
-type Standing string
-
-// The standings.
-const (
-	// StandingUnknown: the shard has not been asked, or has not answered.
-	StandingUnknown Standing = "unknown"
-	// StandingAbsent: the shard does not host the party, or has no such user.
-	StandingAbsent Standing = "absent"
-	// StandingHosted: the shard hosts the party, or has the user.
-	StandingHosted Standing = "hosted"
-)
-
-// Permission is what a participant may do for a party that it hosts.
-type Permission string
-
-// The permissions of Canton's topology, of which each includes those before it.
-const (
-	// PermissionUnknown: the participant has not said. It may submit as far as is known.
-	PermissionUnknown      Permission = ""
-	PermissionObservation  Permission = "observation"
-	PermissionConfirmation Permission = "confirmation"
-	PermissionSubmission   Permission = "submission"
-)
-
-// Answer is what one shard has said about a party or a user.
-type Answer struct {
-	Shard      string
-	Standing   Standing
-	Permission Permission
-	// Detail is why there is no answer: one line, printable, which may contain text of a
-	// server.
-	Detail string
-}
-
-func (a Answer) String() string {
-	text := quoted(a.Shard) + " " + string(a.Standing)
-	if a.Permission != PermissionUnknown {
-		text += " with " + string(a.Permission)
-	}
-	if a.Detail != "" {
-		text += " (" + a.Detail + ")"
-	}
-	return text
-}
-
-// mostListed bounds what an error's text lists.
-const mostListed = 8
-
-// listed joins the texts of a list, as far as that is readable.
-func listed[T any](list []T, text func(T) string) string {
-	var parts []string
-	for i, one := range list {
-		if i == mostListed {
-			parts = append(parts, fmt.Sprintf("%d more", len(list)-i))
-			break
-		}
-		parts = append(parts, text(one))
-	}
-	return strings.Join(parts, ", ")
-}
-
 // NowhereError reports a party, user or provider that no shard is known to have. Exactly
 // one of Party, User and Provider is set.
 type NowhereError struct {
@@ -261,10 +199,10 @@ type UnroutedError struct {
 // Error says what would be right.
 func (e *UnroutedError) Error() string {
 	want := "want a party in it, WithParty, WithUser or WithShard, or a Config.Default"
-	switch e.Kind {
-	case KindLocal:
+	if e.Kind == KindLocal {
 		want = "its answer is about one participant service; want WithParty, WithUser or WithShard"
-	case KindNamed:
+	}
+	if e.Kind == KindNamed {
 		want = "any participant service may execute it, and only one may; want WithShard"
 	}
 	return fmt.Sprintf("shard: %s: nothing says which shard it belongs to: %s", cmp.Or(cleantext.Detail(e.Method), "the request"), want)

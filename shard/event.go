@@ -26,6 +26,8 @@ const (
 	// and gets no requests. EventIdentityRestored reports that it is the right one again.
 	EventIdentityMismatch EventKind = "identity_mismatch"
 	EventIdentityRestored EventKind = "identity_restored"
+	// EventSameParticipant reports that two shards are one participant.
+	EventSameParticipant EventKind = "same_participant"
 	// EventTruncated reports that a shard lists more parties or users than are remembered.
 	EventTruncated EventKind = "truncated"
 	// EventMoved reports the first submission of a party that was refused with a
@@ -62,7 +64,7 @@ func (e Event) String() string {
 // bad reports whether the event is logged as a warning.
 func (e Event) bad() bool {
 	switch e.Kind {
-	case EventDiscoveryFailed, EventIdentityMismatch, EventTruncated, EventMoved:
+	case EventDiscoveryFailed, EventIdentityMismatch, EventSameParticipant, EventTruncated, EventMoved:
 		return true
 	default:
 		return false

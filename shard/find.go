@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -33,7 +34,7 @@ func (r *Router) find(ctx context.Context, q Request) (Target, error) {
 	subjects := subjectsOf(q, c)
 	switch {
 	case q.Kind == KindAny && c.empty():
-		return r.any(list, list.names, q.HTTP), nil
+		return list.oneOf(list.names, q.HTTP)
 	case q.Kind == KindLocal && c.empty():
 		return Target{}, &UnroutedError{Method: q.Method, Kind: q.Kind}
 	case len(subjects) == 0:
@@ -43,11 +44,11 @@ func (r *Router) find(ctx context.Context, q Request) (Target, error) {
 		}
 		return m.trusted()
 	}
-	v, err := r.settle(ctx, q.Kind, list, subjects)
+	v, list, err := r.settle(ctx, q.Kind, subjects)
 	if err != nil {
 		return Target{}, err
 	}
-	return r.any(list, v.shards, q.HTTP), nil
+	return list.oneOf(v.shards, q.HTTP)
 }
 
 // check refuses names that a context has and no participant accepts.
@@ -84,30 +85,29 @@ func subjectsOf(q Request, c choice) []subject {
 	return list
 }
 
-// any returns one of these shards at random, a live one if there is one.
-func (r *Router) any(list *members, names []string, http bool) Target {
-	best, score := list.byName[names[0]], -1
-	if len(names) == 1 {
-		return best.target()
-	}
+// oneOf returns one of these shards at random, a live one if there is one.
+func (list *members) oneOf(names []string, http bool) (Target, error) {
+	best, most := list.byName[names[0]], -1
 	for _, i := range rand.Perm(len(names)) {
-		m, s := list.byName[names[i]], 0
-		if m.has(http) {
-			s++
-			if m.live(http) {
-				return m.target()
-			}
+		m, score := list.byName[names[i]], 0
+		switch {
+		case len(names) == 1 || !m.has(http):
+		case m.live(http):
+			score = 2
+		case m.distrusted.Load() == nil:
+			score = 1
 		}
-		if s > score {
-			best, score = m, s
+		if score > most {
+			best, most = m, score
 		}
 	}
-	return best.target()
+	return best.trusted()
 }
 
 // settle finds the shard of a request with subjects. It looks up what is not known, and
-// waits for as long as the answers could change where the request goes.
-func (r *Router) settle(ctx context.Context, kind Kind, list *members, subjects []subject) (verdict, error) {
+// waits for as long as the answers could change where the request goes. It returns the
+// list of shards that the verdict is about.
+func (r *Router) settle(ctx context.Context, kind Kind, subjects []subject) (verdict, *members, error) {
 	woken := make(chan struct{}, 1)
 	joined := make(map[key]struct{})
 	defer func() {
@@ -117,40 +117,35 @@ func (r *Router) settle(ctx context.Context, kind Kind, list *members, subjects 
 			r.mu.Unlock()
 		}
 	}()
-	var patience *time.Timer
-	var over <-chan time.Time
+	patience := time.NewTimer(r.grace)
+	defer patience.Stop()
 	hurried := false
 	for {
-		v, waiting, err := r.look(kind, list, subjects, woken, joined, hurried)
-		switch {
-		case err != nil:
-			return v, err
-		case !waiting:
-			return v, v.err
-		}
-		if patience == nil {
-			patience = time.NewTimer(grace)
-			defer patience.Stop()
-			over = patience.C
+		v, list, waiting := r.look(kind, subjects, woken, joined, hurried) //nolint:contextcheck // look-ups are for all callers
+		r.tellMoved(v.err, waiting)
+		if !waiting {
+			return v, list, v.err
 		}
 		select {
 		case <-woken:
-		case <-over:
-			hurried, over = true, nil
+		case <-patience.C:
+			hurried = true
 		case <-ctx.Done():
-			return v, ended(context.Cause(ctx), v.err)
+			return v, list, ended(context.Cause(ctx), v.err)
 		case <-r.ctx.Done():
-			return v, ErrClosed
+			return v, list, ErrClosed
 		}
 	}
 }
 
 // look decides by what is known now. It reports whether to wait for more.
-func (r *Router) look(kind Kind, list *members, subjects []subject, woken chan struct{}, joined map[key]struct{}, hurried bool) (v verdict, waiting bool, err error) {
+func (r *Router) look(kind Kind, subjects []subject, woken chan struct{}, joined map[key]struct{}, hurried bool,
+) (v verdict, list *members, waiting bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	list = r.list.Load()
 	if r.closed {
-		return v, false, ErrClosed
+		return verdict{err: ErrClosed}, list, false
 	}
 	now := time.Now()
 	sound := false // a shard has not answered that is not known to fail
@@ -175,7 +170,7 @@ func (r *Router) look(kind Kind, list *members, subjects []subject, woken chan s
 	}
 	v = decide(kind, subjects, r.prefer)
 	if waiting && v.open && (v.err != nil || sound && !hurried) {
-		return v, true, nil
+		return v, list, true
 	}
 	if v.err == nil && kind == KindSubmission {
 		for _, s := range subjects {
@@ -184,7 +179,25 @@ func (r *Router) look(kind Kind, list *members, subjects []subject, woken chan s
 			}
 		}
 	}
-	return v, false, nil
+	return v, list, false
+}
+
+// tellMoved reports the first submission of a party that was refused since it would move.
+func (r *Router) tellMoved(err error, waiting bool) {
+	var moved *MovedError
+	if waiting || !errors.As(err, &moved) {
+		return
+	}
+	r.mu.Lock()
+	e := r.parties.entries[moved.Party]
+	if e == nil || e.told {
+		r.mu.Unlock()
+		return
+	}
+	e.told = true
+	told := r.eventLocked(EventMoved, moved.To, moved.Error())
+	r.mu.Unlock()
+	r.tell(told)
 }
 
 // refineLocked leaves of several shards that have a user those that host its parties.
@@ -206,6 +219,7 @@ func (r *Router) refineLocked(s *subject, answers func(key) []Answer) {
 				return StandingHosted
 			case StandingUnknown:
 				best = StandingUnknown
+			case StandingAbsent:
 			}
 		}
 		return best

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/cantonlb/cantonlb/internal/rawpb"
+	"github.com/cantonlb/cantonlb/internal/testkit"
 )
 
 // fakeUser is a user of a participant.
@@ -49,24 +50,25 @@ type participant struct {
 	v1 bool
 	// offline is connected to no synchronizer.
 	offline bool
+	// noParties denies GetParties.
+	noParties bool
 	// failure is what every method returns. If hang is true, none returns.
 	failure error
 	hang    chan struct{}
 	calls   map[string]int // by method
-	got     []call         // what is no look-up
-	page    int            // how many a page of a list has
+	got     []request      // what is no look-up
+	// onRequest, if not nil, gets what is no look-up in place of got.
+	onRequest func(request)
+	page      int    // how many a page of a list has
+	stuck     bool   // it lists its first page again and again
+	garbage   []byte // what every look-up is answered with; nil if it is answered
 }
 
-// call is a request that a participant got.
-type call struct {
+// request is a request that a participant got.
+type request struct {
 	method  string
 	message []byte
 }
-
-const (
-	admin    = "admin"
-	wireText = protowire.BytesType
-)
 
 func newParticipant(t testing.TB, name string, parties ...string) *participant {
 	t.Helper()
@@ -104,17 +106,17 @@ func (p *participant) set(f func()) {
 	f()
 }
 
-// stall makes all calls hang until the test ends or recover is called.
-func (p *participant) stall(t testing.TB) (recover func()) {
+// stall makes all calls hang until the test ends or heal is called.
+func (p *participant) stall(t testing.TB) (heal func()) {
 	t.Helper()
 	hang := make(chan struct{})
 	p.set(func() { p.hang = hang })
-	recover = sync.OnceFunc(func() {
+	heal = sync.OnceFunc(func() {
 		p.set(func() { p.hang = nil })
 		close(hang)
 	})
-	t.Cleanup(recover)
-	return recover
+	t.Cleanup(heal)
+	return heal
 }
 
 // count returns how many calls of a method there were.
@@ -125,7 +127,7 @@ func (p *participant) count(method string) int {
 }
 
 // requests returns the requests that are no look-ups.
-func (p *participant) requests() []call {
+func (p *participant) requests() []request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.got)
@@ -186,6 +188,9 @@ func (p *participant) answer(full, method, token string, message []byte) ([]byte
 		return nil, status.Error(codes.Unimplemented, "no such method")
 	}
 	first, _ := rawpb.Text(message, 1)
+	if p.noParties && method == "GetParties" {
+		return nil, status.Error(codes.PermissionDenied, "not an admin")
+	}
 	own := token == "party:"+first
 	if p.admins[token] || own && (method == "GetConnectedSynchronizers" || method == "GetParties") ||
 		method == "GetConnectedSynchronizers" && first == "" || method == "GetParticipantId" && !p.v1 {
@@ -211,6 +216,9 @@ func (p *participant) missing(method, first string) error {
 }
 
 func (p *participant) lookUp(method, first string, message []byte) []byte {
+	if p.garbage != nil && isLookUp(method) {
+		return p.garbage
+	}
 	var reply []byte
 	add := func(inner []byte) { reply = rawpb.AppendText(reply, 1, string(inner)) }
 	switch method {
@@ -252,7 +260,12 @@ func (p *participant) lookUp(method, first string, message []byte) []byte {
 			}
 		}
 	default:
-		p.got = append(p.got, call{method: method, message: slices.Clone(message)})
+		got := request{method: method, message: slices.Clone(message)}
+		if p.onRequest != nil {
+			p.onRequest(got)
+			return nil
+		}
+		p.got = append(p.got, got)
 	}
 	return reply
 }
@@ -270,7 +283,7 @@ func (p *participant) details(party string) []byte {
 func (p *participant) paged(names []string, message []byte) (page []string, next string) {
 	token, _ := rawpb.Text(message, 2)
 	start := 0
-	if token != "" {
+	if token != "" && !p.stuck {
 		_, _ = fmt.Sscanf(token, "%d", &start)
 	}
 	end := min(start+p.page, len(names))
@@ -301,6 +314,7 @@ func routerOf(t testing.TB, list map[string]Shard, cfg Config) *Router {
 	}
 	r, err := New(list, cfg)
 	require.NoError(t, err)
+	r.grace = testkit.Patience // a busy machine is slow
 	t.Cleanup(func() { _ = r.Close() })
 	return r
 }

@@ -26,8 +26,8 @@ const (
 	slotsOfShard = 32
 	maxAsks      = 4096
 	// grace is how long a request for which there is a shard waits for the others, which
-	// could have the party as well.
-	grace = 250 * time.Millisecond
+	// could have the party as well, unless they are known to fail.
+	grace = time.Second
 )
 
 var (
@@ -54,12 +54,9 @@ func (r *Router) answersLocked(list *members, k key, wake chan struct{}, now tim
 			askable = append(askable, s)
 		}
 	}
-	known := d.entries[name]
 	if len(askable) > 0 {
 		d.use(name, now)
-		if due := d.due(name, askable, now); known == nil || len(due) > 0 {
-			r.askLocked(list, k, due, now)
-		}
+		r.askLocked(list, k, d.due(name, askable, now), now)
 	}
 	answers = d.answers(name, list.names)
 	under := r.asking[k]
@@ -71,7 +68,7 @@ func (r *Router) answersLocked(list *members, k key, wake chan struct{}, now tim
 			*a = Answer{Shard: a.Shard, Standing: StandingHosted}
 		case m.NoDiscovery:
 			*a = Answer{Shard: a.Shard, Standing: StandingAbsent}
-		case under != nil && under.asked[a.Shard] == m && a.Standing != StandingHosted:
+		case under != nil && under.asked[a.Shard] == m && !d.settled(name, a.Shard):
 			*a = Answer{Shard: a.Shard, Standing: StandingUnknown, Detail: "no answer yet"}
 			waiting = append(waiting, m)
 		}
@@ -118,14 +115,16 @@ func (r *Router) ask(m *member, k key) {
 	}
 	m.failing.Store(err != nil && !denied(err))
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.asks--
 	under := r.asking[k]
-	if under.asked[m.name] == m {
-		delete(under.asked, m.name)
-		if r.list.Load().byName[m.name] == m {
-			d, name := r.directoryOf(k)
-			d.record(name, m.name, f, time.Now())
-		}
+	if under == nil || under.asked[m.name] != m {
+		return // the shard was replaced meanwhile
+	}
+	delete(under.asked, m.name)
+	if r.list.Load().byName[m.name] == m {
+		d, name := r.directoryOf(k)
+		d.record(name, m.name, f, time.Now())
 	}
 	for w := range under.waiters {
 		wake(w)
@@ -133,7 +132,6 @@ func (r *Router) ask(m *member, k key) {
 	if len(under.asked) == 0 {
 		delete(r.asking, k)
 	}
-	r.mu.Unlock()
 }
 
 // answer asks the shard, once it has a slot.

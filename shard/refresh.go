@@ -105,8 +105,16 @@ func (r *Router) identify(ctx context.Context, m *member) error {
 	if want == "" {
 		want = id
 	}
-	m.discovery.participant = want
 	var told []Event
+	if m.discovery.participant == "" {
+		for name, other := range r.list.Load().byName {
+			if other != m && other.discovery.participant == id {
+				told = append(told, r.eventLocked(EventSameParticipant, m.name, fmt.Sprintf(
+					"participant id %s, as shard %s: its parties are on both", quoted(id), quoted(name))))
+			}
+		}
+	}
+	m.discovery.participant = want
 	switch was := m.distrusted.Load(); {
 	case id != want:
 		why := fmt.Sprintf("participant id %s; want %s, %s", quoted(id), quoted(want), from)

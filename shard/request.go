@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
@@ -86,7 +87,7 @@ func (q *Request) check() error {
 func checkName(name string) error {
 	switch {
 	case name == "":
-		return fmt.Errorf("empty: want an ID")
+		return errors.New("empty: want an ID")
 	case len(name) > maxName:
 		return fmt.Errorf("an ID of %d bytes: want at most %d", len(name), maxName)
 	case !cleantext.Printable(name):

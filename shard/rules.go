@@ -7,8 +7,8 @@ type subject struct {
 	party, user string
 	// act is true if the shard must be able to submit for the party.
 	act bool
-	// strict is true if the shard must be the only one: a shard that has not answered is
-	// then a reason to refuse.
+	// strict is true if the shard must be the only one: nothing is preferred, and a shard
+	// that has not answered is a reason to refuse.
 	strict bool
 	// refined is true if a user that several shards have is on the one of them that hosts
 	// its parties.
@@ -31,7 +31,7 @@ const (
 // at returns whether the shard of this answer can take a request with the subject alone.
 func (s *subject) at(a Answer) suitable {
 	switch {
-	case a.Standing == StandingUnknown:
+	case a.Standing == StandingUnknown, s.act && a.listed:
 		return unknown
 	case a.Standing != StandingHosted:
 		return no
@@ -39,6 +39,22 @@ func (s *subject) at(a Answer) suitable {
 		return no
 	}
 	return yes
+}
+
+// said returns the answers as far as they count for the subject.
+func (s *subject) said() []Answer {
+	list := slices.Clone(s.answers)
+	for i := range list {
+		if s.at(list[i]) == unknown {
+			list[i].Standing = StandingUnknown
+		}
+	}
+	return list
+}
+
+// unsettled reports whether a shard has not answered.
+func (s subject) unsettled() bool {
+	return slices.ContainsFunc(s.answers, func(a Answer) bool { return s.at(a) == unknown })
 }
 
 // on returns the shards that can take a request with the subject alone.
@@ -95,6 +111,23 @@ func (p preference) of(subjects []subject, i int) rank {
 	return r
 }
 
+// best returns the shard that is preferred among several, and those that are equal to it.
+func (p preference) best(subjects []subject, can []int) (best int, tied []int) {
+	if p.none() {
+		return can[0], can
+	}
+	best, tied = can[0], []int{can[0]}
+	for _, i := range can[1:] {
+		switch r, b := p.of(subjects, i), p.of(subjects, best); {
+		case r.beats(b):
+			best, tied = i, []int{i}
+		case !b.beats(r):
+			tied = append(tied, i)
+		}
+	}
+	return best, tied
+}
+
 // verdict is what is known of where a request goes.
 type verdict struct {
 	// shards are those that may take it: one, or several among which to spread. Empty if
@@ -113,6 +146,9 @@ type verdict struct {
 // has not answered does not delay a request for which there is another one, unless it
 // would take it over later, which only reads may do.
 func decide(kind Kind, subjects []subject, p preference) verdict {
+	if slices.ContainsFunc(subjects, func(s subject) bool { return s.strict }) {
+		p = preference{}
+	}
 	var can, may []int
 	for i := range subjects[0].answers {
 		all := yes
@@ -124,11 +160,12 @@ func decide(kind Kind, subjects []subject, p preference) verdict {
 			can = append(can, i)
 		case unknown:
 			may = append(may, i)
+		case no:
 		}
 	}
 	name := func(i int) string { return subjects[0].answers[i].Shard }
 	if len(can) == 0 {
-		return verdict{err: nowhere(subjects, may), open: len(may) > 0}
+		return verdict{err: nowhere(subjects, may), open: slices.ContainsFunc(subjects, subject.unsettled)}
 	}
 	if kind == KindRead && p.spread {
 		v := verdict{open: len(may) > 0}
@@ -137,22 +174,10 @@ func decide(kind Kind, subjects []subject, p preference) verdict {
 		}
 		return v
 	}
-	best, tied := can[0], []int{can[0]}
-	if p.none() {
-		tied = can
-	} else {
-		for _, i := range can[1:] {
-			switch r, b := p.of(subjects, i), p.of(subjects, best); {
-			case r.beats(b):
-				best, tied = i, []int{i}
-			case !b.beats(r):
-				tied = append(tied, i)
-			}
-		}
-		if kind == KindSubmission {
-			if home := atHome(subjects, can, name); home >= 0 {
-				best, tied = home, []int{home}
-			}
+	best, tied := p.best(subjects, can)
+	if kind == KindSubmission && !p.none() {
+		if home := atHome(subjects, can, name); home >= 0 {
+			best, tied = home, []int{home}
 		}
 	}
 	v := verdict{shards: []string{name(best)}, open: len(may) > 0}
@@ -229,7 +254,7 @@ func nowhere(subjects []subject, may []int) error {
 		s := &subjects[i]
 		on := s.on()
 		if len(on) == 0 {
-			return &NowhereError{Party: s.party, User: s.user, Asked: slices.Clone(s.answers), Submit: s.act}
+			return &NowhereError{Party: s.party, User: s.user, Asked: s.said(), Submit: s.act}
 		}
 		where = append(where, Whereabouts{Party: s.party, User: s.user, Shards: on})
 	}
@@ -263,9 +288,10 @@ func undecided(subjects []subject, shard string, may []int, i int) error {
 	at := slices.IndexFunc(subjects, func(s subject) bool { return s.at(s.answers[i]) == unknown })
 	s := subjects[at]
 	e := &UndecidedError{Party: s.party, User: s.user, Shard: shard}
+	said := s.said()
 	for _, k := range may {
-		if s.at(s.answers[k]) == unknown {
-			e.Unknown = append(e.Unknown, s.answers[k])
+		if said[k].Standing == StandingUnknown {
+			e.Unknown = append(e.Unknown, said[k])
 		}
 	}
 	return e

@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"google.golang.org/grpc"
@@ -29,7 +30,7 @@ import (
 // has at most most bytes.
 func Call(ctx context.Context, cc grpc.ClientConnInterface, method string, request []byte, most int, opts ...grpc.CallOption) ([]byte, error) {
 	var reply []byte
-	opts = append(opts[:len(opts):len(opts)], grpc.ForceCodec(Codec{}), grpc.MaxCallRecvMsgSize(most))
+	opts = append(slices.Clip(opts), grpc.ForceCodec(Codec{}), grpc.MaxCallRecvMsgSize(most))
 	err := cc.Invoke(ctx, method, request, &reply, opts...)
 	return reply, err
 }

@@ -1,12 +1,14 @@
 package rawpb
 
 import (
+	"context"
 	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -28,21 +30,39 @@ func TestTheCodecTakesBytesOnly(t *testing.T) {
 	require.ErrorContains(t, Codec{}.Unmarshal(nil, "text"), "cannot decode into a string")
 }
 
+// echo is a connection that replies with the request.
+type echo struct{ grpc.ClientConnInterface }
+
+func (echo) Invoke(_ context.Context, _ string, args, reply any, _ ...grpc.CallOption) error {
+	data, err := Codec{}.Marshal(args)
+	if err != nil {
+		return err
+	}
+	return Codec{}.Unmarshal(data, reply)
+}
+
+func TestACallPassesBytesOn(t *testing.T) {
+	reply, err := Call(t.Context(), echo{}, "/x/y", []byte("request"), 100)
+	require.NoError(t, err)
+	assert.Equal(t, "request", string(reply))
+	assert.Equal(t, "proto", Codec{}.Name())
+}
+
 func TestEachFieldIsSeenInOrder(t *testing.T) {
 	message := AppendText(AppendNumber(nil, 2, 7), 1, "seven")
 	message = append(message, 0x1d, 1, 2, 3, 4) // a fixed32 in field 3
 	var ids []protowire.Number
 	require.NoError(t, Each(message, func(f Field) error {
 		ids = append(ids, f.ID)
-		switch f.ID {
-		case 1:
-			text, err := f.Text()
-			assert.Equal(t, "seven", text)
-			return err
-		case 2:
+		if f.ID == 2 {
 			assert.EqualValues(t, 7, f.Number)
 		}
-		return nil
+		if f.ID != 1 {
+			return nil
+		}
+		text, err := f.Text()
+		assert.Equal(t, "seven", text)
+		return err
 	}))
 	assert.Equal(t, []protowire.Number{2, 1, 3}, ids)
 	stop := errors.New("stop")
