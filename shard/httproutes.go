@@ -114,6 +114,9 @@ var (
 	rightsV1  = form{parties: []string{"rights.party", "primary_party"}, alone: KindLocal}
 )
 
+// tree has the parties of a transaction tree.
+var tree = []routeOption{inPath(isNeither), inQuery("parties")}
+
 // httpRoutes are the requests of the JSON API of Canton 2 and 3. Package jsonapi has the
 // lists of each release in its testdata.
 var httpRoutes = func() *httproute.Table[*httpRoute] {
@@ -158,8 +161,8 @@ var httpForms = map[string]*httpRoute{
 	"POST /v2/updates/get-updates-page":                            likeGRPC(apiV2 + "GetUpdatesPageRequest"),
 	"POST /v2/updates/transaction-by-id":                           likeGRPC(apiV2 + "GetTransactionByIdRequest"),
 	"POST /v2/updates/transaction-by-offset":                       likeGRPC(apiV2 + "GetTransactionByOffsetRequest"),
-	"GET /v2/updates/transaction-tree-by-id/{update-id}":           likeGRPC(apiV2+"GetTransactionByIdRequest", inPath(isNeither), inQuery("parties")),
-	"GET /v2/updates/transaction-tree-by-offset/{offset}":          likeGRPC(apiV2+"GetTransactionByOffsetRequest", inPath(isNeither), inQuery("parties")),
+	"GET /v2/updates/transaction-tree-by-id/{update-id}":           likeGRPC(apiV2+"GetTransactionByIdRequest", tree...),
+	"GET /v2/updates/transaction-tree-by-offset/{offset}":          likeGRPC(apiV2+"GetTransactionByOffsetRequest", tree...),
 	"POST /v2/updates/trees":                                       likeGRPC(apiV2 + "GetUpdatesRequest"),
 	"POST /v2/updates/update-by-hash":                              likeGRPC(apiV2 + "GetUpdateByHashRequest"),
 	"POST /v2/updates/update-by-id":                                likeGRPC(apiV2 + "GetUpdateByIdRequest"),

@@ -179,7 +179,8 @@ func (a *jsonAPI) submit(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *jsonAPI) party(w http.ResponseWriter, r *http.Request) {
-	reply, err := admin.NewPartyManagementServiceClient(a.conn).GetParties(r.Context(), &admin.GetPartiesRequest{Parties: []string{r.PathValue("party")}})
+	request := &admin.GetPartiesRequest{Parties: []string{r.PathValue("party")}}
+	reply, err := admin.NewPartyManagementServiceClient(a.conn).GetParties(r.Context(), request)
 	if err != nil {
 		refuse(w, err)
 		return
@@ -204,5 +205,5 @@ func refuse(w http.ResponseWriter, err error) {
 }
 
 func say(w http.ResponseWriter, v any) {
-	_ = json.NewEncoder(w).Encode(v) // a client that is gone needs no answer
+	_ = json.NewEncoder(w).Encode(v) //nolint:errchkjson // a client that is gone needs no answer
 }

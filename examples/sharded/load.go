@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -124,15 +125,13 @@ func (l *load) exchange(ctx context.Context, party, method, path string, body []
 	if err != nil {
 		return err
 	}
-	for _, code := range want {
-		if resp.StatusCode == code {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.servers[party][resp.Header.Get(servedBy)]++
-			return nil
-		}
+	if !slices.Contains(want, resp.StatusCode) {
+		return fmt.Errorf("%s: %.200s", resp.Status, text)
 	}
-	return fmt.Errorf("%s: %.200s", resp.Status, text)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.servers[party][resp.Header.Get(servedBy)]++
+	return nil
 }
 
 func (l *load) accepted(party, id string) {

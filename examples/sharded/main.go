@@ -19,8 +19,6 @@ import (
 	"os"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"github.com/cantonlb/cantonlb/examples/internal/cli"
 	"github.com/cantonlb/cantonlb/examples/internal/participant"
 	"github.com/cantonlb/cantonlb/shard"
@@ -66,18 +64,17 @@ func run(ctx context.Context, args []string) (err error) {
 // work makes requests while the servers are disturbed.
 func work(ctx context.Context, services []*service, pause time.Duration) (err error) {
 	shards := make(map[string]shard.Shard)
+	defer func() { //nolint:contextcheck // the clients end by themselves
+		for _, x := range shards {
+			err = errors.Join(err, disconnect(x))
+		}
+	}()
 	var parties []string
 	for _, s := range services {
-		x, err := s.connect()
+		x, err := s.connect() //nolint:contextcheck // the clients outlive the call
 		if err != nil {
 			return err
 		}
-		defer func() {
-			_ = x.JSON.Close()
-			if c, ok := x.Client.(interface{ Close() error }); ok {
-				_ = c.Close()
-			}
-		}()
 		shards[s.name] = x
 		parties = append(parties, s.parties...)
 	}
@@ -127,19 +124,16 @@ func work(ctx context.Context, services []*service, pause time.Duration) (err er
 // refused makes requests that belong to no service, or to both: they are not sent.
 func refused(ctx context.Context, l *load, parties []string, say func(string, ...any)) error {
 	_, err := l.router.For(ctx, "carol::1220demo")
-	var nowhere *shard.NowhereError
-	if !errors.As(err, &nowhere) {
+	if _, nowhere := errors.AsType[*shard.NowhereError](err); !nowhere {
 		return fmt.Errorf("a party that is nowhere: %w", err)
 	}
 	say("a party that is nowhere is refused: %v", err)
 	both := shard.WithParty(ctx, parties[0])
 	err = l.get(both, parties[len(parties)-1], "")
-	var split *shard.SplitError
-	if !errors.As(err, &split) {
+	split, ok := errors.AsType[*shard.SplitError](err)
+	if !ok {
 		return fmt.Errorf("parties of two services: %w", err)
 	}
 	say("parties of two services are refused: %v", split)
 	return nil
 }
-
-var _ grpc.ClientConnInterface = (*shard.Router)(nil)

@@ -79,3 +79,12 @@ func (s *service) connect() (shard.Shard, error) {
 	}
 	return shard.Shard{Client: client, JSON: servers}, nil
 }
+
+// disconnect closes the clients.
+func disconnect(x shard.Shard) error {
+	err := x.JSON.Close()
+	if c, ok := x.Client.(*cantonlb.Client); ok {
+		err = errors.Join(err, c.Close())
+	}
+	return err
+}
