@@ -37,7 +37,7 @@ func ExampleNewJSONAPIClient() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 }
 
 // Every fault is reported at once, with its position.

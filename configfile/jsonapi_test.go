@@ -1,7 +1,6 @@
 package configfile_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -234,7 +233,7 @@ func TestTheFileOfAJSONAPIIsFollowed(t *testing.T) {
 		cfg.Name = "followed"
 	})
 	require.NoError(t, err)
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	ctx := testkit.Context(t)
 	await := func(holds func(s report.Status) bool) (s report.Status) {
 		t.Helper()
@@ -335,7 +334,7 @@ func FuzzParseJSONAPI(f *testing.F) {
 		cfg, err := configfile.ParseJSONAPI(data)
 		if err != nil {
 			require.Empty(t, cfg.Endpoints)
-			require.True(t, errors.As(err, new(*configfile.Error)), "%T: %v", err, err)
+			require.ErrorAs(t, err, new(*configfile.Error))
 			require.Less(t, len(err.Error()), 100_000)
 			return
 		}

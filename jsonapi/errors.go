@@ -128,17 +128,19 @@ func tried(attempts []Attempt) string {
 	return " (tried " + b.String() + ")"
 }
 
-// lastOf returns a text with the error of the last attempt that was not called off, unless
-// it is the one that is shown.
+// lastOf returns a text with the error of the last attempt that failed by itself, unless it
+// is the one that is shown.
 func lastOf(attempts []Attempt, shown error) string {
 	for _, a := range slices.Backward(attempts) {
-		if a.Err == nil || a.CalledOff {
+		switch {
+		case a.Err == nil, a.CalledOff:
+			continue
+		case errors.Is(shown, a.Err):
+			return ""
+		case shown != nil && errors.Is(a.Err, shown): // it ended with the caller's context
 			continue
 		}
-		if errors.Is(shown, a.Err) {
-			return ""
-		}
-		return "; the last attempt: " + cleantext.Detail(a.Err.Error())
+		return "; the last error of an endpoint: " + cleantext.Detail(a.Err.Error())
 	}
 	return ""
 }

@@ -134,7 +134,7 @@ func TestTheNameOfTheCertificateIsTheHostOfRequests(t *testing.T) {
 		c = startClient(t, Config{Transport: model, NoneEligible: cantonlb.FailOpen, Endpoints: []Endpoint{{
 			Name: "a", Address: other.URL, ServerName: "json.example", TLS: cantonlb.TLS{RootCAPEM: ca.PEM()}, Token: cantonlb.NewSecret("token-a"),
 		}}})
-		ctx, cancel = context.WithTimeout(t.Context(), 500*time.Millisecond)
+		ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second)
 		_, _, err = send(t, c, "POST", "/x", "{}", func(r *http.Request) { *r = *r.WithContext(ctx) })
 		cancel()
 		require.ErrorContains(t, err, "other.example")

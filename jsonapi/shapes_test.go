@@ -100,6 +100,7 @@ func shapeHandler() http.Handler {
 	mux.HandleFunc("/never", func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.ReadAll(r.Body)
 		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // and not an answer that comes before the client has ended
 	})
 	mux.HandleFunc("/half", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprint(w, "half")

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -268,10 +269,10 @@ func TestDialSaysWhatIsWrong(t *testing.T) {
 // releases, as package jsonapi lists them.
 func TestThePathsAreThoseOfTheReleases(t *testing.T) {
 	since33 := []string{ActiveContractsPath, CompletionsPath, UpdatesPath}
-	until35 := append(since33[:3:3], FlatsPath, TreesPath)
+	until35 := slices.Concat(since33, []string{FlatsPath, TreesPath})
 	for file, want := range map[string][]string{
 		"2.10": {"/v1/stream/query", "/v1/stream/fetch"}, "3.3": until35, "3.4": until35,
-		"3.5": append(until35[:5:5], CommandCompletionsPath), "head": append(since33[:3:3], CommandCompletionsPath),
+		"3.5": slices.Concat(until35, []string{CommandCompletionsPath}), "head": slices.Concat(since33, []string{CommandCompletionsPath}),
 	} {
 		text, err := os.ReadFile("../testdata/api/" + file + ".txt")
 		require.NoError(t, err)
@@ -309,7 +310,7 @@ func TestAWebsocketOfCanton2IsOpened(t *testing.T) {
 		{Name: "a", Address: s.URL, Token: cantonlb.NewSecret("token-a"), AllowInsecureTokens: true},
 	}})
 	require.NoError(t, err)
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	require.NoError(t, c.WaitHealthy(within(t), 1))
 	for token, header := range map[string]http.Header{"token-a": nil, "mine": {"Authorization": {"Bearer mine"}}} {
 		conn, err := Dial(within(t), c, "/v1/stream/query", []any{map[string]any{"templateIds": []string{"A:B"}}}, Options{Header: header})

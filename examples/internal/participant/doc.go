@@ -6,6 +6,6 @@
 // folder: the replica that holds an advisory lock there is active, as with Canton's
 // replicas, and connections to the other one are refused. The active replica serves
 // the small ledger of internal/ledgerpb, and of the Ledger API v2, with its real
-// wire types, SubmitAndWait, Submit, completions, updates, the ledger end, the
-// version and the participant's ID.
+// wire types, SubmitAndWait, completions, updates, the ledger end, the version, the
+// participant's ID and the parties that it hosts.
 package participant

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -21,11 +22,13 @@ import (
 )
 
 // The environment of a replica: its name, which marks the process as a replica, the
-// address to listen on, and the address of the store.
+// address to listen on, the address of the store, and its Service.
 const (
 	replicaEnv = "PARTICIPANT_REPLICA"
 	addrEnv    = "PARTICIPANT_ADDR"
 	storeEnv   = "PARTICIPANT_STORE"
+	serviceEnv = "PARTICIPANT_ID"
+	partiesEnv = "PARTICIPANT_PARTIES" // separated by commas
 )
 
 // The commands that this program writes to a replica, and the reports that the
@@ -59,7 +62,8 @@ func RunIfReplica() {
 	if name == "" {
 		return
 	}
-	if err := runReplica(name, os.Getenv(addrEnv), os.Getenv(storeEnv)); err != nil {
+	service := Service{ID: os.Getenv(serviceEnv), Parties: strings.Split(os.Getenv(partiesEnv), ",")}
+	if err := runReplica(name, service, os.Getenv(addrEnv), os.Getenv(storeEnv)); err != nil {
 		fmt.Fprintf(os.Stderr, "replica %s: %v\n", name, err)
 		os.Exit(1) //nolint:revive // in place of main
 	}
@@ -67,7 +71,7 @@ func RunIfReplica() {
 }
 
 // runReplica runs a replica. It ends when its standard input does.
-func runReplica(name, addr, store string) error {
+func runReplica(name string, service Service, addr, store string) error {
 	signal.Ignore(os.Interrupt) // Ctrl-C reaches all processes of a terminal; the parent decides
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -86,7 +90,7 @@ func runReplica(name, addr, store string) error {
 		if err != nil {
 			return nil // the parent has closed the standard input
 		}
-		err = lead(ctx, name, addr, s, stepDown)
+		err = lead(ctx, name, service, addr, s, stepDown)
 		s.Close()
 		if err != nil {
 			return err
@@ -131,7 +135,7 @@ func standBy(ctx context.Context, store string) (Session, error) {
 // lead serves the ledger while the session is alive. Before and after, the replica
 // does not listen at the address, so that connections to a passive replica are
 // refused, as at the Ledger API of Canton.
-func lead(ctx context.Context, name, addr string, s Session, stepDown <-chan struct{}) error {
+func lead(ctx context.Context, name string, service Service, addr string, s Session, stepDown <-chan struct{}) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
@@ -140,7 +144,7 @@ func lead(ctx context.Context, name, addr string, s Session, stepDown <-chan str
 	server, state := grpc.NewServer(), health.NewServer()
 	l := &ledger{name: name, session: s, lost: lost}
 	pb.RegisterLedgerServer(server, l)
-	registerWire(server, l)
+	registerWire(server, l, service)
 	healthpb.RegisterHealthServer(server, state)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 
 	"github.com/cantonlb/cantonlb"
@@ -15,7 +16,8 @@ import (
 type Replica struct {
 	Name, Addr string
 
-	store string
+	store   string
+	service Service
 	// says receives Active and Passive whenever that changes.
 	says    chan string
 	refused atomic.Int64
@@ -24,7 +26,10 @@ type Replica struct {
 
 // Start starts a process; it is passive at first.
 func (r *Replica) Start() error {
-	p, err := child.Start([]string{replicaEnv + "=" + r.Name, addrEnv + "=" + r.Addr, storeEnv + "=" + r.store}, func(line string) {
+	p, err := child.Start([]string{
+		replicaEnv + "=" + r.Name, addrEnv + "=" + r.Addr, storeEnv + "=" + r.store,
+		serviceEnv + "=" + r.service.ID, partiesEnv + "=" + strings.Join(r.service.Parties, ","),
+	}, func(line string) {
 		switch line {
 		case Active, Passive:
 			r.says <- line
@@ -76,23 +81,40 @@ func (r *Replica) Resume() error { return r.process.Resume() }
 // Replicas is the list of replicas of one participant.
 type Replicas []*Replica
 
+// Service is a participant service.
+type Service struct {
+	// ID is the participant's ID, and Parties are those that it hosts.
+	ID      string
+	Parties []string
+}
+
 // StartReplicas starts two replicas, p1 and p2, and waits until the first is
 // active.
 func StartReplicas(ctx context.Context, store string) (Replicas, error) {
+	return StartService(ctx, Service{ID: "participant::1220demo"}, store, "p1", "p2")
+}
+
+// StartService starts the replicas of a service with these names, and waits until the
+// first is active.
+func StartService(ctx context.Context, service Service, store string, names ...string) (Replicas, error) {
 	ctx, cancel := context.WithTimeout(ctx, StepLimit)
 	defer cancel()
 	var all Replicas
-	for _, name := range []string{"p1", "p2"} {
-		addr, err := freeAddr(ctx)
+	for i, name := range names {
+		addr, err := FreeAddr(ctx)
 		if err != nil {
 			all.Close()
 			return nil, err
 		}
-		r := &Replica{Name: name, Addr: addr, store: store, says: make(chan string, 100)}
+		r := &Replica{Name: name, Addr: addr, store: store, service: service, says: make(chan string, 100)}
+		state := Passive
+		if i == 0 {
+			state = Active
+		}
 		err = r.Start()
 		if err == nil {
 			all = append(all, r)
-			err = r.Await(ctx, map[string]string{"p1": Active, "p2": Passive}[name])
+			err = r.Await(ctx, state)
 		}
 		if err != nil {
 			all.Close()
@@ -102,9 +124,9 @@ func StartReplicas(ctx context.Context, store string) (Replicas, error) {
 	return all, nil
 }
 
-// freeAddr returns an unused loopback address. A replica listens there only while
+// FreeAddr returns an unused loopback address. A replica listens there only while
 // it is active.
-func freeAddr(ctx context.Context) (string, error) {
+func FreeAddr(ctx context.Context) (string, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err

@@ -22,13 +22,13 @@ import (
 const checkpointDelay = 75 * time.Second
 
 // registerWire serves the Ledger API v2.
-func registerWire(server *grpc.Server, l *ledger) {
+func registerWire(server *grpc.Server, l *ledger, service Service) {
 	v2.RegisterCommandServiceServer(server, &commandService{ledger: l})
 	v2.RegisterCommandCompletionServiceServer(server, &completionService{ledger: l})
 	v2.RegisterUpdateServiceServer(server, &updateService{ledger: l})
-	v2.RegisterStateServiceServer(server, &stateService{ledger: l})
+	v2.RegisterStateServiceServer(server, &stateService{ledger: l, service: service})
 	v2.RegisterVersionServiceServer(server, &versionService{})
-	admin.RegisterPartyManagementServiceServer(server, &partyService{})
+	admin.RegisterPartyManagementServiceServer(server, &partyService{service: service})
 }
 
 // changeID returns the ID by which the store distinguishes commands.
@@ -126,7 +126,21 @@ func (s *updateService) GetUpdates(request *v2.GetUpdatesRequest, stream grpc.Se
 type stateService struct {
 	v2.UnimplementedStateServiceServer
 
-	ledger *ledger
+	ledger  *ledger
+	service Service
+}
+
+// GetConnectedSynchronizers implements the service. The participant may submit for the
+// parties that it hosts.
+func (s *stateService) GetConnectedSynchronizers(
+	_ context.Context, request *v2.GetConnectedSynchronizersRequest,
+) (*v2.GetConnectedSynchronizersResponse, error) {
+	if p := request.GetParty(); p != "" && !slices.Contains(s.service.Parties, p) {
+		return &v2.GetConnectedSynchronizersResponse{}, nil
+	}
+	return &v2.GetConnectedSynchronizersResponse{ConnectedSynchronizers: []*v2.GetConnectedSynchronizersResponse_ConnectedSynchronizer{{
+		SynchronizerAlias: "global", SynchronizerId: "global::1220demo", Permission: v2.ParticipantPermission_PARTICIPANT_PERMISSION_SUBMISSION,
+	}}}, nil
 }
 
 // GetLedgerEnd implements the service.
@@ -153,11 +167,32 @@ func (*versionService) GetLedgerApiVersion(context.Context, *v2.GetLedgerApiVers
 
 type partyService struct {
 	admin.UnimplementedPartyManagementServiceServer
+
+	service Service
+}
+
+// GetParties implements the service. Every party is known, as all participants of a
+// synchronizer know them, and only those that the participant hosts are local.
+func (s *partyService) GetParties(_ context.Context, request *admin.GetPartiesRequest) (*admin.GetPartiesResponse, error) {
+	reply := new(admin.GetPartiesResponse)
+	for _, p := range request.GetParties() {
+		reply.PartyDetails = append(reply.PartyDetails, &admin.PartyDetails{Party: p, IsLocal: slices.Contains(s.service.Parties, p)})
+	}
+	return reply, nil
+}
+
+// ListKnownParties implements the service, in one page.
+func (s *partyService) ListKnownParties(context.Context, *admin.ListKnownPartiesRequest) (*admin.ListKnownPartiesResponse, error) {
+	reply := new(admin.ListKnownPartiesResponse)
+	for _, p := range s.service.Parties {
+		reply.PartyDetails = append(reply.PartyDetails, &admin.PartyDetails{Party: p, IsLocal: true})
+	}
+	return reply, nil
 }
 
 // GetParticipantId implements the service.
 //
 //nolint:staticcheck // as generated
-func (*partyService) GetParticipantId(context.Context, *admin.GetParticipantIdRequest) (*admin.GetParticipantIdResponse, error) {
-	return &admin.GetParticipantIdResponse{ParticipantId: "participant::1220demo"}, nil
+func (s *partyService) GetParticipantId(context.Context, *admin.GetParticipantIdRequest) (*admin.GetParticipantIdResponse, error) {
+	return &admin.GetParticipantIdResponse{ParticipantId: s.service.ID}, nil
 }
