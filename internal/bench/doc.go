@@ -15,6 +15,7 @@
 //
 //	go run ./internal/bench [-short] [-json] [-reps n] [-seed n] [-for d] [-calls n] [-hedge] [suite ...]
 //	go run ./internal/bench faults|failover|slow|lease [-fault names] [-peer names] [-write docs]
+//	go run ./internal/bench -against binary [-short] [-reps n] suite ...
 //
 // The suites:
 //
@@ -40,6 +41,19 @@
 //	        package lease, advisory locks, etcd's election, client-go's leader election
 //	probes  health RPCs a second at the servers and the client's processor time: idle,
 //	        under traffic, with quiet streams, and with many endpoints
+//
+// # Before and after
+//
+// Two runs on one machine differ by more than a change of the code does. With -against,
+// this binary and one of an older commit run each suite once in each repetition, one
+// right after the other and in random order. Each repetition is a pair; the table has
+// the median of the pairs' ratios and its 95 % interval, which holds for any
+// distribution. At least six pairs are needed, and more make the interval narrower. The
+// lines of peers, whose code is the same in both, show what the comparison is worth.
+//
+//	git worktree add ../before <commit>
+//	(cd ../before/internal/bench && go build -o /tmp/before .)
+//	go run ./internal/bench -against /tmp/before -reps 20 overhead pick flip
 //
 // # Defaults
 //

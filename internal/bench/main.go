@@ -107,6 +107,7 @@ type options struct {
 	short   bool
 	seed    uint64
 	suites  []suite
+	against string // the binary to compare with; empty means none
 	soaking soakSizes
 	faulty  faultOptions
 }
@@ -121,6 +122,8 @@ func parse(args []string, help io.Writer) (options, error) {
 	asJSON := flags.Bool("json", false, "print one JSON object a line instead of tables")
 	reps := flags.Int("reps", 0, "repetitions of each measurement (default 5, with -short 2)")
 	seed := flags.Uint64("seed", 0, "seed of the shuffled order and of random faults (default: chosen at random)")
+	against := flags.String("against", "",
+		fmt.Sprintf("compare this binary with another one, such as one of an older commit, in pairs (default of -reps then %d)", againstReps))
 	soaking := soakFlags(flags)
 	faulty := faultFlags(flags)
 
@@ -140,12 +143,15 @@ func parse(args []string, help io.Writer) (options, error) {
 		}
 		names, rest = append(names, rest[0]), rest[1:]
 	}
-	o := options{sizes: fullSizes(), json: *asJSON, short: *short, seed: *seed}
+	o := options{sizes: fullSizes(), json: *asJSON, short: *short, seed: *seed, against: *against}
 	if *short {
 		o.sizes = shortSizes()
 	}
 	given := map[string]bool{}
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if o.against != "" {
+		o.reps = againstReps
+	}
 	if given["reps"] {
 		o.reps = *reps
 	}
@@ -166,7 +172,13 @@ func parse(args []string, help io.Writer) (options, error) {
 		}
 		o.suites = append(o.suites, all[i])
 	}
-	if len(names) == 0 {
+	switch {
+	case o.against != "" && given["write"]:
+		return options{}, errors.New("-write: not with -against, which compares numbers; want one of them")
+	case len(names) > 0:
+	case o.against != "":
+		return options{}, fmt.Errorf("suites: none, want those that -against compares, of %s", suiteNames())
+	default:
 		o.suites = suites
 	}
 	if err := faulty(&o, given); err != nil {
@@ -196,6 +208,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		sayf(stderr, "bench: %v\n", err)
 		return exitUsage
+	}
+	if o.against != "" {
+		return compare(ctx, o, stdout, stderr)
 	}
 	return measure(ctx, o, stdout, stderr)
 }

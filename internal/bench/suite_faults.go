@@ -63,6 +63,11 @@ func faultFlags(flags *flag.FlagSet) func(o *options, given map[string]bool) err
 	}
 }
 
+// isHarm reports whether a suite has these options.
+func isHarm(suite string) bool {
+	return suite == faultsName || suite == failoverName || suite == slowName
+}
+
 // of returns the options of one of the suites.
 func (o faultOptions) of(s faults.Suite) faults.Options {
 	out := o.Options

@@ -19,7 +19,7 @@ import (
 type waitingCall struct {
 	record *attempt.Record
 	cancel context.CancelFunc
-	ended  bool // the pick has returned
+	ended  atomic.Bool // the pick has returned
 	result balancer.PickResult
 	err    error
 }
@@ -34,7 +34,7 @@ func pickIn(t *testing.T, p *Picker, r *attempt.Record) *waitingCall {
 	}
 	go func() {
 		w.result, w.err = p.Pick(balancer.PickInfo{Ctx: ctx})
-		w.ended = true
+		w.ended.Store(true)
 		cancel()
 	}()
 	synctest.Wait()
@@ -53,10 +53,10 @@ func TestACallThatWaitsGetsTheNextStreamThatEnds(t *testing.T) {
 						p := published(room, conns, s)
 						held := []*waitingCall{pickIn(t, p, record()), pickIn(t, p, record())}
 						waits := pickIn(t, p, record())
-						require.False(t, waits.ended)
+						require.False(t, waits.ended.Load())
 						held[1].result.Done(end)
 						synctest.Wait()
-						require.True(t, waits.ended)
+						require.True(t, waits.ended.Load())
 						require.NoError(t, waits.err)
 						assert.Equal(t, nameOf(held[1].result), nameOf(waits.result))
 					})
@@ -83,10 +83,10 @@ func TestCallsGetStreamsInTheirOrder(t *testing.T) {
 			assert.Equal(t, balancer.ErrNoSubConnAvailable, queue[i].err)
 		}
 		for _, i := range []int{1, 2, 4} {
-			assert.False(t, queue[i].ended)
+			assert.False(t, queue[i].ended.Load())
 			now.result.Done(goodCall)
 			synctest.Wait()
-			require.True(t, queue[i].ended, i)
+			require.True(t, queue[i].ended.Load(), i)
 			now = queue[i]
 		}
 		assert.False(t, room.waiting.any())
@@ -104,7 +104,7 @@ func TestALimitThatIsRaisedLetsInAllForWhichThereIsRoom(t *testing.T) {
 		conns[0].SetStreamLimit(5)
 		synctest.Wait()
 		for i, c := range calls {
-			assert.Equal(t, i < 4, c.ended, i)
+			assert.Equal(t, i < 4, c.ended.Load(), i)
 		}
 		for _, c := range calls[4:] {
 			c.cancel()
@@ -131,12 +131,12 @@ func TestNoCallIsSentByASnapshotThatIsSuperseded(t *testing.T) {
 				again.result.Done(goodCall)
 				assert.NoError(t, again.err, "it does not wait")
 				for _, w := range waits {
-					assert.True(t, w.ended)
+					assert.True(t, w.ended.Load())
 					assert.Equal(t, balancer.ErrNoSubConnAvailable, w.err)
 				}
 				pickIn(t, p, nil)
 				late := pickIn(t, p, nil)
-				assert.True(t, late.ended, "no wait for a snapshot that has been published")
+				assert.True(t, late.ended.Load(), "no wait for a snapshot that has been published")
 				assert.Equal(t, balancer.ErrNoSubConnAvailable, late.err)
 			})
 		})
@@ -151,20 +151,20 @@ func TestOnlyACallThatAnyStreamHelpsWaitsForOne(t *testing.T) {
 			pickIn(t, p, nil)
 		}
 		record := fresh()
-		assert.False(t, pickIn(t, p, record).ended)
+		assert.False(t, pickIn(t, p, record).ended.Load())
 		var full *FullError
 		require.ErrorAs(t, record.Err(), &full, "while it waits")
 
 		_, err := p.Pick(balancer.PickInfo{})
 		assert.Equal(t, balancer.ErrNoSubConnAvailable, err, "a pick without a call")
 		hedge := pickIn(t, p, fresh().NewHedge(func() {}))
-		assert.True(t, hedge.ended)
+		assert.True(t, hedge.ended.Load())
 		assert.ErrorIs(t, hedge.err, errNoOther)
 		for _, c := range conns {
 			c.SetEligible(false)
 		}
 		ineligible := pickIn(t, p, fresh())
-		assert.True(t, ineligible.ended)
+		assert.True(t, ineligible.ended.Load())
 		assert.Equal(t, balancer.ErrNoSubConnAvailable, ineligible.err)
 		room.Publish(nil)
 	})
@@ -263,15 +263,15 @@ func TestACallThatWaitsLongGoesBackToGRPC(t *testing.T) {
 		waits := pickIn(t, p, fresh())
 		time.Sleep(mostWait - time.Millisecond)
 		synctest.Wait()
-		require.False(t, waits.ended)
+		require.False(t, waits.ended.Load())
 		time.Sleep(2 * time.Millisecond)
 		synctest.Wait()
-		require.True(t, waits.ended)
+		require.True(t, waits.ended.Load())
 		require.ErrorIs(t, waits.err, balancer.ErrNoSubConnAvailable)
 		assert.Equal(t, before+1, source.published.Load(), "the call picks again from the next snapshot")
 		held.result.Done(goodCall)
 		again := pickIn(t, p, waits.record)
-		assert.True(t, again.ended)
+		assert.True(t, again.ended.Load())
 		assert.NoError(t, again.err)
 	})
 }
