@@ -62,8 +62,8 @@ type Group struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // the searcher
 
-	// mu guards the fields below. It is acquired after a Checker's lock; the only
-	// lock acquired while it is held is that of events.
+	// mu guards the fields below. The only lock acquired while it is held is that of
+	// events.
 	mu      sync.Mutex
 	state   *selector.Chooser
 	claims  map[int]bool  // whether the member's last answer was that it serves
@@ -225,7 +225,9 @@ func (g *Group) search(ctx context.Context) {
 }
 
 // Close stops the probes, ends the subscriptions and the calls of Await, and waits
-// for the probes. It may be called more than once. It always returns nil.
+// for the probes. It returns within a second: probes that have not returned by then are
+// left alone, and the error names them. It also reports what closing the probes has
+// returned. It may be called more than once; only the first call returns an error.
 func (g *Group) Close() error {
 	g.mu.Lock()
 	g.closed = true
@@ -240,5 +242,8 @@ func (g *Group) Close() error {
 	g.events.Close()
 	g.cancel()
 	g.wg.Wait()
-	return g.monitor.Close()
+	if err := g.monitor.Close(); err != nil {
+		return fmt.Errorf("failover: %w", err)
+	}
+	return nil
 }

@@ -364,3 +364,27 @@ func TestAGroupFollowsTheHealthPagesOfReplicas(t *testing.T) {
 	}
 	assert.Fail(t, "it did not follow", "%v", g.State())
 }
+
+func TestAGroupWorksAndClosesAlthoughAProbeHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService("b")
+		hung := failover.Member{Name: "a", Probes: healthcheck.Probes{
+			Check: healthcheck.Func("a", func(context.Context) report.Verdict {
+				time.Sleep(time.Hour) // whatever its context says
+				return report.Verdict{Outcome: report.Serving}
+			}),
+		}}
+		g, err := failover.NewGroup(failover.Config{}, []failover.Member{hung, s.member("b")})
+		require.NoError(t, err)
+		name, err := g.Await(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, "b", name)
+		time.Sleep(time.Minute)
+		assert.Equal(t, report.ReasonProbeTimeout, g.Members()[0].Reason)
+		start := time.Now()
+		err = g.Close()
+		assert.LessOrEqual(t, time.Since(start), time.Second)
+		assert.EqualError(t, err, `failover: healthcheck: closed, although code of the program has not returned: a probe of "a"`)
+		time.Sleep(2 * time.Hour)
+	})
+}

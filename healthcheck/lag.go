@@ -71,7 +71,7 @@ func NewLag(cfg LagConfig) (*Lag, error) {
 }
 
 // Probe returns a probe of one member. position asks the member for its position
-// and must return when its context ends. If it returns an error, the probe has
+// and is called as the function of [Func] is. If it returns an error, the probe has
 // failed. Two probes of the same name belong to the same member.
 func (l *Lag) Probe(name string, position func(ctx context.Context) (int64, error)) Probe {
 	return Func("position of "+cleantext.Detail(name), func(ctx context.Context) report.Verdict {

@@ -9,8 +9,10 @@ import (
 
 // Probe makes one attempt to determine an endpoint's health.
 //
-// Probe must return when ctx ends. It must be safe for one call at a time; a
-// Monitor and a load-balancing policy never run two at once. At a deadline the
+// Probe should return when ctx ends. One that does not is left alone: it counts as
+// failed, and no further one is made until it returns. It must be safe for one call at
+// a time; a Monitor and a load-balancing policy never run two at once. Kind and Target
+// must return at once. At a deadline the
 // Probe chooses the verdict, usually Failed with ReasonProbeTimeout. If ctx was
 // cancelled, the verdict is Inconclusive with ReasonCanceled.
 type Probe interface {

@@ -9,8 +9,9 @@ import (
 )
 
 // Func returns a Probe that calls f. target describes what f probes, for status; it
-// must contain no secret. f must return when its context ends; a panic in f is not
-// caught.
+// must contain no secret. f should return when its context ends: one that does not is
+// left alone, and counts as a failed probe until it returns. A panic in f is a failed
+// probe, and is logged by grpc's logger.
 //
 // f may leave the Reason of its Verdict empty; the Reason then follows from the
 // Outcome. The Detail is reduced to one printable line of at most 200 bytes. A
