@@ -77,7 +77,7 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	if !found.bundle {
 		all = append(all, e.credentials()...)
 	}
-	all = append(all, heedingDialer(found.dial))
+	all = append(all, heedingDialer(found.dial, &e.dials))
 	all = append(all, e.fixed...)
 	conn, err := grpc.NewClient(e.target, all...)
 	if err != nil {
@@ -249,7 +249,8 @@ func (c *Client) Close() error {
 	c.closing.Do(func() {
 		openNames.close(c.openAs.target, c.openAs.endpoints)
 		if c.file != nil {
-			c.file.Close() // before the channel, since it may be updating the channel's list
+			left := c.file.Close() // before the channel, since it may be updating the channel's list
+			defer c.set.Left(left)
 		}
 		//lint:ignore SA1019 grpc has no other way to detect it
 		if err := c.conn.Close(); !errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // as above

@@ -133,7 +133,8 @@ type Config struct {
 	// none.
 	Idempotent []string
 	// IdempotentFunc reports whether the method with this full name is idempotent. It
-	// is called for every call and from many goroutines. Default nil.
+	// is called for every call and from many goroutines, and must return at once: the
+	// call waits for it. Default nil.
 	IdempotentFunc func(fullMethod string) bool
 
 	// MaxAttempts bounds the attempts of one call, including hedges and those of the
@@ -181,7 +182,8 @@ type Config struct {
 
 	// OnAttempt, if not nil, is called for each attempt of each call: when the attempt
 	// begins, when it ends, and when the call is rescued. It is called from many
-	// goroutines, as part of the call, so it must be quick and must not block. Package
-	// oteltrace uses it. Default nil, which costs nothing.
+	// goroutines, as part of the call, so it must be quick and must not block: a call
+	// waits for it for 150 ms at most, and while 16 calls of it have not returned, it is
+	// not called. Package oteltrace uses it. Default nil, which costs nothing.
 	OnAttempt func(context.Context, AttemptEvent)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/dialer"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -66,6 +67,7 @@ type equipment struct {
 	gate     gate
 	rescuer  *rescuer
 	names    *names.Resolver
+	dials    guard.Left // by the program's own dialer, that have not returned in time
 	// set is the policy's set of endpoints, once the channel has one.
 	set atomic.Pointer[endpointset.Set]
 	// buildErr is the error of grpc's last build of the resolver.
@@ -97,7 +99,7 @@ func newEquipment(cfg Config, needsList bool) (*equipment, error) {
 	}
 	options := &endpointset.Options{
 		Logger: cfg.Logger, StandbyRefuses: presets[cfg.Role].refuses, Retries: rescue.tally, Validator: cfg.validator(),
-		OnClose: e.names.Stop,
+		OnClose: e.names.Stop, Left: func() []string { return append(rescue.left(), e.dials.String()) },
 	}
 	attribute := resolver.WithAttribute(options.Attribute())
 	if len(cfg.Endpoints) == 0 {

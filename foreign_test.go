@@ -1,6 +1,7 @@
 package cantonlb_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -138,8 +139,7 @@ var foreign = map[string]struct {
 		for i := range cfg.Endpoints {
 			cfg.Endpoints[i].Address = cfg.Endpoints[i].Address[len("http://"):]
 		}
-		cfg.TransportCredentials = stuckHandshake{insecure.NewCredentials(), s}
-		return nil
+		return []grpc.DialOption{grpc.WithTransportCredentials(stuckHandshake{insecure.NewCredentials(), s})}
 	}, false, false},
 	"a recorder": {func(_ *lbtest.Cluster, s *stuck, _ *cantonlb.Config) []grpc.DialOption {
 		return []grpc.DialOption{grpc.WithStatsHandler(stuckRecorder{stuck: s})}
@@ -166,7 +166,8 @@ func TestCodeOfTheProgramThatHangsHoldsUpNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStuck(t)
 				cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
-				cfg := cantonlb.Config{Idempotent: echoIsIdempotent}
+				var log bytes.Buffer
+				cfg := cantonlb.Config{Idempotent: echoIsIdempotent, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 				for i, url := range cluster.URLs() {
 					cfg.Endpoints = append(cfg.Endpoints, cantonlb.Endpoint{Name: cluster.Names()[i], Address: url})
 				}
@@ -215,6 +216,9 @@ func TestCodeOfTheProgramThatHangsHoldsUpNothing(t *testing.T) {
 				start := time.Now()
 				require.NoError(t, client.Close())
 				assert.LessOrEqual(t, time.Since(start), time.Second)
+				if name != "a log handler" {
+					assert.Contains(t, log.String(), `level=WARN msg="closed, although code of the program has not returned" policy=healthy_round_robin`)
+				}
 				s.release()
 				synctest.Wait()
 			})

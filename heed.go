@@ -6,7 +6,6 @@ import (
 	"net"
 	"reflect"
 	"sync"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -16,14 +15,9 @@ import (
 	"github.com/cantonlb/cantonlb/internal/transport"
 )
 
-const (
-	// mostLeftCalls bounds the calls that have ended here although their credentials
-	// have not returned.
-	mostLeftCalls = 1000
-	// mostLeftObservers and observerPatience bound the calls of an observer.
-	mostLeftObservers = 16
-	observerPatience  = 100 * time.Millisecond
-)
+// mostLeftCalls bounds the calls that have ended here although their credentials have
+// not returned.
+const mostLeftCalls = 1000
 
 // heeder makes calls end with their contexts, although call credentials of the channel
 // or of the call ignore theirs, as grpc's oauth.TokenSource does. grpc asks them in the
@@ -118,29 +112,11 @@ func hasCallCredentials(cc *grpc.ClientConn) bool {
 	return false
 }
 
-// heedingObserver returns an observer that returns soon, whatever observe does. nil
-// stays nil.
-func heedingObserver(observe func(context.Context, AttemptEvent)) func(context.Context, AttemptEvent) {
-	if observe == nil {
-		return nil
-	}
-	left := new(guard.Left)
-	return func(ctx context.Context, e AttemptEvent) {
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), observerPatience)
-		defer cancel()
-		// An error means that the observer hangs or has panicked, which is logged.
-		_, _ = guard.Await(patience, left, "the observer of attempts", mostLeftObservers, func() struct{} {
-			observe(ctx, e)
-			return struct{}{}
-		}, nil)
-	}
-}
-
 // heedingDialer returns the option with which the channel's dialer returns when its
-// context ends, whatever it does.
-func heedingDialer(dial func(context.Context, string) (net.Conn, error)) grpc.DialOption {
+// context ends, whatever it does. left counts the dials that have not returned.
+func heedingDialer(dial func(context.Context, string) (net.Conn, error), left *guard.Left) grpc.DialOption {
 	if dial == nil {
 		return grpc.EmptyDialOption{}
 	}
-	return grpc.WithContextDialer(transport.HeedingDialer(dial, new(guard.Left)))
+	return grpc.WithContextDialer(transport.HeedingDialer(dial, left))
 }

@@ -37,6 +37,7 @@ type rescuer struct {
 	tally          *attempt.Tally
 	heeder         heeder
 	observe        func(context.Context, AttemptEvent) // nil if there is no observer
+	observing      guard.Left                          // calls of the observer that have not returned in time
 }
 
 // unary is the interceptor of unary calls. The rounds of a call run one after the
@@ -196,6 +197,11 @@ func onceFinished(opts []grpc.CallOption) ([]grpc.CallOption, func(error)) {
 	}
 }
 
+// left names the code of the program that has not returned although its time is up.
+func (r *rescuer) left() []string {
+	return []string{r.heeder.left.String(), r.observing.String()}
+}
+
 // defaultMaxAttempts is the default of Config.MaxAttempts.
 const defaultMaxAttempts = 3
 
@@ -206,8 +212,12 @@ func newRescuer(c Config, s settled) *rescuer {
 		moves:       s.policy == ActivePassive || c.StreamDrain > 0,
 		maxAttempts: cmp.Or(c.MaxAttempts, defaultMaxAttempts),
 		tally:       new(attempt.Tally),
-		observe:     heedingObserver(c.OnAttempt),
 		budget:      attempt.NewBudget(c.RetryBudget.Share, c.RetryBudget.PerSecond),
+	}
+	if observe := c.OnAttempt; observe != nil {
+		r.observe = func(ctx context.Context, e AttemptEvent) {
+			guard.Tell(&r.observing, "the observer of attempts", func() { observe(ctx, e) })
+		}
 	}
 	switch {
 	case c.AttemptTimeout > 0:

@@ -35,7 +35,9 @@ func NewClient(path string, opts ...grpc.DialOption) (*cantonlb.Client, error) {
 // before the client is made. It is called again, from one goroutine, with each new
 // content of the file; then only the Endpoints and the Handover that it leaves in the
 // Config are used.
-// It is not called for content that is not valid, nor after the client is closed.
+// It is not called for content that is not valid, nor after the client is closed. If it
+// does not return within 5 s, or panics, the new content is refused, and no other
+// content takes effect before it has returned.
 func NewClientWith(path string, complete func(*cantonlb.Config), opts ...grpc.DialOption) (*cantonlb.Client, error) {
 	var client *cantonlb.Client
 	err := ofGRPC.make(path, complete, func(cfg cantonlb.Config, following follow.Option) (err error) {

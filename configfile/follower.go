@@ -1,6 +1,8 @@
 package configfile
 
 import (
+	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/follow"
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -20,6 +23,9 @@ type kind[C any] struct {
 	handover  func(C) string // "" for none
 }
 
+// completePatience bounds how long new content waits for the program to complete it.
+const completePatience = 5 * time.Second
+
 // follower keeps the list of a client equal to that of a file.
 type follower[C any] struct {
 	kind     kind[C]
@@ -27,6 +33,9 @@ type follower[C any] struct {
 	start    C // the file's config when the client was made
 	complete func(*C)
 	watcher  *watcher
+	ctx      context.Context //nolint:containedctx // ends with Close
+	cancel   context.CancelFunc
+	left     guard.Left // calls of complete that have not returned in time
 
 	// The watcher calls changed from one goroutine, which alone uses this field.
 	endpoints []resolver.Endpoint // the list in effect, as in the file
@@ -51,6 +60,7 @@ func (k kind[C]) make(path string, complete func(*C), newClient func(C, follow.O
 			kind: k, client: client, start: cfg, complete: complete, endpoints: *k.endpoints(&cfg),
 			status: report.FileStatus{Path: path, LoadedAt: time.Now()},
 		}
+		f.ctx, f.cancel = context.WithCancel(context.Background())
 		f.watcher = watch(path, data, f.changed)
 		return f
 	}}
@@ -68,7 +78,11 @@ func (k kind[C]) completed(cfg C, complete func(*C)) C {
 }
 
 // Close implements follow.Follower.
-func (f *follower[C]) Close() { f.watcher.close() }
+func (f *follower[C]) Close() (left string) {
+	f.cancel() // ends the wait for complete
+	f.watcher.close()
+	return f.left.String()
+}
 
 // Status implements follow.Follower.
 func (f *follower[C]) Status() report.FileStatus {
@@ -108,7 +122,10 @@ func (f *follower[C]) changed(data []byte, err error) {
 // What happens to those that are not in it follows the content too, so that an operator
 // who has to get away from an endpoint can say so in the file.
 func (f *follower[C]) apply(cfg C) error {
-	all := f.kind.completed(cfg, f.complete)
+	all, err := f.completed(cfg)
+	if err != nil {
+		return err
+	}
 	f.client.SetHandover(f.kind.handover(all))
 	list := *f.kind.endpoints(&cfg)
 	same := func(a, b resolver.Endpoint) bool { return a.Equal(b) }
@@ -121,6 +138,24 @@ func (f *follower[C]) apply(cfg C) error {
 	}
 	f.endpoints = list
 	return nil
+}
+
+// completed returns a copy of cfg with what the program adds. An error says that the
+// program's function has not returned in time, or has panicked.
+func (f *follower[C]) completed(cfg C) (C, error) {
+	if f.complete == nil {
+		return cfg, nil
+	}
+	ctx, cancel := context.WithTimeout(f.ctx, completePatience)
+	defer cancel()
+	all, err := guard.Await(ctx, &f.left, "the function that completes the config file", 1, func() C { return f.kind.completed(cfg, f.complete) }, nil)
+	if err != nil {
+		err = fmt.Errorf("the content is not in effect: the function that completes it: %w", err)
+		if f.ctx.Err() == nil {
+			f.client.Refused(err)
+		}
+	}
+	return all, err
 }
 
 // changedKeys returns the keys of a config file by which b differs from a, other than

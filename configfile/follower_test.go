@@ -1,15 +1,18 @@
 package configfile_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -167,6 +170,54 @@ func TestWhatAProgramAddsHoldsForEveryContentOfTheFile(t *testing.T) {
 	assert.GreaterOrEqual(t, credentials.asked.Load(), before+3)
 	assert.Equal(t, int64(2), completed.Load())
 	assert.Empty(t, client.Status().File.Pending, "what the program adds is no change of the file")
+}
+
+// While the program's function hangs or after it has panicked, the list stays, and the
+// client can be closed.
+func TestAFunctionThatCompletesTheFileAndHangsOrPanicsRefusesIt(t *testing.T) {
+	for _, what := range []string{"hangs", "panics"} {
+		t.Run(what, func(t *testing.T) {
+			cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
+			path := filepath.Join(t.TempDir(), "lb.yaml")
+			replaceFile(t, path, listing(cluster, 0))
+			release, called := make(chan struct{}), make(chan struct{}, 9)
+			var calls atomic.Int64
+			var log bytes.Buffer
+			client, err := configfile.NewClientWith(path, func(c *cantonlb.Config) {
+				c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				if calls.Add(1) == 1 {
+					return
+				}
+				called <- struct{}{}
+				if what == "panics" {
+					panic("no")
+				}
+				<-release
+			}, cluster.DialOptions()...)
+			require.NoError(t, err)
+			replaceFile(t, path, listing(cluster, 1))
+			<-called
+			if what == "panics" {
+				s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.File.Failures == 1 })
+				assert.Contains(t, s.File.Error, "the content is not in effect: the function that completes it: it has panicked")
+				assert.EqualValues(t, 1, s.Totals.ListsRefused)
+			}
+			assert.Equal(t, map[string]int{"server0": 3}, testkit.Spread(t, client, 3))
+			closed := make(chan error)
+			go func() { closed <- client.Close() }()
+			select {
+			case err := <-closed:
+				require.NoError(t, err)
+			case <-time.After(20 * time.Second):
+				require.Fail(t, "Close waits for the function")
+			}
+			if what == "hangs" {
+				assert.Contains(t, log.String(), `level=WARN msg="closed, although code of the program has not returned"`)
+				assert.Contains(t, log.String(), `left="the function that completes the config file"`)
+			}
+			close(release)
+		})
+	}
 }
 
 func TestAClientOfABadFileIsNotMade(t *testing.T) {

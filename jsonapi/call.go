@@ -172,6 +172,6 @@ func (c *Client) count(t *call, f *flight, end ending) {
 // observe calls the observer, which is code of the program.
 func (c *Client) observe(ctx context.Context, e AttemptEvent) {
 	if c.onAttempt != nil {
-		guard.Call("the observer of attempts", func() { c.onAttempt(ctx, e) })
+		guard.Tell(&c.pool.left, "the observer of attempts", func() { c.onAttempt(ctx, e) })
 	}
 }

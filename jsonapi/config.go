@@ -75,7 +75,8 @@ type Config struct {
 	// stands for one segment of the path. Default none.
 	Idempotent []string
 	// IdempotentFunc reports whether this request may be executed more than once. It must
-	// not read the body. It is called from many goroutines. Default nil.
+	// not read the body. It is called as part of the request, from many goroutines, and
+	// must return at once: the request waits for it. Default nil.
 	IdempotentFunc func(*http.Request) bool
 	// NoResubmission sends a command at most once although it has a command ID. Default
 	// false: see SafetyResubmit.
@@ -103,13 +104,14 @@ type Config struct {
 	// connecting and for the TLS handshake, 100 idle connections to an endpoint.
 	Transport *http.Transport
 
-	// Logger receives one line for each event, as in cantonlb.Config. Default: grpc's
-	// logger.
+	// Logger receives one line for each event, as in cantonlb.Config. Default:
+	// slog.Default, as it is when a line is written.
 	Logger *slog.Logger
 
 	// OnAttempt, if not nil, is called for each attempt: when it starts and when it ends,
 	// and when a request is rescued. It is called as part of the request, from many
-	// goroutines. Default nil.
+	// goroutines, so it must be quick. A request waits for a call of it for 150 ms at
+	// most; while 16 calls have not returned, it is not called. Default nil.
 	OnAttempt func(context.Context, AttemptEvent)
 }
 

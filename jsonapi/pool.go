@@ -12,6 +12,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/explain"
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/selector"
@@ -39,6 +40,7 @@ type pool struct {
 	teller *telling.Teller
 	tally  attempt.Tally
 	probes *checking.Budget
+	left   guard.Left    // calls of the observer that have not returned in time
 	wanted selector.Bell // probe all endpoints now
 
 	ctx    context.Context //nolint:containedctx // the pool's own life, which close ends
@@ -234,7 +236,13 @@ func (p *pool) close() {
 	p.wg.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), tellPatience)
 	defer cancel()
-	p.teller.Close(ctx)
+	left := p.teller.Close(ctx)
+	for _, e := range all {
+		if e.checker != nil {
+			left = append(left, e.checker.Left())
+		}
+	}
+	p.teller.Left(append(left, p.left.String()))
 }
 
 // tellPatience bounds how long Close waits for the last log lines, which are written by

@@ -118,8 +118,23 @@ func (c *Candidate) Run(ctx context.Context, work Work) error {
 	r.wg.Wait()
 	late.Stop()
 	c.events.Close()
-	<-told
+	awaitTold(told)
 	return r.result
+}
+
+// toldPatience bounds how long Run waits for the last calls of the observer and of the
+// logger, which are code of the program.
+const toldPatience = time.Second
+
+// awaitTold waits until told is closed, or for toldPatience. A goroutine that is in code
+// of the program then ends when that returns.
+func awaitTold(told <-chan struct{}) {
+	timer := time.NewTimer(toldPatience)
+	defer timer.Stop()
+	select {
+	case <-told:
+	case <-timer.C:
+	}
 }
 
 // tell passes the events to the logger and the observer, until there are no more.

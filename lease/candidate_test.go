@@ -470,6 +470,21 @@ func TestAnObserverThatBlocksDoesNotHoldUpRenewals(t *testing.T) {
 	})
 }
 
+func TestRunReturnsAlthoughTheObserverHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := leasetest.NewStore()
+		a := start(t, s, func(c *lease.Config) { c.Observe = func(lease.Event) { time.Sleep(time.Hour) } })
+		a.last(t)
+		b := start(t, s)
+		began := time.Now()
+		a.stop()
+		require.ErrorIs(t, <-a.result, context.Canceled)
+		assert.Equal(t, time.Second, time.Since(began))
+		b.last(t)
+		time.Sleep(2 * time.Hour)
+	})
+}
+
 func TestAWatchThatFailsIsToldOfOnceAndTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := leasetest.NewStore()

@@ -50,7 +50,9 @@ type Config struct {
 	// lease.
 	ExitWhenStuck bool
 	// Observe is called with each event, in order, by one goroutine. It may block
-	// without affecting the lease. Run returns after the last call.
+	// without affecting the lease. Run returns after the last call, but waits for
+	// Observe and the Logger for a second at most once everything else has ended. Calls
+	// that remain then follow when the one that blocks has returned.
 	Observe func(Event)
 	// Logger gets each event. Default slog.Default().
 	Logger *slog.Logger

@@ -118,7 +118,7 @@ func (g *Group) Run(ctx context.Context, work Work) error {
 	over()
 	balance.Wait()
 	g.events.Close()
-	<-told
+	awaitTold(told)
 	return context.Cause(ctx)
 }
 

@@ -14,7 +14,8 @@ import (
 
 // Node holds what is read from a participant besides its streams. Each function may be
 // nil, and is then not called. They are called from several goroutines, with a context
-// of at most ten seconds, and must return when it ends.
+// of at most ten seconds, and must return when it ends: the stream or the submission
+// that needs the answer waits for it.
 type Node struct {
 	// LedgerEnd returns the current end of the ledger.
 	LedgerEnd func(ctx context.Context) (Offset, error)

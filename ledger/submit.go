@@ -16,8 +16,8 @@ import (
 // SubmitOptions are the options of one submission.
 type SubmitOptions[R proto.Message] struct {
 	// Fetch returns the reply of a command that was executed while its reply was lost,
-	// for example with GetUpdateByOffset or GetUpdateById. If it is nil, the reply is
-	// nil.
+	// for example with GetUpdateByOffset or GetUpdateById. It must return when ctx ends:
+	// the submission waits for it. If it is nil, the reply is nil.
 	Fetch func(ctx context.Context, outcome Outcome) (R, error)
 	// AcceptEarlier makes it a success if the command was executed before, by another
 	// submission than those of this call.

@@ -33,7 +33,8 @@ type Submitter struct {
 	AttemptTimeout time.Duration
 	// DropToken is as in Options. May be nil.
 	DropToken func()
-	// OnRetry is called before each pause that precedes another attempt. May be nil.
+	// OnRetry is called before each pause that precedes another attempt, which waits for
+	// it, so it must be quick. May be nil.
 	OnRetry func(Retry)
 
 	mu    sync.Mutex // guards what follows; nothing is called under it

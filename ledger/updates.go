@@ -18,8 +18,8 @@ type Receiver[M any] interface {
 	Recv() (M, error)
 }
 
-// Open opens a stream of the messages after an offset. The stream must end when ctx
-// does, as gRPC streams do.
+// Open opens a stream of the messages after an offset. Open must return and the stream
+// must end when ctx does, as gRPC streams do: the loop waits for both.
 type Open[M any] func(ctx context.Context, beginExclusive Offset) (Receiver[M], error)
 
 // Update is one message of a stream.
@@ -43,21 +43,23 @@ type Options[M any] struct {
 	// zero value means a stream without an end.
 	End Offset
 	// OnCheckpoint is called with the offset of each checkpoint, after the loop body has returned
-	// for it, in the loop's own goroutine. An error ends the stream with CheckpointFailed. May be
-	// nil.
+	// for it, in the loop's own goroutine, which waits for it as for the loop body. An error ends
+	// the stream with CheckpointFailed. May be nil.
 	OnCheckpoint func(ctx context.Context, offset Offset) error
 	// Node is used to read the ledger end when the stream is silent, and to examine a
 	// ledger that was rewound. Without Node.LedgerEnd a silence is not detected.
 	Node Node
 	// DropToken makes the next call use a fresh token. It is called after
-	// UNAUTHENTICATED, before the one attempt that follows. May be nil if the
-	// credentials refresh the token themselves.
+	// UNAUTHENTICATED, before the one attempt that follows, and must return at once:
+	// the attempt waits for it. May be nil if the credentials refresh the token
+	// themselves.
 	DropToken func()
 	// Position returns the offset of a message and whether it is a checkpoint, for messages that
-	// are not of the Ledger API. Nil means the documented fields of the Ledger API's messages.
+	// that are not of the Ledger API. It must return at once. Nil means the documented fields of
+	// the Ledger API's messages.
 	Position func(M) (offset Offset, checkpoint bool, err error)
-	// OnReopen is called for each reopening, before the pause that precedes it. May be
-	// nil.
+	// OnReopen is called for each reopening, before the pause that precedes it. The
+	// reopening waits for it, so it must be quick. May be nil.
 	OnReopen func(Reopening)
 	// Monitor publishes the state of the stream. May be nil.
 	Monitor *Monitor

@@ -27,7 +27,8 @@ type ConnConfig struct {
 	// Strip, if not nil, clears fields of a reply in which honest members may differ,
 	// such as the time at which they answered, before it is compared and returned. Key,
 	// if not nil, returns what is compared instead of the whole reply; the caller must
-	// not use what it leaves out. Both must be safe for concurrent use.
+	// not use what it leaves out. Both must return at once, and be safe for concurrent
+	// use.
 	Strip func(method string, reply proto.Message)
 	Key   func(method string, reply proto.Message) (string, error)
 	// Answers are the status codes that count as answers, such as codes.NotFound. The

@@ -28,11 +28,11 @@ type FollowConfig struct {
 	// Config is how the list is read: Agree is f + 1 of the members so far by default.
 	Config Config
 	// Make creates a Member from an entry. Its name is the entry's, whatever Make sets.
-	// A Conn that implements io.Closer is closed when the member has left.
+	// A Conn that implements io.Closer is closed when the member has left. Make should
+	// not wait for the member: while it does, the list is not followed.
 	Make func(Entry) (Member, error)
 	// Interval is how often the list is read, with a jitter of a quarter either way.
 	// Default 1 min, at least 1 s. While the members differ from the newest list, it is
-	// read six times as often.
 	// read six times as often.
 	Interval time.Duration
 }
@@ -192,12 +192,26 @@ func closeAll(members map[string]Member) {
 	}
 }
 
-// Close ends the following.
+// closePatience bounds how long Close of a follower waits for code of the program.
+const closePatience = time.Second
+
+// Close ends the following, and closes what was made for it.
 func (f *follower) Close() error {
 	f.cancel()
-	f.wg.Wait()
-	closeAll(f.made)
-	return nil
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		f.wg.Wait()
+		closeAll(f.made)
+	}()
+	timer := time.NewTimer(closePatience)
+	defer timer.Stop()
+	select {
+	case <-closed:
+		return nil
+	case <-timer.C:
+		return errors.New("quorum: closed, although FollowConfig.Make, or the Close of a connection that it made, has not returned")
+	}
 }
 
 // stepTo returns the list after one step from now to goal, in which seeds stay, and

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/internal/guard"
 )
 
 // Member is one of the members whose answers are compared. Everything that could lie
@@ -33,8 +34,8 @@ type Member struct {
 	URL       string
 	Transport http.RoundTripper
 	// Healthy, if not nil, reports whether the member is believed to be healthy. A
-	// member that is not is asked after the others. It must be quick and safe for
-	// concurrent use.
+	// member that is not is asked after the others. It must return at once, since each
+	// read waits for it, and be safe for concurrent use.
 	Healthy func() bool
 }
 
@@ -47,7 +48,8 @@ type Options struct {
 	Logger *slog.Logger
 	// OnRead, if not nil, is called when a read has ended, with its verdict and its
 	// error or nil, for metrics. It is called with no lock held, before the read
-	// returns, and must be safe for concurrent use.
+	// returns, and must be safe for concurrent use. A read waits for it for 150 ms at
+	// most; while 16 calls have not returned, it is not called.
 	OnRead func(Verdict, error)
 }
 
@@ -59,6 +61,7 @@ type Members struct {
 	source func() []Member // nil if the list is fixed or set by Update
 	events *event.Log[Event]
 	now    func() time.Time
+	left   guard.Left // calls of the logger and of OnRead that have not returned in time
 
 	// mu guards what follows. Only the lock of events is taken under it.
 	mu      sync.Mutex
@@ -90,9 +93,9 @@ func NewMembers(list []Member, opts Options) (*Members, error) {
 }
 
 // MembersFunc returns Members with the list that a function returns; each read calls
-// it. The function must be quick and safe for concurrent use. An invalid list is
-// refused with an event, and the list before it stays in effect. The first list must
-// be valid.
+// it, and waits for it. The function must return at once and be safe for concurrent
+// use. An invalid list is refused with an event, and the list before it stays in
+// effect. The first list must be valid.
 func MembersFunc(list func() []Member, opts Options) (*Members, error) {
 	m, err := NewMembers(list(), opts)
 	if err != nil {
@@ -275,13 +278,16 @@ func (m *Members) told(events []Event) {
 		if e.Kind == EventDissent || e.Kind == EventAgreementLost {
 			say = logger.Warn
 		}
-		say("quorum", slog.String("event", string(e.Kind)), slog.String("member", e.Member),
-			slog.String("reason", string(e.Reason)), slog.String("detail", e.Detail))
+		guard.Tell(&m.left, "the log handler", func() {
+			say("quorum", slog.String("event", string(e.Kind)), slog.String("member", e.Member),
+				slog.String("reason", string(e.Reason)), slog.String("detail", e.Detail))
+		})
 	}
 }
 
-// Close ends subscriptions, and closes the connections that Dial or Follow made. It may
-// be called more than once.
+// Close ends subscriptions, and closes the connections that Dial or Follow made. It
+// waits for FollowConfig.Make for a second at most, and returns an error if that has not
+// returned. It may be called more than once.
 func (m *Members) Close() error {
 	m.mu.Lock()
 	owned := m.owned

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/guard"
 )
 
 // note is what a round has shown of one member.
@@ -164,6 +166,6 @@ func (m *Members) ended(v Verdict, quiet bool, err error) {
 	m.mu.Unlock()
 	m.told(told)
 	if m.opts.OnRead != nil {
-		m.opts.OnRead(v, err)
+		guard.Tell(&m.left, "OnRead", func() { m.opts.OnRead(v, err) })
 	}
 }

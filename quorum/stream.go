@@ -30,7 +30,8 @@ type StreamConfig[T any, P cmp.Ordered] struct {
 	// members share it. For Canton that is the record time on one synchronizer; offsets
 	// of participants are local and must not be used. Key returns what else is
 	// compared, such as the update ID with the content. Members do not agree on what it
-	// leaves out.
+	// leaves out. Position, Key and Local are called from a goroutine of each member and
+	// must return at once: a member whose call does not counts as one that is behind.
 	Position func(T) P
 	Key      func(T) string
 	// Local, if not nil, returns true for a message of the member itself, such as an
@@ -268,8 +269,8 @@ func (s *Stream[T, P]) Subscribed() []string {
 	return names
 }
 
-// Close ends all subscriptions, and waits until they have returned. It may be called
-// more than once.
+// Close ends all subscriptions, and waits until Open and Recv have returned, which they
+// must when their context ends. It may be called more than once.
 func (s *Stream[T, P]) Close() {
 	s.cancel()
 	s.wg.Wait()

@@ -22,7 +22,7 @@ type TransportConfig struct {
 	Base http.RoundTripper
 	// Strip, if not nil, returns a body without the parts in which honest members may
 	// differ, such as the time of the answer. It gets canonical JSON, and returns JSON.
-	// It must be safe for concurrent use.
+	// It must return at once, and be safe for concurrent use.
 	Strip func(req *http.Request, body []byte) ([]byte, error)
 	// Answers are the statuses that count as answers besides 200 to 299, such as 404.
 	// Only the status is then compared, and the body is empty: the bodies of errors

@@ -3,7 +3,6 @@ package endpointset
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
@@ -15,10 +14,14 @@ import (
 // can delay them. It is left alone then, and its goroutines end when it returns.
 const closePatience = 800 * time.Millisecond
 
+// lastLines is the part of closePatience that is kept for the last log lines and
+// records.
+const lastLines = 200 * time.Millisecond
+
 // endForeign waits for what the set has started, after the set has been closed, and
 // logs what has not returned.
 func (s *Set) endForeign(checkers []*checking.Checker) {
-	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience-lastLines)
 	defer cancel()
 	// The recorder takes its own lock here, and calls Report under it.
 	_, _ = guard.Await(ctx, &s.left, "the recorder of metrics", 1, func() struct{} { s.unregister(); return struct{}{} }, nil)
@@ -31,11 +34,14 @@ func (s *Set) endForeign(checkers []*checking.Checker) {
 	case <-ended:
 	case <-ctx.Done():
 	}
-	lines := s.teller.Close(ctx)
-	if left := append(s.leftBehind(checkers), lines...); len(left) > 0 {
-		logger.Warningf("%s: closed, although something of the program's own has not returned: %s", s.policy, strings.Join(left, ", "))
-	}
+	writing, cancel := context.WithTimeout(context.Background(), lastLines)
+	defer cancel()
+	lines := s.teller.Close(writing)
+	s.teller.Left(append(s.leftBehind(checkers), lines...))
 }
+
+// Left logs what else has not returned although the set is closed, unless it is empty.
+func (s *Set) Left(what string) { s.teller.Left([]string{what}) }
 
 // checkersLocked returns the checkers of all endpoints.
 func (s *Set) checkersLocked() []*checking.Checker {
@@ -54,5 +60,8 @@ func (s *Set) leftBehind(checkers []*checking.Checker) []string {
 	for _, c := range checkers {
 		left = append(left, c.Left())
 	}
-	return slices.DeleteFunc(left, func(text string) bool { return text == "" })
+	if s.options.Left != nil {
+		left = append(left, s.options.Left()...)
+	}
+	return left
 }

@@ -25,6 +25,9 @@ type Options struct {
 	Validator Validator
 	// OnClose is called when the policy is closed, once for each. Nil: nothing is.
 	OnClose func()
+	// Left names further code of the program that has not returned although its time is
+	// up, for the log line of Close; empty texts are left out. Nil: there is none.
+	Left func() []string
 }
 
 type optionsKey struct{}

@@ -36,8 +36,9 @@ type Follower interface {
 	// Status returns the state of the source.
 	Status() report.FileStatus
 	// Close ends the following, and waits for an update that is under way. The
-	// client calls it once, before it closes its channel.
-	Close()
+	// client calls it once, before it closes its channel. It returns what has not
+	// returned although its time is up, for the log, or an empty text.
+	Close() (left string)
 }
 
 // Option is a dial option by which NewClient starts a follower.

@@ -153,7 +153,7 @@ func (t *Teller) Close(ctx context.Context) (left []string) {
 	t.mu.Unlock()
 	t.events.Close()
 	if !r.wait(ctx) {
-		left = append(left, "the log handler")
+		left = append(left, hungHandler)
 	}
 	patience := time.Duration(1) // 0 is no bound
 	if deadline, ok := ctx.Deadline(); ok {

@@ -34,8 +34,9 @@ type Record struct {
 func (r Record) Free() bool { return r.Holder == "" }
 
 // Store keeps a Record for each name. Its methods are safe for concurrent use, and
-// return soon after ctx has ended. A request whose ctx has ended may still take
-// effect later.
+// return soon after ctx has ended: a candidate's Run waits for them before it returns,
+// but work whose lease is lost is canceled in time even if they hang. A request whose
+// ctx has ended may still take effect later.
 type Store interface {
 	// Read returns the record of a name: the newest, at some moment between call and
 	// return. A name that was never held has the zero Record.

@@ -1,0 +1,28 @@
+package guard
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestTellWaitsBrieflyForCodeOfTheProgram(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var left Left
+		assert.True(t, Tell(&left, "the observer", func() { time.Sleep(tellPatience / 2) }))
+		assert.False(t, Tell(&left, "the observer", func() { panic("no") }))
+		calls := make(chan struct{}, 2*mostTellings)
+		start := time.Now()
+		for range mostTellings + 5 {
+			assert.False(t, Tell(&left, "the observer", func() { calls <- struct{}{}; time.Sleep(time.Hour) }))
+		}
+		assert.Equal(t, mostTellings*(tellPatience+Grace), time.Since(start))
+		assert.Len(t, calls, mostTellings)
+		assert.Equal(t, "the observer (16 times)", left.String())
+		time.Sleep(2 * time.Hour)
+		assert.True(t, Tell(&left, "the observer", func() {}))
+		assert.Empty(t, left.String())
+	})
+}
