@@ -2,6 +2,7 @@ package endpointset
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -39,6 +40,9 @@ func (s *Set) endForeign(checkers []*checking.Checker) {
 	lines := s.teller.Close(writing)
 	s.teller.Left(append(s.leftBehind(checkers), lines...))
 }
+
+// Warn writes a warning that is no event to the log.
+func (s *Set) Warn(message string, a slog.Attr) { s.teller.Warn(message, a) }
 
 // Left logs what else has not returned although the set is closed, unless it is empty.
 func (s *Set) Left(what string) { s.teller.Left([]string{what}) }
