@@ -15,14 +15,16 @@ import (
 // can delay them. It is left alone then, and its goroutines end when it returns.
 const closePatience = 800 * time.Millisecond
 
-// lastLines is the part of closePatience that is kept for the last log lines and
-// records.
+// lastLines is the part of closePatience that is left in any case for the last log
+// lines and records.
 const lastLines = 200 * time.Millisecond
 
 // endForeign waits for what the set has started, after the set has been closed, and
 // logs what has not returned.
 func (s *Set) endForeign(checkers []*checking.Checker) {
-	ctx, cancel := context.WithTimeout(context.Background(), closePatience-lastLines)
+	all, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	ctx, cancel := context.WithTimeout(all, closePatience-lastLines)
 	defer cancel()
 	// The recorder takes its own lock here, and calls Report under it.
 	_, _ = guard.Await(ctx, &s.left, "the recorder of metrics", 1, func() struct{} { s.unregister(); return struct{}{} }, nil)
@@ -35,9 +37,7 @@ func (s *Set) endForeign(checkers []*checking.Checker) {
 	case <-ended:
 	case <-ctx.Done():
 	}
-	writing, cancel := context.WithTimeout(context.Background(), lastLines)
-	defer cancel()
-	lines := s.teller.Close(writing)
+	lines := s.teller.Close(all)
 	s.teller.Left(append(s.leftBehind(checkers), lines...))
 }
 
