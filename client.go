@@ -109,6 +109,7 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	if c.file = follow.Begin(followed{c}, opts); c.file != nil {
 		c.set.CountReloads(0, 0) // so that the metric begins at zero
 	}
+	c.set.Background(func(ctx context.Context) { filestate.Warn(ctx, c.fileNotes, c.set.Warn) })
 	return c, nil
 }
 
@@ -149,7 +150,7 @@ func (c *Client) Status() Status {
 	s.State = c.conn.GetState()
 	s.Notes = append(s.Notes, c.rescuer.notes()...)
 	s.Notes = append(s.Notes, c.notes...)
-	s.Notes = append(s.Notes, fileNotes(c.creds, c.list.Endpoints())...)
+	s.Notes = append(s.Notes, filestate.EndpointNotes(c.creds.Problem, c.list.Endpoints())...)
 	if s.File = file; file != nil {
 		s.Notes = append(s.Notes, filestate.Notes(*file)...)
 	}

@@ -169,7 +169,7 @@ func typed(err error, record *attempt.Record) error {
 	if refused || spent { // the errors of the attempts say more than the lack of a further one
 		for _, a := range tried {
 			if a.Err != nil && !a.CalledOff {
-				e.err = scrubbed(a.Err)
+				e.err = scrubbed(context.Background(), a.Err)
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -104,4 +105,32 @@ func TestATokenFileThatIsGoneIsNoted(t *testing.T) {
 	require.NotEmpty(t, client.Status().Notes)
 	notes := strings.Join(client.Status().Notes, "\n")
 	assert.Contains(t, notes, path+" is gone, and so is its directory; its last content stays in effect")
+}
+
+func TestAFileThatIsGoneIsWarnedAboutOnceEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+		path := filepath.Join(t.TempDir(), "token")
+		list := clientkit.Endpoints(cluster)
+		list[0].TokenFile, list[0].AllowInsecureTokens = path, true
+		lines := new(logLines)
+		warnings := func() (n int) {
+			for _, l := range lines.all(t) {
+				if l["msg"] == "the last content of a file stays in effect" && strings.Contains(l["detail"].(string), path+" is gone") {
+					n++
+				}
+			}
+			return n
+		}
+		require.NoError(t, os.WriteFile(path, []byte("secret"), 0o600))
+		clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list, Logger: lines.logger(slog.LevelWarn)}, 1)
+		for i := range 2 {
+			time.Sleep(time.Minute)
+			assert.Equal(t, i, warnings())
+			require.NoError(t, os.Remove(path))
+			time.Sleep(time.Hour)
+			assert.Equal(t, i+1, warnings())
+			require.NoError(t, os.WriteFile(path, []byte("secret"), 0o600))
+		}
+	})
 }

@@ -328,3 +328,36 @@ func TestASecretThatIsQuotedBackIsShownNowhere(t *testing.T) {
 		})
 	}
 }
+
+// Tokens of single calls are not known before they are sent: those of call options
+// and of the metadata that the program sets.
+func TestATokenOfACallThatIsQuotedBackIsNotInItsError(t *testing.T) {
+	c := quoter(t, codes.Internal)
+	cfg := cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Name: "a", Address: c.URLs()[0]}}}
+	cfg.HealthCheck.Disabled = true
+	client, err := cantonlb.NewClient(cfg, c.DialOptions()...)
+	require.NoError(t, err)
+	defer client.Close()
+	for i, with := range []func(token string) (context.Context, []grpc.CallOption){
+		func(token string) (context.Context, []grpc.CallOption) {
+			return testkit.Context(t), []grpc.CallOption{grpc.PerRPCCredentials(bearer("Bearer " + token))}
+		},
+		func(token string) (context.Context, []grpc.CallOption) {
+			return metadata.AppendToOutgoingContext(testkit.Context(t), "authorization", "Bearer "+token), nil
+		},
+	} {
+		token := func(kind string) string { return fmt.Sprintf("%s%d/of+a=call.SIGN4711ature", kind, i) }
+		ctx, opts := with(token("unary"))
+		_, err := lbtest.ServedBy(ctx, client, opts...)
+		shown := places{"unary": fmt.Sprintf("%v %+v %v", err, err, status.Convert(err).Details())}
+		assert.Contains(t, shown["unary"], "[redacted]")
+		ctx, opts = with(token("stream"))
+		stream, err := lbtest.Ticks(ctx, client, time.Second, opts...)
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		shown["stream"] = fmt.Sprintf("%v %+v %v", err, err, status.Convert(err).Details())
+		assert.Contains(t, shown["stream"], "[redacted]")
+		assert.Empty(t, shown.find(token("unary"), token("stream")))
+	}
+}

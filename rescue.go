@@ -59,13 +59,13 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 		defer cancel()
 	}
 	r.budget.Call(time.Now())
-	opts, finished := onceFinished(opts)
+	opts, finished := onceFinished(hidingTokens(opts))
 	round := func(ctx context.Context, reply any, opts []grpc.CallOption) error {
 		if !r.heeder.must(ctx, cc, opts) {
-			return scrubbed(invoke(ctx, method, req, reply, cc, opts...))
+			return scrubbed(ctx, invoke(ctx, method, req, reply, cc, opts...))
 		}
 		_, err := r.heeder.do(ctx, func() (grpc.ClientStream, error) { return nil, invoke(ctx, method, req, reply, cc, opts...) })
-		return scrubbed(err)
+		return scrubbed(ctx, err)
 	}
 	race := r.newRace(ctx, record, method, reply, opts, round)
 	defer race.end()
@@ -160,16 +160,16 @@ func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cl
 ) (grpc.ClientStream, error) {
 	s := &stream{ctx: ctx}
 	s.record.Max, s.record.Stream, s.record.Movable, s.record.Observe = r.maxAttempts, true, r.moves, r.observer(method)
-	return s.open(opts, func(ctx context.Context, opts ...grpc.CallOption) (opened grpc.ClientStream, err error) { //nolint:contextcheck // s has ctx
+	return s.open(hidingTokens(opts), func(ctx context.Context, opts ...grpc.CallOption) (opened grpc.ClientStream, err error) { //nolint:contextcheck // s has ctx
 		if r.heeder.must(ctx, cc, opts) {
 			opened, err = r.heeder.do(ctx, func() (grpc.ClientStream, error) { return open(ctx, desc, cc, method, opts...) })
 		} else {
 			opened, err = open(ctx, desc, cc, method, opts...)
 		}
 		if err != nil {
-			return nil, scrubbed(err)
+			return nil, scrubbed(ctx, err)
 		}
-		return scrubbedStream{opened}, nil
+		return scrubbedStream{opened, ctx}, nil
 	})
 }
 

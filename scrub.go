@@ -1,6 +1,9 @@
 package cantonlb
 
 import (
+	"context"
+	"slices"
+
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -9,14 +12,35 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/transport"
 )
 
+// hidingTokens returns the options of a call, with credentials whose tokens are known
+// from then on, so that they can be removed from what a server says.
+func hidingTokens(opts []grpc.CallOption) []grpc.CallOption {
+	for i, o := range opts {
+		if own, ok := o.(grpc.PerRPCCredsCallOption); ok && own.Creds != nil {
+			opts = slices.Clone(opts)
+			opts[i] = grpc.PerRPCCredentials(transport.OfCall(own.Creds))
+		}
+	}
+	return opts
+}
+
 // scrubbed returns the error of a call without the secrets that the server has quoted
-// in its message or in its details. Other errors are returned unchanged.
-func scrubbed(err error) error {
+// in its message or in its details, among them those in the metadata that the program
+// has put into ctx. Other errors are returned unchanged.
+func scrubbed(ctx context.Context, err error) error {
 	s, ok := status.FromError(err)
 	if err == nil || !ok {
 		return err
+	}
+	if md, ok := metadata.FromOutgoingContext(ctx); ok {
+		for key, values := range md {
+			for _, value := range values {
+				transport.HideOfCall(key, value)
+			}
+		}
 	}
 	p := s.Proto()
 	message := cleantext.ScrubTokens(p.GetMessage())
@@ -104,13 +128,17 @@ func scrubValue(f protoreflect.FieldDescriptor, v protoreflect.Value) (protorefl
 }
 
 // scrubbedStream is a stream whose errors hold no secret.
-type scrubbedStream struct{ grpc.ClientStream }
+type scrubbedStream struct {
+	grpc.ClientStream
 
-func (s scrubbedStream) RecvMsg(m any) error { return scrubbed(s.ClientStream.RecvMsg(m)) }
-func (s scrubbedStream) SendMsg(m any) error { return scrubbed(s.ClientStream.SendMsg(m)) }
-func (s scrubbedStream) CloseSend() error    { return scrubbed(s.ClientStream.CloseSend()) }
+	ctx context.Context //nolint:containedctx // that of the call
+}
+
+func (s scrubbedStream) RecvMsg(m any) error { return scrubbed(s.ctx, s.ClientStream.RecvMsg(m)) }
+func (s scrubbedStream) SendMsg(m any) error { return scrubbed(s.ctx, s.ClientStream.SendMsg(m)) }
+func (s scrubbedStream) CloseSend() error    { return scrubbed(s.ctx, s.ClientStream.CloseSend()) }
 
 func (s scrubbedStream) Header() (metadata.MD, error) {
 	md, err := s.ClientStream.Header()
-	return md, scrubbed(err)
+	return md, scrubbed(s.ctx, err)
 }

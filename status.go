@@ -1,11 +1,7 @@
 package cantonlb
 
 import (
-	"fmt"
-
-	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/filestate"
-	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -63,45 +59,11 @@ type FileStatus = report.FileStatus
 // Detail), and since when the first of them has left it. Status.Leaving lists them.
 type HandoverStatus = report.HandoverStatus
 
-// maxFileNotes bounds how many endpoints with unusable files are named.
-const maxFileNotes = 10
-
-// fileNotes returns a note for each endpoint whose files have changed to something that
-// cannot be used.
-func fileNotes(creds *transport.Credentials, list []Endpoint) []string {
-	var notes []string
-	more := 0
-	for _, e := range list {
-		switch err := creds.Problem(e); {
-		case err == nil:
-		case len(notes) == maxFileNotes:
-			more++
-		default:
-			notes = append(notes, fmt.Sprintf("endpoint %q: the previous content of its files stays in effect: %s",
-				e.Name, cleantext.Detail(err.Error())))
-		}
-	}
-	if more > 0 {
-		notes = append(notes, fmt.Sprintf("the same applies to %d more endpoints", more))
-	}
-	return append(notes, detachedNotes(list)...)
-}
-
-// detachedNotes returns a note for each file of the endpoints that is gone, or that a
-// mount hides from changes.
-func detachedNotes(list []Endpoint) []string {
-	var notes []string
-	seen := make(map[string]bool)
-	for _, e := range list {
-		for _, path := range []string{e.TLS.RootCAFile, e.TLS.CertFile, e.TLS.KeyFile, e.TokenFile} {
-			if path == "" || seen[path] || len(notes) == maxFileNotes {
-				continue
-			}
-			seen[path] = true
-			if problem := filestate.Problem(path); problem != "" {
-				notes = append(notes, fmt.Sprintf("the file %s %s; its last content stays in effect", cleantext.Detail(path), problem))
-			}
-		}
+// fileNotes returns the notes on all files whose last content stays in effect.
+func (c *Client) fileNotes() []string {
+	notes := filestate.EndpointNotes(c.creds.Problem, c.list.Endpoints())
+	if c.file != nil {
+		notes = append(notes, filestate.Lost(c.file.Status().Path)...)
 	}
 	return notes
 }

@@ -148,7 +148,7 @@ func (f *follower[C]) completed(cfg C) (C, error) {
 	}
 	ctx, cancel := context.WithTimeout(f.ctx, completePatience)
 	defer cancel()
-	all, err := guard.Await(ctx, &f.left, "the function that completes a file", 1, func() C { return f.kind.completed(cfg, f.complete) }, nil)
+	all, err := guard.Await(ctx, &f.left, "the function that completes the config file", 1, func() C { return f.kind.completed(cfg, f.complete) }, nil)
 	if err != nil {
 		err = fmt.Errorf("the content is not in effect: the function that completes it: %w", err)
 		if f.ctx.Err() == nil {

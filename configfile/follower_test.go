@@ -213,7 +213,7 @@ func TestAFunctionThatCompletesTheFileAndHangsOrPanicsRefusesIt(t *testing.T) {
 			}
 			if what == "hangs" {
 				assert.Contains(t, log.String(), `level=WARN msg="closed, although code of the program has not returned"`)
-				assert.Contains(t, log.String(), `left="the function complete of NewClientWith"`)
+				assert.Contains(t, log.String(), `left="the function that completes the config file"`)
 			}
 			close(release)
 		})

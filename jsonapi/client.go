@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"net/http"
 	"sync"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/filestate"
 	"github.com/cantonlb/cantonlb/internal/follow"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/telling"
@@ -59,6 +61,9 @@ func New(cfg Config, opts ...Option) (*Client, error) {
 			c.follower = o.Start(followed{c})
 		}
 	}
+	c.pool.wg.Go(func() {
+		filestate.Warn(c.pool.ctx, c.fileNotes, func(message string, a slog.Attr) { teller.Warn(message, a) })
+	})
 	return c, nil
 }
 
@@ -97,12 +102,14 @@ func (c *Client) servers() []server {
 // Close ends all probes, and fails the requests in flight with ErrClosed. It may be called
 // more than once. It always returns nil.
 func (c *Client) Close() error {
+	var left string
 	c.unfollow.Do(func() {
 		if c.follower != nil {
-			c.follower.Close()
+			left = c.follower.Close()
 		}
 	})
 	c.pool.close()
+	c.pool.teller.Left([]string{left})
 	return nil
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/grpc/connectivity"
 
-	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/filestate"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -71,20 +70,26 @@ func (c *Client) notes(list []*endpoint, leaving int, now time.Time) []string {
 	if leaving > 0 {
 		notes = append(notes, fmt.Sprintf("%d endpoints that have left the list are picked until one of the new list is eligible", leaving))
 	}
-	const most = 10
-	more := 0
+	return append(notes, filestate.EndpointNotes(c.creds.Problem, endpointsOf(list))...)
+}
+
+// endpointsOf returns the endpoints as the list has them.
+func endpointsOf(list []*endpoint) []Endpoint {
+	out := make([]Endpoint, 0, len(list))
 	for _, e := range list {
-		switch err := c.creds.Problem(e.at.Endpoint); {
-		case err == nil:
-		case len(notes) >= most:
-			more++
-		default:
-			notes = append(notes, fmt.Sprintf("endpoint %q: the previous content of its files stays in effect: %s",
-				e.at.Name, cleantext.Detail(err.Error())))
-		}
+		out = append(out, e.at.Endpoint)
 	}
-	if more > 0 {
-		notes = append(notes, fmt.Sprintf("the same applies to %d more endpoints", more))
+	return out
+}
+
+// fileNotes returns the notes on all files whose last content stays in effect.
+func (c *Client) fileNotes() []string {
+	c.pool.mu.Lock()
+	list := endpointsOf(c.pool.list)
+	c.pool.unlock()
+	notes := filestate.EndpointNotes(c.creds.Problem, list)
+	if c.follower != nil {
+		notes = append(notes, filestate.Lost(c.follower.Status().Path)...)
 	}
 	return notes
 }

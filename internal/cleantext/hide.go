@@ -22,6 +22,8 @@ const (
 	minPart = 12
 	// maxSecrets bounds how many secrets are kept. The oldest ones are forgotten first.
 	maxSecrets = 8192
+	// maxPassing bounds how many passing secrets are kept.
+	maxPassing = 1024
 	// maxScrubbed bounds the text that is searched, in bytes.
 	maxScrubbed = 64 << 10
 )
@@ -29,11 +31,15 @@ const (
 // hidden are the secrets of this process. A peer or a parser may quote a secret back
 // in any text, and the places that show texts are many; so all of them, in all
 // clients, look for all secrets.
-var hidden secrets
+var hidden = secrets{most: maxSecrets}
 
-// secrets are the secrets that are known. The zero value knows none. It is safe for
-// concurrent use.
+// passing are secrets of single calls, of which there may be any number. They are kept
+// apart so that they do not displace those of the configuration.
+var passing = secrets{most: maxPassing}
+
+// secrets are the secrets that are known, at first none. It is safe for concurrent use.
 type secrets struct {
+	most  int                 // how many are kept
 	mu    sync.RWMutex        // a leaf
 	forms map[string][]string // of each secret, by the secret
 	order []string            // the secrets, oldest first
@@ -46,6 +52,14 @@ type secrets struct {
 // fewer than four bytes is not hidden.
 func Hide(secret string) { hidden.add(secret, formsOf(secret)) }
 
+// HidePassing is Hide for a secret of a single call, such as the token of a user. The
+// newest 1,024 of them are hidden.
+func HidePassing(secret string) {
+	if !passing.has(secret) && !hidden.has(secret) {
+		passing.add(secret, formsOf(secret))
+	}
+}
+
 // HideLogin hides a password, and the name and the password as HTTP's Basic
 // authentication sends them.
 func HideLogin(user, password string) {
@@ -57,10 +71,12 @@ func HideLogin(user, password string) {
 }
 
 // IsHidden reports whether Hide has been called for the secret.
-func IsHidden(secret string) bool {
-	hidden.mu.RLock()
-	defer hidden.mu.RUnlock()
-	_, ok := hidden.forms[secret]
+func IsHidden(secret string) bool { return hidden.has(secret) }
+
+func (s *secrets) has(secret string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, ok := s.forms[secret]
 	return ok
 }
 
@@ -90,7 +106,7 @@ func (s *secrets) add(secret string, forms []string) {
 	if s.forms == nil {
 		s.forms, s.index = make(map[string][]string), make(map[string][]string)
 	}
-	if len(s.order) >= maxSecrets {
+	if len(s.order) >= s.most {
 		s.removeLocked(s.order[0])
 		s.order = slices.Delete(s.order, 0, 1)
 	}
@@ -174,7 +190,7 @@ var hints = []string{"earer", "EARER", "asic", "ASIC", "eyJ", "@", "="}
 // follows "Bearer" or "Basic", and JSON Web Tokens. It is for texts that the program may
 // read: it changes nothing else.
 func ScrubTokens(s string) string {
-	s = hidden.scrub(s)
+	s = passing.scrub(hidden.scrub(s))
 	if !slices.ContainsFunc(hints[:5], func(h string) bool { return strings.Contains(s, h) }) {
 		return s
 	}
@@ -190,7 +206,7 @@ func ScrubTokens(s string) string {
 // else.
 func Scrub(s string) string {
 	s = cut(s, maxScrubbed)
-	s = hidden.scrub(s)
+	s = passing.scrub(hidden.scrub(s))
 	if !slices.ContainsFunc(hints, func(h string) bool { return strings.Contains(s, h) }) {
 		return s
 	}

@@ -81,7 +81,7 @@ func TestSecretsThatAreTooShortOrEmptyHideNothing(t *testing.T) {
 }
 
 func TestTheNumberOfSecretsIsBounded(t *testing.T) {
-	var s secrets
+	s := secrets{most: maxSecrets}
 	for i := range maxSecrets + 10 {
 		secret := fmt.Sprintf("secret-%d-", i)
 		s.add(secret, formsOf(secret))
@@ -93,4 +93,13 @@ func TestTheNumberOfSecretsIsBounded(t *testing.T) {
 	for _, forms := range s.index {
 		assert.LessOrEqual(t, len(forms), maxSecrets*7)
 	}
+}
+
+func TestPassingSecretsDoNotDisplaceOthers(t *testing.T) {
+	Hide("the-one-of-the-config")
+	for i := range 3 * maxSecrets {
+		HidePassing(fmt.Sprintf("passing-%d-", i))
+	}
+	assert.Len(t, passing.forms, maxPassing)
+	assert.Equal(t, Redacted+" "+Redacted, Scrub(fmt.Sprintf("the-one-of-the-config passing-%d-", 3*maxSecrets-1)))
 }

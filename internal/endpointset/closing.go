@@ -2,6 +2,7 @@ package endpointset
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -14,14 +15,16 @@ import (
 // can delay them. It is left alone then, and its goroutines end when it returns.
 const closePatience = 800 * time.Millisecond
 
-// lastLines is the part of closePatience that is kept for the last log lines and
-// records.
+// lastLines is the part of closePatience that is left in any case for the last log
+// lines and records.
 const lastLines = 200 * time.Millisecond
 
 // endForeign waits for what the set has started, after the set has been closed, and
 // logs what has not returned.
 func (s *Set) endForeign(checkers []*checking.Checker) {
-	ctx, cancel := context.WithTimeout(context.Background(), closePatience-lastLines)
+	all, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	ctx, cancel := context.WithTimeout(all, closePatience-lastLines)
 	defer cancel()
 	// The recorder takes its own lock here, and calls Report under it.
 	_, _ = guard.Await(ctx, &s.left, "the recorder of metrics", 1, func() struct{} { s.unregister(); return struct{}{} }, nil)
@@ -34,11 +37,12 @@ func (s *Set) endForeign(checkers []*checking.Checker) {
 	case <-ended:
 	case <-ctx.Done():
 	}
-	writing, cancel := context.WithTimeout(context.Background(), lastLines)
-	defer cancel()
-	lines := s.teller.Close(writing)
+	lines := s.teller.Close(all)
 	s.teller.Left(append(s.leftBehind(checkers), lines...))
 }
+
+// Warn writes a warning that is no event to the log.
+func (s *Set) Warn(message string, a slog.Attr) { s.teller.Warn(message, a) }
 
 // Left logs what else has not returned although the set is closed, unless it is empty.
 func (s *Set) Left(what string) { s.teller.Left([]string{what}) }

@@ -8,12 +8,17 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
+// Lost returns a note if changes of the config file at path can no longer be seen.
+func Lost(path string) []string {
+	if problem := Problem(path); problem != "" {
+		return []string{fmt.Sprintf("the config file %s %s; its last content stays in effect", cleantext.Detail(path), problem)}
+	}
+	return nil
+}
+
 // Notes returns what a client's status notes about its config file.
 func Notes(file report.FileStatus) []string {
-	var notes []string
-	if problem := Problem(file.Path); problem != "" {
-		notes = append(notes, fmt.Sprintf("the config file %s %s; its last content stays in effect", cleantext.Detail(file.Path), problem))
-	}
+	notes := Lost(file.Path)
 	if file.Error != "" {
 		notes = append(notes, "the newest content of the config file is not in effect: "+cleantext.Detail(file.Error))
 	}

@@ -8,39 +8,30 @@ import (
 	"github.com/cantonlb/cantonlb/internal/guard"
 )
 
-// leftBehind is the text of the line about what Close has left.
-const leftBehind = "closed, although code of the program has not returned"
-
 // hungHandler names a log handler among what has not returned.
 const hungHandler = "the log handler"
 
-// Left logs, as a warning, what has not returned although its owner is closed. Without
-// any it does nothing. The line is in grpc's log if the program's log handler is among
-// them, or does not return.
-func (t *Teller) Left(left []string) {
+// Warn writes a warning that is no event. It waits for the log handler, but not for
+// long, and reports whether the handler has returned.
+func (t *Teller) Warn(message string, a slog.Attr) bool {
 	t.mu.Lock()
-	own := t.own
+	s := newSlogSink(t.own, t.policy, t.m.target)
 	t.mu.Unlock()
-	LogLeft(own, t.policy, t.m.target, left)
+	return guard.Tell(&t.late, theHandler, func() { s.warn(message, a) })
 }
 
-// LogLeft is Left of a Teller with this logger, policy and target.
-func LogLeft(own *slog.Logger, policy, target string, left []string) {
+// Left logs, as a warning, what has not returned although its owner is closed; empty
+// texts are left out. The line is in grpc's log if the program's log handler is among
+// them, or does not return.
+func (t *Teller) Left(left []string) {
 	slices.Sort(left)
 	left = slices.DeleteFunc(slices.Compact(left), func(text string) bool { return text == "" })
 	if len(left) == 0 {
 		return
 	}
+	const message = "closed, although code of the program has not returned"
 	what := strings.Join(left, ", ")
-	if s := newSlogSink(own, policy, target); !slices.Contains(left, hungHandler) {
-		var late guard.Left
-		if guard.Tell(&late, theHandler, func() {
-			if s.enabled(slog.LevelWarn) {
-				s.left(what)
-			}
-		}) {
-			return
-		}
+	if slices.Contains(left, hungHandler) || !t.Warn(message, slog.String("left", what)) {
+		logger.Warningf("%s: %s: %s", t.policy, message, what)
 	}
-	logger.Warningf("%s: %s: %s", policy, leftBehind, what)
 }

@@ -18,7 +18,7 @@ type wanting struct{}
 func (wanting) enabled(slog.Level) bool { return true }
 func (wanting) event(report.Event, int) {}
 func (wanting) missed(uint64)           {}
-func (wanting) left(string)             {}
+func (wanting) warn(string, slog.Attr)  {}
 
 func TestLimitsThatLimitNothingAreLetGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

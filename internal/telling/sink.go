@@ -18,8 +18,8 @@ type sink interface {
 	event(e report.Event, omitted int)
 	// missed reports that n events came too fast to be written.
 	missed(n uint64)
-	// left reports what has not returned although its owner is closed.
-	left(what string)
+	// warn writes a warning that is no event.
+	warn(message string, a slog.Attr)
 }
 
 // slogSink writes to the program's own logger.
@@ -50,8 +50,10 @@ func (s slogSink) missed(n uint64) {
 	s.write(slog.LevelWarn, time.Now(), "events are not in the log: it is too slow", []slog.Attr{slog.Uint64("omitted", n)})
 }
 
-func (s slogSink) left(what string) {
-	s.write(slog.LevelWarn, time.Now(), leftBehind, []slog.Attr{slog.String("left", what)})
+func (s slogSink) warn(message string, a slog.Attr) {
+	if s.enabled(slog.LevelWarn) {
+		s.write(slog.LevelWarn, time.Now(), message, []slog.Attr{a})
+	}
 }
 
 func (s slogSink) write(level slog.Level, at time.Time, message string, attrs []slog.Attr) {

@@ -35,6 +35,7 @@ type Teller struct {
 	m      metrics
 	events *event.Log[report.Event]
 	calls  queue.Queue // calls of the recorder and of grpc's log
+	late   guard.Left  // calls of the log handler by Warn that have not returned in time
 
 	// mu guards what follows. Only the lock of events is taken under it.
 	mu       sync.Mutex

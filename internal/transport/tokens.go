@@ -107,14 +107,42 @@ var secretHeaders = []string{"auth", "cookie", "token", "key", "secret", "sessio
 
 // hide makes the value of a header that holds a secret appear in no text.
 func hide(key, value string) {
+	if holdsSecret(key) && !cleantext.IsHidden(value) {
+		hideValue(value, cleantext.Hide)
+	}
+}
+
+// HideOfCall is hide for a header of a single call.
+func HideOfCall(key, value string) {
+	if holdsSecret(key) {
+		hideValue(value, cleantext.HidePassing)
+	}
+}
+
+func holdsSecret(key string) bool {
 	key = strings.ToLower(key)
-	if !slices.ContainsFunc(secretHeaders, func(part string) bool { return strings.Contains(key, part) }) || cleantext.IsHidden(value) {
-		return
-	}
+	return slices.ContainsFunc(secretHeaders, func(part string) bool { return strings.Contains(key, part) })
+}
+
+func hideValue(value string, hide func(string)) {
 	if _, token, ok := strings.Cut(value, " "); ok { // after "Bearer"
-		cleantext.Hide(strings.TrimSpace(token))
+		hide(strings.TrimSpace(token))
 	}
-	cleantext.Hide(value)
+	hide(value)
+}
+
+// OfCall returns call credentials of a single call, whose tokens appear in no text from
+// the time when they are sent.
+func OfCall(c credentials.PerRPCCredentials) credentials.PerRPCCredentials { return ofCall{c} }
+
+type ofCall struct{ credentials.PerRPCCredentials }
+
+func (c ofCall) GetRequestMetadata(ctx context.Context, uri ...string) (map[string]string, error) {
+	md, err := c.PerRPCCredentials.GetRequestMetadata(ctx, uri...)
+	for key, value := range md {
+		HideOfCall(key, value)
+	}
+	return md, err
 }
 
 // codeOf returns the code with which a call without a token ends.
