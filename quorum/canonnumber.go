@@ -6,8 +6,15 @@ import (
 	"strconv"
 )
 
-// maxExponent bounds the exponent of a number, either way.
-const maxExponent = 1_000_000_000
+// maxExponent bounds the exponent of a number in its canonical form, either way, so that
+// all ways to write a number are taken or none. The exponent as it is written may be
+// greater by the number of digits, for which writtenExponent has room.
+const (
+	maxExponent     = 1_000_000_000
+	writtenExponent = 2 * maxExponent
+)
+
+var errExponent = fmt.Errorf("a number whose exponent is beyond %d", maxExponent)
 
 // digits reads one digit at least.
 func (p *jsonText) digits() ([]byte, error) {
@@ -55,10 +62,14 @@ func (p *jsonText) number() error {
 		p.out = append(p.out, '0')
 		return nil
 	}
+	point := len(whole) - leading + exponent
+	if point-1 > maxExponent || point-1 < -maxExponent {
+		return errExponent
+	}
 	if negative {
 		p.out = append(p.out, '-')
 	}
-	p.out = appendDecimal(p.out, all[leading:end], len(whole)-leading+exponent)
+	p.out = appendDecimal(p.out, all[leading:end], point)
 	return nil
 }
 
@@ -77,8 +88,8 @@ func (p *jsonText) exponent() (int, error) {
 		return 0, err
 	}
 	n, err := strconv.ParseInt(string(trimZeros(digits)), 10, 64)
-	if err != nil || n > maxExponent {
-		return 0, fmt.Errorf("a number whose exponent is beyond %d", maxExponent)
+	if err != nil || n > writtenExponent {
+		return 0, errExponent
 	}
 	return sign * int(n), nil
 }
