@@ -285,6 +285,7 @@ func TestASecretThatIsQuotedBackIsShownNowhere(t *testing.T) {
 			return lookEverywhere(t, cantonlb.Config{Endpoints: []cantonlb.Endpoint{endpoint("http://a.example.test:1")}})
 		},
 		"a validator": func(t *testing.T) places {
+			_ = cantonlb.NewSecret(quotedPassword)
 			c := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
 			return lookEverywhere(t, cantonlb.Config{
 				Endpoints: []cantonlb.Endpoint{endpoint(c.URLs()[0])},
