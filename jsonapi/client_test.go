@@ -227,8 +227,8 @@ func TestASlowServerIsHedged(t *testing.T) {
 		assert.Equal(t, "b", body)
 	}
 	totals := c.Status().Totals
-	assert.EqualValues(t, 1, totals.Hedged)
-	assert.EqualValues(t, 1, totals.HedgesWon)
+	assert.NotZero(t, totals.HedgesWon)
+	assert.GreaterOrEqual(t, totals.Hedged, totals.HedgesWon, "on a busy machine the second request may be slow, too")
 	assert.Zero(t, totals.Retried)
 
 	c = newClient(t, Config{

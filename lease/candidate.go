@@ -171,6 +171,7 @@ type run struct {
 	state   machine.State
 	holding *workContext // of the work that runs
 	result  error
+	settled bool   // work has returned after the end of the parent's context: the result is its own
 	detail  string // of the last error of the store
 	number  uint64 // of the last event
 	stuck   bool   // the work should have returned
@@ -198,7 +199,9 @@ func (r *run) loop() {
 		select {
 		case <-stop:
 			stop, e.Kind = nil, machine.Stop
-			r.result = context.Cause(r.parent)
+			if !r.settled {
+				r.result = context.Cause(r.parent)
+			}
 		case a := <-r.answers:
 			e = r.answered(a)
 		case w := <-r.watched:
@@ -242,7 +245,7 @@ func (r *run) answered(a answer) machine.Event {
 func (r *run) workReturned(err error) {
 	ended := errors.Is(context.Cause(r.holding), ErrLost) || errors.Is(context.Cause(r.holding), ErrYielded)
 	if !ended || r.parent.Err() != nil {
-		r.result = err
+		r.result, r.settled = err, r.parent.Err() != nil
 	} else if err != nil && !errors.Is(err, context.Canceled) {
 		r.detail = detail(err)
 	}
