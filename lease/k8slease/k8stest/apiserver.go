@@ -13,10 +13,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -62,8 +64,8 @@ func StartAPIServer(t testing.TB) *APIServer {
 		t.Skip("etcd is not installed (Debian: apt-get install etcd-server)")
 	}
 	folder := t.TempDir()
-	store := fmt.Sprintf("http://%s:%d", loopback, proctest.FreePort(t, loopback))
-	peer := fmt.Sprintf("http://%s:%d", loopback, proctest.FreePort(t, loopback))
+	store := "http://" + net.JoinHostPort(loopback, strconv.Itoa(proctest.FreePort(t, loopback)))
+	peer := "http://" + net.JoinHostPort(loopback, strconv.Itoa(proctest.FreePort(t, loopback)))
 	run(t, exec.Command(etcd, "--name", "one", "--data-dir", filepath.Join(folder, "etcd"), //nolint:gosec,noctx // the system's; the cleanup ends it
 		"--listen-client-urls", store, "--advertise-client-urls", store,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "one="+peer))
@@ -75,7 +77,7 @@ func StartAPIServer(t testing.TB) *APIServer {
 		t.Fatal(err)
 	}
 	port := proctest.FreePort(t, loopback)
-	s := &APIServer{URL: fmt.Sprintf("https://%s:%d", loopback, port), CAFile: filepath.Join(folder, "certs", "apiserver.crt")}
+	s := &APIServer{URL: "https://" + net.JoinHostPort(loopback, strconv.Itoa(port)), CAFile: filepath.Join(folder, "certs", "apiserver.crt")}
 	run(t, exec.Command(program, "--etcd-servers", store, "--bind-address", loopback, //nolint:gosec,noctx // the user's; the cleanup ends it
 		"--secure-port", fmt.Sprint(port), "--cert-dir", filepath.Dir(s.CAFile), "--token-auth-file", tokens,
 		"--authorization-mode", "AlwaysAllow", "--service-cluster-ip-range", "10.0.0.0/24",
