@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // readyAt returns a Ready that returns at that time after now.
@@ -74,4 +76,37 @@ func TestACommandIsSubmittedAgainAsSoonAsAReplicaIsReady(t *testing.T) {
 		assert.Equal(t, 2, outcome.Attempts)
 		assert.InDelta(t, 3*time.Second, time.Since(start), float64(time.Millisecond))
 	})
+}
+
+// The wait for a replica may last until the deduplication period is over: then another attempt
+// might be a second execution, and is not made.
+func TestTheWaitForAReplicaDoesNotOutlastTheDeduplicationPeriod(t *testing.T) {
+	for name, c := range map[string]struct {
+		before   error
+		attempts int
+	}{
+		"in doubt":        {lost, 1},
+		"without a doubt": {contended, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNode(t)
+				attempts := 0
+				n.ledger.treat = func(*submitted) treatment {
+					if attempts++; attempts == 1 {
+						return treatment{before: c.before}
+					}
+					return treatment{}
+				}
+				request := command("pay")
+				fill(request, fields{"commands": fields{"deduplication_duration": durationpb.New(2 * time.Second)}})
+				s := n.submitter(false)
+				s.Node.Ready = readyAt(3 * time.Second)
+				_, _, err := Submit(t.Context(), s, n.caller("SubmitAndWait"), request, options{})
+				assert.Equal(t, c.attempts, attempts)
+				var unknown *UnknownOutcomeError
+				assert.Equal(t, c.attempts == 1, errors.As(err, &unknown), err)
+			})
+		})
+	}
 }

@@ -180,6 +180,10 @@ func (x *submission) run(ctx context.Context) (outcome Outcome, replied bool, er
 		if ended := interrupted(ctx, "the submission", err); ended != nil {
 			return x.outcome(), false, x.ended(ended)
 		}
+		if !x.mayRepeat(0) { // the wait for a replica was longer than the pause
+			outcome, err := x.settle(ctx, err)
+			return outcome, false, err
+		}
 	}
 }
 
