@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -113,19 +114,18 @@ func (g *Group) Subscribe(ctx context.Context) iter.Seq[SwitchBatch] {
 	reader, now := g.events.Reader(), g.state.Status()
 	g.mu.Unlock()
 	return func(yield func(SwitchBatch) bool) {
-		for batch := (SwitchBatch{State: now}); yield(batch); {
-			changes, missed, err := reader.Next(ctx)
-			if err != nil {
-				return
-			}
-			batch = SwitchBatch{State: changes[len(changes)-1].state, Missed: missed}
-			for _, c := range changes {
-				if c.taken.Number != 0 {
-					batch.Switches = append(batch.Switches, c.taken)
-				}
-			}
+		event.Batches(ctx, reader, SwitchBatch{State: now}, batchOf, yield)
+	}
+}
+
+func batchOf(changes []change, missed uint64) SwitchBatch {
+	batch := SwitchBatch{State: changes[len(changes)-1].state, Missed: missed}
+	for _, c := range changes {
+		if c.taken.Number != 0 {
+			batch.Switches = append(batch.Switches, c.taken)
 		}
 	}
+	return batch
 }
 
 // Switch makes the member with this name the active one. It is refused, with a

@@ -102,13 +102,9 @@ func (g *Group) Subscribe(ctx context.Context) iter.Seq[News] {
 
 func follow(ctx context.Context, reader *event.Reader[Event]) iter.Seq[News] {
 	return func(yield func(News) bool) {
-		for news := (News{}); yield(news); {
-			events, missed, err := reader.Next(ctx)
-			if err != nil {
-				return
-			}
-			news = News{Events: events, Missed: missed}
-		}
+		event.Batches(ctx, reader, News{}, func(events []Event, missed uint64) News {
+			return News{Events: events, Missed: missed}
+		}, yield)
 	}
 }
 

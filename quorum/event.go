@@ -81,13 +81,9 @@ func (m *Members) Events() []Event { return m.events.Events() }
 func (m *Members) Subscribe(ctx context.Context) iter.Seq[News] {
 	reader := m.events.Reader()
 	return func(yield func(News) bool) {
-		for news := (News{}); yield(news); {
-			events, missed, err := reader.Next(ctx)
-			if err != nil {
-				return
-			}
-			news = News{Events: events, Missed: missed}
-		}
+		event.Batches(ctx, reader, News{}, func(events []Event, missed uint64) News {
+			return News{Events: events, Missed: missed}
+		}, yield)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/event"
 )
 
 // EventKind is the kind of an Event.
@@ -91,13 +92,9 @@ func (r *Router) Events() []Event { return r.events.Events() }
 func (r *Router) Subscribe(ctx context.Context) iter.Seq[EventBatch] {
 	reader := r.events.Reader()
 	return func(yield func(EventBatch) bool) {
-		for batch := (EventBatch{}); yield(batch); {
-			events, missed, err := reader.Next(ctx)
-			if err != nil {
-				return
-			}
-			batch = EventBatch{Events: events, Missed: missed}
-		}
+		event.Batches(ctx, reader, EventBatch{}, func(events []Event, missed uint64) EventBatch {
+			return EventBatch{Events: events, Missed: missed}
+		}, yield)
 	}
 }
 

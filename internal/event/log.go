@@ -162,6 +162,19 @@ func (r *Reader[E]) Next(ctx context.Context) (events []E, missed uint64, err er
 	}
 }
 
+// Batches yields first, and then a batch, made by of, for all events of the meantime
+// whenever there are some. It ends with ctx, when the Log is closed and all events have
+// been read, or when yield returns false.
+func Batches[E, B any](ctx context.Context, r *Reader[E], first B, of func(events []E, missed uint64) B, yield func(B) bool) {
+	for batch := first; yield(batch); {
+		events, missed, err := r.Next(ctx)
+		if err != nil {
+			return
+		}
+		batch = of(events, missed)
+	}
+}
+
 // Read returns the events that Next would return at once. It does not wait.
 func (r *Reader[E]) Read() (events []E, missed uint64) {
 	events, missed, _, _ = r.take(false)

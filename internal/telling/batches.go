@@ -8,12 +8,8 @@ import (
 )
 
 // Batches yields a first batch, and then one for all events of the meantime.
-func Batches(ctx context.Context, reader *event.Reader[report.Event], batch report.EventBatch, yield func(report.EventBatch) bool) {
-	for yield(batch) {
-		events, missed, err := reader.Next(ctx)
-		if err != nil {
-			return
-		}
-		batch = report.EventBatch{Events: events, Missed: missed}
-	}
+func Batches(ctx context.Context, reader *event.Reader[report.Event], first report.EventBatch, yield func(report.EventBatch) bool) {
+	event.Batches(ctx, reader, first, func(events []report.Event, missed uint64) report.EventBatch {
+		return report.EventBatch{Events: events, Missed: missed}
+	}, yield)
 }
