@@ -74,13 +74,13 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 	for {
 		err := invokeRound(ctx, record, race, reply, opts, round)
 		if won, hedgeErr := race.settle(err); won {
-			err = typed(hedgeErr, record)
+			err = typed(hedgeErr, record) //nolint:contextcheck // it only explains
 			finished(err)
 			return err
 		}
 		pause := record.Pause()
 		if ctx.Err() != nil || errors.As(err, new(*hangsError)) || !outlasts(ctx, pause) || !record.Again(err) {
-			err = typed(err, record)
+			err = typed(err, record) //nolint:contextcheck // it only explains
 			finished(err)
 			return err
 		}
@@ -160,7 +160,7 @@ func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cl
 ) (grpc.ClientStream, error) {
 	s := &stream{ctx: ctx}
 	s.record.Max, s.record.Stream, s.record.Movable, s.record.Observe = r.maxAttempts, true, r.moves, r.observer(method)
-	return s.open(hidingTokens(opts), func(ctx context.Context, opts ...grpc.CallOption) (opened grpc.ClientStream, err error) { //nolint:contextcheck // s has ctx
+	opening := func(ctx context.Context, opts ...grpc.CallOption) (opened grpc.ClientStream, err error) {
 		if r.heeder.must(ctx, cc, opts) {
 			opened, err = r.heeder.do(ctx, func() (grpc.ClientStream, error) { return open(ctx, desc, cc, method, opts...) })
 		} else {
@@ -170,7 +170,8 @@ func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cl
 			return nil, scrubbed(ctx, err)
 		}
 		return scrubbedStream{opened, ctx}, nil
-	})
+	}
+	return s.open(hidingTokens(opts), opening) //nolint:contextcheck // s has ctx
 }
 
 // onceFinished removes the OnFinish options from a call's options, to be called once

@@ -60,7 +60,7 @@ func (k kind[C]) make(path string, complete func(*C), newClient func(C, follow.O
 			kind: k, client: client, start: cfg, complete: complete, endpoints: *k.endpoints(&cfg),
 			status: report.FileStatus{Path: path, LoadedAt: time.Now()},
 		}
-		f.ctx, f.cancel = context.WithCancel(context.Background())
+		f.ctx, f.cancel = context.WithCancel(context.Background()) //nolint:gosec // Close calls it
 		f.watcher = watch(path, data, f.changed)
 		return f
 	}}
@@ -148,7 +148,8 @@ func (f *follower[C]) completed(cfg C) (C, error) {
 	}
 	ctx, cancel := context.WithTimeout(f.ctx, completePatience)
 	defer cancel()
-	all, err := guard.Await(ctx, &f.left, "the function that completes the config file", 1, func() C { return f.kind.completed(cfg, f.complete) }, nil)
+	complete := func() C { return f.kind.completed(cfg, f.complete) }
+	all, err := guard.Await(ctx, &f.left, "the function that completes the config file", 1, complete, nil)
 	if err != nil {
 		err = fmt.Errorf("the content is not in effect: the function that completes it: %w", err)
 		if f.ctx.Err() == nil {

@@ -117,7 +117,7 @@ func (c *comparison) measure(ctx context.Context, suite string, rep, side int) e
 			}
 		}
 	}
-	cmd := exec.CommandContext(ctx, c.binaries[side], append(args, suite)...)
+	cmd := exec.CommandContext(ctx, c.binaries[side], append(args, suite)...) //nolint:gosec // the user names the program
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = againstPatience
 	cmd.Stderr = c.stderr

@@ -15,7 +15,7 @@ const hungHandler = "the log handler"
 // long, and reports whether the handler has returned.
 func (t *Teller) Warn(message string, a slog.Attr) bool {
 	t.mu.Lock()
-	s := newSlogSink(t.own, t.policy, t.m.target)
+	var s sink = newSlogSink(t.own, t.policy, t.m.target)
 	t.mu.Unlock()
 	return guard.Tell(&t.late, theHandler, func() { s.warn(message, a) })
 }

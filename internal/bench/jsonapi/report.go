@@ -130,7 +130,8 @@ const command = "go run ./internal/bench http -write docs"
 // WriteDocs writes the tables into jsonapi.md in a folder.
 func (r *Report) WriteDocs(folder, header string) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "\n%s\nAll peers run at the same time, each with two servers of its own: %d GETs a second, each with a deadline of %v.\nA fault lasts %v. Failures are the sum of all runs.\n",
+	fmt.Fprintf(&b, "\n%s\nAll peers run at the same time, each with two servers of its own: %d GETs a second, each with a deadline of %v.\n"+
+		"A fault lasts %v. Failures are the sum of all runs.\n",
 		header, rate, r.deadline, r.hold)
 	if err := r.WriteTable(&b); err != nil {
 		return err
