@@ -55,6 +55,7 @@ func TestMembersCloseAlthoughWhatMakesThemHangs(t *testing.T) {
 		assert.Equal(t, time.Second, time.Since(start))
 		assert.NoError(t, m.Close())
 		time.Sleep(2 * time.Hour)
+		synctest.Wait()
 		assert.True(t, closed, "what it makes late is closed")
 	})
 }
