@@ -215,8 +215,16 @@ func quoteDuration(d time.Duration) string { return strconv.Quote(d.String()) }
 
 func checkDuration(f *fault.List, field string, d time.Duration, want string) bool {
 	return f.Check(d >= 0, field, quoteDuration(d), want) &&
-		f.Check(d == 0 || d >= limits.MinDuration, field, quoteDuration(d), strictjson.WantLonger) &&
+		f.Check(d == 0 || d >= limits.MinDuration, field, quoteDuration(d), wantLonger(field)) &&
 		f.Check(d <= MaxSetting, field, quoteDuration(d), "a duration of at most "+MaxSetting.String())
+}
+
+// wantLonger is the Want of an error about a duration that has probably no unit.
+func wantLonger(field string) string {
+	if field == "interval" || field == "suspectInterval" {
+		return wantInterval + strictjson.WithoutUnit
+	}
+	return strictjson.WantLonger
 }
 
 // checkNumber checks a setting from 1 to high that is 0 for its default.

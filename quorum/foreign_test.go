@@ -3,6 +3,7 @@ package quorum
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,11 +43,11 @@ func TestMembersCloseAlthoughWhatMakesThemHangs(t *testing.T) {
 		read := func(context.Context, Member) ([]Entry, error) {
 			return entriesOf("org1=s org2=s org3=s org4=s org5=5"), nil
 		}
-		closed := false
+		var closed atomic.Bool
 		m, err := Follow(t.Context(), names(4), read, FollowConfig{Options: quiet(), Make: func(Entry) (Member, error) {
 			close(made)
 			time.Sleep(time.Hour)
-			return Member{Conn: closer{close: func() { closed = true }}}, nil
+			return Member{Conn: closer{close: func() { closed.Store(true) }}}, nil
 		}})
 		require.NoError(t, err)
 		<-made
@@ -56,6 +57,6 @@ func TestMembersCloseAlthoughWhatMakesThemHangs(t *testing.T) {
 		assert.NoError(t, m.Close())
 		time.Sleep(2 * time.Hour)
 		synctest.Wait()
-		assert.True(t, closed, "what it makes late is closed")
+		assert.True(t, closed.Load(), "what it makes late is closed")
 	})
 }

@@ -236,7 +236,7 @@ func (s *screen) table(room int) []string {
 	nameWidth, whyWidth := len("ENDPOINT"), len("WHY")
 	for _, e := range list {
 		nameWidth = max(nameWidth, min(ansi.StringWidth(e.Name), 30))
-		whyWidth = max(whyWidth, ansi.StringWidth(view.Why(e, s.now)))
+		whyWidth = max(whyWidth, ansi.StringWidth(why(e, s.now)))
 	}
 	head := fmt.Sprintf("  %-*s  %-*s %6s  %7s  ", nameWidth, "ENDPOINT", stateWidth, "STATE", "FOR", "TOOK")
 	trailWidth, sparkWidth := s.widths(len(head), whyWidth)
@@ -267,13 +267,25 @@ func (s *screen) table(room int) []string {
 		if trailWidth > 0 {
 			text += trail(r.spans, s.now, trailWidth) + "  "
 		}
-		lines = append(lines, text+view.Why(e, s.now))
+		lines = append(lines, text+why(e, s.now))
 		lines = append(lines, s.details(e)...)
 	}
 	if more := len(s.status.Endpoints) + len(s.status.Leaving) - len(list); more > 0 {
 		lines = append(lines, rest.Styled(fmt.Sprintf("  and %d more", more)))
 	}
 	return lines
+}
+
+// why returns the reason of an endpoint's state without what the row has already, so
+// that the cause is not cut off on a narrow terminal; the details have all of it.
+func why(e cantonlb.EndpointStatus, now time.Time) string {
+	text := view.Why(e, now)
+	for _, network := range []string{"tcp", "unix"} {
+		dial := "dial " + network + " " + e.Address + ": "
+		text = strings.ReplaceAll(text, dial+"connect: ", "")
+		text = strings.ReplaceAll(text, dial, "")
+	}
+	return text
 }
 
 // details returns what is shown below an endpoint that is opened: its address and the

@@ -126,3 +126,11 @@ func TestEnterOpensARow(t *testing.T) {
 	press(tea.KeyEnter)
 	assert.Contains(t, ansi.Strip(s.draw()), "address: a:1")
 }
+
+func TestTheCauseIsNotBehindAnAddressThatTheRowHas(t *testing.T) {
+	e := cantonlb.EndpointStatus{Address: "127.0.0.1:5001", State: cantonlb.StateUnreachable, Reason: report.ReasonConnectFailed}
+	e.Detail = "dial tcp 127.0.0.1:5001: connect: connection refused"
+	assert.Equal(t, "connect_failed: connection refused", why(e, time.Now()))
+	e.Detail = "dial tcp 10.0.0.9:5001: connect: connection refused"
+	assert.Equal(t, "connect_failed: dial tcp 10.0.0.9:5001: connect: connection refused", why(e, time.Now()), "another address")
+}

@@ -25,6 +25,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric"
+	"google.golang.org/grpc/codes"
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/lbtest"
@@ -211,7 +212,10 @@ func TestEachPanelOfTheDashboardHasData(t *testing.T) {
 		func() { sequencers.Resume(0); replicas.SetServing(0, "", false); replicas.SetServing(1, "", true) },
 		func() { sequencers.Kill(1) },
 		func() { sequencers.Restart(1); sequencers.SetServing(2, "", false) },
-		func() { sequencers.SetServing(2, "", true) },
+		func() {
+			sequencers.SetServing(2, "", true)
+			sequencers.FailCalls(0, codes.Unavailable, "out of memory")
+		},
 	} {
 		fault()
 		select {
@@ -240,6 +244,9 @@ func TestEachPanelOfTheDashboardHasData(t *testing.T) {
 var colours = map[string]string{
 	"1": "#2f8f4e", "2": "#c9a400", "3": "#8a8f98", "4": "#d9822b", "5": "#3b73c9", "6": "#8a4fbf", "7": "#c4262e", "8": "#7d0c12",
 }
+
+// stateNames are the names of the states in the legend, by their numbers.
+var stateNames = []string{1: "healthy", "suspect", "unknown", "connecting", "drained", "ejected", "unhealthy", "unreachable"}
 
 // picture draws the panels of states, calls and failures.
 func (p prom) picture(t *testing.T, from, to time.Time) string {
@@ -273,9 +280,21 @@ func (p prom) picture(t *testing.T, from, to time.Time) string {
 			}
 		}
 		fmt.Fprintf(&b, `<text x="5" y="%d" font-weight="bold">%s</text>`, y, html.EscapeString(title))
+		if title == "States" {
+			for i, name := range stateNames[1:] {
+				x := left + i*(width-left-10)/(len(stateNames)-1)
+				fmt.Fprintf(&b, `<rect x="%d" y="%d" width="10" height="10" fill="%s"/><text x="%d" y="%d" font-size="11">%s</text>`,
+					x, y-10, colours[strconv.Itoa(i+1)], x+13, y, name)
+			}
+		} else {
+			fmt.Fprintf(&b, `<text x="%d" y="%d" font-size="11">a second; the highest bar is %.3g</text>`, left+60, y, peak)
+		}
 		for _, s := range found {
 			y += row
 			fmt.Fprintf(&b, `<text x="5" y="%d">%s</text>`, y, html.EscapeString(s.Metric["cantonlb_endpoint"]))
+			if title != "States" {
+				fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="1" fill="#d0d4da"/>`, left, y+3, width-left-10)
+			}
 			for _, v := range s.Values {
 				x, n := scale(number(v[0])), number(v[1])
 				w := step / to.Sub(from).Seconds() * (width - left - 10)
@@ -286,6 +305,12 @@ func (p prom) picture(t *testing.T, from, to time.Time) string {
 					fmt.Fprintf(&b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="#3b73c9"/>`, x, float64(y)+3-h, w+.3, h)
 				}
 			}
+		}
+		y += row
+		for i := range 5 {
+			d := to.Sub(from) * time.Duration(i) / 4
+			fmt.Fprintf(&b, `<text x="%.1f" y="%d" font-size="11" fill="#555555" text-anchor="middle">%.0f s</text>`,
+				scale(float64(from.Add(d).UnixMilli())/1000), y, d.Seconds())
 		}
 		y += 2 * row
 	}

@@ -2,6 +2,8 @@ package endpointset
 
 import (
 	"cmp"
+	"errors"
+	"net"
 	"time"
 
 	"google.golang.org/grpc/balancer"
@@ -101,7 +103,11 @@ func (l *slot) changed(state balancer.SubConnState) {
 		l.user = nil
 		switch {
 		case c != nil:
-			e.downLocked(c, cmp.Or(c.dead, state.ConnectionError))
+			err := state.ConnectionError
+			if e.link.Phase == machine.Connecting && errors.Is(err, net.ErrClosed) {
+				err = e.timedOutLocked() // grpc closes what takes too long
+			}
+			e.downLocked(c, cmp.Or(c.dead, err))
 		case !l.resting && e.due && e.link.Phase == machine.Waiting:
 			e.due = false
 			e.wakeLocked()

@@ -1,7 +1,9 @@
 package filestate
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -19,7 +21,7 @@ func EndpointNotes(problem func(resolver.Endpoint) error, list []resolver.Endpoi
 	more := 0
 	for _, e := range list {
 		switch err := problem(e); {
-		case err == nil:
+		case err == nil || errors.Is(err, fs.ErrNotExist): // detached has that
 		case len(notes) == mostNotes:
 			more++
 		default:

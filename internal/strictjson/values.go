@@ -17,7 +17,10 @@ import (
 const WantDuration = `a duration above zero, such as "1s"`
 
 // WantLonger is the Want of an error about a duration that has probably no unit.
-const WantLonger = `a duration of at least "1ms"; in Go, a number without a unit, such as 5 * time.Second has, is nanoseconds`
+const WantLonger = `a duration of at least "1ms"` + WithoutUnit
+
+// WithoutUnit follows the least duration where one has probably no unit.
+const WithoutUnit = `; in Go, a number without a unit, such as 5 * time.Second has, is nanoseconds`
 
 // decode decodes value into dst if it has the right type and ok, unless nil,
 // accepts it.

@@ -148,18 +148,14 @@ func writeRows(out *strings.Builder, endpoints []report.EndpointStatus, now time
 	align(out, rows)
 }
 
-// Handover returns why endpoints that have left the list still serve, or "" if none
-// does.
+// Handover returns since when endpoints that have left the list still serve, and how
+// many, or "" if none does. A note of the status says why.
 func Handover(s report.Status, now time.Time) string {
 	h := s.Handover
 	if h == nil {
 		return ""
 	}
-	text := fmt.Sprintf("handover for %s (%s): endpoints that have left the list and still serve: %d", Ago(h.Since, now), h.Reason, len(s.Leaving))
-	if h.Detail != "" {
-		text += ": " + h.Detail
-	}
-	return text
+	return fmt.Sprintf("handover for %s (%s): endpoints that have left the list and still serve: %d", Ago(h.Since, now), h.Reason, len(s.Leaving))
 }
 
 // Why returns the reason of an endpoint's state, with its detail for people, in one
