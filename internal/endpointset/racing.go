@@ -83,7 +83,7 @@ func (e *endpoint) rivalLocked(i int) bool {
 	c := &conn{endpoint: e, slot: l, address: l.address}
 	c.Init(e.set.room, c, e.name, c.address.Addr, e.want.identity.HasToken())
 	c.holder.OnChange(func() { c.SetStreamLimit(c.holder.StreamLimit()) })
-	a := &transport.Attempt{Holder: &c.holder, Progress: &e.progress}
+	a := &transport.Attempt{Holder: &c.holder, Progress: &e.progress, Others: e.hasOthers}
 	switch {
 	case len(e.addrs) > 1: // a name among several addresses is one of them
 	case i < len(r.answers):
@@ -107,6 +107,14 @@ func (e *endpoint) found(c *conn, answers []netip.Addr) {
 	}
 	e.answers = names.Merge(e.answers, answers)
 	e.raceLocked(machine.RaceFound)
+}
+
+// hasOthers reports whether the race goes on without one of its attempts.
+func (e *endpoint) hasOthers() bool {
+	s := e.set
+	s.mu.Lock()
+	defer s.unlock()
+	return e.race.Started < e.race.Addrs || len(e.rivals) > 1
 }
 
 // upLocked handles an attempt that has succeeded: the others end.
