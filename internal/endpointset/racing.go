@@ -2,6 +2,7 @@ package endpointset
 
 import (
 	"cmp"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -167,8 +168,8 @@ func (e *endpoint) slowLocked() {
 	if e.link.Phase != machine.Connecting {
 		return
 	}
-	looked, looking := e.progress.LookedUp()
-	left := connectTimeout - time.Since(looked)
+	look, looking := e.progress.LookUp()
+	left := connectTimeout - time.Since(look.Ended)
 	if !looking && left > 0 {
 		e.armLocked(left)
 		return
@@ -182,6 +183,17 @@ func (e *endpoint) slowLocked() {
 	e.was.Memory.Troubled = true
 	e.linkWhy = judge.Why{Reason: explain.ConnectReason(err), Detail: cleantext.Detail(explain.ErrorText(err))}
 	e.applyLocked()
+}
+
+// slowLookUp is how long a look-up takes at least that may be the reason why an attempt
+// has failed. One for which there is an earlier answer takes less.
+const slowLookUp = time.Second
+
+// lookingLocked reports whether an attempt that has failed says nothing about the server,
+// since most of its time was that of the look-up.
+func (e *endpoint) lookingLocked(err error) bool {
+	look, _ := e.progress.LookUp()
+	return errors.Is(err, names.ErrPending) || look.Took >= slowLookUp && look.Took > time.Since(look.Ended)
 }
 
 // endRaceLocked ends the attempts that are under way.
