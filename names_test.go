@@ -178,13 +178,15 @@ func TestTheSecondAddressIsUsedIfTheFirstDoesNotSpeak(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dns := nettest.NewDNS(t)
 			_, port := serveAt(t, "127.0.0.3:0")
+			accepted := new(atomic.Int32)
 			if treat != nil {
-				badAt(t, "127.0.0.2:"+port, treat)
+				accepted = badAt(t, "127.0.0.2:"+port, treat)
 			}
 			dns.Set("a.example.test", "127.0.0.2", "127.0.0.3")
 			client := byName(t, cantonlb.Config{DNS: dns.Resolver()}, "a.example.test:"+port)
 			require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
 			assert.Equal(t, "127.0.0.3", answeredFrom(t, client))
+			assert.LessOrEqual(t, accepted.Load(), int32(1), "it is not asked why")
 			assert.Equal(t, "127.0.0.3:"+port, client.Status().Endpoints[0].Remote)
 		})
 	}

@@ -39,6 +39,8 @@
 //	lease   how long a takeover takes, and actions and commits outside the lease, while
 //	        the holder of a lease is killed, stopped or cut off, or its store is away:
 //	        package lease, advisory locks, etcd's election, client-go's leader election
+//	names   time until healthy, failed calls and connections of a name whose addresses
+//	        or name servers fail, beside grpc's dns with pick_first; see package hostnames
 //	probes  health RPCs a second at the servers and the client's processor time: idle,
 //	        under traffic, with quiet streams, and with many endpoints
 //

@@ -46,7 +46,7 @@ func faultFlags(flags *flag.FlagSet) func(o *options, given map[string]bool) err
 		}
 		for _, name := range []string{"fault", "peer", "write"} {
 			if slices.ContainsFunc(o.suites, func(s suite) bool {
-				return s.name == leaseName || name == "write" && (s.name == quorumName || s.name == httpName)
+				return s.name == leaseName || name == "write" && slices.Contains([]string{quorumName, httpName, namesName}, s.name)
 			}) {
 				continue
 			}

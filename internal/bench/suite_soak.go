@@ -22,6 +22,7 @@ var onDemand = []suite{
 	{quorumName, (*bench).quorum},
 	{leaseName, (*bench).lease},
 	{httpName, (*bench).http},
+	{namesName, (*bench).names},
 }
 
 // soakSizes say how long the soak lasts: until either bound is reached; 0 means no

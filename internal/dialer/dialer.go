@@ -65,13 +65,16 @@ func (d *Dialer) Dial(ctx context.Context, address string) (net.Conn, error) {
 	return first(ctx, len(addrs), func(ctx context.Context, i int) (net.Conn, error) { return d.connect(ctx, addrs[i], port) })
 }
 
-// lookUp returns the addresses of a name. The progress stays at the look-up if it has not
+// lookUp returns the addresses of a name. The progress stays at the look-up if that has not
 // ended.
 func (d *Dialer) lookUp(ctx context.Context, name string, progress *transport.Progress, more func([]netip.Addr)) ([]netip.Addr, error) {
 	progress.Enter(report.PhaseLookup)
 	addrs, err := d.Names.Addresses(ctx, name, more)
-	if !errors.Is(err, names.ErrPending) {
+	switch {
+	case err == nil:
 		progress.Enter(report.PhaseTCP)
+	case !errors.Is(err, names.ErrPending):
+		progress.Enter("")
 	}
 	return addrs, err
 }

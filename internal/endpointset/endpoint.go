@@ -16,7 +16,6 @@ import (
 	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
-	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/internal/transport"
@@ -146,7 +145,7 @@ func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 	if effects.Lost {
 		e.lostLocked(err)
 	}
-	pending := errors.Is(err, names.ErrPending)
+	pending := before.Phase == machine.Connecting && e.lookingLocked(err)
 	if effects.Failed && !pending {
 		e.was.Memory.Troubled = true
 		e.linkWhy = judge.Why{Reason: explain.ConnectReason(err), Detail: cleantext.Detail(explain.ErrorText(err))}

@@ -91,6 +91,30 @@ func TestAnAttemptThatEndsDuringTheFirstLookUpIsNoEvidence(t *testing.T) {
 	}
 }
 
+// grpc bounds an attempt with its look-up, so that little time may be left to connect.
+func TestAnAttemptThatFailsAfterASlowLookUpIsMadeAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("name:1"))
+		f.conn("name:1").become(connectivity.Connecting, nil)
+		f.conn("name:1").enters(report.PhaseLookup)
+		time.Sleep(connectTimeout - time.Millisecond)
+		f.conn("name:1").enters(report.PhaseTCP)
+		f.down(context.DeadlineExceeded, "name:1")
+		assert.True(t, f.waits(), "a call fails")
+		f.awaitTry("name:1")
+		f.conn("name:1").enters(report.PhaseLookup)
+		f.conn("name:1").enters(report.PhaseTCP)
+		f.down(errRefused, "name:1")
+		assert.Contains(t, f.refusal(), "unreachable (connection refused")
+		f.awaitTry("name:1")
+		f.conn("name:1").enters(report.PhaseLookup)
+		time.Sleep(2 * time.Second)
+		f.conn("name:1").enters("") // the look-up has failed
+		f.down(errRefused, "name:1")
+		assert.True(t, f.status("name:1").NextTry.After(time.Now()), "there is a pause")
+	})
+}
+
 // What is known against an endpoint is not forgotten because its name is looked up once
 // more.
 func TestASlowLookUpDoesNotExcuseAnEndpointThatHasFailed(t *testing.T) {

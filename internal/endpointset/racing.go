@@ -2,6 +2,7 @@ package endpointset
 
 import (
 	"cmp"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -83,7 +84,7 @@ func (e *endpoint) rivalLocked(i int) bool {
 	c := &conn{endpoint: e, slot: l, address: l.address}
 	c.Init(e.set.room, c, e.name, c.address.Addr, e.want.identity.HasToken())
 	c.holder.OnChange(func() { c.SetStreamLimit(c.holder.StreamLimit()) })
-	a := &transport.Attempt{Holder: &c.holder, Progress: &e.progress}
+	a := &transport.Attempt{Holder: &c.holder, Progress: &e.progress, Others: e.hasOthers}
 	switch {
 	case len(e.addrs) > 1: // a name among several addresses is one of them
 	case i < len(r.answers):
@@ -107,6 +108,14 @@ func (e *endpoint) found(c *conn, answers []netip.Addr) {
 	}
 	e.answers = names.Merge(e.answers, answers)
 	e.raceLocked(machine.RaceFound)
+}
+
+// hasOthers reports whether the race goes on without one of its attempts.
+func (e *endpoint) hasOthers() bool {
+	s := e.set
+	s.mu.Lock()
+	defer s.unlock()
+	return e.race.Started < e.race.Addrs || len(e.rivals) > 1
 }
 
 // upLocked handles an attempt that has succeeded: the others end.
@@ -159,8 +168,8 @@ func (e *endpoint) slowLocked() {
 	if e.link.Phase != machine.Connecting {
 		return
 	}
-	looked, looking := e.progress.LookedUp()
-	left := connectTimeout - time.Since(looked)
+	look, looking := e.progress.LookUp()
+	left := connectTimeout - time.Since(look.Ended)
 	if !looking && left > 0 {
 		e.armLocked(left)
 		return
@@ -174,6 +183,17 @@ func (e *endpoint) slowLocked() {
 	e.was.Memory.Troubled = true
 	e.linkWhy = judge.Why{Reason: explain.ConnectReason(err), Detail: cleantext.Detail(explain.ErrorText(err))}
 	e.applyLocked()
+}
+
+// slowLookUp is how long a look-up takes at least that may be the reason why an attempt
+// has failed. One for which there is an earlier answer takes less.
+const slowLookUp = time.Second
+
+// lookingLocked reports whether an attempt that has failed says nothing about the server,
+// since most of its time was that of the look-up.
+func (e *endpoint) lookingLocked(err error) bool {
+	look, _ := e.progress.LookUp()
+	return errors.Is(err, names.ErrPending) || look.Took >= slowLookUp && look.Took > time.Since(look.Ended)
 }
 
 // endRaceLocked ends the attempts that are under way.

@@ -160,6 +160,21 @@ func TestTheAddressesOfANameAreRaced(t *testing.T) {
 	})
 }
 
+func TestAnAttemptKnowsWhetherThereAreOthers(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("name:1"))
+		first := f.conn("name:1")
+		assert.False(t, attemptOn(first).Others())
+		first.found("10.0.0.1", "10.0.0.2")
+		assert.True(t, attemptOn(first).Others(), "one has not been tried")
+		time.Sleep(machine.RaceDelay)
+		second := f.live()[1]
+		assert.True(t, attemptOn(second).Others(), "the first one may still succeed")
+		first.become(connectivity.TransientFailure, errRefused)
+		assert.False(t, attemptOn(second).Others())
+	})
+}
+
 func TestANameHasABoundedNumberOfAddresses(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("name:1"))

@@ -115,7 +115,7 @@ type firstLookUp struct {
 
 func (p *firstLookUp) Probe(ctx context.Context) report.Verdict {
 	v := p.Prober.Probe(ctx)
-	if _, looking := p.progress.LookedUp(); looking && !p.over && v.Outcome == report.Failed {
+	if _, looking := p.progress.LookUp(); looking && !p.over && v.Outcome == report.Failed {
 		return checking.NewVerdict(report.Inconclusive, report.ReasonConnectFailed, report.PhaseLookup.Waits())
 	}
 	p.over = p.over || v.Outcome != report.Inconclusive

@@ -16,7 +16,9 @@ import (
 // DNS is a name server. It resolves the names that Set has added and answers
 // NXDOMAIN for all others. It is safe for concurrent use.
 type DNS struct {
-	addr string
+	addr  string
+	conn  net.PacketConn
+	ended chan error // receives the error with which serve ends
 
 	mu      sync.Mutex
 	names   map[string][]netip.Addr
@@ -50,24 +52,40 @@ const maxQuestion = 4096
 // NewDNS starts a name server.
 func NewDNS(t testing.TB) *DNS {
 	t.Helper()
-	conn, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
+	d, err := ListenDNS(t.Context())
 	if err != nil {
 		t.Fatalf("nettest: DNS: %v", err)
 	}
-	d := &DNS{
-		addr:  conn.LocalAddr().String(),
-		names: make(map[string][]netip.Addr), queries: make(map[string]int), dropped: make(map[dnsmessage.Question]bool),
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- d.serve(conn) }()
 	t.Cleanup(func() {
-		d.release(conn)
-		_ = conn.Close() // an error means that it is closed already
-		if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		if err := d.Close(); err != nil {
 			t.Errorf("nettest: DNS: %v", err)
 		}
 	})
 	return d
+}
+
+// ListenDNS starts a name server for a program that is no test. Close it.
+func ListenDNS(ctx context.Context) (*DNS, error) {
+	conn, err := new(net.ListenConfig).ListenPacket(ctx, "udp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	d := &DNS{
+		addr: conn.LocalAddr().String(), conn: conn, ended: make(chan error, 1),
+		names: make(map[string][]netip.Addr), queries: make(map[string]int), dropped: make(map[dnsmessage.Question]bool),
+	}
+	go func() { d.ended <- d.serve(conn) }()
+	return d, nil
+}
+
+// Close stops the server. It is called once.
+func (d *DNS) Close() error {
+	d.release(d.conn)
+	_ = d.conn.Close() // an error means that it is closed already
+	if err := <-d.ended; !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 // serve answers queries until conn is closed.

@@ -20,6 +20,9 @@ type Attempt struct {
 	To netip.Addr
 	// Progress records how far the attempt has come. Nil: nothing needs it.
 	Progress *Progress
+	// Others reports whether the endpoint has other addresses that may still be connected
+	// to. It may lock. Nil: it has none.
+	Others func() bool
 	// Found receives the answers of that look-up, in the order in which they are to be
 	// tried. It is called without a lock. Nil: only this attempt is made, so the dialer
 	// tries all answers itself.

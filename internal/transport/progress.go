@@ -14,9 +14,15 @@ type Progress struct{ newest atomic.Pointer[step] }
 
 // step is a phase and its beginning.
 type step struct {
-	phase  report.ConnectPhase
-	since  time.Time
-	looked time.Time // when a look-up of the attempt last ended; zero if none has
+	phase report.ConnectPhase
+	since time.Time
+	look  LookUp
+}
+
+// LookUp is a look-up of a name that has ended well.
+type LookUp struct {
+	Took  time.Duration
+	Ended time.Time // zero if there is none
 }
 
 // Enter records that an attempt has entered a phase; an empty one means that nothing is
@@ -27,22 +33,21 @@ func (p *Progress) Enter(phase report.ConnectPhase) {
 	}
 	next := &step{phase: phase, since: time.Now()}
 	if before := p.newest.Load(); before != nil && phase != "" {
-		next.looked = before.looked
+		next.look = before.look
 		if before.phase == report.PhaseLookup {
-			next.looked = next.since
+			next.look = LookUp{next.since.Sub(before.since), next.since}
 		}
 	}
 	p.newest.Store(next)
 }
 
-// LookedUp returns when a look-up of a name last ended, zero if none has, and whether one
-// is under way.
-func (p *Progress) LookedUp() (at time.Time, underWay bool) {
+// LookUp returns the last look-up of the attempt, and whether one is under way.
+func (p *Progress) LookUp() (last LookUp, underWay bool) {
 	if p == nil || p.newest.Load() == nil {
-		return time.Time{}, false
+		return LookUp{}, false
 	}
 	s := p.newest.Load()
-	return s.looked, s.phase == report.PhaseLookup
+	return s.look, s.phase == report.PhaseLookup
 }
 
 // Now returns the phase and since when it lasts.

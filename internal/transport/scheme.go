@@ -55,6 +55,7 @@ type plainConn struct {
 	net.Conn
 
 	endpoint resolver.Endpoint
+	others   func() bool // see Attempt
 	answered atomic.Bool // something was read: see held.alert, which reads beside the reader
 }
 
@@ -71,12 +72,16 @@ func (c *plainConn) Read(b []byte) (int, error) {
 			return 0, c.failed(errServerWantsTLS)
 		}
 		return 0, c.failed(errServerIsHTTP1)
-	case n == 0 && closed(err) && c.speaksTLS():
+	case n == 0 && closed(err) && c.isLast() && c.speaksTLS():
 		return 0, c.failed(errServerWantsTLS)
 	default:
 		return n, err
 	}
 }
+
+// isLast reports whether the endpoint has no other address to connect to. If it has one,
+// the end of this connection needs no explanation, which would cost a connection.
+func (c *plainConn) isLast() bool { return c.others == nil || !c.others() }
 
 func (c *plainConn) failed(err error) error {
 	return &HandshakeError{Endpoint: c.endpoint.Name, Err: err}
