@@ -16,6 +16,7 @@ import (
 type Left struct {
 	mu     sync.Mutex // a leaf
 	counts map[string]int
+	idle   []*telling // to be used again
 }
 
 // String names what has not returned, such as `the validator of endpoint "a" (2 times)`.
