@@ -128,9 +128,10 @@ type Config struct {
 	// and the read-only methods of Canton's APIs that the role knows. A unary call of
 	// an idempotent method is reissued on another endpoint if its endpoint becomes
 	// unhealthy during the call, if it fails with UNAVAILABLE, or if it carried its
-	// endpoint's own token and is answered with UNAUTHENTICATED. Any other call is
-	// sent at most once, unless a retryPolicy in ServiceConfig allows more. Default
-	// none.
+	// endpoint's own token and is answered with UNAUTHENTICATED. An endpoint that has
+	// rejected its token gets no other attempt of the call, so with one endpoint the
+	// call fails at once. Any other call is sent at most once, unless a retryPolicy in
+	// ServiceConfig allows more. Default none.
 	Idempotent []string
 	// IdempotentFunc reports whether the method with this full name is idempotent. It
 	// is called for every call and from many goroutines, and must return at once: the

@@ -158,6 +158,44 @@ func TestATokenThatExpiresUnderLoadTakesTheEndpointOutAndNoIdempotentCallFails(t
 	}
 }
 
+// Another attempt with the same token on the same endpoint would be answered alike.
+func TestNoEndpointIsAskedTwiceThatHasRejectedItsToken(t *testing.T) {
+	for name, x := range map[string]struct {
+		policy    cantonlb.Policy
+		rejecting int
+	}{
+		"one endpoint":                 {cantonlb.HealthyRoundRobin, 1},
+		"one endpoint, active-passive": {cantonlb.ActivePassive, 1},
+		"both of two":                  {cantonlb.HealthyRoundRobin, 2},
+		"both of two, least loaded":    {cantonlb.HealthyLeastLoaded, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := lbtest.NewCluster(t, x.rejecting, lbtest.RegisterEcho, lbtest.WithTLS(), lbtest.WithTokens(), lbtest.WithHealthPage())
+			list := deployed(cluster)
+			for i := range list {
+				list[i].Health.HTTP = cluster.Server(i).HealthPageURL()
+			}
+			client := clientkit.Connect(t, cluster, cantonlb.Config{
+				Endpoints: list, Policy: x.policy, Idempotent: []string{"/lbtest.Echo/*"}, NoneEligible: cantonlb.Wait,
+			}, x.rejecting)
+			for i := range list {
+				cluster.Server(i).SetToken("another")
+			}
+			began := time.Now()
+			err := call(testkit.Context(t), client)
+			assert.Equal(t, codes.Unauthenticated, status.Code(err), "%v", err)
+			assert.Less(t, time.Since(began), time.Second)
+			rejected := 0
+			for i := range list {
+				assert.LessOrEqual(t, cluster.Calls(i), 1)
+				rejected += cluster.Calls(i)
+			}
+			assert.Equal(t, x.rejecting, rejected)
+			assert.EqualValues(t, x.rejecting-1, client.Status().Totals.Retried)
+		})
+	}
+}
+
 func TestACallOfTheServersOwnDenialIsTheCallers(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithTLS())
 	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: deployed(cluster)}, 1)

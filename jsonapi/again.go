@@ -84,7 +84,7 @@ const (
 //	calledOff               -      yes        yes
 //	lost                    no     yes        yes
 //	502, 503, 504           no     yes        yes
-//	401 to the own token    no     no         yes
+//	401 to the own token    no     no         elsewhere only
 //	other answers           no     no         no
 //	beaten, ended, atFault  no     no         no
 //
@@ -124,7 +124,7 @@ func (s situation) mayRepeat() bool {
 		case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 			return s.safety == SafetyIdempotent || s.safety == SafetyResubmit && s.window > 0
 		default:
-			return s.denied && s.safety == SafetyIdempotent
+			return s.denied && s.safety == SafetyIdempotent && s.elsewhere
 		}
 	default:
 		return false

@@ -116,23 +116,28 @@ func (t *call) situation(end ending) situation {
 	if deadline, ok := t.req.Context().Deadline(); ok {
 		s.left = deadline.Sub(now)
 	}
-	s.elsewhere = t.named == "" && t.client.pool.picks.Load().elsewhere(t.tried)
+	s.elsewhere = t.named == "" && t.client.pool.picks.Load().elsewhere(t.past)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s.sent, s.unsent, s.stuck = t.sent, t.unsent, t.stuck
 	return s
 }
 
-// tried reports whether the request has been tried on an endpoint.
-func (t *call) tried(e *endpoint) bool {
+// past returns what has become of the request on an endpoint.
+func (t *call) past(e *endpoint) past {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, f := range t.flights {
-		if f.endpoint == e {
-			return true
+	for _, a := range t.tries {
+		if a.flight.endpoint == e && a.Status == http.StatusUnauthorized {
+			return pastDenied
 		}
 	}
-	return false
+	for _, f := range t.flights {
+		if f.endpoint == e {
+			return pastTried
+		}
+	}
+	return pastNone
 }
 
 // rescuable reports whether an attempt may be called off, to be made elsewhere.

@@ -59,7 +59,7 @@
 // includes a request that is called off because its endpoint became unhealthy during the
 // request: it is rescued. Attempts are bounded by MaxAttempts, the RetryBudget and the
 // request's context. Retry-After is honoured if there is no other endpoint. An idempotent
-// request that is answered 401 to the endpoint's own token is sent to another endpoint. A
+// request that is answered 401 to the endpoint's own token is sent to another endpoint, if there is one. A
 // DELETE that a later attempt answers with 404 has been done by an earlier one: the
 // response is 200, or 204 if the 404 was no JSON.
 //

@@ -23,10 +23,20 @@ type picks struct {
 	changed chan struct{} // closed when another picks replaces this one
 }
 
+// past is what has become of a request on an endpoint. An endpoint with a lower one is
+// preferred.
+type past uint8
+
+const (
+	pastNone   past = iota
+	pastTried       // it has been sent to the endpoint
+	pastDenied      // and its token has been rejected there
+)
+
 // pick returns an endpoint, or nil if there is none. trial reports that the request shows
 // whether the endpoint, which was ejected, works again. An endpoint that has been tried is
 // returned only if no other one is left.
-func (s *picks) pick(turn *atomic.Uint64, named string, tried func(*endpoint) bool) (e *endpoint, trial bool) {
+func (s *picks) pick(turn *atomic.Uint64, named string, of func(*endpoint) past) (e *endpoint, trial bool) {
 	if named != "" {
 		if e := s.byName[named]; e != nil && slices.Contains(s.ready, e) {
 			return e, false
@@ -34,7 +44,7 @@ func (s *picks) pick(turn *atomic.Uint64, named string, tried func(*endpoint) bo
 		return nil, false
 	}
 	for _, e := range s.trials {
-		if !tried(e) && e.trial.CompareAndSwap(true, false) {
+		if of(e) == pastNone && e.trial.CompareAndSwap(true, false) {
 			return e, true
 		}
 	}
@@ -43,12 +53,14 @@ func (s *picks) pick(turn *atomic.Uint64, named string, tried func(*endpoint) bo
 	}
 	at := turn.Add(1) - 1
 	if s.policy == LeastLoaded {
-		return s.leastLoaded(at, tried), false
+		return s.leastLoaded(at, of), false
 	}
 	n := uint64(len(s.turns))
-	for i := range n {
-		if e := s.turns[(at+i)%n]; !tried(e) {
-			return e, false
+	for p := pastNone; p < pastDenied; p++ {
+		for i := range n {
+			if e := s.turns[(at+i)%n]; of(e) == p {
+				return e, false
+			}
 		}
 	}
 	return s.turns[at%n], false
@@ -56,14 +68,14 @@ func (s *picks) pick(turn *atomic.Uint64, named string, tried func(*endpoint) bo
 
 // leastLoaded returns the endpoint with the fewest requests in flight for its weight.
 // Among equals, they take turns.
-func (s *picks) leastLoaded(at uint64, tried func(*endpoint) bool) (best *endpoint) {
+func (s *picks) leastLoaded(at uint64, of func(*endpoint) past) (best *endpoint) {
 	n := uint64(len(s.ready))
-	for _, fresh := range [...]bool{true, false} {
+	for p := pastNone; p <= pastDenied; p++ {
 		var load float64
 		for i := range n {
 			j := (at + i) % n
 			e := s.ready[j]
-			if fresh && tried(e) {
+			if of(e) != p {
 				continue
 			}
 			if l := float64(e.flights.len()+1) / float64(s.weights[j]); best == nil || l < load {
@@ -78,9 +90,9 @@ func (s *picks) leastLoaded(at uint64, tried func(*endpoint) bool) (best *endpoi
 }
 
 // elsewhere reports whether there is an endpoint that was not tried.
-func (s *picks) elsewhere(tried func(*endpoint) bool) bool {
+func (s *picks) elsewhere(of func(*endpoint) past) bool {
 	for _, e := range s.ready {
-		if !tried(e) {
+		if of(e) == pastNone {
 			return true
 		}
 	}

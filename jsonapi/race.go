@@ -73,15 +73,15 @@ func (t *call) wants(l landing) bool { return decide(t.situation(l.ending)).agai
 func (t *call) second() (*endpoint, bool) {
 	p := t.client.pool
 	s := p.picks.Load()
-	if !s.elsewhere(t.tried) || !t.body.repeatable() {
+	if !s.elsewhere(t.past) || !t.body.repeatable() {
 		return nil, false
 	}
 	if !t.client.budget.TakeHedge(time.Now()) {
 		p.tally.HedgeRefused()
 		return nil, false
 	}
-	e, trial := s.pick(&p.turn, "", t.tried)
-	if e == nil || t.tried(e) {
+	e, trial := s.pick(&p.turn, "", t.past)
+	if e == nil || t.past(e) != pastNone {
 		return nil, false
 	}
 	p.tally.Hedged()

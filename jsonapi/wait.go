@@ -24,7 +24,7 @@ func (t *call) pick() (e *endpoint, trial bool, err error) {
 		if err := t.ended(); err != nil {
 			return nil, false, t.failure(err)
 		}
-		if e, trial = s.pick(&p.turn, t.named, t.tried); e != nil {
+		if e, trial = s.pick(&p.turn, t.named, t.past); e != nil {
 			return e, trial, nil
 		}
 		if t.named != "" && s.byName[t.named] == nil {
@@ -58,7 +58,7 @@ func (t *call) pause(d time.Duration) error {
 	defer timer.Stop()
 	for {
 		s := p.picks.Load()
-		if t.named == "" && s.elsewhere(t.tried) {
+		if t.named == "" && s.elsewhere(t.past) {
 			return nil
 		}
 		select {

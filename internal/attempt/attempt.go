@@ -81,6 +81,8 @@ type Record struct {
 	ended   error // why End has ended the call; nil if it has not
 	newest  end   // of the newest attempt
 
+	elsewhere bool // as Deny has set it last
+
 	notBefore time.Duration // when the servers allow another hedge
 	refused   bool          // a server allows no other attempt
 
@@ -90,7 +92,7 @@ type Record struct {
 // end is the part of the newest attempt's result that the next attempt depends on.
 type end struct {
 	answered bool // the server answered, and not only because the call was called off
-	denied   bool // the server rejected the endpoint's token
+	denied   bool // the server rejected the endpoint's token, and there was another endpoint
 	pushback pushback
 }
 
@@ -131,6 +133,19 @@ func (r *Record) Tried(endpoint string) bool {
 	defer root.mu.Unlock()
 	for i := range root.tried {
 		if a := &root.tried[i]; a.Endpoint == endpoint && !a.void {
+			return true
+		}
+	}
+	return false
+}
+
+// Denied reports whether the endpoint with this name has rejected its own token, or any
+// endpoint if the name is empty. Another attempt there would carry the same token.
+func (r *Record) Denied(endpoint string) bool {
+	root := r.lock()
+	defer root.mu.Unlock()
+	for i := range root.tried {
+		if a := &root.tried[i]; a.denied && (endpoint == "" || a.Endpoint == endpoint) {
 			return true
 		}
 	}
@@ -204,11 +219,21 @@ func (r *Record) newestLocked() Observed {
 	return Observed{Endpoint: last.Endpoint, Address: last.Address, Number: r.last, Hedge: r.IsHedge(), Ended: !r.open, Err: last.Err}
 }
 
-// Done records how the newest attempt ended, and notifies the observer. denied says
-// that the server rejected the token of its endpoint, so that the call may succeed
-// elsewhere. A pick that grpc could not use is not an attempt, and has no end.
-func (r *Record) Done(info balancer.DoneInfo, denied bool) {
-	ctx, o, measured := r.done(info, denied)
+// Deny records, before Done, that the server has rejected the token of the endpoint of
+// the newest attempt. elsewhere says whether there is an eligible endpoint that the call
+// has not tried, since only there the call may succeed.
+func (r *Record) Deny(elsewhere bool) {
+	root := r.lock()
+	defer root.mu.Unlock()
+	if r.open {
+		root.tried[r.last-1].denied, r.elsewhere = true, elsewhere
+	}
+}
+
+// Done records how the newest attempt ended, and notifies the observer. A pick that grpc
+// could not use is not an attempt, and has no end.
+func (r *Record) Done(info balancer.DoneInfo) {
+	ctx, o, measured := r.done(info)
 	if r.Method != nil {
 		now := r.Method.Now()
 		r.Method.Observe(o.Endpoint, now-measured.began, now, measured.how)
@@ -226,7 +251,7 @@ type measurement struct {
 
 // done returns the arguments for the observer, with a nil context if it is not to
 // be called.
-func (r *Record) done(info balancer.DoneInfo, denied bool) (context.Context, Observed, measurement) {
+func (r *Record) done(info balancer.DoneInfo) (context.Context, Observed, measurement) {
 	root := r.lock()
 	defer root.mu.Unlock()
 	if !r.open {
@@ -250,7 +275,8 @@ func (r *Record) done(info balancer.DoneInfo, denied bool) (context.Context, Obs
 		m.how = hedge.Answered
 	}
 	r.newest = end{
-		answered: info.BytesReceived && status.Code(info.Err) != codes.Canceled, denied: denied, pushback: pushbackOf(info.Trailer),
+		answered: info.BytesReceived && status.Code(info.Err) != codes.Canceled,
+		denied:   last.denied && r.elsewhere, pushback: pushbackOf(info.Trailer),
 	}
 	root.heedLocked(r.newest.pushback)
 	return ctx, r.newestLocked(), m

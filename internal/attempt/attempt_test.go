@@ -45,8 +45,8 @@ func TestRecordListsTheAttempts(t *testing.T) {
 	r := &Record{Max: 2}
 	assert.True(t, r.Fresh())
 	r.Picked(context.Background(), "seq1", "")
-	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true}, false)
-	r.Done(balancer.DoneInfo{}, false) // late, and of no attempt
+	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true})
+	r.Done(balancer.DoneInfo{}) // late, and of no attempt
 	assert.False(t, r.Fresh())
 	assert.True(t, r.Tried("seq1"))
 	assert.False(t, r.Tried("seq2"))
@@ -54,14 +54,14 @@ func TestRecordListsTheAttempts(t *testing.T) {
 	assert.True(t, r.Sent())
 	r.Picked(context.Background(), "seq2", "")
 	assert.Equal(t, Spent, r.MayTry())
-	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true}, false)
+	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true})
 	assert.Equal(t, []Attempt{{Endpoint: "seq1", Err: gone, Sent: true}, {Endpoint: "seq2", Sent: true}}, r.Attempts())
 }
 
 func TestAPickThatGRPCCouldNotUseIsNoAttempt(t *testing.T) {
 	r := &Record{Max: 1}
 	r.Picked(context.Background(), "seq1", "")
-	r.Done(balancer.DoneInfo{}, false)
+	r.Done(balancer.DoneInfo{})
 	assert.True(t, r.Fresh())
 	assert.NotEqual(t, Spent, r.MayTry())
 	assert.False(t, r.Sent())
@@ -70,9 +70,9 @@ func TestAPickThatGRPCCouldNotUseIsNoAttempt(t *testing.T) {
 func TestAfterAPickThatWasNoUseTheNewestAttemptIsTheOneBefore(t *testing.T) {
 	r := new(Record)
 	r.Picked(context.Background(), "seq1", "")
-	r.Done(balancer.DoneInfo{BytesSent: true}, false)
+	r.Done(balancer.DoneInfo{BytesSent: true})
 	r.Picked(context.Background(), "seq2", "")
-	r.Done(balancer.DoneInfo{}, false)
+	r.Done(balancer.DoneInfo{})
 	assert.Equal(t, Observed{Endpoint: "seq1", Number: 1, Ended: true}, r.Newest())
 }
 
@@ -118,7 +118,7 @@ func TestEndEndsAMovableStreamOnThatEndpointOnly(t *testing.T) {
 	r := &Record{Movable: true}
 	r.Begin(func() { assert.Fail(t, "it has ended by itself") })
 	r.Picked(context.Background(), "seq1", "")
-	r.Done(balancer.DoneInfo{BytesSent: true}, false)
+	r.Done(balancer.DoneInfo{BytesSent: true})
 	r.End("seq1", why)
 	assert.NoError(t, r.Ended())
 }
@@ -140,7 +140,7 @@ func TestRescueCallsOffTheAttemptUnderWayOnThatEndpointOnly(t *testing.T) {
 	assert.Error(t, ctx.Err())
 	assert.True(t, r.Rescued())
 
-	r.Done(balancer.DoneInfo{Err: ctx.Err(), BytesSent: true}, false)
+	r.Done(balancer.DoneInfo{Err: ctx.Err(), BytesSent: true})
 	r.Begin(cancel)
 	assert.False(t, r.Rescued(), "another round")
 	r.Rescue("seq1")
@@ -158,12 +158,12 @@ func TestAnObserverHearsOfEachAttemptAndItsEnd(t *testing.T) {
 	gone := errors.New("gone")
 
 	r.Picked(first, "seq1", "a:1")
-	r.Done(balancer.DoneInfo{}, false) // of no use to grpc: no attempt
+	r.Done(balancer.DoneInfo{}) // of no use to grpc: no attempt
 	r.Picked(first, "seq1", "a:1")
-	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true}, false)
-	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true}, false) // late
+	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true})
+	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true}) // late
 	r.Picked(second, "seq2", "b:2")
-	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true}, false)
+	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true})
 
 	started := Observed{Endpoint: "seq1", Address: "a:1", Number: 1}
 	assert.Equal(t, []told{
@@ -210,15 +210,15 @@ func TestACallThatWasCalledOffIsMadeAgainWhateverBecameOfThePick(t *testing.T) {
 		err   error
 		again bool
 	}{
-		"lost pick":                 {func(r *Record) { r.Done(balancer.DoneInfo{}, false) }, canceled, true},
-		"refused since":             {func(r *Record) { r.Done(balancer.DoneInfo{}, false); r.Refused(nil) }, canceled, true},
-		"never left":                {func(r *Record) { r.Done(balancer.DoneInfo{Err: canceled}, false) }, canceled, true},
-		"sent":                      {func(r *Record) { r.Done(balancer.DoneInfo{Err: canceled, BytesSent: true}, false) }, canceled, true},
-		"credentials gave up":       {func(r *Record) { r.Done(balancer.DoneInfo{}, false) }, status.Error(codes.Unauthenticated, "context canceled"), true},
-		"the server said CANCELLED": {func(r *Record) { r.Done(balancer.DoneInfo{Err: canceled, BytesSent: true, BytesReceived: true}, false) }, canceled, true},
-		"it was answered in time":   {func(r *Record) { r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true}, false) }, nil, false},
+		"lost pick":                 {func(r *Record) { r.Done(balancer.DoneInfo{}) }, canceled, true},
+		"refused since":             {func(r *Record) { r.Done(balancer.DoneInfo{}); r.Refused(nil) }, canceled, true},
+		"never left":                {func(r *Record) { r.Done(balancer.DoneInfo{Err: canceled}) }, canceled, true},
+		"sent":                      {func(r *Record) { r.Done(balancer.DoneInfo{Err: canceled, BytesSent: true}) }, canceled, true},
+		"credentials gave up":       {func(r *Record) { r.Done(balancer.DoneInfo{}) }, status.Error(codes.Unauthenticated, "context canceled"), true},
+		"the server said CANCELLED": {func(r *Record) { r.Done(balancer.DoneInfo{Err: canceled, BytesSent: true, BytesReceived: true}) }, canceled, true},
+		"it was answered in time":   {func(r *Record) { r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true}) }, nil, false},
 		"the server's error came in": {func(r *Record) {
-			r.Done(balancer.DoneInfo{Err: status.Error(codes.NotFound, "no"), BytesSent: true, BytesReceived: true}, false)
+			r.Done(balancer.DoneInfo{Err: status.Error(codes.NotFound, "no"), BytesSent: true, BytesReceived: true})
 		}, status.Error(codes.NotFound, "no"), false},
 	} {
 		r := &Record{Max: 2, Rescuable: true}
@@ -243,13 +243,13 @@ func TestAttemptsThatNeverLeftDoNotCount(t *testing.T) {
 		r := &Record{Max: 2, Rescuable: rescuable}
 		for range r.Max + mostUnsent - 1 {
 			r.Picked(t.Context(), "seq1", "")
-			r.Done(balancer.DoneInfo{Err: gone}, false)
+			r.Done(balancer.DoneInfo{Err: gone})
 			assert.True(t, r.Again(gone))
 			assert.Equal(t, Try, r.MayTry())
 		}
 		assert.False(t, r.Sent())
 		r.Picked(t.Context(), "seq1", "")
-		r.Done(balancer.DoneInfo{Err: gone}, false)
+		r.Done(balancer.DoneInfo{Err: gone})
 		assert.Equal(t, Spent, r.MayTry())
 		assert.False(t, r.Again(gone))
 	}
@@ -276,7 +276,10 @@ func TestAnotherRoundIsForWhatIsSafeAndWithinTheBounds(t *testing.T) {
 		r := c.record
 		assert.False(t, r.Again(unavailable), "%s: it was not tried", name)
 		r.Picked(t.Context(), "seq1", "")
-		r.Done(c.info, c.denied)
+		if c.denied {
+			r.Deny(true)
+		}
+		r.Done(c.info)
 		assert.False(t, r.Again(nil), name)
 		assert.Equal(t, c.want, r.Again(c.info.Err), name)
 		r.Refused(func() error { return nil })
@@ -287,6 +290,6 @@ func TestAnotherRoundIsForWhatIsSafeAndWithinTheBounds(t *testing.T) {
 func TestAnObserverThatPanicsCostsNothing(t *testing.T) {
 	r := &Record{Observe: func(context.Context, Observed) { panic("on purpose") }}
 	r.Picked(t.Context(), "seq1", "a:1")
-	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true}, false)
+	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true})
 	assert.Equal(t, []Attempt{{Endpoint: "seq1", Address: "a:1", Sent: true}}, r.Attempts())
 }

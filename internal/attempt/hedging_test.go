@@ -57,12 +57,12 @@ func TestAHedgeSharesTheAttemptsOfItsCall(t *testing.T) {
 	assert.Equal(t, Spent, r.MayTry())
 	assert.Equal(t, Spent, r.NewHedge(nil).MayTry())
 
-	h.Done(balancer.DoneInfo{}, false) // grpc could not use it
+	h.Done(balancer.DoneInfo{}) // grpc could not use it
 	assert.False(t, r.Tried("seq2"))
 	assert.Equal(t, Try, r.MayTry())
 	assert.Zero(t, h.Newest())
-	second.Done(answered, false)
-	r.Done(canceled, false)
+	second.Done(answered)
+	r.Done(canceled)
 	assert.Equal(t, []Attempt{{Endpoint: "seq1", Err: canceled.Err, Sent: true}, {Endpoint: "seq3", Sent: true}}, h.Attempts())
 }
 
@@ -101,14 +101,14 @@ func TestAttemptsThatWereBeatenAreKnown(t *testing.T) {
 	first, second := r.NewHedge(func() {}), r.NewHedge(func() {})
 	first.Picked(ctx, "seq2", "")
 	second.Picked(ctx, "seq3", "")
-	first.Done(answered, false)
+	first.Done(answered)
 	r.Beat(first)
 	r.Cancel()
 	require.Error(t, ctx.Err())
 	assert.True(t, r.Beaten())
 	assert.False(t, first.Beaten())
 	assert.False(t, second.Beaten(), "it began later")
-	r.Done(canceled, false)
+	r.Done(canceled)
 	assert.True(t, r.Attempts()[0].CalledOff)
 	assert.False(t, r.Rescued(), "it is not reissued")
 	new(Record).Cancel()
@@ -149,7 +149,7 @@ func TestTheNextHedgeFollowsTheNewestAttempt(t *testing.T) {
 		assert.Equal(t, 20*ms, next())
 		h.Done(balancer.DoneInfo{
 			Err: status.Error(codes.Unavailable, ""), BytesSent: true, BytesReceived: true, Trailer: metadata.Pairs(pushbackTrailer, "70"),
-		}, false)
+		})
 		assert.Equal(t, 70*ms, next(), "the server asks for a pause")
 		second := r.NewHedge(func() {})
 		second.Picked(ctx, "seq3", "")
@@ -164,10 +164,10 @@ func TestAServerThatRefusesRetriesEndsHedges(t *testing.T) {
 	h := r.NewHedge(func() {})
 	h.Picked(ctx, "seq2", "")
 	unavailable := status.Error(codes.Unavailable, "")
-	h.Done(balancer.DoneInfo{Err: unavailable, BytesSent: true, BytesReceived: true, Trailer: metadata.Pairs(pushbackTrailer, "-1")}, false)
+	h.Done(balancer.DoneInfo{Err: unavailable, BytesSent: true, BytesReceived: true, Trailer: metadata.Pairs(pushbackTrailer, "-1")})
 	_, ok := r.NextHedge(r.Method.Now(), 20*ms)
 	assert.False(t, ok)
-	r.Done(balancer.DoneInfo{Err: unavailable, BytesSent: true}, false)
+	r.Done(balancer.DoneInfo{Err: unavailable, BytesSent: true})
 	assert.False(t, r.Again(unavailable))
 }
 
@@ -193,7 +193,7 @@ func TestAnAttemptTimesOutIfTheCallCanBeReissued(t *testing.T) {
 		require.Error(t, ctx.Err())
 		assert.True(t, r.Beaten())
 		assert.True(t, r.Rescued())
-		r.Done(canceled, false)
+		r.Done(canceled)
 		assert.True(t, r.Again(canceled.Err))
 
 		r.Max = 1
@@ -221,14 +221,14 @@ func TestHowLongAttemptsTakeIsMeasured(t *testing.T) {
 			r := &Record{Method: m}
 			r.Picked(t.Context(), "seq1", "")
 			time.Sleep(100 * ms)
-			r.Done(answered, false)
-			r.Done(answered, false) // late, and of no attempt
+			r.Done(answered)
+			r.Done(answered) // late, and of no attempt
 			void := &Record{Method: m}
 			void.Picked(t.Context(), "seq1", "")
-			void.Done(balancer.DoneInfo{}, false)
+			void.Done(balancer.DoneInfo{})
 			failed := &Record{Method: m}
 			failed.Picked(t.Context(), "seq1", "")
-			failed.Done(canceled, false)
+			failed.Done(canceled)
 		}
 		d, ok := m.Delay(m.Now())
 		require.True(t, ok)
@@ -266,7 +266,7 @@ func TestRescuesRetriesAndHedgesShareOneBound(t *testing.T) {
 				}
 			case "end":
 				if l.open {
-					l.Done(balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesSent: true}, false)
+					l.Done(balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesSent: true})
 					l.open = false
 				}
 				if l.Record == r && !l.open && r.Again(status.Error(codes.Unavailable, "")) {
@@ -274,7 +274,7 @@ func TestRescuesRetriesAndHedgesShareOneBound(t *testing.T) {
 				}
 			case "void":
 				if l.open {
-					l.Done(balancer.DoneInfo{}, false)
+					l.Done(balancer.DoneInfo{})
 					l.open = false
 					sent--
 				}

@@ -28,6 +28,7 @@ type Attempt struct {
 	CalledOff bool
 
 	by     *Record       // the record of the attempt, which may be that of a hedge
+	denied bool          // the server rejected the token of its endpoint
 	began  time.Duration // by the clock of Method
 	open   bool          // it has not ended
 	beaten bool          // it took too long: a later one was answered, or it was given up

@@ -33,7 +33,7 @@ func TestWhatAServerSaysAboutRetriesIsHeeded(t *testing.T) {
 	} {
 		r := &Record{Max: 3, Rescuable: true}
 		r.Picked(context.Background(), "seq1", "")
-		r.Done(balancer.DoneInfo{Err: unavailable, BytesSent: true, BytesReceived: true, Trailer: c.trailer}, false)
+		r.Done(balancer.DoneInfo{Err: unavailable, BytesSent: true, BytesReceived: true, Trailer: c.trailer})
 		assert.Equal(t, c.again, r.Again(unavailable), name)
 		assert.Equal(t, c.pause, r.Pause(), name)
 		r.Picked(context.Background(), "seq2", "")

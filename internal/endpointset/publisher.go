@@ -2,6 +2,7 @@ package endpointset
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/balancer"
@@ -144,6 +145,14 @@ func (s *Set) Republish() {
 	s.mu.Lock()
 	defer s.unlock()
 	s.pub.mark()
+}
+
+// Elsewhere is the fourth method of a pick.Source. A call asks it whose endpoint has
+// rejected its token.
+func (s *Set) Elsewhere(tried func(endpoint string) bool) bool {
+	s.mu.Lock()
+	defer s.unlock()
+	return slices.ContainsFunc(s.list, func(e *endpoint) bool { return e.was.Class == judge.Eligible && !tried(e.name) })
 }
 
 // draft returns the state of the whole set for grpc.

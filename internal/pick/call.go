@@ -53,6 +53,9 @@ func (t *tracked) end(info balancer.DoneInfo) {
 	k.late = record.Beaten()
 	why := conn.end(info, k)
 	if record != nil {
-		record.Done(info, why == evidence.TokenRejected)
+		if why == evidence.TokenRejected {
+			record.Deny(conn.room.source.Elsewhere(record.Tried))
+		}
+		record.Done(info)
 	}
 }

@@ -20,9 +20,12 @@ var errNoOther = status.Error(codes.Unavailable, "no other endpoint for a hedge"
 // grpc's own retries end as well.
 var errSpent = status.Error(codes.Unavailable, "the call has had all its attempts")
 
-// IsSpent reports whether a call's error is the picker's report that it has used all
-// its attempts.
-func IsSpent(err error) bool { return errors.Is(err, errSpent) }
+// errDenied ends a call for which only endpoints are left that have rejected their token.
+var errDenied = status.Error(codes.Unauthenticated, "the endpoints that are left have rejected their tokens")
+
+// IsSpent reports whether a call's error is the picker's report that it may have no other
+// attempt: it has used all, or only endpoints are left that have rejected their token.
+func IsSpent(err error) bool { return errors.Is(err, errSpent) || errors.Is(err, errDenied) }
 
 // pickNoting picks for a call with a record of its attempts: it does not return an
 // endpoint that the call has tried while there is another.
@@ -58,13 +61,36 @@ func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 }
 
 // refuse records that there is no endpoint for the call, and returns the error that
-// makes it wait. A hedge does not wait.
+// makes it wait. A hedge does not wait, nor does a call that all endpoints have denied.
 func (p *Picker) refuse(r *attempt.Record) error {
-	if r.IsHedge() {
+	switch {
+	case r.IsHedge():
 		return errNoOther
+	case p.allDeny(r):
+		return errDenied
 	}
 	r.Refused(p.explain)
 	return balancer.ErrNoSubConnAvailable
+}
+
+// allDeny reports whether each connection that may be picked is to an endpoint that has
+// rejected its token in this call, so that there is none to wait for. It returns false if
+// the active endpoint is doubted, since another may soon take its place.
+func (p *Picker) allDeny(r *attempt.Record) bool {
+	if !r.Denied("") {
+		return false
+	}
+	denied := false
+	for c := range p.all() {
+		switch {
+		case !c.Eligible() && !p.Open:
+		case !r.Denied(c.name) || c.doubted.Load():
+			return false
+		default:
+			denied = true
+		}
+	}
+	return denied
 }
 
 // giveBack undoes the count of a call that is not sent after all.
@@ -97,7 +123,7 @@ func (p *Picker) choose(r *attempt.Record, now time.Duration) (c *Conn, trial bo
 	}
 	if r != nil && !r.Fresh() && r.Tried(c.name) {
 		c = p.untried(r, c, now)
-		if (r.IsHedge() || c.doubted.Load()) && r.Tried(c.name) {
+		if c == nil || (r.IsHedge() || c.doubted.Load()) && r.Tried(c.name) {
 			return nil, false // or the active endpoint will be known soon
 		}
 	}

@@ -1,6 +1,7 @@
 package pick
 
 import (
+	"iter"
 	"time"
 
 	"google.golang.org/grpc/balancer"
@@ -177,7 +178,8 @@ func (p *Picker) next(now time.Duration) *Conn {
 }
 
 // untried returns an eligible connection of an endpoint that the call has not tried,
-// or otherwise one that it has tried.
+// or otherwise one that it has tried and that has not rejected its token: the connection
+// otherwise, if that is one. It returns nil if there is none.
 func (p *Picker) untried(r *attempt.Record, otherwise *Conn, now time.Duration) *Conn {
 	turn := p.room.turn.Load()
 	spare := RowOf(p.Spare)
@@ -195,7 +197,31 @@ func (p *Picker) untried(r *attempt.Record, otherwise *Conn, now time.Duration) 
 			}
 		}
 	}
-	return otherwise
+	if !r.Denied(otherwise.name) {
+		return otherwise
+	}
+	for c := range p.all() {
+		if p.may(c) && !r.Denied(c.name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// all returns the connections, then those in other zones.
+func (p *Picker) all() iter.Seq[*Conn] {
+	return func(yield func(*Conn) bool) {
+		for i := range p.conns.n {
+			if !yield(p.conns.At(i)) {
+				return
+			}
+		}
+		for _, c := range p.Spare {
+			if !yield(c) {
+				return
+			}
+		}
+	}
 }
 
 // from returns the first connection from index i on that may be picked, or one in

@@ -17,6 +17,9 @@ type Source interface {
 	// Republish has another snapshot published: a connection has a limit of streams for the
 	// first time, or a call has waited long for a stream.
 	Republish()
+	// Elsewhere reports whether an endpoint is eligible, under active_passive perhaps as a
+	// standby, whose name tried does not know.
+	Elsewhere(tried func(endpoint string) bool) bool
 }
 
 // Room is what the snapshots of one set share. It outlives them.

@@ -109,18 +109,15 @@ func (p *Picker) enterNow(r *attempt.Record, now time.Duration) (c *Conn, trial 
 
 // awaitsStream reports whether a call for which there is no connection waits for a
 // stream. A hedge does not wait. Without an eligible connection a call waits for another
-// snapshot, as does one that has failed on the active endpoint while that is doubted.
+// snapshot, as does one that has failed on the active endpoint while that is doubted. A
+// call does not wait for an endpoint that has rejected its token.
 func (p *Picker) awaitsStream(r *attempt.Record) bool {
 	if r.IsHedge() {
 		return false
 	}
-	spare := RowOf(p.Spare)
-	for _, conns := range []*Row{&p.conns, &spare} {
-		for i := range conns.n {
-			c := conns.At(i)
-			if (c.Eligible() || p.Open) && (r == nil || !c.doubted.Load() || !r.Tried(c.name)) {
-				return true
-			}
+	for c := range p.all() {
+		if (c.Eligible() || p.Open) && (r == nil || !(c.doubted.Load() && r.Tried(c.name) || r.Denied(c.name))) {
+			return true
 		}
 	}
 	return false

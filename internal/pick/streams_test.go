@@ -19,9 +19,10 @@ import (
 // publisher is a Source that counts how often it has to publish.
 type publisher struct{ published atomic.Int32 }
 
-func (*publisher) Explain() error { return errors.New("no endpoint is eligible") }
-func (*publisher) Stale() bool    { return false }
-func (p *publisher) Republish()   { p.published.Add(1) }
+func (*publisher) Explain() error                   { return errors.New("no endpoint is eligible") }
+func (*publisher) Stale() bool                      { return false }
+func (*publisher) Elsewhere(func(string) bool) bool { return false }
+func (p *publisher) Republish()                     { p.published.Add(1) }
 
 // withStreams returns eligible connections with these limits.
 func withStreams(limits ...uint32) (*Room, []*Conn) {
