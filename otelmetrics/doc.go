@@ -21,7 +21,8 @@
 // The metrics are those of docs/metrics.md, with the same names, units and labels as
 // those of grpc's recorder, so that one dashboard fits both. Use only one of the two for
 // a client, or everything is counted twice. The label grpc.target distinguishes clients,
-// so each needs its own name (cantonlb.Config.Name).
+// so each needs its own name (cantonlb.Config.Name): Observe returns an error for a second
+// one with the same name.
 //
 // ObserveLeases does the same for the leases of package lease, which need no client.
 //

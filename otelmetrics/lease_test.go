@@ -64,8 +64,8 @@ func TestTheMetricsOfALeaseAreThoseOfItsStatus(t *testing.T) {
 		assert.NotContains(t, series, "cantonlb.lease.candidate{pink,holder}", "other states are not reported")
 		require.NoError(t, stop())
 		assert.Empty(t, c.collect(t))
-		close(let)
 		end()
+		close(let)
 		require.NoError(t, <-result)
 	})
 }

@@ -39,9 +39,12 @@ func WithAttributes(attributes ...attribute.KeyValue) Option {
 
 // Observe registers a client to be observed at each collection, until stop is called.
 // Several clients may be observed, and stop may be called more than once. Both functions
-// are safe for concurrent use. The error is that of the MeterProvider.
+// are safe for concurrent use. It returns an error if a client with the same target is
+// observed by the same MeterProvider with the same attributes, since the two would have the
+// same series; otherwise the error is that of the MeterProvider.
 func Observe(client Source, options ...Option) (stop func() error, err error) {
-	return register(metric.All(), func() ([]attribute.KeyValue, iter.Seq[sample]) {
+	id := identity{label: metric.Target, names: []string{client.Status().Target}, want: "a name of its own (Config.Name) for each client"}
+	return register(metric.All(), id, func() ([]attribute.KeyValue, iter.Seq[sample]) {
 		status := client.Status()
 		return []attribute.KeyValue{attribute.String(metric.Target, status.Target)}, samples(status, time.Now())
 	}, options)
@@ -53,10 +56,15 @@ type LeaseSource interface {
 	Leases() []report.LeaseStatus
 }
 
-// ObserveLeases is like Observe, for the leases of a candidate or of a group. The names of
-// all leases that a program observes must differ.
+// ObserveLeases is like Observe, for the leases of a candidate or of a group. It returns an
+// error if a lease with the name of one of them is observed by the same MeterProvider with
+// the same attributes.
 func ObserveLeases(leases LeaseSource, options ...Option) (stop func() error, err error) {
-	return register(metric.Leases(), func() ([]attribute.KeyValue, iter.Seq[sample]) {
+	id := identity{label: metric.Lease, want: "a name of its own for each lease"}
+	for _, l := range leases.Leases() {
+		id.names = append(id.names, l.Name)
+	}
+	return register(metric.Leases(), id, func() ([]attribute.KeyValue, iter.Seq[sample]) {
 		return nil, leaseSamples(leases.Leases(), time.Now())
 	}, options)
 }
@@ -64,7 +72,7 @@ func ObserveLeases(leases LeaseSource, options ...Option) (stop func() error, er
 // look returns the samples of now, and the attributes that all of them have.
 type look func() ([]attribute.KeyValue, iter.Seq[sample])
 
-func register(descriptions []metric.Desc, look look, options []Option) (stop func() error, err error) {
+func register(descriptions []metric.Desc, id identity, look look, options []Option) (stop func() error, err error) {
 	o := &observer{look: look, instruments: make(map[string]otelmetric.Observable)}
 	for _, option := range options {
 		option(o)
@@ -72,6 +80,15 @@ func register(descriptions []metric.Desc, look look, options []Option) (stop fun
 	if o.provider == nil {
 		o.provider = otel.GetMeterProvider()
 	}
+	if err := observed.add(o, id); err != nil {
+		observed.remove(o)
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			observed.remove(o)
+		}
+	}()
 	meter := o.provider.Meter(ScopeName)
 	var all []otelmetric.Observable
 	for _, d := range descriptions {
@@ -89,7 +106,10 @@ func register(descriptions []metric.Desc, look look, options []Option) (stop fun
 	if err != nil {
 		return nil, fmt.Errorf("otelmetrics: %w", err)
 	}
-	return registration.Unregister, nil
+	return func() error {
+		observed.remove(o)
+		return registration.Unregister()
+	}, nil
 }
 
 func newInstrument(meter otelmetric.Meter, d metric.Desc) (otelmetric.Observable, error) {
@@ -112,6 +132,7 @@ type observer struct {
 	provider    otelmetric.MeterProvider
 	attributes  []attribute.KeyValue
 	instruments map[string]otelmetric.Observable // by the metric's name
+	claimed     []claim                          // guarded by the lock of observed
 }
 
 // observe is called at each collection.
