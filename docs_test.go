@@ -39,7 +39,11 @@ func TestTheDocsExplainEveryReasonAndNoOther(t *testing.T) {
 	for _, r := range report.Reasons() {
 		want = append(want, string(r))
 	}
-	assert.ElementsMatch(t, want, append(firstColumn(t, "Reasons"), firstColumn(t, "Reasons of a lease")...))
+	var got []string
+	for _, heading := range []string{"Reasons", "Reasons of a lease", "Reasons of shards"} {
+		got = append(got, firstColumn(t, heading)...)
+	}
+	assert.ElementsMatch(t, want, got)
 }
 
 // constants returns the values of the constants of a type in a file of package report,
@@ -68,6 +72,7 @@ func TestTheDocsExplainEveryStateAndNoOther(t *testing.T) {
 	assert.ElementsMatch(t, constants(t, "state.go", "EndpointState", "State"), firstColumn(t, "States"))
 	assert.ElementsMatch(t, constants(t, "lease.go", "LeaseState", "Lease"), firstColumn(t, "States of a lease"))
 	assert.ElementsMatch(t, constants(t, "lease.go", "LeaseEventKind", "LeaseEvent"), firstColumn(t, "Events of a lease"))
+	assert.ElementsMatch(t, constants(t, "shard.go", "ShardEventKind", "ShardEvent"), firstColumn(t, "Events of shards"))
 }
 
 // The table of docs/operations.md is computed as the text below it states.

@@ -51,7 +51,7 @@ func NewClientWith(path string, complete func(*cantonlb.Config), opts ...grpc.Di
 }
 
 // ofGRPC are the clients of gRPC services.
-var ofGRPC = kind[cantonlb.Config]{
+var ofGRPC = clients[cantonlb.Config]{
 	parse:     parseConfig,
 	endpoints: func(c *cantonlb.Config) *[]cantonlb.Endpoint { return &c.Endpoints },
 	handover:  func(c cantonlb.Config) string { return string(c.Handover) },

@@ -44,6 +44,9 @@ func parseConfig(file string, data []byte) (cantonlb.Config, *document, error) {
 	}
 	var c cantonlb.Config
 	var faults fault.List
+	if err := document.ofRouter(); err != nil {
+		return c, nil, err
+	}
 	if role := document.role(); slices.Contains(jsonapi.Roles(), jsonapi.Role(role)) {
 		return c, nil, document.locate(&configerr.Error{
 			Field: "role", Value: fault.Quote(role), Problem: "is that of an HTTP service", Want: "NewJSONAPIClient, or the role of a gRPC service",

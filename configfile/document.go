@@ -121,6 +121,12 @@ func (d *document) role() string {
 	return role
 }
 
+// has reports whether a document has a key.
+func (d *document) has(key string) bool {
+	var keys map[string]json.RawMessage
+	return json.Unmarshal(d.json, &keys) == nil && keys[key] != nil
+}
+
 // find returns the position of the key at a path, and its value. If the path does not
 // exist, it uses the longest part of the path that exists, or else the beginning of the
 // document.

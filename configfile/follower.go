@@ -10,68 +10,65 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
-	"github.com/cantonlb/cantonlb/internal/follow"
 	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/report"
-	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// kind is what there is to know of a kind of clients, whose config is a C.
+// kind is what there is to know of a kind of config files, whose content is a C.
 type kind[C any] struct {
-	parse     func(file string, data []byte) (C, *document, error)
-	endpoints func(*C) *[]resolver.Endpoint
-	handover  func(C) string // "" for none
+	parse func(file string, data []byte) (C, *document, error)
+	// clone returns a copy whose endpoints can be completed.
+	clone func(C) C
+}
+
+// follows is what a follower changes: a client or a router.
+type follows[C any] interface {
+	// Apply puts a content into effect as far as it differs from the one before. all is the
+	// content with what the program adds. An error means that nothing has changed.
+	Apply(cfg, all C) error
+	// Refused reports a content that is not in effect, and of which Apply does not know.
+	Refused(err error)
+	// Pending returns the keys of a content in effect that take effect at the next start.
+	Pending(cfg C) []string
 }
 
 // completePatience bounds how long new content waits for the program to complete it.
 const completePatience = 5 * time.Second
 
-// follower keeps the list of a client equal to that of a file.
+// follower keeps a client or a router equal to what a file says.
 type follower[C any] struct {
 	kind     kind[C]
-	client   follow.Client
-	start    C // the file's config when the client was made
+	of       follows[C]
 	complete func(*C)
 	watcher  *watcher
 	ctx      context.Context //nolint:containedctx // ends with Close
 	cancel   context.CancelFunc
 	left     guard.Left // calls of complete that have not returned in time
 
-	// The watcher calls changed from one goroutine, which alone uses this field.
-	endpoints []resolver.Endpoint // the list in effect, as in the file
-
 	mu     sync.Mutex // guards status; nothing else is locked or called under it
 	status report.FileStatus
 }
 
-// make reads a file, and makes a client by newClient, which starts to follow the file
-// with the option.
-func (k kind[C]) make(path string, complete func(*C), newClient func(C, follow.Option) error) error {
-	data, err := readFile(path)
-	if err != nil {
-		return err
+// read reads the file with which a client begins.
+func (k kind[C]) read(path string) (data []byte, cfg C, d *document, err error) {
+	if data, err = readFile(path); err == nil {
+		cfg, d, err = k.parse(path, data)
 	}
-	cfg, document, err := k.parse(path, data)
-	if err != nil {
-		return err
-	}
-	following := follow.Option{Start: func(client follow.Client) follow.Follower {
-		f := &follower[C]{
-			kind: k, client: client, start: cfg, complete: complete, endpoints: *k.endpoints(&cfg),
-			status: report.FileStatus{Path: path, LoadedAt: time.Now()},
-		}
-		f.ctx, f.cancel = context.WithCancel(context.Background()) //nolint:gosec // Close calls it
-		f.watcher = watch(path, data, f.changed)
-		return f
-	}}
-	return document.locate(newClient(k.completed(cfg, complete), following))
+	return data, cfg, d, err
+}
+
+// follow starts to follow a file whose content was read.
+func (k kind[C]) follow(path string, data []byte, complete func(*C), of follows[C]) *follower[C] {
+	f := &follower[C]{kind: k, of: of, complete: complete, status: report.FileStatus{Path: path, LoadedAt: time.Now()}}
+	f.ctx, f.cancel = context.WithCancel(context.Background()) //nolint:gosec // Close calls it
+	f.watcher = watch(path, data, f.changed)
+	return f
 }
 
 // completed returns a copy of cfg with what the program adds. It does not change cfg.
 func (k kind[C]) completed(cfg C, complete func(*C)) C {
 	if complete != nil {
-		list := k.endpoints(&cfg)
-		*list = slices.Clone(*list)
+		cfg = k.clone(cfg)
 		complete(&cfg)
 	}
 	return cfg
@@ -101,7 +98,7 @@ func (f *follower[C]) changed(data []byte, err error) {
 		cfg, document, err = f.kind.parse(f.status.Path, data)
 	}
 	if err != nil {
-		f.client.Refused(err)
+		f.of.Refused(err)
 	} else {
 		err = document.locate(f.apply(cfg))
 	}
@@ -115,29 +112,16 @@ func (f *follower[C]) changed(data []byte, err error) {
 	}
 	s.Reloads++
 	s.LoadedAt, s.Error, s.FailedAt = time.Now(), "", time.Time{}
-	s.Pending = changedKeys(f.start, cfg)
+	s.Pending = f.of.Pending(cfg)
 }
 
-// apply makes the list of the content take effect if it differs from the previous one.
-// What happens to those that are not in it follows the content too, so that an operator
-// who has to get away from an endpoint can say so in the file.
+// apply puts a content into effect.
 func (f *follower[C]) apply(cfg C) error {
 	all, err := f.completed(cfg)
 	if err != nil {
 		return err
 	}
-	f.client.SetHandover(f.kind.handover(all))
-	list := *f.kind.endpoints(&cfg)
-	same := func(a, b resolver.Endpoint) bool { return a.Equal(b) }
-	if slices.EqualFunc(f.endpoints, list, same) {
-		f.client.Kept()
-		return nil
-	}
-	if err := f.client.Update(*f.kind.endpoints(&all)); err != nil {
-		return err
-	}
-	f.endpoints = list
-	return nil
+	return f.of.Apply(cfg, all)
 }
 
 // completed returns a copy of cfg with what the program adds. An error says that the
@@ -153,20 +137,19 @@ func (f *follower[C]) completed(cfg C) (C, error) {
 	if err != nil {
 		err = fmt.Errorf("the content is not in effect: the function that completes it: %w", err)
 		if f.ctx.Err() == nil {
-			f.client.Refused(err)
+			f.of.Refused(err)
 		}
 	}
 	return all, err
 }
 
-// changedKeys returns the keys of a config file by which b differs from a, other than
-// those that take effect at once.
-func changedKeys[C any](a, b C) []string {
+// changedKeys returns the keys by which b differs from a, other than these.
+func changedKeys[C any](a, b C, except ...string) []string {
 	var keys []string
 	was, is := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range was.NumField() {
 		name := was.Type().Field(i).Name
-		if name != "Endpoints" && name != "Handover" && !reflect.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
+		if !slices.Contains(except, name) && !reflect.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {
 			keys = append(keys, strings.ToLower(name[:1])+name[1:])
 		}
 	}

@@ -62,7 +62,7 @@ func NewJSONAPIClientWith(path string, complete func(*jsonapi.Config)) (*jsonapi
 }
 
 // ofHTTP are the clients of HTTP services.
-var ofHTTP = kind[jsonapi.Config]{
+var ofHTTP = clients[jsonapi.Config]{
 	parse:     parseJSONAPI,
 	endpoints: func(c *jsonapi.Config) *[]jsonapi.Endpoint { return &c.Endpoints },
 	handover:  func(jsonapi.Config) string { return "" },
@@ -75,6 +75,9 @@ func parseJSONAPI(file string, data []byte) (jsonapi.Config, *document, error) {
 		return jsonapi.Config{}, nil, err
 	}
 	var c jsonapi.Config
+	if err := document.ofRouter(); err != nil {
+		return c, nil, err
+	}
 	if role := document.role(); document.json[0] == '{' && !slices.Contains(jsonapi.Roles(), jsonapi.Role(role)) {
 		wrong := &configerr.Error{Field: "role", Value: fault.Quote(role), Want: strictjson.OneOf(jsonapi.Roles()...)}
 		if role == "" {

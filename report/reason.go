@@ -161,3 +161,40 @@ const (
 	// the error.
 	ReasonLeaseStoreError Reason = "store_error"
 )
+
+// The reasons for which a router of shards refuses a request: see package shard.
+const (
+	// ReasonShardNowhere means that no shard hosts a party of the request with the
+	// permission that it needs, or has its user or provider.
+	ReasonShardNowhere Reason = "nowhere"
+	// ReasonShardNotKnown means that it is not known which shard does, since one has not
+	// answered.
+	ReasonShardNotKnown Reason = "not_known"
+	// ReasonShardAmbiguous means that several shards could take the request, and that none
+	// of them is preferred.
+	ReasonShardAmbiguous Reason = "ambiguous"
+	// ReasonShardSplit means that the parties of the request are on different shards.
+	ReasonShardSplit Reason = "split"
+	// ReasonShardUnsettled means that a shard that has not answered would perhaps take the
+	// request over.
+	ReasonShardUnsettled Reason = "unsettled"
+	// ReasonShardMoved means that a submission would go to another shard than the earlier
+	// ones of the same party.
+	ReasonShardMoved Reason = "moved"
+	// ReasonShardUnrouted means that nothing says which shard the request belongs to.
+	ReasonShardUnrouted Reason = "unrouted"
+	// ReasonShardUnknown means that the request names a shard that does not exist.
+	ReasonShardUnknown Reason = "unknown_shard"
+	// ReasonShardNoClient means that the shard has no client for this kind of request.
+	ReasonShardNoClient Reason = "no_client"
+	// ReasonShardDistrusted means that the shard is another participant than it should be.
+	ReasonShardDistrusted Reason = "distrusted"
+	// ReasonShardUnreadable means that the parties of the request cannot be read, or are
+	// none.
+	ReasonShardUnreadable Reason = "unreadable"
+	// ReasonShardTimeout means that the context of the request has ended before its shard
+	// was known.
+	ReasonShardTimeout Reason = "look_up_timeout"
+	// ReasonShardClosed means that the router is closed.
+	ReasonShardClosed Reason = "router_closed"
+)

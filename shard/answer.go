@@ -3,56 +3,37 @@ package shard
 import (
 	"fmt"
 	"strings"
+
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // Standing is where a party or a user stands at one shard.
-type Standing string
+type Standing = report.ShardStanding
 
 // The standings.
 const (
 	// StandingUnknown: the shard has not been asked, or has not answered.
-	StandingUnknown Standing = "unknown"
+	StandingUnknown = report.ShardUnknown
 	// StandingAbsent: the shard does not host the party, or has no such user.
-	StandingAbsent Standing = "absent"
+	StandingAbsent = report.ShardAbsent
 	// StandingHosted: the shard hosts the party, or has the user.
-	StandingHosted Standing = "hosted"
+	StandingHosted = report.ShardHosted
 )
 
 // Permission is what a participant may do for a party that it hosts.
-type Permission string
+type Permission = report.ShardPermission
 
 // The permissions of Canton's topology, of which each includes those before it.
 const (
 	// PermissionUnknown: the participant has not said. It may submit as far as is known.
-	PermissionUnknown      Permission = ""
-	PermissionObservation  Permission = "observation"
-	PermissionConfirmation Permission = "confirmation"
-	PermissionSubmission   Permission = "submission"
+	PermissionUnknown      = report.ShardPermissionUnknown
+	PermissionObservation  = report.ShardObservation
+	PermissionConfirmation = report.ShardConfirmation
+	PermissionSubmission   = report.ShardSubmission
 )
 
 // Answer is what one shard has said about a party or a user.
-type Answer struct {
-	Shard      string
-	Standing   Standing
-	Permission Permission
-	// Detail is why there is no answer: one line, printable, which may contain text of a
-	// server.
-	Detail string
-
-	// listed is true if the shard has only listed the party.
-	listed bool
-}
-
-func (a Answer) String() string {
-	text := quoted(a.Shard) + " " + string(a.Standing)
-	if a.Permission != PermissionUnknown {
-		text += " with " + string(a.Permission)
-	}
-	if a.Detail != "" {
-		text += " (" + a.Detail + ")"
-	}
-	return text
-}
+type Answer = report.ShardAnswer
 
 // mostListed bounds what an error's text lists.
 const mostListed = 8

@@ -1,11 +1,13 @@
 package shard
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -13,6 +15,8 @@ import (
 
 	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/fault"
+	"github.com/cantonlb/cantonlb/internal/limits"
 	"github.com/cantonlb/cantonlb/jsonapi"
 )
 
@@ -61,6 +65,11 @@ type Shard struct {
 // Config sets how a Router finds the shard of a request. The zero value is usable: a party
 // that several shards host is then an error, and so is a request that names none.
 type Config struct {
+	// Name is the name of the Router in status and metrics. Routers of one program need
+	// different names. Up to 64 letters, digits, dots, dashes and underscores. Default
+	// "shards".
+	Name string
+
 	// Default is the name of the shard of requests that say nothing about theirs. Requests
 	// about a participant itself never use it: see KindLocal. Default none: they fail with
 	// an *UnroutedError.
@@ -101,6 +110,7 @@ const (
 	// MaxShards is the largest number of shards.
 	MaxShards = 64
 
+	defaultName       = "shards"
 	defaultRefresh    = 5 * time.Minute
 	defaultNegative   = 10 * time.Second
 	defaultLookUp     = 5 * time.Second
@@ -108,9 +118,24 @@ const (
 	defaultMaxUsers   = 10_000
 )
 
+// Check reports what New would refuse. Each fault is a *configerr.Error, and all are
+// joined.
+func (c Config) Check(shards map[string]Shard) error {
+	_, err := c.settle()
+	return errors.Join(err, c.checkShards(shards))
+}
+
 // settle checks the Config and sets its defaults.
 func (c Config) settle() (Config, error) {
-	var faults []error
+	var faults fault.List
+	if len(c.Name) > limits.MaxClientName || strings.ContainsFunc(c.Name, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r))
+	}) {
+		faults.Add(&configerr.Error{
+			Field: "name", Value: quoted(c.Name), Want: fmt.Sprintf("at most %d letters, digits, dots, dashes and underscores", limits.MaxClientName),
+		})
+	}
+	c.Name = cmp.Or(c.Name, defaultName)
 	for _, d := range []struct {
 		field string
 		value *time.Duration
@@ -125,7 +150,7 @@ func (c Config) settle() (Config, error) {
 		case *d.value == 0:
 			*d.value = d.usual
 		case *d.value < d.least:
-			faults = append(faults, &configerr.Error{
+			faults.Add(&configerr.Error{
 				Field: d.field, Value: fmt.Sprintf("%q", *d.value), Want: fmt.Sprintf("at least %v, or 0 for %v", d.least, d.usual),
 			})
 		}
@@ -139,7 +164,7 @@ func (c Config) settle() (Config, error) {
 		case *n.value == 0:
 			*n.value = n.usual
 		case *n.value < maxParties:
-			faults = append(faults, &configerr.Error{
+			faults.Add(&configerr.Error{
 				Field: n.field, Value: fmt.Sprint(*n.value),
 				Want: fmt.Sprintf("at least %d, the most of one request, or 0 for %d", maxParties, n.usual),
 			})
@@ -147,13 +172,13 @@ func (c Config) settle() (Config, error) {
 	}
 	for i, name := range c.Order {
 		if slices.Contains(c.Order[:i], name) {
-			faults = append(faults, &configerr.Error{
+			faults.Add(&configerr.Error{
 				Field: fmt.Sprintf("order[%d]", i), Value: quoted(name), Problem: "listed twice", Want: "each shard once",
 			})
 		}
 	}
 	c.Order = slices.Clone(c.Order)
-	return c, errors.Join(faults...)
+	return c, faults.Err()
 }
 
 // checkShards refuses a list of shards that cannot be used.
@@ -161,16 +186,16 @@ func (c Config) checkShards(shards map[string]Shard) error {
 	if n := len(shards); n == 0 || n > MaxShards {
 		return &configerr.Error{Field: "shards", Problem: fmt.Sprintf("%d of them", n), Want: fmt.Sprintf("1 to %d", MaxShards)}
 	}
-	var faults []error
+	var faults fault.List
 	providers := make(map[string]string)
 	for _, name := range slices.Sorted(maps.Keys(shards)) {
-		s, field := shards[name], fmt.Sprintf("shards[%s]", quoted(name))
+		s, field := shards[name], fault.Join("shards", fault.Key(name))
 		if len(name) == 0 || len(name) > cleantext.MaxDetail || !cleantext.Printable(name) {
-			faults = append(faults, &configerr.Error{Field: "shards", Value: quoted(name), Want: fmt.Sprintf(
+			faults.Add(&configerr.Error{Field: "shards", Value: quoted(name), Want: fmt.Sprintf(
 				"a name of 1 to %d printable bytes", cleantext.MaxDetail)})
 		}
 		if s.Client == nil && s.JSON == nil {
-			faults = append(faults, &configerr.Error{Field: field, Problem: "neither Client nor JSON is set", Want: "at least one of them"})
+			faults.Add(&configerr.Error{Field: field, Problem: "neither Client nor JSON is set", Want: "at least one of them"})
 		}
 		for _, names := range []struct {
 			what string
@@ -178,13 +203,13 @@ func (c Config) checkShards(shards map[string]Shard) error {
 		}{{"parties", s.Parties}, {"users", s.Users}, {"providers", s.Providers}} {
 			for i, one := range names.list {
 				if err := checkName(one); err != nil {
-					faults = append(faults, &configerr.Error{Field: fmt.Sprintf("%s.%s[%d]", field, names.what, i), Problem: err.Error()})
+					faults.Add(&configerr.Error{Field: fmt.Sprintf("%s.%s[%d]", field, names.what, i), Problem: err.Error()})
 				}
 			}
 		}
 		for i, p := range s.Providers {
 			if other, ok := providers[p]; ok {
-				faults = append(faults, &configerr.Error{
+				faults.Add(&configerr.Error{
 					Field: fmt.Sprintf("%s.providers[%d]", field, i), Value: quoted(p),
 					Problem: "also on shard " + quoted(other), Want: "each provider on one shard",
 				})
@@ -193,9 +218,9 @@ func (c Config) checkShards(shards map[string]Shard) error {
 		}
 	}
 	if _, ok := shards[c.Default]; !ok && c.Default != "" {
-		faults = append(faults, &configerr.Error{
+		faults.Add(&configerr.Error{
 			Field: "default", Value: quoted(c.Default), Want: "one of " + listed(slices.Sorted(maps.Keys(shards)), quoted),
 		})
 	}
-	return errors.Join(faults...)
+	return faults.Err()
 }

@@ -94,7 +94,7 @@ func (s *stream) wait() (grpc.ClientStream, error) {
 	case <-s.ctx.Done():
 		return nil, status.FromContextError(s.ctx.Err()).Err()
 	case <-s.router.ctx.Done():
-		return nil, ErrClosed
+		return nil, refuse(ErrClosed)
 	}
 }
 

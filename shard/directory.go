@@ -72,7 +72,7 @@ func (d *directory) answers(name string, shards []string) []Answer {
 		}
 		f, ok := e.facts[s]
 		if ok {
-			list[i] = Answer{Shard: s, Standing: f.standing, Permission: f.permission, listed: f.listed}
+			list[i] = Answer{Shard: s, Standing: f.standing, Permission: f.permission, Listed: f.listed}
 		}
 		if f.standing == StandingUnknown || f.listed {
 			list[i].Detail = f.detail

@@ -68,7 +68,7 @@ func TestAShardThatDoesNotAnswerIsBelievedWhatItSaid(t *testing.T) {
 func TestWhatAShardListsIsAskedWhenItIsUsed(t *testing.T) {
 	d := newDirectory(2, 10*time.Second)
 	assert.True(t, d.list("a", "p1", epoch))
-	assert.Equal(t, Answer{Shard: "p1", Standing: StandingHosted, listed: true}, d.answers("a", both)[0])
+	assert.Equal(t, Answer{Shard: "p1", Standing: StandingHosted, Listed: true}, d.answers("a", both)[0])
 	assert.Equal(t, both, d.due("a", both, epoch))
 	assert.False(t, d.settled("a", "p1"))
 	d.record("a", "p1", noAnswer, epoch)

@@ -4,25 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"strings"
-
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 )
 
 // ErrClosed is the error of a Router that is closed.
-var ErrClosed error = closedError{}
-
-type closedError struct{}
-
-func (closedError) Error() string { return "shard: the router is closed" }
-
-// GRPCStatus returns the error as a gRPC status.
-func (closedError) GRPCStatus() *status.Status {
-	return status.New(codes.Canceled, "shard: the router is closed")
-}
+var ErrClosed = errors.New("shard: the router is closed")
 
 // NowhereError reports a party, user or provider that no shard is known to have. Exactly
 // one of Party, User and Provider is set.
@@ -66,14 +53,6 @@ func (e *NowhereError) Error() string {
 	return text
 }
 
-// GRPCStatus returns NOT_FOUND if the error is definite, and UNAVAILABLE otherwise.
-func (e *NowhereError) GRPCStatus() *status.Status {
-	if e.Definite() {
-		return status.New(codes.NotFound, e.Error())
-	}
-	return status.New(codes.Unavailable, e.Error())
-}
-
 // AmbiguousError reports that several shards could take a request, and that nothing says
 // which is preferred. Config.Order, Config.PreferPermission, Config.SpreadReads and
 // WithShard do.
@@ -95,11 +74,6 @@ func (e *AmbiguousError) Error() string {
 		what = "party " + quoted(e.Parties[0])
 	}
 	return "shard: " + what + ": on several shards, of which none is preferred: " + listed(e.Shards, quoted)
-}
-
-// GRPCStatus returns FAILED_PRECONDITION.
-func (e *AmbiguousError) GRPCStatus() *status.Status {
-	return status.New(codes.FailedPrecondition, e.Error())
 }
 
 // Whereabouts is where one of a request's parties, or its user, is.
@@ -134,15 +108,6 @@ func (e *SplitError) Error() string {
 	return text
 }
 
-// GRPCStatus returns FAILED_PRECONDITION if all shards have answered, and UNAVAILABLE
-// otherwise.
-func (e *SplitError) GRPCStatus() *status.Status {
-	if len(e.Unknown) > 0 {
-		return status.New(codes.Unavailable, e.Error())
-	}
-	return status.New(codes.FailedPrecondition, e.Error())
-}
-
 // UndecidedError reports that a shard that has not answered may be the one that a request
 // belongs to. The request would move to it as soon as it answers, so it is refused.
 type UndecidedError struct {
@@ -164,11 +129,6 @@ func (e *UndecidedError) Error() string {
 		what, quoted(e.Shard), listed(e.Unknown, Answer.String))
 }
 
-// GRPCStatus returns UNAVAILABLE.
-func (e *UndecidedError) GRPCStatus() *status.Status {
-	return status.New(codes.Unavailable, e.Error())
-}
-
 // MovedError reports a submission of a party whose submissions went to another shard
 // before, which may no longer submit for it. The new shard does not know what the former
 // has executed: a command that is submitted again would be executed again. Once that is
@@ -182,11 +142,6 @@ type MovedError struct {
 func (e *MovedError) Error() string {
 	return fmt.Sprintf("shard: party %s: its submissions went to %s, which may no longer submit for it, and are not moved to %s",
 		quoted(e.Party), quoted(e.From), quoted(e.To))
-}
-
-// GRPCStatus returns FAILED_PRECONDITION.
-func (e *MovedError) GRPCStatus() *status.Status {
-	return status.New(codes.FailedPrecondition, e.Error())
 }
 
 // UnroutedError reports a request that says nothing about its shard.
@@ -208,11 +163,6 @@ func (e *UnroutedError) Error() string {
 	return fmt.Sprintf("shard: %s: nothing says which shard it belongs to: %s", cmp.Or(cleantext.Detail(e.Method), "the request"), want)
 }
 
-// GRPCStatus returns FAILED_PRECONDITION.
-func (e *UnroutedError) GRPCStatus() *status.Status {
-	return status.New(codes.FailedPrecondition, e.Error())
-}
-
 // UnknownShardError reports a name that is no shard's.
 type UnknownShardError struct {
 	Name  string
@@ -224,11 +174,6 @@ func (e *UnknownShardError) Error() string {
 	return fmt.Sprintf("shard: no shard %s: want one of %s", quoted(e.Name), listed(e.Known, quoted))
 }
 
-// GRPCStatus returns FAILED_PRECONDITION.
-func (e *UnknownShardError) GRPCStatus() *status.Status {
-	return status.New(codes.FailedPrecondition, e.Error())
-}
-
 // RequestError reports a request that cannot be read.
 type RequestError struct {
 	Method, Field, Problem string
@@ -237,11 +182,6 @@ type RequestError struct {
 // Error names the field and what is wrong with it.
 func (e *RequestError) Error() string {
 	return fmt.Sprintf("shard: %s: %s: %s", cmp.Or(cleantext.Detail(e.Method), "the request"), e.Field, e.Problem)
-}
-
-// GRPCStatus returns INVALID_ARGUMENT.
-func (e *RequestError) GRPCStatus() *status.Status {
-	return status.New(codes.InvalidArgument, e.Error())
 }
 
 // ClientError reports a shard without a client for this kind of request.
@@ -259,11 +199,6 @@ func (e *ClientError) Error() string {
 	return fmt.Sprintf("shard: shard %s has no gRPC client: want Shard.Client", quoted(e.Shard))
 }
 
-// GRPCStatus returns FAILED_PRECONDITION.
-func (e *ClientError) GRPCStatus() *status.Status {
-	return status.New(codes.FailedPrecondition, e.Error())
-}
-
 // IdentityError reports a shard that is another participant than it was, or than
 // Shard.Participant says.
 type IdentityError struct {
@@ -276,40 +211,3 @@ type IdentityError struct {
 func (e *IdentityError) Error() string {
 	return fmt.Sprintf("shard: shard %s: %s", quoted(e.Shard), e.Detail)
 }
-
-// GRPCStatus returns UNAVAILABLE.
-func (e *IdentityError) GRPCStatus() *status.Status {
-	return status.New(codes.Unavailable, e.Error())
-}
-
-// ended returns the error of a request whose context has ended, and why it waited.
-func ended(cause, why error) error {
-	code := codes.DeadlineExceeded
-	if !errors.Is(cause, errDeadline) {
-		code = codes.Canceled
-	}
-	return &endedError{cause: cause, why: why, code: code}
-}
-
-// endedError is the error of a request whose context has ended during a look-up.
-type endedError struct {
-	cause, why error
-	code       codes.Code
-}
-
-func (e *endedError) Error() string {
-	text := "shard: " + e.cause.Error() + " while looking up the shard"
-	if e.why != nil {
-		text += ": " + strings.TrimPrefix(e.why.Error(), "shard: ")
-	}
-	return text
-}
-
-func (e *endedError) Unwrap() []error {
-	if e.why == nil {
-		return []error{e.cause}
-	}
-	return []error{e.cause, e.why}
-}
-
-func (e *endedError) GRPCStatus() *status.Status { return status.New(e.code, e.Error()) }

@@ -3,74 +3,42 @@ package shard
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"iter"
 	"log/slog"
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // EventKind is the kind of an Event.
-type EventKind string
+type EventKind = report.ShardEventKind
 
 // The kinds of events.
 const (
-	// EventShards reports that Update has changed the shards.
-	EventShards EventKind = "shards"
-	// EventDiscoveryFailed reports that a shard cannot say who is on it any more, and
-	// EventDiscoveryRegained that it can again.
-	EventDiscoveryFailed   EventKind = "discovery_failed"
-	EventDiscoveryRegained EventKind = "discovery_regained"
-	// EventIdentityMismatch reports a shard that is another participant than it should be,
-	// and gets no requests. EventIdentityRestored reports that it is the right one again.
-	EventIdentityMismatch EventKind = "identity_mismatch"
-	EventIdentityRestored EventKind = "identity_restored"
-	// EventSameParticipant reports that two shards are one participant.
-	EventSameParticipant EventKind = "same_participant"
-	// EventTruncated reports that a shard lists more parties or users than are remembered.
-	EventTruncated EventKind = "truncated"
-	// EventMoved reports the first submission of a party that was refused with a
-	// MovedError.
-	EventMoved EventKind = "moved"
+	// EventShards: Update has changed the shards.
+	EventShards = report.ShardEventShards
+	// EventDiscoveryFailed: a shard cannot say who is on it any more.
+	// EventDiscoveryRegained: it can again.
+	EventDiscoveryFailed   = report.ShardEventDiscoveryFailed
+	EventDiscoveryRegained = report.ShardEventDiscoveryRegained
+	// EventIdentityMismatch: a shard is another participant than it should be, and gets no
+	// requests. EventIdentityRestored: it is the right one again.
+	EventIdentityMismatch = report.ShardEventIdentityMismatch
+	EventIdentityRestored = report.ShardEventIdentityRestored
+	// EventSameParticipant: two shards are one participant.
+	EventSameParticipant = report.ShardEventSameParticipant
+	// EventTruncated: a shard lists more parties or users than are remembered.
+	EventTruncated = report.ShardEventTruncated
+	// EventMoved: the first submission of a party that was refused with a MovedError.
+	EventMoved = report.ShardEventMoved
+	// EventConfig: a config file that is followed was refused.
+	EventConfig = report.ShardEventConfig
 )
 
 // Event is one change among the shards.
-type Event struct {
-	// Number counts the events of a Router, from 1.
-	Number uint64
-	At     time.Time
-	Kind   EventKind
-	// Shard is the name of the shard, if the event is about one.
-	Shard string
-	// Detail is for people: one line of at most 200 bytes, printable, which may contain
-	// text of a server.
-	Detail string
-}
-
-// String returns the event in one line, such as
-// `discovery_failed: shard "p2": Unavailable: connection refused`.
-func (e Event) String() string {
-	s := string(e.Kind)
-	if e.Shard != "" {
-		s += fmt.Sprintf(": shard %q", e.Shard)
-	}
-	if e.Detail != "" {
-		s += ": " + e.Detail
-	}
-	return s
-}
-
-// bad reports whether the event is logged as a warning.
-func (e Event) bad() bool {
-	switch e.Kind {
-	case EventDiscoveryFailed, EventIdentityMismatch, EventSameParticipant, EventTruncated, EventMoved:
-		return true
-	default:
-		return false
-	}
-}
+type Event = report.ShardEvent
 
 // EventBatch is a batch of events for a subscriber.
 type EventBatch struct {
@@ -98,12 +66,19 @@ func (r *Router) Subscribe(ctx context.Context) iter.Seq[EventBatch] {
 	}
 }
 
-// eventLocked numbers an event. It returns it for tell.
+// eventLocked numbers and counts an event. It returns it for tell.
 func (r *Router) eventLocked(kind EventKind, shard, detail string) Event {
 	r.number++
 	e := Event{Number: r.number, At: time.Now(), Kind: kind, Shard: shard, Detail: cleantext.Detail(detail)}
 	r.events.Append(e)
+	r.happened[happening{kind, shard}]++
 	return e
+}
+
+// happening is what events are counted by.
+type happening struct {
+	kind  EventKind
+	shard string
 }
 
 // tell logs events, with no lock held.
@@ -111,7 +86,7 @@ func (r *Router) tell(events ...Event) {
 	logger := cmp.Or(r.cfg.Logger, slog.Default())
 	for _, e := range events {
 		say := logger.Info
-		if e.bad() {
+		if e.Bad() {
 			say = logger.Warn
 		}
 		say("shard", slog.String("event", string(e.Kind)), slog.String("shard", e.Shard), slog.String("detail", e.Detail))

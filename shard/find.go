@@ -9,6 +9,12 @@ import (
 
 // find returns the shard that a request belongs to.
 func (r *Router) find(ctx context.Context, q Request) (Target, error) {
+	t, err := r.search(ctx, q)
+	return t, refuse(err)
+}
+
+// search is find, with errors without a status.
+func (r *Router) search(ctx context.Context, q Request) (Target, error) {
 	if r.ctx.Err() != nil {
 		return Target{}, ErrClosed
 	}
@@ -44,7 +50,12 @@ func (r *Router) find(ctx context.Context, q Request) (Target, error) {
 		}
 		return m.trusted()
 	}
-	v, list, err := r.settle(ctx, q.Kind, subjects)
+	v, list, waited, err := r.settle(ctx, q.Kind, subjects)
+	if waited {
+		r.outcomes.misses.Add(1)
+	} else {
+		r.outcomes.hits.Add(1)
+	}
 	if err != nil {
 		return Target{}, err
 	}
@@ -92,7 +103,7 @@ func (list *members) oneOf(names []string, http bool) (Target, error) {
 		m, score := list.byName[names[i]], 0
 		switch {
 		case len(names) == 1 || !m.has(http):
-		case m.live(http):
+		case m.distrusted.Load() == nil && m.live(http):
 			score = 2
 		case m.distrusted.Load() == nil:
 			score = 1
@@ -106,8 +117,8 @@ func (list *members) oneOf(names []string, http bool) (Target, error) {
 
 // settle finds the shard of a request with subjects. It looks up what is not known, and
 // waits for as long as the answers could change where the request goes. It returns the
-// list of shards that the verdict is about.
-func (r *Router) settle(ctx context.Context, kind Kind, subjects []subject) (verdict, *members, error) {
+// list of shards that the verdict is about, and whether it has waited.
+func (r *Router) settle(ctx context.Context, kind Kind, subjects []subject) (v verdict, list *members, waited bool, err error) {
 	woken := make(chan struct{}, 1)
 	joined := make(map[key]struct{})
 	defer func() {
@@ -121,19 +132,21 @@ func (r *Router) settle(ctx context.Context, kind Kind, subjects []subject) (ver
 	defer patience.Stop()
 	hurried := false
 	for {
-		v, list, waiting := r.look(kind, subjects, woken, joined, hurried) //nolint:contextcheck // look-ups are for all callers
+		var waiting bool
+		v, list, waiting = r.look(kind, subjects, woken, joined, hurried) //nolint:contextcheck // look-ups are for all callers
 		r.tellMoved(v.err, waiting)
 		if !waiting {
-			return v, list, v.err
+			return v, list, waited, v.err
 		}
+		waited = true
 		select {
 		case <-woken:
 		case <-patience.C:
 			hurried = true
 		case <-ctx.Done():
-			return v, list, ended(context.Cause(ctx), v.err)
+			return v, list, waited, &endedError{cause: context.Cause(ctx), why: v.err}
 		case <-r.ctx.Done():
-			return v, list, ErrClosed
+			return v, list, waited, ErrClosed
 		}
 	}
 }

@@ -58,8 +58,7 @@ func (r *Router) routeHTTP(req *http.Request) (next *http.Request, t Target, err
 	if c := choiceOf(ctx); c.shard == "" && c.provider == "" && req.URL != nil {
 		q, next, err = r.readHTTP(req, q)
 		if err != nil {
-			r.refused.Add(1)
-			return next, t, err
+			return next, t, r.outcomes.refuse(err)
 		}
 	}
 	t, err = r.Route(ctx, q)

@@ -251,7 +251,7 @@ func TestARequestThatIsNotOfOneShardIsNotSent(t *testing.T) {
 	}
 	got, _ := d1.requests()
 	assert.Len(t, got, sent)
-	assert.EqualValues(t, len(requests), r.Status().Refused)
+	assert.EqualValues(t, len(requests), r.Status().AllRefused())
 }
 
 func TestTheContextSaysWhichServersARequestIsFor(t *testing.T) {

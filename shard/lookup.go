@@ -30,10 +30,7 @@ const (
 	grace = time.Second
 )
 
-var (
-	errDeadline = context.DeadlineExceeded
-	errTooMany  = fmt.Errorf("%d look-ups are under way already", maxAsks)
-)
+var errTooMany = fmt.Errorf("%d look-ups are under way already", maxAsks)
 
 // directory returns where what is known of a key is.
 func (r *Router) directoryOf(k key) (*directory, string) {
@@ -44,8 +41,7 @@ func (r *Router) directoryOf(k key) (*directory, string) {
 }
 
 // answersLocked returns what the shards say about a key. It asks those that must be asked,
-// and has wake told of each answer, if it is not nil. waiting is the members that have not
-// answered yet.
+// and has wake told of each answer. waiting is the members that have not answered yet.
 func (r *Router) answersLocked(list *members, k key, wake chan struct{}, now time.Time) (answers []Answer, waiting []*member) {
 	d, name := r.directoryOf(k)
 	var askable []string
@@ -58,8 +54,31 @@ func (r *Router) answersLocked(list *members, k key, wake chan struct{}, now tim
 		d.use(name, now)
 		r.askLocked(list, k, d.due(name, askable, now), now)
 	}
-	answers = d.answers(name, list.names)
+	if under := r.asking[k]; under != nil {
+		for _, s := range list.names {
+			if m := list.byName[s]; r.awaitsLocked(m, k) {
+				waiting = append(waiting, m)
+			}
+		}
+		if len(waiting) > 0 {
+			under.waiters[wake] = struct{}{}
+		}
+	}
+	return r.knownLocked(list, k), waiting
+}
+
+// awaitsLocked reports whether a look-up is under way at a shard whose answer could matter.
+func (r *Router) awaitsLocked(m *member, k key) bool {
+	d, name := r.directoryOf(k)
 	under := r.asking[k]
+	_, static := m.static[k]
+	return under != nil && under.asked[m.name] == m && !static && !m.NoDiscovery && !d.settled(name, m.name)
+}
+
+// knownLocked returns what the shards have said about a key.
+func (r *Router) knownLocked(list *members, k key) []Answer {
+	d, name := r.directoryOf(k)
+	answers := d.answers(name, list.names)
 	for i := range answers {
 		a, m := &answers[i], list.byName[answers[i].Shard]
 		_, static := m.static[k]
@@ -68,18 +87,14 @@ func (r *Router) answersLocked(list *members, k key, wake chan struct{}, now tim
 			*a = Answer{Shard: a.Shard, Standing: StandingHosted}
 		case m.NoDiscovery:
 			*a = Answer{Shard: a.Shard, Standing: StandingAbsent}
-		case under != nil && under.asked[a.Shard] == m && !d.settled(name, a.Shard):
+		case r.awaitsLocked(m, k):
 			*a = Answer{Shard: a.Shard, Standing: StandingUnknown, Detail: "no answer yet"}
-			waiting = append(waiting, m)
 		}
 		if why := m.distrusted.Load(); why != nil {
 			*a = Answer{Shard: a.Shard, Standing: StandingUnknown, Detail: *why}
 		}
 	}
-	if wake != nil && len(waiting) > 0 {
-		under.waiters[wake] = struct{}{}
-	}
-	return answers, waiting
+	return answers
 }
 
 // askLocked asks shards that are not being asked yet.
@@ -114,6 +129,7 @@ func (r *Router) ask(m *member, k key) {
 		f = fact{standing: StandingUnknown, detail: detailOf(err)}
 	}
 	m.failing.Store(err != nil && !denied(err))
+	m.counts.answered(f.standing)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asks--

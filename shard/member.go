@@ -25,8 +25,7 @@ type member struct {
 	// static holds the parties and users that need no look-up.
 	static map[key]struct{}
 	slots  chan struct{} // one for each look-up under way
-	// requests counts those that were routed to the shard.
-	requests *atomic.Uint64
+	counts *counts
 	// failing is true while look-ups at the shard fail.
 	failing atomic.Bool
 	// distrusted is why the shard gets no requests; nil if it does.
@@ -51,7 +50,7 @@ func newMembers(shards map[string]Shard, before *members) *members {
 		if s.Discovery == nil {
 			s.NoDiscovery = true
 		}
-		x := &member{Shard: s, name: name, static: make(map[key]struct{}), requests: new(atomic.Uint64), slots: make(chan struct{}, slotsOfShard)}
+		x := &member{Shard: s, name: name, static: make(map[key]struct{}), counts: new(counts), slots: make(chan struct{}, slotsOfShard)}
 		for _, p := range s.Parties {
 			x.static[key{party: p}] = struct{}{}
 		}
@@ -59,11 +58,14 @@ func newMembers(shards map[string]Shard, before *members) *members {
 			x.static[key{user: u}] = struct{}{}
 		}
 		if before != nil {
-			if old := before.byName[name]; old != nil && old.sameSource(x) {
+			old := before.byName[name]
+			if old != nil {
+				x.counts = old.counts
+			}
+			if old != nil && old.sameSource(x) {
 				x.slots, x.discovery = old.slots, old.discovery
 				x.failing.Store(old.failing.Load())
 				x.distrusted.Store(old.distrusted.Load())
-				x.requests = old.requests
 			}
 		}
 		m.byName[name] = x
@@ -89,11 +91,8 @@ func identical(a, b any) bool {
 	return x.Comparable() && y.Comparable() && a == b
 }
 
-// live reports whether the shard can take requests now.
+// live reports whether the shard can take requests now, by one of its clients.
 func (m *member) live(http bool) bool {
-	if m.distrusted.Load() != nil {
-		return false
-	}
 	if m.Live != nil {
 		return m.Live()
 	}
@@ -125,4 +124,4 @@ func (m *member) trusted() (Target, error) {
 	return m.target(), nil
 }
 
-func (m *member) target() Target { return Target{Name: m.name, Shard: m.Shard, requests: m.requests} }
+func (m *member) target() Target { return Target{Name: m.name, Shard: m.Shard, counts: m.counts} }

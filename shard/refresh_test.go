@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // ready waits until each shard was refreshed.
@@ -155,8 +156,8 @@ func TestAShardThatBecomesAnotherParticipantGetsNoRequests(t *testing.T) {
 	p1.set(func() { p1.id = "other::1220" })
 	r.refreshShard(r.list.Load().byName["p1"])
 	const why = `participant id "other::1220"; want "p1::1220", as it said first`
-	assert.Equal(t, why, r.Status().Shards[0].Distrusted)
-	assert.False(t, r.Status().Shards[0].Live)
+	assert.Equal(t, why, r.Status().Shards[0].Detail)
+	assert.Equal(t, report.ShardDistrusted, r.Status().Shards[0].State)
 	err := call(ctx, r, "Submit", submit(t, "alice"))
 	assert.Equal(t, codes.Unavailable, status.Code(err))
 	require.ErrorContains(t, err, why)
@@ -188,7 +189,7 @@ func TestAShardMayBeKnownByItsParticipant(t *testing.T) {
 	p1 := newParticipant(t, "p1", "alice")
 	r := routerOf(t, map[string]Shard{"p1": {Client: p1.conn, Participant: "p9::1220"}}, Config{})
 	ready(t, r)
-	assert.Equal(t, `participant id "p1::1220"; want "p9::1220", as configured`, r.Status().Shards[0].Distrusted)
+	assert.Equal(t, `participant id "p1::1220"; want "p9::1220", as configured`, r.Status().Shards[0].Detail)
 }
 
 func TestADiscoveryThatFailsIsReportedOnce(t *testing.T) {

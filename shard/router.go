@@ -2,13 +2,14 @@ package shard
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/internal/follow"
 )
 
 // Router finds the shard that hosts a party, a user, or the parties that a request names.
@@ -24,8 +25,11 @@ type Router struct {
 	wg     sync.WaitGroup
 	list   atomic.Pointer[members]
 	// changed has a token if the shards have changed since the last refresh.
-	changed chan struct{}
-	refused atomic.Uint64
+	changed  chan struct{}
+	outcomes outcomes
+	follower follow.RouterFollower // nil: no file is followed
+	// unfollow and release are the two steps in which Close ends the follower.
+	unfollow, release sync.Once
 
 	// mu guards what follows. Only the lock of events is taken under it.
 	mu      sync.Mutex
@@ -34,7 +38,9 @@ type Router struct {
 	asking  map[key]*lookUp
 	asks    int // that are under way
 	number  uint64
-	closed  bool
+	// happened counts the events.
+	happened map[happening]uint64
+	closed   bool
 }
 
 // Target is the shard that a request belongs to.
@@ -43,7 +49,7 @@ type Target struct {
 	Name string
 	Shard
 
-	requests *atomic.Uint64
+	counts *counts
 }
 
 // New returns a Router of these shards, by their names, and starts to look up who is where.
@@ -51,22 +57,24 @@ type Target struct {
 //
 // The error reports every fault of the arguments. Each is a *configerr.Error, and all are
 // joined.
-func New(shards map[string]Shard, cfg Config) (*Router, error) {
-	cfg, err := cfg.settle()
-	if err == nil {
-		err = cfg.checkShards(shards)
-	}
-	if err != nil {
+func New(shards map[string]Shard, cfg Config, opts ...Option) (*Router, error) {
+	if err := cfg.Check(shards); err != nil {
 		return nil, fmt.Errorf("shard: %w", err)
 	}
+	cfg, _ = cfg.settle() // without a fault
 	r := &Router{
 		cfg: cfg, grace: grace,
 		prefer: preference{order: cfg.Order, permission: cfg.PreferPermission, spread: cfg.SpreadReads},
-		events: event.NewLog[Event](keptEvents), asking: make(map[key]*lookUp), changed: make(chan struct{}, 1),
+		events: event.NewLog[Event](keptEvents), asking: make(map[key]*lookUp), changed: make(chan struct{}, 1), happened: make(map[happening]uint64),
 		parties: newDirectory(cfg.MaxParties, cfg.NegativeTTL), users: newDirectory(cfg.MaxUsers, cfg.NegativeTTL),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.list.Store(newMembers(shards, nil))
+	for _, o := range opts {
+		if o.Start != nil {
+			r.follower = o.Start(followed{r})
+		}
+	}
 	r.wg.Go(r.refresh)
 	return r, nil
 }
@@ -76,30 +84,12 @@ func (r *Router) For(ctx context.Context, party string) (Target, error) {
 	return r.find(ctx, Request{Method: "For", Parties: []string{party}})
 }
 
-// Where returns what each shard says about a party, sorted by their names, for people and
-// status pages. It looks up what is not known. The error is that of a party that cannot be
-// one, ErrClosed, or the context's.
-func (r *Router) Where(ctx context.Context, party string) ([]Answer, error) {
-	if err := checkName(party); err != nil {
-		return nil, &RequestError{Method: "Where", Field: "party", Problem: err.Error()}
-	}
-	_, list, err := r.settle(ctx, KindRead, []subject{{party: party}})
-	var gone *endedError
-	if errors.Is(err, ErrClosed) || errors.As(err, &gone) {
-		return nil, err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	answers, _ := r.answersLocked(list, key{party: party}, nil, time.Now()) //nolint:contextcheck // look-ups are for all callers
-	return answers, nil
-}
-
 // ForUser returns the shard of a user: the only one where the user exists. If it exists on
 // several, it is the only one of these that hosts its primary party there, or, if it has
 // none, the parties that it may act or read as.
 func (r *Router) ForUser(ctx context.Context, user string) (Target, error) {
 	if err := checkName(user); err != nil {
-		return Target{}, &RequestError{Method: "ForUser", Field: "user", Problem: err.Error()}
+		return Target{}, refuse(&RequestError{Method: "ForUser", Field: "user", Problem: err.Error()})
 	}
 	return r.find(WithUser(ctx, user), Request{Method: "ForUser"})
 }
@@ -109,7 +99,7 @@ func (r *Router) ForProvider(_ context.Context, provider string) (Target, error)
 	list := r.list.Load()
 	name, ok := list.providers[provider]
 	if !ok {
-		return Target{}, r.noProvider(list, provider)
+		return Target{}, refuse(r.noProvider(list, provider))
 	}
 	return list.byName[name].target(), nil
 }
@@ -126,17 +116,20 @@ func (r *Router) noProvider(list *members, provider string) error {
 // context says: see WithParty. It looks up what is not known, until ctx ends; the look-up
 // goes on for others. Errors are *NowhereError, *AmbiguousError, *SplitError,
 // *UndecidedError, *MovedError, *UnroutedError, *UnknownShardError, *IdentityError,
-// *RequestError, *ClientError, ErrClosed, or the context's.
+// *RequestError, *ClientError, ErrClosed, or the context's, to be found with errors.As and
+// errors.Is. All of them have a gRPC status: NOT_FOUND if nobody has what was looked for,
+// UNAVAILABLE if a shard has not answered or is another participant, INVALID_ARGUMENT for
+// a request that cannot be read, DEADLINE_EXCEEDED or CANCELED by the context or Close,
+// and FAILED_PRECONDITION otherwise.
 func (r *Router) Route(ctx context.Context, q Request) (Target, error) {
 	t, err := r.find(ctx, q)
 	if err == nil && !t.has(q.HTTP) {
 		err = &ClientError{Shard: t.Name, HTTP: q.HTTP}
 	}
 	if err != nil {
-		r.refused.Add(1)
-		return Target{}, err
+		return Target{}, r.outcomes.refuse(err)
 	}
-	t.requests.Add(1)
+	t.counts.requests.Add(1)
 	return t, nil
 }
 
@@ -151,7 +144,7 @@ func (r *Router) Update(shards map[string]Shard) error {
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
-		return ErrClosed
+		return refuse(ErrClosed)
 	}
 	before := r.list.Load()
 	list := newMembers(shards, before)
@@ -160,6 +153,7 @@ func (r *Router) Update(shards map[string]Shard) error {
 		m := list.byName[name]
 		if m == nil {
 			removed++
+			maps.DeleteFunc(r.happened, func(h happening, _ uint64) bool { return h.shard == name })
 		}
 		if m == nil || !m.sameSource(before.byName[name]) {
 			r.parties.forget(name, m != nil)
@@ -193,14 +187,24 @@ func (r *Router) Forget(party string) {
 }
 
 // Close ends all look-ups and waits for them. Requests that wait for a look-up, and later
-// ones, fail with ErrClosed. It does not close the clients. It may be called more than
-// once. It always returns nil.
+// ones, fail with ErrClosed. It does not close the clients, except those that package
+// configfile has made. It may be called more than once. It always returns nil.
 func (r *Router) Close() error {
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()
+	r.unfollow.Do(func() {
+		if r.follower != nil {
+			r.follower.Close()
+		}
+	})
 	r.cancel()
 	r.wg.Wait()
+	r.release.Do(func() {
+		if r.follower != nil {
+			r.follower.Release()
+		}
+	})
 	r.events.Close()
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/jsonapi"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 func TestAPartyIsFoundOnTheShardThatHostsIt(t *testing.T) {
@@ -35,13 +36,13 @@ func TestWhatEachShardSaysIsShown(t *testing.T) {
 	p1, p2 := newParticipant(t, "p1", "alice"), newParticipant(t, "p2")
 	p2.parties["alice"] = PermissionObservation
 	r := newRouter(t, Config{}, p1, p2)
-	answers, err := r.Where(testkit.Context(t), "alice")
+	x, err := r.Explain(testkit.Context(t), "alice")
 	require.NoError(t, err)
-	assert.Equal(t, `["p1" hosted with submission "p2" hosted with observation]`, fmt.Sprint(answers))
-	_, err = r.Where(testkit.Context(t), "")
-	require.EqualError(t, err, "shard: Where: party: empty: want an ID")
+	assert.Equal(t, `["p1" hosted with submission "p2" hosted with observation]`, fmt.Sprint(x.Answers))
+	_, err = r.Explain(testkit.Context(t), "")
+	require.EqualError(t, err, "shard: Explain: party: empty: want an ID")
 	require.NoError(t, r.Close())
-	_, err = r.Where(testkit.Context(t), "bob")
+	_, err = r.Explain(testkit.Context(t), "bob")
 	require.ErrorIs(t, err, ErrClosed)
 }
 
@@ -250,7 +251,7 @@ func TestReadsAreSpreadOverLiveShards(t *testing.T) {
 	list["p2"] = alive
 	r := routerOf(t, list, Config{SpreadReads: true, Order: []string{"p3"}})
 	ctx := testkit.Context(t)
-	eventually(t, func() bool { return r.Status().Shards[0].Live })
+	eventually(t, func() bool { return r.Status().Shards[0].State == report.ShardLive })
 	seen := make(map[string]int)
 	for range 100 {
 		target, err := r.Route(ctx, Request{Kind: KindRead, Parties: []string{"alice"}})
@@ -420,8 +421,8 @@ func TestABadConfigNamesEachFault(t *testing.T) {
 	_, err := New(map[string]Shard{
 		"p1": {Client: p1.conn, Parties: []string{""}, Providers: []string{"x"}}, "p2": {Client: p1.conn, Providers: []string{"y", "x"}},
 	}, Config{})
-	require.ErrorContains(t, err, `shards["p1"].parties[0]: empty: want an ID`)
-	require.ErrorContains(t, err, `shards["p2"].providers[1] "x": also on shard "p1"; want each provider on one shard`)
+	require.ErrorContains(t, err, `shards.p1.parties[0]: empty: want an ID`)
+	require.ErrorContains(t, err, `shards.p2.providers[1] "x": also on shard "p1"; want each provider on one shard`)
 }
 
 func TestAShardWithoutAClientForTheRequestIsNamed(t *testing.T) {
@@ -462,6 +463,6 @@ func TestARequestOfTheJSONAPIGoesToALiveServer(t *testing.T) {
 	assert.Equal(t, "down", target.Name)
 	_, err = r.Route(testkit.Context(t), Request{Parties: []string{"of-down"}})
 	require.EqualError(t, err, `shard: shard "down" has no gRPC client: want Shard.Client`)
-	assert.True(t, r.Status().Shards[2].Live)
-	assert.False(t, r.Status().Shards[0].Live)
+	assert.Equal(t, report.ShardLive, r.Status().Shards[2].State)
+	assert.Equal(t, report.ShardDown, r.Status().Shards[0].State)
 }

@@ -31,7 +31,7 @@ const (
 // at returns whether the shard of this answer can take a request with the subject alone.
 func (s *subject) at(a Answer) suitable {
 	switch {
-	case a.Standing == StandingUnknown, s.act && a.listed:
+	case a.Standing == StandingUnknown, s.act && a.Listed:
 		return unknown
 	case a.Standing != StandingHosted:
 		return no

@@ -11,7 +11,7 @@ import (
 // The letters of at: what a shard says about a subject.
 var letters = map[rune]Answer{
 	'?': {Standing: StandingUnknown}, '-': {Standing: StandingAbsent},
-	'l': {Standing: StandingHosted, listed: true}, 'h': {Standing: StandingHosted}, 's': {Standing: StandingHosted, Permission: PermissionSubmission},
+	'l': {Standing: StandingHosted, Listed: true}, 'h': {Standing: StandingHosted}, 's': {Standing: StandingHosted, Permission: PermissionSubmission},
 	'c': {Standing: StandingHosted, Permission: PermissionConfirmation}, 'o': {Standing: StandingHosted, Permission: PermissionObservation},
 }
 
