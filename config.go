@@ -138,8 +138,9 @@ type Config struct {
 	// call waits for it. Default nil.
 	IdempotentFunc func(fullMethod string) bool
 
-	// MaxAttempts bounds the attempts of one call, including hedges and those of the
-	// service config's retryPolicy. Default 3, at most 100; 1 means no second attempt.
+	// MaxAttempts bounds the attempts of one call, including hedges, those of the service
+	// config's retryPolicy, and those that the client has called off. Default 3, at most
+	// 100; 1 means no second attempt.
 	MaxAttempts int
 
 	// RetryBudget bounds the calls that the client as a whole reissues or hedges.

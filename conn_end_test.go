@@ -14,7 +14,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/testkit"
@@ -44,6 +46,38 @@ func TestAServerWhoseConnectionsAreBriefIsHealthySoonAfterItServes(t *testing.T)
 				start := time.Now()
 				clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server0").State == cantonlb.StateHealthy })
 				assert.Less(t, time.Since(start), 5*time.Second)
+			})
+		})
+	}
+}
+
+// A machine that is too busy to answer a probe within the age of a connection is no
+// reason to fail calls at once, but calls do not wait for ever.
+func TestConnectionsThatAgeBeforeTheirProbeIsAnsweredFailNoCall(t *testing.T) {
+	for name, c := range map[string]struct {
+		busy time.Duration
+		want codes.Code
+	}{
+		"busy for a moment": {500 * time.Millisecond, codes.OK},
+		"busy for long":     {time.Minute, codes.Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithServerOptions(grpc.KeepaliveParams(keepalive.ServerParameters{
+					MaxConnectionAge: 300 * time.Millisecond, MaxConnectionAgeGrace: 10 * time.Millisecond,
+				})))
+				client := clientkit.Connect(t, cluster, cantonlb.Config{HealthCheck: cantonlb.HealthCheck{NoWatch: true}}, 1)
+				cluster.SetHealthLatency(0, time.Hour)
+				time.AfterFunc(c.busy, func() { cluster.SetHealthLatency(0, 0) })
+				start := time.Now()
+				var err error
+				for err == nil && time.Since(start) < 10*time.Second {
+					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+					_, err = lbtest.ServedBy(ctx, client)
+					cancel()
+					time.Sleep(20 * time.Millisecond)
+				}
+				assert.Equal(t, c.want, status.Code(err), "after %v: %v", time.Since(start), err)
 			})
 		})
 	}

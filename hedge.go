@@ -32,7 +32,11 @@ type race struct {
 	over    bool     // an attempt of the caller's goroutine has won, or the call has ended
 	cancels []context.CancelFunc
 	running int           // hedges that have not returned
-	changed chan struct{} // has a value after running or winner has changed; nil before the first hedge
+	unwell  int           // those of them whose endpoints have become unhealthy
+	changed chan struct{} // has a value after one of these has changed; nil before the first hedge
+
+	replacing bool // a hedge runs in place of an attempt that has failed
+	nowhere   bool // there was no endpoint or no budget for the last one of these
 }
 
 // newRace returns the race of a call, or nil if the call is not hedged.
@@ -76,18 +80,14 @@ func (x *race) look() {
 		x.again(wait)
 		return
 	}
-	ctx, cancel := context.WithCancel(x.ctx)
-	defer cancel()
-	if !x.enter(cancel) {
+	h := x.enter(x.r.allowHedge, false)
+	if h == nil {
 		return
 	}
-	hedge := x.record.NewHedge(cancel)
 	x.again(x.delay) // it may take long, too
-	o := x.attempt(attempt.NewContext(ctx, hedge))
-	if hedge.Newest().Number == 0 { // it was not made
+	if !h.run() {
 		x.again(max(x.delay, leastPause))
 	}
-	x.leave(hedge, o)
 }
 
 // again sets the timer, unless the call has ended.
@@ -97,35 +97,6 @@ func (x *race) again(wait time.Duration) {
 	if !x.over && x.winner == nil {
 		x.timer.Reset(wait)
 	}
-}
-
-// enter counts a hedge. It returns false if the call has ended.
-func (x *race) enter(cancel context.CancelFunc) bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.over || x.winner != nil {
-		return false
-	}
-	if x.changed == nil {
-		x.changed = make(chan struct{}, 1)
-	}
-	x.running++
-	x.cancels = append(x.cancels, cancel)
-	return true
-}
-
-// leave ends a hedge. If it is the first that was answered, it has won.
-func (x *race) leave(hedge *attempt.Record, o *outcome) {
-	won := attempt.IsAnswer(o.err) && x.claim(o)
-	if won {
-		x.record.Beat(hedge)
-		x.record.Cancel()
-		x.r.tally.HedgeWon()
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.running--
-	x.signalLocked()
 }
 
 func (x *race) claim(o *outcome) bool {
@@ -148,25 +119,6 @@ func (x *race) signalLocked() {
 	}
 }
 
-// attempt makes one attempt with a reply and options of its own.
-func (x *race) attempt(ctx context.Context) *outcome {
-	o := &outcome{reply: x.kind.empty()}
-	opts := make([]grpc.CallOption, 0, len(x.opts)+mostCaptured)
-	for _, option := range x.opts {
-		switch option.(type) {
-		case grpc.HeaderCallOption, grpc.TrailerCallOption, grpc.PeerCallOption:
-		default:
-			opts = append(opts, option)
-		}
-	}
-	opts = append(opts, grpc.Header(&o.header), grpc.Trailer(&o.trailer), grpc.Peer(&o.peer))
-	o.err = x.invoke(ctx, o.reply, opts)
-	return o
-}
-
-// mostCaptured is how many options a hedge has besides those of the call.
-const mostCaptured = 3
-
 // won reports whether a hedge has won. A round of the caller's goroutine that has
 // begun since is then canceled.
 func (x *race) won() bool {
@@ -178,30 +130,74 @@ func (x *race) won() bool {
 	return x.winner != nil
 }
 
-// settle is called after each round of the caller's goroutine, which ended with err. It
-// returns the error of the call if a hedge has won. If the round was not answered, it
-// waits for the hedges that are under way.
-func (x *race) settle(err error) (won bool, _ error) {
+// verdict is what counts after a round of the caller's goroutine.
+type verdict uint8
+
+const (
+	// ownCounts: the result of the round, after which there may be another one.
+	ownCounts verdict = iota
+	// anotherRound: the call is reissued, and was charged to the budget.
+	anotherRound
+	// hedgeCounts: the answer of a hedge, which adopt returns.
+	hedgeCounts
+)
+
+// await is called after each round of the caller's goroutine, which ended with err. If
+// the round was not answered, it waits for the hedges that are under way: those on
+// endpoints that have become unhealthy only if there may be no other round.
+func (x *race) await(err error) verdict {
 	if x == nil {
-		return false, nil
+		return ownCounts
 	}
 	x.mu.Lock()
-	if attempt.IsAnswer(err) && x.winner == nil {
-		x.over = true
+	defer x.mu.Unlock()
+	if err == nil || attempt.IsAnswer(err) && x.winner == nil {
+		x.over, x.winner = true, nil // a success counts more than the error of a hedge
 	}
 	for !x.over && x.winner == nil && x.running > 0 {
+		unwell := x.unwell == x.running
 		x.mu.Unlock()
+		again := x.record.MayAgain(err)
+		switch {
+		case again && unwell && x.r.again(x.ctx, x.record, err):
+			x.mu.Lock()
+			return anotherRound
+		case again:
+			x.replace()
+		}
 		<-x.changed
 		x.mu.Lock()
 	}
-	o := x.winner
-	x.mu.Unlock()
-	if o == nil {
-		return false, nil
+	if x.winner != nil {
+		return hedgeCounts
 	}
+	return ownCounts
+}
+
+// replace makes a hedge at once in place of the attempt that has failed, within the
+// budget of retries, unless there is one, there was no endpoint for it, or a server has
+// asked for a pause.
+func (x *race) replace() {
+	if x.record.Pause() > 0 {
+		return
+	}
+	x.mu.Lock()
+	none := x.replacing || x.nowhere
+	x.replacing = x.replacing || !none
+	x.mu.Unlock()
+	if none {
+		return
+	}
+	if h := x.enter(x.r.allowInstead, true); h != nil {
+		go h.run()
+	}
+}
+
+// adopt returns the error of the hedge that has won, and passes on what it received.
+func (x *race) adopt() error {
 	x.end()
-	o.adopt(x.reply, x.opts)
-	return true, o.err
+	x.winner.adopt(x.reply, x.opts)
+	return x.winner.err
 }
 
 // end cancels the hedges that are under way, and returns once they have returned. It

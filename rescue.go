@@ -50,7 +50,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 		Allow: r.allow, Observe: r.observer(method),
 	}
 	if record.Rescuable && r.delays != nil {
-		record.Method, record.AllowHedge = r.delays.Of(method), r.allowHedge
+		record.Method = r.delays.Of(method)
 	}
 	ctx = attempt.NewContext(ctx, record)
 	if limit := cc.GetMethodConfig(method).Timeout; limit != nil { // grpc applies it to each round
@@ -73,23 +73,45 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 	defer limit.end()
 	for {
 		err := invokeRound(ctx, record, race, reply, opts, round)
-		if won, hedgeErr := race.settle(err); won {
-			err = typed(hedgeErr, record) //nolint:contextcheck // it only explains
+		again := false
+		switch race.await(err) {
+		case ownCounts:
+			again = r.again(ctx, record, err)
+		case anotherRound:
+			again = true
+		case hedgeCounts:
+			err = race.adopt()
+		}
+		if !again {
+			err = typed(notCanceled(ctx, record, err), record) //nolint:contextcheck // it only explains
 			finished(err)
 			return err
 		}
-		pause := record.Pause()
-		if ctx.Err() != nil || errors.As(err, new(*hangsError)) || !outlasts(ctx, pause) || !record.Again(err) {
-			err = typed(err, record) //nolint:contextcheck // it only explains
-			finished(err)
-			return err
-		}
-		if !sleep.For(ctx, pause) {
+		if !sleep.For(ctx, record.Pause()) {
 			err = status.FromContextError(ctx.Err()).Err()
 			finished(err)
 			return err
 		}
 		r.count(ctx, method, record)
+	}
+}
+
+// again reports whether the call with this record is reissued after a round that ended
+// with err. It takes a retry from the budget.
+func (r *rescuer) again(ctx context.Context, record *attempt.Record, err error) bool {
+	return ctx.Err() == nil && !errors.As(err, new(*hangsError)) && outlasts(ctx, record.Pause()) && record.Again(err)
+}
+
+// notCanceled returns the error of a call whose last round ended with err. A round that
+// was called off, and is not followed by another one, was not canceled by the caller.
+func notCanceled(ctx context.Context, record *attempt.Record, err error) error {
+	switch {
+	case status.Code(err) != codes.Canceled || !record.Rescued():
+		return err
+	case ctx.Err() == nil && errors.As(err, new(*hangsError)):
+		return status.Error(codes.Unavailable, errHangs.Error())
+	default: // it ends with its context, perhaps in the same moment
+		return status.FromContextError(cmp.Or(ctx.Err(), context.DeadlineExceeded)).Err()
 	}
 }
 
@@ -115,6 +137,16 @@ func (r *rescuer) allowHedge() bool {
 		r.tally.Hedged()
 	} else {
 		r.tally.HedgeRefused()
+	}
+	return ok
+}
+
+// allowInstead reports whether the budget has a retry left that is made beside the hedges
+// of a call, and counts it.
+func (r *rescuer) allowInstead() bool {
+	ok := r.allow()
+	if ok {
+		r.tally.Retried()
 	}
 	return ok
 }

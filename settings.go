@@ -70,6 +70,12 @@ type RetryBudget struct {
 // answered another call within 0.1 s. A server's grpc-retry-pushback-ms delays or
 // prevents hedges.
 //
+// If an attempt fails so that the call may be reissued, as with UNAVAILABLE, while others
+// are under way, another one is made at once on an endpoint that the call has not tried,
+// within MaxAttempts and the whole RetryBudget. Otherwise the call waits for the others.
+// A hedge whose endpoint becomes unhealthy is not called off, since it may still be
+// answered, but the call no longer waits for it if it may be reissued.
+//
 // Calls whose reply is no proto message are not hedged; Status.Notes names their
 // methods. Call credentials in the call's options or the dial options must return when
 // their context ends, since the call waits for its canceled attempts; those of an

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -243,6 +244,34 @@ func TestASlowServerIsHedged(t *testing.T) {
 	_, _, err := send(t, c, "GET", "/x", "")
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, c.Status().Totals.HedgesRefused)
+}
+
+// The attempts of the request are all made, so the answer would be final, but the other
+// attempt is under way.
+func TestAHedgeThatFailsDoesNotWin(t *testing.T) {
+	a, b := newPeer(t, "a"), newPeer(t, "b")
+	c := newClient(t, Config{MaxAttempts: 2, HedgeAfter: 10 * time.Millisecond, HealthCheck: slow()}, a, b)
+	var arrived atomic.Int32
+	failed := make(chan struct{})
+	for _, p := range []*peer{a, b} {
+		p.handle(func(w http.ResponseWriter, r *http.Request) {
+			if arrived.Add(1) == 2 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				close(failed)
+				return
+			}
+			select {
+			case <-failed:
+				sleep.For(r.Context(), 50*time.Millisecond)
+			case <-r.Context().Done():
+			}
+			_, _ = io.WriteString(w, "good")
+		})
+	}
+	resp, body, err := send(t, c, "GET", "/x", "")
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusOK, resp.StatusCode)
+	assert.Equal(t, "good", body)
 }
 
 func TestALongDownloadIsNotDead(t *testing.T) {

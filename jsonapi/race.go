@@ -66,8 +66,9 @@ func (t *call) race(e *endpoint, trial bool) (*flight, *http.Response, ending) {
 	return l.flight, l.resp, l.ending
 }
 
-// wants reports whether another attempt would follow this one.
-func (t *call) wants(l landing) bool { return decide(t.situation(l.ending)).again }
+// wants reports whether another attempt may follow this one, as far as its ending goes.
+// While one is under way, the bounds of attempts and pauses do not matter.
+func (t *call) wants(l landing) bool { return t.situation(l.ending).mayRepeat() }
 
 // second picks the endpoint of a second attempt, nil if there is none.
 func (t *call) second() (*endpoint, bool) {

@@ -63,23 +63,30 @@ func (r *Record) countSentLocked() int {
 // after one that ended with err. The context of the call itself must still be
 // valid, so that only Rescue can have cancelled the round.
 func (r *Record) Again(err error) bool {
+	again, charge := r.again(err)
+	return again && (!charge || r.Allow == nil || r.Allow())
+}
+
+// MayAgain reports whether Again would return true if the budget allowed it.
+func (r *Record) MayAgain(err error) bool {
+	again, _ := r.again(err)
+	return again
+}
+
+// again reports whether another round is safe and within the bounds, and whether it is
+// to be charged to the budget: Rescue has already done so.
+func (r *Record) again(err error) (again, charge bool) {
 	if err == nil {
-		return false
+		return false, false
 	}
 	r.mu.Lock()
-	calledOff := r.off && !r.newest.answered
+	defer r.mu.Unlock()
+	if r.off && !r.newest.answered {
+		return true, false
+	}
 	failed := (status.Code(err) == codes.Unavailable || r.newest.denied) && (r.Rescuable || !r.sentLocked())
 	failed = failed && !r.refused
-	may := failed && len(r.tried) > 0 && r.explain == nil && !r.spentLocked() // an untried call was refused and would be again
-	r.mu.Unlock()
-	switch {
-	case calledOff:
-		return true // Rescue has already charged the budget
-	case may:
-		return r.Allow == nil || r.Allow()
-	default:
-		return false
-	}
+	return failed && len(r.tried) > 0 && r.explain == nil && !r.spentLocked(), true // an untried call was refused and would be again
 }
 
 // Pause returns how long the server has asked to wait before the next round. It is 0

@@ -59,14 +59,14 @@ type Record struct {
 	// guard. It is set before the call begins.
 	Observe func(context.Context, Observed)
 	// Method measures how long attempts take; nil if that does not matter. Its clock
-	// is that of the attempts. AllowHedge is called before each hedge, as Allow is.
-	// Both are set before the call begins.
-	Method     *hedge.Method
-	AllowHedge func() bool
+	// is that of the attempts. It is set before the call begins.
+	Method *hedge.Method
 
 	carrier carrier // set by NewContext
 
 	of *Record // the record of the call, if this is the record of a hedge; immutable
+	// unwell is called when the endpoint of a hedge becomes unhealthy; nil if it was.
+	unwell func()
 
 	// mu guards the fields below, of the hedges too. The only locks acquired while it is held are those
 	// that Allow acquires.
@@ -173,7 +173,7 @@ func (r *Record) sentLocked() bool { return r.countSentLocked() > 0 }
 // attempt's. It returns false, and records nothing, if the attempt is a hedge for
 // which the budget has nothing left.
 func (r *Record) Picked(ctx context.Context, endpoint, address string) bool {
-	if r.IsHedge() && r.of.AllowHedge != nil && !r.of.AllowHedge() {
+	if r.IsHedge() && r.Allow != nil && !r.Allow() {
 		return false
 	}
 	o := r.picked(ctx, endpoint, address)
@@ -297,37 +297,41 @@ func (r *Record) Attempts() []Attempt {
 
 // Rescue calls off the attempt in flight on the endpoint with this name, so that
 // the call can be reissued on another endpoint. It leaves a call alone that may not
-// be reissued, since that call may still be answered where it is.
+// be reissued, since that call may still be answered where it is. A hedge is never
+// called off for the same reason: the call only stops waiting for it.
 func (r *Record) Rescue(endpoint string) {
-	if cancel := r.rescue(endpoint); cancel != nil {
-		cancel()
+	if act := r.rescue(endpoint); act != nil {
+		act()
 	}
 }
 
-func (r *Record) rescue(endpoint string) context.CancelFunc {
+// rescue returns the function to call without the lock, nil if there is none.
+func (r *Record) rescue(endpoint string) func() {
 	root := r.lock()
 	defer root.mu.Unlock()
-	if !r.open || root.tried[r.last-1].Endpoint != endpoint {
-		return nil
-	}
-	return r.callOffLocked()
-}
-
-// callOffLocked calls off the newest attempt of this record, which has not ended. A
-// hedge is not reissued, so it takes nothing from the budget.
-func (r *Record) callOffLocked() context.CancelFunc {
-	root := r.root()
 	switch {
-	case !r.Rescuable || !r.open || r.off || r.cancel == nil:
+	case !r.open || root.tried[r.last-1].Endpoint != endpoint:
 		return nil
 	case r.IsHedge():
-	case root.spentLocked():
+		unwell := r.unwell
+		r.unwell = nil
+		return unwell
+	default:
+		return r.callOffLocked()
+	}
+}
+
+// callOffLocked calls off the newest attempt of the call's own record, which has not
+// ended.
+func (r *Record) callOffLocked() context.CancelFunc {
+	switch {
+	case !r.Rescuable || !r.open || r.off || r.cancel == nil || r.spentLocked():
 		return nil
 	case r.Allow != nil && !r.Allow():
 		return nil
 	}
 	r.off = true
-	root.tried[r.last-1].CalledOff = true
+	r.tried[r.last-1].CalledOff = true
 	return r.cancel
 }
 

@@ -11,10 +11,13 @@ import (
 )
 
 // NewHedge returns the record of one more attempt of the call, which runs beside the
-// others. It shares the call's list of attempts and its bounds. cancel ends it.
-func (r *Record) NewHedge(cancel context.CancelFunc) *Record {
+// others. It shares the call's list of attempts and its bounds. allow is called once an
+// endpoint is found and reports whether the budget allows the attempt; nil means that
+// it does. unwell, if not nil, is called once if the endpoint becomes unhealthy during
+// the attempt.
+func (r *Record) NewHedge(allow func() bool, unwell func()) *Record {
 	return &Record{
-		Max: r.Max, Rescuable: r.Rescuable, Observe: r.Observe, Method: r.Method, of: r, cancel: cancel,
+		Max: r.Max, Rescuable: r.Rescuable, Allow: allow, Observe: r.Observe, Method: r.Method, of: r, unwell: unwell,
 	}
 }
 

@@ -38,7 +38,7 @@ func hedgeable(t *testing.T) (*Record, context.Context) {
 func TestAHedgeSharesTheAttemptsOfItsCall(t *testing.T) {
 	r, ctx := hedgeable(t)
 	r.Picked(ctx, "seq1", "")
-	h := r.NewHedge(func() {})
+	h := r.NewHedge(nil, nil)
 	assert.True(t, h.IsHedge())
 	assert.False(t, r.IsHedge())
 	assert.False(t, h.Fresh())
@@ -52,10 +52,10 @@ func TestAHedgeSharesTheAttemptsOfItsCall(t *testing.T) {
 	assert.True(t, h.Newest().Hedge)
 	assert.Equal(t, 1, r.Newest().Number, "that of the call itself")
 
-	second := r.NewHedge(func() {})
+	second := r.NewHedge(nil, nil)
 	require.True(t, second.Picked(ctx, "seq3", ""))
 	assert.Equal(t, Spent, r.MayTry())
-	assert.Equal(t, Spent, r.NewHedge(nil).MayTry())
+	assert.Equal(t, Spent, r.NewHedge(nil, nil).MayTry())
 
 	h.Done(balancer.DoneInfo{}) // grpc could not use it
 	assert.False(t, r.Tried("seq2"))
@@ -69,9 +69,8 @@ func TestAHedgeSharesTheAttemptsOfItsCall(t *testing.T) {
 func TestTheBudgetOfHedgesIsAskedOnceAnEndpointIsFound(t *testing.T) {
 	r, ctx := hedgeable(t)
 	allowed := false
-	r.AllowHedge = func() bool { return allowed }
 	require.True(t, r.Picked(ctx, "seq1", ""), "the call itself needs none")
-	h := r.NewHedge(func() {})
+	h := r.NewHedge(func() bool { return allowed }, nil)
 	assert.False(t, h.Picked(ctx, "seq2", ""))
 	assert.False(t, r.Tried("seq2"))
 	allowed = true
@@ -98,7 +97,7 @@ func TestAttemptsThatWereBeatenAreKnown(t *testing.T) {
 	r, ctx := hedgeable(t)
 	assert.False(t, r.Beaten())
 	r.Picked(ctx, "seq1", "")
-	first, second := r.NewHedge(func() {}), r.NewHedge(func() {})
+	first, second := r.NewHedge(nil, nil), r.NewHedge(nil, nil)
 	first.Picked(ctx, "seq2", "")
 	second.Picked(ctx, "seq3", "")
 	first.Done(answered)
@@ -114,19 +113,39 @@ func TestAttemptsThatWereBeatenAreKnown(t *testing.T) {
 	new(Record).Cancel()
 }
 
-func TestAHedgeThatIsCalledOffTakesNothingFromTheBudget(t *testing.T) {
+// A hedge on an endpoint that has become unhealthy may still be answered, and there may be
+// no other attempt.
+func TestAHedgeIsNotCalledOff(t *testing.T) {
 	r, ctx := hedgeable(t)
 	r.Allow = func() bool { assert.Fail(t, "asked"); return false }
 	r.Picked(ctx, "seq1", "")
-	off := false
-	h := r.NewHedge(func() { off = true })
+	unwell := 0
+	h := r.NewHedge(nil, func() { unwell++ })
+	h.Rescue("seq2") // it is nowhere yet
 	h.Picked(ctx, "seq2", "")
 	h.Rescue("seq1")
-	assert.False(t, off)
+	assert.Zero(t, unwell)
 	h.Rescue("seq2")
-	assert.True(t, off)
-	assert.Equal(t, CalledOff, h.MayTry())
+	h.Rescue("seq2")
+	assert.Equal(t, 1, unwell, "it is said once")
+	assert.False(t, h.Attempts()[1].CalledOff)
 	assert.NoError(t, ctx.Err())
+	silent := r.NewHedge(nil, nil)
+	silent.Picked(ctx, "seq3", "")
+	silent.Rescue("seq3")
+}
+
+func TestAnotherRoundIsKnownWithoutTheBudget(t *testing.T) {
+	r, ctx := hedgeable(t)
+	r.Allow = func() bool { return false }
+	unavailable := status.Error(codes.Unavailable, "")
+	assert.False(t, r.MayAgain(unavailable), "nothing was tried")
+	r.Picked(ctx, "seq1", "")
+	r.Done(balancer.DoneInfo{Err: unavailable, BytesSent: true}, false)
+	assert.True(t, r.MayAgain(unavailable))
+	assert.False(t, r.Again(unavailable))
+	assert.False(t, r.MayAgain(nil))
+	assert.False(t, r.MayAgain(status.Error(codes.NotFound, "")))
 }
 
 func TestTheNextHedgeFollowsTheNewestAttempt(t *testing.T) {
@@ -144,14 +163,14 @@ func TestTheNextHedgeFollowsTheNewestAttempt(t *testing.T) {
 		assert.Equal(t, 15*ms, next())
 		time.Sleep(15 * ms)
 		assert.Zero(t, next())
-		h := r.NewHedge(func() {})
+		h := r.NewHedge(nil, nil)
 		h.Picked(ctx, "seq2", "")
 		assert.Equal(t, 20*ms, next())
 		h.Done(balancer.DoneInfo{
 			Err: status.Error(codes.Unavailable, ""), BytesSent: true, BytesReceived: true, Trailer: metadata.Pairs(pushbackTrailer, "70"),
 		})
 		assert.Equal(t, 70*ms, next(), "the server asks for a pause")
-		second := r.NewHedge(func() {})
+		second := r.NewHedge(nil, nil)
 		second.Picked(ctx, "seq3", "")
 		_, ok := r.NextHedge(r.Method.Now(), 20*ms)
 		assert.False(t, ok, "all attempts are made")
@@ -161,7 +180,7 @@ func TestTheNextHedgeFollowsTheNewestAttempt(t *testing.T) {
 func TestAServerThatRefusesRetriesEndsHedges(t *testing.T) {
 	r, ctx := hedgeable(t)
 	r.Picked(ctx, "seq1", "")
-	h := r.NewHedge(func() {})
+	h := r.NewHedge(nil, nil)
 	h.Picked(ctx, "seq2", "")
 	unavailable := status.Error(codes.Unavailable, "")
 	h.Done(balancer.DoneInfo{Err: unavailable, BytesSent: true, BytesReceived: true, Trailer: metadata.Pairs(pushbackTrailer, "-1")})
@@ -262,7 +281,7 @@ func TestRescuesRetriesAndHedgesShareOneBound(t *testing.T) {
 				sent++
 			case "hedge":
 				if _, ok := r.NextHedge(r.Method.Now(), 0); ok && len(lanes) < 8 {
-					lanes = append(lanes, &lane{Record: r.NewHedge(func() {})})
+					lanes = append(lanes, &lane{Record: r.NewHedge(nil, nil)})
 				}
 			case "end":
 				if l.open {

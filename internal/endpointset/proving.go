@@ -18,8 +18,8 @@ const provenAge = time.Second
 const replaceEvery = minPause
 
 // lossLocked returns the event to apply: for the loss of a connection it first
-// determines whether the connection had proven itself, and whether it may be replaced
-// at once.
+// determines whether the connection had proven itself, whether it may be replaced at
+// once, and whether the server has dismissed it.
 func (e *endpoint) lossLocked(event machine.LinkEvent) machine.LinkEvent {
 	if event != machine.LinkDown || e.link.Phase != machine.Ready {
 		return event
@@ -30,6 +30,9 @@ func (e *endpoint) lossLocked(event machine.LinkEvent) machine.LinkEvent {
 	}
 	if e.link.Proven && now.Sub(e.lost) < replaceEvery {
 		return machine.LinkDownAgain
+	}
+	if !e.link.Proven && e.conn.holder.Dismissed() {
+		return machine.LinkDismissed
 	}
 	e.lost = now
 	return event

@@ -28,6 +28,9 @@ const (
 	LinkDown
 	// LinkDownAgain is LinkDown shortly after the loss of another connection.
 	LinkDownAgain
+	// LinkDismissed reports that the server has ended the connection with a GOAWAY
+	// without an error.
+	LinkDismissed
 	// LinkProven reports that the server has answered on this connection, or that the
 	// connection has lasted.
 	LinkProven
@@ -41,6 +44,9 @@ type Link struct {
 	Phase  Phase
 	Addr   int
 	Proven bool
+	// Dismissed counts the connections that the server has dismissed in a row before
+	// they were proven.
+	Dismissed int
 }
 
 // LinkEffects is what the owner of the link does after a step.
@@ -55,10 +61,14 @@ type LinkEffects struct {
 	Reset bool
 	// Lost reports that an established connection is gone.
 	Lost bool
-	// Failed reports that no address is left to try, or that the connection has not
-	// proven itself: the endpoint is in trouble until it is seen healthy.
+	// Failed reports that no address is left to try, or that the connection was lost
+	// before it was proven: the endpoint is in trouble until it is seen healthy.
 	Failed bool
 }
+
+// mostDismissed is how many connections in a row a server may dismiss before they are
+// proven until that counts as a failed attempt.
+const mostDismissed = 3
 
 // Next returns the link after event e, and the effects of the step. addrs is the
 // number of the endpoint's addresses, which are tried in order.
@@ -68,7 +78,9 @@ type LinkEffects struct {
 // If that happens again at once, there is a pause, which does not make the endpoint
 // one in trouble. A connection lost before it was proven counts as a failed attempt;
 // otherwise a server that accepts connections and closes them would be dialled in a
-// tight loop.
+// tight loop. But if the server has dismissed it, as when connections reach their maximum
+// age on a machine that is too busy to answer in time, there is only a pause, up to
+// mostDismissed times in a row.
 func (l Link) Next(e LinkEvent, addrs int) (Link, LinkEffects) {
 	switch {
 	case l.Phase == Closed:
@@ -76,21 +88,23 @@ func (l Link) Next(e LinkEvent, addrs int) (Link, LinkEffects) {
 	case e == LinkClose:
 		return Link{Phase: Closed}, LinkEffects{Retire: true}
 	case e == LinkTry && l.Phase == Waiting:
-		return Link{Phase: Connecting}, LinkEffects{Dial: true}
+		return Link{Phase: Connecting, Dismissed: l.Dismissed}, LinkEffects{Dial: true}
 	case e == LinkUp && l.Phase == Connecting:
-		return Link{Phase: Ready, Addr: l.Addr}, LinkEffects{}
+		return Link{Phase: Ready, Addr: l.Addr, Dismissed: l.Dismissed}, LinkEffects{}
 	case e == LinkProven && l.Phase == Ready && !l.Proven:
 		return Link{Phase: Ready, Addr: l.Addr, Proven: true}, LinkEffects{Reset: true}
 	case e == LinkDownAgain && l.Phase == Ready && l.Proven:
 		return Link{Phase: Waiting}, LinkEffects{Retire: true, BackOff: true, Lost: true}
-	case e == LinkDownAgain:
+	case e == LinkDismissed && l.Phase == Ready && !l.Proven && l.Dismissed < mostDismissed:
+		return Link{Phase: Waiting, Dismissed: l.Dismissed + 1}, LinkEffects{Retire: true, BackOff: true, Lost: true}
+	case e == LinkDownAgain, e == LinkDismissed:
 		return l.Next(LinkDown, addrs)
 	case e == LinkDown && l.Phase == Ready && l.Proven:
 		return Link{Phase: Connecting}, LinkEffects{Retire: true, Dial: true, Lost: true}
 	case e == LinkDown && l.Phase == Ready:
 		return Link{Phase: Waiting}, LinkEffects{Retire: true, BackOff: true, Lost: true, Failed: true}
 	case e == LinkDown && l.Phase == Connecting && l.Addr+1 < addrs:
-		return Link{Phase: Connecting, Addr: l.Addr + 1}, LinkEffects{Retire: true, Dial: true}
+		return Link{Phase: Connecting, Addr: l.Addr + 1, Dismissed: l.Dismissed}, LinkEffects{Retire: true, Dial: true}
 	case e == LinkDown && l.Phase == Connecting:
 		return Link{Phase: Waiting}, LinkEffects{Retire: true, BackOff: true, Failed: true}
 	default:

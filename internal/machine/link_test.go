@@ -11,6 +11,7 @@ func TestLinkGoesFromEachPhaseWhereTheTableSays(t *testing.T) {
 	idle := Link{Phase: Waiting}
 	first, second := Link{Phase: Connecting}, Link{Phase: Connecting, Addr: 1}
 	up, good := Link{Phase: Ready}, Link{Phase: Ready, Proven: true}
+	dismissed := func(p Phase, n int) Link { return Link{Phase: p, Dismissed: n} }
 	end := Link{Phase: Closed}
 	for _, c := range []struct {
 		name    string
@@ -37,6 +38,14 @@ func TestLinkGoesFromEachPhaseWhereTheTableSays(t *testing.T) {
 		{"which makes no difference to an attempt", first, LinkDownAgain, 2, second, LinkEffects{Retire: true, Dial: true}},
 		{"nor to a connection that is not proven", up, LinkDownAgain, 1, idle, LinkEffects{Retire: true, BackOff: true, Lost: true, Failed: true}},
 		{"another is paused over", up, LinkDown, 1, idle, LinkEffects{Retire: true, BackOff: true, Lost: true, Failed: true}},
+		{"unless the server has dismissed it", up, LinkDismissed, 1, dismissed(Waiting, 1), LinkEffects{Retire: true, BackOff: true, Lost: true}},
+		{"which is remembered", dismissed(Waiting, 1), LinkTry, 1, dismissed(Connecting, 1), LinkEffects{Dial: true}},
+		{"on each address", dismissed(Connecting, 1), LinkDown, 2, Link{Phase: Connecting, Addr: 1, Dismissed: 1}, LinkEffects{Retire: true, Dial: true}},
+		{"until there is a connection again", dismissed(Connecting, 1), LinkUp, 1, dismissed(Ready, 1), LinkEffects{}},
+		{"up to three times in a row", dismissed(Ready, 3), LinkDismissed, 1, idle, LinkEffects{Retire: true, BackOff: true, Lost: true, Failed: true}},
+		{"which a proof ends", dismissed(Ready, 3), LinkProven, 1, good, LinkEffects{Reset: true}},
+		{"a proven one is replaced at once then, too", good, LinkDismissed, 1, first, LinkEffects{Retire: true, Dial: true, Lost: true}},
+		{"a failed attempt begins anew", dismissed(Connecting, 2), LinkDown, 1, idle, LinkEffects{Retire: true, BackOff: true, Failed: true}},
 		{"a connection needs no attempt", good, LinkTry, 1, good, LinkEffects{}},
 		{"every phase can end", good, LinkClose, 1, end, LinkEffects{Retire: true}},
 		{"also while waiting", idle, LinkClose, 1, end, LinkEffects{Retire: true}},

@@ -157,7 +157,7 @@ func TestOnlyACallThatAnyStreamHelpsWaitsForOne(t *testing.T) {
 
 		_, err := p.Pick(balancer.PickInfo{})
 		assert.Equal(t, balancer.ErrNoSubConnAvailable, err, "a pick without a call")
-		hedge := pickIn(t, p, fresh().NewHedge(func() {}))
+		hedge := pickIn(t, p, fresh().NewHedge(nil, nil))
 		assert.True(t, hedge.ended.Load())
 		assert.ErrorIs(t, hedge.err, errNoOther)
 		for _, c := range conns {

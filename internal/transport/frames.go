@@ -22,6 +22,7 @@ const (
 	clientPrefaceLength  = 24
 	settingLength        = 6
 	windowUpdateLength   = 4
+	goAwayLength         = 8 // of its fixed part
 	flagAck              = 0x1
 	maxConcurrentStreams = 0x3
 	lower31              = 1<<31 - 1 // a stream or an increment; the bit above is reserved
@@ -34,14 +35,15 @@ type frames struct {
 	updates bool   // a WINDOW_UPDATE
 	credit  uint64 // what WINDOW_UPDATE adds to the window of the connection
 	goAway  bool   // a GOAWAY
+	refused bool   // a GOAWAY with an error code
 
 	limited bool   // a setting of MAX_CONCURRENT_STREAMS
 	limit   uint32 // the last one
 }
 
 // scanner finds the frames of one direction of an HTTP/2 connection, whose bytes may
-// come in pieces of any size. It looks at headers, settings and window updates, and
-// skips everything else. It needs the same memory whatever comes, and accepts
+// come in pieces of any size. It looks at headers, settings, window updates and the
+// error code of a GOAWAY, and skips everything else. It needs the same memory whatever comes, and accepts
 // anything: once the bytes cannot be HTTP/2, it finds nothing more. The zero value
 // is for what a server sends. It is a plain value, not safe for concurrent use.
 type scanner struct {
@@ -121,6 +123,7 @@ func (s *scanner) begin(header []byte, found *frames) {
 	case frameData:
 		found.data += uint64(s.left)
 	case frameGoAway:
+		s.unit, s.lost = goAwayLength, s.left < goAwayLength
 		found.goAway = true
 	case frameHeaders, frameContinuation, clientPreface:
 	}
@@ -135,6 +138,9 @@ func (s *scanner) isPayload() bool {
 // read reads one part of the present frame.
 func (s *scanner) read(part []byte, found *frames) {
 	switch {
+	case s.kind == frameGoAway:
+		s.unit = 0 // what follows is text
+		found.refused = found.refused || binary.BigEndian.Uint32(part[4:]) != 0
 	case s.kind == frameWindowUpdate:
 		found.updates = true
 		if s.stream == 0 {

@@ -45,6 +45,10 @@ func ping(f *http2.Framer) error { return f.WritePing(false, [8]byte{}) }
 
 func goAway(f *http2.Framer) error { return f.WriteGoAway(1, http2.ErrCodeNo, []byte("bye")) }
 
+func refuse(f *http2.Framer) error {
+	return f.WriteGoAway(1, http2.ErrCodeEnhanceYourCalm, []byte("too_many_pings"))
+}
+
 func reset(f *http2.Framer) error { return f.WriteRSTStream(1, http2.ErrCodeCancel) }
 
 func update(stream, n uint32) func(*http2.Framer) error {
@@ -58,6 +62,7 @@ func streams(n uint32) http2.Setting {
 // add adds up what was found in two pieces that follow each other.
 func (f *frames) add(g frames) {
 	f.payload, f.updates, f.goAway = f.payload || g.payload, f.updates || g.updates, f.goAway || g.goAway
+	f.refused = f.refused || g.refused
 	f.data += g.data
 	f.credit += g.credit
 	if g.limited {
@@ -91,6 +96,7 @@ func TestTheScannerFindsEachKindOfFrame(t *testing.T) {
 		"ping":                  {[]func(*http2.Framer) error{ping}, frames{}},
 		"reset":                 {[]func(*http2.Framer) error{reset}, frames{}},
 		"goaway":                {[]func(*http2.Framer) error{goAway}, frames{goAway: true}},
+		"goaway, an error":      {[]func(*http2.Framer) error{refuse}, frames{goAway: true, refused: true}},
 		"credit":                {[]func(*http2.Framer) error{update(0, 70), update(0, 1)}, frames{updates: true, credit: 71}},
 		"credit of a stream":    {[]func(*http2.Framer) error{update(3, 70)}, frames{updates: true}},
 		"acknowledged settings": {[]func(*http2.Framer) error{ack}, frames{}},
@@ -171,6 +177,7 @@ func reference(b []byte) (found frames, ok bool) {
 			}
 		case *http2.GoAwayFrame:
 			found.goAway = true
+			found.refused = found.refused || frame.ErrCode != http2.ErrCodeNo
 		default:
 		}
 		if _, isSettings := frame.(*http2.SettingsFrame); first && !isSettings {
@@ -188,7 +195,8 @@ func TestTheScannerAgreesWithTheFramerOfPackageHTTP2(t *testing.T) {
 			n := r.Uint32N(40_000)
 			writers = append(writers, []func(*http2.Framer) error{
 				headers, ping, goAway, reset, ack, data(1, int(n)), update(r.Uint32N(2), 1+n), settings(), settings(streams(n), streams(n/2)),
-			}[r.IntN(9)])
+				refuse,
+			}[r.IntN(10)])
 		}
 		b := wire(t, writers...)
 		want, ok := reference(b)
@@ -204,6 +212,7 @@ func FuzzScanner(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"), uint64(1))
 	f.Add(wire(f, settings(streams(100)), update(0, 1<<20), ack, headers, data(1, 5), headers), uint64(2))
 	f.Add(wire(f, settings(), ping, goAway, reset), uint64(3))
+	f.Add(append(wire(f, settings()), 0, 0, 7, 7, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7), uint64(6))
 	f.Add(append(wire(f, settings()), 0, 0, 5, 8, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5), uint64(4))
 	f.Add([]byte{0xff, 0xff, 0xff, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 9}, uint64(5))
 	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {

@@ -25,8 +25,9 @@ type observed struct {
 	credit  atomic.Uint64 // those that the peer has returned to the window of the connection
 	writing atomic.Int64  // the length of the Write under way, 0 if none is
 
-	limit  atomic.Int64 // of streams, plus 1; 0 means that none was read
-	goAway atomic.Bool
+	limit   atomic.Int64 // of streams, plus 1; 0 means that none was read
+	goAway  atomic.Bool
+	refused atomic.Bool // a GOAWAY had an error code
 
 	change atomic.Pointer[func()]
 }
@@ -51,6 +52,9 @@ func (o *observed) saw(f frames) {
 	}
 	if f.updates {
 		o.returned(f.credit, now)
+	}
+	if f.refused {
+		o.refused.Store(true)
 	}
 	changed := f.limited && o.limit.Swap(int64(f.limit)+1) != int64(f.limit)+1
 	if f.goAway {
@@ -106,6 +110,10 @@ func (o *observed) StreamLimit() uint32 {
 // GoAway reports whether the server has sent GOAWAY: it accepts no further streams on
 // the connection.
 func (o *observed) GoAway() bool { return o.goAway.Load() }
+
+// Dismissed reports whether the server has sent GOAWAY without an error code, as it does
+// when a connection has reached its maximum age, or when the server stops.
+func (o *observed) Dismissed() bool { return o.goAway.Load() && !o.refused.Load() }
 
 // OnChange has f called when StreamLimit or GoAway has changed. Set it before the
 // connection is made. f is called by the reader of the connection, shortly before

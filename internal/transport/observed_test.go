@@ -95,9 +95,12 @@ func TestAHolderTellsTheLimitOfStreamsAndGOAWAY(t *testing.T) {
 		assert.False(t, l.h.GoAway())
 		l.receive(goAway)
 		assert.True(t, l.h.GoAway())
+		assert.True(t, l.h.Dismissed())
 		assert.Equal(t, 5, changes)
 		l.receive(goAway)
 		assert.Equal(t, 5, changes)
+		l.receive(refuse)
+		assert.False(t, l.h.Dismissed())
 	})
 }
 
