@@ -177,7 +177,7 @@ func (c *channel) invoke(ctx context.Context, _ string, _, reply any, _ *grpc.Cl
 	delete(c.inFlight, r)
 	m.ended, m.code, m.canceled = c.now(), status.Code(info.Err), !info.BytesReceived
 	c.mu.Unlock()
-	r.Done(info, false)
+	r.Done(info)
 	return info.Err
 }
 

@@ -145,9 +145,12 @@ func (t *call) rescuable() bool {
 	if t.safety == SafetyOnce || t.safety == SafetyResubmit && !t.until.IsZero() && time.Now().After(t.until) {
 		return false
 	}
-	if !t.body.repeatable() {
-		return false
-	}
+	return t.body.repeatable() && t.hasAttempts()
+}
+
+// hasAttempts reports whether the request may be sent once more, besides the attempts
+// that are under way.
+func (t *call) hasAttempts() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.sent+len(t.flights)-len(t.tries) < t.client.pool.cfg.attempts

@@ -246,8 +246,8 @@ func TestASlowServerIsHedged(t *testing.T) {
 	assert.EqualValues(t, 1, c.Status().Totals.HedgesRefused)
 }
 
-// The attempts of the request are all made, so the answer would be final, but the other
-// attempt is under way.
+// There is no third endpoint, and the one that has failed asks for a long pause, so its
+// answer would be final if the other attempt were not under way.
 func TestAHedgeThatFailsDoesNotWin(t *testing.T) {
 	a, b := newPeer(t, "a"), newPeer(t, "b")
 	c := newClient(t, Config{Policy: LeastLoaded, MaxAttempts: 2, HedgeAfter: 10 * time.Millisecond, HealthCheck: slow()}, a, b)
@@ -256,6 +256,7 @@ func TestAHedgeThatFailsDoesNotWin(t *testing.T) {
 	for _, p := range []*peer{a, b} {
 		p.handle(func(w http.ResponseWriter, r *http.Request) {
 			if arrived.Add(1) == 2 {
+				w.Header().Set("Retry-After", "60")
 				w.WriteHeader(http.StatusServiceUnavailable)
 				close(failed)
 				return
@@ -272,6 +273,20 @@ func TestAHedgeThatFailsDoesNotWin(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, code)
 	assert.Equal(t, "good", body)
+}
+
+func TestHedgesCountAsAttempts(t *testing.T) {
+	a, b := newPeer(t, "a"), newPeer(t, "b")
+	c := newClient(t, Config{Policy: LeastLoaded, MaxAttempts: 1, HedgeAfter: time.Millisecond, HealthCheck: slow()}, a, b)
+	for _, p := range []*peer{a, b} {
+		p.handle(func(w http.ResponseWriter, r *http.Request) {
+			sleep.For(r.Context(), 20*time.Millisecond)
+			_, _ = io.WriteString(w, p.name)
+		})
+	}
+	_, _, err := send(t, c, "GET", "/x", "")
+	require.NoError(t, err)
+	assert.Zero(t, c.Status().Totals.Hedged)
 }
 
 func TestALongDownloadIsNotDead(t *testing.T) {

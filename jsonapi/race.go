@@ -74,7 +74,7 @@ func (t *call) wants(l landing) bool { return t.situation(l.ending).mayRepeat() 
 func (t *call) second() (*endpoint, bool) {
 	p := t.client.pool
 	s := p.picks.Load()
-	if !s.elsewhere(t.past) || !t.body.repeatable() {
+	if !t.hasAttempts() || !s.elsewhere(t.past) || !t.body.repeatable() {
 		return nil, false
 	}
 	if !t.client.budget.TakeHedge(time.Now()) {

@@ -141,7 +141,7 @@ func TestAnotherRoundIsKnownWithoutTheBudget(t *testing.T) {
 	unavailable := status.Error(codes.Unavailable, "")
 	assert.False(t, r.MayAgain(unavailable), "nothing was tried")
 	r.Picked(ctx, "seq1", "")
-	r.Done(balancer.DoneInfo{Err: unavailable, BytesSent: true}, false)
+	r.Done(balancer.DoneInfo{Err: unavailable, BytesSent: true})
 	assert.True(t, r.MayAgain(unavailable))
 	assert.False(t, r.Again(unavailable))
 	assert.False(t, r.MayAgain(nil))
