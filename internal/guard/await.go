@@ -16,7 +16,7 @@ import (
 type Left struct {
 	mu     sync.Mutex // a leaf
 	counts map[string]int
-	idle   []*telling // to be used again
+	told   told
 }
 
 // String names what has not returned, such as `the validator of endpoint "a" (2 times)`.
@@ -44,6 +44,10 @@ func (l *Left) Of(what string) int {
 func (l *Left) add(what string, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.addLocked(what, n)
+}
+
+func (l *Left) addLocked(what string, n int) {
 	if l.counts == nil {
 		l.counts = make(map[string]int)
 	}

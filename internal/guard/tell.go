@@ -1,13 +1,12 @@
 package guard
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "time"
 
 const (
-	// tellPatience is how long Tell waits.
-	tellPatience = 150 * time.Millisecond
+	// tellTick is how often the calls of Tell that have not returned are looked at.
+	tellTick = 50 * time.Millisecond
+	// tellTicks is at which look Tell stops waiting.
+	tellTicks = 3
 	// mostTellings bounds the calls of Tell that have not returned.
 	mostTellings = 16
 	// mostIdle bounds what a Left keeps for further calls of Tell.
@@ -15,77 +14,124 @@ const (
 )
 
 // Tell calls f, with which code of the program only learns something, and waits for
-// it, at most for 0.15 s: then it is left alone, and counted in left as what. While 16
-// such calls have not returned, f is not called. It reports whether f has returned. A
-// panic of f is logged.
+// it, for 0.1 to 0.15 s at most: then it is left alone, and counted in left as what.
+// While 16 such calls have not returned, f is not called. It reports whether f has
+// returned. A panic of f is logged.
 //
-// An observed call makes two of these, so Tell is less than Await: it has no context
-// and no result, and what it allocates is used again.
+// An observed call makes two of these, so Tell is less than Await: it has no context,
+// no result and no timer of its own, and what it allocates is used again.
 func Tell(left *Left, what string, f func()) bool {
-	if left.Of(what) >= mostTellings {
+	t := left.told.begin(left, what, f)
+	if t == nil {
 		return false
 	}
-	t := left.telling()
-	t.what, t.f = what, f
-	t.timer.Reset(tellPatience)
 	go t.run()
-	select {
-	case ok := <-t.done:
-		t.timer.Stop()
-		left.reuse(t)
-		return ok
-	case <-t.timer.C:
-	}
-	left.add(what, 1)
-	if t.left.CompareAndSwap(false, true) {
-		return false
-	}
-	left.add(what, -1)
-	return <-t.done
+	ok := <-t.done
+	left.told.end(left, t)
+	return ok
+}
+
+// told are the calls of Tell of one Left. They are guarded by the lock of the Left.
+type told struct {
+	waiting []*telling  // for their f, in no order
+	idle    []*telling  // to be used again
+	timer   *time.Timer // fires while there are any
+	armed   bool
 }
 
 // telling is one call of Tell.
 type telling struct {
-	among *Left
-	run   func() // its method call, made once
-	done  chan bool
-	timer *time.Timer
+	of   *Left
+	run  func() // its method call, made once
+	done chan bool
 
-	what string
-	f    func()
-	left atomic.Bool // set when Tell stops waiting, or when f has returned
+	what  string
+	f     func()
+	at    int  // its index among those that wait
+	ticks int  // how often it was looked at
+	left  bool // it waits no longer, although f has not returned
 }
 
-func (t *telling) call() {
-	ok := Call(t.what, t.f)
-	if !t.left.CompareAndSwap(false, true) {
-		t.among.add(t.what, -1)
-		return
-	}
-	t.done <- ok
-}
-
-// telling returns one that is not in use.
-func (l *Left) telling() *telling {
+// begin returns a call that waits; nil if as many as are allowed have not returned.
+func (w *told) begin(l *Left, what string, f func()) *telling {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n := len(l.idle); n > 0 {
-		t := l.idle[n-1]
-		l.idle = l.idle[:n-1]
-		return t
+	if l.counts[what] >= mostTellings {
+		return nil
 	}
-	t := &telling{among: l, done: make(chan bool, 1), timer: time.NewTimer(tellPatience)}
-	t.run = t.call
+	var t *telling
+	if n := len(w.idle); n > 0 {
+		t = w.idle[n-1]
+		w.idle = w.idle[:n-1]
+	} else {
+		t = &telling{of: l, done: make(chan bool, 1)}
+		t.run = t.call
+	}
+	t.what, t.f, t.ticks, t.at = what, f, 0, len(w.waiting)
+	w.waiting = append(w.waiting, t)
+	w.armLocked(l)
 	return t
 }
 
-// reuse takes back one whose f has returned.
-func (l *Left) reuse(t *telling) {
-	t.f = nil
-	t.left.Store(false)
+// armLocked has tick called if that is not certain already. The timer is not stopped
+// when nothing waits any longer, which would cost each call more than it does.
+func (w *told) armLocked(l *Left) {
+	switch {
+	case w.armed:
+		return
+	case w.timer == nil:
+		w.timer = time.AfterFunc(tellTick, func() { w.tick(l) })
+	default:
+		w.timer.Reset(tellTick)
+	}
+	w.armed = true
+}
+
+// tick has the calls of Tell return that have waited long enough.
+func (w *told) tick(l *Left) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.idle) < mostIdle {
-		l.idle = append(l.idle, t)
+	for i := len(w.waiting) - 1; i >= 0; i-- {
+		t := w.waiting[i]
+		if t.ticks++; t.ticks == tellTicks {
+			w.removeLocked(t)
+			t.left = true
+			l.addLocked(t.what, 1)
+			t.done <- false
+		}
+	}
+	if w.armed = false; len(w.waiting) > 0 {
+		w.armLocked(l)
+	}
+}
+
+func (w *told) removeLocked(t *telling) {
+	n := len(w.waiting) - 1
+	last := w.waiting[n]
+	w.waiting[t.at], last.at = last, t.at
+	w.waiting = w.waiting[:n]
+}
+
+// call calls f.
+func (t *telling) call() {
+	ok := Call(t.what, t.f)
+	l := t.of
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t.left {
+		l.addLocked(t.what, -1)
+		return
+	}
+	l.told.removeLocked(t)
+	t.done <- ok
+}
+
+// end keeps a call that has returned, to be used again.
+func (w *told) end(l *Left, t *telling) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !t.left && len(w.idle) < mostIdle {
+		t.f = nil
+		w.idle = append(w.idle, t)
 	}
 }
