@@ -1,6 +1,9 @@
 package guard
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// tellTick is how often the calls of Tell that have not returned are looked at.
@@ -91,8 +94,7 @@ func (w *told) armLocked(l *Left) {
 func (w *told) tick(l *Left) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := len(w.waiting) - 1; i >= 0; i-- {
-		t := w.waiting[i]
+	for _, t := range slices.Clone(w.waiting) {
 		if t.ticks++; t.ticks == tellTicks {
 			w.removeLocked(t)
 			t.left = true
