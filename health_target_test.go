@@ -154,7 +154,7 @@ func TestAWrongServiceNameOfOneEndpointIsReportedWithTheName(t *testing.T) {
 	client := clientkit.Connect(t, cluster, cantonlb.Config{Endpoints: list, HealthCheck: healthcheck.Config{Service: "right"}}, 2)
 	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return endpoint(s, "server1").State == cantonlb.StateUnhealthy })
 	assert.Equal(t, report.ReasonUnknownService, endpoint(s, "server1").Reason)
-	assert.Equal(t, `no health service named "wrong"`, endpoint(s, "server1").Detail)
+	assert.Equal(t, `no health service named "wrong": see the role and healthCheck.service`, endpoint(s, "server1").Detail)
 	assert.Contains(t, endpoint(s, "server2").Probe.Target, `service ""`)
 }
 

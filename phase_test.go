@@ -38,6 +38,25 @@ func silentServer(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// greetingServer writes first, as servers of many protocols do.
+func greetingServer(t *testing.T, text string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+			_, _ = conn.Write([]byte(text))
+		}
+	}()
+	return l.Addr().String()
+}
+
 func TestAnAttemptToConnectSaysHowFarItHasCome(t *testing.T) {
 	for scheme, want := range map[string]struct {
 		phase report.ConnectPhase
@@ -79,6 +98,8 @@ func TestTheWrongSchemeIsRecognised(t *testing.T) {
 		"plaintext to a server with TLS":       {"http://" + secure.Addrs()[0], "use https:// in the endpoint's address"},
 		"plaintext to a web server with TLS":   {"http://" + host(securePage.URL), "use https:// in the endpoint's address"},
 		"plaintext to a web server without it": {"http://" + host(page.URL), "this is not a gRPC port"},
+		"TLS to a web server":                  {"https://" + host(securePage.URL), "this is not a gRPC port"},
+		"plaintext to a server of SSH":         {"http://" + greetingServer(t, "SSH-2.0-OpenSSH_9.6\r\n"), "this is not a gRPC port"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Name: "seq1", Address: c.address}}})

@@ -69,7 +69,8 @@ func TestAnEndpointWithTheWrongAuthorityIsOutAndTheOthersGoOn(t *testing.T) {
 	bad := endpoint(s, "server1")
 	assert.Equal(t, cantonlb.StateUnreachable, bad.State)
 	assert.Equal(t, report.ReasonHandshakeFailed, bad.Reason)
-	assert.Equal(t, "handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority", bad.ConnectionError)
+	assert.Equal(t, "handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority; "+
+		"its authority is not among the roots: see tls.rootCAFile", bad.ConnectionError)
 	assert.False(t, bad.Eligible)
 	var told []string
 	for _, e := range client.Events() {

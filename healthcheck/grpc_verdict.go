@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -14,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -32,7 +32,7 @@ func (p grpcHealth) judge(s healthpb.HealthCheckResponse_ServingStatus) report.V
 }
 
 func (p grpcHealth) unknownService() report.Verdict {
-	return checking.NewVerdict(report.NotServing, report.ReasonUnknownService, fmt.Sprintf("no health service named %q", p.service))
+	return checking.NewVerdict(report.NotServing, report.ReasonUnknownService, fmt.Sprintf("no health service named %q: see the role and healthCheck.service", p.service))
 }
 
 // credentialsFailed returns the verdict of a probe that was not sent because call
@@ -61,19 +61,9 @@ func (p grpcHealth) refused(ctx context.Context, err error) report.Verdict {
 	case v.Reason == report.ReasonProbeTimeout:
 		v = checking.NewVerdict(report.Inconclusive, report.ReasonNoStream, "")
 	case p.o.OwnConn && statusOf(err).Code() == codes.Unavailable && v.Reason == report.ReasonProbeError:
-		v = checking.NewVerdict(report.Failed, report.ReasonConnectFailed, connectError(statusOf(err).Message()))
+		v = checking.NewVerdict(report.Failed, report.ReasonConnectFailed, cleantext.ConnectError(statusOf(err).Message()))
 	}
 	return v
-}
-
-// connectError returns the part of grpc's message that says why there is no
-// connection. It is the quoted part of `connection error: desc = "transport: ..."`.
-func connectError(message string) string {
-	_, quoted, found := strings.Cut(message, "connection error: desc = ")
-	if text, err := strconv.Unquote(quoted); found && err == nil {
-		return text
-	}
-	return message
 }
 
 // failed returns the verdict of a Check that returned an error.
@@ -95,7 +85,11 @@ func (p grpcHealth) failed(ctx context.Context, err error) report.Verdict {
 		if p.o.OnUnimplemented == OnUnimplementedUnhealthy {
 			return checking.NewVerdict(report.NotServing, report.ReasonUnimplemented, "")
 		}
-		return checking.NewVerdict(report.Serving, report.ReasonUnimplemented, "no health service: only the connection is checked")
+		detail := "no health service: only the connection is checked"
+		if strings.HasPrefix(s.Message(), "unexpected HTTP status code") { // perhaps no gRPC server at all
+			detail += ": " + s.Message()
+		}
+		return checking.NewVerdict(report.Serving, report.ReasonUnimplemented, detail)
 	case codes.Unauthenticated, codes.PermissionDenied:
 		return checking.NewVerdict(report.Failed, report.ReasonProbeDenied, describe(s))
 	}

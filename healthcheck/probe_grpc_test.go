@@ -93,11 +93,11 @@ var answerTable = map[string]struct {
 	"NOT_SERVING":     {status: healthpb.HealthCheckResponse_NOT_SERVING, check: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonNotServing, Detail: ""}},
 	"UNKNOWN":         {status: healthpb.HealthCheckResponse_UNKNOWN, check: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonStatusUnknown, Detail: "health status UNKNOWN"}},
 	"an undefined 7":  {status: 7, check: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonStatusUnknown, Detail: "health status 7"}},
-	"SERVICE_UNKNOWN": {status: healthpb.HealthCheckResponse_SERVICE_UNKNOWN, check: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonUnknownService, Detail: `no health service named "mediator"`}},
+	"SERVICE_UNKNOWN": {status: healthpb.HealthCheckResponse_SERVICE_UNKNOWN, check: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonUnknownService, Detail: `no health service named "mediator": see the role and healthCheck.service`}},
 	"NOT_FOUND": {
 		err:   status.Error(codes.NotFound, "?"),
-		check: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonUnknownService, Detail: `no health service named "mediator"`},
-		watch: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonUnknownService, Detail: `no health service named "mediator"`},
+		check: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonUnknownService, Detail: `no health service named "mediator": see the role and healthCheck.service`},
+		watch: report.Verdict{Outcome: report.NotServing, Reason: report.ReasonUnknownService, Detail: `no health service named "mediator": see the role and healthCheck.service`},
 	},
 	"UNIMPLEMENTED": {
 		err:   status.Error(codes.Unimplemented, "?"),

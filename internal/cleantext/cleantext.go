@@ -15,6 +15,7 @@
 package cleantext
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -70,4 +71,14 @@ func cut(s string, most int) string {
 // distinguished from what it replaces.
 func Printable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) })
+}
+
+// ConnectError returns the part of a message of grpc that says why there is no
+// connection. It is the quoted part of `connection error: desc = "transport: ..."`.
+func ConnectError(message string) string {
+	_, quoted, found := strings.Cut(message, "connection error: desc = ")
+	if text, err := strconv.Unquote(quoted); found && err == nil {
+		return text
+	}
+	return message
 }

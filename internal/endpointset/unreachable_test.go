@@ -48,7 +48,8 @@ func TestAnEndpointWhoseAttemptsFailIsUnreachableUntilOneSucceeds(t *testing.T) 
 		assert.Equal(t, []string{
 			`endpoint "a": connecting`,
 			`endpoint "a": connecting -> unreachable (connect_failed: connection refused)`,
-			`endpoint "a": still unreachable (handshake_failed: handshake failed: x509: certificate signed by unknown authority)`,
+			`endpoint "a": still unreachable (handshake_failed: handshake failed: x509: certificate signed by unknown authority; ` +
+				`its authority is not among the roots: see tls.rootCAFile)`,
 			`endpoint "a": unreachable -> unknown`,
 			`endpoint "a": unknown -> healthy (serving)`,
 			`endpoint "a": healthy -> connecting (connection_lost: connection refused)`,

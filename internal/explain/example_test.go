@@ -1,9 +1,13 @@
 package explain_test
 
 import (
+	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -11,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/cantonlb/cantonlb/internal/explain"
+	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -25,10 +30,39 @@ func ExampleNoEligibleError() {
 	// no eligible endpoint of 3: seq1 unhealthy (not_serving, 12s), seq2 connecting (connection refused; next try in 400ms) and 1 more
 }
 
+var (
+	unknown = x509.UnknownAuthorityError{}
+	name    = x509.HostnameError{Certificate: new(x509.Certificate), Host: "127.0.0.1"}
+)
+
 func TestAConnectionErrorSaysWhatHappened(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 	assert.Equal(t, refused.Error(), explain.ErrorText(fmt.Errorf("grpc says: %w", refused)))
 	assert.Equal(t, "other", explain.ErrorText(errors.New("other")))
+	reset := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	alert := func(text string) error { return &net.OpError{Op: "remote error", Err: errors.New("tls: " + text)} }
+	handshake := func(err error) error {
+		return fmt.Errorf("grpc says: %w", &transport.HandshakeError{Endpoint: "a", Err: err})
+	}
+	for want, err := range map[string]error{
+		"lookup db on 10.0.0.1:53: no such host": fmt.Errorf("grpc says: %w", &net.DNSError{
+			Err: "no such host", Name: "db", Server: "10.0.0.1:53", IsNotFound: true,
+		}),
+		"lookup failed": errors.New(`connection error: desc = "transport: Error while dialing: lookup failed"`),
+		"the server closed the connection before it answered":                                                                 fmt.Errorf("error reading server preface: %w", io.EOF),
+		"the server closed the connection before it answered: " + reset.Error():                                               fmt.Errorf("grpc says: %w", reset),
+		"handshake failed: the server did not answer in time":                                                                 handshake(context.DeadlineExceeded),
+		"handshake failed: wrong":                                                                                             handshake(errors.New("wrong")),
+		"handshake failed: " + unknown.Error() + "; its authority is not among the roots: see tls.rootCAFile":                 handshake(unknown),
+		"handshake failed: " + name.Error() + "; see the endpoint's serverName":                                               handshake(name),
+		"remote error: tls: certificate required; the server requires a client certificate: set tls.certFile and tls.keyFile": alert("certificate required"),
+		"handshake failed: remote error: tls: no application protocol; the server does not speak HTTP/2 on this port: " +
+			"this is not a gRPC port": handshake(alert("no application protocol")),
+		"remote error: tls: bad certificate; the server rejects the client certificate, or requires one: see tls.certFile and tls.keyFile": alert("bad certificate"),
+		"remote error: tls: internal error": alert("internal error"),
+	} {
+		assert.Equal(t, want, explain.ErrorText(err))
+	}
 	assert.Empty(t, explain.ErrorText(nil))
 	assert.Equal(t, report.ReasonConnectFailed, explain.ConnectReason(refused))
 	assert.Equal(t, report.ReasonHandshakeFailed, explain.ConnectReason(&net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}))

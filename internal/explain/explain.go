@@ -1,14 +1,11 @@
 package explain
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
-	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -94,34 +91,4 @@ func Roughly(d time.Duration) string {
 	default:
 		return d.Round(time.Millisecond).String()
 	}
-}
-
-// Plainly returns an error of the resolver as a plain error with the same text. The
-// resolver's own may be a status error, which would end calls that are willing to
-// wait.
-func Plainly(err error) error { return errors.New(cleantext.Detail(ErrorText(err))) }
-
-// ErrorText returns the part of a connection error that describes what happened,
-// without the text that grpc adds around it.
-func ErrorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	var handshake *transport.HandshakeError
-	if errors.As(err, &handshake) {
-		return handshake.Cause()
-	}
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op.Error()
-	}
-	return err.Error()
-}
-
-// ConnectReason returns why an attempt to connect has failed.
-func ConnectReason(err error) report.Reason {
-	if errors.As(err, new(*transport.HandshakeError)) || transport.IsAlert(err) {
-		return report.ReasonHandshakeFailed
-	}
-	return report.ReasonConnectFailed
 }

@@ -19,6 +19,7 @@ import (
 var (
 	errServerWantsTLS = errors.New("the server speaks TLS on this port, and the connection is plaintext; use https:// in the endpoint's address")
 	errServerIsHTTP1  = errors.New("the server answers in HTTP/1 and not in HTTP/2: this is not a gRPC port")
+	errNotHTTP2       = errors.New("the server does not answer in HTTP/2: this is not a gRPC port")
 )
 
 // plaintextError is the error of a TLS handshake with a server that did not answer in
@@ -72,6 +73,8 @@ func (c *plainConn) Read(b []byte) (int, error) {
 			return 0, c.failed(errServerWantsTLS)
 		}
 		return 0, c.failed(errServerIsHTTP1)
+	case n >= frameHeaderLength && b[3] != byte(frameSettings): // the first frame of a server
+		return 0, c.failed(errNotHTTP2)
 	case n == 0 && closed(err) && c.isLast() && c.speaksTLS():
 		return 0, c.failed(errServerWantsTLS)
 	default:
