@@ -310,3 +310,51 @@ func TestSeveralClientsHaveOnePage(t *testing.T) {
 	b.wait(`document.querySelector("a.why").href.includes("client=participant")`)
 	b.accessible()
 }
+
+// On a desk, a small screen and a phone, in light and dark, a handover that is held and a
+// takeover can be read without scrolling sideways.
+func TestAHandoverAndATakeoverFitEveryScreen(t *testing.T) {
+	b := startBrowser(t)
+	handover := newFake("seq1", "seq2", "seq3")
+	for i, why := range []string{"refused", "dial tcp: lookup seq2.example.com: no such host", "handshake failed: the server did not answer in time"} {
+		handover.turn(i, report.StateUnreachable, report.ReasonConnectFailed, why)
+	}
+	handover.change(func(s *report.Status) {
+		s.Handover = &report.HandoverStatus{
+			Since: time.Now().Add(-90 * time.Second), Reason: report.ReasonNoneEligible,
+			Detail: "no eligible endpoint of 3: seq1 unreachable (refused), seq2 unreachable (no such host), seq3 unreachable (handshake failed)",
+		}
+		for i, name := range []string{"old1", "old2"} {
+			old := s.Endpoints[i]
+			old.Name, old.Address, old.State, old.Reason, old.Detail = name, name+".example.com:5001", report.StateHealthy, report.ReasonServing, ""
+			old.Eligible, old.LeavingSince = true, time.Now().Add(-90*time.Second)
+			s.Leaving = append(s.Leaving, old)
+		}
+	})
+	takeover := replicas(0, "participant-a", "participant-b", "participant-c")
+	takeover.turn(0, report.StateUnhealthy, report.ReasonProbeTimeout, "")
+	takeover.switchTo(1, report.ReasonProbeTimeout)
+	takeover.turn(2, report.StateUnhealthy, report.ReasonNotServing, "")
+	for name, scene := range map[string]struct {
+		of   *fake
+		want string
+	}{
+		"handover": {handover, "that have left the list and still serve"}, "takeover": {takeover, "participant-b"},
+	} {
+		server := host(t, open(t, scene.of, statuspage.WithActions(new(deeds))))
+		for _, c := range []command{
+			{Scheme: "light", Width: 1440, Height: 900}, {Scheme: "dark", Width: 1440, Height: 900},
+			{Scheme: "light", Width: 1024, Height: 768}, {Scheme: "dark", Width: 1024, Height: 768},
+			{Scheme: "light", Width: 390, Height: 844}, {Scheme: "dark", Width: 390, Height: 844},
+		} {
+			b.open(server.URL, c)
+			b.wait(live)
+			b.wait(`document.body.textContent.includes("` + scene.want + `")`)
+			b.wait("document.documentElement.scrollWidth <= innerWidth")
+			if c.Width != 1024 {
+				b.accessible()
+			}
+			b.shoot(fmt.Sprintf("%s-%d-%s", name, c.Width, c.Scheme))
+		}
+	}
+}

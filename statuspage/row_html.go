@@ -4,6 +4,7 @@ import (
 	"html"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/view"
@@ -145,9 +146,19 @@ func (m *markup) name(f *facts, p *Page) {
 	m.text(f.Name + " " + string(f.State))
 	m.raw(`</span>?</a>`)
 	if f.Address != f.Name {
-		m.small("", f.Address)
+		m.address(f.Address)
 	}
 	m.raw("</th>\n")
+}
+
+// address writes an address, which is best broken before its port.
+func (m *markup) address(address string) {
+	port := max(0, strings.LastIndexByte(address, ':'))
+	m.raw(" <small>")
+	m.text(address[:port])
+	m.raw("<wbr>")
+	m.text(address[port:])
+	m.raw("</small>")
 }
 
 func (m *markup) probe(f *facts, now time.Time) {
