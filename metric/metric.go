@@ -61,6 +61,13 @@ const (
 	Lease      = "cantonlb.lease"
 	LeaseState = "cantonlb.lease.state"
 	LeaseEvent = "cantonlb.lease.event"
+	// Router is the name of a router of shards, Shard that of a shard, ShardState a state of
+	// it, and ShardEvent the kind of an event. Standing is what an answer to a look-up says.
+	Router     = "cantonlb.router"
+	Shard      = "cantonlb.shard"
+	ShardState = "cantonlb.shard.state"
+	ShardEvent = "cantonlb.shard.event"
+	Standing   = "cantonlb.shard.standing"
 )
 
 // The units of most metrics.
@@ -69,6 +76,7 @@ const (
 	attempts  = "{attempt}"
 	endpoints = "{endpoint}"
 	leases    = "{lease}"
+	shards    = "{shard}"
 )
 
 // The metrics of each endpoint.
@@ -223,6 +231,74 @@ var (
 		Description: "Events of the candidate of this process, by kind and reason.",
 	}
 )
+
+// The metrics of each router of shards.
+var (
+	ShardIs = Desc{
+		Name: "cantonlb.shard.state", Unit: shards, Kind: Gauge, Labels: []string{Router, Shard, ShardState}, Only: Collector,
+		Description: "1 for the state in which the shard is; other states are not reported.",
+	}
+	ShardRequests = Desc{
+		Name: "cantonlb.shard.requests", Unit: calls, Labels: []string{Router, Shard}, Only: Collector,
+		Description: "Requests that were routed to the shard.",
+	}
+	ShardParties = Desc{
+		Name: "cantonlb.shard.parties", Unit: "{party}", Kind: Gauge, Labels: []string{Router, Shard}, Only: Collector,
+		Description: "Parties that are known to be on the shard.",
+	}
+	ShardUsers = Desc{
+		Name: "cantonlb.shard.users", Unit: "{user}", Kind: Gauge, Labels: []string{Router, Shard}, Only: Collector,
+		Description: "Users that are known to be on the shard.",
+	}
+	ShardLookUps = Desc{
+		Name: "cantonlb.shard.look_ups", Unit: "{look_up}", Labels: []string{Router, Shard, Standing}, Only: Collector,
+		Description: "Look-ups of a party or a user at the shard, by what it has said; unknown if it has not answered.",
+	}
+	ShardDiscoveryFailing = Desc{
+		Name: "cantonlb.shard.discovery_failing", Unit: shards, Kind: Gauge, Labels: []string{Router, Shard}, Only: Collector,
+		Description: "1 if the newest refresh of what is on the shard has failed, 0 if not.",
+	}
+	ShardEvents = Desc{
+		Name: "cantonlb.shard.events", Unit: "{event}", Labels: []string{Router, Shard, ShardEvent}, Only: Collector,
+		Description: "Events of the shard, or of all shards if the label is empty, by kind.",
+	}
+	RouterHits = Desc{
+		Name: "cantonlb.router.hits", Unit: calls, Labels: []string{Router}, Only: Collector,
+		Description: "Requests of a party or a user whose shard was known.",
+	}
+	RouterMisses = Desc{
+		Name: "cantonlb.router.misses", Unit: calls, Labels: []string{Router}, Only: Collector,
+		Description: "Requests of a party or a user that waited for a look-up.",
+	}
+	RouterRefused = Desc{
+		Name: "cantonlb.router.refused", Unit: calls, Labels: []string{Router, Reason}, Only: Collector,
+		Description: "Requests that were refused and not sent, by the reason.",
+	}
+	RouterParties = Desc{
+		Name: "cantonlb.router.parties", Unit: "{party}", Kind: Gauge, Labels: []string{Router}, Only: Collector,
+		Description: "Parties that are remembered, those that are on no shard included.",
+	}
+	RouterUsers = Desc{
+		Name: "cantonlb.router.users", Unit: "{user}", Kind: Gauge, Labels: []string{Router}, Only: Collector,
+		Description: "Users that are remembered, those that are on no shard included.",
+	}
+	RouterLookUps = Desc{
+		Name: "cantonlb.router.look_ups_in_flight", Unit: "{look_up}", Kind: Gauge, Labels: []string{Router}, Only: Collector,
+		Description: "Look-ups that are under way.",
+	}
+	RouterReloads = Desc{
+		Name: "cantonlb.router.reloads", Unit: "{reload}", Labels: []string{Router, Result}, Only: Collector,
+		Description: "Changes of the config file that were accepted or refused; only with a config file that is followed.",
+	}
+)
+
+// Shards returns the metrics of routers of shards, in the order of the documentation.
+func Shards() []Desc {
+	return []Desc{
+		ShardIs, ShardRequests, ShardParties, ShardUsers, ShardLookUps, ShardDiscoveryFailing, ShardEvents,
+		RouterHits, RouterMisses, RouterRefused, RouterParties, RouterUsers, RouterLookUps, RouterReloads,
+	}
+}
 
 // Leases returns the metrics of leases, in the order of the documentation.
 func Leases() []Desc {

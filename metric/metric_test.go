@@ -3,6 +3,7 @@ package metric
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,7 +26,7 @@ func TestTheDocsListEveryMetricAsItIs(t *testing.T) {
 	kinds := map[Kind]string{Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
 	only := map[Way]string{Recorder: " *Only by grpc's recorder.*", Collector: " *Only by `otelmetrics`.*"}
 	var want []string
-	for _, d := range append(All(), Leases()...) {
+	for _, d := range slices.Concat(All(), Leases(), Shards()) {
 		labels := "-"
 		if len(d.Labels) > 0 {
 			labels = "`" + strings.Join(d.Labels, "`, `") + "`"
@@ -36,9 +37,9 @@ func TestTheDocsListEveryMetricAsItIs(t *testing.T) {
 }
 
 func TestEveryMetricIsWellFormed(t *testing.T) {
-	for _, d := range append(All(), Leases()...) {
+	for _, d := range slices.Concat(All(), Leases(), Shards()) {
 		assert.Regexp(t, `^cantonlb(\.[a-z]+(_[a-z]+)*)+$`, d.Name)
-		assert.Regexp(t, `^(s|ms|\{[a-z]+\})$`, d.Unit, d.Name)
+		assert.Regexp(t, `^(s|ms|\{[a-z_]+\})$`, d.Unit, d.Name)
 		assert.Regexp(t, `^[A-Z0-9].*\.$`, d.Description, d.Name)
 		assert.Equal(t, d.Kind == Histogram, len(d.Bounds) > 0, d.Name)
 	}

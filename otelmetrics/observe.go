@@ -69,6 +69,21 @@ func ObserveLeases(leases LeaseSource, options ...Option) (stop func() error, er
 	}, options)
 }
 
+// ShardSource is the source of the metrics of a router of shards: a *shard.Router.
+type ShardSource interface {
+	Status() report.RouterStatus
+}
+
+// ObserveShards is like Observe, for a router of shards. Its clients are observed by Observe.
+// It returns an error if a router of the same name is observed by the same MeterProvider
+// with the same attributes.
+func ObserveShards(router ShardSource, options ...Option) (stop func() error, err error) {
+	id := identity{label: metric.Router, names: []string{router.Status().Name}, want: "a name of its own (Config.Name) for each router"}
+	return register(metric.Shards(), id, func() ([]attribute.KeyValue, iter.Seq[sample]) {
+		return nil, routerSamples(router.Status())
+	}, options)
+}
+
 // look returns the samples of now, and the attributes that all of them have.
 type look func() ([]attribute.KeyValue, iter.Seq[sample])
 
@@ -126,7 +141,7 @@ func newInstrument(meter otelmetric.Meter, d metric.Desc) (otelmetric.Observable
 	}
 }
 
-// observer observes one client, or the leases of one source.
+// observer observes one client, the leases of one source, or one router.
 type observer struct {
 	look        look
 	provider    otelmetric.MeterProvider

@@ -32,6 +32,7 @@ import (
 	"github.com/cantonlb/cantonlb/lease"
 	"github.com/cantonlb/cantonlb/lease/leasetest"
 	"github.com/cantonlb/cantonlb/otelmetrics"
+	"github.com/cantonlb/cantonlb/shard"
 )
 
 // panel is one panel of the dashboard.
@@ -134,12 +135,9 @@ func observedLease(t *testing.T) string {
 	t.Helper()
 	candidate, err := lease.NewCandidate(lease.Config{Store: leasetest.NewStore(), Name: "pink", Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	registry := promclient.NewRegistry()
-	exporter, err := prometheus.New(prometheus.WithRegisterer(registry))
-	require.NoError(t, err)
-	stop, err := otelmetrics.ObserveLeases(candidate, otelmetrics.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(exporter))))
-	require.NoError(t, err)
-	server := httptest.NewServer(promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	address := served(t, func(p *metric.MeterProvider) (func() error, error) {
+		return otelmetrics.ObserveLeases(candidate, otelmetrics.WithMeterProvider(p))
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -152,10 +150,38 @@ func observedLease(t *testing.T) string {
 	t.Cleanup(func() {
 		cancel()
 		<-ended
+	})
+	return address
+}
+
+// served serves the metrics of what observe observes.
+func served(t *testing.T, observe func(*metric.MeterProvider) (func() error, error)) (address string) {
+	t.Helper()
+	registry := promclient.NewRegistry()
+	exporter, err := prometheus.New(prometheus.WithRegisterer(registry))
+	require.NoError(t, err)
+	stop, err := observe(metric.NewMeterProvider(metric.WithReader(exporter)))
+	require.NoError(t, err)
+	server := httptest.NewServer(promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	t.Cleanup(func() {
 		server.Close()
 		_ = stop()
 	})
 	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// observedShards has a router of one shard, and serves its metrics.
+func observedShards(t *testing.T, client *cantonlb.Client) string {
+	t.Helper()
+	router, err := shard.New(map[string]shard.Shard{"p1": {Client: client, NoDiscovery: true, Parties: []string{"alice"}}},
+		shard.Config{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = router.Close() })
+	_, err = router.For(t.Context(), "alice")
+	require.NoError(t, err)
+	return served(t, func(p *metric.MeterProvider) (func() error, error) {
+		return otelmetrics.ObserveShards(router, otelmetrics.WithMeterProvider(p))
+	})
 }
 
 func endpointsOf(c *lbtest.Cluster, prefix string) []cantonlb.Endpoint {
@@ -180,7 +206,7 @@ func TestEachPanelOfTheDashboardHasData(t *testing.T) {
 	list := append(endpointsOf(sequencers, "seq"), cantonlb.Endpoint{Name: "seq4", Address: "http://" + silent.Addr().String()})
 	seq, first := observed(t, cantonlb.Config{Name: "sequencer", Endpoints: list, Idempotent: []string{lbtest.EchoMethod}})
 	part, second := observed(t, cantonlb.Config{Name: "participant", Policy: cantonlb.ActivePassive, Endpoints: endpointsOf(replicas, "p")})
-	p := startPrometheus(t, []string{first, second, observedLease(t)})
+	p := startPrometheus(t, []string{first, second, observedLease(t), observedShards(t, part)})
 
 	require.Eventually(t, func() bool {
 		found, ok := p.ask("query", url.Values{"query": {"cantonlb_endpoints_listed"}})

@@ -53,6 +53,17 @@ func (full) Leases() []report.LeaseStatus {
 	}}
 }
 
+// shards is a router in whose status there is something of everything.
+type shards struct{}
+
+func (shards) Status() report.RouterStatus {
+	return report.RouterStatus{
+		Name: "shards", Refused: map[report.Reason]uint64{report.ReasonShardNowhere: 1}, File: &report.FileStatus{},
+		Shards: []report.ShardStatus{{Name: "p1", State: report.ShardLive, Answers: map[report.ShardStanding]uint64{report.ShardHosted: 1}}},
+		Events: []report.ShardEventCount{{Kind: report.ShardEventMoved, Shard: "p1", Count: 1}},
+	}
+}
+
 // prometheusNames returns Prometheus' names of the metrics, and the names of their
 // labels, as the exporter makes them.
 func prometheusNames(t *testing.T) (names, labels map[string]bool) {
@@ -64,6 +75,8 @@ func prometheusNames(t *testing.T) (names, labels map[string]bool) {
 	_, err = otelmetrics.Observe(full{}, otelmetrics.WithMeterProvider(provider))
 	require.NoError(t, err)
 	_, err = otelmetrics.ObserveLeases(full{}, otelmetrics.WithMeterProvider(provider))
+	require.NoError(t, err)
+	_, err = otelmetrics.ObserveShards(shards{}, otelmetrics.WithMeterProvider(provider))
 	require.NoError(t, err)
 	for _, d := range metric.All() {
 		if d.Only == metric.Recorder {
