@@ -52,6 +52,7 @@ func TestTheMetricsOfARouterAreThoseOfItsStatus(t *testing.T) {
 			want[k] = v
 		}
 	}
+	want["cantonlb.shard.parties{shards,p1}"] = 1
 	assert.Equal(t, want, c.collect(t))
 	require.NoError(t, stop())
 	assert.Empty(t, c.collect(t))

@@ -11,13 +11,16 @@ import (
 )
 
 // Document is a Status with the events before it, oldest first, and the program's leases
-// with theirs. Its JSON is that of the status, with the keys "events", "leases" and
-// "leaseEvents" added. It is what the status page serves with ?format=json.
+// and routers of shards with theirs. Its JSON is that of the status, with the keys
+// "events", "leases", "leaseEvents", "routers" and "shardEvents" added. It is what the
+// status page serves with ?format=json.
 type Document struct {
 	Status      Status
 	Events      []Event
 	Leases      []LeaseStatus
 	LeaseEvents []LeaseEvent
+	Routers     []RouterStatus
+	ShardEvents []ShardEvent
 }
 
 // statusJSON is the JSON form of a Status.
@@ -32,6 +35,9 @@ type statusJSON struct {
 	Events      []Event       `json:"events,omitempty"`
 	Leases      []LeaseStatus `json:"leases,omitempty"`
 	LeaseEvents []LeaseEvent  `json:"leaseEvents,omitempty"`
+
+	Routers     []RouterStatus `json:"routers,omitempty"`
+	ShardEvents []ShardEvent   `json:"shardEvents,omitempty"`
 }
 
 type plainStatus Status
@@ -47,6 +53,7 @@ func (d Document) MarshalJSON() ([]byte, error) {
 	return json.Marshal(statusJSON{
 		State: s.State.String(), Eligible: s.Eligible(), Total: len(s.Endpoints), plainStatus: plainStatus(s),
 		Events: d.Events, Leases: d.Leases, LeaseEvents: d.LeaseEvents,
+		Routers: d.Routers, ShardEvents: d.ShardEvents,
 	})
 }
 
@@ -60,7 +67,10 @@ func (d *Document) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*d = Document{Status: Status(in.plainStatus), Events: in.Events, Leases: in.Leases, LeaseEvents: in.LeaseEvents}
+	*d = Document{
+		Status: Status(in.plainStatus), Events: in.Events, Leases: in.Leases, LeaseEvents: in.LeaseEvents,
+		Routers: in.Routers, ShardEvents: in.ShardEvents,
+	}
 	d.Status.State = state
 	return nil
 }

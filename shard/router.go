@@ -178,6 +178,17 @@ func (r *Router) Update(shards map[string]Shard) error {
 	return nil
 }
 
+// Shards returns the shards by their names, with their clients, such as those that package
+// configfile has made. What it returns may be changed.
+func (r *Router) Shards() map[string]Shard {
+	list := r.list.Load()
+	all := make(map[string]Shard, len(list.names))
+	for name, m := range list.byName {
+		all[name] = m.Shard
+	}
+	return all
+}
+
 // Forget drops all that is known of a party, so that it is looked up again, and its
 // submissions may go to another shard than before: see MovedError.
 func (r *Router) Forget(party string) {

@@ -35,6 +35,9 @@ func (r *Router) Status() Status {
 		d := list.byName[x.Name].discovery
 		x.Participant, x.Listed, x.Truncated, x.Refreshed, x.LastError = d.participant, d.listed, d.truncated, d.at, d.err
 		x.Parties, x.Users = r.parties.counts[x.Name], r.users.counts[x.Name]
+		if m := list.byName[x.Name]; m.NoDiscovery {
+			x.Parties, x.Users = len(m.Shard.Parties), len(m.Shard.Users)
+		}
 	}
 	return s
 }

@@ -25,6 +25,7 @@ type board struct {
 
 	events *event.Log[report.Event] // the newest
 	leases leaseBoard
+	shards shardBoard
 }
 
 // learn adds events.
@@ -67,9 +68,10 @@ func (b *board) row(name string) *row {
 }
 
 // look takes a new status.
-func (b *board) look(source Source, leases []LeaseSource) {
+func (b *board) look(source Source, leases []LeaseSource, shards []ShardSource) {
 	began := time.Now()
 	b.leases.look(leases)
+	b.shards.look(shards)
 	b.status, b.looked = source.Status(), began
 	b.version++
 	b.rendering = 0

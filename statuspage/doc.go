@@ -12,13 +12,15 @@
 //	mux.Handle("/debug/endpoints", page)
 //
 // With WithLeases the page also shows the leases that the program is a candidate for
-// (package lease).
+// (package lease), and with WithShards the shards of a router (package shard).
 //
 // The page is updated by server-sent events. Without JavaScript it is a plain page
 // that reloads. Every address is a query of the one path on which it is mounted:
 //
 //	?show=all|STATE         all endpoints, or those in one state
 //	?explain=NAME           why the endpoint with this name is picked or not picked
+//	?party=PARTY            which shard hosts a party, and where its requests go, by what
+//	                        is known: the page looks nothing up
 //	?format=json|text       the same for programs and for terminals, always for all
 //	                        endpoints, regardless of ?show
 //

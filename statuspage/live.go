@@ -141,6 +141,8 @@ func (p *Page) frame(v *viewer) (f *frame, changed <-chan struct{}, ended bool) 
 	view := p.viewLocked(v.query, len(rows))
 	names := []string{"head", "events"}
 	switch {
+	case view.Party != "":
+		names = append(names, "party")
 	case view.Explaining:
 		names = append(names, "explain")
 	case !view.Bare:
@@ -148,6 +150,9 @@ func (p *Page) frame(v *viewer) (f *frame, changed <-chan struct{}, ended bool) 
 	}
 	if view.HasLeases && !view.Explaining {
 		names = append(names, "leases")
+	}
+	if view.HasShards && !view.Explaining {
+		names = append(names, "shards")
 	}
 	for _, name := range names {
 		var text bytes.Buffer

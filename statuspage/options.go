@@ -47,8 +47,15 @@ func WithLeases(sources ...LeaseSource) Option {
 	return func(p *Page) { p.leases = append(p.leases, sources...) }
 }
 
+// WithShards shows the shards of routers, their events, and where requests with a party go
+// (?party=NAME). Their clients are shown by WithClients. With several clients the shards are
+// shown with the first one.
+func WithShards(sources ...ShardSource) Option {
+	return func(p *Page) { p.shards = append(p.shards, sources...) }
+}
+
 // WithTitle sets the page's heading, for programs with more than one client.
-// Default "Endpoints", or "Leases" if there is no client.
+// Default "Endpoints", or "Leases" or "Shards" if there is no client.
 func WithTitle(title string) Option { return func(p *Page) { p.title = title } }
 
 // WithActions adds buttons that drain and undrain endpoints, and, with the policy

@@ -1,6 +1,7 @@
 package statuspage
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"slices"
@@ -40,7 +41,8 @@ type Page struct {
 	epoch   string          // distinguishes this Page's versions from another's
 
 	leases []LeaseSource
-	bare   bool     // there is no client: the page has leases alone
+	shards []ShardSource
+	bare   bool     // there is no client: the page has leases or shards alone
 	more   []Source // further clients
 	name   string   // of this client among several, "" if there is only one
 	family []*Page  // the pages of all clients, this one's first; nil if there is only one
@@ -66,24 +68,39 @@ type Page struct {
 //	server.RegisterOnShutdown(page.Close)
 //
 // After the client has ended, the page continues to show its last state and says
-// that it is closed. A program that has leases and no client passes nil as the source, and
-// the option WithLeases.
+// that it is closed. A program that has leases or shards and no client passes nil as the
+// source, and the option WithLeases or WithShards.
 func Handler(source Source, options ...Option) *Page {
-	title, bare := "Endpoints", source == nil
+	bare := source == nil
 	if bare {
-		source, title = noClient{}, "Leases"
+		source = noClient{}
 	}
-	p := newPage(source, title)
+	p := newPage(source, "")
 	p.bare = bare
 	for _, o := range options {
 		o(p)
 	}
+	p.title = cmp.Or(p.title, p.defaultTitle())
 	if len(p.more) > 0 {
 		p.adopt()
 	}
 	p.start()
 	return p
 }
+
+func (p *Page) defaultTitle() string {
+	switch {
+	case !p.bare:
+		return "Endpoints"
+	case p.hasLeases():
+		return "Leases"
+	default:
+		return "Shards"
+	}
+}
+
+// hasLeases reports whether the page shows leases.
+func (p *Page) hasLeases() bool { return len(p.leases) > 0 || p.bare && len(p.shards) == 0 }
 
 // newPage returns the page of one client, which does not follow the client yet.
 func newPage(source Source, title string) *Page {
@@ -176,7 +193,7 @@ func (p *Page) look() time.Duration {
 }
 
 func (p *Page) lookLocked() {
-	p.board.look(p.source, p.leases)
+	p.board.look(p.source, p.leases, p.shards)
 	p.line.Store(p.lineLocked())
 	close(p.changed)
 	p.changed = make(chan struct{})

@@ -49,15 +49,19 @@ func render(b *bytes.Buffer, name string, data any) {
 type query struct {
 	show    string // "", "all" or a state
 	explain string // the name of an endpoint
+	party   string // of which the page tells where its requests go
 	buttons bool   // the page has buttons
 }
+
+// explaining reports whether the viewer asks for one endpoint or one party.
+func (q query) explaining() bool { return q.explain != "" || q.party != "" }
 
 // mostRows is how many rows are shown, unless the viewer asks for all.
 const mostRows = 250
 
 // choose returns the rows of a query.
 func (b *board) choose(q query) []*row {
-	if q.explain != "" {
+	if q.explaining() {
 		return nil
 	}
 	if q.show == "" && len(b.rows) > mostRows {
@@ -87,6 +91,13 @@ type pageView struct {
 	Bare, HasLeases bool
 	Leases          []leaseView
 	Held            string
+	// HasShards is set if there are shards to show, and LiveShards says how many are live.
+	HasShards  bool
+	LiveShards []string
+	Routers    []routerView
+	// Party is the party that the page explains, and Parties what each router knows of it.
+	Party   string
+	Parties []partyView
 	// Clients are the clients of the page, if there are several. Handover says why
 	// endpoints that have left the list still serve.
 	Clients  []clientLine
@@ -144,14 +155,17 @@ func (p *Page) viewLocked(q query, shown int) pageView {
 		Title: p.title, Eligible: view.Eligible(b.status), Policy: b.status.Policy, Channel: b.status.State.String(),
 		Active: view.Active(b.status, b.looked), Clients: p.lines(), Handover: view.Handover(b.status, b.looked), page: p,
 		Show: q.show, Now: b.looked, NoneSince: b.status.NoneEligibleSince, Ended: p.ended(), Actions: q.buttons,
-		Counts: b.count(), Notes: b.status.Notes, Shown: shown, Explaining: q.explain != "",
+		Counts: b.count(), Notes: b.status.Notes, Shown: shown, Explaining: q.explaining(), Party: q.party,
 		Since: p.since(b.version),
-		Bare:  p.bare, HasLeases: p.bare || len(p.leases) > 0, Leases: b.leases.view(), Held: view.Held(b.leases.leases),
+		Bare:  p.bare, HasLeases: p.hasLeases(), Leases: b.leases.view(), Held: view.Held(b.leases.leases),
+		HasShards: len(p.shards) > 0, LiveShards: b.shards.live(), Routers: b.shards.view(),
 	}
 	if q.show == "" {
 		v.Hidden = len(b.rows) - shown
 	}
-	if v.Explaining {
+	if q.party != "" {
+		v.Parties = p.parties(q.party)
+	} else if v.Explaining {
 		if e, ok := view.Explain(b.status, q.explain, b.looked); ok {
 			v.Explain = &e
 		}
@@ -162,7 +176,7 @@ func (p *Page) viewLocked(q query, shown int) pageView {
 		}
 	}
 	if !v.Explaining {
-		v.Events = b.leases.merge(v.Events)
+		v.Events = b.shards.merge(b.leases.merge(v.Events))
 	}
 	return v
 }
@@ -188,7 +202,10 @@ func (b *board) summary(bare bool) string {
 	const most = 6
 	out := []string{view.Eligible(b.status)}
 	if bare {
-		out = []string{view.Held(b.leases.leases)}
+		out = b.shards.live()
+		if len(b.leases.leases) > 0 || len(out) == 0 {
+			out = append(out, view.Held(b.leases.leases))
+		}
 	}
 	if f := b.status.Failover; f != nil {
 		out = append(out, cmp.Or(f.Active, "no endpoint")+" is active")
@@ -201,6 +218,11 @@ func (b *board) summary(bare bool) string {
 	for _, l := range b.leases.leases {
 		if trouble := view.Trouble(l); (l.Held || trouble != "") && len(out) < most {
 			out = append(out, strings.TrimSuffix(fmt.Sprintf("lease %s %s: %s", l.Name, l.State, trouble), ": "))
+		}
+	}
+	for _, trouble := range b.shards.troubles() {
+		if len(out) < most {
+			out = append(out, trouble)
 		}
 	}
 	return strings.Join(out, "; ")

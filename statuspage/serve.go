@@ -70,6 +70,9 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := query{show: values.Get("show"), explain: values.Get("explain"), buttons: p.hasButtons(r)}
+	if p.asksParty(values) {
+		q.party, q.explain = values.Get("party"), ""
+	}
 	if err := q.check(); err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
@@ -121,7 +124,7 @@ func (p *Page) body(q query) (int, []byte) {
 		b.Write(r.appendHTML(b.AvailableBuffer(), v.Now, p, p.rowToken(q)))
 	}
 	render(&b, "bottom", v)
-	if v.Explaining && v.Explain == nil {
+	if v.Explaining && v.Party == "" && v.Explain == nil {
 		return http.StatusNotFound, b.Bytes()
 	}
 	return http.StatusOK, b.Bytes()
@@ -142,7 +145,8 @@ func (p *Page) snapshot() report.Document {
 	defer p.mu.Unlock()
 	p.glanceLocked()
 	b := &p.board
-	d := report.Document{Status: b.status, Events: b.events.Events(), Leases: b.leases.leases, LeaseEvents: b.leases.events}
+	d := report.Document{Status: b.status, Events: b.events.Events(), Leases: b.leases.leases, LeaseEvents: b.leases.events,
+		Routers: b.shards.routers, ShardEvents: b.shards.events}
 	d.Status.At, d.Status.Endpoints = b.looked, slices.Clone(b.status.Endpoints)
 	for i := range d.Status.Endpoints {
 		e := &d.Status.Endpoints[i]
@@ -156,6 +160,14 @@ func (p *Page) snapshot() report.Document {
 func (p *Page) json(w http.ResponseWriter, q query) {
 	d := p.snapshot()
 	var out any = d
+	if q.party != "" {
+		list, err := p.explainParty(q.party)
+		if err != nil {
+			refuse(w, http.StatusBadRequest, err.Error())
+			return
+		}
+		out = list
+	}
 	if q.explain != "" {
 		e, ok := view.Explain(d.Status, q.explain, d.Status.At)
 		if !ok {
@@ -178,6 +190,17 @@ func (p *Page) text(w http.ResponseWriter, q query) {
 	d := p.snapshot()
 	s := d.Status
 	text := p.plain(d)
+	if q.party != "" {
+		list, err := p.explainParty(q.party)
+		if err != nil {
+			refuse(w, http.StatusBadRequest, err.Error())
+			return
+		}
+		text = ""
+		for _, x := range list {
+			text += view.Party(x, nil)
+		}
+	}
 	if q.explain != "" {
 		e, ok := view.Explain(s, q.explain, s.At)
 		if !ok {
@@ -196,8 +219,11 @@ func (p *Page) plain(d report.Document) string {
 	if !p.bare {
 		text = view.Text(d.Status, d.Status.At, nil)
 	}
-	if p.bare || len(p.leases) > 0 {
+	if p.hasLeases() {
 		text += view.Leases(d.Leases, d.Status.At)
+	}
+	for _, r := range d.Routers {
+		text += view.Router(r, d.Status.At, nil)
 	}
 	return text
 }

@@ -98,7 +98,7 @@ func (p *Page) lines() []clientLine {
 // client. It returns false if the request asks for something else.
 func (p *Page) all(w http.ResponseWriter, r *http.Request) bool {
 	values := r.URL.Query()
-	if p.family == nil || values.Has("client") || values.Has("explain") {
+	if p.family == nil || values.Has("client") || values.Has("explain") || p.asksParty(values) {
 		return false
 	}
 	switch values.Get("format") {

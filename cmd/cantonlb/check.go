@@ -32,13 +32,17 @@ func newCheck(environ []string) *cobra.Command {
 		Short: "Probe every endpoint once",
 		Long: "check connects to every endpoint, probes it once, and shows the results as a table.\n\n" +
 			"The exit code is 0 if all endpoints are healthy, 1 if some are, 2 if none is, and 3 if nothing could be\n" +
-			"checked. Of active-passive replicas only the active one is healthy: use --min 1 for them. With --exit-codes probe\n" +
-			"it is that of grpc-health-probe: 1 invalid usage, 2 no connection, 3 a probe failed, 4 not serving." + targetHelp,
+			"checked. With a file of shards it is about shards, and --min is a number of them. Of active-passive replicas\n" +
+			"only the active one is healthy: use --min 1 for them. With --exit-codes probe it is that of\n" +
+			"grpc-health-probe: 1 invalid usage, 2 no connection, 3 a probe failed, 4 not serving." + targetHelp,
 		Example: `  # all sequencers, over TLS with an authority of one's own
   cantonlb check --role sequencer --ca ca.pem static:///seq1.example.com:5001,seq2.example.com:5001
 
   # a cron job that says something only if something is wrong
   cantonlb check --quiet --config lb.yaml
+
+  # the shards of a file, their clients, and who is on them
+  cantonlb check --config shards.yaml
 
   # the exec probe of a pod that needs one participant
   cantonlb check --quiet --min 1 --timeout 2s --plaintext --role participant_ledger static:///p1:5001,p2:5001`,
@@ -58,21 +62,32 @@ func newCheck(environ []string) *cobra.Command {
 				return err
 			}
 			defer client.Close()
-			if n := len(client.Status().Endpoints); least < 0 || least > n {
+			router, sharded := client.(*shards)
+			n := len(client.Status().Endpoints)
+			if sharded {
+				n = len(router.router.Shards())
+			}
+			switch {
+			case least < 0 || least > n:
 				return fmt.Errorf("--min %d: want 1 to %d, the length of the list; 0 for all", least, n)
+			case sharded && codes == probeCodes:
+				return fmt.Errorf("--exit-codes %s: want %s for shards", probeCodes, exitCodes[0])
 			}
 			status, err := await(cmd.Context(), client, timeout)
 			if err != nil {
 				return err
 			}
-			code := judge(status, least, strict)
+			document, code := report.Document{Status: status}, judge(status, least, strict)
+			if sharded {
+				document.Routers, code = []report.RouterStatus{router.router.Status()}, router.judge(least, strict)
+			}
 			if quiet && code == codeAll {
 				return nil
 			}
 			if asJSON {
 				show = outputs["json"]
 			}
-			if err := show(coloured(cmd, environ), report.Document{Status: status}); err != nil {
+			if err := show(coloured(cmd, environ), document); err != nil {
 				return err
 			}
 			if codes == probeCodes {
@@ -126,7 +141,7 @@ func await(ctx context.Context, client client, timeout time.Duration) (cantonlb.
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for range client.Subscribe(within) {
-		if s := client.Status(); decided(s) {
+		if s := client.Status(); decided(s) && known(client) {
 			return s, nil
 		}
 	}
@@ -134,6 +149,12 @@ func await(ctx context.Context, client client, timeout time.Duration) (cantonlb.
 		return cantonlb.Status{}, errors.New("interrupted before the state of every endpoint was known")
 	}
 	return client.Status(), nil
+}
+
+// known reports whether a client that has more to tell than its status knows it.
+func known(c client) bool {
+	k, ok := c.(interface{ known() bool })
+	return !ok || k.known()
 }
 
 // decided reports whether the state of every endpoint is known: by a verdict, or

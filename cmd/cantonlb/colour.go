@@ -5,6 +5,7 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/view"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // The terminal's own colours, which its user can make readable.
@@ -48,4 +49,16 @@ func paintMet(met bool) view.Paint {
 		return good.Styled
 	}
 	return bad.Styled
+}
+
+// paintShard returns the colour of a state of a shard.
+func paintShard(s report.ShardState) view.Paint {
+	switch s {
+	case report.ShardLive:
+		return good.Styled
+	case report.ShardDegraded:
+		return warn.Styled
+	default:
+		return bad.Styled
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,15 +16,18 @@ func newExplain(environ []string) *cobra.Command {
 		t       target
 		timeout time.Duration
 		asJSON  bool
+		parties []string
 	)
 	cmd := &cobra.Command{
 		Use:   "explain TARGET [NAME]...",
 		Short: "Explain which endpoints would be picked and which would not",
 		Long: "explain connects to every endpoint, probes it, and reports for each, or for the named ones, whether calls\n" +
-			"would go there: which conditions are met, and what is known about the others.\n\n" +
+			"would go there: which conditions are met, and what is known about the others. With --party and a file of shards it\n" +
+			"asks each shard about the party, and reports what it says and where requests of each kind go.\n\n" +
 			"The exit code is 0 if one of them would be picked, 2 if none would, and 3 if nothing is known." + targetHelp,
 		Example: `  cantonlb explain --plaintext static:///localhost:5001,localhost:5002
-  cantonlb explain --config lb.yaml seq2`,
+  cantonlb explain --config lb.yaml seq2
+  cantonlb explain --config shards.yaml --party alice::1220af31`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if timeout <= 0 {
 				return fmt.Errorf("--timeout %v: want a duration above zero", timeout)
@@ -33,6 +37,13 @@ func newExplain(environ []string) *cobra.Command {
 				return err
 			}
 			defer client.Close()
+			if len(parties) > 0 {
+				router, ok := client.(*shards)
+				if !ok || len(names) > 0 {
+					return errors.New("--party: want it with --config and a file of shards, and without the name of an endpoint")
+				}
+				return router.explain(cmd.Context(), coloured(cmd, environ), parties, timeout, asJSON)
+			}
 			status, err := await(cmd.Context(), client, timeout)
 			if err != nil {
 				return err
@@ -71,6 +82,8 @@ func newExplain(environ []string) *cobra.Command {
 	cmd.ValidArgsFunction = t.names
 	cmd.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long to wait for the state of each endpoint")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON in place of text")
+	cmd.Flags().StringArrayVar(&parties, "party", nil, "`ID` of a party: which shard of the file hosts it, and where its requests go; may be repeated")
+	complete(cmd, "party", cobra.NoFileCompletions)
 	return cmd
 }
 

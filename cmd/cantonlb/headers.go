@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -85,6 +86,13 @@ func (t *target) names(*cobra.Command, []string, string) ([]string, cobra.ShellC
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var names []string
+	if config, err := configfile.LoadShards(t.config); err == nil {
+		for name := range config.Shards {
+			names = append(names, name+"/")
+		}
+		slices.Sort(names)
+		return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
 	if config, err := configfile.LoadJSONAPI(t.config); err == nil {
 		for _, e := range config.Endpoints {
 			if e.Name != "" {

@@ -20,17 +20,22 @@ var outputs = map[string]func(io.Writer, report.Document) error{
 	"table": func(out io.Writer, d report.Document) error { return printText(out, d, view.Brief) },
 	"wide":  func(out io.Writer, d report.Document) error { return printText(out, d, view.Text) },
 	"json": func(out io.Writer, d report.Document) error {
-		d.Events, d.LeaseEvents = nil, nil
+		d.Events, d.LeaseEvents, d.ShardEvents = nil, nil, nil
 		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(d)
 	},
 }
 
-// printText prints a document without its events. The page of a program that has leases
-// and no client has no status.
+// printText prints a document without its events. The page of a program that has leases or
+// shards and no client has no status.
 func printText(out io.Writer, d report.Document, text func(report.Status, time.Time, view.Painter) string) error {
-	if d.Status.Policy != "" || len(d.Leases) == 0 {
+	for _, r := range d.Routers {
+		if _, err := fmt.Fprint(out, view.Router(r, time.Now(), paintShard)); err != nil {
+			return err
+		}
+	}
+	if d.Status.Policy != "" || len(d.Leases)+len(d.Routers) == 0 {
 		if _, err := fmt.Fprint(out, text(d.Status, time.Now(), painter)); err != nil {
 			return err
 		}

@@ -13,11 +13,13 @@ import (
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/history"
 	"github.com/cantonlb/cantonlb/internal/view"
+	"github.com/cantonlb/cantonlb/report"
 )
 
 // screen is the screen of watch: a bubbletea model, which only Update changes.
 type screen struct {
 	look   func() cantonlb.Status
+	router func() report.RouterStatus // nil: there are no shards
 	clock  func() time.Time
 	status cantonlb.Status
 	now    time.Time
@@ -159,6 +161,11 @@ func (s *screen) draw() string {
 
 func (s *screen) head() []string {
 	lines := []string{bold.Styled(view.Eligible(s.status)) + rest.Styled(fmt.Sprintf("  %s, channel %v", s.status.Policy, s.status.State))}
+	if s.router != nil {
+		text := view.Router(s.router(), s.now, paintShard)
+		lines = append(strings.Split(strings.TrimSuffix(text, "\n"), "\n"), append([]string{""}, lines...)...)
+		lines = lines[:min(len(lines), max(2, s.height/2))]
+	}
 	if since := s.status.NoneEligibleSince; !since.IsZero() {
 		lines = append(lines, bad.Styled("NO ENDPOINT IS ELIGIBLE for "+view.Ago(since, s.now)))
 	}

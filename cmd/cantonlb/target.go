@@ -69,7 +69,8 @@ TARGET is a list of addresses, static:///host1:port,host2:port or host1:port. An
 https:// is TLS; a list with both has one of them before each address. unix:///path and unix-abstract:name are Unix domain
 sockets, in plaintext unless a flag asks for TLS. Or --config names a file as programs have it, see docs/config.md. With the
 roles of HTTP services, which are json_api, json_api_2, trigger_service, oauth2_middleware and http, TARGET is a list of base
-URLs, https://host1:port,https://host2:port/path.`
+URLs, https://host1:port,https://host2:port/path. With a file of shards all endpoints of all their clients are shown, by the names
+of the client and of the endpoint, such as p1/seq1.`
 
 // addTo adds the flags to a command, whose first argument is the target.
 func (t *target) addTo(cmd *cobra.Command) {
@@ -219,6 +220,9 @@ func (t *target) fromFile(cmd *cobra.Command) (client, error) {
 		if cmd.Flags().Changed(flag) {
 			return nil, fmt.Errorf("--%s and --config: want it in the file", flag)
 		}
+	}
+	if t.ofShards() {
+		return t.shardsFromFile(cmd)
 	}
 	if t.ofHTTP() {
 		return t.httpFromFile(cmd)

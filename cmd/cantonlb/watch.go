@@ -87,7 +87,11 @@ func lines(ctx context.Context, client client, write func(cantonlb.Event) error)
 // show shows the screen until the user quits or ctx ends.
 func show(ctx context.Context, client client, in io.Reader, out io.Writer, environ []string) error {
 	ctx, cancel := context.WithCancel(ctx)
-	program := tea.NewProgram(newScreen(client.Status, time.Now),
+	model := newScreen(client.Status, time.Now)
+	if s, ok := client.(*shards); ok {
+		model.router = s.router.Status
+	}
+	program := tea.NewProgram(model,
 		tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithEnvironment(environ), tea.WithoutSignalHandler())
 	followed := make(chan struct{})
 	go func() {
