@@ -218,3 +218,21 @@ func TestALeaseThatIsFreeIsLeftToOthersForTheDelay(t *testing.T) {
 	s, _ = walk(t, New(params), Event{Kind: Defer, Delay: -1}, answer(0, OK, free), Event{At: time.Hour}, answer(time.Hour, OK, free))
 	assert.Equal(t, Following, s.Phase(), "and for good, if it is below zero")
 }
+
+func TestAHintThatComesDuringAReadIsFollowedByAnotherRead(t *testing.T) {
+	s, _ := walk(t, New(params), Event{}, Event{Kind: Changed}, answer(0, OK, others), answer(0, OK, others))
+	s, f := walk(t, s, Event{At: 3 * time.Second}, Event{Kind: Changed, At: 3 * time.Second})
+	require.Zero(t, f.Request, "one at a time")
+	s, f = walk(t, s, answer(3*time.Second, OK, others))
+	require.Equal(t, Read, f.Request.Kind, "the first read may have been answered before the change")
+	s, f = walk(t, s, answer(3*time.Second, OK, others))
+	assert.Zero(t, f.Request, "once")
+	_, f = walk(t, s, Event{Kind: Changed, At: 4 * time.Second}, Event{Kind: Changed, At: 4 * time.Second}, answer(4*time.Second, OK, free))
+	assert.Equal(t, Acquire, f.Request.Kind, "at once, if the read shows that the lease is free")
+}
+
+func TestACandidateWhoseWatchEndsReadsWithinThePollInterval(t *testing.T) {
+	s, _ := walk(t, New(params), Event{}, Event{Kind: Changed}, answer(0, OK, others), answer(0, OK, others))
+	_, f := walk(t, s, Event{Kind: WatchEnded, At: time.Second / 2})
+	assert.LessOrEqual(t, f.Wake, at+time.Second/2+params.Poll)
+}

@@ -27,6 +27,7 @@ type State struct {
 	number  uint64  // of the last request
 	due     Instant // when to read or renew next
 	patient Instant // a hint of the store does not make that earlier than this
+	hinted  bool    // a hint came while a request was under way, which may have missed the change
 
 	seen     store.Record // what was read last
 	seenAt   Instant      // since when it has been like that
@@ -84,11 +85,11 @@ func (s State) Next(e Event) (State, Effects) {
 		s.answered(e, &f)
 	case Changed:
 		s.watching = true
-		if s.phase == Following {
-			s.due = min(s.due, max(e.At, s.patient))
-		}
+		s.hinted = s.request.Number != 0
+		s.readBy(e.At)
 	case WatchEnded:
 		s.watching = false
+		s.readBy(soon(e.At, s.p.Poll, e.Rand))
 	case WorkReturned:
 		s.returned(e, &f)
 	case Stop:
@@ -102,6 +103,13 @@ func (s State) Next(e Event) (State, Effects) {
 	f.Wake = s.wake(e.At)
 	f.Finish = s.phase == Done
 	return s, f
+}
+
+// readBy makes the next read due earlier, if the candidate follows.
+func (s *State) readBy(at Instant) {
+	if s.phase == Following {
+		s.due = min(s.due, max(at, s.patient))
+	}
 }
 
 // expire does what time alone does.

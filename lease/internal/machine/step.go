@@ -46,6 +46,9 @@ func (s *State) read(e Event, f *Effects) {
 		s.phase = Done
 	default:
 		s.see(e, f)
+		if s.hinted {
+			s.readBy(e.At)
+		}
 	}
 }
 
@@ -199,7 +202,7 @@ func (s *State) freeAt() (ok bool, at Instant) {
 func (s *State) ask(r Request, e Event, f *Effects) {
 	s.number++
 	r.Number, r.Sent, r.Deadline = s.number, e.At, e.At+s.p.Timeout
-	s.request, f.Request = r, r
+	s.request, s.hinted, f.Request = r, false, r
 }
 
 // period is how long to wait before reading again.
