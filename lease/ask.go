@@ -46,10 +46,10 @@ func (r *run) watch(w store.Watcher) {
 	}
 	failing := false
 	for {
-		err := w.Watch(r.watching, r.cfg.Name, func() {
+		err := w.Watch(r.watching, r.cfg.Name, func(now *store.Record) {
 			failing = false
 			pause.Reset()
-			tell(watched{})
+			tell(watched{record: now})
 		})
 		if r.watching.Err() != nil || errors.Is(err, errors.ErrUnsupported) {
 			return

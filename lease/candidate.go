@@ -184,8 +184,12 @@ type answer struct {
 	err    error
 }
 
-// watched is a notification of the store: nil, or why there are no more.
-type watched struct{ err error }
+// watched is a notification of the store: the record after a change, if the store has
+// sent it, or why there are no more notifications.
+type watched struct {
+	record *store.Record
+	err    error
+}
 
 func (r *run) loop() {
 	if watcher, ok := r.cfg.Store.(store.Watcher); ok {
@@ -205,7 +209,7 @@ func (r *run) loop() {
 		case a := <-r.answers:
 			e = r.answered(a)
 		case w := <-r.watched:
-			e.Kind = machine.Changed
+			e.Kind, e.Now = machine.Changed, w.record
 			if w.err != nil {
 				e.Kind = machine.WatchEnded
 				r.append(Event{Kind: EventWatchEnded, Reason: report.ReasonLeaseStoreError, Detail: detail(w.err)})

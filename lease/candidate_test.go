@@ -544,7 +544,7 @@ func TestOneOfManyCandidatesHoldsTheLease(t *testing.T) {
 // brief is a store whose watches end at once, without an error.
 type brief struct{ store.Store }
 
-func (brief) Watch(context.Context, string, func()) error { return nil }
+func (brief) Watch(context.Context, string, func(*store.Record)) error { return nil }
 
 func TestAWatchThatEndsWithoutAnErrorHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -128,7 +128,7 @@ func TestErrorsNameWhatWasDone(t *testing.T) {
 	_, err = s.Renew(within(t), "pink", a)
 	require.ErrorContains(t, err, "etcdlease: renewing")
 	require.ErrorContains(t, s.Release(within(t), "pink", a), "etcdlease: releasing")
-	require.Error(t, s.Watch(within(t), "pink", func() {}))
+	require.Error(t, s.Watch(within(t), "pink", func(*store.Record) {}))
 }
 
 func TestProcesses(t *testing.T) {

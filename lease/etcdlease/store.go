@@ -172,27 +172,23 @@ func (s *Store) Renew(ctx context.Context, name string, own store.Record) (store
 	return r, nil
 }
 
-// Release is that of store.Store.
+// Release is that of store.Store. The end of the lease of etcd removes the key, if the
+// key is still attached to it.
 func (s *Store) Release(ctx context.Context, name string, own store.Record) error {
 	_, id, err := parseVersion(own.Version)
 	if err != nil {
 		return err
 	}
-	answer, err := s.client.Txn(ctx).
-		If(s.Guard(name, own.Token)).
-		Then(clientv3.OpDelete(s.key(name))).
-		Commit()
-	if err != nil {
-		return wrap("releasing", err)
+	if id == clientv3.NoLease { // another program has written the key
+		_, err = s.client.Txn(ctx).If(s.Guard(name, own.Token)).Then(clientv3.OpDelete(s.key(name))).Commit()
+	} else if _, err = s.client.Revoke(ctx, id); errors.Is(err, rpctypes.ErrLeaseNotFound) {
+		err = nil // it has expired, or the key has another one since
 	}
-	if answer.Succeeded && id != clientv3.NoLease {
-		s.revoke(ctx, id)
-	}
-	return nil
+	return wrap("releasing", err)
 }
 
 // Watch is that of store.Watcher.
-func (s *Store) Watch(ctx context.Context, name string, changed func()) error {
+func (s *Store) Watch(ctx context.Context, name string, changed func(now *store.Record)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	events := s.client.Watch(clientv3.WithRequireLeader(ctx), s.key(name), clientv3.WithCreatedNotify())
@@ -200,14 +196,28 @@ func (s *Store) Watch(ctx context.Context, name string, changed func()) error {
 		if err := answer.Err(); err != nil {
 			return wrap("watching", err)
 		}
-		if answer.Created || len(answer.Events) > 0 { // a renewal writes nothing
-			changed()
+		if n := len(answer.Events); n > 0 { // a renewal writes nothing
+			changed(after(answer.Events[n-1]))
+		} else if answer.Created {
+			changed(nil)
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return errors.New("etcdlease: watching: the client was closed")
+}
+
+// after returns the record after an event; nil if another program has written it.
+func after(e *clientv3.Event) *store.Record {
+	if e.Type == clientv3.EventTypeDelete {
+		return &store.Record{Expires: true}
+	}
+	r, err := record(e.Kv)
+	if err != nil {
+		return nil // Read returns the error
+	}
+	return &r
 }
 
 func wrap(what string, err error) error {

@@ -66,7 +66,7 @@ func TestWithAKubeAPIServer(t *testing.T) {
 		r := acquire(t, s, "green", "a")
 		told, result := make(chan struct{}, 10), make(chan error, 1)
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { result <- s.Watch(ctx, "green", func() { told <- struct{}{} }) }()
+		go func() { result <- s.Watch(ctx, "green", func(*store.Record) { told <- struct{}{} }) }()
 		<-told
 		<-told // the object that there is
 		require.NoError(t, leases.Delete(t.Context(), "green", metav1.DeleteOptions{}))

@@ -98,7 +98,7 @@ func TestAnObjectThatIsDeletedIsALostLease(t *testing.T) {
 	r := acquire(t, s, "pink", "a")
 	told, result := make(chan struct{}, 10), make(chan error, 1)
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() { result <- s.Watch(ctx, "pink", func() { told <- struct{}{} }) }()
+	go func() { result <- s.Watch(ctx, "pink", func(*store.Record) { told <- struct{}{} }) }()
 	<-told
 	<-told // the object that there is
 	api.Remove("pink")
@@ -122,5 +122,5 @@ func TestErrorsNameWhatWasDone(t *testing.T) {
 	_, err = s.Renew(ctx, "pink", r)
 	require.ErrorContains(t, err, "k8slease: renewing")
 	require.ErrorContains(t, s.Release(ctx, "pink", r), "k8slease: releasing")
-	require.ErrorContains(t, s.Watch(ctx, "pink", func() {}), "k8slease: watching")
+	require.ErrorContains(t, s.Watch(ctx, "pink", func(*store.Record) {}), "k8slease: watching")
 }

@@ -188,13 +188,13 @@ func (s *Store) edit(ctx context.Context, what, name string, own store.Record, c
 }
 
 // Watch is that of store.Watcher.
-func (s *Store) Watch(ctx context.Context, name string, changed func()) error {
+func (s *Store) Watch(ctx context.Context, name string, changed func(now *store.Record)) error {
 	w, err := s.leases.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + objectName(name)})
 	if err != nil {
 		return wrap("watching", err)
 	}
 	defer w.Stop()
-	changed()
+	changed(nil)
 	for last := (store.Record{}); ; {
 		select {
 		case <-ctx.Done():
@@ -213,8 +213,11 @@ func (s *Store) Watch(ctx context.Context, name string, changed func()) error {
 				continue
 			}
 			r := record(object)
-			if e.Type == watch.Deleted || r.Holder != last.Holder || r.Token != last.Token {
-				changed()
+			switch {
+			case e.Type == watch.Deleted:
+				changed(nil)
+			case r.Holder != last.Holder || r.Token != last.Token:
+				changed(&r)
 			}
 			last = r
 		}

@@ -271,7 +271,7 @@ func ended(t *testing.T, s store.Store) {
 	fails(t, err)
 	isTrue(t, !errors.Is(err, store.ErrConflict), "a conflict would say that nothing was written")
 	if w, ok := s.(store.Watcher); ok {
-		fails(t, w.Watch(ctx, name, func() {}))
+		fails(t, w.Watch(ctx, name, func(*store.Record) {}))
 	}
 }
 
@@ -284,8 +284,8 @@ func watches(t *testing.T, s store.Store) {
 	got := acquire(t, s, name, "a", read(t, s, name))
 	ctx, cancel := context.WithCancel(within(t))
 	defer cancel()
-	hints, result := make(chan struct{}, 100), make(chan error, 1)
-	go func() { result <- w.Watch(ctx, name, func() { hints <- struct{}{} }) }()
+	hints, result := make(chan *store.Record, 100), make(chan error, 1)
+	go func() { result <- w.Watch(ctx, name, func(now *store.Record) { hints <- now }) }()
 	select {
 	case <-hints:
 	case err := <-result:
@@ -295,10 +295,15 @@ func watches(t *testing.T, s store.Store) {
 		noError(t, err)
 	}
 	noError(t, s.Release(within(t), name, got))
-	select {
-	case <-hints:
-	case <-time.After(patience):
-		t.Fatal("the watch told of nothing")
+	for released := false; !released; {
+		select {
+		case now := <-hints:
+			if released = now == nil || now.Free(); released && now != nil {
+				equal(t, read(t, s, name), *now)
+			}
+		case <-time.After(patience):
+			t.Fatal("the watch did not notify of the release")
+		}
 	}
 	cancel()
 	select {

@@ -27,7 +27,7 @@ type plain struct{ store.Store }
 
 func TestALinkToAStoreThatDoesNotTellOfChangesSaysSo(t *testing.T) {
 	link := leasetest.NewLink(plain{leasetest.NewStore()})
-	assert.ErrorIs(t, link.Watch(t.Context(), "x", func() {}), errors.ErrUnsupported)
+	assert.ErrorIs(t, link.Watch(t.Context(), "x", func(*store.Record) {}), errors.ErrUnsupported)
 	leasetest.Conformance(t, func(*testing.T) store.Store { return link })
 }
 
@@ -39,7 +39,7 @@ func TestALinkThatIsCutWaitsUntilItIsHealed(t *testing.T) {
 		defer cancel()
 		_, err := link.Read(ctx, "x")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorIs(t, link.Watch(t.Context(), "x", func() {}), leasetest.ErrFault)
+		require.ErrorIs(t, link.Watch(t.Context(), "x", func(*store.Record) {}), leasetest.ErrFault)
 		time.AfterFunc(time.Minute, link.Heal)
 		_, err = link.Read(t.Context(), "x")
 		require.NoError(t, err)
@@ -63,7 +63,7 @@ func TestAFaultEndsAWatch(t *testing.T) {
 		link := leasetest.NewStore().Link()
 		time.AfterFunc(time.Second, link.Fail)
 		told := 0
-		require.ErrorIs(t, link.Watch(t.Context(), "x", func() { told++ }), leasetest.ErrFault)
+		require.ErrorIs(t, link.Watch(t.Context(), "x", func(*store.Record) { told++ }), leasetest.ErrFault)
 		assert.Equal(t, 1, told)
 		_, err := link.Read(t.Context(), "x")
 		assert.ErrorIs(t, err, leasetest.ErrFault)

@@ -152,7 +152,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // Watch is that of store.Watcher; of a store that is none the error is
 // errors.ErrUnsupported.
-func (l *Link) Watch(ctx context.Context, name string, changed func()) error {
+func (l *Link) Watch(ctx context.Context, name string, changed func(now *store.Record)) error {
 	w, ok := l.store.(store.Watcher)
 	if !ok {
 		return errors.ErrUnsupported

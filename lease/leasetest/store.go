@@ -104,7 +104,7 @@ func (s *Store) change(ctx context.Context, name string, edit func(*store.Record
 }
 
 // Watch is that of store.Watcher.
-func (s *Store) Watch(ctx context.Context, name string, changed func()) error {
+func (s *Store) Watch(ctx context.Context, name string, changed func(now *store.Record)) error {
 	hint := make(chan struct{}, 1)
 	s.mu.Lock()
 	s.watchers[hint] = name
@@ -115,7 +115,10 @@ func (s *Store) Watch(ctx context.Context, name string, changed func()) error {
 		delete(s.watchers, hint)
 	}()
 	for {
-		changed()
+		s.mu.Lock()
+		now := s.records[name]
+		s.mu.Unlock()
+		changed(&now)
 		select {
 		case <-hint:
 		case <-ctx.Done():

@@ -2,11 +2,14 @@ package pglease
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/cantonlb/cantonlb/lease/store"
 )
 
 const (
@@ -18,7 +21,7 @@ const (
 
 // Watch is that of store.Watcher. Without Config.Listen the error is
 // errors.ErrUnsupported. All watches of a Store share one connection.
-func (s *Store) Watch(ctx context.Context, name string, changed func()) error {
+func (s *Store) Watch(ctx context.Context, name string, changed func(now *store.Record)) error {
 	if s.listen == nil {
 		return errors.ErrUnsupported
 	}
@@ -29,8 +32,8 @@ func (s *Store) Watch(ctx context.Context, name string, changed func()) error {
 	defer s.leave(l, hints)
 	for {
 		select {
-		case <-hints:
-			changed()
+		case now := <-hints:
+			changed(now)
 		case <-l.done:
 			return wrap("listening", l.err)
 		case <-ctx.Done():
@@ -39,7 +42,7 @@ func (s *Store) Watch(ctx context.Context, name string, changed func()) error {
 	}
 }
 
-// listener is a connection that listens, while anybody watches.
+// listener is a connection that listens, while there are watchers.
 type listener struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when it has ended, after err was set
@@ -47,37 +50,37 @@ type listener struct {
 
 	// mu guards what follows. Nothing is called under it.
 	mu       sync.Mutex
-	watchers map[chan struct{}]string // to the name of the lease
-	ready    bool                     // it listens
+	watchers map[chan *store.Record]string // to the name of the lease
+	ready    bool                          // it listens
 }
 
 // join returns the listener, which is started if there is none, and where to hear of
 // the lease.
-func (s *Store) join(name string) (*listener, chan struct{}) {
+func (s *Store) join(name string) (*listener, chan *store.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.listener == nil || s.listener.over() {
 		ctx, cancel := context.WithCancel(context.Background())
-		l := &listener{cancel: cancel, done: make(chan struct{}), watchers: make(map[chan struct{}]string)}
+		l := &listener{cancel: cancel, done: make(chan struct{}), watchers: make(map[chan *store.Record]string)}
 		s.listener = l
 		go func() {
 			defer close(l.done)
 			l.err = l.run(ctx, s.listen)
 		}()
 	}
-	hints := make(chan struct{}, 1)
+	hints := make(chan *store.Record, 1)
 	l := s.listener
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.watchers[hints] = name
 	if l.ready {
-		hints <- struct{}{}
+		hints <- nil
 	}
 	return l, hints
 }
 
 // leave ends the listener with its last watcher.
-func (s *Store) leave(l *listener, hints chan struct{}) {
+func (s *Store) leave(l *listener, hints chan *store.Record) {
 	s.mu.Lock()
 	l.mu.Lock()
 	delete(l.watchers, hints)
@@ -102,19 +105,42 @@ func (l *listener) over() bool {
 	}
 }
 
-// tell tells those who watch the lease, or all.
-func (l *listener) tell(all bool, name string) {
+// notify hints at a change to the watchers of a lease, or to all if name is "".
+func (l *listener) notify(name string, now *store.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ready = true
 	for hints, watched := range l.watchers {
-		if all || watched == name {
+		if name == "" || watched == name {
 			select {
-			case hints <- struct{}{}:
-			default: // there is a hint to take already
+			case <-hints: // an older one that was not taken
+			default:
 			}
+			hints <- now
 		}
 	}
+}
+
+// notice is the payload of a notification. Its Version is "" if the lease is not free.
+type notice struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	TTL     int64  `json:"ttl_ms"`
+}
+
+// parseNotice returns what a payload says. One that this package has not sent is a hint
+// for all names.
+func parseNotice(payload string) (name string, now *store.Record) {
+	var n notice
+	if err := json.Unmarshal([]byte(payload), &n); err != nil {
+		return "", nil
+	}
+	v, err := parseVersion(n.Version)
+	if err != nil || n.Version == "" {
+		return n.Name, nil
+	}
+	free := v.complete(store.Record{}, n.TTL)
+	return n.Name, &free
 }
 
 // run listens until ctx or the connection ends.
@@ -131,14 +157,14 @@ func (l *listener) run(ctx context.Context, config *pgx.ConnConfig) error {
 	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
 		return err
 	}
-	for l.tell(true, ""); ; {
+	for l.notify("", nil); ; {
 		wait, cancel := context.WithTimeout(ctx, listenCheck)
 		notification, err := conn.WaitForNotification(wait)
 		silent := wait.Err() != nil && ctx.Err() == nil
 		cancel()
 		switch {
 		case err == nil:
-			l.tell(false, notification.Payload)
+			l.notify(parseNotice(notification.Payload))
 		case !silent:
 			return err
 		default:

@@ -199,17 +199,17 @@ func TestAWatchEndsWithItsServerAndIsMadeAgain(t *testing.T) {
 	s := open(t, connect(t, server.DSN()), server.DSN())
 	began, result := make(chan struct{}, 10), make(chan error, 2)
 	for range 2 { // they share a connection
-		go func() { result <- s.Watch(t.Context(), "pink", func() { began <- struct{}{} }) }()
+		go func() { result <- s.Watch(t.Context(), "pink", func(*store.Record) { began <- struct{}{} }) }()
 		<-began
 	}
 	server.Stop()
 	for range 2 {
 		require.Error(t, <-result)
 	}
-	require.Error(t, s.Watch(within(t), "pink", func() {}))
+	require.Error(t, s.Watch(within(t), "pink", func(*store.Record) {}))
 	server.Run(t)
 	ctx, cancel := context.WithCancel(within(t))
-	go func() { result <- s.Watch(ctx, "pink", func() { began <- struct{}{} }) }()
+	go func() { result <- s.Watch(ctx, "pink", func(*store.Record) { began <- struct{}{} }) }()
 	<-began
 	cancel()
 	assert.ErrorIs(t, <-result, context.Canceled)

@@ -22,7 +22,8 @@ CREATE TABLE IF NOT EXISTS cantonlb_lease_token (
 
 const (
 	leaseTable = "cantonlb_lease"
-	// channel is what the name of a lease that has another holder is notified on.
+	// channel is that of the notifications of a change of holder. Each payload is a
+	// notice.
 	channel = "cantonlb_lease"
 	// createLock is the number of the advisory lock of those who create the tables.
 	createLock int64 = 0x63616e746f6e6c62
@@ -57,7 +58,7 @@ const acquireSQL = `WITH ` + now + `, taken AS (
 ), fenced AS (
 	INSERT INTO cantonlb_lease_token SELECT name, token FROM taken
 	ON CONFLICT (name) DO UPDATE SET token = excluded.token
-	RETURNING token, pg_notify('cantonlb_lease', name)
+	RETURNING token, pg_notify('cantonlb_lease', json_build_object('name', name)::text)
 )
 SELECT taken.token, taken.sequence, now.timeline FROM taken, fenced, now`
 
@@ -69,7 +70,8 @@ UPDATE cantonlb_lease SET sequence = sequence + 1 FROM now
 const releaseSQL = `WITH ` + now + `, freed AS (
 	UPDATE cantonlb_lease SET holder = '', sequence = sequence + 1 FROM now
 		WHERE name = $1::text AND holder = $2::text AND token = $3::bigint AND durable <> ''
-		RETURNING pg_notify('cantonlb_lease', name)
+		RETURNING pg_notify('cantonlb_lease', json_build_object('name', name,
+			'version', timeline || '/' || token || '/' || sequence, 'ttl_ms', ttl_ms)::text)
 )
 SELECT count(*) FROM freed`
 

@@ -54,13 +54,16 @@ type Store interface {
 	Release(ctx context.Context, name string, own Record) error
 }
 
-// Watcher is a Store that can tell of changes. Without it, candidates read the
+// Watcher is a Store that notifies candidates of changes. Without it, they read the
 // record periodically.
 type Watcher interface {
 	Store
 	// Watch calls changed once when it has begun to watch, and after that whenever the
-	// lease may have got another holder, or none. Calls come one at a time. It returns when ctx has
-	// ended, or with the error that ended the watch; it is then called again, later.
-	// An error that is errors.ErrUnsupported means that it never works.
-	Watch(ctx context.Context, name string, changed func()) error
+	// lease may have got another holder, or none. The argument is the record that the
+	// name has after the change, which saves the candidate a Read, or nil if Watch does
+	// not know it. A record that has been replaced in the meantime does no harm. Calls
+	// come one at a time. Watch returns when ctx has ended, or with the error that ended
+	// the watch; it is then called again later. An error that is errors.ErrUnsupported
+	// means that it never works.
+	Watch(ctx context.Context, name string, changed func(now *Record)) error
 }

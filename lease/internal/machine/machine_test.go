@@ -236,3 +236,21 @@ func TestACandidateWhoseWatchEndsReadsWithinThePollInterval(t *testing.T) {
 	_, f := walk(t, s, Event{Kind: WatchEnded, At: time.Second / 2})
 	assert.LessOrEqual(t, f.Wake, at+time.Second/2+params.Poll)
 }
+
+func TestARecordThatComesWithAHintNeedsNoRead(t *testing.T) {
+	hint := func(after time.Duration, r store.Record) Event { return Event{Kind: Changed, At: after, Now: &r} }
+	s, _ := walk(t, New(params), Event{}, answer(0, OK, others))
+	s, f := walk(t, s, hint(time.Second/2, free))
+	assert.Equal(t, Acquire, f.Request.Kind)
+	assert.Equal(t, free, f.Request.Record)
+	s, _ = walk(t, s, answer(time.Second/2, Conflict, store.Record{}), answer(time.Second/2, OK, others))
+	again := others
+	again.Version = "3"
+	s, f = walk(t, s, hint(time.Second, again))
+	assert.Zero(t, f.Request)
+	assert.Equal(t, at+time.Second+params.Renew, f.Wake, "the wait begins anew")
+	s, _ = walk(t, s, Event{At: 4 * time.Second})
+	s, f = walk(t, s, hint(4*time.Second, free), answer(4*time.Second, OK, again))
+	assert.Equal(t, Read, f.Request.Kind, "it came during a read, which may be newer or older")
+	assert.Equal(t, Following, s.Phase())
+}

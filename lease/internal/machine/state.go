@@ -85,8 +85,7 @@ func (s State) Next(e Event) (State, Effects) {
 		s.answered(e, &f)
 	case Changed:
 		s.watching = true
-		s.hinted = s.request.Number != 0
-		s.readBy(e.At)
+		s.changed(e, &f)
 	case WatchEnded:
 		s.watching = false
 		s.readBy(soon(e.At, s.p.Poll, e.Rand))
@@ -103,6 +102,20 @@ func (s State) Next(e Event) (State, Effects) {
 	f.Wake = s.wake(e.At)
 	f.Finish = s.phase == Done
 	return s, f
+}
+
+// changed is a hint of the store. The record that comes with it is as good as one that
+// was read: an Acquire is refused if there is another one by then. During a read it may
+// be older than the answer, or newer, so that the lease is read once more.
+func (s *State) changed(e Event, f *Effects) {
+	s.hinted = s.request.Number != 0
+	if e.Now == nil || s.hinted || s.phase != Following || e.At < s.patient {
+		s.readBy(e.At)
+		return
+	}
+	e.Record = *e.Now
+	s.see(e, f)
+	s.due = soon(e.At, s.period(), e.Rand)
 }
 
 // readBy makes the next read due earlier, if the candidate follows.

@@ -99,6 +99,8 @@ type Event struct {
 	Number  uint64
 	Outcome Outcome
 	Record  store.Record
+	// Now is the record after a change, if the store has sent it.
+	Now *store.Record
 	// Delay is that of a Defer; below zero the lease is left to others altogether.
 	Delay time.Duration
 }

@@ -128,7 +128,7 @@ func (w *world) something() {
 				machine.Changed, machine.WatchEnded, machine.Stop, machine.Yield, machine.Defer,
 			}).Draw(w.t, "told")
 			delay := time.Duration(rapid.IntRange(-1, 2).Draw(w.t, "delay")) * time.Second
-			w.step(p, machine.Event{Kind: kind, Delay: delay})
+			w.step(p, machine.Event{Kind: kind, Delay: delay, Now: w.notified()})
 		}
 	case 13:
 		if rapid.Bool().Draw(w.t, "killed") {

@@ -99,6 +99,7 @@ type world struct {
 	expires bool // the store removes records by itself, by a clock of its own
 	clock   clock
 	record  store.Record
+	before  store.Record  // an earlier one
 	renewed time.Duration // by the store's clock
 	writes  int
 	steps   int
@@ -108,6 +109,7 @@ type world struct {
 func newWorld(t *rapid.T) *world {
 	w := &world{t: t, expires: rapid.Bool().Draw(t, "expires"), clock: drawClock(t)}
 	w.record.Expires = w.expires
+	w.before = w.record
 	for range rapid.IntRange(2, 4).Draw(t, "processes") {
 		w.processes = append(w.processes, w.newProcess())
 	}
@@ -212,6 +214,14 @@ func (w *world) held() store.Record {
 		w.record.Version = "" // it is removed, and so like one that never was
 	}
 	return w.record
+}
+
+// notified is the record that comes with a notification: none, the present one, or the
+// one of an earlier call.
+func (w *world) notified() *store.Record {
+	before, now := w.before, w.held()
+	w.before = now
+	return rapid.SampledFrom([]*store.Record{nil, &now, &before}).Draw(w.t, "now")
 }
 
 // serve has the store do what a request asks for.
