@@ -277,6 +277,22 @@ func TestALeaseThatIsTakenAwayIsLost(t *testing.T) {
 	})
 }
 
+func TestALeaseThatIsReleasedIsTakenWithOneRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := leasetest.NewStore()
+		a := start(t, s)
+		a.last(t)
+		b := start(t, s)
+		time.Sleep(ttl / 2)
+		synctest.Wait()
+		before, began := b.link.Requests(), time.Now()
+		a.stop()
+		assert.Equal(t, uint64(2), b.last(t).Token)
+		assert.Equal(t, 1, b.link.Requests()-before)
+		assert.Zero(t, time.Since(began))
+	})
+}
+
 func TestATokenThatGoesBackIsNotUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := leasetest.NewStore()

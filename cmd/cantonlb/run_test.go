@@ -4,9 +4,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,17 +64,102 @@ func TestRunThatIsToldToEndEndsWith0AndTheProgramIsGone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	began := filepath.Join(t.TempDir(), "began")
-	var out, errs strings.Builder
+	var out, errs log
 	result := make(chan int, 1)
 	go func() {
 		result <- run(ctx, []string{
 			"run", "--lease", server.DSN(), "--name", "pink", "--grace", "100ms", "--",
-			"sh", "-c", "trap '' TERM; touch " + began + "; while :; do sleep 1; done",
+			"sh", "-c", "trap '' TERM; echo $$ > " + began + "; while :; do sleep 1; done",
 		}, strings.NewReader(""), &out, &errs, nil)
 	}()
-	require.Eventually(t, func() bool { _, err := os.Stat(began); return err == nil }, testkit.Patience, 10*time.Millisecond)
+	var pid int
+	require.Eventually(t, func() bool {
+		text, _ := os.ReadFile(began) // not yet
+		_, err := fmt.Sscanln(string(text), &pid)
+		return err == nil
+	}, testkit.Patience, 10*time.Millisecond)
 	cancel()
 	assert.Equal(t, codeAll, <-result)
+	assert.ErrorIs(t, syscall.Kill(-pid, 0), syscall.ESRCH)
+}
+
+// patience is how long something may take in which a lease expires.
+const patience = 2 * time.Minute
+
+// Two machines run a program that ignores SIGTERM and writes its token into one file, as
+// does a process that it has started. Something happens to the first machine.
+func TestNoProgramOfAHolderRunsAfterTheNextOneWasStarted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
+	server := pgtest.Start(t)
+	binary, err := os.Executable()
+	require.NoError(t, err)
+	for fault, happen := range map[string]func(t *testing.T, cantonlb, guard int){
+		"cantonlb is killed": func(t *testing.T, cantonlb, _ int) {
+			t.Helper()
+			require.NoError(t, syscall.Kill(cantonlb, syscall.SIGKILL))
+		},
+		"cantonlb is stopped": func(t *testing.T, cantonlb, _ int) {
+			t.Helper()
+			require.NoError(t, syscall.Kill(cantonlb, syscall.SIGSTOP))
+		},
+		"the guard is stopped and cantonlb is told to end": func(t *testing.T, cantonlb, guard int) {
+			t.Helper()
+			require.NoError(t, syscall.Kill(guard, syscall.SIGSTOP))
+			require.NoError(t, syscall.Kill(cantonlb, syscall.SIGTERM))
+		},
+	} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			journal := filepath.Join(t.TempDir(), "journal")
+			script := `trap '' TERM
+				echo pids $PPID token $CANTONLB_LEASE_TOKEN >> ` + journal + `
+				act() { while :; do echo token $CANTONLB_LEASE_TOKEN >> ` + journal + `; sleep 0.01; done; }
+				act & act`
+			machine := func() int {
+				c := exec.Command(binary, "run", "--lease", server.DSN(), "--name", fault, "--ttl", "2s", "--grace", "100ms", "--",
+					"sh", "-c", script)
+				c.Env = append(os.Environ(), programKey+"=1")
+				require.NoError(t, c.Start())
+				t.Cleanup(func() {
+					_ = c.Process.Signal(syscall.SIGCONT) // it may be stopped, or gone
+					_ = c.Process.Signal(syscall.SIGTERM)
+					_ = c.Wait()
+				})
+				return c.Process.Pid
+			}
+			first := machine()
+			await := func(what string, times int) (lines []string) {
+				require.Eventually(t, func() bool {
+					lines = linesWith(journal, what)
+					return len(lines) >= times
+				}, patience, 10*time.Millisecond)
+				return lines
+			}
+			var guard int
+			_, err := fmt.Sscanf(await("pids", 1)[0], "pids %d", &guard)
+			require.NoError(t, err)
+			await("token", 10)
+			machine()
+			happen(t, first, guard)
+			_, second, _ := strings.Cut(await("pids", 2)[1], "token ")
+			await("token "+second, 100)
+			tokens := slices.Compact(linesWith(journal, "token"))
+			assert.Len(t, tokens, 2, "in the order in which they were written")
+		})
+	}
+}
+
+// linesWith returns the lines of a file that begin with a word.
+func linesWith(file, word string) (list []string) {
+	text, _ := os.ReadFile(file) // not yet
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, word) && strings.HasSuffix(line, "\n") {
+			list = append(list, strings.TrimSpace(line))
+		}
+	}
+	return list
 }
 
 func TestRunRefusesWhatIsWrongWithoutShowingAPassword(t *testing.T) {

@@ -4,8 +4,6 @@ package process_test
 
 import (
 	"net/http"
-	"net/http/httptest"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -13,7 +11,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/lease/leasetest"
 	"github.com/cantonlb/cantonlb/lease/process"
 )
@@ -31,28 +28,18 @@ func TestACompanionRunsAsLongAsTheProgram(t *testing.T) {
 
 func TestACompanionIsRestartedOnItsOwnHealth(t *testing.T) {
 	waits(t)
-	var (
-		sick  atomic.Bool
-		asked atomic.Int64
-	)
-	health := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		asked.Add(1)
-		if sick.Load() {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	}))
-	defer health.Close()
+	h := newHealth(t)
 	folder, beside := t.TempDir(), t.TempDir()
 	cfg := config(leasetest.NewStore().Link(), script(folder, sleeps))
-	cfg.With = []process.Companion{{Command: script(beside, sleeps), Health: health.URL}}
-	cfg.HealthCheck = healthcheck.Config{Interval: 50 * time.Millisecond}
+	cfg.With = []process.Companion{{Command: script(beside, sleeps), Health: h.URL}}
+	cfg.HealthCheck = tolerant
 	run(t, cfg)
 	first, _ := started(t, beside, 1)
 	started(t, folder, 1)
-	require.Eventually(t, func() bool { return asked.Load() > 5 }, patience, 10*time.Millisecond) // it is healthy by then
-	sick.Store(true)
+	h.awaitHealthy()
+	h.answer.Store(http.StatusServiceUnavailable)
 	awaitGone(t, first)
-	sick.Store(false)
+	h.answer.Store(http.StatusOK)
 	started(t, beside, 2)
 	assert.Len(t, pids(folder), 1, "the program was left alone")
 }
@@ -77,7 +64,7 @@ func TestALostLeaseEndsTheCompanionToo(t *testing.T) {
 	waits(t)
 	folder, beside := t.TempDir(), t.TempDir()
 	link := leasetest.NewStore().Link()
-	cfg := config(link, script(folder, "trap '' TERM\n"+sleeps))
+	cfg := expiring(link, script(folder, "trap '' TERM\n"+sleeps))
 	cfg.With = []process.Companion{{Command: script(beside, "trap '' TERM\n"+sleeps)}}
 	run(t, cfg)
 	program, _ := started(t, folder, 1)

@@ -43,9 +43,10 @@
 //
 // # Limits
 //
-// If supervisor and guard are both stopped, the program goes on until one of them does.
-// If both are killed at once, processes that the program has started live on. What
-// leaves the process group (setsid) is out of reach, but on Linux the guard adopts it
+// If the guard is stopped, and the supervisor is stopped or killed, the program continues
+// until one of them does. If both are killed, or the guard is killed while the supervisor
+// is stopped, Linux kills the program itself, but not the processes that it has started.
+// What leaves the process group (setsid) is out of reach, but on Linux the guard adopts it
 // and kills it before it ends; if the guard is killed, a cgroup has to do that, as
 // systemd's KillMode=control-group does. On other systems than Unix Run returns
 // errors.ErrUnsupported.

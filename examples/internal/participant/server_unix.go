@@ -3,6 +3,7 @@
 package participant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,9 @@ import (
 const nobody = 65534
 
 const (
-	initLimit = time.Minute
+	// initLimit is how long initdb may take. It takes half a second, but 20 times that on
+	// a machine that is very busy.
+	initLimit = 2 * time.Minute
 	// shutdownLimit is how long PostgreSQL may take to shut down.
 	shutdownLimit = 10 * time.Second
 )
@@ -76,14 +79,14 @@ func (s *postgresServer) start(ctx context.Context, bin string) error {
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, initLimit)
+	ctx, cancel := context.WithTimeoutCause(ctx, initLimit, fmt.Errorf("it did not end within %v", initLimit))
 	defer cancel()
 	data := filepath.Join(s.folder, "data")
 	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), //nolint:gosec // a program of the system's
 		"-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
 	initdb.SysProcAttr, initdb.Dir = attributes, s.folder
 	if output, err := initdb.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, output)
+		return fmt.Errorf("initdb: %w\n%s", cmp.Or(context.Cause(ctx), err), output)
 	}
 	// The shell ends the server when its standard input ends, so that the server
 	// does not outlive this program, however it ends.

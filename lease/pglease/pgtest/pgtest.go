@@ -26,7 +26,7 @@ import (
 const nobody = 65534
 
 const (
-	patience    = 60 * time.Second
+	patience    = 2 * time.Minute
 	defaultPort = 5432
 )
 
