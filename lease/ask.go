@@ -38,7 +38,7 @@ func (r *run) ask(request machine.Request) {
 func (r *run) watch(w store.Watcher) {
 	pause := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(r.params.Poll), backoff.WithMaxInterval(max(r.params.Poll, r.params.Renew)), backoff.WithMaxElapsedTime(0))
-	tell := func(news watched) {
+	send := func(news watched) {
 		select {
 		case r.watched <- news:
 		case <-r.watching.Done():
@@ -49,14 +49,14 @@ func (r *run) watch(w store.Watcher) {
 		err := w.Watch(r.watching, r.cfg.Name, func(now *store.Record) {
 			failing = false
 			pause.Reset()
-			tell(watched{record: now})
+			send(watched{record: now})
 		})
 		if r.watching.Err() != nil || errors.Is(err, errors.ErrUnsupported) {
 			return
 		}
 		if !failing {
 			failing = true
-			tell(watched{err: fmt.Errorf("watching: %w", orEnded(err))})
+			send(watched{err: fmt.Errorf("watching: %w", orEnded(err))})
 		}
 		if !sleep.For(r.watching, pause.NextBackOff()) {
 			return

@@ -104,10 +104,10 @@ func (c *Candidate) Run(ctx context.Context, work Work) error {
 	r.watching, unwatch = context.WithCancel(r.requests)
 	defer cancel()
 	reader := c.events.Reader()
-	told := make(chan struct{})
-	go func() { //nolint:contextcheck // events are told after ctx has ended, too
-		defer close(told)
-		c.tell(reader)
+	delivered := make(chan struct{})
+	go func() { //nolint:contextcheck // events are delivered after ctx has ended, too
+		defer close(delivered)
+		c.deliver(reader)
 	}()
 	r.loop() //nolint:contextcheck // it has ctx in a field
 	close(r.over)
@@ -118,27 +118,27 @@ func (c *Candidate) Run(ctx context.Context, work Work) error {
 	r.wg.Wait()
 	late.Stop()
 	c.events.Close()
-	awaitTold(told)
+	awaitDelivered(delivered)
 	return r.result
 }
 
-// toldPatience bounds how long Run waits for the last calls of the observer and of the
+// deliveryLimit bounds how long Run waits for the last calls of the observer and of the
 // logger, which are code of the program.
-const toldPatience = time.Second
+const deliveryLimit = time.Second
 
-// awaitTold waits until told is closed, or for toldPatience. A goroutine that is in code
-// of the program then ends when that returns.
-func awaitTold(told <-chan struct{}) {
-	timer := time.NewTimer(toldPatience)
+// awaitDelivered waits until the channel is closed, or for deliveryLimit. A goroutine that
+// is still in code of the program ends when that code returns.
+func awaitDelivered(delivered <-chan struct{}) {
+	timer := time.NewTimer(deliveryLimit)
 	defer timer.Stop()
 	select {
-	case <-told:
+	case <-delivered:
 	case <-timer.C:
 	}
 }
 
-// tell passes the events to the logger and the observer, until there are no more.
-func (c *Candidate) tell(reader *event.Reader[Event]) {
+// deliver passes the events to the logger and the observer, until there are no more.
+func (c *Candidate) deliver(reader *event.Reader[Event]) {
 	for {
 		events, _, err := reader.Next(context.Background())
 		if err != nil {

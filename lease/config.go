@@ -39,8 +39,9 @@ type Config struct {
 	// fifth at random. At most (TTL-Margin)/2, default TTL/3, or that if it is less.
 	RenewEvery time.Duration
 	// Poll is how often a candidate reads the lease while the store does not notify of
-	// changes; otherwise it reads every RenewEvery. At least 1 ms, default 200 ms, or
-	// RenewEvery if that is less.
+	// changes. Otherwise it reads shortly before a renewal is due, and then every
+	// RenewEvery/10, but not more often than every Poll, until it sees the renewal. At
+	// least 1 ms, default 200 ms, or RenewEvery if that is less.
 	Poll time.Duration
 	// StuckAfter is how long work may take to return after its lease was lost, before
 	// that is reported. Default Margin/2.

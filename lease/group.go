@@ -85,7 +85,7 @@ func NewGroup(cfg GroupConfig) (*Group, error) {
 	return g, nil
 }
 
-// observe passes the events of all leases to the observer's queue; tell calls the
+// observe passes the events of all leases to the observer's queue; deliver calls the
 // observer.
 func (g *Group) observe(e Event) { g.events.Append(e) }
 
@@ -97,10 +97,10 @@ func (g *Group) observe(e Event) { g.events.Append(e) }
 func (g *Group) Run(ctx context.Context, work Work) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	reader, told := g.events.Reader(), make(chan struct{})
-	go func() { //nolint:contextcheck // events are told after ctx has ended, too
-		defer close(told)
-		g.tell(reader)
+	reader, delivered := g.events.Reader(), make(chan struct{})
+	go func() { //nolint:contextcheck // events are delivered after ctx has ended, too
+		defer close(delivered)
+		g.deliver(reader)
 	}()
 	var wg sync.WaitGroup
 	for _, c := range g.candidates {
@@ -118,7 +118,7 @@ func (g *Group) Run(ctx context.Context, work Work) error {
 	over()
 	balance.Wait()
 	g.events.Close()
-	awaitTold(told)
+	awaitDelivered(delivered)
 	return context.Cause(ctx)
 }
 
@@ -128,7 +128,7 @@ func wish(ctx context.Context, _ Lease) error {
 	return nil
 }
 
-func (g *Group) tell(reader *event.Reader[Event]) {
+func (g *Group) deliver(reader *event.Reader[Event]) {
 	for {
 		events, _, err := reader.Next(context.Background())
 		if err != nil {

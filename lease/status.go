@@ -82,7 +82,7 @@ func (r *run) publish() {
 	r.status.Store(&s)
 }
 
-// news makes an event of what the state machine has to tell.
+// news appends the event for news of the state machine.
 func (r *run) news(n machine.News) {
 	e := Event{Kind: kinds[n.Kind], Holder: n.Record.Holder, Token: n.Record.Token, Reason: reasons[n.Why]}
 	switch n.Kind {

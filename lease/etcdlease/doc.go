@@ -38,6 +38,6 @@
 // has changed, all leases stand for their whole TTL again.
 //
 // A cluster that was restored from a snapshot may count revisions from an older one,
-// unless etcdutl was told to bump them: tokens go back. A candidate that has seen a
+// unless etcdutl bumps them: tokens go back. A candidate that has seen a
 // greater one refuses those (lease.EventRefused).
 package etcdlease

@@ -4,7 +4,7 @@
 //
 // Kubernetes has objects for leases, and client-go a leader election on top of them,
 // which says of itself that it does not fence. This store uses the same objects by the
-// rules of package lease, and gives each holder a token:
+// rules of package lease, and has a token for each holder:
 //
 //	config, err := rest.InClusterConfig()
 //	client, err := coordinationv1.NewForConfig(config)

@@ -156,8 +156,8 @@ func (s *Store) Renew(ctx context.Context, name string, own store.Record) (store
 // Release is that of store.Store.
 func (s *Store) Release(ctx context.Context, name string, own store.Record) error {
 	_, err := s.edit(ctx, "releasing", name, own, func(object *coordination.Lease) {
-		nobody := ""
-		object.Spec.HolderIdentity = &nobody
+		free := ""
+		object.Spec.HolderIdentity = &free
 	})
 	if errors.Is(err, store.ErrConflict) {
 		return nil

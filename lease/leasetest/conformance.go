@@ -28,21 +28,21 @@ func Conformance(t *testing.T, open func(t *testing.T) store.Store) {
 		name string
 		test func(t *testing.T, s store.Store)
 	}{
-		{"a name that nobody has held has the zero record", neverHeld},
+		{"a name that was never held has the zero record", neverHeld},
 		{"a free lease is acquired, and read by all", acquires},
-		{"only who has seen the present record acquires", conflicts},
-		{"of many who acquire at once one does", contended},
+		{"only a candidate that has seen the present record acquires", conflicts},
+		{"of many that acquire at once one does", contended},
 		{"tokens grow with each holder", tokensGrow},
 		{"a renewal shows, and keeps holder and token", renews},
 		{"a renewal works although one before was not answered", renewsBlindly},
-		{"who has lost the lease cannot renew or release it", loser},
+		{"a holder that has lost the lease cannot renew or release it", loser},
 		{"a late acquire does not take the lease back", lateAcquire},
 		{"a released lease is free at once", releases},
 		{"a holder acquires its own record again", own},
 		{"names and holders may be any text", anyText},
 		{"leases do not touch each other", apart},
 		{"a context that has ended is heeded", ended},
-		{"a watch tells of a release", watches},
+		{"a watch notifies of a release", watches},
 		{"a record that is not renewed stands for its TTL", stands},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
@@ -191,7 +191,7 @@ func loser(t *testing.T, s store.Store) {
 	equal(t, b, read(t, s, name), "nothing was written")
 	noError(t, s.Release(within(t), name, b))
 	_, err = s.Renew(within(t), name, b)
-	conflict(t, err, "it was given up")
+	conflict(t, err, "it was released")
 	isTrue(t, read(t, s, name).Free(), "the lease is free")
 }
 
@@ -278,7 +278,7 @@ func ended(t *testing.T, s store.Store) {
 func watches(t *testing.T, s store.Store) {
 	w, ok := s.(store.Watcher)
 	if !ok {
-		t.Skip("the store does not tell of changes")
+		t.Skip("the store does not notify of changes")
 	}
 	name := newName()
 	got := acquire(t, s, name, "a", read(t, s, name))
@@ -290,7 +290,7 @@ func watches(t *testing.T, s store.Store) {
 	case <-hints:
 	case err := <-result:
 		if errors.Is(err, errors.ErrUnsupported) {
-			t.Skip("the store does not tell of changes as it is set up")
+			t.Skip("the store does not notify of changes as it is configured")
 		}
 		noError(t, err)
 	}

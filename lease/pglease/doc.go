@@ -4,7 +4,7 @@
 //
 // A session's advisory lock looks like a lease, and is none: it is lost whenever the
 // pool retires the session, it is kept by a process that is stopped, and behind
-// pgbouncer in transaction mode it belongs to nobody. This store holds no session. A
+// pgbouncer in transaction mode it belongs to no client. This store holds no session. A
 // lease is a row that its holder renews; each request is one statement, over any
 // connection of the pool:
 //

@@ -69,17 +69,17 @@ func startChild(cfg Config, l lease.Lease) (*child, error) {
 	return c, nil
 }
 
-// until tells the guard until when the lease stands.
+// until sends the guard the time at which the lease ends.
 func (c *child) until(l lease.Lease) {
-	c.tell("until", int64(lease.System()+l.Left()))
+	c.send("until", int64(lease.System()+l.Left()))
 }
 
 // signal has the guard send a signal to the program's process group.
-func (c *child) signal(s syscall.Signal) { c.tell("signal", int64(s)) }
+func (c *child) signal(s syscall.Signal) { c.send("signal", int64(s)) }
 
-// tell never waits for long: a guard that is stopped has a pipe of 64 KiB, which bounds
-// what it is told.
-func (c *child) tell(what string, value int64) {
+// send sends a line to the guard. It does not wait for long: if the guard is stopped, the
+// pipe takes 64 KiB and no more.
+func (c *child) send(what string, value int64) {
 	_ = c.commands.SetWriteDeadline(time.Now().Add(look))
 	_, _ = fmt.Fprintf(c.commands, "%s %d\n", what, value) // a guard that is gone is found by follow
 }

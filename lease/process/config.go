@@ -13,13 +13,13 @@ import (
 )
 
 // ErrNotHelped is the error of Run when the program failed, and starting it again did not
-// help. The lease was given up, so that another machine may start its own.
+// help. The lease was released, so that another machine may start its own.
 var ErrNotHelped = errors.New("process: restarting does not help")
 
-// What the program finds in its environment.
+// The variables in the environment of the program.
 const (
 	EnvName   = "CANTONLB_LEASE_NAME"   // the lease's name
-	EnvHolder = "CANTONLB_LEASE_HOLDER" // who holds it
+	EnvHolder = "CANTONLB_LEASE_HOLDER" // its holder
 	EnvToken  = "CANTONLB_LEASE_TOKEN"  //nolint:gosec // a fencing token is no secret
 )
 
@@ -29,7 +29,7 @@ const (
 type Companion struct {
 	// Command is the program and its arguments. Required.
 	Command []string
-	// Health is the http or https URL of a page that says 200 while it is healthy.
+	// Health is the http or https URL of a page that answers with status 200 while it is healthy.
 	// Default none: a program that runs is healthy.
 	Health string
 }
@@ -46,12 +46,13 @@ type Config struct {
 	// has several users, such as companions or the handler of a Logger, must be safe for
 	// concurrent use.
 	Stdout, Stderr io.Writer
-	// Health is the http or https URL of a page that says 200 while the program is well.
-	// Default none: a program that runs is well.
+	// Health is the http or https URL of a page that answers with status 200 while the program
+	// is healthy. Default none: a program that runs is healthy.
 	Health string
-	// HealthCheck says how often it is asked, and how many answers decide.
+	// HealthCheck sets how often the page is probed, and how many answers decide. The zero
+	// value means the defaults of package healthcheck.
 	HealthCheck healthcheck.Config
-	// StartTime is how long the program may take until it is well. Default 60 s.
+	// StartTime is how long the program may take to become healthy. Default 60 s.
 	StartTime time.Duration
 	// Restart is how often a program that has failed is started again within Within.
 	// Default 3 within 10 minutes; below 0 for never.
@@ -70,8 +71,8 @@ type Config struct {
 	Signals <-chan os.Signal
 }
 
-// Check returns what Run would refuse: an error that names the field that is wrong, or
-// errors.ErrUnsupported on a system without process groups.
+// Check returns the error with which Run would refuse the Config: one that names the
+// field that is invalid, or errors.ErrUnsupported on a system without process groups.
 func (c Config) Check() error {
 	if err := supported(); err != nil {
 		return err

@@ -2,15 +2,15 @@
 //
 // # Why
 //
-// A program that may run once, and was not written to share, needs somebody beside it
-// who starts it, asks whether it is well, and makes certain that it is gone before
-// another machine starts its own. That is not certain if the one who should end it can
-// itself be stopped or killed, so there is a guard between the two:
+// A program that may run only once, and was not written for several machines, needs a
+// supervisor that starts it, probes its health, and ensures that it is gone before
+// another machine starts its own. The supervisor itself may be stopped or killed, so
+// there is a guard between the two:
 //
 //	supervisor (this program)  -- lives until T -->  guard  -->  the program's process group
 //
-// The guard starts the program in a process group of its own, and is told over a pipe
-// until when the lease stands, by the clock that all processes of a machine share. At
+// The guard starts the program in a process group of its own. A pipe from the
+// supervisor carries the time at which the lease ends, by the clock that all processes of a machine share. At
 // that time, and when the pipe ends because the supervisor did, it kills the group. The
 // supervisor does the same if the guard ends or does not. [Run] does all of this; the
 // program that calls it must begin with [Guard], which is the guard if it was started as
@@ -26,11 +26,11 @@
 //
 // # What happens when
 //
-//	the program ends with 0        the lease is given up; Run returns nil
+//	the program ends with 0        the lease is released; Run returns nil
 //	the program fails              it is started again, up to Restart times within Within
 //	its health fails               SIGTERM, Grace, SIGKILL of the group; then as when it fails
-//	restarting does not help       the lease is given up; Run returns ErrNotHelped
-//	ctx ends                       SIGTERM, Grace, SIGKILL of the group; the lease is given up
+//	restarting does not help       the lease is released; Run returns ErrNotHelped
+//	ctx ends                       SIGTERM, Grace, SIGKILL of the group; the lease is released
 //	the lease is lost              SIGKILL of the group, before the lease can pass on; then a candidate again
 //	the supervisor is killed       the guard kills the group at once
 //	the supervisor is stopped      the guard kills the group when the lease ends

@@ -34,7 +34,7 @@ func killAdopted() bool {
 }
 
 // onlyZombies reports whether all that is left of a process group are processes that have
-// ended and that nobody reaps.
+// ended and were not reaped.
 func onlyZombies(group int) bool {
 	folders, err := os.ReadDir("/proc")
 	if err != nil {

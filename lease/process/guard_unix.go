@@ -50,8 +50,8 @@ func Guard() {
 }
 
 // become waits until the guard says that the supervisor knows the process group, and
-// becomes the program. Otherwise, if both were killed in that moment, nobody would know
-// what to kill.
+// becomes the program. Otherwise the process group would be unknown to both if they were
+// killed at that moment.
 func become(path string, command []string) int {
 	syscall.CloseOnExec(goFd)
 	if n, err := os.NewFile(goFd, "go").Read(make([]byte, 1)); n != 1 || err != nil {

@@ -126,7 +126,7 @@ func free(t *testing.T, s *leasetest.Store) {
 	t.Helper()
 	r, err := s.Read(context.Background(), "pink")
 	require.NoError(t, err)
-	assert.True(t, r.Free(), "the lease was given up")
+	assert.True(t, r.Free(), "the lease was released")
 }
 
 func TestAProgramThatEndsWellEndsTheSupervision(t *testing.T) {

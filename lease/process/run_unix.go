@@ -188,7 +188,7 @@ func (s *supervisor) end(ctx context.Context, c *child, l lease.Lease) {
 	c.kill(2 * look)
 }
 
-// feed tells the guard until when the lease stands, as that moves on.
+// feed sends the guard the end of the lease whenever a renewal moves it.
 func feed(c *child, l lease.Lease, until <-chan struct{}) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
@@ -199,7 +199,7 @@ func feed(c *child, l lease.Lease, until <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		// It is told of renewals alone, so that a guard that is stopped has not much to read.
+		// Only renewals are sent, so that the pipe of a guard that is stopped does not fill.
 		left := l.Left()
 		if left > last {
 			c.until(l)
@@ -246,7 +246,7 @@ func (s *supervisor) watch() (unwell <-chan error, stop func()) {
 	}
 }
 
-// offer puts a value where nobody has to take it.
+// offer sends a value if the channel has room.
 func offer[V any](to chan<- V, value V) {
 	select {
 	case to <- value:

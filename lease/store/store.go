@@ -7,14 +7,14 @@ import (
 )
 
 // ErrConflict is the error of an Acquire or Renew that was refused because the
-// record is not the one that the caller has seen or holds. It says for certain that
-// nothing was written; every other error leaves that open.
+// record is not the one that the caller has seen or holds. It means that nothing
+// was written; after any other error that is not known.
 var ErrConflict = errors.New("the lease has another record")
 
 // Record is what a store holds for one name. The zero Record is that of a name that
-// nobody has ever held.
+// was never held.
 type Record struct {
-	// Holder is who has the lease; "" if it is free.
+	// Holder is the holder of the lease; "" if it is free.
 	Holder string
 	// Token is the fencing token: that of the present holder or, if the lease is
 	// free, of the last one. Each Acquire makes a greater one.
@@ -26,11 +26,11 @@ type Record struct {
 	// TTL is how long the lease stands after a renewal, as its holder has claimed.
 	TTL time.Duration
 	// Expires says that the store itself removes the record when it was not renewed
-	// for its TTL, so that nobody else may.
+	// for its TTL, so that candidates must not replace it.
 	Expires bool
 }
 
-// Free reports whether nobody holds the lease.
+// Free reports whether the lease has no holder.
 func (r Record) Free() bool { return r.Holder == "" }
 
 // Store keeps a Record for each name. Its methods are safe for concurrent use, and

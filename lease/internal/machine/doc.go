@@ -1,4 +1,4 @@
-// Package machine decides when a candidate takes a lease, renews it and gives it up.
+// Package machine decides when a candidate acquires a lease, renews it and releases it.
 //
 // # Why
 //

@@ -248,9 +248,21 @@ func TestARecordThatComesWithAHintNeedsNoRead(t *testing.T) {
 	again.Version = "3"
 	s, f = walk(t, s, hint(time.Second, again))
 	assert.Zero(t, f.Request)
-	assert.Equal(t, at+time.Second+params.Renew, f.Wake, "the wait begins anew")
+	assert.Equal(t, at+time.Second+params.Renew*8/10, f.Wake, "the wait begins anew")
 	s, _ = walk(t, s, Event{At: 4 * time.Second})
 	s, f = walk(t, s, hint(4*time.Second, free), answer(4*time.Second, OK, again))
 	assert.Equal(t, Read, f.Request.Kind, "it came during a read, which may be newer or older")
 	assert.Equal(t, Following, s.Phase())
+}
+
+func TestACandidateThatIsNotifiedPollsWhileARenewalIsDue(t *testing.T) {
+	due := func(r store.Record) time.Duration {
+		s, _ := walk(t, New(params), Event{}, Event{Kind: Changed}, answer(0, OK, r), answer(0, OK, r))
+		_, f := walk(t, s, Event{At: 3 * time.Second}, answer(3*time.Second, OK, r))
+		return f.Wake - at
+	}
+	assert.Equal(t, 4*time.Second, due(others), "a renewal that comes late is seen within the poll interval")
+	left := others
+	left.Expires = true
+	assert.Equal(t, 3*time.Second+params.Renew*8/10, due(left), "the store does not show renewals")
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/cantonlb/cantonlb/lease/store"
 )
 
-// releaseAttempts is how often a holder tries to give a lease up before it leaves
-// that to time.
+// releaseAttempts is how often a holder tries to release a lease before it lets the
+// lease expire.
 const releaseAttempts = 2
 
 // renewJitter is the part of a period by which it is shortened at random.
@@ -20,7 +20,7 @@ type State struct {
 	begun    bool // there was an event; a reading of the clock may be any number
 	stopping bool // the owner wants an end, or the work has returned by itself
 	yielding bool // the owner wants others to have the lease
-	watching bool // the store tells of changes
+	watching bool // the store notifies of changes
 	delay    time.Duration
 
 	request Request // the one whose answer is awaited
@@ -37,8 +37,8 @@ type State struct {
 
 	own      store.Record
 	until    Instant // when the lease ends by itself
-	endedAt  Instant // when the work was told to end
-	stuck    bool    // that has been told
+	endedAt  Instant // when the context of the work ended
+	stuck    bool    // that has been reported
 	releases int     // attempts
 	refused  bool    // it is given back unused
 	failing  bool    // the last request has failed
@@ -139,8 +139,8 @@ func (s *State) expire(at Instant, f *Effects) {
 	}
 }
 
-// stuckAt is when work that was told to end should have returned. Where the lease is
-// still renewed that is no danger, so that there is more time.
+// stuckAt is when work whose context has ended should have returned. While the lease is
+// still renewed there is no danger, and so more time.
 func (s *State) stuckAt() (Instant, bool) {
 	switch s.phase {
 	case Lost:
@@ -200,7 +200,7 @@ func (s *State) returned(e Event, f *Effects) {
 	}
 }
 
-// release gives the lease up.
+// release begins the release of the lease.
 func (s *State) release(why Why, f *Effects) {
 	s.phase, s.request, s.releases = Releasing, Request{}, 0
 	f.News = append(f.News, News{Kind: NewsReleased, Why: why, Record: s.own})

@@ -45,24 +45,28 @@ func (s *State) read(e Event, f *Effects) {
 	case s.stopping:
 		s.phase = Done
 	default:
-		s.see(e, f)
+		if changed := s.see(e, f); !changed && !s.seen.Free() && !s.seen.Expires {
+			s.due = soon(e.At, min(s.period(), max(s.p.Poll, s.p.Renew/lookouts)), e.Rand)
+		}
 		if s.hinted {
 			s.readBy(e.At)
 		}
 	}
 }
 
-// see takes in what was read. The wait begins anew with every change.
-func (s *State) see(e Event, f *Effects) {
+// see takes in what was read, and reports whether it differs from what was seen before.
+// The wait begins anew with every change.
+func (s *State) see(e Event, f *Effects) (changed bool) {
 	before, was := s.seen, s.known
 	if was && e.Record.Version == before.Version && e.Record.Holder == before.Holder {
-		return
+		return false
 	}
 	s.seen, s.seenAt, s.known = e.Record, e.At, true
 	s.greatest = max(s.greatest, e.Record.Token)
 	if e.Record.Holder != before.Holder || (e.Record.Token != before.Token && !e.Record.Free()) {
 		f.News = append(f.News, News{Kind: NewsHolder, Record: e.Record})
 	}
+	return true
 }
 
 func (s *State) acquired(e Event, request Request, f *Effects) {
@@ -170,7 +174,7 @@ func (s *State) sendFollowing(e Event, f *Effects) {
 	case s.stopping && !s.heldBack:
 		s.phase = Done
 	case s.stopping:
-		s.ask(Request{Kind: Read}, e, f) // to give up what may be ours
+		s.ask(Request{Kind: Read}, e, f) // to release what may be its own
 	case free && e.At >= at:
 		s.phase = Acquiring
 		s.ask(Request{Kind: Acquire, Record: s.seen}, e, f)
@@ -205,10 +209,16 @@ func (s *State) ask(r Request, e Event, f *Effects) {
 	s.request, s.hinted, f.Request = r, false, r
 }
 
-// period is how long to wait before reading again.
+// lookouts is how often a candidate that is notified reads in a renewal period while a
+// renewal is due, if Poll permits it.
+const lookouts = 10
+
+// period is how long to wait before reading again. A candidate that is notified reads a
+// little before the next renewal can come, and then often until it has come: its wait
+// begins when it sees a renewal, not when the store has taken it in.
 func (s *State) period() time.Duration {
 	if s.watching {
-		return s.p.Renew
+		return s.p.Renew - time.Duration(renewJitter*float64(s.p.Renew))
 	}
 	return s.p.Poll
 }

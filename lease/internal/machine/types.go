@@ -11,13 +11,13 @@ type Instant = time.Duration
 
 // Params are the settings of a candidate, validated before.
 type Params struct {
-	// Holder names the candidate; nobody else has the same name.
+	// Holder names the candidate; no other candidate has the same name.
 	Holder string
-	// TTL is how long a lease stands after its last renewal; Margin, how long before
-	// that the candidate gives it up by itself.
+	// TTL is how long a lease is held after its last renewal; Margin, how long before
+	// that the candidate ends it by itself.
 	TTL, Margin time.Duration
 	// Renew is how often a holder renews, and the longest that a candidate waits to
-	// read again; Poll the same for a candidate that is not told of changes.
+	// read again; Poll the latter for a candidate that is not notified of changes.
 	Renew, Poll time.Duration
 	// Timeout bounds a request to the store.
 	Timeout time.Duration
@@ -35,9 +35,9 @@ const (
 	Following Phase = iota // another one holds the lease, or none: it is watched
 	Acquiring              // the answer to an Acquire is awaited
 	Holding                // it has the lease; work runs
-	Draining               // work was told to end by its owner; the lease is still renewed
-	Lost                   // work was told to end because the lease was lost
-	Releasing              // work has returned, and the lease is given up
+	Draining               // the owner has ended the work; the lease is still renewed
+	Lost                   // the work was ended because the lease was lost
+	Releasing              // work has returned, and the lease is released
 	Done                   // nothing more happens
 )
 
@@ -54,7 +54,7 @@ const (
 
 // Request is one request to the store. The candidate awaits one at a time.
 type Request struct {
-	// Number tells its answer from those of earlier ones; 0 is no request.
+	// Number distinguishes its answer from those of earlier ones; 0 is no request.
 	Number uint64
 	Kind   RequestKind
 	// Record is what an Acquire has seen, and what a Renew or Release holds.
@@ -70,8 +70,8 @@ type EventKind uint8
 const (
 	Tick         EventKind = iota // time has passed
 	Answered                      // the store has answered Number
-	Changed                       // the store says that the lease may be free
-	WatchEnded                    // the store does not tell of changes any more
+	Changed                       // the store notifies that the lease may be free
+	WatchEnded                    // the store does not notify of changes any more
 	WorkReturned                  // the work has returned
 	Stop                          // the owner wants an end
 	Yield                         // the owner wants others to have the lease, and goes on as a candidate
@@ -105,7 +105,7 @@ type Event struct {
 	Delay time.Duration
 }
 
-// NewsKind is what others may want to hear of.
+// NewsKind is what the owner reports.
 type NewsKind uint8
 
 // The kinds of news.
@@ -113,8 +113,8 @@ const (
 	NewsHolder      NewsKind = iota // another holder was seen, or none
 	NewsAcquired                    // the lease was acquired
 	NewsLost                        // the lease was lost
-	NewsReleased                    // the lease was given up
-	NewsNotReleased                 // the lease could not be given up: it stands until its TTL has passed
+	NewsReleased                    // the lease was released
+	NewsNotReleased                 // the lease could not be released: it is held until its TTL has passed
 	NewsStuck                       // work has not returned although its lease was lost
 	NewsFailing                     // the store fails
 	NewsAnswering                   // the store answers again
@@ -139,7 +139,7 @@ const (
 	WhyYielded        // the owner wanted others to have the lease
 )
 
-// News is one thing to tell, with the record that it is about.
+// News is one thing to report, with the record that it is about.
 type News struct {
 	Kind   NewsKind
 	Why    Why
@@ -155,7 +155,7 @@ type Effects struct {
 	Start bool
 	// Request is sent to the store, if its Number is not 0.
 	Request Request
-	// News are told.
+	// News are reported.
 	News []News
 	// Finish: it is over.
 	Finish bool

@@ -17,7 +17,7 @@ import (
 	"github.com/cantonlb/cantonlb/lease/store"
 )
 
-// What a candidate is told by its environment.
+// The variables in the environment of a candidate.
 const (
 	addressKey = "CANTONLB_PROCTEST_ADDRESS"
 	nameKey    = "CANTONLB_PROCTEST_NAME"

@@ -21,8 +21,8 @@ import (
 	"github.com/cantonlb/cantonlb/lease/leasetest/proctest"
 )
 
-// nobody is the user that runs the servers where the test is root, as whom they refuse
-// to run.
+// nobody is the user that runs the servers if the test runs as root, since they refuse
+// to run as root.
 const nobody = 65534
 
 const (
@@ -72,7 +72,7 @@ func StartOn(t testing.TB, host string, options ...string) *Server {
 		}
 		_ = os.RemoveAll(folder) // a temporary folder
 	})
-	if err := give(folder); err != nil {
+	if err := chown(folder); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -103,8 +103,8 @@ func binaries() (string, bool) {
 	return filepath.Dir(slices.Max(found)), true
 }
 
-// give makes the folder one of the user that runs the servers.
-func give(folder string) error {
+// chown makes the folder or file one of the user that runs the servers.
+func chown(folder string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -113,7 +113,7 @@ func give(folder string) error {
 
 func (s *Server) data() string { return filepath.Join(s.folder, "data") }
 
-// trust lets in who comes from a network that the server is in.
+// trust permits connections from the networks that the server is in.
 func (s *Server) trust(t testing.TB) {
 	t.Helper()
 	const rule = "host all all samenet trust\n"
@@ -238,7 +238,7 @@ func (s *Server) Pgbouncer(t testing.TB) string {
 	}, "\n")
 	file := filepath.Join(s.folder, "pgbouncer.ini")
 	for name, text := range map[string]string{file: config, users: `"postgres" ""` + "\n"} {
-		if err := errors.Join(os.WriteFile(name, []byte(text), 0o600), give(name)); err != nil {
+		if err := errors.Join(os.WriteFile(name, []byte(text), 0o600), chown(name)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -253,7 +253,7 @@ func (s *Server) Pgbouncer(t testing.TB) string {
 func (s *Server) Standby(t testing.TB) {
 	t.Helper()
 	signal := filepath.Join(s.data(), "standby.signal")
-	if err := errors.Join(os.WriteFile(signal, nil, 0o600), give(signal)); err != nil {
+	if err := errors.Join(os.WriteFile(signal, nil, 0o600), chown(signal)); err != nil {
 		t.Fatal(err)
 	}
 	s.Run(t)
