@@ -43,8 +43,9 @@
 //
 // # Limits
 //
-// If the guard is stopped, and the supervisor is stopped or killed, the program continues
-// until one of them does. If both are killed, or the guard is killed while the supervisor
+// If both are stopped, the program continues until one of them does. If the supervisor is
+// killed while the guard is stopped, the system continues the guard, unless a process of
+// the same session adopts it; then the program continues until the guard does. If both are killed, or the guard is killed while the supervisor
 // is stopped, Linux kills the program itself, but not the processes that it has started.
 // What leaves the process group (setsid) is out of reach, but on Linux the guard adopts it
 // and kills it before it ends; if the guard is killed, a cgroup has to do that, as

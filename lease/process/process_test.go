@@ -389,8 +389,8 @@ func TestASupervisorThatIsStoppedDoesNotKeepTheProgramAlive(t *testing.T) {
 	assert.Less(t, awaitGone(t, program), ttl+patience/10)
 }
 
-// The documented limit: with the guard stopped, and the supervisor stopped or killed, the
-// program goes on until one of them does.
+// The documented limit: with both stopped, the program continues until one of them does. A
+// guard whose supervisor is killed is continued by most systems.
 func TestWithGuardAndSupervisorStoppedTheProgramEndsWhenOneOfThemContinues(t *testing.T) {
 	waits(t)
 	for _, c := range []struct {
@@ -409,9 +409,11 @@ func TestWithGuardAndSupervisorStoppedTheProgramEndsWhenOneOfThemContinues(t *te
 			program, guard := started(t, folder, 1)
 			require.NoError(t, syscall.Kill(guard, syscall.SIGSTOP))
 			require.NoError(t, syscall.Kill(pid, c.supervisor))
-			wait := time.NewTimer(ttl + ttl/2)
-			<-wait.C
-			require.False(t, gone(program), "if it is, the documentation promises too little")
+			if c.supervisor == syscall.SIGSTOP {
+				wait := time.NewTimer(ttl + ttl/2)
+				<-wait.C
+				require.False(t, gone(program), "if it is, the documentation promises too little")
+			}
 			if c.guard {
 				pid = guard
 			}
