@@ -140,6 +140,7 @@
 //	ServiceConfig                 none
 //	Logger                        slog.Default
 //	OnAttempt                     none
+//	OnAttemptInline               false
 //
 // The policy, NoneEligible and the health service of each role:
 //

@@ -230,6 +230,33 @@ func TestEachAttemptIsToldWithItsOwnContext(t *testing.T) {
 	assert.Equal(t, []any{"tagged", "tagged"}, a.marks)
 }
 
+func TestOnlyAnInlineObserverHoldsACallUp(t *testing.T) {
+	for inline, least := range map[bool]time.Duration{false: 200 * time.Millisecond, true: 2 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+			client := clientkit.Connect(t, cluster, cantonlb.Config{
+				OnAttemptInline: inline,
+				OnAttempt:       func(context.Context, cantonlb.AttemptEvent) { time.Sleep(time.Second) },
+			}, 1)
+			start := time.Now()
+			testkit.Spread(t, client, 1)
+			took := time.Since(start)
+			assert.GreaterOrEqual(t, took, least)
+			assert.Less(t, took, least+200*time.Millisecond)
+			time.Sleep(time.Second) // until the observer has returned
+		})
+	}
+}
+
+func TestAnInlineObserverThatPanicsDoesNotDisturbTheCall(t *testing.T) {
+	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+	client := clientkit.Connect(t, cluster, cantonlb.Config{
+		OnAttemptInline: true, OnAttempt: func(context.Context, cantonlb.AttemptEvent) { panic("on purpose") },
+	}, 1)
+	testkit.Spread(t, client, 2)
+	assert.Zero(t, client.Status().Endpoints[0].Calls.InFlight)
+}
+
 func TestARescueIsToldBetweenTheAttemptsAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)

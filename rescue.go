@@ -247,9 +247,9 @@ func newRescuer(c Config, s settled) *rescuer {
 		tally:       new(attempt.Tally),
 		budget:      attempt.NewBudget(c.RetryBudget.Share, c.RetryBudget.PerSecond),
 	}
-	if observe := c.OnAttempt; observe != nil {
+	if r.observe = c.OnAttempt; r.observe != nil && !c.OnAttemptInline {
 		r.observe = func(ctx context.Context, e AttemptEvent) {
-			guard.Tell(&r.observing, "the observer of attempts", func() { observe(ctx, e) })
+			guard.Tell(&r.observing, "the observer of attempts", func() { c.OnAttempt(ctx, e) })
 		}
 	}
 	switch {

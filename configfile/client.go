@@ -30,7 +30,7 @@ func NewClient(path string, opts ...grpc.DialOption) (*cantonlb.Client, error) {
 }
 
 // NewClientWith is like NewClient, for a program that sets in Go what a file cannot
-// hold: Logger, OnAttempt, Validate, DNS, IdempotentFunc, TransportCredentials and
+// hold: Logger, OnAttempt, OnAttemptInline, Validate, DNS, IdempotentFunc, TransportCredentials and
 // Endpoint.Credentials. complete, if not nil, is called with the Config of the file
 // before the client is made. It is called again, from one goroutine, with each new
 // content of the file; then only the Endpoints and the Handover that it leaves in the

@@ -149,7 +149,7 @@ failover: {failBack: afterHold, holdDown: 1m, drain: 0.5s}
 
 // onlyInGo are the fields that a config file has no keys for, since they hold code
 // or credentials.
-var onlyInGo = []string{"transportCredentials", "dns", "idempotentFunc", "logger", "onAttempt", "validate", "credentials"}
+var onlyInGo = []string{"transportCredentials", "dns", "idempotentFunc", "logger", "onAttempt", "onAttemptInline", "validate", "credentials"}
 
 // keyOf returns a field's name in camel case: GRPCPort is grpcPort, and TLS is tls.
 func keyOf(field string) string {

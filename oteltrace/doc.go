@@ -10,7 +10,7 @@
 //
 //	client, err := cantonlb.NewClient(cantonlb.Config{
 //		Endpoints: endpoints,
-//		OnAttempt: oteltrace.OnAttempt,
+//		OnAttempt: oteltrace.OnAttempt, OnAttemptInline: true,
 //	})
 //
 // With a stats handler (otelgrpc's, or grpc's own stats/opentelemetry) that is the span

@@ -88,7 +88,7 @@ func run(ctx context.Context, args []string) (err error) {
 		Role:      cantonlb.Sequencer,
 		Endpoints: s.endpoints,
 		Logger:    logger,
-		OnAttempt: oteltrace.OnAttempt,
+		OnAttempt: oteltrace.OnAttempt, OnAttemptInline: true,
 	}, opts...)
 	if err != nil {
 		return err

@@ -143,7 +143,7 @@ func openUnseen(ctx context.Context, endpoints []cantonlb.Endpoint) (*subject, e
 
 func openSeen(ctx context.Context, endpoints []cantonlb.Endpoint) (*subject, error) {
 	x, err := open(ctx, "everything on", cantonlb.Config{
-		Name: "on", Endpoints: endpoints, OnAttempt: oteltrace.OnAttempt,
+		Name: "on", Endpoints: endpoints, OnAttempt: oteltrace.OnAttempt, OnAttemptInline: true,
 		//nolint:sloglint // what the handler costs is to be measured
 		Logger: slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
