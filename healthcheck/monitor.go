@@ -15,6 +15,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/guard"
+	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -195,7 +196,7 @@ func (m *Monitor) close() error {
 	}
 	var left []string
 	for _, e := range m.list {
-		if !ended(ctx, e.told) {
+		if !sleep.Until(ctx, e.told) {
 			left = append(left, fmt.Sprintf("the function that is called for each change of %q", e.target.Name))
 		}
 		left = append(left, e.checker.Left())
@@ -206,21 +207,6 @@ func (m *Monitor) close() error {
 		errs[len(m.list)] = fmt.Errorf("healthcheck: closed, although code of the program has not returned: %s", strings.Join(left, ", "))
 	}
 	return errors.Join(errs...)
-}
-
-// ended waits until done is closed, at most until ctx ends, and reports whether it is.
-func ended(ctx context.Context, done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	case <-ctx.Done():
-	}
-	select {
-	case <-done:
-		return true
-	default:
-		return false
-	}
 }
 
 // closeProbes closes the probes of one target, which are code of the program. Close

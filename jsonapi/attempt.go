@@ -233,7 +233,7 @@ func (f *flight) judge(end ending) {
 }
 
 // leastEvidence is how long a request must have waited in vain to be evidence against the
-// endpoint when its caller gives up.
+// endpoint when its caller cancels it.
 const leastEvidence = time.Second
 
 // landed notes how the attempt ended.

@@ -42,8 +42,8 @@ type Config struct {
 
 	// ReadyPath is the page that says whether an endpoint may be picked, and LivePath the
 	// one that says whether its process answers at all. Both are paths below the base
-	// URL, answered with 200. LivePath tells a server that is not ready from one that
-	// hangs. Default: those of the role, "/readyz" and "/livez"; "-" means none for
+	// URL, answered with 200. LivePath distinguishes a server that is not ready from one
+	// that hangs. Default: those of the role, "/readyz" and "/livez"; "-" means none for
 	// LivePath. An endpoint's Health target replaces both.
 	ReadyPath, LivePath string
 

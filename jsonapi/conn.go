@@ -9,7 +9,7 @@ import (
 )
 
 // countedConn counts what is written to a connection, below TLS. It is how an attempt
-// knows that nothing of its request left: no error of net/http says so.
+// knows that nothing of its request left: no error of net/http reports that.
 type countedConn struct {
 	net.Conn
 

@@ -34,10 +34,10 @@
 // # Health
 //
 // A probe gets /readyz, and /livez of an endpoint that is not ready or does not answer, so
-// that status and errors tell a server that is not ready from one that hangs. Package
+// that status and errors distinguish a server that is not ready from one that hangs. Package
 // healthcheck documents the schedule. While requests are in flight and nothing arrives,
 // the endpoint is probed at once. Anything that arrives is a sign of life: a long download
-// is not given up. An endpoint whose probes pass while its requests fail is ejected.
+// is not canceled. An endpoint whose probes pass while its requests fail is ejected.
 //
 // With the role [JSONAPI], one endpoint is active, as its participant is: package failover
 // documents the choice. With [JSONAPI2] and others, all eligible endpoints are picked.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/lease/internal/machine"
 	"github.com/cantonlb/cantonlb/lease/store"
 	"github.com/cantonlb/cantonlb/report"
@@ -129,12 +130,9 @@ const deliveryLimit = time.Second
 // awaitDelivered waits until the channel is closed, or for deliveryLimit. A goroutine that
 // is still in code of the program ends when that code returns.
 func awaitDelivered(delivered <-chan struct{}) {
-	timer := time.NewTimer(deliveryLimit)
-	defer timer.Stop()
-	select {
-	case <-delivered:
-	case <-timer.C:
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), deliveryLimit)
+	defer cancel()
+	sleep.Until(ctx, delivered)
 }
 
 // deliver passes the events to the logger and the observer, until there are no more.

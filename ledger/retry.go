@@ -63,7 +63,7 @@ func (r *retries) next(what reaction, now time.Time) (pause time.Duration, again
 	}
 	r.failed++
 	pause = r.pauses.NextBackOff()
-	if what.delay > 0 { // spread, so that all who were told to wait do not come at once
+	if what.delay > 0 { // spread, so that all callers that were asked to wait do not return at once
 		pause += what.delay
 	}
 	return pause, true

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// settleFor is how long the completions are followed for an outcome that only they can tell.
+// settleFor is how long the completions are followed for an outcome that only they can show.
 const settleFor = time.Minute
 
 // complete waits for the completion of an attempt that was accepted, or for that of an earlier one that

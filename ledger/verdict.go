@@ -30,7 +30,7 @@ type verdict struct {
 	// doubt reports that the command may have been executed, or may yet be, by this
 	// attempt.
 	doubt bool
-	// duplicate tells that the command has been accepted before: by the submission existing, which is
+	// duplicate means that the command has been accepted before: by the submission existing, which is
 	// empty if the node does not say, with a completion at offset.
 	duplicate bool
 	existing  string

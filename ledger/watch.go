@@ -14,7 +14,7 @@ const (
 	askTimeout = 10 * time.Second
 )
 
-// facts are what the node has told, once for all streams of a sequence. They are safe for concurrent
+// facts are what the node has answered, once for all streams of a sequence. They are safe for concurrent
 // use.
 type facts struct {
 	mu            sync.Mutex
@@ -63,7 +63,7 @@ func (f *facts) learn(ctx context.Context, node Node) {
 // watch notices that a stream is silent while the ledger goes on.
 //
 // An idle node sends nothing, so that silence alone is no fault. The ledger end is asked for after
-// half the delay of checkpoints, and again after each further delay. A stream that has not told of an
+// half the delay of checkpoints, and again after each further delay. A stream that has not shown an
 // end within the delay since it was asked for has failed, after one and a half delays at first. So an
 // update that comes just before the stream is asked about is no fault either.
 type watch struct {

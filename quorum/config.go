@@ -52,7 +52,7 @@ const (
 )
 
 // Faulty returns f, the largest number of n members that may be faulty in any way
-// while the others can still be told apart from them: floor((n-1)/3), and 0 for
+// while the others can still be distinguished from them: floor((n-1)/3), and 0 for
 // fewer than four.
 func Faulty(n int) int { return max(0, (n-1)/3) }
 

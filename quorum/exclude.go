@@ -15,7 +15,7 @@ func (m *Members) usable() []Member {
 	return out
 }
 
-// exclude remembers that a member contradicted a stream, and returns the events to tell.
+// exclude remembers that a member contradicted a stream, and returns the events to announce.
 func (m *Members) exclude(name string, r Reason, detail string) []Event {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -30,7 +30,7 @@ func (m *Members) exclude(name string, r Reason, detail string) []Event {
 	return m.eventLocked(Event{Kind: EventDissent, Member: name, Reason: r, Detail: detail})
 }
 
-// lose notes that a stream cannot go on, and returns the events to tell.
+// lose notes that a stream cannot go on, and returns the events to announce.
 func (m *Members) lose(err error) []Event {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -41,7 +41,7 @@ func (m *Members) lose(err error) []Event {
 	return m.eventLocked(Event{Kind: EventAgreementLost, Reason: ReasonThreshold, Detail: err.Error()})
 }
 
-// note makes an event, and returns it to be told.
+// note makes an event, and returns it for announce.
 func (m *Members) note(e Event) []Event {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -66,7 +66,7 @@ func (m *Members) changes() <-chan struct{} {
 	return m.changed
 }
 
-// streamVerdict tells of the members as a stream sees them.
+// streamVerdict returns the Verdict of the members as a stream sees them.
 func (m *Members) streamVerdict(agree int) Verdict {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -108,11 +108,11 @@ func (f *follower) once(ctx context.Context) bool {
 		return sorted(list)
 	}, func(list []Entry) string { return fmt.Sprintf("%q", list) })
 	if err != nil {
-		return true // the members so far stay; the event agreement_lost tells of it
+		return true // the members so far stay; the event agreement_lost reports it
 	}
 	next, arrived := stepTo(f.entries(), f.seeds, goal)
 	if err := f.take(next); err != nil {
-		f.members.told(f.members.note(Event{Kind: EventMembers, Reason: ReasonList, Detail: "refused: " + err.Error()}))
+		f.members.announce(f.members.note(Event{Kind: EventMembers, Reason: ReasonList, Detail: "refused: " + err.Error()}))
 		return true
 	}
 	return arrived

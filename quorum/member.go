@@ -117,7 +117,7 @@ func (m *Members) Update(list []Member) error {
 	m.mu.Lock()
 	changed := m.setLocked(list)
 	m.mu.Unlock()
-	m.told(changed)
+	m.announce(changed)
 	return nil
 }
 
@@ -171,7 +171,7 @@ func (m *Members) refresh() {
 		told = m.eventLocked(Event{Kind: EventMembers, Reason: ReasonList, Detail: "refused: " + m.refused})
 	}
 	m.mu.Unlock()
-	m.told(told)
+	m.announce(told)
 }
 
 // List returns the current members.
@@ -250,7 +250,7 @@ func (m *Members) ClearDissent(name string) error {
 	if r == nil {
 		return fmt.Errorf("quorum: no member %q in the list", cleantext.Detail(name))
 	}
-	m.told(told)
+	m.announce(told)
 	return nil
 }
 
@@ -262,7 +262,7 @@ func (m *Members) findLocked(name string) *record {
 	return m.list[i]
 }
 
-// eventLocked numbers an event and stores it for told.
+// eventLocked numbers an event and stores it for announce.
 func (m *Members) eventLocked(e Event) []Event {
 	m.number++
 	e.Number, e.At, e.Detail = m.number, m.now(), cleantext.Detail(e.Detail)
@@ -270,8 +270,8 @@ func (m *Members) eventLocked(e Event) []Event {
 	return []Event{e}
 }
 
-// told logs events, with no lock held.
-func (m *Members) told(events []Event) {
+// announce logs events, with no lock held.
+func (m *Members) announce(events []Event) {
 	logger := cmp.Or(m.opts.Logger, slog.Default())
 	for _, e := range events {
 		say := logger.Info

@@ -279,7 +279,7 @@ func (r *round[T]) untilSlow() time.Duration {
 	return wait
 }
 
-// markSlow counts as slow whoever has become so, and asks more in between.
+// markSlow marks the members that have become slow, and asks further members in between.
 func (r *round[T]) markSlow(ctx context.Context) (a advice) {
 	now := time.Now()
 	for i := range r.seats[:r.next] {

@@ -50,7 +50,7 @@ type sequence[T any, P cmp.Ordered] struct {
 	past   []claim[T, P] // the newest delivered, without values; oldest first
 	next   uint64        // the number of the event to deliver next, from 0
 	voices map[string]*voice[T, P]
-	since  time.Time // since when somebody claims what comes next; zero if nobody does
+	since  time.Time // since when a member claims what comes next; zero if none does
 }
 
 func newSequence[T any, P cmp.Ordered](agree, keep int) *sequence[T, P] {
@@ -107,7 +107,7 @@ func (s *sequence[T, P]) claim(name string, c claim[T, P], now time.Time) Reason
 
 // standings say how the members stand to the event that comes next.
 type standings[T any, P cmp.Ordered] struct {
-	leading   *claim[T, P] // what most claim; nil if nobody claims anything
+	leading   *claim[T, P] // what most claim; nil if no member claims anything
 	count     int          // by how many
 	against   []string     // those who claim something else
 	undecided int          // those who have not claimed anything yet

@@ -51,7 +51,7 @@ func (r *round[T]) winner(end ending[T]) digest {
 	return r.tally.largest().key
 }
 
-// verdict tells of the round.
+// verdict returns the Verdict of the round.
 func (r *round[T]) verdict(end ending[T]) Verdict {
 	agree := r.tally.agree
 	if r.q.positions {
@@ -67,7 +67,7 @@ func (r *round[T]) verdict(end ending[T]) Verdict {
 	return v
 }
 
-// notes tells of the round what is to be remembered.
+// notes returns what is to be remembered of the round.
 func (r *round[T]) notes(end ending[T]) []note {
 	notes := make([]note, 0, r.next)
 	for i := range r.seats[:r.next] {
@@ -129,7 +129,7 @@ func (m *Members) settle(notes []note, agreed bool) {
 		}
 	}
 	m.mu.Unlock()
-	m.told(told)
+	m.announce(told)
 }
 
 const defaultDissentFor = 10 * time.Minute
@@ -141,8 +141,8 @@ func (m *Members) dissentFor() time.Duration {
 	return m.opts.DissentFor
 }
 
-// ended counts a read, and tells whoever wants to know. An error that is nobody's
-// fault but the caller's, who canceled it, is no loss of agreement.
+// ended counts a read, and reports it. A read that its caller canceled is no loss of
+// agreement.
 func (m *Members) ended(v Verdict, quiet bool, err error) {
 	m.mu.Lock()
 	m.totals.Reads++
@@ -164,7 +164,7 @@ func (m *Members) ended(v Verdict, quiet bool, err error) {
 		told = m.eventLocked(Event{Kind: EventAgreementLost, Reason: ReasonThreshold, Detail: err.Error()})
 	}
 	m.mu.Unlock()
-	m.told(told)
+	m.announce(told)
 	if m.opts.OnRead != nil {
 		guard.Tell(&m.left, "OnRead", func() { m.opts.OnRead(v, err) })
 	}

@@ -94,7 +94,7 @@ type Stream[T any, P cmp.Ordered] struct {
 	margin int
 	subs   map[string]*subscription
 	pauses map[string]*backOff
-	told   []Event // to be told once mu is free
+	told   []Event // to be announced once mu is free
 	err    error   // why there will be nothing more
 	full   time.Time
 }
@@ -192,7 +192,7 @@ func (s *Stream[T, P]) unlock() {
 	told := s.told
 	s.told = nil
 	s.mu.Unlock()
-	s.members.told(told)
+	s.members.announce(told)
 }
 
 // stepLocked returns the event on which enough members agree, nil if there is none

@@ -275,18 +275,6 @@ func (b *bench) interleave(ctx context.Context, what string, policies []policy, 
 // sayf prints a message and ignores errors.
 func sayf(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 func main() {
 	if code, is := serveCounting(); is {
 		os.Exit(code)

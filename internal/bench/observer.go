@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/serviceconfig"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // progress follows what a policy publishes. It is safe for concurrent use.
@@ -80,7 +82,7 @@ func (p *progress) await(ctx context.Context, n, want int) (publication, error) 
 			if look(latest.state.Picker, n, seen); len(seen) == want {
 				return latest, nil
 			}
-			if err := pause(ctx, checkShare*time.Since(start)); err != nil {
+			if err := sleep.Context(ctx, checkShare*time.Since(start)); err != nil {
 				return publication{}, p.late(err, n, want)
 			}
 			if p.last().seq != latest.seq {

@@ -8,6 +8,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/cantonlb/cantonlb/internal/bench/stats"
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 var (
@@ -53,7 +54,7 @@ func (b *bench) scaleFlip(ctx context.Context, at point, rep int, p policy) erro
 	if err = checkFlips(ctx, f, victim, at.n); err != nil {
 		return err
 	}
-	if err = pause(ctx, flipRest); err != nil {
+	if err = sleep.Context(ctx, flipRest); err != nil {
 		return err
 	}
 
@@ -76,7 +77,7 @@ func (b *bench) scaleFlip(ctx context.Context, at point, rep int, p policy) erro
 	var down, up []float64
 	for range b.flipPaced {
 		for _, to := range []servingStatus{notServing, serving} {
-			if err = pause(ctx, flipRest); err != nil {
+			if err = sleep.Context(ctx, flipRest); err != nil {
 				return err
 			}
 			took, err := flipOnce(ctx, f, victim, to)

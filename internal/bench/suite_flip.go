@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/cantonlb/cantonlb/internal/bench/stats"
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 var (
@@ -112,14 +113,14 @@ const warmCalls = 10
 // flip the last call arrived, and how many calls arrived after it.
 func flipServer(ctx context.Context, s *echoServer, window time.Duration) (last time.Duration, late int64, err error) {
 	for had := s.calls.Load(); s.calls.Load() < had+warmCalls; {
-		if err = pause(ctx, time.Millisecond); err != nil {
+		if err = sleep.Context(ctx, time.Millisecond); err != nil {
 			return 0, 0, fmt.Errorf("a server that serves got no calls: %w", err)
 		}
 	}
 	before, start := s.calls.Load(), time.Since(s.epoch)
 	s.health.SetServingStatus("", notServing)
 	for quiet := start; ; {
-		if err = pause(ctx, quiet+window-time.Since(s.epoch)); err != nil {
+		if err = sleep.Context(ctx, quiet+window-time.Since(s.epoch)); err != nil {
 			return 0, 0, fmt.Errorf("a server that does not serve still receives calls: %w", err)
 		}
 		if latest := time.Duration(s.last.Load()); latest > quiet {

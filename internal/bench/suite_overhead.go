@@ -18,6 +18,7 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/bench/stats"
+	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/otelmetrics"
 	"github.com/cantonlb/cantonlb/oteltrace"
 )
@@ -163,7 +164,7 @@ func openSeen(ctx context.Context, endpoints []cantonlb.Endpoint) (*subject, err
 		}
 	})
 	wg.Go(func() {
-		for pause(watching, collectEvery) == nil {
+		for sleep.Context(watching, collectEvery) == nil {
 			_ = reader.Collect(watching, new(metricdata.ResourceMetrics)) // an error ends with the next
 		}
 	})
@@ -213,7 +214,7 @@ func (x *subject) slice(ctx context.Context, d time.Duration, tracer trace.Trace
 			calls.Add(mine)
 		})
 	}
-	err := pause(ctx, d)
+	err := sleep.Context(ctx, d)
 	stop.Store(true)
 	wg.Wait()
 	took, busy := time.Since(start), cpuTime()-cpu

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/balancer"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 var (
@@ -114,7 +116,7 @@ func measurePicks(ctx context.Context, picker balancer.Picker, threads int, d ti
 	runtime.ReadMemStats(&before)
 	start, cpu := time.Now(), cpuTime()
 	close(begin)
-	err := pause(ctx, d)
+	err := sleep.Context(ctx, d)
 	stop.Store(true)
 	wg.Wait()
 	took, busy := time.Since(start), cpuTime()-cpu

@@ -9,6 +9,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 var (
@@ -98,7 +100,7 @@ func (b *bench) probesOver(ctx context.Context, at point, rep int, p policy,
 		return err
 	}
 	defer load.stop()
-	if err = pause(ctx, b.probesAfter); err != nil {
+	if err = sleep.Context(ctx, b.probesAfter); err != nil {
 		return err
 	}
 	before, err := servers.count(ctx)
@@ -106,7 +108,7 @@ func (b *bench) probesOver(ctx context.Context, at point, rep int, p policy,
 		return err
 	}
 	cpu, begin := cpuTime(), time.Now()
-	if err = pause(ctx, b.probesFor); err != nil {
+	if err = sleep.Context(ctx, b.probesFor); err != nil {
 		return err
 	}
 	cpu = cpuTime() - cpu
@@ -136,7 +138,7 @@ func (b *bench) probesFaked(ctx context.Context, at point, rep int, p policy) er
 		return err
 	}
 	defer f.close()
-	if err = pause(ctx, b.probesAfter); err != nil {
+	if err = sleep.Context(ctx, b.probesAfter); err != nil {
 		return err
 	}
 	count := func() (checks, watches uint64) {
@@ -147,7 +149,7 @@ func (b *bench) probesFaked(ctx context.Context, at point, rep int, p policy) er
 	}
 	before, _ := count()
 	cpu, begin := cpuTime(), time.Now()
-	if err = pause(ctx, b.probesFor); err != nil {
+	if err = sleep.Context(ctx, b.probesFor); err != nil {
 		return err
 	}
 	cpu = cpuTime() - cpu
@@ -204,7 +206,7 @@ func startTraffic(ctx context.Context, conn *grpc.ClientConn) (*probeLoad, error
 	for range probeCallers {
 		l.wg.Go(func() {
 			answer := new(emptypb.Empty)
-			for pause(ctx, probePause) == nil {
+			for sleep.Context(ctx, probePause) == nil {
 				if err := conn.Invoke(ctx, callMethod, new(emptypb.Empty), answer); err != nil && ctx.Err() == nil {
 					l.failed(err)
 				}

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 var (
@@ -136,7 +138,7 @@ func liveHeap() uint64 {
 func (*bench) calm(ctx context.Context, goroutines int) {
 	deadline := time.Now().Add(5 * time.Second)
 	for runtime.NumGoroutine() > goroutines && time.Now().Before(deadline) {
-		if pause(ctx, time.Millisecond) != nil {
+		if sleep.Context(ctx, time.Millisecond) != nil {
 			return
 		}
 	}

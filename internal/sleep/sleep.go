@@ -1,4 +1,4 @@
-// Package sleep waits for a time, or until a context ends.
+// Package sleep waits for a time or an event, or until a context ends.
 //
 // # Why
 //
@@ -26,5 +26,29 @@ func For(ctx context.Context, d time.Duration) bool {
 		return false
 	case <-timer.C:
 		return true
+	}
+}
+
+// Context waits as For does. The error is that of ctx if it has ended.
+func Context(ctx context.Context, d time.Duration) error {
+	if !For(ctx, d) {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// Until waits until done is closed, at most until ctx ends, and reports whether it is
+// closed, whatever has come first.
+func Until(ctx context.Context, done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+		return true
+	default:
+		return false
 	}
 }

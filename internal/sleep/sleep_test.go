@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
 
@@ -26,5 +27,26 @@ func TestForWaitsUntilTheTimeIsOverOrTheContextEnds(t *testing.T) {
 		assert.False(t, For(ctx, 0), "the context has ended")
 		assert.True(t, For(t.Context(), -1), "it does not wait")
 		assert.Equal(t, time.Second, time.Since(began))
+	})
+}
+
+func TestContextReturnsTheErrorOfItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.NoError(t, Context(ctx, time.Second))
+		assert.ErrorIs(t, Context(ctx, time.Hour), context.DeadlineExceeded)
+	})
+}
+
+func TestUntilReportsWhetherTheChannelIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		done := make(chan struct{})
+		time.AfterFunc(time.Second, func() { close(done) })
+		assert.True(t, Until(ctx, done))
+		assert.False(t, Until(ctx, make(chan struct{})))
+		assert.True(t, Until(ctx, done), "although the context has ended, too")
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/event"
 	"github.com/cantonlb/cantonlb/internal/guard"
+	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -41,15 +42,7 @@ const theHandler = "the log handler: a line is not in the log: it"
 // wait waits for the reporter to end after the log of events has been closed, at most
 // until ctx ends, and reports whether it has ended.
 func (r *reporter) wait(ctx context.Context) bool {
-	if r == nil {
-		return true
-	}
-	select {
-	case <-r.done:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return r == nil || sleep.Until(ctx, r.done)
 }
 
 // run writes until the log of events is closed. It then writes the lines that wait.

@@ -4,7 +4,7 @@
 //
 // The JSON API has updates, completions and active contracts as websockets. A websocket
 // ends when its server is restarted, when the participant's active replica changes, and
-// when a token expires, and nobody says so to a program that only reads. This package
+// when a token expires, and a program that only reads does not notice. This package
 // opens it again after the last offset, on the server that is active by then, as package
 // ledger does for gRPC: it is the same code, with the same causes, pauses, errors and
 // monitor.

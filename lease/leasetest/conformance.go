@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/lease/store"
 )
 
@@ -329,7 +330,7 @@ func stands(t *testing.T, s store.Store) {
 	conflict(t, err)
 	for deadline := time.Now().Add(patience); !read(t, s, name).Free(); {
 		isTrue(t, time.Now().Before(deadline), "the record goes after its TTL")
-		pause(within(t), 10*time.Millisecond) //nolint:errcheck // the deadline above is the shorter one
+		sleep.Context(within(t), 10*time.Millisecond) //nolint:errcheck // the deadline above is the shorter one
 	}
 	isTrue(t, time.Since(sent) >= ttl, "the record stands for its whole TTL")
 	_, err = s.Renew(within(t), name, got)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/lease/store"
 )
 
@@ -123,31 +124,17 @@ func (l *Link) do(ctx context.Context, request func() error) error {
 	if fails != nil {
 		return fails
 	}
-	if err := pause(ctx, latency/2); err != nil {
+	if err := sleep.Context(ctx, latency/2); err != nil {
 		return err
 	}
 	err := request()
-	if late := pause(ctx, latency/2); late != nil {
+	if late := sleep.Context(ctx, latency/2); late != nil {
 		return late
 	}
 	if lost {
 		return ErrFault
 	}
 	return err
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	if d == 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Watch is that of store.Watcher; of a store that is none the error is

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // clientConfig is the configuration of a client process.
@@ -124,7 +126,7 @@ func (l *load) first() error {
 			continue
 		}
 		answered = -1
-		if pause(ctx, firstPause) != nil {
+		if sleep.Context(ctx, firstPause) != nil {
 			return err
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // The ids of slow scenarios that checks name.
@@ -98,7 +100,7 @@ func coldStart(ctx context.Context, st *stage) error {
 	if err := st.strike(ctx, kill, st.victim); err != nil {
 		return err
 	}
-	if err := pause(ctx, coldPause); err != nil {
+	if err := sleep.Context(ctx, coldPause); err != nil {
 		return err
 	}
 	if err := st.cure(ctx, restart, st.victim); err != nil {
@@ -107,7 +109,7 @@ func coldStart(ctx context.Context, st *stage) error {
 	if _, err := behave(modeSlow)(ctx, st, st.victim); err != nil {
 		return err
 	}
-	if err := pause(ctx, st.plan.hold); err != nil {
+	if err := sleep.Context(ctx, st.plan.hold); err != nil {
 		return err
 	}
 	_, err := behave(modeNormal)(ctx, st, st.victim)
@@ -120,6 +122,6 @@ func permanent(harm act) script {
 		if err := st.strike(ctx, harm, st.victim); err != nil {
 			return err
 		}
-		return pause(ctx, st.plan.hold)
+		return sleep.Context(ctx, st.plan.hold)
 	}
 }

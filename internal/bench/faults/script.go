@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/bench/netns"
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // A script causes the fault of a scenario, and heals it. It returns when all
@@ -55,7 +56,7 @@ func toVictim(harm, remedy act) script {
 		if err := st.strike(ctx, harm, st.victim); err != nil {
 			return err
 		}
-		if err := pause(ctx, st.plan.hold); err != nil {
+		if err := sleep.Context(ctx, st.plan.hold); err != nil {
 			return err
 		}
 		return st.cure(ctx, remedy, st.victim)
@@ -68,7 +69,7 @@ func toAll(harm, remedy act) script {
 		if err := st.strike(ctx, harm, st.replicas...); err != nil {
 			return err
 		}
-		if err := pause(ctx, st.plan.hold); err != nil {
+		if err := sleep.Context(ctx, st.plan.hold); err != nil {
 			return err
 		}
 		return st.cure(ctx, remedy, st.replicas...)
@@ -82,7 +83,7 @@ func flapping(harm, remedy act) script {
 			if err := st.strike(ctx, harm, st.victim); err != nil {
 				return err
 			}
-			if err := pause(ctx, time.Second); err != nil {
+			if err := sleep.Context(ctx, time.Second); err != nil {
 				return err
 			}
 			// Only after the last time does it have the time to return to rotation.
@@ -90,7 +91,7 @@ func flapping(harm, remedy act) script {
 			if err := st.cure(ctx, remedy, st.victim); err != nil {
 				return err
 			}
-			if err := pause(ctx, time.Second); err != nil {
+			if err := sleep.Context(ctx, time.Second); err != nil {
 				return err
 			}
 		}
@@ -107,13 +108,13 @@ func rolling(harm, remedy act) script {
 			if err := st.strike(ctx, harm, r); err != nil {
 				return err
 			}
-			if err := pause(ctx, part/3); err != nil {
+			if err := sleep.Context(ctx, part/3); err != nil {
 				return err
 			}
 			if err := st.cure(ctx, remedy, r); err != nil {
 				return err
 			}
-			if err := pause(ctx, part-part/3); err != nil {
+			if err := sleep.Context(ctx, part-part/3); err != nil {
 				return err
 			}
 		}
@@ -124,7 +125,7 @@ func rolling(harm, remedy act) script {
 // nothing lets the load run for the plan's hold.
 func nothing(ctx context.Context, st *stage) error {
 	st.struck(time.Now())
-	return pause(ctx, st.plan.hold)
+	return sleep.Context(ctx, st.plan.hold)
 }
 
 // replacing replaces the list by the other half of the servers and back, every two
@@ -139,7 +140,7 @@ func replacing(ctx context.Context, st *stage) error {
 				return err
 			}
 		}
-		if err := pause(ctx, 2*time.Second); err != nil {
+		if err := sleep.Context(ctx, 2*time.Second); err != nil {
 			return err
 		}
 	}
@@ -191,7 +192,7 @@ func stoppingClients(ctx context.Context, st *stage) error {
 			return err
 		}
 	}
-	err := pause(ctx, st.plan.hold)
+	err := sleep.Context(ctx, st.plan.hold)
 	for _, a := range st.actors {
 		if again := goOn(a.client.command.Process); err == nil {
 			err = again

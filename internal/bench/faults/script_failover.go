@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // reign is a time in which a replica was active, that is, held the lock.
@@ -38,7 +40,7 @@ func (st *stage) dethrone(r *replica, at time.Time) {
 // grant waits until the free lock may be taken, and makes a passive replica take it
 // and lead.
 func (st *stage) grant(ctx context.Context) error {
-	if err := pause(ctx, time.Until(st.lock.due())); err != nil {
+	if err := sleep.Context(ctx, time.Until(st.lock.due())); err != nil {
 		return err
 	}
 	r, err := st.take(time.Now())
@@ -88,7 +90,7 @@ func fall(harm, remedy act) script {
 		if err := st.succeed(ctx, harm); err != nil {
 			return err
 		}
-		if err := pause(ctx, time.Until(st.marks.fault.Add(st.plan.hold))); err != nil {
+		if err := sleep.Context(ctx, time.Until(st.marks.fault.Add(st.plan.hold))); err != nil {
 			return err
 		}
 		if _, err := remedy(ctx, st, old); err != nil {
@@ -106,14 +108,14 @@ func kills(ctx context.Context, st *stage) error {
 		if err := st.succeed(ctx, kill); err != nil {
 			return err
 		}
-		if err := pause(ctx, killCycle/5); err != nil {
+		if err := sleep.Context(ctx, killCycle/5); err != nil {
 			return err
 		}
 		if _, err := restart(ctx, st, old); err != nil {
 			return err
 		}
 		st.wants(old)
-		if err := pause(ctx, time.Until(st.marks.fault.Add(time.Duration(i+1)*killCycle))); err != nil {
+		if err := sleep.Context(ctx, time.Until(st.marks.fault.Add(time.Duration(i+1)*killCycle))); err != nil {
 			return err
 		}
 	}
@@ -127,7 +129,7 @@ func handOver(ctx context.Context, st *stage) error {
 	if _, err := beActive(ctx, st, next); err != nil {
 		return err
 	}
-	if err := pause(ctx, overlap); err != nil {
+	if err := sleep.Context(ctx, overlap); err != nil {
 		return err
 	}
 	if err := st.strike(ctx, stepDown, old); err != nil {
@@ -140,7 +142,7 @@ func handOver(ctx context.Context, st *stage) error {
 	}
 	st.reigns = append(st.reigns, reign{replica: r.name, address: r.address, from: st.marks.fault})
 	st.wants(old)
-	return pause(ctx, st.plan.hold)
+	return sleep.Context(ctx, st.plan.hold)
 }
 
 // pretend makes a passive replica lead without the lock for the plan's hold, as in
@@ -150,7 +152,7 @@ func pretend(ctx context.Context, st *stage) error {
 	if err := st.strike(ctx, beActive, second); err != nil {
 		return err
 	}
-	if err := pause(ctx, st.plan.hold); err != nil {
+	if err := sleep.Context(ctx, st.plan.hold); err != nil {
 		return err
 	}
 	_, err := stepDown(ctx, st, second)
@@ -186,13 +188,13 @@ func inTurn(ctx context.Context, st *stage, one, other act, r *replica) error {
 		if err := st.strike(ctx, one, r); err != nil {
 			return err
 		}
-		if err := pause(ctx, time.Until(began.Add(time.Duration(i+1)*time.Second))); err != nil {
+		if err := sleep.Context(ctx, time.Until(began.Add(time.Duration(i+1)*time.Second))); err != nil {
 			return err
 		}
 		if _, err := other(ctx, st, r); err != nil {
 			return err
 		}
-		if err := pause(ctx, time.Until(began.Add(time.Duration(i+2)*time.Second))); err != nil {
+		if err := sleep.Context(ctx, time.Until(began.Add(time.Duration(i+2)*time.Second))); err != nil {
 			return err
 		}
 	}

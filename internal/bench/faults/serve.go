@@ -20,6 +20,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // serverConfig is the configuration of a server process.
@@ -224,7 +226,7 @@ func (s *server) answer(ctx context.Context) (any, error) {
 	case modeNormal:
 	}
 	if took > 0 {
-		if err := pause(ctx, took); err != nil {
+		if err := sleep.Context(ctx, took); err != nil {
 			return nil, status.FromContextError(err).Err()
 		}
 	}
@@ -260,17 +262,5 @@ func handle(method string) grpc.MethodHandler {
 		}
 		return interceptor(ctx, in, &grpc.UnaryServerInfo{Server: srv, FullMethod: method},
 			func(ctx context.Context, _ any) (any, error) { return s.answer(ctx) })
-	}
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

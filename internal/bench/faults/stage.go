@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/bench/netns"
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 const (
@@ -108,7 +109,7 @@ func perform(ctx context.Context, s *scenario, p plan, rng *rand.Rand, here []pe
 	if err := s.script(ctx, st); err != nil {
 		return nil, err
 	}
-	if err := pause(ctx, p.after); err != nil {
+	if err := sleep.Context(ctx, p.after); err != nil {
 		return nil, err
 	}
 	st.marks.end = time.Now()
@@ -271,7 +272,7 @@ func (st *stage) beginLoad(ctx context.Context) error {
 		}
 	}
 	st.marks.begin = at.Add(st.plan.warmUp)
-	return pause(ctx, time.Until(st.marks.begin.Add(st.plan.lead)))
+	return sleep.Context(ctx, time.Until(st.marks.begin.Add(st.plan.lead)))
 }
 
 // collect ends the load and collects its results.

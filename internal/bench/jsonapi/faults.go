@@ -6,6 +6,8 @@ import (
 	"context"
 	"syscall"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // fault is one way in which the servers fail, for a while.
@@ -18,10 +20,10 @@ type fault struct {
 // faults lists the faults, in the order of the table. The first server is the victim: it
 // is the only one that a client of one address has.
 var faults = []fault{
-	{"none", "nothing happens", func(ctx context.Context, hold time.Duration, _ []*server) error { return pause(ctx, hold) }},
+	{"none", "nothing happens", func(ctx context.Context, hold time.Duration, _ []*server) error { return sleep.Context(ctx, hold) }},
 	{"kill", "a server is killed (SIGKILL), and started again", func(ctx context.Context, hold time.Duration, s []*server) error {
 		s[0].end(syscall.SIGKILL)
-		if err := pause(ctx, hold); err != nil {
+		if err := sleep.Context(ctx, hold); err != nil {
 			return err
 		}
 		return s[0].start(ctx)
@@ -30,7 +32,7 @@ var faults = []fault{
 		if err := s[0].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 			return err
 		}
-		err := pause(ctx, hold)
+		err := sleep.Context(ctx, hold)
 		_ = s[0].cmd.Process.Signal(syscall.SIGCONT)
 		return err
 	}},
@@ -42,7 +44,7 @@ var faults = []fault{
 	}},
 	{"restart", "a server is restarted in good order (SIGTERM)", func(ctx context.Context, hold time.Duration, s []*server) error {
 		s[0].end(syscall.SIGTERM)
-		if err := pause(ctx, hold/4); err != nil {
+		if err := sleep.Context(ctx, hold/4); err != nil {
 			return err
 		}
 		return s[0].start(ctx)
@@ -50,13 +52,13 @@ var faults = []fault{
 	{"rolling", "the servers are restarted in good order, one after the other", func(ctx context.Context, hold time.Duration, s []*server) error {
 		for _, x := range s {
 			x.end(syscall.SIGTERM)
-			if err := pause(ctx, hold/4); err != nil {
+			if err := sleep.Context(ctx, hold/4); err != nil {
 				return err
 			}
 			if err := x.start(ctx); err != nil {
 				return err
 			}
-			if err := pause(ctx, hold/2); err != nil {
+			if err := sleep.Context(ctx, hold/2); err != nil {
 				return err
 			}
 		}
@@ -68,7 +70,7 @@ func controlled(ctx context.Context, hold time.Duration, s *server, what string)
 	if err := s.control(ctx, what); err != nil {
 		return err
 	}
-	if err := pause(ctx, hold); err != nil {
+	if err := sleep.Context(ctx, hold); err != nil {
 		return err
 	}
 	return s.control(ctx, "normal")

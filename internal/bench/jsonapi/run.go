@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // Run measures all peers under all faults. All peers meet a fault at the same time, each
@@ -126,23 +128,23 @@ const ready = time.Second
 func (r *rig) measure(ctx context.Context, f fault, start time.Time, before, hold, after time.Duration) (Value, error) {
 	for range 20 {
 		get(ctx, r.client, r.base)
-		if err := pause(ctx, ready/40); err != nil {
+		if err := sleep.Context(ctx, ready/40); err != nil {
 			return Value{}, err
 		}
 	}
-	if err := pause(ctx, time.Until(start)); err != nil {
+	if err := sleep.Context(ctx, time.Until(start)); err != nil {
 		return Value{}, err
 	}
 	over := make(chan struct{})
 	calls := make(chan []call, 1)
 	go func() { calls <- load(ctx, r.client, r.base, over) }()
-	err := pause(ctx, before)
+	err := sleep.Context(ctx, before)
 	struck := time.Now()
 	if err == nil {
 		err = f.harm(ctx, hold, r.servers)
 	}
 	if err == nil {
-		err = pause(ctx, after)
+		err = sleep.Context(ctx, after)
 	}
 	close(over)
 	all := <-calls

@@ -108,7 +108,7 @@ func listens(ctx context.Context, address string) error {
 		if err == nil {
 			return conn.Close()
 		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
+		if err := sleep.Context(ctx, 5*time.Millisecond); err != nil {
 			return fmt.Errorf("nothing listens at %s", address)
 		}
 	}
@@ -143,12 +143,4 @@ func freePort() (string, error) {
 	defer func() { _ = l.Close() }()
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	return port, err
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	if !sleep.For(ctx, d) {
-		return ctx.Err()
-	}
-	return nil
 }
