@@ -1,7 +1,9 @@
 package configfile_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -282,6 +284,50 @@ func TestARouterThatCannotBeMadeLeavesNothing(t *testing.T) {
 	_, err = configfile.NewRouterWith(path, func(c *configfile.ShardsConfig) { delete(c.Shards, "p2") },
 		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.ErrorContains(t, err, "shards.p2.client: removed by the function that completes the config file")
+}
+
+func TestTheSchemaKnowsTheFilesOfShards(t *testing.T) {
+	s := compiled(t)
+	require.NoError(t, judge(t, s, everyShardsKey))
+	word := func(n int) string { return strings.Repeat("x", n) }
+	for text, good := range map[string]bool{
+		oneShard(""): true, "shards: {}\n": false, "shards: {p1: {}}\n": false, "shards: [p1]\n": false, oneShard("endpoints: []\n"): false,
+		"shards: {" + word(54) + ": {json: {endpoints: [{address: \"http://a\"}]}}}": true,
+		"shards: {" + word(55) + ": {json: {endpoints: [{address: \"http://a\"}]}}}": false,
+		oneShard("name: a b\n"): false, oneShard("name: a.b\n"): true, oneShard("preferPermission: 1\n"): false, oneShard("spreadReads: true\n"): true,
+		oneShard("order: [p1]\n"): true, oneShard("order: [p1, p1]\n"): false, oneShard("refresh: 1s\n"): true, oneShard("refresh: 1\n"): false,
+		oneShard("negativeTTL: 1ms\n"): true, oneShard("lookUpTimeout: x\n"): false, oneShard("maxParties: 1000\n"): true, oneShard("maxParties: 999\n"): false,
+		oneShard("maxUsers: 100000001\n"): false, inShard("json: {}"): false, inShard("discovery: {role: json_api, endpoints: [{address: \"http://a:1\"}]}"): false,
+		inShard("discovery: {endpoints: [{address: \"http://a:1\"}]}"): true, inShard("lookUps: false"): true, inShard("lookUps: x"): false,
+		inShard("parties: [a]"): true, inShard("parties: [\"\"]"): false, inShard("users: [" + word(1024) + "]"): true, inShard("users: [" + word(1025) + "]"): false,
+		inShard("providers: a"): false, inShard("participant: p::1"): true, inShard("identityProvider: 1"): false, inShard("noDiscovery: true"): false,
+		inShard("json: {role: json_api, resubmission: false, endpoints: [{address: \"http://a\"}]}"): true,
+	} {
+		_, err := configfile.ParseShards([]byte(text))
+		assert.Equal(t, good, err == nil, "the loader: %.80s: %v", text, err)
+		err = judge(t, s, text)
+		assert.Equal(t, good, err == nil, "the schema: %.80s: %v", text, err)
+	}
+	raw, err := os.ReadFile(schemaFile)
+	require.NoError(t, err)
+	var root schema
+	require.NoError(t, json.Unmarshal(raw, &root))
+	for text, of := range map[string]string{oneShard("no-such-key: 1\n"): "router", inShard("no-such-key: 1"): "shard"} {
+		_, err := configfile.ParseShards([]byte(text))
+		require.ErrorContains(t, err, "a known key: "+strings.Join(slices.Sorted(maps.Keys(root.Defs[of].Properties)), ", "))
+	}
+}
+
+func TestTheExampleOfShardsInTheDocumentationIsRead(t *testing.T) {
+	text, err := os.ReadFile("../docs/config.md")
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(string(text), "## Shards")
+	_, rest, _ = strings.Cut(rest, "```yaml\n")
+	example, _, _ := strings.Cut(rest, "```")
+	got, err := configfile.ParseShards([]byte(example))
+	require.NoError(t, err)
+	assert.Len(t, got.Shards, 2)
+	require.NoError(t, judge(t, compiled(t), example))
 }
 
 func FuzzParseShards(f *testing.F) {
