@@ -314,11 +314,7 @@ func TestTheSchemaKnowsTheFilesOfHTTPServices(t *testing.T) {
 }
 
 func TestTheExampleOfAnHTTPServiceInTheDocumentationIsRead(t *testing.T) {
-	text, err := os.ReadFile("../docs/config.md")
-	require.NoError(t, err)
-	_, rest, _ := strings.Cut(string(text), "## HTTP services")
-	_, rest, _ = strings.Cut(rest, "```yaml\n")
-	example, _, _ := strings.Cut(rest, "```")
+	example := documented(t, "## HTTP services")
 	got, err := configfile.ParseJSONAPI([]byte(example))
 	require.NoError(t, err)
 	assert.Len(t, got.Endpoints, 2)

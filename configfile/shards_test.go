@@ -319,11 +319,7 @@ func TestTheSchemaKnowsTheFilesOfShards(t *testing.T) {
 }
 
 func TestTheExampleOfShardsInTheDocumentationIsRead(t *testing.T) {
-	text, err := os.ReadFile("../docs/config.md")
-	require.NoError(t, err)
-	_, rest, _ := strings.Cut(string(text), "## Shards")
-	_, rest, _ = strings.Cut(rest, "```yaml\n")
-	example, _, _ := strings.Cut(rest, "```")
+	example := documented(t, "## Shards")
 	got, err := configfile.ParseShards([]byte(example))
 	require.NoError(t, err)
 	assert.Len(t, got.Shards, 2)
