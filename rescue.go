@@ -26,6 +26,7 @@ type rescuer struct {
 	idempotent  *idempotency
 	maxAttempts int
 	budget      *attempt.Budget
+	mayRetry    func() bool // the method allow, made once
 	moves       bool // streams may be ended, so that they move to another endpoint
 	// delays measures how long the attempts of idempotent methods take; nil without
 	// hedges and without an attempt timeout.
@@ -47,7 +48,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 ) error {
 	record := &attempt.Record{
 		Max: r.maxAttempts, Rescuable: r.idempotent.has(method),
-		Allow: r.allow, Observe: r.observer(method),
+		Allow: r.mayRetry, Observe: r.observer(method),
 	}
 	if record.Rescuable && r.delays != nil {
 		record.Method = r.delays.Of(method)
@@ -99,7 +100,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 // again reports whether the call with this record is reissued after a round that ended
 // with err. It takes a retry from the budget.
 func (r *rescuer) again(ctx context.Context, record *attempt.Record, err error) bool {
-	return ctx.Err() == nil && !errors.As(err, new(*hangsError)) && outlasts(ctx, record.Pause()) && record.Again(err)
+	return err != nil && ctx.Err() == nil && !errors.As(err, new(*hangsError)) && outlasts(ctx, record.Pause()) && record.Again(err)
 }
 
 // notCanceled returns the error of a call whose last round ended with err. A round that
@@ -247,6 +248,7 @@ func newRescuer(c Config, s settled) *rescuer {
 		tally:       new(attempt.Tally),
 		budget:      attempt.NewBudget(c.RetryBudget.Share, c.RetryBudget.PerSecond),
 	}
+	r.mayRetry = r.allow
 	if r.observe = c.OnAttempt; r.observe != nil && !c.OnAttemptInline {
 		r.observe = func(ctx context.Context, e AttemptEvent) {
 			guard.Tell(&r.observing, "the observer of attempts", func() { c.OnAttempt(ctx, e) })
