@@ -134,7 +134,7 @@ type accounts struct {
 func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 	event = e.lossLocked(event)
 	before := e.link
-	next, effects := before.Next(event, 1)
+	next, effects := before.Next(event)
 	e.link = next
 	if (before.Phase == machine.Ready) != (next.Phase == machine.Ready) && e.set.cfg.NoneEligible == settings.FailOpen {
 		e.set.pub.mark() // connected endpoints then count

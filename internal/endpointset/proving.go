@@ -41,7 +41,7 @@ func (e *endpoint) lossLocked(event machine.LinkEvent) machine.LinkEvent {
 // provenLocked notes that the connection has proven itself.
 func (e *endpoint) provenLocked() {
 	var effects machine.LinkEffects
-	e.link, effects = e.link.Next(machine.LinkProven, 1)
+	e.link, effects = e.link.Next(machine.LinkProven)
 	if effects.Reset && e.backoff != nil {
 		e.backoff.Reset()
 	}

@@ -38,11 +38,11 @@ const (
 	LinkClose
 )
 
-// Link is the state machine of one endpoint's connection: its phase, the index of the
-// address in use, and whether the connection has proven itself.
+// Link is the state machine of one endpoint's connection: its phase, and whether the
+// connection has proven itself. The addresses of an endpoint are raced within one attempt:
+// see Race.
 type Link struct {
 	Phase  Phase
-	Addr   int
 	Proven bool
 	// Dismissed counts the connections that the server has dismissed in a row before
 	// they were proven.
@@ -53,7 +53,7 @@ type Link struct {
 type LinkEffects struct {
 	// Retire shuts down the SubConn, if there is one.
 	Retire bool
-	// Dial creates a SubConn for the address and connects it.
+	// Dial makes an attempt to connect.
 	Dial bool
 	// BackOff delays the next attempt until the back-off is over.
 	BackOff bool
@@ -61,8 +61,8 @@ type LinkEffects struct {
 	Reset bool
 	// Lost reports that an established connection is gone.
 	Lost bool
-	// Failed reports that no address is left to try, or that the connection was lost
-	// before it was proven: the endpoint is in trouble until it is seen healthy.
+	// Failed reports that the attempt has failed, or that the connection was lost before
+	// it was proven: the endpoint is in trouble until it is seen healthy.
 	Failed bool
 }
 
@@ -70,8 +70,7 @@ type LinkEffects struct {
 // proven until that counts as a failed attempt.
 const mostDismissed = 3
 
-// Next returns the link after event e, and the effects of the step. addrs is the
-// number of the endpoint's addresses, which are tried in order.
+// Next returns the link after event e, and the effects of the step.
 //
 // A lost connection is replaced at once if it was proven, since servers routinely
 // close connections when they restart or when a connection reaches its maximum age.
@@ -81,7 +80,7 @@ const mostDismissed = 3
 // tight loop. But if the server has dismissed it, as when connections reach their maximum
 // age on a machine that is too busy to answer in time, there is only a pause, up to
 // mostDismissed times in a row.
-func (l Link) Next(e LinkEvent, addrs int) (Link, LinkEffects) {
+func (l Link) Next(e LinkEvent) (Link, LinkEffects) {
 	switch {
 	case l.Phase == Closed:
 		return l, LinkEffects{}
@@ -90,21 +89,19 @@ func (l Link) Next(e LinkEvent, addrs int) (Link, LinkEffects) {
 	case e == LinkTry && l.Phase == Waiting:
 		return Link{Phase: Connecting, Dismissed: l.Dismissed}, LinkEffects{Dial: true}
 	case e == LinkUp && l.Phase == Connecting:
-		return Link{Phase: Ready, Addr: l.Addr, Dismissed: l.Dismissed}, LinkEffects{}
+		return Link{Phase: Ready, Dismissed: l.Dismissed}, LinkEffects{}
 	case e == LinkProven && l.Phase == Ready && !l.Proven:
-		return Link{Phase: Ready, Addr: l.Addr, Proven: true}, LinkEffects{Reset: true}
+		return Link{Phase: Ready, Proven: true}, LinkEffects{Reset: true}
 	case e == LinkDownAgain && l.Phase == Ready && l.Proven:
 		return Link{Phase: Waiting}, LinkEffects{Retire: true, BackOff: true, Lost: true}
 	case e == LinkDismissed && l.Phase == Ready && !l.Proven && l.Dismissed < mostDismissed:
 		return Link{Phase: Waiting, Dismissed: l.Dismissed + 1}, LinkEffects{Retire: true, BackOff: true, Lost: true}
 	case e == LinkDownAgain, e == LinkDismissed:
-		return l.Next(LinkDown, addrs)
+		return l.Next(LinkDown)
 	case e == LinkDown && l.Phase == Ready && l.Proven:
 		return Link{Phase: Connecting}, LinkEffects{Retire: true, Dial: true, Lost: true}
 	case e == LinkDown && l.Phase == Ready:
 		return Link{Phase: Waiting}, LinkEffects{Retire: true, BackOff: true, Lost: true, Failed: true}
-	case e == LinkDown && l.Phase == Connecting && l.Addr+1 < addrs:
-		return Link{Phase: Connecting, Addr: l.Addr + 1, Dismissed: l.Dismissed}, LinkEffects{Retire: true, Dial: true}
 	case e == LinkDown && l.Phase == Connecting:
 		return Link{Phase: Waiting}, LinkEffects{Retire: true, BackOff: true, Failed: true}
 	default:

@@ -56,12 +56,15 @@ func TestTheNameServerFailsAsToldTo(t *testing.T) {
 	got, err := look(10 * time.Second) // the second query
 	require.NoError(t, err)
 	assert.Len(t, got, 3)
+}
 
-	server.Become(DNSWorks)
+func TestTheNameServerGivesAPartOfItsAddressesInTurn(t *testing.T) {
+	server := NewDNS(t)
+	server.Set("a.example.test", "127.0.0.2", "127.0.0.3", "127.0.0.4")
 	server.Rotate(1)
 	seen := make(map[string]bool)
 	for range 6 {
-		got, err := look(10 * time.Second)
+		got, err := server.Resolver().LookupHost(testkit.Context(t), "a.example.test")
 		require.NoError(t, err)
 		require.Len(t, got, 1)
 		seen[got[0]] = true
