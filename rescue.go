@@ -27,7 +27,7 @@ type rescuer struct {
 	maxAttempts int
 	budget      *attempt.Budget
 	mayRetry    func() bool // the method allow, made once
-	moves       bool // streams may be ended, so that they move to another endpoint
+	moves       bool        // streams may be ended, so that they move to another endpoint
 	// delays measures how long the attempts of idempotent methods take; nil without
 	// hedges and without an attempt timeout.
 	delays         *hedge.Delays

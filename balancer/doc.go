@@ -17,10 +17,9 @@
 //
 // For each call healthy_least_loaded draws two eligible endpoints at random. It prefers
 // the second if its load is clearly lower, by a fifth: the number of calls in flight on
-// it, and this call, times its latency. The latency is a peak-EWMA, as in Finagle and
-// Linkerd: a slow call raises it at once, and it follows faster calls within about ten
-// seconds. While nothing is in flight on an endpoint it decays, so that an endpoint that
-// was slow is tried again.
+// it, and this call, times its latency. The latency is the mean over about the last second.
+// While nothing is in flight on an endpoint it decays within about ten seconds, so that an
+// endpoint that was slow is tried again.
 //
 //   - A call that fails with UNAVAILABLE, RESOURCE_EXHAUSTED, INTERNAL, UNKNOWN or
 //     DATA_LOSS counts as ten times slower than the endpoint is, up to a second, so an

@@ -12,8 +12,9 @@ import (
 
 // The settings of estimates.
 const (
-	// estimateDecay is the time after which a latency counts for 1/e. It is the
-	// default of Finagle and Linkerd.
+	// answerDecay is the time after which a latency counts for 1/e while others are
+	// measured, and estimateDecay while none are.
+	answerDecay   = time.Second
 	estimateDecay = 10 * time.Second
 	// A failure counts as failureFactor times the estimate, but not above
 	// mostFailure, and as firstFailure if nothing is known. It never counts for less
@@ -30,9 +31,13 @@ const (
 // bits hold 19 hours.
 const tickShift = 14
 
-// estimate is the estimated latency of a connection: its peak-EWMA, as in Finagle. A
-// latency above the estimate replaces it, so that a slow server shows at once. One
-// below it moves the estimate by as much as time has passed. The upper half of the
+// estimate is the estimated latency of a connection: a mean of what was measured, in
+// which a latency has the more weight the more time it stands for. It is no peak-EWMA,
+// as in Finagle, which takes a latency above the estimate at once and forgets it in ten
+// seconds: where one call in thirty takes several times longer than others, each server
+// is then taken for slow most of the time, and one that is slow gets a quarter of its share
+// of the calls instead of a fiftieth. A server that becomes slow shows at once all the
+// same, by its calls in flight. The upper half of the
 // word is the latency in nanoseconds, as the bits of a float32, and the lower half is
 // the time of the last change, in ticks. 0 means that nothing is known.
 type estimate uint64
@@ -58,14 +63,14 @@ func (e estimate) age(now time.Duration) time.Duration {
 // observe returns the estimate after a call that was answered after latency.
 func (e estimate) observe(latency, now time.Duration) estimate {
 	was, is := e.latency(), float64(latency)
-	if e == 0 || is >= was {
+	if e == 0 {
 		return newEstimate(is, now)
 	}
 	age := e.age(now)
 	if age == 0 {
 		return e // the next one has more weight
 	}
-	keep := decay(age)
+	keep := decay(age, answerDecay)
 	return newEstimate(was*keep+is*(1-keep), now)
 }
 
@@ -91,11 +96,13 @@ func (e estimate) fail(after, now time.Duration) estimate {
 
 // at returns the estimate in nanoseconds if nothing has been heard since its last
 // change: it decays, so that a connection that was slow is picked again.
-func (e estimate) at(now time.Duration) float64 { return e.latency() * decay(e.age(now)) }
+func (e estimate) at(now time.Duration) float64 {
+	return e.latency() * decay(e.age(now), estimateDecay)
+}
 
-// decay returns the weight of what is this old.
-func decay(age time.Duration) float64 {
-	x := float64(age) / float64(estimateDecay)
+// decay returns the weight of what is this old, if it is 1/e after some time.
+func decay(age, after time.Duration) float64 {
+	x := float64(age) / float64(after)
 	if x < 1.0/64 {
 		return 1 - x + x*x/2 // the usual case, and cheaper
 	}
