@@ -52,7 +52,7 @@ func (r *Report) checks() []check {
 	add(r.noneFails(idAcceptFast, idOursFast, "The same at 0.2 s, idempotent, deadline 1 s: 0 failed"))
 	add(r.endsWithin(idAcceptFast, idOursFastOnce, fastLimit, "The same at 0.2 s, not idempotent"))
 	for _, id := range []string{
-		idSIGSTOP, idSIGKILL, idRestart, idNotServing, idRolling, idGoAway, idList, idForgotten, idMute, idSlowLink, idStopped,
+		idSIGSTOP, idSIGKILL, idRestart, idNotServing, idRolling, idGoAway, idList, idForgotten, idMute, idVirtual, idSlowLink, idStopped,
 	} {
 		add(r.noneFails(id, idOurs, id+", idempotent: 0 failed"))
 	}
@@ -60,6 +60,7 @@ func (r *Report) checks() []check {
 	add(r.endsWithin(idForgotten, idOursOnce, forgottenLimit, "forgotten, not idempotent, health on the connection"))
 	add(r.endsWithin(idForgotten, idOursElsewhereOnce, forgottenLimit, "forgotten, not idempotent, health on another port"))
 	add(r.endsWithin(idMute, idOursOnce, onceLimit, "mute, not idempotent"))
+	add(r.endsWithin(idVirtual, idOursOnce, onceLimit, "virtual, not idempotent"))
 	for _, id := range []string{idSlowLink, idStopped} {
 		add(r.noneFails(id, idOursOnce, id+", not idempotent: 0 failed"))
 	}

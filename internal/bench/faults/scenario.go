@@ -17,6 +17,10 @@ type scenario struct {
 	answers bool          // the disturbed server still receives calls: count them
 	network bool          // needs network namespaces
 	maxAge  time.Duration // of the servers' connections
+	streams uint32        // the servers' limit of streams on a connection; 0 is none
+	// virtual makes the first server, which is the one that is disturbed, one of two
+	// behind a virtual address. The other one is the last, which no client knows.
+	virtual bool
 	// standby makes the servers replicas that share a lock, and takeover is how long
 	// a takeover takes.
 	standby  standby
@@ -91,6 +95,7 @@ const (
 	idGoAway     = "goaway"
 	idForgotten  = "forgotten"
 	idMute       = "mute"
+	idVirtual    = "virtual"
 	idSlowLink   = "slow-link"
 	idStopped    = "client-stopped"
 	idList       = "list"
@@ -206,6 +211,12 @@ func faultScenarios() []*scenario {
 			id: idMute, title: "One of three answers nothing, while its HTTP/2 still acknowledges pings and returns credit",
 			answers: true, script: toVictim(behave(modeMute), behave(modeNormal)),
 			full: plan{runs: 1, hold: 12 * s, after: 3 * s}, short: plan{runs: 1, hold: 4 * s, after: 1 * s},
+		},
+		{
+			id: idVirtual, title: "A machine behind one of three addresses answers nothing, with its streams used up, and new connections reach another machine",
+			servers: 4, streams: 20, virtual: true,
+			answers: true, script: toVictim(turning(true, behave(modeMute)), turning(false, behave(modeNormal))),
+			full: plan{runs: 1, hold: 10 * s, after: 3 * s},
 		},
 		{
 			id: idSlowLink, title: "The link to one of three passes 256 KiB a second, and each call sends 192 KiB", network: true,

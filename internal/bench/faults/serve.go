@@ -31,6 +31,8 @@ type serverConfig struct {
 	Health  string        `json:"health"`  // address of GET /health, as Canton's nodes have it
 	Service time.Duration `json:"service"` // how long a call takes
 	MaxAge  time.Duration `json:"maxAge"`  // of a connection, then GOAWAY; 0 is no limit
+	// Streams is how many calls a connection may have at once; 0 is no limit.
+	Streams uint32 `json:"streams,omitempty"`
 	// Standby makes the server a replica, which is passive at first, and says how it
 	// is passive.
 	Standby standby `json:"standby,omitempty"`
@@ -125,6 +127,9 @@ func (s *server) listen() error {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsAllowed, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: s.config.MaxAge, MaxConnectionAgeGrace: graceLimit}),
 		grpc.UnaryInterceptor(s.countUnary), grpc.StreamInterceptor(s.countStream),
+	}
+	if s.config.Streams > 0 {
+		options = append(options, grpc.MaxConcurrentStreams(s.config.Streams))
 	}
 	if s.config.Reports {
 		options = append(options, orca.CallMetricsServerOption(nil))

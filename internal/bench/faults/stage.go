@@ -32,6 +32,7 @@ type stage struct {
 	hub      *child // nil without namespaces
 	replicas []*replica
 	victim   *replica
+	virtual  *virtual // nil without
 	actors   []*actor
 	folder   string // for the proxies
 	ports    ports
@@ -94,6 +95,9 @@ func perform(ctx context.Context, s *scenario, p plan, rng *rand.Rand, here []pe
 		return nil, err
 	}
 	st.victim = st.replicas[rng.IntN(len(st.clientsList()))]
+	if s.virtual {
+		st.victim = st.replicas[0]
+	}
 	if s.standby != "" {
 		if err := st.crown(ctx); err != nil {
 			return nil, err
@@ -164,6 +168,13 @@ func (st *stage) startServers(ctx context.Context) (err error) {
 			}
 		}
 	}
+	if st.scenario.virtual {
+		first := st.replicas[0]
+		if st.virtual, err = newVirtual(first.address, st.replicas[len(st.replicas)-1].address); err != nil {
+			return err
+		}
+		first.address = st.virtual.address()
+	}
 	return nil
 }
 
@@ -171,7 +182,7 @@ func (st *stage) newReplica(i int) (*replica, error) {
 	r := &replica{
 		name: "s" + strconv.Itoa(i+1),
 		config: serverConfig{
-			Name: "s" + strconv.Itoa(i+1), Service: st.scenario.service, MaxAge: st.scenario.maxAge,
+			Name: "s" + strconv.Itoa(i+1), Service: st.scenario.service, MaxAge: st.scenario.maxAge, Streams: st.scenario.streams,
 			Standby: st.scenario.standby, Reports: st.scenario.reports,
 		},
 	}
@@ -193,13 +204,18 @@ func (st *stage) newReplica(i int) (*replica, error) {
 	return r, nil
 }
 
-// clientsList returns the servers in the clients' first list: all servers, or the
-// first half if the list is to be replaced.
+// clientsList returns the servers in the clients' first list: all servers, the first
+// half if the list is to be replaced, or all but the one that only a virtual address
+// leads to.
 func (st *stage) clientsList() []*replica {
-	if st.scenario.halves {
+	switch {
+	case st.scenario.halves:
 		return st.replicas[:len(st.replicas)/2]
+	case st.scenario.virtual:
+		return st.replicas[:len(st.replicas)-1]
+	default:
+		return st.replicas
 	}
-	return st.replicas
 }
 
 // startPeers starts the proxies and the clients concurrently, and waits for each
@@ -308,6 +324,7 @@ func (st *stage) close() {
 			a.proxy.kill()
 		}
 	}
+	st.virtual.close()
 	for _, r := range st.replicas {
 		r.close()
 	}
