@@ -64,7 +64,7 @@ func TestConnectionsThatAgeBeforeTheirProbeIsAnsweredFailNoCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithServerOptions(grpc.KeepaliveParams(keepalive.ServerParameters{
-					MaxConnectionAge: 300 * time.Millisecond, MaxConnectionAgeGrace: 10 * time.Millisecond,
+					MaxConnectionAge: 200 * time.Millisecond, MaxConnectionAgeGrace: 10 * time.Millisecond,
 				})))
 				client := clientkit.Connect(t, cluster, cantonlb.Config{HealthCheck: cantonlb.HealthCheck{NoWatch: true}}, 1)
 				cluster.SetHealthLatency(0, time.Hour)
