@@ -265,7 +265,7 @@ func TestARowOpensInPlaceAndTheSearchFindsIt(t *testing.T) {
 		b.wait(`document.querySelector(".opened")?.textContent.includes("Why e3 is not picked")`)
 		b.wait(`document.querySelector(".opened").previousElementSibling.querySelector("strong").textContent === "e3"`)
 		b.wait(`document.body.textContent.includes("waiting for the TLS handshake for ")`)
-		b.wait(`document.body.textContent.includes("that have left the list and still serve")`)
+		b.wait(`document.body.textContent.includes("that left the list still serve")`)
 		b.wait("document.documentElement.scrollWidth <= innerWidth")
 		b.accessible()
 		b.shoot(fmt.Sprintf("opened-%d-%s", c.Width, c.Scheme))
@@ -339,7 +339,7 @@ func TestAHandoverAndATakeoverFitEveryScreen(t *testing.T) {
 		of   *fake
 		want string
 	}{
-		"handover": {handover, "that have left the list and still serve"}, "takeover": {takeover, "participant-b"},
+		"handover": {handover, "that left the list still serve"}, "takeover": {takeover, "participant-b"},
 	} {
 		server := host(t, open(t, scene.of, statuspage.WithActions(new(deeds))))
 		for _, c := range []command{

@@ -28,8 +28,8 @@ type screen struct {
 
 	width, height int
 
-	// selected is the name of the endpoint that the arrows have selected, "" before
-	// that, and opened those whose details are shown.
+	// selected is the key of the endpoint that the arrows have selected, "" before
+	// that, and opened those whose details are shown. rows has the same keys.
 	selected string
 	opened   map[string]bool
 }
@@ -85,15 +85,25 @@ func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 // move selects another endpoint, or the first one if none is selected.
 func (s *screen) move(by int) {
-	list := s.shown(len(s.status.Endpoints) + 1)
+	list := s.shown(len(s.status.Endpoints) + len(s.status.Leaving) + 1)
 	if len(list) == 0 {
 		return
 	}
-	i := slices.IndexFunc(list, func(e cantonlb.EndpointStatus) bool { return e.Name == s.selected })
+	i := slices.IndexFunc(list, func(e cantonlb.EndpointStatus) bool { return s.key(e) == s.selected })
 	if i >= 0 {
 		i += by
 	}
-	s.selected = list[min(max(i, 0), len(list)-1)].Name
+	s.selected = s.key(list[min(max(i, 0), len(list)-1)])
+}
+
+// key returns what distinguishes an endpoint: its name, unless it has left the list and
+// another one in the list has the same name.
+func (s *screen) key(e cantonlb.EndpointStatus) string {
+	listed := func(x cantonlb.EndpointStatus) bool { return x.Name == e.Name }
+	if !e.LeavingSince.IsZero() && slices.ContainsFunc(s.status.Endpoints, listed) {
+		return "leaving\n" + e.Name
+	}
+	return e.Name
 }
 
 func (s *screen) learn(events []cantonlb.Event, now time.Time) {
@@ -117,15 +127,15 @@ func (s *screen) row(name string) *row {
 func (s *screen) refresh(now time.Time) {
 	s.status, s.now = s.look(), now
 	rows := make(map[string]*row, len(s.status.Endpoints))
-	for _, e := range s.status.Endpoints {
-		r := s.row(e.Name)
+	for _, e := range slices.Concat(s.status.Endpoints, s.status.Leaving) {
+		r := s.row(s.key(e))
 		if !e.Since.IsZero() {
 			r.spans = r.spans.Add(history.Span{From: e.Since, State: e.State, Reason: e.Reason, Passive: e.Passive}, now)
 		}
 		r.trips.Add(e.Probe.Answered, e.Probe.RoundTrip)
-		rows[e.Name] = r
+		rows[s.key(e)] = r
 	}
-	s.rows = rows // without endpoints that have left the list
+	s.rows = rows // without endpoints that no longer serve
 }
 
 // View draws the screen: a head, a line for each endpoint, and the newest events in
@@ -185,8 +195,14 @@ func (s *screen) notes() []string {
 		notes = notes[:max(0, most-1)]
 	}
 	var lines []string
-	for _, note := range notes {
-		lines = append(lines, warn.Styled("note: "+note))
+	for i, note := range notes {
+		wrapped := strings.Split(ansi.Wrap("note: "+note, max(10, s.width), ""), "\n")
+		if room := s.height/4 - len(lines) - len(notes) + i + 1; len(wrapped) > room {
+			wrapped = []string{"note: " + note}
+		}
+		for _, line := range wrapped {
+			lines = append(lines, warn.Styled(line))
+		}
 	}
 	if more := len(s.status.Notes) - len(notes); more > 0 {
 		lines = append(lines, warn.Styled(fmt.Sprintf("and %d more notes", more)))
@@ -255,7 +271,7 @@ func (s *screen) table(room int) []string {
 	}
 	lines := []string{bold.Styled(head + "WHY")}
 	for _, e := range list {
-		r := s.row(e.Name)
+		r := s.row(s.key(e))
 		_, took := r.trips.Newest()
 		mark := "  "
 		if e.Active {
@@ -263,7 +279,7 @@ func (s *screen) table(room int) []string {
 		}
 		name := ansi.Truncate(e.Name, nameWidth, "…")
 		name += strings.Repeat(" ", nameWidth-ansi.StringWidth(name))
-		if e.Name == s.selected {
+		if s.key(e) == s.selected {
 			name = selected.Styled(name)
 		}
 		text := fmt.Sprintf("%s%s  %s %6s  %7s  ", mark, name, styleFor(e.State, e.Passive).Styled(fmt.Sprintf("%-*s", stateWidth, e.State)),
@@ -298,13 +314,10 @@ func why(e cantonlb.EndpointStatus, now time.Time) string {
 // details returns what is shown below an endpoint that is opened: its address and the
 // whole explanation, wrapped.
 func (s *screen) details(e cantonlb.EndpointStatus) []string {
-	if !s.opened[e.Name] {
+	if !s.opened[s.key(e)] {
 		return nil
 	}
-	text := "address: " + e.Address
-	if x, ok := view.Explain(s.status, e.Name, s.now); ok {
-		text += "\n" + strings.TrimRight(x.Text(paintMet), "\n")
-	}
+	text := "address: " + e.Address + "\n" + strings.TrimRight(view.ExplainEndpoint(s.status, e, s.now).Text(paintMet), "\n")
 	lines := strings.Split(ansi.Wrap(text, max(10, s.width-4), ""), "\n")
 	for i := range lines {
 		lines[i] = "    " + lines[i]

@@ -127,6 +127,35 @@ func TestEnterOpensARow(t *testing.T) {
 	assert.Contains(t, ansi.Strip(s.draw()), "address: a:1")
 }
 
+// During a handover, an endpoint that leaves may have the name of one that joins.
+func TestAnEndpointThatLeavesIsAnotherOneThanThatOfTheSameNameInTheList(t *testing.T) {
+	joins := cantonlb.EndpointStatus{Name: "a", Address: "a:2", State: cantonlb.StateUnreachable, Reason: report.ReasonConnectFailed}
+	leaves := cantonlb.EndpointStatus{
+		Name: "a", Address: "a:1", State: cantonlb.StateHealthy, Reason: report.ReasonServing, Eligible: true, LeavingSince: noon,
+		Probe: report.ProbeStatus{Answered: noon, RoundTrip: 7 * time.Millisecond},
+	}
+	note := "no endpoint of the list can carry the calls: 1 that has left the list is kept until one can, so correct the list"
+	status := cantonlb.Status{
+		Endpoints: []cantonlb.EndpointStatus{joins}, Leaving: []cantonlb.EndpointStatus{leaves}, Notes: []string{note},
+		Handover: &report.HandoverStatus{Since: noon, Reason: report.ReasonNoneEligible},
+	}
+	s := newScreen(func() cantonlb.Status { return status }, func() time.Time { return noon })
+	s.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
+	s.Update(tickMsg{})
+	text := ansi.Strip(s.draw())
+	assert.Contains(t, text, "handover for 0.0s (none_eligible): 1 that left the list still serve\n")
+	assert.Contains(t, text, "so correct the list\n", "a note is wrapped if there is room")
+	assert.Regexp(t, `(?m)^  a +unreachable +- +- +connect_failed$`, text, "the round trip is that of the other")
+	assert.Regexp(t, `(?m)^  a +healthy +- +7\.00ms +leaving the list; serving$`, text)
+	s.Update(tea.KeyPressMsg{Code: tea.KeyDown})
+	s.Update(tea.KeyPressMsg{Code: tea.KeyDown})
+	s.Update(tea.KeyPressMsg{Code: tea.KeyEnter})
+	text = ansi.Strip(s.draw())
+	assert.Contains(t, text, "address: a:1")
+	assert.Contains(t, text, "a has left the list, and gets calls until an endpoint of the list is")
+	assert.NotContains(t, text, "address: a:2", "only one of the two is opened")
+}
+
 func TestTheCauseIsNotBehindAnAddressThatTheRowHas(t *testing.T) {
 	e := cantonlb.EndpointStatus{Address: "127.0.0.1:5001", State: cantonlb.StateUnreachable, Reason: report.ReasonConnectFailed}
 	e.Detail = "dial tcp 127.0.0.1:5001: connect: connection refused"

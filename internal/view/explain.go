@@ -64,6 +64,12 @@ func Explain(s report.Status, name string, now time.Time) (Explanation, bool) {
 	if !ok {
 		return Explanation{}, false
 	}
+	return ExplainEndpoint(s, e, now), true
+}
+
+// ExplainEndpoint returns why an endpoint of s is picked or not picked. It may be one that
+// has left the list and has the name of one in the list.
+func ExplainEndpoint(s report.Status, e report.EndpointStatus, now time.Time) Explanation {
 	out := Explanation{
 		Endpoint: e.Name, Eligible: e.Eligible, Picked: e.Eligible,
 		Conditions: []Condition{connected(e, now), healthy(e, now), notEjected(e), notDrained(e)},
@@ -79,13 +85,15 @@ func Explain(s report.Status, name string, now time.Time) (Explanation, bool) {
 	}
 	out.Picked = out.Picked || e.FailOpen
 	out.Answer = answer(s, e, out.Picked, now)
-	return out, true
+	return out
 }
 
 func answer(s report.Status, e report.EndpointStatus, picked bool, now time.Time) string {
 	switch n := s.Eligible(); {
 	case e.FailOpen:
 		return ineligible(e, now) + ". But no endpoint is eligible, and with failOpen calls go there anyway."
+	case picked && !e.LeavingSince.IsZero():
+		return e.Name + " has left the list, and gets calls until an endpoint of the list is eligible."
 	case picked && s.Failover != nil:
 		return e.Name + " is the active endpoint: all calls go there."
 	case picked && n == 1:

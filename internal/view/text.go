@@ -155,13 +155,17 @@ func Handover(s report.Status, now time.Time) string {
 	if h == nil {
 		return ""
 	}
-	return fmt.Sprintf("handover for %s (%s): endpoints that have left the list and still serve: %d", Ago(h.Since, now), h.Reason, len(s.Leaving))
+	return fmt.Sprintf("handover for %s (%s): %d that left the list still serve", Ago(h.Since, now), h.Reason, len(s.Leaving))
 }
 
 // Why returns the reason of an endpoint's state, with its detail for people, in one
 // line: for an attempt to connect, how far it has come. It may contain printable text
 // from a server.
 func Why(e report.EndpointStatus, now time.Time) string {
+	if !e.LeavingSince.IsZero() {
+		e.LeavingSince = time.Time{}
+		return "leaving the list; " + Why(e, now)
+	}
 	if phase := Phase(e, now); phase != "" && e.State != report.StateUnreachable {
 		return phase
 	}
