@@ -14,6 +14,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/clientname"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/internal/filestate"
 	"github.com/cantonlb/cantonlb/internal/follow"
@@ -33,8 +34,8 @@ type Client struct {
 	file  follow.Follower // nil unless the list comes from a file
 	gate  *gate           // of calls
 	notes []string        // what is unexpected about the config
-	// openAs is the client's entry in openNames.
-	openAs struct{ target, endpoints string }
+	// freeName ends the use of the client's name.
+	freeName func()
 	// needsTarget is true if the role requires a health target for each endpoint.
 	needsTarget bool
 	role        Role
@@ -87,16 +88,16 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 	if err := e.check(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cantonlb: %w", err), conn.Close())
 	}
-	endpoints := namesText(e.list.Endpoints())
-	if other, second := openNames.open(e.target, endpoints); second {
-		warnShared(cfg.Logger, e.target, endpoints, other)
-	}
 	c := &Client{
 		conn: conn, list: e.list, set: e.set.Load(), creds: e.creds, gate: &e.gate,
 		needsTarget: cfg.Role.needsTarget(cfg.HealthCheck), role: cfg.Role,
 		rescuer: e.rescuer,
 	}
-	c.openAs.target, c.openAs.endpoints = e.target, endpoints
+	var names []string
+	for _, endpoint := range e.list.Endpoints() {
+		names = append(names, endpoint.Name)
+	}
+	c.freeName = clientname.Open(cfg.Logger, e.target, names)
 	if methods := unknown(cfg.Idempotent); len(methods) > 0 {
 		c.notes = append(c.notes, "idempotent: no registered service has "+cleantext.Detail(strings.Join(methods, ", "))+
 			"; calls of a method with another name are not reissued")
@@ -248,7 +249,7 @@ func (c *Client) update(endpoints []Endpoint, insist bool) error {
 // time. It may be called after Conn was closed.
 func (c *Client) Close() error {
 	c.closing.Do(func() {
-		openNames.close(c.openAs.target, c.openAs.endpoints)
+		c.freeName()
 		if c.file != nil {
 			left := c.file.Close() // before the channel, since it may be updating the channel's list
 			defer c.set.Left(left)

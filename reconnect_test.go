@@ -2,9 +2,11 @@ package cantonlb_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -13,11 +15,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/testkit"
+	"github.com/cantonlb/cantonlb/lbtest"
 )
 
 // crowdedServer is a server that many clients connect to, up to the setup of HTTP/2,
@@ -115,5 +119,40 @@ func TestAThousandClientsDoNotReconnectInTheSameInstant(t *testing.T) {
 			assert.Equal(t, clients, all)
 			assert.Less(t, most, clients*6/100)
 		}
+	})
+}
+
+// What the program sets by grpc.WithConnectParams holds as with grpc's own policies.
+func TestGRPCsConnectParamsAreHeeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
+		slow, refused := cluster.Addrs()[0], cluster.Addrs()[1]
+		var dials atomic.Int32
+		client, err := cantonlb.NewClient(cantonlb.Config{
+			Endpoints: []cantonlb.Endpoint{{Name: "slow", Address: "http://" + slow}, {Name: "refused", Address: "http://" + refused}},
+		}, append(cluster.DialOptions(),
+			grpc.WithConnectParams(grpc.ConnectParams{
+				Backoff:           backoff.Config{BaseDelay: time.Hour, Multiplier: 1, MaxDelay: time.Hour},
+				MinConnectTimeout: 20 * time.Second,
+			}),
+			grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+				if addr == refused {
+					dials.Add(1)
+					return nil, errors.New("refused")
+				}
+				select {
+				case <-time.After(15 * time.Second): // longer than an attempt has by default
+					return cluster.Dialer()(ctx, addr)
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+			}))...)
+		require.NoError(t, err)
+		defer client.Close()
+		start := time.Now()
+		require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
+		assert.Less(t, time.Since(start), 16*time.Second, "the first attempt has succeeded")
+		time.Sleep(10 * time.Minute)
+		assert.EqualValues(t, 1, dials.Load(), "there is no other attempt during the pause of an hour")
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/clientname"
 	"github.com/cantonlb/cantonlb/internal/filestate"
 	"github.com/cantonlb/cantonlb/internal/follow"
 	"github.com/cantonlb/cantonlb/internal/judge"
@@ -29,6 +30,7 @@ type Client struct {
 	onAttempt func(context.Context, AttemptEvent)
 	follower  follow.Follower // nil: no file is followed
 	unfollow  sync.Once
+	freeName  func() // ends the use of the client's name
 }
 
 var _ http.RoundTripper = (*Client)(nil)
@@ -54,6 +56,11 @@ func New(cfg Config, opts ...Option) (*Client, error) {
 		c.pool.close()
 		return nil, fmt.Errorf("jsonapi: %w", err)
 	}
+	var names []string
+	for _, at := range c.servers() {
+		names = append(names, at.Name)
+	}
+	c.freeName = clientname.Open(cfg.Logger, s.target(), names)
 	c.pool.wg.Go(c.pool.search)
 	c.pool.wg.Go(c.pool.watch)
 	for _, o := range opts {
@@ -102,6 +109,7 @@ func (c *Client) servers() []server {
 // Close ends all probes, and fails the requests in flight with ErrClosed. It may be called
 // more than once. It always returns nil.
 func (c *Client) Close() error {
+	c.freeName()
 	var left string
 	c.unfollow.Do(func() {
 		if c.follower != nil {

@@ -1,7 +1,9 @@
 package jsonapi
 
 import (
+	"bytes"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -338,4 +340,22 @@ func TestHealthMayBeAskedForElsewhere(t *testing.T) {
 	}
 	c := startClient(t, Config{HealthCheck: healthcheck.Config{HTTP: health.URL + "/readyz"}, Endpoints: []Endpoint{{Name: "a", Address: a.URL}}})
 	require.NoError(t, c.WaitHealthy(t.Context(), 1))
+}
+
+func TestTwoClientsWithOneNameAreWarnedAbout(t *testing.T) {
+	var lines bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	open := func(name, url string, logger *slog.Logger) *Client {
+		c, err := New(Config{Name: name, Logger: logger, Endpoints: []Endpoint{{Name: name, Address: url}}})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	first := open("warned", newPeer(t, "a").URL, quiet)
+	open("other", newPeer(t, "b").URL, quiet)
+	second := open("warned", newPeer(t, "c").URL, logger)
+	require.NoError(t, second.Close()) // nothing is written afterwards
+	assert.Contains(t, lines.String(), "two clients of this program have the same name")
+	assert.Contains(t, lines.String(), first.Status().Target)
 }

@@ -293,3 +293,19 @@ func TestAnObserverThatPanicsCostsNothing(t *testing.T) {
 	r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true})
 	assert.Equal(t, []Attempt{{Endpoint: "seq1", Address: "a:1", Sent: true}}, r.Attempts())
 }
+
+func TestAnEndpointThatHasRejectedItsTokenIsKnown(t *testing.T) {
+	rejected := balancer.DoneInfo{Err: status.Error(codes.Unauthenticated, "expired"), BytesSent: true, BytesReceived: true}
+	for _, elsewhere := range []bool{true, false} {
+		r := &Record{Rescuable: true, Max: 3}
+		assert.False(t, r.Denied(""))
+		r.Picked(t.Context(), "seq1", "")
+		r.Deny(elsewhere)
+		r.Done(rejected)
+		r.Deny(!elsewhere) // late, and of no attempt
+		assert.True(t, r.Denied("seq1"))
+		assert.False(t, r.Denied("seq2"))
+		assert.True(t, r.Denied(""))
+		assert.Equal(t, elsewhere, r.Again(rejected.Err))
+	}
+}
