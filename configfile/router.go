@@ -48,7 +48,7 @@ func NewRouterWith(path string, complete func(*ShardsConfig), opts ...grpc.DialO
 	}
 	all := ofShards.completed(cfg, complete)
 	t := &followedShards{opts: opts, start: cfg.Config, ready: make(chan struct{})}
-	t.ctx, t.cancel = context.WithCancel(context.Background()) //nolint:gosec // Release calls it
+	t.ctx, t.cancel = context.WithCancel(context.Background())
 	made, err := t.change(cfg, all)
 	if err == nil {
 		start := func(r follow.Router) follow.RouterFollower {
@@ -87,7 +87,7 @@ type followedShards struct {
 	// After ready, only the goroutine of the watcher uses the fields below, and Release
 	// when that has ended.
 	clients map[place]*shardClient
-	bare    map[string]ShardConfig // the shards without their clients, as they are in effect
+	shards  map[string]ShardConfig // as they are in effect
 }
 
 // place is a client's place in the file: a shard and a key in it.
@@ -166,7 +166,7 @@ func (c *shardClient) updated(file, all settings) (*shardClient, error) {
 
 // commit remembers what is in effect.
 func (t *followedShards) commit(c *change, all ShardsConfig) {
-	t.clients, t.bare = c.clients, all.bare()
+	t.clients, t.shards = c.clients, all.Shards
 }
 
 // Apply implements follows.
@@ -197,7 +197,7 @@ func (t *followedShards) Apply(cfg, all ShardsConfig) error {
 
 // differs reports whether the router needs other shards.
 func (t *followedShards) differs(c *change, all ShardsConfig) bool {
-	if len(c.clients) != len(t.clients) || !reflect.DeepEqual(t.bare, all.bare()) {
+	if len(c.clients) != len(t.clients) || !maps.EqualFunc(t.shards, all.Shards, sameBare) {
 		return true
 	}
 	for p := range c.clients {
@@ -254,15 +254,12 @@ func named(err error) error {
 	})
 }
 
-// bare returns the shards without their clients and without functions, which can be
-// compared.
-func (c ShardsConfig) bare() map[string]ShardConfig {
-	list := make(map[string]ShardConfig, len(c.Shards))
-	for name, s := range c.Shards {
-		s.Client, s.JSON, s.Discovery, s.Live = nil, nil, nil, nil
-		list[name] = s
-	}
-	return list
+// sameBare reports whether two shards are the same but for their clients and functions.
+func sameBare(a, b ShardConfig) bool {
+	x, y := reflect.ValueOf(a.Credentials), reflect.ValueOf(b.Credentials)
+	same := !x.IsValid() && !y.IsValid() || x.IsValid() && y.IsValid() && x.Comparable() && y.Comparable() && a.Credentials == b.Credentials
+	return same && a.IdentityProvider == b.IdentityProvider && a.Participant == b.Participant && a.NoDiscovery == b.NoDiscovery &&
+		slices.Equal(a.Parties, b.Parties) && slices.Equal(a.Users, b.Users) && slices.Equal(a.Providers, b.Providers)
 }
 
 // shards returns the shards with their clients.

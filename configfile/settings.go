@@ -154,7 +154,7 @@ func (c httpClient) retire(ctx context.Context) {
 	const pause = 100 * time.Millisecond
 	for c.inFlight() > 0 && sleep.For(ctx, pause) {
 	}
-	_ = c.Close()
+	_ = c.Close() //nolint:contextcheck // it does not wait for the context
 }
 
 func (c httpClient) inFlight() (n uint64) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -150,7 +149,9 @@ func readShards(dst *map[string]ShardConfig) reader {
 	return func(raw json.RawMessage) error {
 		var keys map[string]json.RawMessage
 		if json.Unmarshal(raw, &keys) != nil || len(keys) == 0 || len(keys) > shard.MaxShards {
-			return &configerr.Error{Problem: fmt.Sprintf("%d of them", len(keys)), Want: fmt.Sprintf("a mapping of 1 to %d names to shards", shard.MaxShards)}
+			return &configerr.Error{
+				Problem: fmt.Sprintf("%d of them", len(keys)), Want: fmt.Sprintf("a mapping of 1 to %d names to shards", shard.MaxShards),
+			}
 		}
 		*dst = make(map[string]ShardConfig, len(keys))
 		readers := make(map[string]reader, len(keys))
@@ -169,7 +170,9 @@ func readShards(dst *map[string]ShardConfig) reader {
 func readShard(name string, s *ShardConfig) reader {
 	return func(raw json.RawMessage) error {
 		if !isShardName(name) {
-			return &configerr.Error{Problem: "no name of a shard", Want: fmt.Sprintf("1 to %d letters, digits, dots, dashes and underscores", maxShard)}
+			return &configerr.Error{
+				Problem: "no name of a shard", Want: fmt.Sprintf("1 to %d letters, digits, dots, dashes and underscores", maxShard),
+			}
 		}
 		err := strictjson.Object(raw, shardKeys(s))
 		if err == nil && s.Client == nil && s.JSON == nil {
@@ -181,9 +184,7 @@ func readShard(name string, s *ShardConfig) reader {
 }
 
 func isShardName(name string) bool {
-	return name != "" && len(name) <= maxShard && !strings.ContainsFunc(name, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r))
-	})
+	return name != "" && len(name) <= maxShard && limits.IsPlainName(name)
 }
 
 // name sets the names that clients have by default.

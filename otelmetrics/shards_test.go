@@ -2,6 +2,7 @@ package otelmetrics_test
 
 import (
 	"log/slog"
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -48,9 +49,7 @@ func TestTheMetricsOfARouterAreThoseOfItsStatus(t *testing.T) {
 		"cantonlb.router.refused{nowhere,shards}": 1,
 	}
 	for _, m := range []map[string]float64{of("p1", "live", 1), of("p2", "down", 0)} {
-		for k, v := range m {
-			want[k] = v
-		}
+		maps.Copy(want, m)
 	}
 	want["cantonlb.shard.parties{shards,p1}"] = 1
 	assert.Equal(t, want, c.collect(t))

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -128,9 +127,7 @@ func (c Config) Check(shards map[string]Shard) error {
 // settle checks the Config and sets its defaults.
 func (c Config) settle() (Config, error) {
 	var faults fault.List
-	if len(c.Name) > limits.MaxClientName || strings.ContainsFunc(c.Name, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r))
-	}) {
+	if len(c.Name) > limits.MaxClientName || !limits.IsPlainName(c.Name) {
 		faults.Add(&configerr.Error{
 			Field: "name", Value: quoted(c.Name), Want: fmt.Sprintf("at most %d letters, digits, dots, dashes and underscores", limits.MaxClientName),
 		})

@@ -51,6 +51,12 @@
 // a second at most, and not at all while its look-ups fail. If the user of the look-ups is
 // an administrator, parties and users are listed regularly as well.
 //
+// # For operators
+//
+// [Router.Status] and [Router.Events] say how the shards are, and [Router.Explain] where
+// requests with a party go, and why. Package statuspage, the command and otelmetrics show
+// them; docs/shard.md has the guide.
+//
 // # Defaults
 //
 // What is known is renewed every 5 minutes. That no shard has a party counts for 10 s. A

@@ -137,7 +137,10 @@ func (p *Page) parties(party string) []partyView {
 	list := make([]partyView, 0, len(p.shards))
 	for i, s := range p.shards {
 		x, err := s.Known(party)
-		v := partyView{Router: p.board.shards.routers[i].Name}
+		v := partyView{}
+		if i < len(p.board.shards.routers) { // otherwise the page has not looked yet
+			v.Router = p.board.shards.routers[i].Name
+		}
 		if err != nil {
 			v.Error = err.Error()
 			list = append(list, v)

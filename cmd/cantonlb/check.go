@@ -62,23 +62,15 @@ func newCheck(environ []string) *cobra.Command {
 				return err
 			}
 			defer client.Close()
-			router, sharded := client.(*shards)
-			n := len(client.Status().Endpoints)
-			if sharded {
-				n = len(router.router.Shards())
-			}
-			switch {
-			case least < 0 || least > n:
-				return fmt.Errorf("--min %d: want 1 to %d, the length of the list; 0 for all", least, n)
-			case sharded && codes == probeCodes:
-				return fmt.Errorf("--exit-codes %s: want %s for shards", probeCodes, exitCodes[0])
+			if err := checkable(client, least, codes); err != nil {
+				return err
 			}
 			status, err := await(cmd.Context(), client, timeout)
 			if err != nil {
 				return err
 			}
 			document, code := report.Document{Status: status}, judge(status, least, strict)
-			if sharded {
+			if router, ok := client.(*shards); ok {
 				document.Routers, code = []report.RouterStatus{router.router.Status()}, router.judge(least, strict)
 			}
 			if quiet && code == codeAll {
@@ -107,6 +99,22 @@ func newCheck(environ []string) *cobra.Command {
 	cmd.Flags().IntVar(&least, "min", 0, "how many healthy endpoints are enough for exit code 0; 0 for all")
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit code 1 if an endpoint is healthy only because it is connected, as without a health service")
 	return cmd
+}
+
+// checkable returns an error if flags of check do not fit what is to be checked.
+func checkable(c client, least int, codes string) error {
+	router, sharded := c.(*shards)
+	n := len(c.Status().Endpoints)
+	if sharded {
+		n = len(router.router.Shards())
+	}
+	switch {
+	case least < 0 || least > n:
+		return fmt.Errorf("--min %d: want 1 to %d, the length of the list; 0 for all", least, n)
+	case sharded && codes == probeCodes:
+		return fmt.Errorf("--exit-codes %s: want %s for shards", probeCodes, exitCodes[0])
+	}
+	return nil
 }
 
 // judge returns the exit code of a status. With strict, an endpoint of which only the

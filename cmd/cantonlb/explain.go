@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/view"
 )
 
@@ -48,22 +49,9 @@ func newExplain(environ []string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if len(names) == 0 {
-				for _, e := range status.Endpoints {
-					names = append(names, e.Name)
-				}
-			}
-			explanations := make([]view.Explanation, 0, len(names))
-			code := verdict(codeNone)
-			for _, name := range names {
-				e, ok := view.Explain(status, name, time.Now())
-				if !ok {
-					return fmt.Errorf("endpoint %q: want the name of one in the list, such as %q", name, status.Endpoints[0].Name)
-				}
-				if e.Picked {
-					code = codeAll
-				}
-				explanations = append(explanations, e)
+			explanations, code, err := explanationsOf(status, names)
+			if err != nil {
+				return err
 			}
 			if asJSON {
 				encoder := json.NewEncoder(cmd.OutOrStdout())
@@ -82,9 +70,32 @@ func newExplain(environ []string) *cobra.Command {
 	cmd.ValidArgsFunction = t.names
 	cmd.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long to wait for the state of each endpoint")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON in place of text")
-	cmd.Flags().StringArrayVar(&parties, "party", nil, "`ID` of a party: which shard of the file hosts it, and where its requests go; may be repeated")
+	cmd.Flags().StringArrayVar(&parties, "party", nil, "`ID` of a party: which shard of the file hosts it, and where its requests go")
 	complete(cmd, "party", cobra.NoFileCompletions)
 	return cmd
+}
+
+// explanationsOf returns why these endpoints are picked or not picked, or all if there are
+// none, and the exit code of explain.
+func explanationsOf(status cantonlb.Status, names []string) ([]view.Explanation, verdict, error) {
+	if len(names) == 0 {
+		for _, e := range status.Endpoints {
+			names = append(names, e.Name)
+		}
+	}
+	explanations := make([]view.Explanation, 0, len(names))
+	code := verdict(codeNone)
+	for _, name := range names {
+		e, ok := view.Explain(status, name, time.Now())
+		if !ok {
+			return nil, code, fmt.Errorf("endpoint %q: want the name of one in the list, such as %q", name, status.Endpoints[0].Name)
+		}
+		if e.Picked {
+			code = codeAll
+		}
+		explanations = append(explanations, e)
+	}
+	return explanations, code, nil
 }
 
 func printAll(cmd *cobra.Command, environ []string, explanations []view.Explanation) error {

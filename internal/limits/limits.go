@@ -7,7 +7,10 @@
 // such as resolver.MaxWeight.
 package limits
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 const (
 	// MinDuration bounds all durations of settings from below. A shorter one is a
@@ -28,3 +31,12 @@ const (
 	// MaxConsecutiveFailures bounds Ejection.ConsecutiveFailures.
 	MaxConsecutiveFailures = 1_000_000
 )
+
+// IsPlainName reports whether a name consists of ASCII letters, digits, dots, dashes and
+// underscores alone. An empty name does.
+func IsPlainName(name string) bool {
+	return strings.IndexFunc(name, func(r rune) bool {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		return !letter && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
+	}) < 0
+}
