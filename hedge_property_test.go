@@ -79,7 +79,6 @@ type channel struct {
 	start time.Time
 
 	mu       sync.Mutex
-	turn     int
 	inFlight map[*attempt.Record]int // to its endpoint
 	made     []*made
 }
@@ -177,7 +176,7 @@ func (c *channel) invoke(ctx context.Context, _ string, _, reply any, _ *grpc.Cl
 	delete(c.inFlight, r)
 	m.ended, m.code, m.canceled = c.now(), status.Code(info.Err), !info.BytesReceived
 	c.mu.Unlock()
-	r.Done(info)
+	r.Done(info) //nolint:contextcheck // the attempt has its own context
 	return info.Err
 }
 

@@ -38,7 +38,7 @@ var bulkStream = grpc.StreamDesc{
 }
 
 // bulkMethod answers a message with the same one.
-func bulkMethod(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+func bulkMethod(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) { //nolint:revive // as grpc wants it
 	m := new(wrapperspb.BytesValue)
 	return m, decode(m)
 }

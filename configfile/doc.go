@@ -15,7 +15,8 @@
 // client. [NewJSONAPIClient], [LoadJSONAPI] and [ParseJSONAPI] do the same for the
 // client of an HTTP service, of package jsonapi; the role in the file says which kind of
 // client it is for. [NewRouter], [LoadShards] and [ParseShards] do it for a router of
-// shards with all its clients, of package shard, whose file has the key shards. Only this package links YAML and file notifications: a program that has its
+// shards with all its clients, of package shard, whose file has the key shards. Only
+// this package links YAML and file notifications: a program that has its
 // endpoints in Go does not need them.
 //
 // # The language

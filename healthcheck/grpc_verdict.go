@@ -32,7 +32,8 @@ func (p grpcHealth) judge(s healthpb.HealthCheckResponse_ServingStatus) report.V
 }
 
 func (p grpcHealth) unknownService() report.Verdict {
-	return checking.NewVerdict(report.NotServing, report.ReasonUnknownService, fmt.Sprintf("no health service named %q: see the role and healthCheck.service", p.service))
+	return checking.NewVerdict(report.NotServing, report.ReasonUnknownService,
+		fmt.Sprintf("no health service named %q: see the role and healthCheck.service", p.service))
 }
 
 // credentialsFailed returns the verdict of a probe that was not sent because call

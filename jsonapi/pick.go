@@ -56,7 +56,7 @@ func (s *picks) pick(turn *atomic.Uint64, named string, of func(*endpoint) past)
 		return s.leastLoaded(at, of), false
 	}
 	n := uint64(len(s.turns))
-	for p := pastNone; p < pastDenied; p++ {
+	for p := range pastDenied {
 		for i := range n {
 			if e := s.turns[(at+i)%n]; of(e) == p {
 				return e, false

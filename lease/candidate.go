@@ -119,7 +119,7 @@ func (c *Candidate) Run(ctx context.Context, work Work) error {
 	r.wg.Wait()
 	late.Stop()
 	c.events.Close()
-	awaitDelivered(delivered)
+	awaitDelivered(delivered) //nolint:contextcheck // it has a limit of its own
 	return r.result
 }
 

@@ -118,7 +118,7 @@ func (g *Group) Run(ctx context.Context, work Work) error {
 	over()
 	balance.Wait()
 	g.events.Close()
-	awaitDelivered(delivered)
+	awaitDelivered(delivered) //nolint:contextcheck // it has a limit of its own
 	return context.Cause(ctx)
 }
 

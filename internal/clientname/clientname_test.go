@@ -23,8 +23,10 @@ func Example() {
 			return a
 		},
 	}))
-	defer clientname.Open(logger, "static:///endpoints", []string{"seq1", "seq2"})()
-	defer clientname.Open(logger, "static:///endpoints", []string{"p1", "p2", "p3", "p4", "p5"})()
+	first := clientname.Open(logger, "static:///endpoints", []string{"seq1", "seq2"})
+	defer first()
+	second := clientname.Open(logger, "static:///endpoints", []string{"p1", "p2", "p3", "p4", "p5"})
+	defer second()
 	// Output:
 	// level=WARN target=static:///endpoints endpoints="p1, p2, p3, and 2 more" others="seq1, seq2"
 }

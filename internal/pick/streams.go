@@ -116,7 +116,7 @@ func (p *Picker) awaitsStream(r *attempt.Record) bool {
 		return false
 	}
 	for c := range p.all() {
-		if (c.Eligible() || p.Open) && (r == nil || !(c.doubted.Load() && r.Tried(c.name) || r.Denied(c.name))) {
+		if (c.Eligible() || p.Open) && (r == nil || (!c.doubted.Load() || !r.Tried(c.name)) && !r.Denied(c.name)) {
 			return true
 		}
 	}
