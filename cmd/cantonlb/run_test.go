@@ -88,7 +88,7 @@ const patience = 2 * time.Minute
 
 // Two machines run a program that ignores SIGTERM and writes its token into one file, as
 // does a process that it has started. Something happens to the first machine.
-func TestNoProgramOfAHolderRunsAfterTheNextOneWasStarted(t *testing.T) {
+func TestNoProgramOfAHolderRunsAfterTheNextOneWasStarted(t *testing.T) { //nolint:tparallel // its cases run beside each other only
 	if testing.Short() {
 		t.Skip("takes seconds: left out with -short")
 	}
