@@ -20,22 +20,10 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// silentServer accepts connections, reads from them, and never writes.
+// silentServer accepts connections and never writes.
 func silentServer(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { _ = conn.Close() })
-		}
-	}()
-	return l.Addr().String()
+	return greetingServer(t, "")
 }
 
 // greetingServer writes first, as servers of many protocols do.

@@ -10,10 +10,9 @@ const (
 	tellTick = 50 * time.Millisecond
 	// tellTicks is at which look Tell stops waiting.
 	tellTicks = 3
-	// mostTellings bounds the calls of Tell that have not returned.
+	// mostTellings bounds the calls of Tell that have not returned, and what a Left keeps
+	// for further ones.
 	mostTellings = 16
-	// mostIdle bounds what a Left keeps for further calls of Tell.
-	mostIdle = 16
 )
 
 // Tell calls f, with which code of the program only learns something, and waits for
@@ -24,13 +23,13 @@ const (
 // An observed call makes two of these, so Tell is less than Await: it has no context,
 // no result and no timer of its own, and what it allocates is used again.
 func Tell(left *Left, what string, f func()) bool {
-	t := left.told.begin(left, what, f)
+	t := left.begin(what, f)
 	if t == nil {
 		return false
 	}
 	go t.run()
 	ok := <-t.done
-	left.told.end(left, t)
+	left.end(t)
 	return ok
 }
 
@@ -56,12 +55,13 @@ type telling struct {
 }
 
 // begin returns a call that waits; nil if as many as are allowed have not returned.
-func (w *told) begin(l *Left, what string, f func()) *telling {
+func (l *Left) begin(what string, f func()) *telling {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.counts[what] >= mostTellings {
 		return nil
 	}
+	w := &l.told
 	var t *telling
 	if n := len(w.idle); n > 0 {
 		t = w.idle[n-1]
@@ -72,42 +72,44 @@ func (w *told) begin(l *Left, what string, f func()) *telling {
 	}
 	t.what, t.f, t.ticks, t.at = what, f, 0, len(w.waiting)
 	w.waiting = append(w.waiting, t)
-	w.armLocked(l)
+	l.armLocked()
 	return t
 }
 
 // armLocked has tick called if that is not certain already. The timer is not stopped
 // when nothing waits any longer, which would cost each call more than it does.
-func (w *told) armLocked(l *Left) {
-	switch {
+func (l *Left) armLocked() {
+	switch w := &l.told; {
 	case w.armed:
 		return
 	case w.timer == nil:
-		w.timer = time.AfterFunc(tellTick, func() { w.tick(l) })
+		w.timer = time.AfterFunc(tellTick, l.tick)
 	default:
 		w.timer.Reset(tellTick)
 	}
-	w.armed = true
+	l.told.armed = true
 }
 
 // tick has the calls of Tell return that have waited long enough.
-func (w *told) tick(l *Left) {
+func (l *Left) tick() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	w := &l.told
 	for _, t := range slices.Clone(w.waiting) {
 		if t.ticks++; t.ticks == tellTicks {
-			w.removeLocked(t)
+			l.removeLocked(t)
 			t.left = true
 			l.addLocked(t.what, 1)
 			t.done <- false
 		}
 	}
 	if w.armed = false; len(w.waiting) > 0 {
-		w.armLocked(l)
+		l.armLocked()
 	}
 }
 
-func (w *told) removeLocked(t *telling) {
+func (l *Left) removeLocked(t *telling) {
+	w := &l.told
 	n := len(w.waiting) - 1
 	last := w.waiting[n]
 	w.waiting[t.at], last.at = last, t.at
@@ -124,16 +126,16 @@ func (t *telling) call() {
 		l.addLocked(t.what, -1)
 		return
 	}
-	l.told.removeLocked(t)
+	l.removeLocked(t)
 	t.done <- ok
 }
 
 // end keeps a call that has returned, to be used again.
-func (w *told) end(l *Left, t *telling) {
+func (l *Left) end(t *telling) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !t.left && len(w.idle) < mostIdle {
+	if !t.left && len(l.told.idle) < mostTellings {
 		t.f = nil
-		w.idle = append(w.idle, t)
+		l.told.idle = append(l.told.idle, t)
 	}
 }
