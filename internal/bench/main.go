@@ -290,7 +290,7 @@ func main() {
 	}
 	// The policies of plain channels write to the default logger. What their lines
 	// cost belongs to the measurement, the lines themselves to no report.
-	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil))) //nolint:sloglint // see above
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -210,10 +210,10 @@ func (s *Store) Watch(ctx context.Context, name string, changed func(now *store.
 
 // after returns the record after an event; nil if another program has written it.
 func after(e *clientv3.Event) *store.Record {
-	if e.Type == clientv3.EventTypeDelete {
+	if e.Type == clientv3.EventTypeDelete { //nolint:protogetter // clientv3.Event is a type of its own
 		return &store.Record{Expires: true}
 	}
-	r, err := record(e.Kv)
+	r, err := record(e.Kv) //nolint:protogetter // as above
 	if err != nil {
 		return nil // Read returns the error
 	}

@@ -125,7 +125,7 @@ func (l *listener) notify(name string, now *store.Record) {
 type notice struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
-	TTL     int64  `json:"ttl_ms"`
+	TTL     int64  `json:"ttl_ms"` //nolint:tagliatelle // the column's name
 }
 
 // parseNotice returns what a payload says. One that this package has not sent is a hint

@@ -213,7 +213,9 @@ func faultScenarios() []*scenario {
 			full: plan{runs: 1, hold: 12 * s, after: 3 * s}, short: plan{runs: 1, hold: 4 * s, after: 1 * s},
 		},
 		{
-			id: idVirtual, title: "A machine behind one of three addresses answers nothing, with its streams used up, and new connections reach another machine",
+			id: idVirtual,
+			title: "A machine behind one of three addresses answers nothing, with its streams used up, " +
+				"and new connections reach another machine",
 			servers: 4, streams: 20, virtual: true,
 			answers: true, script: toVictim(turning(true, behave(modeMute)), turning(false, behave(modeNormal))),
 			full: plan{runs: 1, hold: 10 * s, after: 3 * s},

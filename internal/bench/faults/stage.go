@@ -170,7 +170,7 @@ func (st *stage) startServers(ctx context.Context) (err error) {
 	}
 	if st.scenario.virtual {
 		first := st.replicas[0]
-		if st.virtual, err = newVirtual(first.address, st.replicas[len(st.replicas)-1].address); err != nil {
+		if st.virtual, err = newVirtual(ctx, first.address, st.replicas[len(st.replicas)-1].address); err != nil {
 			return err
 		}
 		first.address = st.virtual.address()

@@ -23,8 +23,8 @@ type virtual struct {
 }
 
 // newVirtual returns a virtual address of two servers.
-func newVirtual(first, second string) (*virtual, error) {
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+func newVirtual(ctx context.Context, first, second string) (*virtual, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func namedServer(t *testing.T, name string) string {
 }
 
 func TestAVirtualAddressLeadsNewConnectionsElsewhereWhileItIsTurned(t *testing.T) {
-	v, err := newVirtual(namedServer(t, "a"), namedServer(t, "b"))
+	v, err := newVirtual(t.Context(), namedServer(t, "a"), namedServer(t, "b"))
 	require.NoError(t, err)
 	defer v.close()
 	read := func(c net.Conn) string {

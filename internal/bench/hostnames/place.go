@@ -39,7 +39,7 @@ type place struct {
 func (p *place) starts() { close(p.begun) }
 
 // way is what happens at an address.
-type way func(p *place, ctx context.Context, ip string) error
+type way func(ctx context.Context, p *place, ip string) error
 
 // newPlace makes a place whose name has these addresses, at which that happens.
 func newPlace(ctx context.Context, c situation, ips []string) (*place, error) {
@@ -54,7 +54,7 @@ func newPlace(ctx context.Context, c situation, ips []string) (*place, error) {
 		order[i] = len(ips) - 1 - i // the last one is good, and finds a free port
 	}
 	for _, i := range order {
-		if err := c.ways[i](p, ctx, ips[i]); err != nil {
+		if err := c.ways[i](ctx, p, ips[i]); err != nil {
 			p.close()
 			return nil, err
 		}
@@ -82,7 +82,7 @@ func (p *place) listen(ctx context.Context, ip string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.port = lis.Addr().(*net.TCPAddr).Port //nolint:errcheck,forcetypeassert // it is one
+	p.port = lis.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it is one
 	return &counting{lis, &p.made}, nil
 }
 
@@ -102,7 +102,7 @@ func (l *counting) Accept() (net.Conn, error) {
 }
 
 // serves is an address at which there is a server.
-func serves(p *place, ctx context.Context, ip string) error {
+func serves(ctx context.Context, p *place, ip string) error {
 	lis, err := p.listen(ctx, ip)
 	if err == nil {
 		p.serve(lis)
@@ -119,15 +119,15 @@ func (p *place) serve(lis net.Listener) {
 }
 
 // refuses is an address at which nothing listens.
-func refuses(*place, context.Context, string) error { return nil }
+func refuses(context.Context, *place, string) error { return nil }
 
 // hangsUp is an address that closes each connection.
-func hangsUp(p *place, ctx context.Context, ip string) error {
+func hangsUp(ctx context.Context, p *place, ip string) error {
 	return p.accept(ctx, ip, func(conn net.Conn) { _ = conn.Close() })
 }
 
 // mute is an address that accepts connections and never sends anything.
-func mute(p *place, ctx context.Context, ip string) error {
+func mute(ctx context.Context, p *place, ip string) error {
 	return p.accept(ctx, ip, func(net.Conn) {})
 }
 
@@ -160,7 +160,7 @@ func (p *place) accept(ctx context.Context, ip string, treat func(net.Conn)) err
 }
 
 // drops is an address that drops each SYN.
-func drops(p *place, ctx context.Context, ip string) error {
+func drops(ctx context.Context, p *place, ip string) error {
 	full, err := listenFull(ctx, ip, p.port)
 	if err == nil {
 		p.port = full.port
@@ -174,7 +174,7 @@ const loss = 500 * time.Millisecond
 
 // loses is an address with a server that loses the first SYN, so that the connection is
 // made when it has been sent again, after a second.
-func loses(p *place, ctx context.Context, ip string) error {
+func loses(ctx context.Context, p *place, ip string) error {
 	full, err := listenFull(ctx, ip, p.port)
 	if err != nil {
 		return err

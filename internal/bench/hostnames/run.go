@@ -116,7 +116,7 @@ func (c situation) measure(ctx context.Context, i, run int) ([]Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer at.close()
+		defer at.close() //nolint:revive // there are few
 		places[k] = at
 	}
 	values, errs := make([]Value, len(peers)), make([]error, len(peers))
