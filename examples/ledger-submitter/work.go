@@ -21,7 +21,8 @@ type update struct {
 // work is one run's payments and stream of updates.
 type work struct {
 	submitting, following context.CancelFunc
-	payments, others      sync.WaitGroup
+	// Payments are begun by the submitter, so it has to end before they are waited for.
+	submitter, payments, follower sync.WaitGroup
 
 	mu   sync.Mutex
 	told map[string]error // by payment
@@ -34,7 +35,7 @@ func start(ctx context.Context, c client, rate int) *work {
 	submitting, stopSubmitting := context.WithCancel(ctx)
 	following, stopFollowing := context.WithCancel(ctx)
 	w.submitting, w.following = stopSubmitting, stopFollowing
-	w.others.Go(func() {
+	w.submitter.Go(func() {
 		ticker := time.NewTicker(time.Second / time.Duration(rate))
 		defer ticker.Stop()
 		for n := 1; ; n++ {
@@ -52,7 +53,7 @@ func start(ctx context.Context, c client, rate int) *work {
 			}
 		}
 	})
-	w.others.Go(func() {
+	w.follower.Go(func() {
 		c.follow(following, func(offset int64) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -66,10 +67,11 @@ func start(ctx context.Context, c client, rate int) *work {
 // and returns the outcomes and the updates that the client received.
 func (w *work) stop() (map[string]error, []update) {
 	w.submitting()
+	w.submitter.Wait()
 	w.payments.Wait()
 	cli.Wait(context.Background(), time.Second)
 	w.following()
-	w.others.Wait()
+	w.follower.Wait()
 	return w.told, w.seen
 }
 

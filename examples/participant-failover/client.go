@@ -92,7 +92,8 @@ type work struct {
 	out    func(string, ...any)
 
 	submitting, following context.CancelFunc
-	commands, others      sync.WaitGroup
+	// Commands are begun by the submitter, so it has to end before they are waited for.
+	submitter, commands, others sync.WaitGroup
 
 	mu   sync.Mutex
 	sums sums
@@ -105,7 +106,7 @@ func startWork(ctx context.Context, client *cantonlb.Client, rate int, out func(
 	submitting, stopSubmitting := context.WithCancel(ctx)
 	following, stopFollowing := context.WithCancel(ctx)
 	w.submitting, w.following = stopSubmitting, stopFollowing
-	w.others.Go(func() { w.submitAll(ctx, submitting, time.Second/time.Duration(rate)) })
+	w.submitter.Go(func() { w.submitAll(ctx, submitting, time.Second/time.Duration(rate)) })
 	w.others.Go(func() {
 		opened := follow(following, client, w.seen)
 		w.mu.Lock()
@@ -179,6 +180,7 @@ func (w *work) watch(ctx context.Context) {
 // returns the counts.
 func (w *work) stop() (sums, error) {
 	w.submitting()
+	w.submitter.Wait()
 	w.commands.Wait()
 	var err error
 	if !w.caughtUp() {

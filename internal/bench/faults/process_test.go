@@ -85,6 +85,7 @@ func TestEveryPeerThatIsInstalledWorksAlsoWherePacketsAreDropped(t *testing.T) {
 		t.Log("without dropped packets:", err)
 		sc = tiny(t, idGoAway, ids...)
 	}
+	sc.short.after = 3 * time.Second // HAProxy asks every 2 s
 	present := here(t, ids...)
 	made, err := perform(t.Context(), sc, sc.short, rng(), present)
 	require.NoError(t, err)
