@@ -83,11 +83,14 @@ func (b *board) look(source Source, leases []LeaseSource, shards []ShardSource) 
 		r.show(&b.status, e, began, b.version)
 		b.rows, keys = append(b.rows, r), append(keys, key)
 	}
+	for i := range b.status.Leaving {
+		b.leave(b.status.Leaving[i].Name)
+	}
 	for i := range b.status.Endpoints {
 		add(b.status.Endpoints[i].Name, &b.status.Endpoints[i])
 	}
-	for i := range b.status.Leaving { // one of the same name may be in the list
-		add("leaving\n"+b.status.Leaving[i].Name, &b.status.Leaving[i])
+	for i := range b.status.Leaving {
+		add(leavingKey(b.status.Leaving[i].Name), &b.status.Leaving[i])
 	}
 	if len(b.byName) > len(b.rows) { // some have left the list
 		clear(b.byName)
@@ -97,6 +100,20 @@ func (b *board) look(source Source, leases []LeaseSource, shards []ShardSource) 
 	}
 	b.took = time.Since(began)
 }
+
+// leave moves the row of an endpoint that has left the list, since an endpoint with the
+// same name may be in the list now.
+func (b *board) leave(name string) {
+	key := leavingKey(name)
+	if r := b.byName[name]; r != nil && b.byName[key] == nil {
+		b.byName[key] = r
+		delete(b.byName, name)
+	}
+}
+
+// leavingKey returns the key of the row of an endpoint that has left the list. No
+// endpoint has such a name.
+func leavingKey(name string) string { return "leaving\n" + name }
 
 // forget drops the rows rendered for the live viewers.
 func (b *board) forget() {

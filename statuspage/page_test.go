@@ -136,6 +136,50 @@ func TestAViewSaysWhyAnEndpointIsNotPicked(t *testing.T) {
 	}
 }
 
+// An endpoint that has left the list keeps its row, and one of the list that has its name
+// now has another.
+func TestAnEndpointThatHasLeftTheListIsNotTakenForItsNamesake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake("seq1", "seq2")
+		page := statuspage.Handler(f)
+		defer page.Close()
+		row := func(address string) (id, html string) {
+			for _, part := range strings.Split(get(page, "").Body.String(), "<tr id=\"")[1:] {
+				if strings.Contains(part, strings.Replace(address, ":", "<wbr>:", 1)) {
+					id, html, _ = strings.Cut(part, "\"")
+				}
+			}
+			return id, html
+		}
+		time.Sleep(2 * time.Second)
+		before, _ := row("10.0.0.1:5001")
+		f.change(func(s *report.Status) {
+			old := s.Endpoints[0]
+			old.LeavingSince = time.Now()
+			s.Leaving = []report.EndpointStatus{old}
+			s.Endpoints = s.Endpoints[1:]
+		})
+		time.Sleep(2 * time.Second)
+		id, html := row("10.0.0.1:5001")
+		assert.Equal(t, before, id)
+		assert.Contains(t, html, `href="?explain=seq1"`)
+		assert.Contains(t, get(page, "?explain=seq1").Body.String(), "seq1 has left the list, and gets calls until")
+
+		f.change(func(s *report.Status) {
+			joins := s.Leaving[0]
+			joins.LeavingSince, joins.Address, joins.Probe.RoundTrip = time.Time{}, "10.0.0.9:5001", 9*time.Millisecond
+			s.Endpoints = append(s.Endpoints, joins)
+		})
+		time.Sleep(2 * time.Second)
+		id, html = row("10.0.0.1:5001")
+		assert.Equal(t, before, id)
+		assert.NotContains(t, html, `href="?explain=seq1"`, "that would explain the other")
+		id, html = row("10.0.0.9:5001")
+		assert.NotEqual(t, before, id)
+		assert.Contains(t, html, `href="?explain=seq1"`)
+	})
+}
+
 func TestOfALongListThoseThatAreNotHealthyComeFirst(t *testing.T) {
 	f := newFake(names(300)...)
 	f.turn(299, report.StateUnhealthy, report.ReasonNotServing, "")

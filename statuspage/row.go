@@ -40,9 +40,10 @@ type facts struct {
 	Use     report.EndpointState
 	Passive bool
 	Pinned  bool
-	// Leaving is set for an endpoint that has left the list and still serves. Phase is
-	// how far an attempt to connect has come.
+	// Leaving is set for an endpoint that has left the list and still serves, Replaced if
+	// one in the list has its name. Phase is how far an attempt to connect has come.
 	Leaving    bool
+	Replaced   bool
 	Phase      report.ConnectPhase
 	PhaseSince time.Time
 
@@ -106,6 +107,9 @@ func (r *row) show(s *report.Status, e *report.EndpointStatus, now time.Time, ve
 		Leaving: !e.LeavingSince.IsZero(), Phase: e.Phase, PhaseSince: e.PhaseSince,
 		PerSecond: view.Unknown, InFlight: e.Calls.InFlight, Failed: e.Calls.Failed,
 		end: endOf(now), spans: len(r.spans),
+	}
+	if f.Leaving {
+		_, f.Replaced = s.Endpoint(e.Name)
 	}
 	if !p.At.IsZero() {
 		f.Outcome, f.ProbeReason = string(p.Outcome), string(p.Reason)

@@ -140,11 +140,14 @@ func (r *row) appendHTML(b []byte, now time.Time, p *Page, token string) []byte 
 func (m *markup) name(f *facts, p *Page) {
 	m.raw(`<th scope="row" role="rowheader"><strong>`)
 	m.text(f.Name)
-	m.raw(`</strong> <a class="why" href="`)
-	m.text(p.link("explain", f.Name))
-	m.raw(`">why<span class="hidden"> is `)
-	m.text(f.Name + " " + string(f.State))
-	m.raw(`</span>?</a>`)
+	m.raw(`</strong>`)
+	if !f.Replaced { // the link is by name
+		m.raw(` <a class="why" href="`)
+		m.text(p.link("explain", f.Name))
+		m.raw(`">why<span class="hidden"> is `)
+		m.text(f.Name + " " + string(f.State))
+		m.raw(`</span>?</a>`)
+	}
 	if f.Address != f.Name {
 		m.address(f.Address)
 	}
@@ -198,7 +201,7 @@ func (m *markup) use(f *facts) {
 }
 
 // button writes the cell with the actions. They need a token; without one, there
-// are none.
+// are none. An endpoint that has left the list has none.
 func (m *markup) button(f *facts, token string) {
 	if token == "" {
 		return
@@ -208,6 +211,9 @@ func (m *markup) button(f *facts, token string) {
 		action, word = "undrain", "Undrain"
 	}
 	m.cell("Action", "more", func() {
+		if f.Leaving {
+			return
+		}
 		m.raw(`<form method="post" action="?"><input type="hidden" name="token" value="`, token,
 			`"><input type="hidden" name="endpoint" value="`)
 		m.text(f.Name)

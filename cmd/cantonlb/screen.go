@@ -126,6 +126,12 @@ func (s *screen) row(name string) *row {
 
 func (s *screen) refresh(now time.Time) {
 	s.status, s.now = s.look(), now
+	for _, e := range s.status.Leaving {
+		if key := s.key(e); key != e.Name && s.rows[key] == nil { // its name is another one's now
+			s.rows[key] = s.row(e.Name)
+			delete(s.rows, e.Name)
+		}
+	}
 	rows := make(map[string]*row, len(s.status.Endpoints))
 	for _, e := range slices.Concat(s.status.Endpoints, s.status.Leaving) {
 		r := s.row(s.key(e))

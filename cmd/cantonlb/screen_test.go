@@ -135,12 +135,16 @@ func TestAnEndpointThatLeavesIsAnotherOneThanThatOfTheSameNameInTheList(t *testi
 		Probe: report.ProbeStatus{Answered: noon, RoundTrip: 7 * time.Millisecond},
 	}
 	note := "no endpoint of the list can carry the calls: 1 that has left the list is kept until one can, so correct the list"
-	status := cantonlb.Status{
+	before := leaves
+	before.LeavingSince = time.Time{}
+	status := cantonlb.Status{Endpoints: []cantonlb.EndpointStatus{before}}
+	s := newScreen(func() cantonlb.Status { return status }, func() time.Time { return noon })
+	s.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
+	s.Update(tickMsg{})
+	status = cantonlb.Status{
 		Endpoints: []cantonlb.EndpointStatus{joins}, Leaving: []cantonlb.EndpointStatus{leaves}, Notes: []string{note},
 		Handover: &report.HandoverStatus{Since: noon, Reason: report.ReasonNoneEligible},
 	}
-	s := newScreen(func() cantonlb.Status { return status }, func() time.Time { return noon })
-	s.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
 	s.Update(tickMsg{})
 	text := ansi.Strip(s.draw())
 	assert.Contains(t, text, "handover for 0.0s (none_eligible): 1 that left the list still serve\n")

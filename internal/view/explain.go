@@ -57,12 +57,17 @@ func (e Explanation) Text(paint func(met bool) Paint) string {
 	return out.String()
 }
 
-// Explain returns why the endpoint with this name is picked or not picked. It
-// returns false if there is none in the list.
+// Explain returns why the endpoint with this name is picked or not picked. If the list
+// has none, it is one that has left it and still serves. Explain returns false if there
+// is neither.
 func Explain(s report.Status, name string, now time.Time) (Explanation, bool) {
 	e, ok := s.Endpoint(name)
 	if !ok {
-		return Explanation{}, false
+		i := slices.IndexFunc(s.Leaving, func(e report.EndpointStatus) bool { return e.Name == name })
+		if i < 0 {
+			return Explanation{}, false
+		}
+		e = s.Leaving[i]
 	}
 	return ExplainEndpoint(s, e, now), true
 }

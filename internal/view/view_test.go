@@ -166,6 +166,19 @@ func TestAnEndpointOfAnotherZoneIsPickedOnlyIfCallsSpill(t *testing.T) {
 	assert.True(t, e.Picked, "zones do not matter if the list has none of the client's")
 }
 
+func TestAnEndpointThatHasLeftTheListIsExplainedUnlessOneOfTheListHasItsName(t *testing.T) {
+	s := status()
+	old := s.Endpoints[0]
+	old.Name, old.Eligible, old.LeavingSince = "old", true, now
+	s.Leaving = []report.EndpointStatus{old}
+	e, ok := view.Explain(s, "old", now)
+	require.True(t, ok)
+	assert.Equal(t, "old has left the list, and gets calls until an endpoint of the list is eligible.", e.Answer)
+	s.Leaving[0].Name = "seq1"
+	e, _ = view.Explain(s, "seq1", now)
+	assert.NotContains(t, e.Answer, "has left")
+}
+
 func TestDurationsAreRounded(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0.0s", 340 * time.Millisecond: "0.3s", 9960 * time.Millisecond: "10s", 59600 * time.Millisecond: "1m00s",
