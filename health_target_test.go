@@ -26,6 +26,9 @@ func portOf(t *testing.T, address string) string {
 }
 
 func TestEachEndpointCanTellItsHealthElsewhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	for name, c := range map[string]struct {
 		opts   []lbtest.Option
 		health func(s *lbtest.Server) cantonlb.HealthTarget

@@ -71,6 +71,9 @@ func lossy(seed uint64, share float64) func() time.Duration {
 
 // Messages of 2 MiB, up and down: the client sees bursts of silence of up to some seconds.
 func TestAServerBehindALossyNetworkIsNotCalledDead(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	if testkit.RaceDetector {
 		t.Skip("the race detector itself fails with so much going on in one bubble: golang.org/issue/78156")
 	}

@@ -111,6 +111,9 @@ func TestAChangedAnswerIsFollowedWhenTheConnectionIsLost(t *testing.T) {
 }
 
 func TestAChangedAnswerIsFollowedGentlyIfNamesAreLookedUpAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	dns := nettest.NewDNS(t)
 	_, port := serveAt(t, "127.0.0.2:0")
 	serveAt(t, "127.0.0.3:"+port)

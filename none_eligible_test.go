@@ -41,7 +41,7 @@ func TestWithNobodyEligibleFailFastCallsNameEachEndpointAndItsReason(t *testing.
 	assert.Regexp(t, `^no eligible endpoint of 3: `+
 		`server0 unhealthy \(not_serving, [0-9.]+m?s\), `+
 		`server1 unreachable \(dial tcp 127\.0\.0\.1:\d+: connect: connection refused(; next try in [0-9.]+m?s)?\), `+
-		`server2 unhealthy \(probe_timeout, [0-9.]+m?s\)$`, err.Error())
+		`server2 unhealthy \(probe_timeout, [0-9.]+m?s: no answer within 300ms\)$`, err.Error())
 	assert.Equal(t, 3, none.Of)
 	require.Len(t, none.Endpoints, 3)
 	assert.Equal(t, report.ReasonNotServing, none.Endpoints[0].Reason)

@@ -92,6 +92,9 @@ var emptySettings = []byte{0, 0, 0, 4, 0, 0, 0, 0, 0}
 // All clients lose a server at the same instant. They must not all reconnect at the
 // same instant, since a starting server can handle only few.
 func TestAThousandClientsDoNotReconnectInTheSameInstant(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	if testkit.RaceDetector {
 		t.Skip("the race detector itself fails with so much going on in one bubble: golang.org/issue/78156")
 	}

@@ -92,6 +92,9 @@ func (f *fickle) GetRequestMetadata(context.Context, ...string) (map[string]stri
 func (*fickle) RequireTransportSecurity() bool { return true }
 
 func TestCallsOnAnEndpointWithoutItsTokenGoElsewhereAndItTellsWhy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, lbtest.WithTLS())
 	list := deployed(cluster)
 	own := new(fickle)
@@ -132,6 +135,9 @@ func TestATokenIsNotSentInPlaintextUnlessThatIsAllowed(t *testing.T) {
 }
 
 func TestATokenThatExpiresUnderLoadTakesTheEndpointOutAndNoIdempotentCallFails(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: left out with -short")
+	}
 	for name, opts := range map[string][]lbtest.Option{
 		"its probes are denied, too": {lbtest.WithTLS(), lbtest.WithTokens()},
 		"its health takes no token":  {lbtest.WithTLS(), lbtest.WithTokens(), lbtest.WithHealthPage()},

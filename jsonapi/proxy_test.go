@@ -42,6 +42,8 @@ func newProxy(t *testing.T) (*url.URL, func() []string) {
 			_, _ = io.Copy(w, resp.Body)
 			return
 		}
+		tunnels.Add(1) // Close does not wait for a handler that has its connection hijacked
+		defer tunnels.Done()
 		to, err := (&net.Dialer{}).DialContext(r.Context(), "tcp", r.Host)
 		if err != nil {
 			w.WriteHeader(http.StatusBadGateway)

@@ -1,6 +1,7 @@
 package checking
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -262,7 +263,19 @@ func (r *run) probe(ctx context.Context, p Prober, timeout time.Duration) answer
 	if err != nil {
 		v = unreturned(ctx, err)
 	}
-	return answer{NewVerdict(v.Outcome, v.Reason, v.Detail), p.Kind(), time.Since(start)}
+	return answer{NewVerdict(v.Outcome, v.Reason, cmp.Or(v.Detail, unanswered(v.Reason, timeout))), p.Kind(), time.Since(start)}
+}
+
+// unanswered returns the detail of a probe that had no answer and says no more.
+func unanswered(why report.Reason, timeout time.Duration) string {
+	switch why {
+	case report.ReasonProbeTimeout:
+		return fmt.Sprintf("no answer within %v", timeout)
+	case report.ReasonNoStream:
+		return fmt.Sprintf("no stream for the probe within %v", timeout)
+	default:
+		return ""
+	}
 }
 
 // what names probes of the endpoint among what has not returned.

@@ -67,7 +67,7 @@ func TestTheExplanationOfEachState(t *testing.T) {
 		require.Len(t, got.Endpoints, 5)
 		assert.Regexp(t, `^no eligible endpoint of 5: seq1 unhealthy \(not_serving, \d+(\.\d)?s\), `+
 			`seq2 unreachable \(dial tcp 127\.0\.0\.1:5002: connection refused; next try in \d+(\.\d)?m?s\), `+
-			`seq3 unhealthy \(probe_timeout, \d+(\.\d)?s\), seq4 drained, `+
+			`seq3 unhealthy \(probe_timeout, \d+(\.\d)?s: no answer within 300ms\), seq4 drained, `+
 			`seq5 unhealthy \(probe_denied, \d+(\.\d)?s: PERMISSION_DENIED: no\)$`, got.Error())
 		assert.Equal(t, got.Error(), f.refusal())
 	})
