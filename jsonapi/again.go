@@ -114,21 +114,34 @@ func decide(s situation) decision {
 
 // mayRepeat reports whether the request's safety allows another attempt.
 func (s situation) mayRepeat() bool {
-	switch s.outcome {
-	case unsent:
-		return s.sent == 0 || s.safety == SafetyIdempotent || s.safety == SafetyResubmit && s.window > 0
-	case lost, calledOff:
-		return s.safety == SafetyIdempotent || s.safety == SafetyResubmit && s.window > 0
-	case answered:
-		switch s.status {
-		case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-			return s.safety == SafetyIdempotent || s.safety == SafetyResubmit && s.window > 0
-		default:
-			return s.denied && s.safety == SafetyIdempotent && s.elsewhere
-		}
-	default:
+	switch {
+	case s.stands():
 		return false
+	case s.denied:
+		return s.safety == SafetyIdempotent && s.elsewhere
+	case s.outcome == unsent && s.sent == 0:
+		return true
+	default:
+		return s.safety == SafetyIdempotent || s.safety == SafetyResubmit && s.window > 0
 	}
+}
+
+// stands reports whether no request is sent again after this ending.
+func (e ending) stands() bool {
+	switch e.outcome {
+	case unsent, lost, calledOff:
+		return false
+	case answered:
+		return !e.denied && !isUnavailable(e.status)
+	default:
+		return true
+	}
+}
+
+// isUnavailable reports whether a status means that another server, or the same one later,
+// may answer.
+func isUnavailable(status int) bool {
+	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
 }
 
 // pauseAfter returns the pause after so many attempts: growing, with jitter.
@@ -155,12 +168,6 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		return -1
 	}
 	return max(0, at.Sub(now))
-}
-
-// isDone reports whether an answer means that the request has had its effect already: a
-// DELETE that is answered 404 after an attempt that may have been executed.
-func isDone(method string, status int, doubted bool) bool {
-	return doubted && method == http.MethodDelete && status == http.StatusNotFound
 }
 
 // forever stands for no bound of a time.

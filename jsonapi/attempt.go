@@ -20,15 +20,19 @@ func (t *call) begin(e *endpoint, trial, hedge bool) (context.Context, *flight) 
 	ctx, cancel := context.WithCancelCause(t.req.Context())
 	f := &flight{call: t, endpoint: e, began: time.Now(), cancel: cancel, trial: trial, hedge: hedge}
 	t.mu.Lock()
+	if t.flights == nil {
+		t.flights = t.few[:0]
+	}
 	t.flights = append(t.flights, f)
 	f.number = len(t.flights)
+	t.flying++
 	t.mu.Unlock()
+	if f.number == 1 {
+		t.client.budget.Call(f.began)
+	}
 	e.picked.Add(1)
 	e.flights.add(f)
-	t.client.observe(ctx, AttemptEvent{
-		Kind: cantonlb.AttemptStarted, Method: t.req.Method, Path: t.req.URL.Path, Endpoint: e.at.Name, Number: f.number,
-		Hedge: hedge,
-	})
+	t.observe(ctx, f, AttemptEvent{Kind: cantonlb.AttemptStarted})
 	return ctx, f
 }
 
@@ -48,8 +52,8 @@ func (t *call) fly(ctx context.Context, f *flight) (*http.Response, ending) {
 // response.
 func (t *call) exchange(ctx context.Context, f *flight) (*http.Response, error) {
 	e := f.endpoint
-	out := t.req.WithContext(httptrace.WithClientTrace(ctx, f.trace()))
-	out.URL, out.Host = t.client.pool.cfg.logical.rewrite(t.req, e.at)
+	out := t.req.WithContext(httptrace.WithClientTrace(ctx, f.hooks()))
+	out.URL, out.Host = t.client.pool.cfg.logical.rewrite(t.req, &e.at)
 	header, err := t.header(ctx, e)
 	if err != nil {
 		return nil, err
@@ -151,30 +155,28 @@ func offerToken(h http.Header) {
 
 func isWebsocket(h http.Header) bool { return strings.EqualFold(h.Get("Upgrade"), "websocket") }
 
-// trace returns the hooks by which a flight learns what has left.
-func (f *flight) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GetConn: func(string) { f.asks() },
-		GotConn: func(i httptrace.GotConnInfo) {
-			u := use{conn: countedOf(i.Conn)}
-			if u.conn != nil {
-				u.before = u.conn.written.Load()
-			}
-			f.got(u)
-		},
-		Got100Continue:       f.arrived,
-		GotFirstResponseByte: f.arrived,
+// hooks returns what the transport calls, by which a flight learns what has left and what
+// has arrived.
+func (f *flight) hooks() *httptrace.ClientTrace {
+	arrived := f.arrived
+	f.trace = httptrace.ClientTrace{
+		GetConn: f.asks, GotConn: f.got, Got100Continue: arrived, GotFirstResponseByte: arrived,
 	}
+	return &f.trace
 }
 
 // endingOf determines how an attempt ended.
 func (t *call) endingOf(f *flight, resp *http.Response, err error) ending {
 	if err == nil {
-		_, own := t.req.Header["Authorization"]
-		return ending{
-			outcome: answered, status: resp.StatusCode, retryAfter: retryAfter(resp.Header, time.Now()),
-			denied: resp.StatusCode == http.StatusUnauthorized && !own && f.endpoint.at.HasToken(),
+		end := ending{outcome: answered, status: resp.StatusCode}
+		if end.status == http.StatusUnauthorized {
+			_, own := t.req.Header["Authorization"]
+			end.denied = !own && f.endpoint.at.HasToken()
 		}
+		if !end.stands() {
+			end.retryAfter = retryAfter(resp.Header, time.Now())
+		}
+		return end
 	}
 	why := f.why()
 	var token *tokenError
@@ -205,7 +207,7 @@ func (f *flight) judge(end ending) {
 	switch end.outcome {
 	case answered:
 		switch {
-		case end.status == http.StatusBadGateway, end.status == http.StatusServiceUnavailable, end.status == http.StatusGatewayTimeout:
+		case isUnavailable(end.status):
 			e.failedBadly(f.trial)
 			e.doubt(report.ReasonCallsFailing)
 		case end.denied:
@@ -238,17 +240,18 @@ const leastEvidence = time.Second
 
 // landed notes how the attempt ended.
 func (t *call) landed(f *flight, end ending, err error) {
-	a := Attempt{Endpoint: f.endpoint.at.Name, Status: end.status, Err: err, Sent: end.status != 0 || f.sent()}
-	why := f.why()
-	a.CalledOff = err != nil && (errors.Is(why, errRescued) || errors.Is(why, errBeaten))
-	if failed := t.body.failed(); err != nil && failed != nil {
-		a.Err = failed
-	} else if err != nil {
-		a.Err = fmt.Errorf("endpoint %q: %w", f.endpoint.at.Name, err)
+	a := Attempt{Endpoint: f.endpoint.at.Name, Status: end.status, Sent: err == nil || f.sent()}
+	if err != nil {
+		why := f.why()
+		a.CalledOff = errors.Is(why, errRescued) || errors.Is(why, errBeaten)
+		a.Err = fmt.Errorf("endpoint %q: %w", a.Endpoint, err)
+		if failed := t.body.failed(); failed != nil {
+			a.Err = failed
+		}
 	}
 	t.mu.Lock()
-	t.tries = append(t.tries, try{a, f})
-	f.landed.Store(true)
+	f.attempt, f.landed = a, true
+	t.flying--
 	if a.Sent {
 		t.sent++
 	} else {
@@ -258,10 +261,7 @@ func (t *call) landed(f *flight, end ending, err error) {
 		}
 	}
 	t.mu.Unlock()
-	t.client.observe(t.req.Context(), AttemptEvent{
-		Kind: cantonlb.AttemptEnded, Method: t.req.Method, Path: t.req.URL.Path, Endpoint: a.Endpoint, Number: f.number,
-		Hedge: f.hedge, Status: end.status, Err: a.Err,
-	})
+	t.observe(t.req.Context(), f, AttemptEvent{Kind: cantonlb.AttemptEnded, Status: end.status, Err: a.Err})
 }
 
 // over ends the flight.

@@ -149,21 +149,21 @@ func (s server) page(path string) string { return s.scheme + "://" + s.hostPort 
 // logical is the host that requests are made to.
 type logical struct{ host string }
 
-// path returns the path of a request below the logical host, or an error if it is for
-// another host.
-func (l logical) path(r *http.Request) (string, error) {
+// check returns an error for a request to another host.
+func (l logical) check(r *http.Request) error {
+	u := r.URL
 	switch {
-	case r.URL == nil:
-		return "", &HostError{Want: l.host}
-	case r.URL.Scheme != "http" && r.URL.Scheme != "https",
-		!strings.EqualFold(strings.TrimSuffix(r.URL.Host, ":"+defaultPorts[r.URL.Scheme]), l.host):
-		return "", &HostError{Scheme: r.URL.Scheme, Host: r.URL.Host, Want: l.host}
+	case u == nil:
+		return &HostError{Want: l.host}
+	case u.Scheme != "http" && u.Scheme != "https":
+	case u.Host == l.host, strings.EqualFold(strings.TrimSuffix(u.Host, ":"+defaultPorts[u.Scheme]), l.host):
+		return nil
 	}
-	return r.URL.EscapedPath(), nil
+	return &HostError{Scheme: u.Scheme, Host: u.Host, Want: l.host}
 }
 
 // rewrite returns the URL and the Host of a request at a server.
-func (l logical) rewrite(r *http.Request, s server) (*url.URL, string) {
+func (l logical) rewrite(r *http.Request, s *server) (*url.URL, string) {
 	u := *r.URL
 	u.Scheme, u.Host, u.User = s.scheme, s.hostPort, nil
 	if s.prefix != "" {
@@ -193,7 +193,7 @@ func unescaped(path string) string {
 // mapBack returns the address in a response of the server from as one at the logical
 // host, if it is below the base URL of that server or of one of the list. Its scheme is
 // that of the request. Any other address is returned as it is.
-func (l logical) mapBack(location, scheme string, from server, list []server) string {
+func (l logical) mapBack(location, scheme string, from *server, list []server) string {
 	u, err := url.Parse(location)
 	switch {
 	case err != nil:
@@ -207,7 +207,7 @@ func (l logical) mapBack(location, scheme string, from server, list []server) st
 		}
 		return location
 	}
-	for _, s := range append([]server{from}, list...) {
+	for _, s := range append([]server{*from}, list...) {
 		if path, below := s.below(u); below && s.isAt(u) {
 			out := at(*u, path)
 			out.Scheme, out.Host, out.User = scheme, l.host, nil
@@ -224,13 +224,13 @@ func at(u url.URL, escaped string) *url.URL {
 }
 
 // below returns the path of a URL below the server's base URL.
-func (s server) below(u *url.URL) (path string, ok bool) {
+func (s *server) below(u *url.URL) (path string, ok bool) {
 	path, ok = strings.CutPrefix(u.EscapedPath(), s.prefix)
 	return path, ok && (path == "" || path[0] == '/')
 }
 
 // isAt reports whether a URL is at the server, whose port may be left out.
-func (s server) isAt(u *url.URL) bool {
+func (s *server) isAt(u *url.URL) bool {
 	scheme := u.Scheme
 	if scheme == "" {
 		scheme = s.scheme

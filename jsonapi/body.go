@@ -14,7 +14,7 @@ var errNotReplayable = errors.New("the request's body is too large to be kept fo
 
 // replay is the body of one request, which each attempt reads from its beginning: by the
 // request's GetBody, or from a bounded copy of what was read so far. It is safe for
-// concurrent use by the attempts.
+// concurrent use by the attempts. A request without a body has a nil *replay.
 type replay struct {
 	getBody func() (io.ReadCloser, error) // nil: none
 	most    int64                         // bytes that are kept
@@ -23,7 +23,7 @@ type replay struct {
 	// lock acquired while reading is held.
 	reading sync.Mutex
 	mu      sync.Mutex
-	source  io.ReadCloser // nil for a request without a body
+	source  io.ReadCloser
 	kept    []byte
 	read    int64 // bytes that the source has returned; more than kept if that was too much
 	end     error // of the source
@@ -35,22 +35,27 @@ type replay struct {
 
 // newReplay takes over the body of a request.
 func newReplay(r *http.Request, most int64) *replay {
-	b := &replay{most: most}
-	if r.Body != nil && r.Body != http.NoBody {
-		b.source, b.getBody = r.Body, r.GetBody
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
 	}
-	return b
+	return &replay{source: r.Body, getBody: r.GetBody, most: most}
 }
 
 // repeatable reports whether another attempt can send the whole body.
 func (b *replay) repeatable() bool {
+	if b == nil {
+		return true
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.source == nil || b.getBody != nil || b.read == int64(len(b.kept)) && !b.closed
+	return b.getBody != nil || b.read == int64(len(b.kept)) && !b.closed
 }
 
 // failed returns the error of the caller's body, other than its end.
 func (b *replay) failed() error {
+	if b == nil {
+		return nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.end == nil || errors.Is(b.end, io.EOF) {
@@ -61,11 +66,10 @@ func (b *replay) failed() error {
 
 // attempt returns the body for one attempt: nil for a request without one.
 func (b *replay) attempt() (io.ReadCloser, error) {
-	b.mu.Lock()
-	if b.source == nil {
-		b.mu.Unlock()
+	if b == nil {
 		return nil, nil
 	}
+	b.mu.Lock()
 	if b.getBody == nil {
 		defer b.mu.Unlock()
 		if b.closed || b.read > int64(len(b.kept)) {
@@ -92,7 +96,7 @@ func (b *replay) attempt() (io.ReadCloser, error) {
 // cannot be read; the attempts then meet that error.
 func (b *replay) peek() (body []byte, ok bool) {
 	switch {
-	case b.source == nil:
+	case b == nil:
 		return nil, true
 	case b.getBody != nil:
 		r, err := b.getBody()
@@ -141,6 +145,9 @@ func (b *replay) fetchLocked(p []byte) (n int, err error) {
 // finish says that there will be no more attempts. The source is closed as soon as no
 // attempt has it open.
 func (b *replay) finish() {
+	if b == nil {
+		return
+	}
 	b.mu.Lock()
 	b.over = true
 	toClose := b.toCloseLocked()
@@ -150,7 +157,7 @@ func (b *replay) finish() {
 
 // toCloseLocked returns the source if it is to be closed now.
 func (b *replay) toCloseLocked() io.Closer {
-	if b.source == nil || b.closed || !b.over || b.open > 0 || b.getBody != nil && b.taken {
+	if b.closed || !b.over || b.open > 0 || b.getBody != nil && b.taken {
 		return nil // an attempt that reads the source closes it
 	}
 	b.closed = true

@@ -15,26 +15,19 @@ import (
 type call struct {
 	client *Client
 	req    *http.Request
-	path   string
-	named  string // the only endpoint that may be picked, "" for any
-	body   *replay
+	named  string  // the only endpoint that may be picked, "" for any
+	body   *replay // nil: none
 	safety Safety
 	until  time.Time // when a SafetyResubmit may no longer be sent; zero: never
 
 	// mu guards what follows, since hedged attempts run at the same time.
 	mu      sync.Mutex
-	flights []*flight
-	tries   []try // the flights that have landed
+	flights []*flight // in the order in which they began
+	few     [1]*flight
+	flying  int // those that have not landed
 	sent    int
 	unsent  int
 	stuck   int
-}
-
-// try is a flight that has landed.
-type try struct {
-	Attempt
-
-	flight *flight
 }
 
 // RoundTrip implements http.RoundTripper. It may make several attempts, as the package's
@@ -43,13 +36,10 @@ type try struct {
 func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 	t := &call{client: c, req: req, body: newReplay(req, c.pool.cfg.replay), named: endpointOf(req.Context())}
 	defer t.body.finish()
-	path, err := c.pool.cfg.logical.path(req)
-	if err != nil {
+	if err := c.pool.cfg.logical.check(req); err != nil {
 		return nil, err
 	}
-	t.path = path
 	t.classify()
-	c.budget.Call(time.Now())
 	return t.run() //nolint:contextcheck // the context is in the request, which t has
 }
 
@@ -57,7 +47,7 @@ func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 func (t *call) classify() {
 	cfg := &t.client.pool.cfg
 	var x command
-	t.safety, x = cfg.classify.of(t.req, t.path)
+	t.safety, x = cfg.classify.of(t.req)
 	if t.safety != SafetyResubmit {
 		return
 	}
@@ -85,8 +75,10 @@ func (t *call) run() (*http.Response, error) {
 			return nil, err
 		}
 		f, resp, end := t.race(e, trial)
-		s := t.situation(end)
-		d := decide(s)
+		if end.stands() {
+			return t.result(f, resp, end)
+		}
+		d := decide(t.situation(end))
 		if d.again && d.charge && !t.client.allow() {
 			d.again = false
 		}
@@ -96,7 +88,7 @@ func (t *call) run() (*http.Response, error) {
 		if resp != nil {
 			_ = resp.Body.Close() // the next attempt has the response
 		}
-		t.client.count(t, f, end)
+		t.count(f, end)
 		if err := t.pause(d.pause); err != nil {
 			return nil, err
 		}
@@ -127,17 +119,17 @@ func (t *call) situation(end ending) situation {
 func (t *call) past(e *endpoint) past {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, a := range t.tries {
-		if a.flight.endpoint == e && a.Status == http.StatusUnauthorized {
-			return pastDenied
-		}
-	}
+	is := pastNone
 	for _, f := range t.flights {
-		if f.endpoint == e {
-			return pastTried
+		switch {
+		case f.endpoint != e:
+		case f.attempt.Status == http.StatusUnauthorized:
+			return pastDenied
+		default:
+			is = pastTried
 		}
 	}
-	return pastNone
+	return is
 }
 
 // rescuable reports whether an attempt may be called off, to be made elsewhere.
@@ -153,7 +145,7 @@ func (t *call) rescuable() bool {
 func (t *call) hasAttempts() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.sent+len(t.flights)-len(t.tries) < t.client.pool.cfg.attempts
+	return t.sent+t.flying < t.client.pool.cfg.attempts
 }
 
 // allow takes one attempt from the retry budget.
@@ -166,20 +158,22 @@ func (c *Client) allow() bool {
 }
 
 // count counts a request that is made again.
-func (c *Client) count(t *call, f *flight, end ending) {
+func (t *call) count(f *flight, end ending) {
 	if end.outcome != calledOff {
-		c.pool.tally.Retried()
+		t.client.pool.tally.Retried()
 		return
 	}
-	c.pool.tally.Rescued()
-	c.observe(t.req.Context(), AttemptEvent{
-		Kind: cantonlb.CallRescued, Method: t.req.Method, Path: t.req.URL.Path, Endpoint: f.endpoint.at.Name, Number: f.number,
-	})
+	t.client.pool.tally.Rescued()
+	t.observe(t.req.Context(), f, AttemptEvent{Kind: cantonlb.CallRescued})
 }
 
-// observe calls the observer, which is code of the program.
-func (c *Client) observe(ctx context.Context, e AttemptEvent) {
-	if c.onAttempt != nil {
-		guard.Tell(&c.pool.left, "the observer of attempts", func() { c.onAttempt(ctx, e) })
+// observe calls the observer, which is code of the program, with what the event says of
+// a flight.
+func (t *call) observe(ctx context.Context, f *flight, e AttemptEvent) {
+	c := t.client
+	if c.onAttempt == nil {
+		return
 	}
+	e.Method, e.Path, e.Endpoint, e.Number, e.Hedge = t.req.Method, t.req.URL.Path, f.endpoint.at.Name, f.number, f.hedge
+	guard.Tell(&c.pool.left, "the observer of attempts", func() { c.onAttempt(ctx, e) })
 }

@@ -204,11 +204,10 @@ func (c *Client) SubscribeFrom(ctx context.Context, number uint64) iter.Seq[repo
 // Safety returns how often the client considers a request safe to be executed, as far as
 // its method, its path and its header show it: SafetyResubmit is subject to its body.
 func (c *Client) Safety(r *http.Request) Safety {
-	path, err := c.pool.cfg.logical.path(r)
-	if err != nil {
+	if c.pool.cfg.logical.check(r) != nil {
 		return SafetyOnce
 	}
-	safety, _ := c.pool.cfg.classify.of(r, path)
+	safety, _ := c.pool.cfg.classify.of(r)
 	return safety
 }
 

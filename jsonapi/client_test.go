@@ -109,11 +109,11 @@ func TestALocationIsMappedBackIfItIsBelowABaseURL(t *testing.T) {
 		"mailto:x":                       "mailto:x",
 		"http://%zz":                     "http://%zz",
 	} {
-		assert.Equal(t, want, l.mapBack(location, "http", list[0], list), location)
+		assert.Equal(t, want, l.mapBack(location, "http", &list[0], list), location)
 	}
-	assert.Equal(t, "/v2/x", l.mapBack("/api/v2/x", "http", list[1], list))
-	assert.Equal(t, "/other", l.mapBack("/other", "http", list[1], list))
-	assert.Equal(t, "https://ledger/v2/x", l.mapBack("http://a:7575/v2/x", "https", list[0], nil), "of an endpoint that has left the list")
+	assert.Equal(t, "/v2/x", l.mapBack("/api/v2/x", "http", &list[1], list))
+	assert.Equal(t, "/other", l.mapBack("/other", "http", &list[1], list))
+	assert.Equal(t, "https://ledger/v2/x", l.mapBack("http://a:7575/v2/x", "https", &list[0], nil), "of an endpoint that has left the list")
 }
 
 func TestAClientIsWatchedAndOperatedAsOneOfGRPC(t *testing.T) {

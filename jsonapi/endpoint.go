@@ -29,9 +29,8 @@ type endpoint struct {
 	// Requests count here without a lock.
 	picked, heard, failed atomic.Uint64
 	payload               atomic.Uint64 // headers and pieces of bodies that have arrived
-	payloadAt             atomic.Int64
-	streak                atomic.Int64 // failures in a row
-	trial                 atomic.Bool  // one request may try the endpoint, which is ejected
+	streak                atomic.Int64  // failures in a row
+	trial                 atomic.Bool   // one request may try the endpoint, which is ejected
 
 	// The pool's mu guards what follows.
 	weight, priority int
@@ -46,25 +45,20 @@ type endpoint struct {
 	since            time.Time
 	transitions      []report.TransitionCount
 	silence          machine.Silence
+	sampled          uint64    // the payload at the last sample
+	payloadAt        time.Time // the last sample with another one than before
 }
 
-// arrived notes that something of a response has arrived.
-func (e *endpoint) arrived() {
-	e.payload.Add(1)
-	e.payloadAt.Store(time.Now().UnixNano())
-}
-
-// heardAt returns when the endpoint last showed a sign of life: a piece of a response, or
-// an answer to a probe, whatever it was.
-func (e *endpoint) heardAt() time.Time {
-	at := e.payloadAt.Load()
-	if e.readiness != nil {
-		at = max(at, e.readiness.alive.Load())
+// heardAtLocked returns when the endpoint last showed a sign of life: a piece of a
+// response, or an answer to a probe, whatever it was.
+func (e *endpoint) heardAtLocked() time.Time {
+	if e.readiness == nil {
+		return e.payloadAt
 	}
-	if at == 0 {
-		return time.Time{}
+	if at := e.readiness.alive.Load(); at != nil && at.After(e.payloadAt) {
+		return *at
 	}
-	return time.Unix(0, at)
+	return e.payloadAt
 }
 
 // factsLocked collects what is known about the endpoint.
@@ -246,7 +240,7 @@ func (e *endpoint) statusLocked() report.EndpointStatus {
 		Name: e.at.Name, Address: e.at.page(""), Weight: e.weight, Zone: e.zone, Priority: e.priority,
 		Active: e.pool.choice.isActive(e), Eligible: is.Class == judge.Eligible, Drained: e.drained,
 		Ejected: e.ejection.Phase != machine.Admitted, State: is.State, Reason: is.Reason, Detail: is.Detail, Since: e.since,
-		Health: is.Health, Connection: connectivity.Ready, Heard: e.heardAt(), Ejections: e.ejections,
+		Health: is.Health, Connection: connectivity.Ready, Heard: e.heardAtLocked(), Ejections: e.ejections,
 		Transitions: append([]report.TransitionCount(nil), e.transitions...),
 		Probe:       report.ProbeStatus{Target: "nothing: probing is off", Kind: report.KindConnectivity},
 		Calls: report.CallStats{

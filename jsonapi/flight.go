@@ -2,6 +2,7 @@ package jsonapi
 
 import (
 	"context"
+	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,10 +25,20 @@ type flight struct {
 	began    time.Time
 	cancel   context.CancelCauseFunc
 
+	trace    httptrace.ClientTrace
 	phase    atomic.Int32
-	landed   atomic.Bool // its ending is known
 	upgraded atomic.Bool // the connection is no longer HTTP's
-	heardAt  atomic.Int64
+	payload  atomic.Uint64
+
+	index int // in the endpoint's flights, whose mu guards it
+
+	// The pool's mu guards these.
+	sampled uint64    // the payload at the last sample
+	heardAt time.Time // the last sample with another one than before
+
+	// The call's mu guards these.
+	landed  bool    // it has ended
+	attempt Attempt // how, if it has
 
 	// mu guards what follows. No other lock is acquired while it is held.
 	mu     sync.Mutex
@@ -39,7 +50,11 @@ type flight struct {
 }
 
 // got notes a connection that the attempt uses.
-func (f *flight) got(u use) {
+func (f *flight) got(i httptrace.GotConnInfo) {
+	u := use{conn: countedOf(i.Conn)}
+	if u.conn != nil {
+		u.before = u.conn.written.Load()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.uses == nil {
@@ -49,7 +64,7 @@ func (f *flight) got(u use) {
 }
 
 // asks notes that the transport asks for a connection.
-func (f *flight) asks() {
+func (f *flight) asks(string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = true
@@ -115,40 +130,43 @@ func (f *flight) onKill(end func()) {
 	}
 }
 
-// arrived notes that something of the response has arrived.
+// arrived counts something of the response that has arrived. It reads no clock: samples
+// of the counts show when it was.
 func (f *flight) arrived() {
-	f.heardAt.Store(time.Now().UnixNano())
-	f.endpoint.arrived()
+	f.payload.Add(1)
+	f.endpoint.payload.Add(1)
 }
 
-// silentSince returns since when nothing of the response has arrived.
-func (f *flight) silentSince() time.Time {
-	if at := f.heardAt.Load(); at != 0 {
-		return time.Unix(0, at)
+// silentSinceLocked returns since when nothing of the response has arrived.
+func (f *flight) silentSinceLocked() time.Time {
+	if f.heardAt.IsZero() {
+		return f.began
 	}
-	return f.began
+	return f.heardAt
 }
 
 // flights are the attempts of one endpoint that are under way. The zero value is empty.
 type flights struct {
-	// mu guards the field below, and is a leaf lock.
+	// mu guards the field below and each flight's index in it, and is a leaf lock.
 	mu  sync.Mutex
-	all map[*flight]struct{}
+	all []*flight
 }
 
 func (s *flights) add(f *flight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.all == nil {
-		s.all = make(map[*flight]struct{})
-	}
-	s.all[f] = struct{}{}
+	f.index = len(s.all)
+	s.all = append(s.all, f)
 }
 
+// remove removes a flight that was added. It is called once for each.
 func (s *flights) remove(f *flight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.all, f)
+	last := s.all[len(s.all)-1]
+	s.all[f.index], last.index = last, f.index
+	s.all[len(s.all)-1] = nil
+	s.all = s.all[:len(s.all)-1]
 }
 
 func (s *flights) len() int {
@@ -162,7 +180,7 @@ func (s *flights) list(keep func(*flight) bool) []*flight {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []*flight
-	for f := range s.all {
+	for _, f := range s.all {
 		if keep(f) {
 			out = append(out, f)
 		}

@@ -52,10 +52,9 @@ func newClassifier(cfg Config, p preset) (*classifier, error) {
 	return c, faults.Err()
 }
 
-// of returns the safety of a request as far as its head shows it. path is its path below
-// the logical host. A command is SafetyResubmit only if its body shows the rest; the
-// caller reads that.
-func (c *classifier) of(r *http.Request, path string) (Safety, command) {
+// of returns the safety of a request as far as its head shows it. A command is
+// SafetyResubmit only if its body shows the rest; the caller reads that.
+func (c *classifier) of(r *http.Request) (Safety, command) {
 	switch r.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
 		return SafetyIdempotent, command{} // RFC 9110, section 9.2.2
@@ -65,6 +64,7 @@ func (c *classifier) of(r *http.Request, path string) (Safety, command) {
 			return SafetyIdempotent, command{}
 		}
 	}
+	path := r.URL.EscapedPath()
 	if _, found := c.known.Find(r.Method, path); found {
 		return SafetyIdempotent, command{}
 	}

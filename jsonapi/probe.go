@@ -20,8 +20,8 @@ type readiness struct {
 	close       func()
 	// payload returns how much the endpoint has sent on the connections of requests.
 	payload func() uint64
-	// alive is when the endpoint last answered either page.
-	alive atomic.Int64
+	// alive is when the endpoint last answered either page; nil: never.
+	alive atomic.Pointer[time.Time]
 
 	busy int // probes in a row that timed out while the endpoint was sending
 }
@@ -100,7 +100,8 @@ func (p *readiness) withLife(ctx context.Context, v report.Verdict) report.Verdi
 // note remembers that the endpoint has answered.
 func (p *readiness) note(v report.Verdict) {
 	if v.Outcome == report.Serving || v.Outcome == report.NotServing || v.Reason == report.ReasonProbeDenied {
-		p.alive.Store(time.Now().UnixNano())
+		now := time.Now()
+		p.alive.Store(&now)
 	}
 }
 

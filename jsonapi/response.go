@@ -15,8 +15,8 @@ import (
 func (t *call) receive(f *flight, resp *http.Response) {
 	resp.Request = t.req
 	for _, field := range [...]string{"Location", "Content-Location"} {
-		if at := resp.Header.Get(field); at != "" {
-			resp.Header.Set(field, t.client.pool.cfg.logical.mapBack(at, t.req.URL.Scheme, f.endpoint.at, t.client.servers()))
+		if at := resp.Header[field]; len(at) > 0 {
+			at[0] = t.client.pool.cfg.logical.mapBack(at[0], t.req.URL.Scheme, &f.endpoint.at, t.client.servers())
 		}
 	}
 	if resp.Body == nil || resp.Body == http.NoBody {

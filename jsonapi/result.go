@@ -2,6 +2,7 @@ package jsonapi
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/cantonlb/cantonlb/internal/explain"
 )
@@ -11,8 +12,8 @@ func (t *call) result(f *flight, resp *http.Response, end ending) (*http.Respons
 	if resp == nil {
 		return nil, t.failure(t.errorOf(f, end))
 	}
-	if isDone(t.req.Method, resp.StatusCode, t.doubted(f)) {
-		return done(resp), nil
+	if t.req.Method == http.MethodDelete && resp.StatusCode == http.StatusNotFound && t.doubted(f) {
+		return done(resp), nil // an attempt that may have been executed has had the effect
 	}
 	return resp, nil
 }
@@ -26,12 +27,12 @@ func (t *call) errorOf(f *flight, end ending) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var own, other error
-	for _, x := range t.tries {
+	for _, x := range t.flights {
 		switch {
-		case x.flight == f:
-			own = x.Err
-		case x.Err != nil && !x.CalledOff:
-			other = x.Err
+		case x == f:
+			own = x.attempt.Err
+		case x.attempt.Err != nil && !x.attempt.CalledOff:
+			other = x.attempt.Err
 		}
 	}
 	if end.outcome == calledOff && other != nil {
@@ -63,13 +64,15 @@ func (t *call) noEligible(err error) error {
 	return noEligible(why, t.attempts(), err)
 }
 
-// attempts returns the attempts so far.
+// attempts returns the attempts that have ended, in the order in which they began.
 func (t *call) attempts() []Attempt {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	out := make([]Attempt, len(t.tries))
-	for i, x := range t.tries {
-		out[i] = x.Attempt
+	out := make([]Attempt, 0, len(t.flights))
+	for _, f := range t.flights {
+		if f.landed {
+			out = append(out, f.attempt)
+		}
 	}
 	return out
 }
@@ -78,15 +81,15 @@ func (t *call) attempts() []Attempt {
 func (t *call) doubted(f *flight) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, other := range t.flights {
-		if other != f && !other.landed.Load() && other.sent() {
-			return true
+	return slices.ContainsFunc(t.flights, func(other *flight) bool {
+		is := other.attempt
+		switch {
+		case other == f:
+			return false
+		case !other.landed:
+			return other.sent()
+		default:
+			return is.Sent && (is.Status == 0 || is.Status >= http.StatusInternalServerError)
 		}
-	}
-	for _, x := range t.tries {
-		if x.flight != f && x.Sent && (x.Status == 0 || x.Status >= http.StatusInternalServerError) {
-			return true
-		}
-	}
-	return false
+	})
 }
