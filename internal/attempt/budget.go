@@ -20,6 +20,7 @@ const hedgeShare = 0.5
 type Budget struct {
 	share     float64
 	perSecond float64
+	began     time.Time // seconds count from here, so that a clock that is set changes nothing
 
 	seconds [retryWindow]retrySecond // by the second, modulo the window
 
@@ -38,6 +39,7 @@ func NewBudget(share, perSecond float64) *Budget {
 	return &Budget{
 		share:     max(0, cmp.Or(share, defaultShare)),
 		perSecond: max(0, cmp.Or(perSecond, defaultPerSecond)),
+		began:     time.Now(),
 	}
 }
 
@@ -61,8 +63,9 @@ func (b *Budget) takeFor(now time.Time, hedge bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var calls, retries, hedges int64
+	second := b.second(now)
 	for i := range b.seconds {
-		if s := &b.seconds[i]; now.Unix()-s.second.Load() < retryWindow {
+		if s := &b.seconds[i]; second-s.second.Load() < retryWindow {
 			calls += s.calls.Load()
 			retries += s.retries.Load()
 			hedges += s.hedges.Load()
@@ -80,8 +83,11 @@ func (b *Budget) takeFor(now time.Time, hedge bool) bool {
 	return true
 }
 
+// second returns the number of a time's second.
+func (b *Budget) second(now time.Time) int64 { return max(0, int64(now.Sub(b.began)/time.Second)) }
+
 func (b *Budget) at(now time.Time) *retrySecond {
-	second := now.Unix()
+	second := b.second(now)
 	s := &b.seconds[second%retryWindow]
 	if was := s.second.Load(); was != second && s.second.CompareAndSwap(was, second) {
 		s.calls.Store(0)

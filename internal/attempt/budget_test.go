@@ -10,7 +10,7 @@ import (
 
 func TestRetryBudgetAllowsAShareOfTheCallsAndAFewBesides(t *testing.T) {
 	now := time.Unix(1000, 0)
-	b := &Budget{share: 0.2, perSecond: 1}
+	b := &Budget{share: 0.2, perSecond: 1, began: now}
 	for range 100 {
 		b.Call(now)
 	}
@@ -25,7 +25,7 @@ func TestRetryBudgetAllowsAShareOfTheCallsAndAFewBesides(t *testing.T) {
 
 func TestHedgesLeaveHalfOfTheBudgetToRescues(t *testing.T) {
 	now := time.Unix(1000, 0)
-	b := &Budget{share: 0.2, perSecond: 1}
+	b := &Budget{share: 0.2, perSecond: 1, began: now}
 	for range 100 {
 		b.Call(now)
 	}
@@ -51,7 +51,7 @@ func TestRetryBudgetOfNothingAllowsNothing(t *testing.T) {
 func TestRetryBudgetIsNeverOverdrawn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Unix(1000, 0)
-		b := &Budget{share: 0.2, perSecond: 2}
+		b := &Budget{share: 0.2, perSecond: 2, began: now}
 		type event struct {
 			at           int64
 			retry, hedge bool
