@@ -7,6 +7,8 @@ import (
 	"google.golang.org/grpc"
 	_ "google.golang.org/grpc/balancer/roundrobin" // a peer
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cantonlb/cantonlb"
@@ -14,14 +16,22 @@ import (
 	"github.com/cantonlb/cantonlb/lbtest"
 )
 
-// BenchmarkCall is one unary call over loopback, by a plain channel and through the
-// front door. The server is in the same process, and its costs are included.
+// BenchmarkCall is one unary call over loopback to one of three servers, by grpc's
+// round_robin and through the front door. The servers are in the same process, and their
+// costs are included.
 func BenchmarkCall(b *testing.B) {
 	cluster := lbtest.NewCluster(b, 3, lbtest.RegisterEcho, lbtest.OnTCP())
-	plain, err := grpc.NewClient("passthrough:///"+cluster.Addrs()[0], grpc.WithTransportCredentials(insecure.NewCredentials()))
+	list := manual.NewBuilderWithScheme("three")
+	var state resolver.State
+	for _, address := range cluster.Addrs() {
+		state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: address}}})
+	}
+	list.InitialState(state)
+	plain, err := grpc.NewClient("three:///", grpc.WithResolvers(list), grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig": [{"round_robin": {}}]}`))
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = plain.Close() })
-	b.Run("plain grpc", func(b *testing.B) { benchmarkCall(b, plain) })
+	b.Run("round_robin", func(b *testing.B) { benchmarkCall(b, plain) })
 	for _, c := range []struct {
 		name string
 		cfg  cantonlb.Config
