@@ -57,4 +57,6 @@ func TestAnEventOfAShardIsOneLine(t *testing.T) {
 		report.ShardAnswer{Shard: "p1", Standing: report.ShardHosted, Permission: report.ShardSubmission, Detail: "x"}.String())
 	assert.True(t, report.PartyExplanation{Routes: []report.PartyRoute{{}, {Shards: []string{"p1"}}}}.Routed())
 	assert.False(t, report.PartyExplanation{Routes: []report.PartyRoute{{Reason: report.ReasonShardNowhere}}}.Routed())
+	assert.True(t, report.UserExplanation{Routes: []report.PartyRoute{{}, {Shards: []string{"p1"}}}}.Routed())
+	assert.False(t, report.UserExplanation{}.Routed())
 }

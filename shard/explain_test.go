@@ -63,6 +63,84 @@ func TestAnExplanationSaysWhereEachRequestGoes(t *testing.T) {
 	assert.Equal(t, "p2", x.Home, "it took a submission")
 }
 
+func TestAnExplanationOfAUserSaysWhereItsRequestsGo(t *testing.T) {
+	p1, p2, p3 := newParticipant(t, "p1", "alice", "bob"), newParticipant(t, "p2", "carol"), newParticipant(t, "p3")
+	p1.users["ann"] = fakeUser{primary: "alice"}
+	p1.users["both"], p2.users["both"] = fakeUser{primary: "alice"}, fakeUser{primary: "alice"}
+	p1.users["rights"], p2.users["rights"] = fakeUser{actAs: []string{"carol"}}, fakeUser{actAs: []string{"carol"}, readAs: []string{"dave"}}
+	r := newRouter(t, Config{Order: []string{"p2"}, SpreadReads: true}, p1, p2, p3)
+	type want struct {
+		answers                  [3]report.UserAnswer
+		shard, contextShard      string
+		refusal, contextsRefusal report.Reason
+	}
+	has := func(shard string, hosts Standing, parties ...string) report.UserAnswer {
+		return report.UserAnswer{ShardAnswer: Answer{Shard: shard, Standing: StandingHosted}, Parties: parties, Hosts: hosts}
+	}
+	none := func(shard string) report.UserAnswer {
+		return report.UserAnswer{ShardAnswer: Answer{Shard: shard, Standing: StandingAbsent}}
+	}
+	for user, w := range map[string]want{
+		"ann": {answers: [3]report.UserAnswer{has("p1", "", "alice"), none("p2"), none("p3")}, shard: "p1", contextShard: "p1"},
+		"both": {
+			answers: [3]report.UserAnswer{has("p1", StandingHosted, "alice"), has("p2", StandingAbsent, "alice"), none("p3")},
+			refusal: report.ReasonShardAmbiguous, contextShard: "p1",
+		},
+		"rights": {
+			answers: [3]report.UserAnswer{has("p1", StandingAbsent, "carol"), has("p2", StandingHosted, "carol", "dave"), none("p3")},
+			refusal: report.ReasonShardAmbiguous, contextShard: "p2",
+		},
+		"participant_admin": {
+			answers: [3]report.UserAnswer{has("p1", StandingAbsent), has("p2", StandingAbsent), has("p3", StandingAbsent)},
+			refusal: report.ReasonShardAmbiguous, contextsRefusal: report.ReasonShardAmbiguous,
+		},
+		"nobody": {
+			answers: [3]report.UserAnswer{none("p1"), none("p2"), none("p3")},
+			refusal: report.ReasonShardNowhere, contextsRefusal: report.ReasonShardNowhere,
+		},
+	} {
+		x, err := r.ExplainUser(testkit.Context(t), user)
+		require.NoError(t, err)
+		assert.Equal(t, user, x.User)
+		assert.Equal(t, w.answers[:], x.Answers, user)
+		require.Len(t, x.Routes, 2)
+		assert.Equal(t, w.refusal == "" || w.contextsRefusal == "", x.Routed())
+		named, err := r.Route(testkit.Context(t), Request{User: user})
+		sameRoute(t, x.Routes[0], report.UserInRequest, w.shard, w.refusal, named, err)
+		found, err := r.ForUser(testkit.Context(t), user)
+		sameRoute(t, x.Routes[1], report.UserInContext, w.contextShard, w.contextsRefusal, found, err)
+		known, err := r.KnownUser(user)
+		require.NoError(t, err)
+		assert.Equal(t, x, known)
+	}
+	x, err := r.KnownUser("other")
+	require.NoError(t, err)
+	assert.Equal(t, report.ReasonShardNotKnown, x.Routes[0].Reason)
+	assert.Equal(t, "not asked", x.Answers[0].Detail)
+	_, err = r.KnownUser("")
+	require.EqualError(t, err, "shard: KnownUser: user: empty: want an ID")
+	_, err = r.ExplainUser(testkit.Context(t), "")
+	require.EqualError(t, err, "shard: ExplainUser: user: empty: want an ID")
+	require.NoError(t, r.Close())
+	_, err = r.ExplainUser(testkit.Context(t), "ann")
+	require.ErrorIs(t, err, ErrClosed)
+}
+
+// sameRoute compares a route with what is wanted, and with what a request gets.
+func sameRoute(t *testing.T, got report.PartyRoute, request report.PartyRequest, shard string, refusal report.Reason, target Target, err error) {
+	t.Helper()
+	want := report.PartyRoute{Request: request, Reason: refusal}
+	if refusal == "" {
+		require.NoError(t, err)
+		want.Shards = []string{shard}
+		assert.Equal(t, shard, target.Name, "requests go where the explanation says")
+	} else {
+		require.Error(t, err)
+		want.Error = err.Error()
+	}
+	assert.Equal(t, want, got)
+}
+
 func TestAnExplanationChangesNothing(t *testing.T) {
 	p1 := newParticipant(t, "p1", "alice")
 	r := newRouter(t, Config{}, p1)

@@ -215,26 +215,24 @@ func (r *Router) tellMoved(err error, waiting bool) {
 
 // refineLocked leaves of several shards that have a user those that host its parties.
 func (r *Router) refineLocked(s *subject, answers func(key) []Answer) {
-	hosts := 0
-	for _, a := range s.answers {
-		if a.Standing == StandingHosted {
-			hosts++
-		}
-	}
-	if hosts < 2 {
+	if !onSeveral(s.answers) {
 		return
 	}
-	s.answers = refine(s.answers, func(i int) Standing {
-		best := StandingAbsent
-		for _, p := range r.users.parties(s.user, s.answers[i].Shard) {
-			switch answers(key{party: p})[i].Standing {
-			case StandingHosted:
-				return StandingHosted
-			case StandingUnknown:
-				best = StandingUnknown
-			case StandingAbsent:
-			}
+	s.answers = refine(s.answers, func(i int) Standing { return r.hostsLocked(s.user, s.answers[i].Shard, i, answers) })
+}
+
+// hostsLocked returns whether a shard, which is the i-th, hosts one of the parties that it
+// says a user has.
+func (r *Router) hostsLocked(user, shard string, i int, answers func(key) []Answer) Standing {
+	best := StandingAbsent
+	for _, p := range r.users.parties(user, shard) {
+		switch answers(key{party: p})[i].Standing {
+		case StandingHosted:
+			return StandingHosted
+		case StandingUnknown:
+			best = StandingUnknown
+		case StandingAbsent:
 		}
-		return best
-	})
+	}
+	return best
 }

@@ -322,3 +322,14 @@ func refine(answers []Answer, parties func(i int) Standing) []Answer {
 	}
 	return refined
 }
+
+// onSeveral reports whether several shards have a party or a user.
+func onSeveral(answers []Answer) bool {
+	n := 0
+	for _, a := range answers {
+		if a.Standing == StandingHosted {
+			n++
+		}
+	}
+	return n > 1
+}

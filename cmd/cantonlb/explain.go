@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -17,18 +16,19 @@ func newExplain(environ []string) *cobra.Command {
 		t       target
 		timeout time.Duration
 		asJSON  bool
-		parties []string
+		subject subjects
 	)
 	cmd := &cobra.Command{
 		Use:   "explain TARGET [NAME]...",
 		Short: "Explain which endpoints would be picked and which would not",
 		Long: "explain connects to every endpoint, probes it, and reports for each, or for the named ones, whether calls\n" +
-			"would go there: which conditions are met, and what is known about the others. With --party and a file of shards it\n" +
-			"asks each shard about the party, and reports what it says and where requests of each kind go.\n\n" +
+			"would go there: which conditions are met, and what is known about the others. With --party or --user and a file of\n" +
+			"shards it asks each shard about the party or the user, and reports what it says and where requests of each kind go.\n\n" +
 			"The exit code is 0 if one of them would be picked, 2 if none would, and 3 if nothing is known." + targetHelp,
 		Example: `  cantonlb explain --plaintext static:///localhost:5001,localhost:5002
   cantonlb explain --config lb.yaml seq2
-  cantonlb explain --config shards.yaml --party alice::1220af31`,
+  cantonlb explain --config shards.yaml --party alice::1220af31
+  cantonlb explain --config shards.yaml --user ann`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if timeout <= 0 {
 				return fmt.Errorf("--timeout %v: want a duration above zero", timeout)
@@ -38,12 +38,12 @@ func newExplain(environ []string) *cobra.Command {
 				return err
 			}
 			defer client.Close()
-			if len(parties) > 0 {
+			if flag := subject.flag(); flag != "" {
 				router, ok := client.(*shards)
 				if !ok || len(names) > 0 {
-					return errors.New("--party: want it with --config and a file of shards, and without the name of an endpoint")
+					return fmt.Errorf("%s: want it with --config and a file of shards, and without the name of an endpoint", flag)
 				}
-				return router.explain(cmd.Context(), coloured(cmd, environ), parties, timeout, asJSON)
+				return router.explain(cmd.Context(), coloured(cmd, environ), subject, timeout, asJSON)
 			}
 			status, err := await(cmd.Context(), client, timeout)
 			if err != nil {
@@ -70,8 +70,10 @@ func newExplain(environ []string) *cobra.Command {
 	cmd.ValidArgsFunction = t.names
 	cmd.Flags().DurationVar(&timeout, "timeout", defaultTimeout, "how long to wait for the state of each endpoint")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "JSON in place of text")
-	cmd.Flags().StringArrayVar(&parties, "party", nil, "`ID` of a party: which shard of the file hosts it, and where its requests go")
+	cmd.Flags().StringArrayVar(&subject.parties, "party", nil, "`ID` of a party: which shard of the file hosts it, and where its requests go")
+	cmd.Flags().StringArrayVar(&subject.users, "user", nil, "`ID` of a user: which shard of the file has it, and where its requests go")
 	complete(cmd, "party", cobra.NoFileCompletions)
+	complete(cmd, "user", cobra.NoFileCompletions)
 	return cmd
 }
 

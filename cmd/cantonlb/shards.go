@@ -225,21 +225,50 @@ func (s *shards) judge(least int, strict bool) verdict {
 	}
 }
 
-// explain writes where requests with these parties go.
-func (s *shards) explain(ctx context.Context, out io.Writer, parties []string, timeout time.Duration, asJSON bool) error {
+// subjects are the parties and users that explain is about.
+type subjects struct{ parties, users []string }
+
+// flag returns the flag that was used, or "" if none was.
+func (x subjects) flag() string {
+	switch {
+	case len(x.parties) > 0:
+		return "--party"
+	case len(x.users) > 0:
+		return "--user"
+	default:
+		return ""
+	}
+}
+
+// explain writes where requests with these parties and users go, as text or as one JSON
+// array.
+func (s *shards) explain(ctx context.Context, out io.Writer, of subjects, timeout time.Duration, asJSON bool) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	var list []report.PartyExplanation
+	var (
+		list  []any
+		texts []string
+	)
 	code := verdict(codeNone)
-	for _, party := range parties {
+	add := func(x interface{ Routed() bool }, text string) {
+		if x.Routed() {
+			code = codeAll
+		}
+		list, texts = append(list, x), append(texts, text)
+	}
+	for _, party := range of.parties {
 		x, err := s.router.Explain(ctx, party)
 		if err != nil {
 			return fmt.Errorf("--party %w", err)
 		}
-		if x.Routed() {
-			code = codeAll
+		add(x, view.Party(x, paintMet))
+	}
+	for _, user := range of.users {
+		x, err := s.router.ExplainUser(ctx, user)
+		if err != nil {
+			return fmt.Errorf("--user %w", err)
 		}
-		list = append(list, x)
+		add(x, view.User(x, paintMet))
 	}
 	if asJSON {
 		encoder := json.NewEncoder(out)
@@ -249,14 +278,8 @@ func (s *shards) explain(ctx context.Context, out io.Writer, parties []string, t
 		}
 		return code.orNil()
 	}
-	for i, x := range list {
-		text := view.Party(x, paintMet)
-		if i > 0 {
-			text = "\n" + text
-		}
-		if _, err := fmt.Fprint(out, text); err != nil {
-			return err
-		}
+	if _, err := fmt.Fprint(out, strings.Join(texts, "\n")); err != nil {
+		return err
 	}
 	return code.orNil()
 }

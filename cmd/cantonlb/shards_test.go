@@ -101,6 +101,40 @@ func TestExplainSaysWhereAPartyIs(t *testing.T) {
 	}
 }
 
+func TestExplainSaysWhereAUserIs(t *testing.T) {
+	c := cluster(t, 2)
+	path := file(t, "shards.yaml", fmt.Sprintf(`shards:
+  p1:
+    client: {role: "", endpoints: [{name: a, address: "http://%s"}]}
+    lookUps: false
+    users: [ann, participant_admin]
+  p2:
+    client: {role: "", endpoints: [{name: a, address: "http://%s"}]}
+    lookUps: false
+    users: [participant_admin]
+`, c.Addrs()[0], c.Addrs()[1]))
+	r := command(t, "explain", "--config", path, "--user", "ann", "--user", "participant_admin")
+	assert.Equal(t, codeAll, r.code, r.errs)
+	assert.Contains(t, r.out, "user \"ann\": p1 has it\n")
+	assert.Regexp(t, `(?m)^ +p2  absent$`, r.out)
+	assert.Regexp(t, `(?m)^ +those that name it and no party +to p1$`, r.out)
+	assert.Contains(t, r.out, "\n\nuser \"participant_admin\": p1, p2 have it\n")
+	assert.Regexp(t, `(?m)^ +WithUser, ForUser +refused \(ambiguous\): user "participant_admin": on several shards`, r.out)
+	r = command(t, "explain", "--config", path, "--party", "alice", "--user", "bob", "--json")
+	assert.Equal(t, codeNone, r.code, r.errs)
+	var list []struct {
+		Party, User string
+		Routes      []report.PartyRoute
+	}
+	require.NoError(t, json.Unmarshal([]byte(r.out), &list))
+	require.Len(t, list, 2)
+	assert.Equal(t, "alice", list[0].Party)
+	assert.Equal(t, "bob", list[1].User)
+	assert.Equal(t, report.ReasonShardNowhere, list[1].Routes[0].Reason)
+	assert.Contains(t, command(t, "explain", "--config", path, "--user", "").errs, "--user shard: ExplainUser: user: empty: want an ID")
+	assert.Contains(t, command(t, "explain", "--plaintext", c.Target(), "--user", "a").errs, "--user: want it with --config and a file of shards")
+}
+
 func TestWatchOfShardsWritesALineForEachChange(t *testing.T) {
 	c := cluster(t, 3)
 	path := sharded(t, c, "")

@@ -109,6 +109,8 @@ var partyRequests = map[report.PartyRequest]string{
 	report.PartyRead:       "reads",
 	report.PartyPinned:     "reads at an offset, streams",
 	report.PartySubmission: "submissions",
+	report.UserInRequest:   "those that name it and no party",
+	report.UserInContext:   "WithUser, ForUser",
 }
 
 // PartyRequests returns a kind of request for people.
@@ -157,22 +159,32 @@ func Party(x report.PartyExplanation, paint func(met bool) Paint) string {
 		fmt.Fprintf(&out, "submissions stay at %s, which took the earlier ones\n", x.Home)
 	}
 	out.WriteString("requests with this party, and no other:\n")
-	rows = nil
-	for _, r := range x.Routes {
+	writeRoutes(&out, x.Routes, paint)
+	return out.String()
+}
+
+func writeRoutes(out *strings.Builder, routes []report.PartyRoute, paint func(met bool) Paint) {
+	var rows [][]cell
+	for _, r := range routes {
 		row := plain(" ", PartyRequests(r.Request), RouteOf(r))
 		if paint != nil {
 			row[2].paint = paint(len(r.Shards) > 0)
 		}
 		rows = append(rows, row)
 	}
-	align(&out, rows)
-	return out.String()
+	align(out, rows)
 }
 
 // PartyAnswer returns in one sentence which shards host a party.
 func PartyAnswer(x report.PartyExplanation) string {
+	return fmt.Sprintf("party %q: ", x.Party) + whoHas(x.Answers, "host", "hosts")
+}
+
+// whoHas returns which shards have a party or a user, with a verb in the plural and in the
+// singular.
+func whoHas(answers []report.ShardAnswer, have, has string) string {
 	var hosts, unknown []string
-	for _, a := range x.Answers {
+	for _, a := range answers {
 		switch a.Standing {
 		case report.ShardHosted:
 			hosts = append(hosts, a.Shard)
@@ -181,20 +193,79 @@ func PartyAnswer(x report.PartyExplanation) string {
 		default:
 		}
 	}
-	text := fmt.Sprintf("party %q: ", x.Party)
-	switch len(hosts) {
-	case 0:
-		text += "no shard is known to host it"
-		if len(unknown) == 0 {
-			text = fmt.Sprintf("party %q: no shard hosts it", x.Party)
-		}
-	case 1:
-		text += hosts[0] + " hosts it"
+	var text string
+	switch {
+	case len(hosts) == 0 && len(unknown) == 0:
+		text = "no shard " + has + " it"
+	case len(hosts) == 0:
+		text = "no shard is known to " + have + " it"
+	case len(hosts) == 1:
+		text = hosts[0] + " " + has + " it"
 	default:
-		text += strings.Join(hosts, ", ") + " host it"
+		text = strings.Join(hosts, ", ") + " " + have + " it"
 	}
 	if len(unknown) > 0 {
 		text += "; not known of " + strings.Join(unknown, ", ")
 	}
 	return text
+}
+
+// User returns an explanation of a user as lines of text, as Party does.
+func User(x report.UserExplanation, paint func(met bool) Paint) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s\n", UserAnswer(x))
+	var rows [][]cell
+	for _, a := range x.Answers {
+		rows = append(rows, plain(" ", a.Shard, UserAnswerOf(a)))
+	}
+	align(&out, rows)
+	out.WriteString("requests with this user:\n")
+	writeRoutes(&out, x.Routes, paint)
+	return out.String()
+}
+
+// UserAnswer returns in one sentence which shards have a user.
+func UserAnswer(x report.UserExplanation) string {
+	answers := make([]report.ShardAnswer, len(x.Answers))
+	for i, a := range x.Answers {
+		answers[i] = a.ShardAnswer
+	}
+	return fmt.Sprintf("user %q: ", x.User) + whoHas(answers, "have", "has")
+}
+
+// mostUserParties is how many parties of a user a text names.
+const mostUserParties = 3
+
+// UserAnswerOf returns what a shard says about a user, for people.
+func UserAnswerOf(a report.UserAnswer) string {
+	if a.Standing != report.ShardHosted {
+		return AnswerOf(a.ShardAnswer)
+	}
+	var text string
+	switch n := len(a.Parties); {
+	case n == 0 && a.Listed:
+		text = "has it: the participant has listed it"
+	case n == 0:
+		text = "has it, with no party"
+	default:
+		named := make([]string, 0, mostUserParties)
+		for _, p := range a.Parties[:min(n, mostUserParties)] {
+			named = append(named, fmt.Sprintf("%q", p))
+		}
+		text = "has it, with " + strings.Join(named, ", ")
+		if n > mostUserParties {
+			text += fmt.Sprintf(" and %d more", n-mostUserParties)
+		}
+		text += userHosts[a.Hosts]
+	}
+	if a.Detail != "" {
+		text += " (" + a.Detail + ")"
+	}
+	return text
+}
+
+var userHosts = map[report.ShardStanding]string{
+	report.ShardHosted:  ": hosted there",
+	report.ShardAbsent:  ": not hosted there",
+	report.ShardUnknown: ": it is not known whether hosted there",
 }

@@ -91,6 +91,49 @@ func TestAnExplanationOfAPartyIsText(t *testing.T) {
 	}
 }
 
+func TestAnExplanationOfAUserIsText(t *testing.T) {
+	said := func(shard string, is report.ShardStanding, hosts report.ShardStanding, parties ...string) report.UserAnswer {
+		return report.UserAnswer{ShardAnswer: report.ShardAnswer{Shard: shard, Standing: is}, Parties: parties, Hosts: hosts}
+	}
+	x := report.UserExplanation{
+		User: "ann",
+		Answers: []report.UserAnswer{
+			said("p1", report.ShardHosted, report.ShardHosted, "alice"),
+			said("p2", report.ShardHosted, report.ShardAbsent, "a", "b", "c", "d", "e"),
+			said("p3", report.ShardHosted, report.ShardUnknown, "a"),
+			said("p4", report.ShardHosted, report.ShardAbsent),
+			{ShardAnswer: report.ShardAnswer{Shard: "p5", Standing: report.ShardHosted, Listed: true, Detail: "later"}},
+			said("p6", report.ShardAbsent, ""),
+			{ShardAnswer: report.ShardAnswer{Shard: "p7", Standing: report.ShardUnknown, Detail: "no answer yet"}},
+		},
+		Routes: []report.PartyRoute{
+			{Request: report.UserInRequest, Reason: report.ReasonShardAmbiguous, Error: "shard: on several"},
+			{Request: report.UserInContext, Shards: []string{"p1"}},
+		},
+	}
+	assert.Equal(t, strings.Join([]string{
+		`user "ann": p1, p2, p3, p4, p5 have it; not known of p7`,
+		`   p1  has it, with "alice": hosted there`,
+		`   p2  has it, with "a", "b", "c" and 2 more: not hosted there`,
+		`   p3  has it, with "a": it is not known whether hosted there`,
+		`   p4  has it, with no party`,
+		`   p5  has it: the participant has listed it (later)`,
+		`   p6  absent`,
+		`   p7  unknown (no answer yet)`,
+		`requests with this user:`,
+		`   those that name it and no party  refused (ambiguous): on several`,
+		`   WithUser, ForUser                to p1`,
+		``,
+	}, "\n"), User(x, nil))
+	for want, answers := range map[string][]report.UserAnswer{
+		`user "a": no shard has it`:                               {said("p1", report.ShardAbsent, "")},
+		`user "a": no shard is known to have it; not known of p1`: {said("p1", report.ShardUnknown, "")},
+		`user "a": p1 has it`:                                     {said("p1", report.ShardHosted, "")},
+	} {
+		assert.Equal(t, want, UserAnswer(report.UserExplanation{User: "a", Answers: answers}))
+	}
+}
+
 func TestLeasesAreATable(t *testing.T) {
 	at := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	text := Leases([]report.LeaseStatus{
