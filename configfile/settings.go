@@ -3,12 +3,10 @@ package configfile
 import (
 	"context"
 	"slices"
-	"time"
 
 	"google.golang.org/grpc"
 
 	"github.com/cantonlb/cantonlb"
-	"github.com/cantonlb/cantonlb/internal/sleep"
 	"github.com/cantonlb/cantonlb/jsonapi"
 	"github.com/cantonlb/cantonlb/resolver"
 	"github.com/cantonlb/cantonlb/shard"
@@ -151,16 +149,5 @@ func (c httpClient) addTo(x *shard.Shard, _ string) { x.JSON = c.Client }
 func (c httpClient) retire(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, retireLimit)
 	defer cancel()
-	const pause = 100 * time.Millisecond
-	for c.inFlight() > 0 && sleep.For(ctx, pause) {
-	}
-	_ = c.Close() //nolint:contextcheck // it does not wait for the context
-}
-
-func (c httpClient) inFlight() (n uint64) {
-	s := c.Status()
-	for _, e := range slices.Concat(s.Endpoints, s.Leaving) {
-		n += e.Calls.InFlight
-	}
-	return n
+	_ = c.Shutdown(ctx) // as above
 }

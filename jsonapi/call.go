@@ -36,6 +36,10 @@ type call struct {
 func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 	t := &call{client: c, req: req, body: newReplay(req, c.pool.cfg.replay), named: endpointOf(req.Context())}
 	defer t.body.finish()
+	if !c.pool.enter() {
+		return nil, ErrClosed
+	}
+	defer c.pool.leave()
 	if err := c.pool.cfg.logical.check(req); err != nil {
 		return nil, err
 	}

@@ -106,8 +106,8 @@ func (c *Client) servers() []server {
 	return out
 }
 
-// Close ends all probes, and fails the requests in flight with ErrClosed. It may be called
-// more than once. It always returns nil.
+// Close ends all probes, and fails the requests in flight with ErrClosed; to let them
+// finish, call Shutdown instead. It may be called more than once. It always returns nil.
 func (c *Client) Close() error {
 	c.freeName()
 	var left string

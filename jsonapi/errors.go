@@ -11,7 +11,8 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// ErrClosed is the error of a request or command after Close.
+// ErrClosed is the error of a request or command after Close, and of a request after
+// Shutdown.
 var ErrClosed = errors.New("jsonapi: the client is closed")
 
 // HostError is the error of a request for another host than the logical one, such as one

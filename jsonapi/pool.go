@@ -51,6 +51,8 @@ type pool struct {
 	turn       atomic.Uint64
 	seeking    atomic.Bool  // no endpoint can be picked
 	anyEjected atomic.Int64 // how many endpoints are ejected or on trial
+	awaited    atomic.Int64 // requests whose response has not begun
+	shut       atomic.Bool  // no new requests are taken
 
 	// mu guards what follows. No lock is acquired while it is held, but for leaves:
 	// those of the flights, the teller and the checkers' ProbeNow. What must not run
