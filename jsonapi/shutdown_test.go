@@ -20,10 +20,18 @@ type answer struct {
 // ask makes a request in the background.
 func ask(t *testing.T, c *Client, path string) <-chan answer {
 	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://ledger"+path, nil)
+	require.NoError(t, err)
 	got := make(chan answer, 1)
 	go func() {
-		_, body, err := send(t, c, "GET", path, "")
-		got <- answer{body, err}
+		resp, err := c.HTTP().Do(req)
+		if err != nil {
+			got <- answer{err: err}
+			return
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		got <- answer{string(body), err}
 	}()
 	return got
 }
@@ -131,7 +139,7 @@ func TestShutdownEndsUpgradedConnections(t *testing.T) {
 	req.Header.Set("Upgrade", "echo")
 	resp, err := c.HTTP().Do(req)
 	require.NoError(t, err)
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	read := make(chan error, 1)
 	go func() {
 		_, err := io.ReadAll(resp.Body)

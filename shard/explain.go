@@ -71,8 +71,8 @@ func (r *Router) consult(ctx context.Context, look func(answers func(key) []Answ
 		waiting := false
 		r.mu.Lock()
 		closed := r.closed
-		look(func(k key) []Answer {
-			answers, left := r.answersLocked(r.list.Load(), k, woken, time.Now()) //nolint:contextcheck // look-ups are for all callers
+		look(func(k key) []Answer { //nolint:contextcheck // look-ups are for all callers
+			answers, left := r.answersLocked(r.list.Load(), k, woken, time.Now())
 			asked[k] = struct{}{}
 			waiting = waiting || len(left) > 0
 			return answers

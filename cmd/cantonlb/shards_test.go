@@ -123,8 +123,9 @@ func TestExplainSaysWhereAUserIs(t *testing.T) {
 	r = command(t, "explain", "--config", path, "--party", "alice", "--user", "bob", "--json")
 	assert.Equal(t, codeNone, r.code, r.errs)
 	var list []struct {
-		Party, User string
-		Routes      []report.PartyRoute
+		Party  string              `json:"party"`
+		User   string              `json:"user"`
+		Routes []report.PartyRoute `json:"routes"`
 	}
 	require.NoError(t, json.Unmarshal([]byte(r.out), &list))
 	require.Len(t, list, 2)
