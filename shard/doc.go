@@ -53,9 +53,9 @@
 //
 // # For operators
 //
-// [Router.Status] and [Router.Events] say how the shards are, and [Router.Explain] where
-// requests with a party go, and why. Package statuspage, the command and otelmetrics show
-// them; docs/shard.md has the guide.
+// [Router.Status] and [Router.Events] report how the shards are, and [Router.Explain] and
+// [Router.ExplainUser] where requests with a party or a user go, and why. Package
+// statuspage, the command and otelmetrics show them; docs/shard.md has the guide.
 //
 // # Defaults
 //

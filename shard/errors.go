@@ -34,10 +34,10 @@ func (e *NowhereError) Definite() bool {
 
 // Error names what was looked for, and what each shard has said.
 func (e *NowhereError) Error() string {
-	what, verb := "party "+quoted(e.Party), "hosts it"
+	what, verb := partyOrUser(e.Party, e.User), "hosts it"
 	switch {
 	case e.User != "":
-		what, verb = "user "+quoted(e.User), "has it"
+		verb = "has it"
 	case e.Provider != "":
 		what, verb = "provider "+quoted(e.Provider), "has it"
 	case e.Submit:
@@ -85,11 +85,15 @@ type Whereabouts struct {
 }
 
 func (w Whereabouts) String() string {
-	what := "party " + quoted(w.Party)
-	if w.User != "" {
-		what = "user " + quoted(w.User)
+	return partyOrUser(w.Party, w.User) + " on " + listed(w.Shards, quoted)
+}
+
+// partyOrUser returns a text that names a user, or a party if there is no user.
+func partyOrUser(party, user string) string {
+	if user != "" {
+		return "user " + quoted(user)
 	}
-	return what + " on " + listed(w.Shards, quoted)
+	return "party " + quoted(party)
 }
 
 // SplitError reports a request whose parties are on different shards.
@@ -121,12 +125,8 @@ type UndecidedError struct {
 
 // Error names both.
 func (e *UndecidedError) Error() string {
-	what := "party " + quoted(e.Party)
-	if e.User != "" {
-		what = "user " + quoted(e.User)
-	}
 	return fmt.Sprintf("shard: %s: on %s, but perhaps also on shards that would then take the request: %s",
-		what, quoted(e.Shard), listed(e.Unknown, Answer.String))
+		partyOrUser(e.Party, e.User), quoted(e.Shard), listed(e.Unknown, Answer.String))
 }
 
 // MovedError reports a submission of a party whose submissions went to another shard

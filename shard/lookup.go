@@ -44,13 +44,7 @@ func (r *Router) directoryOf(k key) (*directory, string) {
 // and has wake told of each answer. waiting is the members that have not answered yet.
 func (r *Router) answersLocked(list *members, k key, wake chan struct{}, now time.Time) (answers []Answer, waiting []*member) {
 	d, name := r.directoryOf(k)
-	var askable []string
-	for _, s := range list.names {
-		if !list.byName[s].NoDiscovery {
-			askable = append(askable, s)
-		}
-	}
-	if len(askable) > 0 {
+	if askable := list.askable(); len(askable) > 0 {
 		d.use(name, now)
 		r.askLocked(list, k, d.due(name, askable, now), now)
 	}

@@ -76,6 +76,11 @@ func newMembers(shards map[string]Shard, before *members) *members {
 	return m
 }
 
+// askable returns the names of the shards that can be asked who is on them.
+func (list *members) askable() []string {
+	return slices.DeleteFunc(slices.Clone(list.names), func(name string) bool { return list.byName[name].NoDiscovery })
+}
+
 // sameSource reports whether the look-ups of both have the same answers.
 func (m *member) sameSource(other *member) bool {
 	return m.NoDiscovery == other.NoDiscovery && m.Participant == other.Participant && m.IdentityProvider == other.IdentityProvider &&

@@ -168,12 +168,7 @@ func (r *Router) listAll(ctx context.Context, m *member) (found discovery, err e
 // renew looks up again what was used lately and is older than a refresh.
 func (r *Router) renew(list *members, began time.Time) {
 	since := began.Add(-r.cfg.Refresh * 5 / 4)
-	var askable []string
-	for _, s := range list.names {
-		if !list.byName[s].NoDiscovery {
-			askable = append(askable, s)
-		}
-	}
+	askable := list.askable()
 	r.mu.Lock()
 	var keys []key
 	for _, name := range r.parties.stale(since, began.Add(-r.cfg.Refresh/2), mostRenewed) {
