@@ -70,31 +70,41 @@ type Report struct {
 // line is the line of one peer under one fault.
 type line struct {
 	p50, p99      stats.Summary
+	ratio         stats.Summary // of p50 to that of control in the same run
 	calls, failed int
 	last          time.Duration // of all runs
 }
 
 func (r *Report) line(fault, peer string) (l line, ok bool) {
-	var p50, p99 []float64
+	controls := make(map[int]float64)
+	for _, v := range r.Values {
+		if v.Fault == fault && v.Peer == control {
+			controls[v.Run] = v.P50.Seconds()
+		}
+	}
+	var p50, p99, ratios []float64
 	for _, v := range r.Values {
 		if v.Fault != fault || v.Peer != peer {
 			continue
 		}
 		p50, p99 = append(p50, v.P50.Seconds()), append(p99, v.P99.Seconds())
+		if c := controls[v.Run]; c > 0 {
+			ratios = append(ratios, v.P50.Seconds()/c)
+		}
 		l.calls, l.failed, l.last = l.calls+v.Calls, l.failed+v.Failed, max(l.last, v.LastError)
 	}
 	if len(p50) == 0 {
 		return l, false
 	}
-	l.p50, l.p99 = stats.Summarize(p50), stats.Summarize(p99)
+	l.p50, l.p99, l.ratio = stats.Summarize(p50), stats.Summarize(p99), stats.Summarize(ratios)
 	return l, true
 }
 
-// WriteTable writes a table in Markdown: sums of failures, medians of the rest.
+// WriteTable writes a table in Markdown: sums of failures, medians of the rest, and of
+// the ratio the range too.
 func (r *Report) WriteTable(w io.Writer) error {
 	for _, f := range faults {
-		base, ok := r.line(f.name, control)
-		if !ok {
+		if _, ok := r.line(f.name, control); !ok {
 			continue
 		}
 		_, err := fmt.Fprintf(w, "\n**%s**: %s.\n\n"+
@@ -109,8 +119,8 @@ func (r *Report) WriteTable(w io.Writer) error {
 			if l.failed > 0 {
 				last = fmt.Sprintf("%.1f s", l.last.Seconds())
 			}
-			_, err = fmt.Fprintf(w, "| %s | %d | %d | %s | %s | %.2f | %s |\n", p.name, l.failed, l.calls, last,
-				ms(l.p50.Median), l.p50.Median/base.p50.Median, ms(l.p99.Median))
+			_, err = fmt.Fprintf(w, "| %s | %d | %d | %s | %s | %.2f (%.2f to %.2f) | %s |\n", p.name, l.failed, l.calls, last,
+				ms(l.p50.Median), l.ratio.Median, l.ratio.Min, l.ratio.Max, ms(l.p99.Median))
 		}
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os/exec"
 	"slices"
@@ -72,9 +73,8 @@ func measureAll(ctx context.Context, peers []peer, f fault, before, hold, after 
 	values, errs := make([]Value, len(rigs)), make([]error, len(rigs))
 	start := time.Now().Add(ready)
 	var wg sync.WaitGroup
-	for i, r := range rigs { // their requests are evenly interleaved
-		later := time.Duration(i) * time.Second / rate / time.Duration(len(rigs))
-		wg.Go(func() { values[i], errs[i] = r.measure(ctx, f, start.Add(later), before, hold, after) })
+	for i, r := range rigs {
+		wg.Go(func() { values[i], errs[i] = r.measure(ctx, f, start, before, hold, after) })
 	}
 	wg.Wait()
 	return values, errors.Join(errs...)
@@ -154,7 +154,9 @@ func (r *rig) measure(ctx context.Context, f fault, start time.Time, before, hol
 	return summarize(r.peer.name, f.name, all, struck), nil
 }
 
-// load makes requests at the rate until over is closed, whatever becomes of them.
+// load makes requests at the rate until over is closed, whatever becomes of them. Each
+// begins at a random time of its period: at a fixed one, what a peer takes depends on
+// which other peer was at work just before.
 func load(ctx context.Context, client *http.Client, base string, over <-chan struct{}) []call {
 	var (
 		mu  sync.Mutex
@@ -171,6 +173,9 @@ func load(ctx context.Context, client *http.Client, base string, over <-chan str
 		case <-ticker.C:
 		}
 		wg.Go(func() {
+			if sleep.Context(ctx, rand.N(time.Second/rate)) != nil {
+				return
+			}
 			c := get(ctx, client, base)
 			mu.Lock()
 			defer mu.Unlock()

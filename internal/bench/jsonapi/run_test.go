@@ -57,7 +57,7 @@ func TestTheDocumentHasAPlaceForTheTables(t *testing.T) {
 	}
 	var table bytes.Buffer
 	require.NoError(t, r.WriteTable(&table))
-	assert.Contains(t, table.String(), "| http.Client | 1 | 10 | 1.0 s | 1.00 ms | 1.00 | 1000.00 ms |")
+	assert.Contains(t, table.String(), "| http.Client | 1 | 10 | 1.0 s | 1.00 ms | 1.00 (1.00 to 1.00) | 1000.00 ms |")
 	dir := t.TempDir()
 	require.Error(t, r.WriteDocs(dir, ""))
 	name := filepath.Join(dir, "jsonapi.md")
