@@ -122,3 +122,43 @@ func TestAHighWaterMarkOnlyRises(t *testing.T) {
 	assert.EqualValues(t, 5, h.Raise(3))
 	assert.EqualValues(t, 5, h.At())
 }
+
+// Honest members that are all slower than the wait before another is asked are not called off in each
+// round: neither those of which nothing is known nor those that have become slow, beside one that
+// answers at once.
+func TestAReadAtAPositionHearsSlowMembers(t *testing.T) {
+	for name, c := range map[string]struct {
+		slow, warm time.Duration
+		hasty      bool
+		cfg        Config
+	}{
+		"unknown":               {slow: 3 * time.Second},
+		"one hasty":             {slow: 1500 * time.Millisecond, hasty: true},
+		"were fast before":      {slow: 2 * time.Second, warm: 5 * time.Millisecond, hasty: true},
+		"with a short hedge":    {slow: 800 * time.Millisecond, cfg: Config{HedgeAfter: 10 * time.Millisecond}, hasty: true},
+		"all have to be waited": {slow: 700 * time.Millisecond, cfg: Config{Agree: 4, Ask: 4}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMembers(t, 4)
+				takes := c.warm
+				ask := func(ctx context.Context, x Member, _ int) (string, error) {
+					if c.hasty && x.Name == "org1" {
+						return "", &BehindError{Member: x.Name, At: "1", Want: "2"}
+					}
+					return "truth", wait(ctx, takes)
+				}
+				if c.warm > 0 {
+					for range 8 {
+						_, _, err := ReadAt(t.Context(), m, c.cfg, 2, ask, identity)
+						require.NoError(t, err)
+					}
+				}
+				takes = c.slow
+				got, _, err := ReadAt(t.Context(), m, c.cfg, 2, ask, identity)
+				require.NoError(t, err)
+				assert.Equal(t, "truth", got)
+			})
+		})
+	}
+}

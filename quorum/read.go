@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -68,7 +69,7 @@ func (q *question[T]) read(ctx context.Context) (zero T, v Verdict, err error) {
 		if err != nil {
 			return zero, v, err
 		}
-		end := r.run(ctx)
+		end := r.run(ctx, n)
 		if n == 1 || end.cause == nil || r.tally.answered+r.tally.failed > 0 {
 			v = r.verdict(end) // one that was cut short before any answer says less than the one before
 		}
@@ -138,6 +139,10 @@ type round[T any] struct {
 	seats   []seat
 	replies chan reply[T] // has room for all, so that none who replies waits
 	kept    []reply[T]    // the first of each answer, or all of a position
+	number  int           // of the round, from 1
+	began   time.Time
+	first   time.Duration // until the first reply; 0 before it
+	hedge   time.Duration // the longest of those that were asked
 }
 
 // seat is what became of one candidate.
@@ -171,14 +176,15 @@ type ending[T any] struct {
 }
 
 // run asks until the round is decided, cannot be, or ctx ends.
-func (r *round[T]) run(ctx context.Context) ending[T] {
+func (r *round[T]) run(ctx context.Context, number int) ending[T] {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	r.number, r.began = number, time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	r.launch(ctx, r.tally.start().ask)
 	for {
-		timer.Reset(r.untilSlow())
+		timer.Reset(r.untilDue(ctx))
 		var a advice
 		select {
 		case <-ctx.Done():
@@ -187,6 +193,7 @@ func (r *round[T]) run(ctx context.Context) ending[T] {
 			if got.err != nil && !got.ok && ctx.Err() != nil {
 				return ending[T]{cause: ctx.Err()} // it was called off with us
 			}
+			r.first = cmp.Or(r.first, time.Since(r.began))
 			a = r.take(got)
 		case <-timer.C:
 			a = r.markSlow(ctx)
@@ -195,7 +202,7 @@ func (r *round[T]) run(ctx context.Context) ending[T] {
 		switch {
 		case a.outlook == decided:
 			return r.decided(a.winner)
-		case a.outlook == impossible, a.outlook == stalled && r.q.again:
+		case a.outlook == impossible, a.outlook == stalled && r.mayAskAgain() && !time.Now().Before(r.patient(ctx)):
 			return ending[T]{outlook: a.outlook}
 		}
 	}
@@ -213,6 +220,7 @@ func (r *round[T]) launch(ctx context.Context, n int) {
 		if end, ok := ctx.Deadline(); ok {
 			hedge = min(hedge, end.Sub(now)/4)
 		}
+		r.hedge = max(r.hedge, hedge)
 		r.seats[i].asked, r.seats[i].slowAt = now, now.Add(max(hedge, time.Millisecond))
 		go r.q.askOne(ctx, i, r.list[i].member, now, r.replies)
 	}
@@ -262,36 +270,6 @@ func (r *round[T]) has(key digest) bool {
 		}
 	}
 	return false
-}
-
-// outstanding reports whether a candidate may still answer.
-func (s *seat) outstanding() bool { return !s.asked.IsZero() && !s.answered }
-
-// untilSlow returns how long it is until an outstanding member counts as slow.
-func (r *round[T]) untilSlow() time.Duration {
-	const never = time.Hour
-	wait := never
-	for i := range r.seats[:r.next] {
-		if s := &r.seats[i]; s.outstanding() && !s.slow {
-			wait = min(wait, time.Until(s.slowAt))
-		}
-	}
-	return wait
-}
-
-// markSlow marks the members that have become slow, and asks further members in between.
-func (r *round[T]) markSlow(ctx context.Context) (a advice) {
-	now := time.Now()
-	for i := range r.seats[:r.next] {
-		s := &r.seats[i]
-		if s.outstanding() && !s.slow && !now.Before(s.slowAt) {
-			s.slow = true
-			a = r.tally.late()
-			r.launch(ctx, a.ask)
-			a.ask = 0
-		}
-	}
-	return a
 }
 
 // decided ends the round with an answer.
