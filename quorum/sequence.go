@@ -14,7 +14,7 @@ type claim[T any, P cmp.Ordered] struct {
 }
 
 func (c *claim[T, P]) same(as *claim[T, P]) bool {
-	return c.end == as.end && (c.end || c.at == as.at && c.key == as.key)
+	return c.end == as.end && (c.end || cmp.Compare(c.at, as.at) == 0 && c.key == as.key)
 }
 
 // against says in what way c contradicts what the others agree on.

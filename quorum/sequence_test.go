@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -127,4 +128,22 @@ func TestAMemberLagsIfItIsBehindByTimeAndByCount(t *testing.T) {
 	require.Empty(t, s.claim("y", claim[string, int]{at: 7}, now))
 	require.Empty(t, s.claim("y", claim[string, int]{at: 8}, now))
 	assert.False(t, s.lagging("y", at, time.Second, 0), "it has caught up")
+}
+
+// A position that is no number comes before all others, as in the order of package cmp.
+func TestAPositionThatIsNoNumberIsAPosition(t *testing.T) {
+	none, one := claim[string, float64]{at: math.NaN()}, claim[string, float64]{at: 1}
+	s := newSequence[string, float64](2, 8)
+	for _, name := range []string{"x", "y", "z"} {
+		s.join(name)
+	}
+	require.Empty(t, s.claim("x", none, time.Now()))
+	assert.Equal(t, 1, s.count().count)
+	require.Empty(t, s.claim("y", one, time.Now()))
+	require.Empty(t, s.claim("z", one, time.Now()))
+	st := s.count()
+	assert.True(t, s.agreed(st))
+	assert.Equal(t, []string{"x"}, st.against)
+	assert.Equal(t, ReasonInserted, none.against(&one))
+	assert.Equal(t, ReasonDisorder, s.claim("y", none, time.Now()))
 }

@@ -608,6 +608,29 @@ func TestSpareSubscriptionsAreDroppedAfterAWhile(t *testing.T) {
 	})
 }
 
+// An Open that returns neither a stream nor an error has failed.
+func TestAStreamThatIsNilIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMembers(t, 4)
+		cfg := feed(allSound(m, 50))
+		open := cfg.Open
+		cfg.Open = func(ctx context.Context, x Member, from *int64) (Receiver[item], error) {
+			switch x.Name {
+			case "org1":
+				return nil, nil //nolint:nilnil // that is the mistake
+			case "org2":
+				return receiver(nil), nil
+			}
+			return open(ctx, x, from)
+		}
+		s, err := NewStream(t.Context(), m, cfg)
+		require.NoError(t, err)
+		defer s.Close()
+		expect(t, s, 1, 50)
+		expectEnd(t, s)
+	})
+}
+
 func TestABadStreamConfigIsRefused(t *testing.T) {
 	m := newMembers(t, 4)
 	for want, change := range map[string]func(*StreamConfig[item, int64]){

@@ -2,11 +2,14 @@ package quorum
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/protopath"
 )
 
 // subscription is one member's stream that is being read.
@@ -150,6 +153,9 @@ func (s *Stream[T, P]) subscribeLocked(m Member) {
 // read reads one member's stream until it ends, contradicts the others, or is called off.
 func (s *Stream[T, P]) read(ctx context.Context, m Member, sub *subscription, from *P) error {
 	r, err := s.cfg.Open(ctx, m, from)
+	if err == nil && protopath.IsNil(r) {
+		err = errors.New("StreamConfig.Open has returned neither a stream nor an error")
+	}
 	if err != nil {
 		return err
 	}
