@@ -61,7 +61,7 @@ func startChild(cfg Config, l lease.Lease) (*child, error) {
 		return nil, errors.Join(fmt.Errorf("process: starting the guard: %w", err), commands.Close())
 	}
 	c := &child{guard: guard, commands: commands, ended: make(chan struct{})}
-	c.until(l)
+	c.until(end(l))
 	go func() {
 		defer close(c.ended)
 		c.follow(reports)
@@ -70,9 +70,7 @@ func startChild(cfg Config, l lease.Lease) (*child, error) {
 }
 
 // until sends the guard the time at which the lease ends.
-func (c *child) until(l lease.Lease) {
-	c.send("until", int64(lease.System()+l.Left()))
-}
+func (c *child) until(end time.Duration) { c.send("until", int64(end)) }
 
 // signal has the guard send a signal to the program's process group.
 func (c *child) signal(s syscall.Signal) { c.send("signal", int64(s)) }

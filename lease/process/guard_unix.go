@@ -83,10 +83,10 @@ func guard(command []string) int {
 		_, _ = fmt.Fprintf(reports, "failed %q\n", err.Error())
 		return 1
 	}
-	if _, err := fmt.Fprintf(reports, "started %d\n", pid); err == nil { // or else the pipe has an end below
-		_, _ = ready.Write([]byte{1}) // if it is gone, exited says so
+	if _, err := fmt.Fprintf(reports, "started %d\n", pid); err != nil { // the pipe has an end below, too
+		_ = ready.Close()
+		ready = nil
 	}
-	_ = ready.Close()
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -94,9 +94,9 @@ func guard(command []string) int {
 			take(lines.Text(), &until, pid)
 		}
 	}()
-	tick := time.NewTicker(look)
+	tick := time.NewTimer(0)
 	defer tick.Stop()
-	for {
+	for looks := 0; ; {
 		select {
 		case how := <-exited:
 			killAll(pid)
@@ -106,9 +106,20 @@ func guard(command []string) int {
 			_ = syscall.Kill(-pid, syscall.SIGKILL) // it may be gone; exited says
 			gone = nil
 		case <-tick.C:
-			if lease.System() >= time.Duration(until.Load()) {
+			left := time.Duration(until.Load()) - lease.System()
+			looks++
+			switch {
+			case left <= 0 && looks == 1: // a later end may not have been read yet
+				left = look
+			case left <= 0:
 				_ = syscall.Kill(-pid, syscall.SIGKILL)
+				left = look
+			case ready != nil:
+				_, _ = ready.Write([]byte{1}) // if it is gone, exited says so
+				_ = ready.Close()
+				ready = nil
 			}
+			tick.Reset(min(left, look))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -282,6 +283,77 @@ func TestALostLeaseKillsTheProgramBeforeItPassesOn(t *testing.T) {
 	assert.NotEqual(t, pid, again)
 	link.Cut()
 	awaitGone(t, again)
+}
+
+// hears returns a logger that calls f with each message.
+func hears(f func(message string)) *slog.Logger {
+	return slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { //nolint:sloglint // it hears
+		if a.Key == slog.MessageKey {
+			f(a.Value.String())
+		}
+		return a
+	}}))
+}
+
+// A program that has failed is not started once more when its supervision, or the lease, ends in the
+// pause before that.
+func TestAProgramIsNotStartedAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(stop func(), link *leasetest.Link){
+		"ctx":   func(stop func(), _ *leasetest.Link) { stop() },
+		"lease": func(_ func(), link *leasetest.Link) { link.Cut() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			link := leasetest.NewStore().Link()
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			cfg := config(link, []string{"sh", "-c", "exit 1"})
+			cfg.Pause = patience
+			if name == "lease" {
+				cfg.Lease.TTL = ttl
+			}
+			starts := 0
+			cfg.Lease.Logger = hears(func(message string) {
+				switch message {
+				case "the program was started":
+					starts++
+				case "the program has failed":
+					end(stop, link)
+				}
+			})
+			cfg.Lease.Observe = func(e lease.Event) {
+				if e.Kind == lease.EventLost {
+					stop()
+				}
+			}
+			require.ErrorIs(t, process.Run(ctx, cfg), context.Canceled)
+			assert.Equal(t, 1, starts)
+		})
+	}
+}
+
+// A guard that is told the end of a lease that has ended by then does not start the program.
+func TestAGuardStartsNothingAfterTheLease(t *testing.T) {
+	t.Parallel()
+	started := filepath.Join(t.TempDir(), "started")
+	commands, tell, err := os.Pipe()
+	require.NoError(t, err)
+	reports, report, err := os.Pipe()
+	require.NoError(t, err)
+	guard := exec.Command(os.Args[0], "touch", started)
+	guard.Env = append(os.Environ(), "CANTONLB_LEASE_GUARD=guard")
+	guard.ExtraFiles = []*os.File{commands, report}
+	_, err = fmt.Fprintf(tell, "until %d\n", lease.System()-1)
+	require.NoError(t, err)
+	require.NoError(t, guard.Start())
+	require.NoError(t, errors.Join(commands.Close(), report.Close()))
+	said, err := io.ReadAll(reports)
+	require.NoError(t, err)
+	require.NoError(t, guard.Wait())
+	require.NoError(t, errors.Join(tell.Close(), reports.Close()))
+	assert.Contains(t, string(said), "exited signal 9")
+	assert.NoFileExists(t, started)
 }
 
 func TestAGuardThatIsKilledTakesTheProgramWithIt(t *testing.T) {

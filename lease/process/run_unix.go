@@ -100,6 +100,7 @@ func (s *supervisor) work(ctx context.Context, l lease.Lease) error {
 		case <-pause.C:
 		case <-ctx.Done():
 			pause.Stop()
+			return ctx.Err()
 		}
 	}
 }
@@ -116,6 +117,9 @@ func (s *supervisor) again(now time.Time) bool {
 // once runs the program once, and returns when it is gone. The error is nil if it has
 // ended with code 0 by itself.
 func (s *supervisor) once(ctx context.Context, l lease.Lease) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	c, err := startChild(s.cfg, l)
 	if err != nil {
 		return err
@@ -145,6 +149,7 @@ func (s *supervisor) once(ctx context.Context, l lease.Lease) error {
 // await waits until the program is gone, and has it end if there is a reason to, which
 // it returns.
 func (s *supervisor) await(ctx context.Context, c *child, l lease.Lease, unwell <-chan error) error {
+	signals := s.cfg.Signals
 	for {
 		select {
 		case <-c.ended:
@@ -155,7 +160,10 @@ func (s *supervisor) await(ctx context.Context, c *child, l lease.Lease, unwell 
 		case <-ctx.Done():
 			s.end(ctx, c, l)
 			return ctx.Err()
-		case got := <-s.cfg.Signals:
+		case got, open := <-signals:
+			if !open {
+				signals = nil
+			}
 			if number, ok := got.(syscall.Signal); ok {
 				c.signal(number)
 			}
@@ -192,21 +200,25 @@ func (s *supervisor) end(ctx context.Context, c *child, l lease.Lease) {
 func feed(c *child, l lease.Lease, until <-chan struct{}) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	c.until(l)
-	for last := l.Left(); ; {
+	last := end(l)
+	c.until(last)
+	for {
 		select {
 		case <-until:
 			return
 		case <-tick.C:
 		}
-		// Only renewals are sent, so that the pipe of a guard that is stopped does not fill.
-		left := l.Left()
-		if left > last {
-			c.until(l)
+		// Only renewals are sent, so that the pipe of a guard that is stopped does not fill: the
+		// two clocks of an end are read at slightly different times.
+		if now := end(l); now-last >= time.Millisecond {
+			c.until(now)
+			last = now
 		}
-		last = left
 	}
 }
+
+// end returns when the lease ends, by the clock that the guard has too, or a moment before.
+func end(l lease.Lease) time.Duration { return lease.System() + l.Left() }
 
 // watch asks for the program's health. unwell gets at most one error. stop ends it.
 func (s *supervisor) watch() (unwell <-chan error, stop func()) {
