@@ -144,7 +144,8 @@ func (t *tracker) follow(updates func(func(Update[proto.Message], error) bool)) 
 		t.err = err
 		if err == nil {
 			for _, c := range completionsIn(u.Msg.ProtoReflect(), u.Offset) {
-				if _, expected := t.of[c.submissionID]; expected {
+				// A submission that the node has received twice has two completions.
+				if was, expected := t.of[c.submissionID]; expected && (was == nil || was.err != nil) {
 					t.of[c.submissionID] = &c
 				}
 			}

@@ -61,7 +61,9 @@ func (r *reopener) again(ctx context.Context, at Offset, err error) error {
 // rewound makes the error of a ledger that has been too short for too long.
 func (r *reopener) rewound(ctx context.Context, at Offset, err error) error {
 	e := &RewoundError{Last: at, Was: r.facts.participant(), Err: err}
-	e.End, _ = r.ledgerEnd(ctx)
+	if r.node.LedgerEnd != nil {
+		e.End, _ = r.ledgerEnd(ctx) // the zero Offset if it is not known
+	}
 	if ask := r.node.ParticipantID; ask != nil {
 		ctx, cancel := context.WithTimeout(ctx, askTimeout)
 		defer cancel()
@@ -72,15 +74,11 @@ func (r *reopener) rewound(ctx context.Context, at Offset, err error) error {
 	return e
 }
 
-// ledgerEnd reads the end of the ledger, and reports whether there was an answer.
-func (r *reopener) ledgerEnd(ctx context.Context) (Offset, bool) {
-	if r.node.LedgerEnd == nil {
-		return Offset{}, false
-	}
+// ledgerEnd reads the end of the ledger once, with Node.LedgerEnd, which there must be.
+func (r *reopener) ledgerEnd(ctx context.Context) (Offset, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	end, err := r.node.LedgerEnd(ctx)
-	return end, err == nil
+	return r.node.LedgerEnd(ctx)
 }
 
 // receive opens a stream.

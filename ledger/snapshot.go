@@ -46,7 +46,7 @@ func Snapshot[S any](
 	})
 	at := o.At
 	for at.IsZero() && o.Node.LedgerEnd != nil {
-		end, err := o.Node.LedgerEnd(ctx)
+		end, err := r.ledgerEnd(ctx)
 		if err == nil {
 			at = end
 			break

@@ -167,6 +167,27 @@ func TestASnapshotThatBrokeIsNotWholeWhateverItsConsumerSays(t *testing.T) {
 	})
 }
 
+// A node that does not answer for its ledger end is asked again.
+func TestASnapshotAsksAgainForALedgerEndThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		node := Node{LedgerEnd: func(ctx context.Context) (Offset, error) {
+			if asked++; asked == 1 {
+				<-ctx.Done()
+				return Offset{}, ctx.Err()
+			}
+			return At(7), nil
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var snapshot []string
+		at, err := Snapshot(ctx, opens([]*dynamicpb.Message{contract("a")}, io.EOF), collect(&snapshot), SnapshotOptions{Node: node})
+		require.NoError(t, err)
+		assert.Equal(t, At(7), at)
+		assert.Equal(t, 2, asked)
+	})
+}
+
 func TestASnapshotMayBeLeftEarly(t *testing.T) {
 	at, err := Snapshot(t.Context(), opens([]*dynamicpb.Message{contract("a"), contract("b")}, io.EOF),
 		func(contracts iter.Seq2[*dynamicpb.Message, error]) error {

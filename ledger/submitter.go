@@ -158,9 +158,7 @@ func (s *Submitter) ledgerEnd(ctx context.Context) (Offset, error) {
 	}
 	r := newReopener(s.Node, s.DropToken, func(Reopening) {})
 	for {
-		asking, cancel := context.WithTimeout(ctx, askTimeout)
-		end, err := s.Node.LedgerEnd(asking)
-		cancel()
+		end, err := r.ledgerEnd(ctx)
 		if err == nil {
 			s.mu.Lock()
 			s.end, s.asked = end, time.Now()

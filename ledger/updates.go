@@ -278,8 +278,9 @@ func (s *stream[M]) rangeRead() bool { return !s.o.End.IsZero() && s.at.Compare(
 
 // rangeEnded reports whether a stream that the server has closed before its last
 // offset has nevertheless reached the end of the range: the last update that passes
-// the filter may be well before the end. It has if the stream was closed twice in a
-// row before it delivered a message.
+// the filter may be well before the end. It has if the stream was closed three times in a
+// row before it delivered a message, and the ledger has reached the end, as far as there
+// is a Node.LedgerEnd to tell.
 func (s *stream[M]) rangeEnded() bool {
 	if s.o.End.IsZero() {
 		return false
@@ -288,6 +289,9 @@ func (s *stream[M]) rangeEnded() bool {
 	if s.empty <= 2 {
 		return false
 	}
-	end, known := s.reopener.ledgerEnd(s.ctx)
-	return !known || end.Compare(s.o.End) >= 0
+	if s.o.Node.LedgerEnd == nil {
+		return true
+	}
+	end, err := s.reopener.ledgerEnd(s.ctx)
+	return err == nil && end.Compare(s.o.End) >= 0
 }

@@ -474,6 +474,33 @@ func TestARangeDoesNotEndBeforeTheLedgerHasReachedIt(t *testing.T) {
 	})
 }
 
+// Nor has a server that closes streams while nobody answers for its ledger end, as in a rollout.
+func TestARangeDoesNotEndWhileTheLedgerEndIsNotKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		n.add(3, 5)
+		away := true
+		n.stream = func(turn int, _ *serverStream) error {
+			if turn < 6 {
+				return nil
+			}
+			away = false
+			return errGoOn
+		}
+		node := NodeOf(n.conn)
+		ask := node.LedgerEnd
+		node.LedgerEnd = func(ctx context.Context) (Offset, error) {
+			if away {
+				return Offset{}, status.Error(codes.Unavailable, "rollout")
+			}
+			return ask(ctx)
+		}
+		got, err := read(Updates(t.Context(), At(3), n.ranged(5), Options[*dynamicpb.Message]{End: At(5), Node: node}), -1)
+		require.NoError(t, err)
+		assert.Equal(t, []int64{5}, got)
+	})
+}
+
 func TestASecondLoopGoesOnWhereTheFirstStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t)
