@@ -48,6 +48,12 @@ func newRun() *cobra.Command {
     --health http://127.0.0.1:8088/livez --restart 3 --within 10m -- trigger-service --config pink.conf`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := noZeros(cmd); err != nil {
+				return err
+			}
+			if cfg.Restart == 0 { // which is the default in Go
+				cfg.Restart = -1
+			}
 			if address == "" {
 				address = os.Getenv(leaseKey)
 			}
@@ -91,10 +97,20 @@ func newRun() *cobra.Command {
 	flags.StringArrayVar(&with, "with", nil, "command of a program that runs beside it, such as an OAuth2 middleware; may be repeated")
 	flags.StringArrayVar(&healths, "with-health", nil, "URL of the health of each --with, in the same order; \"\" for none")
 	flags.DurationVar(&cfg.StartTime, "start-time", time.Minute, "how long the program may take to become healthy")
-	flags.IntVar(&cfg.Restart, "restart", 3, "how often an unhealthy program is restarted within --within; -1 for never")
+	flags.IntVar(&cfg.Restart, "restart", 3, "how often an unhealthy program is restarted within --within; 0 for never")
 	flags.DurationVar(&cfg.Within, "within", 10*time.Minute, "the time in which the restarts of --restart are counted")
 	flags.DurationVar(&cfg.Grace, "grace", 10*time.Second, "how long the program may take to end after SIGTERM")
 	return cmd
+}
+
+// noZeros refuses durations of zero, which mean the default in Go, and not what they say.
+func noZeros(cmd *cobra.Command) error {
+	for _, name := range []string{"ttl", "start-time", "within", "grace"} {
+		if d, err := cmd.Flags().GetDuration(name); err != nil || d == 0 {
+			return errors.Join(err, fmt.Errorf("--%s %v: want a duration above zero", name, d))
+		}
+	}
+	return nil
 }
 
 // companions returns the programs of --with. Each command is one of the shell, which

@@ -51,9 +51,12 @@ func TestRunEndsWith1IfRestartingDoesNotHelp(t *testing.T) {
 		t.Skip("takes seconds: left out with -short")
 	}
 	server := pgtest.Start(t)
-	got := command(t, "run", "--lease", server.DSN(), "--name", "pink", "--restart", "-1", "--", "sh", "-c", "exit 7")
-	assert.Equal(t, codeSome, got.code, got.errs)
-	assert.Contains(t, got.errs, "restarting does not help: code 7")
+	for _, never := range []string{"-1", "0"} {
+		got := command(t, "run", "--lease", server.DSN(), "--name", "pink", "--restart", never, "--", "sh", "-c", "exit 7")
+		assert.Equal(t, codeSome, got.code, got.errs)
+		assert.Contains(t, got.errs, "restarting does not help: code 7")
+		assert.Equal(t, 1, strings.Count(got.errs, "the program was started"))
+	}
 }
 
 func TestRunThatIsToldToEndEndsWith0AndTheProgramIsGone(t *testing.T) {
@@ -171,6 +174,8 @@ func TestRunRefusesWhatIsWrongWithoutShowingAPassword(t *testing.T) {
 		"Health: want an http or https":    {"run", "--lease", nowhere, "--name", "pink", "--health", "ftp://a", "--", "true"},
 		`lease: Name ""`:                   {"run", "--lease", nowhere, "--", "true"},
 		"Grace -1s: want":                  {"run", "--lease", nowhere, "--name", "pink", "--grace", "-1s", "--", "true"},
+		"--grace 0s: want":                 {"run", "--lease", nowhere, "--name", "pink", "--grace", "0", "--", "true"},
+		"--ttl 0s: want":                   {"run", "--lease", nowhere, "--name", "pink", "--ttl", "0", "--", "true"},
 		"lease: TTL 1ms: want":             {"run", "--lease", nowhere, "--name", "pink", "--ttl", "1ms", "--", "true"},
 		"--with-health: given 1 times":     {"run", "--name", "pink", "--with-health", "http://a", "--", "true"},
 		`--with " ": want a command`:       {"run", "--name", "pink", "--with", " ", "--", "true"},
