@@ -32,7 +32,8 @@ type ConnConfig struct {
 	Strip func(method string, reply proto.Message)
 	Key   func(method string, reply proto.Message) (string, error)
 	// Answers are the status codes that count as answers, such as codes.NotFound. The
-	// caller gets only the code: messages and details differ between members.
+	// caller gets only the code: messages and details differ between members. UNAVAILABLE,
+	// DEADLINE_EXCEEDED and CANCELLED are refused: members that are down would agree.
 	Answers []codes.Code
 	// MaxReply bounds a reply, in bytes. Default 4 MiB. At most one reply for each member
 	// is held at a time.
@@ -48,6 +49,10 @@ type ConnConfig struct {
 }
 
 const defaultMaxReply = 4 << 20
+
+// noAnswers are the codes that Answers may not have: that of a reply, and those of calls
+// that have not reached a server, so that members that are down would agree.
+var noAnswers = []codes.Code{codes.OK, codes.Unavailable, codes.DeadlineExceeded, codes.Canceled}
 
 // Conn is a connection whose declared unary reads return what several members agree
 // on. Generated stubs accept it in place of a *grpc.ClientConn. It is safe for
@@ -82,8 +87,10 @@ func NewConn(members *Members, cfg ConnConfig) (*Conn, error) {
 			return nil, fmt.Errorf(`quorum: methods[%d] %q: want "/pkg.Service/Method" or "/pkg.Service/*"`, i, m)
 		}
 	}
-	if i := slices.Index(cfg.Answers, codes.OK); i >= 0 {
-		return nil, fmt.Errorf("quorum: answers[%d] OK: want codes of errors", i)
+	for i, code := range cfg.Answers {
+		if slices.Contains(noAnswers, code) {
+			return nil, fmt.Errorf("quorum: answers[%d] %v: want codes of errors that only a server returns", i, code)
+		}
 	}
 	if cfg.MaxReply < 0 {
 		return nil, fmt.Errorf("quorum: max reply %d: want a number of bytes above zero, or 0 for %d", cfg.MaxReply, defaultMaxReply)
@@ -139,8 +146,8 @@ func (c *Conn) read(ctx context.Context, method string, request proto.Message, k
 ) (proto.Message, error) {
 	cfg := c.cfg.Config
 	agreed := func(err error) (codes.Code, bool) {
-		code := status.Code(err)
-		return code, slices.Contains(c.cfg.Answers, code)
+		s, ok := status.FromError(err) // any other error is this program's own
+		return s.Code(), ok && slices.Contains(c.cfg.Answers, s.Code())
 	}
 	cfg.ErrorKey = func(err error) (string, bool) {
 		var invalid *invalidError

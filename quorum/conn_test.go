@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -271,6 +272,21 @@ func TestAStatusIsAnAnswerIfItIsSaidToBe(t *testing.T) {
 	assert.Equal(t, codes.Unavailable, status.Code(err))
 }
 
+// What this program makes of a reply, such as of one that is too large, is no status of a member.
+func TestAReplyThatIsGivenUpIsNoAnswer(t *testing.T) {
+	large := sayGRPC(encoded(t, wrapperspb.String(strings.Repeat("x", 200))))
+	c, _ := connTo(t, ConnConfig{Answers: []codes.Code{codes.Unknown}, MaxReply: 100}, truth(t), large, large, large)
+	_, err := get(within(t, time.Minute), c)
+	var none *NoQuorumError
+	require.ErrorAs(t, err, &none)
+	assert.Len(t, none.Verdict.Names(OutcomeFailed), 3)
+
+	unknown := grpcStatus(int(codes.Unknown), "a member's own")
+	c, _ = connTo(t, ConnConfig{Answers: []codes.Code{codes.Unknown}}, truth(t), unknown, unknown, unknown)
+	_, err = get(within(t, time.Minute), c)
+	assert.Equal(t, codes.Unknown, status.Code(err))
+}
+
 func TestTheCallersTokenIsNotGivenToTheMembers(t *testing.T) {
 	var tokens, others atomic.Int32
 	answer := func(w http.ResponseWriter, r *http.Request) {
@@ -392,6 +408,7 @@ func TestABadConnConfigIsRefused(t *testing.T) {
 		`methods[0] "/a.B/": want`: {Methods: []string{"/a.B/"}},
 		`methods[1] "/a": want`:    {Methods: []string{"/a.B/C", "/a"}},
 		"answers[0] OK":            {Methods: ok, Answers: []codes.Code{codes.OK}},
+		"answers[1] Unavailable":   {Methods: ok, Answers: []codes.Code{codes.NotFound, codes.Unavailable}},
 		"max reply -1":             {Methods: ok, MaxReply: -1},
 		"agree 9":                  {Methods: ok, Config: Config{Agree: 9}},
 	} {
