@@ -159,14 +159,15 @@ func Handover(s report.Status, now time.Time) string {
 }
 
 // Why returns the reason of an endpoint's state, with its detail for people, in one
-// line: for an attempt to connect, how far it has come. It may contain printable text
-// from a server.
+// line: of one that is connecting or unknown, how far the attempt to connect has come.
+// It may contain printable text from a server.
 func Why(e report.EndpointStatus, now time.Time) string {
 	if !e.LeavingSince.IsZero() {
 		e.LeavingSince = time.Time{}
 		return "leaving the list; " + Why(e, now)
 	}
-	if phase := Phase(e, now); phase != "" && e.State != report.StateUnreachable {
+	attempted := e.State == report.StateConnecting || e.State == report.StateUnknown
+	if phase := Phase(e, now); phase != "" && attempted {
 		return phase
 	}
 	detail := e.Detail

@@ -63,6 +63,21 @@ func TestATableTellsOfEachEndpoint(t *testing.T) {
 	assert.Contains(t, view.Text(s, now, nil), "NO ENDPOINT IS ELIGIBLE for 3.0s\n")
 }
 
+func TestAnAttemptToConnectIsTheReasonOnlyOfWhatIsNotKnownYet(t *testing.T) {
+	attempt := report.EndpointStatus{
+		State: report.StateConnecting, Connection: connectivity.Connecting, Phase: report.PhaseTCP, PhaseSince: now.Add(-time.Second),
+	}
+	assert.Equal(t, "waiting for the TCP connection for 1.0s", view.Why(attempt, now))
+	attempt.State = report.StateUnknown
+	assert.Equal(t, "waiting for the TCP connection for 1.0s", view.Why(attempt, now))
+
+	// Its health is told elsewhere.
+	attempt.State, attempt.Reason, attempt.Detail = report.StateUnhealthy, report.ReasonNotServing, "HTTP status 503"
+	assert.Equal(t, "not_serving: HTTP status 503", view.Why(attempt, now))
+	attempt.LeavingSince = now
+	assert.Equal(t, "leaving the list; not_serving: HTTP status 503", view.Why(attempt, now))
+}
+
 func TestColoursTakeNoRoom(t *testing.T) {
 	painted := view.Text(status(), now, func(e report.EndpointStatus) view.Paint {
 		return func(text string) string { return "<" + string(e.State) + ">" + text + "</>" }
