@@ -195,3 +195,47 @@ func TestAUnixSocketCanHaveTLSAndAHealthTarget(t *testing.T) {
 		"want health.grpcAddress with https:// or http:// before it, or transport credentials for the channel")
 	assert.ErrorContains(t, err, "would be sent over plaintext; want TLS settings of the endpoint, or allowInsecureTokens")
 }
+
+func TestTheWrongSecurityOfAUnixSocketIsRecognised(t *testing.T) {
+	ca := lbtest.NewCA(t, "sidecar")
+	issued := ca.Issue("localhost")
+	pair, err := tls.X509KeyPair([]byte(issued.CertPEM), []byte(issued.KeyPEM))
+	require.NoError(t, err)
+	secure, plain, closes := socketPath(t), socketPath(t), socketPath(t)
+	serveSocket(t, secure, grpc.Creds(credentials.NewServerTLSFromCert(&pair)))
+	serveSocket(t, plain)
+	lis, err := net.Listen("unix", closes)
+	require.NoError(t, err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for conn, err := lis.Accept(); err == nil; conn, err = lis.Accept() {
+			_ = conn.Close()
+		}
+	}()
+	defer func() { _ = lis.Close(); <-ended }()
+	trusted := cantonlb.TLS{RootCAPEM: ca.PEM()}
+	for name, c := range map[string]struct {
+		endpoint cantonlb.Endpoint
+		want     string
+	}{
+		"plaintext to TLS": {
+			cantonlb.Endpoint{Address: "unix://" + secure}, "the server speaks TLS on this socket, and the connection is plaintext; want TLS settings of the endpoint",
+		},
+		"TLS to plaintext": {
+			cantonlb.Endpoint{Address: "unix://" + plain, TLS: trusted},
+			"the server does not speak TLS on this socket; leave out the TLS settings of the endpoint and the TLS credentials of the channel",
+		},
+		"neither": {cantonlb.Endpoint{Address: "unix://" + closes}, "the server closed the connection before it answered"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.endpoint.Name = "sidecar"
+			client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: []cantonlb.Endpoint{c.endpoint}})
+			require.NoError(t, err)
+			defer client.Close()
+			s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Endpoints[0].State == cantonlb.StateUnreachable })
+			assert.Contains(t, s.Endpoints[0].Detail, c.want)
+			assert.NotContains(t, s.Endpoints[0].Detail, "://")
+		})
+	}
+}

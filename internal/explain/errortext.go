@@ -44,7 +44,7 @@ func plainText(err error) string {
 		return handshake.Cause()
 	case errors.Is(err, io.EOF):
 		return "the server closed the connection before it answered"
-	case errors.As(err, &op) && errors.Is(err, syscall.ECONNRESET):
+	case errors.As(err, &op) && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
 		return "the server closed the connection before it answered: " + op.Error()
 	case errors.As(err, &op):
 		return op.Error()

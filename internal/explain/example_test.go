@@ -40,6 +40,7 @@ func TestAConnectionErrorSaysWhatHappened(t *testing.T) {
 	assert.Equal(t, refused.Error(), explain.ErrorText(fmt.Errorf("grpc says: %w", refused)))
 	assert.Equal(t, "other", explain.ErrorText(errors.New("other")))
 	reset := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	broken := &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}
 	alert := func(text string) error { return &net.OpError{Op: "remote error", Err: errors.New("tls: " + text)} }
 	handshake := func(err error) error {
 		return fmt.Errorf("grpc says: %w", &transport.HandshakeError{Endpoint: "a", Err: err})
@@ -51,6 +52,7 @@ func TestAConnectionErrorSaysWhatHappened(t *testing.T) {
 		"lookup failed": errors.New(`connection error: desc = "transport: Error while dialing: lookup failed"`),
 		"the server closed the connection before it answered":                                                                 fmt.Errorf("error reading server preface: %w", io.EOF),
 		"the server closed the connection before it answered: " + reset.Error():                                               fmt.Errorf("grpc says: %w", reset),
+		"the server closed the connection before it answered: " + broken.Error():                                              fmt.Errorf("grpc says: %w", broken),
 		"handshake failed: the server did not answer in time":                                                                 handshake(context.DeadlineExceeded),
 		"handshake failed: wrong":                                                                                             handshake(errors.New("wrong")),
 		"handshake failed: " + unknown.Error() + "; its authority is not among the roots: see tls.rootCAFile":                 handshake(unknown),

@@ -94,7 +94,7 @@ func (c *Credentials) handshake(ctx context.Context, address *attributes.Attribu
 	}
 	conn, info, err := c.shake(ctx, e, inner, authority, secured)
 	if err != nil {
-		return nil, nil, &HandshakeError{Endpoint: e.Name, Err: explainTLS(err)}
+		return nil, nil, &HandshakeError{Endpoint: e.Name, Err: explainTLS(e, err)}
 	}
 	progress.Enter(report.PhaseHTTP2)
 	if known {

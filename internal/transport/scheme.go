@@ -18,36 +18,44 @@ import (
 // The errors of a connection whose scheme is not that of the server.
 var (
 	errServerWantsTLS = errors.New("the server speaks TLS on this port, and the connection is plaintext; use https:// in the endpoint's address")
+	errSocketWantsTLS = errors.New("the server speaks TLS on this socket, and the connection is plaintext; want TLS settings of the endpoint")
 	errServerIsHTTP1  = errors.New("the server answers in HTTP/1 and not in HTTP/2: this is not a gRPC port")
 	errNotHTTP2       = errors.New("the server does not answer in HTTP/2: this is not a gRPC port")
 )
 
 // plaintextError is the error of a TLS handshake with a server that did not answer in
 // TLS.
-type plaintextError struct{ err error }
+type plaintextError struct {
+	err    error
+	socket bool // the server is at a Unix domain socket, whose address has no http://
+}
 
 func (e *plaintextError) Error() string {
-	if errors.As(e.err, new(tls.RecordHeaderError)) {
-		return "the server does not speak TLS on this port; use http:// in the endpoint's address if it is meant to be plaintext: " + e.err.Error()
+	at, advice := "on this port", "use http:// in the endpoint's address"
+	if e.socket {
+		at, advice = "on this socket", "leave out the TLS settings of the endpoint and the TLS credentials of the channel"
 	}
-	return e.err.Error() + ": the server has closed the connection during the TLS handshake; " +
-		"if it serves plaintext on this port, use http:// in the endpoint's address"
+	if errors.As(e.err, new(tls.RecordHeaderError)) {
+		return "the server does not speak TLS " + at + "; " + advice + " if it is meant to be plaintext: " + e.err.Error()
+	}
+	return e.err.Error() + ": the server has closed the connection during the TLS handshake; if it serves plaintext " + at + ", " + advice
 }
 
 func (e *plaintextError) Unwrap() error { return e.err }
 
-// explainTLS returns the error of a TLS handshake, with what follows from it about the
-// scheme.
-func explainTLS(err error) error {
+// explainTLS returns the error of a TLS handshake with an endpoint, with what follows
+// from it about the scheme.
+func explainTLS(e resolver.Endpoint, err error) error {
 	if errors.As(err, new(tls.RecordHeaderError)) || closed(err) {
-		return &plaintextError{err}
+		return &plaintextError{err: err, socket: e.UnixSocket() != ""}
 	}
 	return err
 }
 
-// closed reports whether the error of a read is that the peer has closed the connection.
+// closed reports whether the error of a read or a write is that the peer has closed the
+// connection.
 func closed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // plainConn is a plaintext connection that finds out whether the server expects TLS: a
@@ -67,16 +75,16 @@ func (c *plainConn) Read(b []byte) (int, error) {
 	}
 	switch {
 	case n >= 2 && (b[0] == recordAlert || b[0] == recordHandshake) && b[1] == tlsMajor:
-		return 0, c.failed(errServerWantsTLS)
+		return 0, c.failed(c.wantsTLS())
 	case n > 0 && strings.HasPrefix(string(b[:n]), "HTTP/1"):
 		if c.speaksTLS() {
-			return 0, c.failed(errServerWantsTLS)
+			return 0, c.failed(c.wantsTLS())
 		}
 		return 0, c.failed(errServerIsHTTP1)
 	case n >= frameHeaderLength && b[3] != byte(frameSettings): // the first frame of a server
 		return 0, c.failed(errNotHTTP2)
 	case n == 0 && closed(err) && c.isLast() && c.speaksTLS():
-		return 0, c.failed(errServerWantsTLS)
+		return 0, c.failed(c.wantsTLS())
 	default:
 		return n, err
 	}
@@ -85,6 +93,13 @@ func (c *plainConn) Read(b []byte) (int, error) {
 // isLast reports whether the endpoint has no other address to connect to. If it has one,
 // the end of this connection needs no explanation, which would cost a connection.
 func (c *plainConn) isLast() bool { return c.others == nil || !c.others() }
+
+func (c *plainConn) wantsTLS() error {
+	if c.endpoint.UnixSocket() != "" {
+		return errSocketWantsTLS
+	}
+	return errServerWantsTLS
+}
 
 func (c *plainConn) failed(err error) error {
 	return &HandshakeError{Endpoint: c.endpoint.Name, Err: err}
@@ -104,17 +119,13 @@ const askTimeout = 500 * time.Millisecond
 // sent to it but the beginning of a handshake. Through a proxy it is not asked, since
 // the connection leads to the proxy.
 func (c *plainConn) speaksTLS() bool {
-	remote, ok := c.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return false
-	}
-	_, port, err := net.SplitHostPort(c.endpoint.HostPort())
-	if err != nil || port != strconv.Itoa(remote.Port) {
+	remote := c.RemoteAddr()
+	if !c.isServer(remote) {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", remote.String())
+	conn, err := new(net.Dialer).DialContext(ctx, remote.Network(), remote.String())
 	if err != nil {
 		return false
 	}
@@ -126,4 +137,18 @@ func (c *plainConn) speaksTLS() bool {
 	})
 	err = client.HandshakeContext(ctx)
 	return err == nil || answered || IsAlert(err)
+}
+
+// isServer reports whether an address is one of the endpoint's, and not that of a proxy.
+func (c *plainConn) isServer(remote net.Addr) bool {
+	switch remote := remote.(type) {
+	case *net.TCPAddr:
+		_, port, err := net.SplitHostPort(c.endpoint.HostPort())
+		return err == nil && port == strconv.Itoa(remote.Port)
+	case *net.UnixAddr:
+		path := c.endpoint.UnixSocket()
+		return path != "" && path == remote.Name
+	default:
+		return false
+	}
 }
