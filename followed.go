@@ -16,7 +16,10 @@ func (c followed) Update(endpoints []Endpoint) error {
 func (c followed) SetHandover(mode string) { c.set.SetHandover(settings.Handover(mode)) }
 
 // Kept implements follow.Client.
-func (c followed) Kept() { c.count(nil) }
+func (c followed) Kept() {
+	c.set.ListKept()
+	c.count(nil)
+}
 
 // Refused implements follow.Client.
 func (c followed) Refused(err error) {

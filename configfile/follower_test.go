@@ -105,8 +105,19 @@ func TestABadFileKeepsTheListInForceAndIsReported(t *testing.T) {
 	assert.Equal(t, path+": no such file or directory", s.File.Error)
 	assert.Equal(t, map[string]int{"server0": 5, "server1": 5}, testkit.Spread(t, client, 10))
 
+	for range 2 {
+		reloads := s.File.Reloads
+		replaceFile(t, path, fmt.Sprintf("# %d\n%s", reloads, listing(cluster, 0, 1)))
+		s = clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.File.Reloads == reloads+1 })
+		assert.EqualValues(t, 2, s.Totals.ListsAccepted, "the end of a refusal is an event, though the list has not changed")
+	}
+	events := client.Events()
+	last := events[len(events)-1]
+	assert.Equal(t, report.ListAccepted, last.To)
+	assert.Equal(t, "endpoints: 2, new or changed: 0, removed: 0", last.Detail)
+
 	replaceFile(t, path, listing(cluster, 1))
-	s = clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.File.Reloads == 1 })
+	s = clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.File.Reloads == 3 })
 	assert.EqualValues(t, 4, s.Totals.ListsRefused, "each is one event, one log line and one count")
 	assert.Empty(t, s.File.Error)
 	assert.Zero(t, s.File.FailedAt)

@@ -266,7 +266,7 @@ func TestTheFileOfAJSONAPIIsFollowed(t *testing.T) {
 	s = await(func(s report.Status) bool { return s.File.Reloads == 2 })
 	assert.Empty(t, s.File.Error)
 	assert.Empty(t, s.File.Pending)
-	assert.EqualValues(t, 2, s.Totals.ListsAccepted)
+	assert.EqualValues(t, 3, s.Totals.ListsAccepted, "the end of a refusal is an event")
 	resp, err := c.HTTP().Get("http://ledger/v2/version")
 	require.NoError(t, err)
 	resp.Body.Close()

@@ -17,7 +17,7 @@ func (c followed) Update(endpoints []Endpoint) error { return c.update(endpoints
 func (followed) SetHandover(string) {}
 
 // Kept implements follow.Client.
-func (followed) Kept() {}
+func (c followed) Kept() { c.pool.kept() }
 
 // Refused implements follow.Client.
 func (c followed) Refused(err error) { c.pool.refused(err) }

@@ -59,9 +59,7 @@ func (p *pool) update(servers []server) error {
 		}
 		p.leaving = append(p.leaving, e)
 	}
-	if changed {
-		p.emitLocked(report.Event{Kind: report.EventList, To: report.ListAccepted, At: time.Now()})
-	}
+	p.acceptedLocked(changed)
 	p.choice.membersLocked()
 	for _, e := range p.list {
 		if e.was.State == "" {
@@ -72,10 +70,28 @@ func (p *pool) update(servers []server) error {
 	return nil
 }
 
+// kept reports that the newest list is the one that is in effect, which is an event if
+// the list before it was refused.
+func (p *pool) kept() {
+	p.mu.Lock()
+	defer p.unlock()
+	p.acceptedLocked(false)
+}
+
+// acceptedLocked emits an event for a list that is in effect, if it has changed or if the
+// newest one was refused.
+func (p *pool) acceptedLocked(changed bool) {
+	if changed || p.refusal {
+		p.refusal = false
+		p.emitLocked(report.Event{Kind: report.EventList, To: report.ListAccepted, At: time.Now()})
+	}
+}
+
 // refused reports a list that is not valid as an event.
 func (p *pool) refused(err error) {
 	p.mu.Lock()
 	defer p.unlock()
+	p.refusal = true
 	p.emitLocked(report.Event{Kind: report.EventList, To: report.ListRefused, Detail: cleantext.Detail(err.Error()), At: time.Now()})
 }
 

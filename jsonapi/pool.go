@@ -69,6 +69,7 @@ type pool struct {
 	lastID    int
 	spilled   bool
 	pardoning bool
+	refusal   bool // the newest list was refused
 	closed    bool
 }
 

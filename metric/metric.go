@@ -160,7 +160,7 @@ var (
 	}
 	ListUpdates = Desc{
 		Name: "cantonlb.list.updates", Unit: "{update}", Labels: []string{Result},
-		Description: "Lists of endpoints that changed something, or were refused.",
+		Description: "Lists of endpoints that changed something or came after a refused one, or were refused.",
 	}
 	ConfigReloads = Desc{
 		Name: "cantonlb.config.reloads", Unit: "{reload}", Labels: []string{Result},

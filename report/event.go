@@ -21,7 +21,8 @@ const (
 	// NoneEligible), or that one is eligible again (To is SomeEligible).
 	EventNoneEligible EventKind = "none_eligible"
 	// EventList reports that a list of endpoints was accepted (To is ListAccepted) or
-	// refused (To is ListRefused).
+	// refused (To is ListRefused). The list in effect is reported again after one that
+	// was refused.
 	EventList EventKind = "list"
 	// EventSwitch reports that another endpoint is the active one; Event.Switch has
 	// the details. No call made after it is sent to the previous active endpoint.

@@ -285,7 +285,8 @@ type Totals struct {
 	NoneEligible     uint64        `json:"noneEligible"`
 	NoneEligibleTime time.Duration `json:"-"` // noneEligibleSeconds
 	// ListsAccepted counts the lists of endpoints that changed something, including
-	// the first, and ListsRefused counts those that were invalid.
+	// the first, or that came after one that was refused. ListsRefused counts those
+	// that were invalid.
 	ListsAccepted uint64 `json:"listsAccepted"`
 	ListsRefused  uint64 `json:"listsRefused"`
 }

@@ -1,6 +1,7 @@
 package endpointset
 
 import (
+	"fmt"
 	"time"
 
 	"google.golang.org/grpc/grpclog"
@@ -30,7 +31,28 @@ func (s *Set) ListRefused(err error) {
 	s.refusedLocked(err)
 }
 
+// ListKept reports that the newest list is the one that is in effect, which is an event
+// if the list before it was refused.
+func (s *Set) ListKept() {
+	s.mu.Lock()
+	defer s.unlock()
+	s.acceptedLocked(0, 0)
+}
+
+// acceptedLocked emits an event for a list that is in effect, if it differs from the one
+// before it, or if the newest one was refused.
+func (s *Set) acceptedLocked(fresh, left int) {
+	if fresh > 0 || left > 0 || s.refused {
+		s.refused = false
+		s.emitLocked(report.Event{
+			Kind: report.EventList, To: report.ListAccepted, At: time.Now(),
+			Detail: fmt.Sprintf("endpoints: %d, new or changed: %d, removed: %d", len(s.list), fresh, left),
+		})
+	}
+}
+
 func (s *Set) refusedLocked(err error) {
+	s.refused = true
 	s.emitLocked(report.Event{Kind: report.EventList, To: report.ListRefused, Detail: cleantext.Detail(err.Error()), At: time.Now()})
 }
 

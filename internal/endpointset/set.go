@@ -3,7 +3,6 @@ package endpointset
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/internal/telling"
 	"github.com/cantonlb/cantonlb/internal/transport"
-	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -69,6 +67,7 @@ type members struct {
 	byName   map[string]*endpoint
 	drained  map[string]bool
 	problem  error     // what was wrong with the newest list
+	refused  bool      // the newest list was refused, here or before it reached the set
 	handover *handover // from the list before; it may have nothing to do
 	// setHandover replaces the setting Handover; "" if it was not set.
 	setHandover settings.Handover
@@ -200,12 +199,7 @@ func (s *Set) replaceLocked(list []wanted) {
 	for _, e := range s.handover.old {
 		e.superseded = e.superseded || byName[e.name] != nil
 	}
-	if len(fresh) > 0 || left > 0 {
-		s.emitLocked(report.Event{
-			Kind: report.EventList, To: report.ListAccepted, At: now,
-			Detail: fmt.Sprintf("endpoints: %d, new or changed: %d, removed: %d", len(list), len(fresh), left),
-		})
-	}
+	s.acceptedLocked(len(fresh), left)
 	for name := range s.drained {
 		if byName[name] == nil {
 			delete(s.drained, name)

@@ -25,7 +25,8 @@ type Client interface {
 	// SetHandover sets what happens to the endpoints that a new list does not have, as
 	// the field Handover of a Config. It takes effect at once.
 	SetHandover(mode string)
-	// Kept counts a content that has the list that is in force.
+	// Kept counts a content that has the list that is in force. It is an event if the
+	// content before it was refused.
 	Kept()
 	// Refused counts a content that has no valid list, and reports why as an event.
 	Refused(err error)
