@@ -306,7 +306,7 @@ func TestWrongUseHasACodeOfItsOwnAndSaysWhatWouldBeRight(t *testing.T) {
 		"asks for TLS while":                                   {"check", "--plaintext", "a:1,https://b:2"},
 		"--timeout 0s: want a duration above zero":             {"explain", "--timeout", "0s", "a:1"},
 		"--min 3: want 1 to 2":                                 {"check", "--min", "3", "--plaintext", "127.0.0.1:1,127.0.0.1:2"},
-		`role "sequencers": want`:                              {"check", "--role", "sequencers", "--plaintext", "a:1"},
+		"mediator, domain_manager, json_api, json_api_2":       {"check", "--role", "sequencers", "--plaintext", "a:1"},
 		"--service and --health-http: want one or the other":   {"check", "--service", "mine", "--health-http", "http://{host}:1/", "--plaintext", "a:1"},
 		"--role and --config: want it in the file":             {"check", "--config", config, "--role", "sequencer"},
 		`lb.yaml:1:`: {"check", "--config", config},

@@ -128,6 +128,9 @@ func (t *target) connect(cmd *cobra.Command, args []string) (client, []string, e
 	if t.service != "" && t.healthHTTP != "" {
 		return nil, nil, errors.New("--service and --health-http: want one or the other, since a page has no services")
 	}
+	if t.role != "" && !slices.Contains(roles, t.role) {
+		return nil, nil, fmt.Errorf("role %q: want one of %s", t.role, strings.Join(roles, ", "))
+	}
 	if slices.Contains(jsonapi.Roles(), jsonapi.Role(t.role)) {
 		client, err := t.overHTTP(args[0])
 		if err != nil {
