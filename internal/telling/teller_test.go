@@ -74,15 +74,16 @@ func TestARecorderThatBlocksHoldsUpNothing(t *testing.T) {
 
 func TestARecorderMayCallBackAndMayPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var teller *telling.Teller
+		var made atomic.Pointer[telling.Teller] // New tells the recorder already
 		r := new(recorder)
 		r.before = func() {
-			if teller != nil {
+			if teller := made.Load(); teller != nil {
 				_ = teller.Events()
 			}
 			panic("on purpose")
 		}
-		teller = telling.New("p", "t", r)
+		teller := telling.New("p", "t", r)
+		made.Store(teller)
 		teller.Event(change(1))
 		synctest.Wait()
 		r.before = nil

@@ -90,6 +90,16 @@ func (c *plainConn) Read(b []byte) (int, error) {
 	}
 }
 
+// Write explains as Read does why the server has closed the connection: what is written
+// before its answer is read can fail first.
+func (c *plainConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if err != nil && closed(err) && !c.answered.Load() && c.isLast() && c.speaksTLS() {
+		return n, c.failed(c.wantsTLS())
+	}
+	return n, err
+}
+
 // isLast reports whether the endpoint has no other address to connect to. If it has one,
 // the end of this connection needs no explanation, which would cost a connection.
 func (c *plainConn) isLast() bool { return c.others == nil || !c.others() }
