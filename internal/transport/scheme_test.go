@@ -49,7 +49,7 @@ func TestAWriteThatFailsFirstIsExplainedAsARead(t *testing.T) {
 	require.ErrorIs(t, err, syscall.EPIPE)
 	c.others = nil
 	_ = raw.Close()
-	_, _ = c.Read(make([]byte, 1))
+	_, _ = c.Read(make([]byte, 64))
 	_, err = c.Write([]byte("PRI"))
 	assert.ErrorIs(t, err, syscall.EPIPE, "it was answered")
 }
