@@ -77,20 +77,29 @@ func (b *board) look(source Source, leases []LeaseSource, shards []ShardSource) 
 	b.rendering = 0
 	b.rows = b.rows[:0]
 	keys := make([]string, 0, len(b.status.Endpoints))
-	add := func(key string, e *report.EndpointStatus) {
+	add := func(key string, e *report.EndpointStatus, replaced bool) {
 		r := b.row(key)
 		r.sample(&b.status, e, began)
-		r.show(&b.status, e, began, b.version)
+		r.show(&b.status, e, replaced, began, b.version)
 		b.rows, keys = append(b.rows, r), append(keys, key)
 	}
 	for i := range b.status.Leaving {
 		b.leave(b.status.Leaving[i].Name)
 	}
+	listed := make(map[string]bool, len(b.status.Leaving)) // of the names of those that leave
+	for i := range b.status.Leaving {
+		listed[b.status.Leaving[i].Name] = false
+	}
 	for i := range b.status.Endpoints {
-		add(b.status.Endpoints[i].Name, &b.status.Endpoints[i])
+		e := &b.status.Endpoints[i]
+		if _, leaves := listed[e.Name]; leaves {
+			listed[e.Name] = true
+		}
+		add(e.Name, e, false)
 	}
 	for i := range b.status.Leaving {
-		add(leavingKey(b.status.Leaving[i].Name), &b.status.Leaving[i])
+		e := &b.status.Leaving[i]
+		add(leavingKey(e.Name), e, listed[e.Name])
 	}
 	if len(b.byName) > len(b.rows) { // some have left the list
 		clear(b.byName)

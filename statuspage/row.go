@@ -96,20 +96,18 @@ func useOf(s *report.Status, e *report.EndpointStatus) report.EndpointState {
 	}
 }
 
-// show updates the row from a status.
-func (r *row) show(s *report.Status, e *report.EndpointStatus, now time.Time, version uint64) {
+// show updates the row from a status. replaced says that e has left the list, in which
+// another endpoint has its name.
+func (r *row) show(s *report.Status, e *report.EndpointStatus, replaced bool, now time.Time, version uint64) {
 	p := &e.Probe
 	f := facts{
 		ID: r.facts.ID, Name: e.Name, Address: e.Address,
 		State: e.State, Reason: string(e.Reason), Detail: e.Detail, Since: e.Since, Eligible: e.Eligible, Drained: e.Drained,
 		Connection: e.Connection.String(), ConnectionError: e.ConnectionError, NextTry: e.NextTry,
 		Probed: p.On, Kind: string(p.Kind), Target: p.Target, Probe: p.At,
-		Leaving: !e.LeavingSince.IsZero(), Phase: e.Phase, PhaseSince: e.PhaseSince,
+		Leaving: !e.LeavingSince.IsZero(), Replaced: replaced, Phase: e.Phase, PhaseSince: e.PhaseSince,
 		PerSecond: view.Unknown, InFlight: e.Calls.InFlight, Failed: e.Calls.Failed,
 		end: endOf(now), spans: len(r.spans),
-	}
-	if f.Leaving {
-		_, f.Replaced = s.Endpoint(e.Name)
 	}
 	if !p.At.IsZero() {
 		f.Outcome, f.ProbeReason = string(p.Outcome), string(p.Reason)

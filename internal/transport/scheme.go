@@ -83,7 +83,7 @@ func (c *plainConn) Read(b []byte) (int, error) {
 		return 0, c.failed(errServerIsHTTP1)
 	case n >= frameHeaderLength && b[3] != byte(frameSettings): // the first frame of a server
 		return 0, c.failed(errNotHTTP2)
-	case n == 0 && closed(err) && c.isLast() && c.speaksTLS():
+	case n == 0 && c.refused(err):
 		return 0, c.failed(c.wantsTLS())
 	default:
 		return n, err
@@ -94,11 +94,14 @@ func (c *plainConn) Read(b []byte) (int, error) {
 // before its answer is read can fail first.
 func (c *plainConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	if err != nil && closed(err) && !c.answered.Load() && c.isLast() && c.speaksTLS() {
+	if err != nil && !c.answered.Load() && c.refused(err) {
 		return n, c.failed(c.wantsTLS())
 	}
 	return n, err
 }
+
+// refused reports whether err is that of a server that wants TLS and hangs up.
+func (c *plainConn) refused(err error) bool { return closed(err) && c.isLast() && c.speaksTLS() }
 
 // isLast reports whether the endpoint has no other address to connect to. If it has one,
 // the end of this connection needs no explanation, which would cost a connection.

@@ -149,18 +149,24 @@ func AnswerOf(a report.ShardAnswer) string {
 // colour of a yes or a no.
 func Party(x report.PartyExplanation, paint func(met bool) Paint) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s\n", PartyAnswer(x))
-	var rows [][]cell
-	for _, a := range x.Answers {
-		rows = append(rows, plain(" ", a.Shard, AnswerOf(a)))
-	}
-	align(&out, rows)
+	writeAnswers(&out, PartyAnswer(x), x.Answers, func(a report.ShardAnswer) (string, string) { return a.Shard, AnswerOf(a) })
 	if x.Home != "" {
 		fmt.Fprintf(&out, "submissions stay at %s, which took the earlier ones\n", x.Home)
 	}
 	out.WriteString("requests with this party, and no other:\n")
 	writeRoutes(&out, x.Routes, paint)
 	return out.String()
+}
+
+// writeAnswers writes a sentence, and below it what each shard says.
+func writeAnswers[A any](out *strings.Builder, sentence string, answers []A, says func(A) (shard, text string)) {
+	out.WriteString(sentence + "\n")
+	var rows [][]cell
+	for _, a := range answers {
+		shard, text := says(a)
+		rows = append(rows, plain(" ", shard, text))
+	}
+	align(out, rows)
 }
 
 func writeRoutes(out *strings.Builder, routes []report.PartyRoute, paint func(met bool) Paint) {
@@ -213,12 +219,7 @@ func whoHas(answers []report.ShardAnswer, have, has string) string {
 // User returns an explanation of a user as lines of text, as Party does.
 func User(x report.UserExplanation, paint func(met bool) Paint) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s\n", UserAnswer(x))
-	var rows [][]cell
-	for _, a := range x.Answers {
-		rows = append(rows, plain(" ", a.Shard, UserAnswerOf(a)))
-	}
-	align(&out, rows)
+	writeAnswers(&out, UserAnswer(x), x.Answers, func(a report.UserAnswer) (string, string) { return a.Shard, UserAnswerOf(a) })
 	out.WriteString("requests with this user:\n")
 	writeRoutes(&out, x.Routes, paint)
 	return out.String()
