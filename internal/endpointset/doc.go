@@ -17,9 +17,9 @@
 // # Files
 //
 // The pure state machines are in package machine. This package supplies their events
-// and carries out their effects.
+// and carries out their effects. Package wanted reads the resolver's list, package probes
+// makes the probes that have connections of their own.
 //
-//	desired.go   resolver state -> wanted endpoints, and the difference to now
 //	set.go       the set: the grpc balancer API in, and the list
 //	judging.go   an endpoint's facts -> its judgement, and what follows from a change
 //	endpoint.go  one endpoint: its connection and its health
@@ -30,7 +30,6 @@
 //	losing.go    the end of a connection or of the channel, if grpc does not report it
 //	knock.go     bare TCP connects between attempts to connect
 //	probing.go   probes on a SubConn, or on a connection of their own
-//	target.go    where an endpoint's health is checked, if elsewhere
 //	sampling.go  finds silent and dead connections
 //	liveness.go  whether the peer of a connection answers
 //	retired.go   watches the calls on retired connections
@@ -47,7 +46,7 @@
 //	background.go  runs what ends with the set, and its timers
 //	events.go    reports changes; accounts.go counts
 //	options.go   what the owner of the channel passes besides the configuration
-//	status.go    the status, with notes.go; explain.go why no endpoint may be picked
+//	status.go    the status; explain.go why no endpoint may be picked
 //
 // # Locks
 //

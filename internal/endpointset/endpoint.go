@@ -17,8 +17,11 @@ import (
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/internal/probes"
+	"github.com/cantonlb/cantonlb/internal/recertify"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/internal/wanted"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -26,8 +29,8 @@ import (
 // immutable. The current judgement is was; it follows from the facts, see judging.go.
 type endpoint struct {
 	set  *Set
-	name string // immutable
-	want wanted // immutable; the current addresses, weight, zone and priority are below
+	name string          // immutable
+	want wanted.Endpoint // immutable; the current addresses, weight, zone and priority are below
 	asked
 
 	addrs    []resolver.Address // raced in this order; at least one
@@ -53,7 +56,7 @@ type endpoint struct {
 	leaving
 	conn *conn // nil unless connected
 	dialing
-	recertified recertified
+	recertified recertify.Renewal
 	racing
 
 	accounts
@@ -82,7 +85,7 @@ type asked struct {
 	healthCheck healthcheck.Config
 	// target is where health is checked, nil for the connection of the calls; service
 	// is the service that is checked.
-	target  *target
+	target  *probes.Target
 	service string
 	// stop ends the probes on a connection of their own, if there are any.
 	stop context.CancelFunc

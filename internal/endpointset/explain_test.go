@@ -21,7 +21,9 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/probes"
 	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/internal/wanted"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -240,8 +242,8 @@ func TestStatusSaysWhatIsProbed(t *testing.T) {
 	} {
 		cfg := settings.DefaultConfig()
 		change(&cfg)
-		e := &endpoint{asked: asked{healthCheck: cfg.HealthCheck}, want: wanted{addrs: []grpcresolver.Address{{Addr: "a"}}}}
-		e.target, e.service = e.want.newTarget(cfg.HealthCheck)
+		e := &endpoint{asked: asked{healthCheck: cfg.HealthCheck}, want: wanted.Endpoint{Addrs: []grpcresolver.Address{{Addr: "a"}}}}
+		e.target, e.service = probes.NewTarget(e.want, cfg.HealthCheck)
 		assert.Equal(t, want, e.targetText())
 		e.link = machine.Link{Phase: machine.Closed}
 		assert.Equal(t, connectivity.Shutdown, e.connectivityLocked())

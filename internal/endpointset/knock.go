@@ -7,6 +7,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/probes"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -56,7 +57,7 @@ func (e *endpoint) wakeLocked() {
 }
 
 // knockableLocked reports whether the address can be connected to without grpc.
-func (e *endpoint) knockableLocked() bool { return !isPath(e.addrs[0].Addr) }
+func (e *endpoint) knockableLocked() bool { return !probes.IsPath(e.addrs[0].Addr) }
 
 // mayKnockLocked reports whether a knock besides those of wakeLocked is welcome.
 func (e *endpoint) mayKnockLocked() bool {

@@ -143,7 +143,7 @@ func (e *endpoint) releaseLocked() {
 // than the address of e, which has their name, has changed: they are the same server.
 func (s *Set) releaseServerLocked(e *endpoint) {
 	is := func(x *endpoint) bool {
-		return x.name == e.name && slices.EqualFunc(x.want.addrs, e.want.addrs, func(a, b resolver.Address) bool { return a.Addr == b.Addr })
+		return x.name == e.name && slices.EqualFunc(x.want.Addrs, e.want.Addrs, func(a, b resolver.Address) bool { return a.Addr == b.Addr })
 	}
 	var released []*endpoint
 	for _, x := range s.handover.old {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/internal/wanted"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -50,7 +51,7 @@ func TestAnEmptyListIsRefusedAndTheNextOneServes(t *testing.T) {
 		assert.Equal(t, connectivity.TransientFailure, f.state())
 		assert.Equal(t, "the resolver gave an empty list: no endpoints to pick from", f.refusal())
 		assert.True(t, old.isShutdown(), "nobody is left to wait for")
-		assert.Contains(t, f.set.Status().Notes, "the newest list is not in effect: "+errNoEndpoints.Error())
+		assert.Contains(t, f.set.Status().Notes, "the newest list is not in effect: "+wanted.ErrNone.Error())
 
 		require.NoError(t, f.push("b"))
 		assert.Equal(t, connectivity.Connecting, f.state())
@@ -383,7 +384,7 @@ func TestTheEndOfAnEarlierWaitDoesNotEndALaterOne(t *testing.T) {
 		b.applyLocked() // decided: a goes
 		b.drained = false
 		b.applyLocked()
-		f.set.replaceLocked([]wanted{{name: "c", addrs: []grpcresolver.Address{{Addr: "c"}}}})
+		f.set.replaceLocked([]wanted.Endpoint{{Name: "c", Addrs: []grpcresolver.Address{{Addr: "c"}}}})
 		f.set.unlock()
 		synctest.Wait()
 		f.set.mu.Lock()

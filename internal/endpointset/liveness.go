@@ -12,6 +12,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/probes"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -49,8 +50,8 @@ func (c *conn) pulseLocked() {
 	c.state = judge.Unproven
 	c.cancel = c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
 		c.pulse.Run(ctx, checking.Probes{
-			Check:    alive{check: connProbe{healthcheck.GRPCCheck(cc, "", healthcheck.GRPCOptions{}), c, cc}},
-			Fallback: alive{check: &fallback{endpoint: e, conn: c}},
+			Check:    probes.Alive{Check: connProbe{healthcheck.GRPCCheck(cc, "", healthcheck.GRPCOptions{}), c, cc}},
+			Fallback: probes.Alive{Check: &fallback{endpoint: e, conn: c}},
 			Line:     line{conn: c},
 		})
 	})
@@ -69,19 +70,6 @@ func (c *conn) pulsed(t checking.Transition) {
 		c.why = judge.Why{Reason: report.ReasonSilence, Detail: fmt.Sprintf("on the connection of the calls: %s", t.Reason)}
 	}
 	e.applyLocked()
-}
-
-// alive counts any answer of the endpoint as a sign of life, and checks nothing else.
-type alive struct{ check checking.Prober }
-
-func (a alive) Kind() report.ProbeKind { return a.check.Kind() }
-
-func (a alive) Probe(ctx context.Context) report.Verdict {
-	v := a.check.Probe(ctx)
-	if checking.Answered(v) {
-		return checking.NewVerdict(report.Serving, report.ReasonConnected, "")
-	}
-	return v
 }
 
 // line is a connection of calls as the probes on it see it.

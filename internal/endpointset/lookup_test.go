@@ -11,8 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/connectivity"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -132,20 +130,6 @@ func TestASlowLookUpDoesNotExcuseAnEndpointThatHasFailed(t *testing.T) {
 		time.Sleep(2 * connectTimeout)
 		assert.Contains(t, f.refusal(), "unreachable")
 	})
-}
-
-func TestAProbeDuringTheFirstLookUpOfItsTargetSaysNothing(t *testing.T) {
-	verdict := checking.NewVerdict(report.Failed, report.ReasonProbeTimeout, "")
-	look := new(firstLookUp)
-	look.Prober = healthcheck.Func("a", func(context.Context) report.Verdict { return verdict })
-	probed := func() report.Outcome { return look.Probe(t.Context()).Outcome }
-	look.progress.Enter(report.PhaseLookup)
-	assert.Equal(t, report.Inconclusive, probed())
-	look.progress.Enter(report.PhaseTCP)
-	assert.Equal(t, report.Failed, probed(), "the name is known")
-	look.progress.Enter(report.PhaseLookup)
-	assert.Equal(t, report.Failed, probed(), "it has failed before")
-	assert.NoError(t, look.Close())
 }
 
 // grpc reports nothing of an attempt if the channel has been closed by two goroutines at

@@ -15,29 +15,36 @@ import (
 	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/probes"
 	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/internal/wanted"
 	"github.com/cantonlb/cantonlb/report"
 )
 
 // newEndpointLocked returns an endpoint. It does nothing until startLocked.
-func (s *Set) newEndpointLocked(w wanted) *endpoint {
+func (s *Set) newEndpointLocked(w wanted.Endpoint) *endpoint {
 	e := &endpoint{
-		set: s, name: w.name, want: w, addrs: w.addrs, weight: w.weight, zone: w.zone, priority: w.priority,
-		asked: asked{healthCheck: s.cfg.HealthCheck}, drained: s.drained[w.name],
+		set: s, name: w.Name, want: w, addrs: w.Addrs, weight: w.Weight, zone: w.Zone, priority: w.Priority,
+		asked: asked{healthCheck: s.cfg.HealthCheck}, drained: s.drained[w.Name],
 		healths: healths{health: judge.Health{State: report.HealthUnknown}},
 	}
-	e.target, e.service = w.newTarget(s.cfg.HealthCheck)
+	e.target, e.service = probes.NewTarget(w, s.cfg.HealthCheck)
 	e.was = judge.Judgement{Class: judge.Judge(e.facts()).Class, Standing: judge.Open} // no event has reported it
 	if e.healthCheck.Disabled {
 		return e
 	}
-	e.checker = checking.New(w.name, e.healthCheck.Settings(), checking.Options{
+	e.checker = checking.New(w.Name, e.healthCheck.Settings(), checking.Options{
 		Budget: s.budget, OnTransition: e.transition,
 		OnVerdict: func(k report.ProbeKind, v report.Verdict, took time.Duration) {
-			s.teller.Verdict(w.name, k, v.Outcome, took)
+			s.teller.Verdict(w.Name, k, v.Outcome, took)
 		},
 	})
 	return e
+}
+
+// maker makes the endpoint's probes on connections of their own.
+func (e *endpoint) maker() probes.Maker {
+	return probes.Maker{Build: e.set.build, Service: e.service, OnUnimplemented: e.healthCheck.OnUnimplemented}
 }
 
 // startLocked connects the endpoint, and starts its probes if they do not need a
@@ -48,9 +55,9 @@ func (e *endpoint) startLocked() {
 		ctx, cancel := context.WithCancel(s.ctx)
 		e.stop = cancel
 		s.wg.Go(func() {
-			probes := e.target.probes(e)
-			e.checker.Run(ctx, probes)
-			if err := probes.Close(); err != nil {
+			elsewhere := e.maker().Elsewhere(e.target)
+			e.checker.Run(ctx, elsewhere)
+			if err := elsewhere.Close(); err != nil {
 				logger.Infof("%s: endpoint %q: closing its probes: %v", s.policy, e.name, err)
 			}
 		})
@@ -120,16 +127,16 @@ func (e *endpoint) probeLocked(c *conn, watched bool) {
 func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool) checking.Probes {
 	on := transport.ForProbes{ClientConnInterface: cc}
 	service, opts := e.service, healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
-	probes := checking.Probes{
+	here := checking.Probes{
 		Check:    connProbe{healthcheck.GRPCCheck(on, service, opts), c, cc},
 		Watch:    healthcheck.GRPCWatch(on, service, opts),
 		Fallback: &fallback{endpoint: e, conn: c},
 		Line:     line{conn: c},
 	}
 	if watched && service == "" {
-		probes.Check, probes.Fallback, probes.Watch = alive{check: probes.Check}, alive{check: probes.Fallback}, nil
+		here.Check, here.Fallback, here.Watch = probes.Alive{Check: here.Check}, probes.Alive{Check: here.Fallback}, nil
 	}
-	return probes
+	return here
 }
 
 // fallback probes on a short-lived connection of its own, for an endpoint on whose
@@ -143,9 +150,9 @@ type fallback struct {
 }
 
 func (f *fallback) Probe(ctx context.Context) report.Verdict {
-	probes := f.endpoint.ownChannel(f.endpoint.want.identityAt(f.conn.address), f.conn.remoteIP(), nil)
-	defer func() { _ = probes.Close() }() // the probe's result is known by then
-	return probes.Check.Probe(ctx)
+	own := f.endpoint.maker().OwnChannel(f.endpoint.want.At(f.conn.address), f.conn.remoteIP(), nil)
+	defer func() { _ = own.Close() }() // the probe's result is known by then
+	return own.Check.Probe(ctx)
 }
 
 func (*fallback) Kind() report.ProbeKind { return report.KindGRPCCheck }

@@ -3,7 +3,6 @@ package endpointset
 import (
 	"context"
 	"net"
-	"net/netip"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -12,64 +11,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	grpcresolver "google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/test/bufconn"
 
-	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/settings"
-	"github.com/cantonlb/cantonlb/report"
-	"github.com/cantonlb/cantonlb/resolver"
 )
-
-func TestSeparateProbesAskTheEndpointsHost(t *testing.T) {
-	http := func(c *settings.Config) { c.HealthCheck.HTTP = "http://{host}:8080/health" }
-	port := func(c *settings.Config) { c.HealthCheck.Service, c.HealthCheck.GRPCPort = "mediator", 5000 }
-	for _, c := range []struct {
-		address string
-		change  func(*settings.Config)
-		target  string
-	}{
-		{"10.0.0.1:5001", http, "http GET http://10.0.0.1:8080/health"},
-		{"[fe80::1%eth0]:5001", http, "http GET http://[fe80::1%25eth0]:8080/health"},
-		{"seq1:5001", http, "http GET http://seq1:8080/health"},
-		{"no-port", http, "http GET http://no-port:8080/health"},
-		{"10.0.0.1:5001", port, `grpc service "mediator" at 10.0.0.1:5000`},
-		{"[::1]:5001", port, `grpc service "mediator" at [::1]:5000`},
-	} {
-		f := newFixture(t, c.change)
-		f.set.build.BuildOptions = balancer.BuildOptions{CredsBundle: insecure.NewBundle()}
-		f.set.cfg = f.cfg
-		e := f.set.newEndpointLocked(wanted{name: c.address, addrs: []grpcresolver.Address{{Addr: c.address, ServerName: "x"}}})
-		probes := e.target.probes(e)
-		assert.Equal(t, c.target, probes.Check.(*firstLookUp).Prober.(healthcheck.Probe).Target())
-		assert.Equal(t, f.cfg.HealthCheck.GRPCPort != 0, probes.Watch != nil, "a health service can be watched")
-		assert.NoError(t, probes.Close())
-		f.close()
-	}
-}
-
-func TestProbesNameTheirKind(t *testing.T) {
-	check := healthcheck.GRPCCheck(nil, "", healthcheck.GRPCOptions{Target: "a:1"})
-	a := alive{check: check}
-	assert.Equal(t, check.Kind(), a.Kind())
-	assert.Equal(t, report.KindGRPCCheck, new(fallback).Kind())
-}
-
-// A probe that cannot be made is a failure with its reason, not a silence.
-func TestAProbeThatCannotBeMadeFails(t *testing.T) {
-	f := newFixture(t)
-	defer f.close()
-	f.set.build.BuildOptions = balancer.BuildOptions{CredsBundle: insecure.NewBundle()}
-	v := (&endpoint{set: f.set}).ownChannel(resolver.Endpoint{}, netip.Addr{}, nil).Check.Probe(t.Context())
-	assert.Equal(t, report.Failed, v.Outcome)
-	assert.Equal(t, report.ReasonConnectFailed, v.Reason)
-	assert.NotEmpty(t, v.Detail)
-}
 
 func TestHealthOnAnotherPortDecidesWithTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

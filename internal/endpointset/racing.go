@@ -16,6 +16,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/internal/wanted"
 )
 
 // An endpoint may have several addresses: those that a resolver lists, or those that
@@ -82,7 +83,7 @@ func (e *endpoint) rivalLocked(i int) bool {
 		return false
 	}
 	c := &conn{endpoint: e, slot: l, address: l.address}
-	c.Init(e.set.room, c, e.name, c.address.Addr, e.want.identity.HasToken())
+	c.Init(e.set.room, c, e.name, c.address.Addr, e.want.Identity.HasToken())
 	c.holder.OnChange(func() { c.SetStreamLimit(c.holder.StreamLimit()) })
 	a := &transport.Attempt{Holder: &c.holder, Progress: &e.progress, Others: e.hasOthers}
 	switch {
@@ -244,7 +245,7 @@ func (e *endpoint) readdressLocked(addrs []resolver.Address) {
 		if l == nil {
 			continue
 		}
-		if i := slices.IndexFunc(addrs, func(a resolver.Address) bool { return sameAddress(a, l.address) }); i >= 0 {
+		if i := slices.IndexFunc(addrs, func(a resolver.Address) bool { return wanted.Same(a, l.address) }); i >= 0 {
 			slots[i] = l
 		} else {
 			l.shutDownLocked()

@@ -80,7 +80,7 @@ func (e *endpoint) replaceConnLocked(why string) (successor *endpoint) {
 // while old is not eligible either.
 func (e *endpoint) renewLocked(old *endpoint) {
 	s := e.set
-	nothingToLose := e.recertified.leaf != nil && old.was.Class != judge.Eligible && e.link.Phase == machine.Ready
+	nothingToLose := e.recertified.Leaf != nil && old.was.Class != judge.Eligible && e.link.Phase == machine.Ready
 	if e.was.Class != judge.Eligible && !nothingToLose {
 		e.keepLocked()
 		return

@@ -17,6 +17,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/internal/telling"
 	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/internal/wanted"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -118,7 +119,7 @@ func (s *Set) unlock() {
 // endpoint of the list is eligible: see leaving.go.
 func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	resolver.ClaimFrom(state.ResolverState).Take(s)
-	list, problem := desired(state.ResolverState)
+	list, problem := wanted.Read(state.ResolverState)
 	cfg, ok := state.BalancerConfig.(*settings.Config)
 
 	s.mu.Lock()
@@ -136,7 +137,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 		s.choice.reconfigure()
 	}
 	s.problem = problem
-	if problem == nil || errors.Is(problem, errNoEndpoints) {
+	if problem == nil || errors.Is(problem, wanted.ErrNone) {
 		s.replaceLocked(list)
 	} else {
 		s.refusedLocked(problem)
@@ -156,9 +157,9 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 
 // replaceLocked replaces the current list by list. An endpoint is kept if it would be
 // made the same way again, even one that is leaving.
-func (s *Set) replaceLocked(list []wanted) {
+func (s *Set) replaceLocked(list []wanted.Endpoint) {
 	s.keepAllLocked()
-	s.recognizeLocked(list)
+	wanted.Recognize(list, s.presentLocked())
 	leaving := byNames(s.handover.old)
 	next := make([]*endpoint, 0, len(list))
 	byName := make(map[string]*endpoint, len(list))
@@ -169,11 +170,11 @@ func (s *Set) replaceLocked(list []wanted) {
 			e = s.newEndpointLocked(w)
 			fresh = append(fresh, e)
 		} else {
-			e.readdressLocked(w.addrs)
+			e.readdressLocked(w.Addrs)
 		}
-		e.weight, e.zone, e.priority = w.weight, w.zone, w.priority
+		e.weight, e.zone, e.priority = w.Weight, w.Zone, w.Priority
 		next = append(next, e)
-		byName[w.name] = e
+		byName[w.Name] = e
 	}
 	gone := s.list
 	s.list, s.byName = next, byName
@@ -224,13 +225,13 @@ func (s *Set) replaceLocked(list []wanted) {
 
 // keptLocked returns the endpoint that a new list keeps for w: one of the list, or one
 // that is leaving. It is nil if the endpoint has to be made.
-func (s *Set) keptLocked(w wanted, leaving map[string][]*endpoint) *endpoint {
-	kept := func(e *endpoint) bool { return e.keepsLocked(w) && e.healthCheck == s.cfg.HealthCheck }
-	if e := s.byName[w.name]; e != nil && kept(e) {
+func (s *Set) keptLocked(w wanted.Endpoint, leaving map[string][]*endpoint) *endpoint {
+	kept := func(e *endpoint) bool { return e.presentLocked().Stays(w) && e.healthCheck == s.cfg.HealthCheck }
+	if e := s.byName[w.Name]; e != nil && kept(e) {
 		return e
 	}
-	for _, e := range leaving[w.name] {
-		if kept(e) && !s.drained[w.name] {
+	for _, e := range leaving[w.Name] {
+		if kept(e) && !s.drained[w.Name] {
 			return e
 		}
 	}
@@ -243,6 +244,23 @@ func byNames(list []*endpoint) map[string][]*endpoint {
 		m[e.name] = append(m[e.name], e)
 	}
 	return m
+}
+
+// presentLocked returns the endpoints of the list as a new list is compared with.
+func (s *Set) presentLocked() []wanted.Present {
+	present := make([]wanted.Present, len(s.list))
+	for i, e := range s.list {
+		present[i] = e.presentLocked()
+	}
+	return present
+}
+
+func (e *endpoint) presentLocked() wanted.Present {
+	p := wanted.Present{Name: e.name, Addrs: e.addrs}
+	if e.conn != nil {
+		p.Connected = &e.conn.address
+	}
+	return p
 }
 
 // reclassLocked counts an endpoint's change of class.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/report"
@@ -24,13 +25,13 @@ func (s *Set) Status() report.Status {
 		Zone: s.cfg.Zone, Spilled: s.pub.spilled, Endpoints: make([]report.EndpointStatus, 0, len(s.list)),
 		Failover: s.choice.status(), Handover: s.handoverLocked(),
 	}
-	remarks := remarks{local: s.pub.local, listError: s.problem}
+	remarks := explain.Remarks{Local: s.pub.local, ListError: s.problem}
 	open := s.pub.open() // in the order of the list
 	checkers := make([]*checking.Checker, 0, len(s.list)+len(s.handover.old))
 	for _, e := range s.list {
 		status := e.statusLocked()
 		if e.checker != nil && e.link.Phase == machine.Ready && !s.build.Holds() {
-			remarks.unread++
+			remarks.Unread++
 		}
 		if len(open) > 0 && open[0] == e.conn {
 			status.FailOpen, open = true, open[1:]
@@ -43,7 +44,7 @@ func (s *Set) Status() report.Status {
 		checkers = append(checkers, e.checker)
 	}
 	s.unlock()
-	remarks.stretched = s.budget.Stretched(now)
+	remarks.Stretched = s.budget.Stretched(now)
 	for i, c := range checkers { // a checker's lock may not be taken under Set.mu
 		if c == nil {
 			continue
@@ -54,7 +55,7 @@ func (s *Set) Status() report.Status {
 			probed(&out.Leaving[i-n], c.Status().Probe)
 		}
 	}
-	out.Notes = remarks.notes(out)
+	out.Notes = remarks.Notes(out)
 	return out
 }
 
@@ -112,7 +113,7 @@ func (e *endpoint) targetText() string {
 	case e.healthCheck.Disabled:
 		return "connectivity only"
 	case e.target != nil:
-		return e.target.text(e.service)
+		return e.target.Text(e.service)
 	default:
 		return fmt.Sprintf("gRPC service %q on the calls' own connection", e.service)
 	}

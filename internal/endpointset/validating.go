@@ -59,7 +59,7 @@ func (e *endpoint) validateLocked(c *conn, event machine.ValidationEvent) {
 func (e *endpoint) askWhoLocked(c *conn) {
 	s, f := e.set, e.set.options.Validator
 	c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
-		event, detail := s.askWho(ctx, transport.OnConn{ClientConnInterface: cc}, f, e.name, e.want.identityAt(c.address))
+		event, detail := s.askWho(ctx, transport.OnConn{ClientConnInterface: cc}, f, e.name, e.want.At(c.address))
 		if ctx.Err() != nil {
 			return // the connection is gone
 		}

@@ -1,5 +1,5 @@
-// Package explain describes why no endpoint may be picked, and why a connection could
-// not be made.
+// Package explain describes why no endpoint may be picked, why a connection could not be
+// made, and what is not as one might expect of a client that works.
 //
 // # Why
 //

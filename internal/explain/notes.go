@@ -1,4 +1,4 @@
-package endpointset
+package explain
 
 import (
 	"fmt"
@@ -8,20 +8,20 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// remarks is what the notes of a status report and no field does.
-type remarks struct {
-	// local is how many endpoints of the list are in the client's zone.
-	local int
-	// listError is what is wrong with the newest list, which is not in effect.
-	listError error
-	// unread is how many connections there are whose frames cannot be read.
-	unread int
-	// stretched reports that the probes exceed their budget.
-	stretched bool
+// Remarks is what the notes of a status report and no field does.
+type Remarks struct {
+	// Local is how many endpoints of the list are in the client's zone.
+	Local int
+	// ListError is what is wrong with the newest list, which is not in effect.
+	ListError error
+	// Unread is how many connections there are whose frames cannot be read.
+	Unread int
+	// Stretched reports that the probes exceed their budget.
+	Stretched bool
 }
 
-// notes returns the notes of a status.
-func (r remarks) notes(s report.Status) []string {
+// Notes returns the notes of a status.
+func (r Remarks) Notes(s report.Status) []string {
 	var notes []string
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	off, open, unsent := 0, 0, 0
@@ -58,14 +58,14 @@ func (r remarks) notes(s report.Status) []string {
 		note("several endpoints say that they serve, of which one at a time should: %s",
 			cleantext.Detail(strings.Join(s.Failover.Multiple, ", ")))
 	}
-	if r.unread > 0 {
+	if r.Unread > 0 {
 		note("the frames of %d connections cannot be read, since the channel's transport credentials are not those of cantonlb: "+
-			"see the limits in docs/liveness.md", r.unread)
+			"see the limits in docs/liveness.md", r.Unread)
 	}
-	if r.stretched {
+	if r.Stretched {
 		note("the probes exceed their budget: they are made less often than configured")
 	}
-	if s.Zone != "" && r.local == 0 {
+	if s.Zone != "" && r.Local == 0 {
 		note("no endpoint of the list is in zone %q: zones do not matter", s.Zone)
 	}
 	if s.Spilled {
@@ -75,8 +75,8 @@ func (r remarks) notes(s report.Status) []string {
 		note("no endpoint of the list can carry the calls: %d that have left the list are kept until one can: %s",
 			len(s.Leaving), cleantext.Detail(h.Detail))
 	}
-	if r.listError != nil {
-		note("the newest list is not in effect: %s", cleantext.Detail(r.listError.Error()))
+	if r.ListError != nil {
+		note("the newest list is not in effect: %s", cleantext.Detail(r.ListError.Error()))
 	}
 	return notes
 }
