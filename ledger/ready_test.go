@@ -9,10 +9,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 // readyAt returns a Ready that returns at that time after now.
@@ -109,4 +112,51 @@ func TestTheWaitForAReplicaDoesNotOutlastTheDeduplicationPeriod(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An attempt may also wait for an endpoint once it is made.
+func TestAnAttemptInDoubtDoesNotWaitBeyondTheDeduplicationPeriod(t *testing.T) {
+	for name, c := range map[string]struct {
+		before  error
+		arrived int
+	}{
+		"in doubt":        {lost, 1},
+		"without a doubt": {contended, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNode(t)
+				arrived := 0
+				n.ledger.treat = func(*submitted) treatment {
+					if arrived++; arrived == 1 {
+						return treatment{before: c.before}
+					}
+					return treatment{}
+				}
+				request := command("pay")
+				fill(request, fields{"commands": fields{"deduplication_duration": durationpb.New(5 * time.Second)}})
+				submit, attempts := n.caller("SubmitAndWait"), 0
+				_, _, err := Submit(minutes(t, 5), n.submitter(false), func(ctx context.Context, m *dynamicpb.Message, opts ...grpc.CallOption) (*dynamicpb.Message, error) {
+					if attempts++; attempts > 1 && !sleep.For(ctx, 10*time.Second) { // no endpoint is eligible
+						return nil, status.FromContextError(ctx.Err()).Err()
+					}
+					return submit(ctx, m, opts...)
+				}, request, options{})
+				assert.Equal(t, c.arrived, arrived)
+				var unknown *UnknownOutcomeError
+				assert.Equal(t, c.arrived == 1, errors.As(err, &unknown), err)
+			})
+		})
+	}
+}
+
+// While the machine is suspended Go's clock stands still, and the ledger's does not.
+func TestTheTimeInWhichTheMachineIsSuspendedCounts(t *testing.T) {
+	now := time.Now()
+	began := instantOf(now)
+	assert.Equal(t, time.Minute, began.elapsed(now.Add(time.Minute)))
+	began.wall = began.wall.Add(-time.Hour)
+	assert.Equal(t, time.Hour+time.Minute, began.elapsed(now.Add(time.Minute)), "suspended for an hour")
+	began.wall = began.wall.Add(2 * time.Hour)
+	assert.Equal(t, time.Minute, began.elapsed(now.Add(time.Minute)), "the wall clock was put back")
 }

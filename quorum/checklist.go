@@ -3,8 +3,11 @@ package quorum
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
+	"reflect"
 	"slices"
+	"strings"
 	"unicode"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
@@ -27,8 +30,47 @@ func checkList(list []Member) error {
 		if err := checkURL(m.URL); err != nil {
 			return fmt.Errorf("quorum: members[%d] %q: %w", i, m.Name, err)
 		}
+		for j, other := range list[:i] {
+			if what := shared(other, m); what != "" {
+				return fmt.Errorf("quorum: members[%d] %q: %s: that of members[%d] %q already; want one member for all that could lie together",
+					i, m.Name, what, j, other.Name)
+			}
+		}
 	}
 	return nil
+}
+
+// shared returns what two members have in common by which they are one server, "" if
+// nothing shows that. An answer of one server must not count twice. One URL may mean
+// several servers if each member has a transport of its own.
+func shared(a, b Member) string {
+	switch {
+	case a.Conn != nil && same(a.Conn, b.Conn):
+		return "conn"
+	case a.URL != "" && base(a.URL) == base(b.URL) && same(a.Transport, b.Transport):
+		return "url"
+	default:
+		return ""
+	}
+}
+
+// same reports whether two interfaces have the same value. Values that cannot be compared
+// are never the same.
+func same(a, b any) bool {
+	return (a == nil || reflect.ValueOf(a).Comparable()) && (b == nil || reflect.ValueOf(b).Comparable()) && a == b
+}
+
+// base returns a valid base URL in the form in which equal ones are equal.
+func base(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return s
+	}
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.TrimSuffix(host, "."), port) + strings.TrimRight(u.EscapedPath(), "/")
 }
 
 // checkURL reports whether a member's base URL can be used; an empty one can, as the

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 
 	"github.com/cantonlb/cantonlb"
+	"github.com/cantonlb/cantonlb/resolver"
 )
 
 // Dial makes a Client for each endpoint of cfg, and Members of them: each call goes to
@@ -45,6 +46,9 @@ func Dial(cfg cantonlb.Config, opts Options, dialOptions ...grpc.DialOption) (*M
 			Name: cmp.Or(e.Name, e.Address), Conn: client,
 			Healthy: func() bool { return client.Conn().GetState() == connectivity.Ready },
 		})
+	}
+	if _, err := resolver.Normalize(cfg.Endpoints); err != nil && len(list) > 0 { // two of them are the same
+		return fail(fmt.Errorf("quorum: %w", err))
 	}
 	m, err := NewMembers(list, opts)
 	if err != nil {

@@ -63,7 +63,10 @@ func TestAnEndpointThatCannotBeDialledIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, "quorum: endpoints[1]: ")
 	cfg.Endpoints[1] = cfg.Endpoints[0]
 	_, err = Dial(cfg, quiet())
-	require.ErrorContains(t, err, "the name of members[0] already")
+	require.ErrorContains(t, err, "the same address and server name as endpoints[0], named \"good\"")
+	cfg.Endpoints[1].Name = "namesake"
+	_, err = Dial(cfg, quiet())
+	require.ErrorContains(t, err, "the same address and server name as endpoints[0], named \"good\"", "it would count twice")
 	_, err = Dial(cantonlb.Config{}, quiet())
 	require.ErrorContains(t, err, "0 in the list")
 }

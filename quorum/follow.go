@@ -41,7 +41,10 @@ const defaultFollowInterval = time.Minute
 
 // Follow returns Members that follow the network's own list of its members. The list
 // is read from the members by quorum: read reads it from one of them. seeds are the
-// members at first, and remain members, whatever a list contains.
+// members at first, and remain members, whatever a list contains. A seed should have the
+// name that the list has for it. An entry is taken for a seed under another name if Make
+// creates a Member with the seed's URL and Transport, or with its Conn; otherwise that
+// server counts twice.
 //
 // A list is only a goal. Each step requires f + 1 present members that agree on the
 // goal, replaces at most f members, or one if f is 0, and is followed by a pause. So f
@@ -62,7 +65,7 @@ func Follow(ctx context.Context, seeds []Member, read func(context.Context, Memb
 		return nil, err
 	}
 	cfg.Interval = cmp.Or(cfg.Interval, defaultFollowInterval)
-	f := &follower{members: m, cfg: cfg, read: read, addresses: make(map[string]string), made: make(map[string]Member)}
+	f := &follower{members: m, cfg: cfg, read: read, addresses: make(map[string]string), made: make(map[string]Member), aliases: make(map[Entry]bool)}
 	for _, s := range seeds {
 		f.seeds = append(f.seeds, s.Name)
 	}
@@ -80,6 +83,7 @@ type follower struct {
 	seeds     []string
 	addresses map[string]string // of the members that Make made
 	made      map[string]Member
+	aliases   map[Entry]bool // entries of the list that are seeds under other names
 	cancel    context.CancelFunc
 	wg        sync.WaitGroup
 }
@@ -110,6 +114,7 @@ func (f *follower) once(ctx context.Context) bool {
 	if err != nil {
 		return true // the members so far stay; the event agreement_lost reports it
 	}
+	goal = slices.DeleteFunc(slices.Clone(goal), func(e Entry) bool { return f.aliases[e] })
 	next, arrived := stepTo(f.entries(), f.seeds, goal)
 	if err := f.take(next); err != nil {
 		f.members.announce(f.members.note(Event{Kind: EventMembers, Reason: ReasonList, Detail: "refused: " + err.Error()}))
@@ -118,7 +123,8 @@ func (f *follower) once(ctx context.Context) bool {
 	return arrived
 }
 
-// sorted returns a member's list in order, or an error if no sound member has it.
+// sorted returns a member's list in order, or an error if no sound member has it. Of
+// entries with one address only the first is kept: that server counts once.
 func sorted(list []Entry) ([]Entry, error) {
 	if len(list) == 0 || len(list) > MaxMembers {
 		return nil, Invalid(fmt.Errorf("a list of %d members", len(list)))
@@ -130,7 +136,12 @@ func sorted(list []Entry) ([]Entry, error) {
 			return nil, Invalid(errors.New("a list with an entry that has no name, no address, or the name of another"))
 		}
 	}
-	return list, nil
+	seen := make(map[string]bool, len(list))
+	return slices.DeleteFunc(list, func(e Entry) bool {
+		again := seen[e.Address]
+		seen[e.Address] = true
+		return again
+	}), nil
 }
 
 // entries are the present members.
@@ -159,6 +170,13 @@ func (f *follower) take(list []Entry) error {
 			return fmt.Errorf("member %q: %w", e.Name, err)
 		}
 		m.Name = e.Name
+		if i := slices.IndexFunc(now, func(o Member) bool { return slices.Contains(f.seeds, o.Name) && shared(o, m) != "" }); i >= 0 {
+			f.aliases[e] = true
+			if !same(now[i].Conn, m.Conn) {
+				closeAll(map[string]Member{e.Name: m})
+			}
+			continue
+		}
 		made[e.Name] = m
 		next = append(next, m)
 	}

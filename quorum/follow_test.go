@@ -159,6 +159,43 @@ func TestMembersFollowTheNetworksOwnList(t *testing.T) {
 	})
 }
 
+func TestAServerOfTheListUnderTwoNamesCountsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		asked := 0
+		read := func(context.Context, Member) ([]Entry, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			asked++
+			return entriesOf("sv1=https://a sv2=https://b sv3=https://c sv4=https://d sv5=https://e sv6=https://e"), nil
+		}
+		made, closed := map[string]int{}, map[string]int{}
+		var seeds []Member
+		for _, name := range []string{"a", "b", "c", "d"} {
+			seeds = append(seeds, Member{Name: "our-" + name, URL: "https://" + strings.ToUpper(name) + ":443/"})
+		}
+		m, err := Follow(t.Context(), seeds, read, FollowConfig{Options: quiet(), Interval: time.Minute, Make: func(e Entry) (Member, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			made[e.Name]++
+			return Member{URL: e.Address, Conn: closer{close: func() { mu.Lock(); defer mu.Unlock(); closed[e.Name]++ }}}, nil
+		}})
+		require.NoError(t, err)
+		time.Sleep(time.Hour)
+		var list []string
+		for _, x := range m.List() {
+			list = append(list, x.Name)
+		}
+		assert.Equal(t, []string{"our-a", "our-b", "our-c", "our-d", "sv5"}, list)
+		require.NoError(t, m.Close())
+		mu.Lock()
+		defer mu.Unlock()
+		assert.Equal(t, map[string]int{"sv1": 1, "sv2": 1, "sv3": 1, "sv4": 1, "sv5": 1}, made, "each once, as it is known then")
+		assert.Equal(t, made, closed)
+		assert.InDelta(t, 60*3, asked, 60*2, "the list is reached, so it is read once a minute")
+	})
+}
+
 func TestAListOfWhichTooFewAgreeOrThatIsBadChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, list := range []string{"", "a", "a= b=1", "a=1 a=2", strings.Repeat("x", 300) + "=1"} {

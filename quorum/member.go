@@ -21,7 +21,8 @@ import (
 
 // Member is one of the members whose answers are compared. Everything that could lie
 // together is one Member: several endpoints of the same organisation are one Client
-// and one Member.
+// and one Member. Two members with the same Conn, or with the same URL and Transport,
+// are refused, as the answers of one server would count twice.
 type Member struct {
 	// Name is unique among the members: printable, of 1 to 256 bytes.
 	Name string

@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -9,9 +10,40 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 )
 
+// uncomparable is a transport that cannot be compared with another.
+type uncomparable struct {
+	http.RoundTripper
+
+	_ []int
+}
+
 func TestABadListOfMembersIsRefused(t *testing.T) {
+	var conn grpc.ClientConnInterface = closer{}
+	shared := &http.Transport{}
+	for _, list := range [][]Member{
+		{{Name: "a", URL: "https://x/api"}, {Name: "b", URL: "https://y/api"}, {Name: "c", URL: "https://x/api2"}, {Name: "d", URL: "http://x/api"}},
+		{{Name: "a", URL: "http://ledger", Transport: &http.Transport{}}, {Name: "b", URL: "http://ledger", Transport: &http.Transport{}}},
+		{{Name: "a", URL: "http://ledger", Transport: uncomparable{}}, {Name: "b", URL: "http://ledger", Transport: uncomparable{}}},
+		{{Name: "a"}, {Name: "b"}},
+	} {
+		_, err := NewMembers(list, Options{})
+		assert.NoError(t, err)
+	}
+	for want, list := range map[string][]Member{
+		`members[1] "b": url: that of members[0] "a" already; want one member`: {
+			{Name: "a", URL: "https://X.org:443/api/"}, {Name: "b", URL: "https://x.org./api"}},
+		`members[2] "c": url: that of members[0] "a"`: {
+			{Name: "a", URL: "http://x", Transport: shared}, {Name: "b", URL: "http://y", Transport: shared}, {Name: "c", URL: "http://x:80", Transport: shared}},
+	} {
+		_, err := NewMembers(list, Options{})
+		assert.ErrorContains(t, err, want)
+	}
+	pointer := &struct{ grpc.ClientConnInterface }{conn}
+	_, err := NewMembers([]Member{{Name: "a", Conn: pointer}, {Name: "b", Conn: pointer}}, Options{})
+	require.ErrorContains(t, err, `members[1] "b": conn: that of members[0] "a" already`)
 	for want, list := range map[string][]Member{
 		"0 in the list; want 1 to 256":             nil,
 		"257 in the list":                          names(257),

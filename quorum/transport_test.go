@@ -236,7 +236,7 @@ func TestAMembersOwnTransportIsUsed(t *testing.T) {
 func TestABadTransportConfigIsRefused(t *testing.T) {
 	list := names(4)
 	for i := range list {
-		list[i].URL = "http://a.invalid"
+		list[i].URL = fmt.Sprintf("http://%d.invalid", i)
 	}
 	m, err := NewMembers(list, quiet())
 	require.NoError(t, err)
