@@ -106,7 +106,7 @@ func decide(s situation) decision {
 	default:
 		d.pause = pauseAfter(s.sent+s.unsent, s.chance)
 	}
-	if d.pause >= s.left {
+	if d.pause >= s.left || s.safety == SafetyResubmit && s.sent > 0 && d.pause >= s.window {
 		return decision{}
 	}
 	return d

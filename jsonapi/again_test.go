@@ -82,6 +82,13 @@ func TestACommandIsNotSentAgainAfterItsPeriod(t *testing.T) {
 	assert.True(t, decide(s).again, "it has never left")
 	s.safety, s.sent = SafetyOnce, 1
 	assert.False(t, decide(s).again)
+	s.safety, s.window, s.outcome, s.status, s.retryAfter = SafetyResubmit, 3*time.Second, answered, 503, 2*time.Second
+	s.elsewhere = false
+	assert.True(t, decide(s).again)
+	s.retryAfter = 3 * time.Second
+	assert.Equal(t, decision{}, decide(s), "the period is over by then")
+	s.safety = SafetyIdempotent
+	assert.True(t, decide(s).again)
 }
 
 func TestRetryAfterIsHonouredWithoutAnotherEndpoint(t *testing.T) {

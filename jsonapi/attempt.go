@@ -19,6 +19,9 @@ import (
 func (t *call) begin(e *endpoint, trial, hedge bool) (context.Context, *flight) {
 	ctx, cancel := context.WithCancelCause(t.req.Context())
 	f := &flight{call: t, endpoint: e, began: time.Now(), cancel: cancel, trial: trial, hedge: hedge}
+	if left := t.mayWait(); left != forever {
+		f.late = time.AfterFunc(left, f.expire)
+	}
 	t.mu.Lock()
 	if t.flights == nil {
 		t.flights = t.few[:0]
@@ -189,7 +192,7 @@ func (t *call) endingOf(f *flight, resp *http.Response, err error) ending {
 		return ending{outcome: beaten}
 	case errors.Is(why, ErrClosed), t.body.failed() != nil, errors.Is(err, errNotReplayable):
 		return ending{outcome: atFault}
-	case errors.As(err, &token):
+	case errors.As(err, &token), errors.Is(why, errLate) && !f.sent():
 		return ending{outcome: unsent, local: true}
 	case !f.wasAsked():
 		return ending{outcome: atFault}
@@ -267,5 +270,8 @@ func (t *call) landed(f *flight, end ending, err error) {
 // over ends the flight.
 func (f *flight) over() {
 	f.endpoint.flights.remove(f)
+	if f.late != nil {
+		f.late.Stop()
+	}
 	f.cancel(errOver)
 }

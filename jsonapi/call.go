@@ -9,6 +9,7 @@ import (
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/guard"
+	"github.com/cantonlb/cantonlb/internal/instant"
 )
 
 // call is one request on its way through its attempts.
@@ -18,7 +19,8 @@ type call struct {
 	named  string  // the only endpoint that may be picked, "" for any
 	body   *replay // nil: none
 	safety Safety
-	until  time.Time // when a SafetyResubmit may no longer be sent; zero: never
+	began  instant.Instant
+	window time.Duration // in which a SafetyResubmit may be sent again; 0: any time
 
 	// mu guards what follows, since hedged attempts run at the same time.
 	mu      sync.Mutex
@@ -34,7 +36,7 @@ type call struct {
 // documentation says. Its errors are a *HostError, a *NoEligibleError, an *AttemptsError,
 // or that of the request's context.
 func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
-	t := &call{client: c, req: req, body: newReplay(req, c.pool.cfg.replay), named: endpointOf(req.Context())}
+	t := &call{client: c, req: req, began: instant.Of(time.Now()), body: newReplay(req, c.pool.cfg.replay), named: endpointOf(req.Context())}
 	defer t.body.finish()
 	if !c.pool.enter() {
 		return nil, ErrClosed
@@ -66,7 +68,7 @@ func (t *call) classify() {
 	if window, ok := x.resubmittable(x.read(body), t.req.Header.Get("Authorization") != ""); ok {
 		t.safety = SafetyResubmit
 		if window != forever {
-			t.until = time.Now().Add(window)
+			t.window = window
 		}
 	}
 }
@@ -103,12 +105,10 @@ func (t *call) run() (*http.Response, error) {
 func (t *call) situation(end ending) situation {
 	s := situation{
 		ending: end, safety: t.safety, most: t.client.pool.cfg.attempts, repeatable: t.body.repeatable(),
-		window: forever, left: forever, chance: rand.Float64(),
+		left: forever, chance: rand.Float64(),
 	}
 	now := time.Now()
-	if !t.until.IsZero() {
-		s.window = t.until.Sub(now)
-	}
+	s.window = t.windowLeft(now)
 	if deadline, ok := t.req.Context().Deadline(); ok {
 		s.left = deadline.Sub(now)
 	}
@@ -117,6 +117,28 @@ func (t *call) situation(end ending) situation {
 	defer t.mu.Unlock()
 	s.sent, s.unsent, s.stuck = t.sent, t.unsent, t.stuck
 	return s
+}
+
+// windowLeft returns for how much longer a SafetyResubmit may be sent again.
+func (t *call) windowLeft(now time.Time) time.Duration {
+	if t.window == 0 {
+		return forever
+	}
+	return t.window - t.began.Elapsed(now)
+}
+
+// mayWait returns how long the next attempt may wait until it is sent. A command that may
+// have been executed must not arrive after its deduplication period.
+func (t *call) mayWait() time.Duration {
+	if t.safety != SafetyResubmit || t.window == 0 {
+		return forever
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.sent == 0 {
+		return forever
+	}
+	return t.windowLeft(time.Now())
 }
 
 // past returns what has become of the request on an endpoint.
@@ -138,7 +160,7 @@ func (t *call) past(e *endpoint) past {
 
 // rescuable reports whether an attempt may be called off, to be made elsewhere.
 func (t *call) rescuable() bool {
-	if t.safety == SafetyOnce || t.safety == SafetyResubmit && !t.until.IsZero() && time.Now().After(t.until) {
+	if t.safety == SafetyOnce || t.safety == SafetyResubmit && t.windowLeft(time.Now()) <= 0 {
 		return false
 	}
 	return t.body.repeatable() && t.hasAttempts()

@@ -1,13 +1,21 @@
 package jsonapi
 
 import (
+	"context"
 	"encoding/json"
 	"math"
+	"net"
+	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
 func TestACommandsBodySaysHowOftenItMayBeSent(t *testing.T) {
@@ -105,4 +113,53 @@ func FuzzCommand(f *testing.F) {
 			}
 		}
 	})
+}
+
+// withinASecond is a command that the participant executes at most once within a second.
+const withinASecond = `{"commandId":"c","userId":"u","actAs":["a"],"commands":[],` +
+	`"deduplicationPeriod":{"DeduplicationDuration":{"value":{"seconds":1,"nanos":0}}}}`
+
+// A command that may have been executed may wait for an endpoint, or for a connection, until
+// its deduplication period is over: then it might be executed a second time.
+func TestACommandInDoubtIsNotSentAfterItsPeriod(t *testing.T) {
+	for name, healthy := range map[string]bool{"no endpoint is eligible": false, "no connection is made": true} {
+		t.Run(name, func(t *testing.T) {
+			a := newPeer(t, "a")
+			var executed atomic.Int32
+			var once sync.Once
+			broken := make(chan struct{})
+			a.handle(func(http.ResponseWriter, *http.Request) {
+				if executed.Add(1) > 1 {
+					return
+				}
+				if !healthy {
+					a.ready.Store(http.StatusServiceUnavailable)
+				}
+				once.Do(func() { close(broken) })
+				panic(http.ErrAbortHandler)
+			})
+			cfg := Config{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				select {
+				case <-broken:
+					if healthy && !sleep.For(ctx, 1500*time.Millisecond) {
+						return nil, ctx.Err()
+					}
+				default:
+				}
+				return new(net.Dialer).DialContext(ctx, network, address)
+			}}}
+			if healthy {
+				cfg.HealthCheck = slow()
+			}
+			c := newClient(t, cfg, a)
+			timer := time.AfterFunc(1500*time.Millisecond, func() { a.ready.Store(http.StatusOK) })
+			defer timer.Stop()
+			_, _, err := send(t, c, http.MethodPost, "/v2/commands/submit-and-wait", withinASecond)
+			require.ErrorContains(t, err, "the deduplication period is over")
+			if attempts := new(AttemptsError); healthy && assert.ErrorAs(t, err, &attempts) {
+				assert.False(t, attempts.Unsent)
+			}
+			assert.EqualValues(t, 1, executed.Load())
+		})
+	}
 }

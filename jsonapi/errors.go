@@ -175,4 +175,5 @@ var (
 	errRescued = errors.New("called off: the endpoint became unhealthy")
 	errBeaten  = errors.New("called off: another endpoint has answered")
 	errOver    = errors.New("the response was read")
+	errLate    = errors.New("not sent: the deduplication period is over, so it might be executed a second time")
 )

@@ -24,6 +24,7 @@ type flight struct {
 	hedge    bool // it was made beside another one
 	began    time.Time
 	cancel   context.CancelCauseFunc
+	late     *time.Timer // calls expire; nil if the attempt may wait for any time
 
 	trace    httptrace.ClientTrace
 	phase    atomic.Int32
@@ -95,6 +96,13 @@ func (f *flight) wasAsked() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.asked
+}
+
+// expire ends an attempt that has waited for its connection for as long as it may.
+func (f *flight) expire() {
+	if !f.connected() {
+		f.kill(errLate)
+	}
 }
 
 // kill ends the attempt, or the reading of its response, with an error.

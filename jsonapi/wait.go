@@ -15,7 +15,8 @@ const maxWait = time.Minute
 // pick waits for an endpoint.
 func (t *call) pick() (e *endpoint, trial bool, err error) {
 	ctx, p := t.req.Context(), t.client.pool
-	var over <-chan time.Time
+	var over, late <-chan time.Time
+	left := t.mayWait()
 	for {
 		s := p.picks.Load()
 		if s.closed {
@@ -23,6 +24,9 @@ func (t *call) pick() (e *endpoint, trial bool, err error) {
 		}
 		if err := t.ended(); err != nil {
 			return nil, false, t.failure(err)
+		}
+		if left <= 0 {
+			return nil, false, t.failure(errLate)
 		}
 		if e, trial = s.pick(&p.turn, t.named, t.past); e != nil {
 			return e, trial, nil
@@ -36,6 +40,9 @@ func (t *call) pick() (e *endpoint, trial bool, err error) {
 		if _, ok := ctx.Deadline(); !ok && over == nil {
 			over = time.After(maxWait)
 		}
+		if left != forever && late == nil {
+			late = time.After(left)
+		}
 		select {
 		case <-s.changed:
 		case <-ctx.Done():
@@ -44,6 +51,8 @@ func (t *call) pick() (e *endpoint, trial bool, err error) {
 			return nil, false, t.noEligible(errCanceled)
 		case <-over:
 			return nil, false, t.noEligible(nil)
+		case <-late:
+			return nil, false, t.noEligible(errLate)
 		}
 	}
 }

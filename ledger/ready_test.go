@@ -149,14 +149,3 @@ func TestAnAttemptInDoubtDoesNotWaitBeyondTheDeduplicationPeriod(t *testing.T) {
 		})
 	}
 }
-
-// While the machine is suspended Go's clock stands still, and the ledger's does not.
-func TestTheTimeInWhichTheMachineIsSuspendedCounts(t *testing.T) {
-	now := time.Now()
-	began := instantOf(now)
-	assert.Equal(t, time.Minute, began.elapsed(now.Add(time.Minute)))
-	began.wall = began.wall.Add(-time.Hour)
-	assert.Equal(t, time.Hour+time.Minute, began.elapsed(now.Add(time.Minute)), "suspended for an hour")
-	began.wall = began.wall.Add(2 * time.Hour)
-	assert.Equal(t, time.Minute, began.elapsed(now.Add(time.Minute)), "the wall clock was put back")
-}

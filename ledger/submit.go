@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/cantonlb/cantonlb/internal/instant"
 	"github.com/cantonlb/cantonlb/internal/protopath"
 )
 
@@ -96,7 +97,7 @@ type submission struct {
 	request proto.Message // never changed, never sent
 	do      func(context.Context, proto.Message) (proto.Message, error)
 	window  time.Duration // in which it may be submitted again; 0: any time
-	began   instant
+	began   instant.Instant
 	ids     []string // of the attempts
 	doubted []string // those of them that may have been executed, or may yet be
 	earlier *verdict // of an attempt in doubt that was a duplicate of another's
@@ -118,7 +119,7 @@ func (s *Submitter) begin(ctx context.Context, request proto.Message) (*submissi
 		return nil, &RequestError{"Submitter.Completions", fmt.Sprintf(
 			"is nil: want the completions, without which the outcome of a %s cannot be known", request.ProtoReflect().Descriptor().Name())}
 	}
-	x := &submission{s: s, pending: pending, shape: shape, request: proto.Clone(request), began: instantOf(time.Now()), retries: newRetries()}
+	x := &submission{s: s, pending: pending, shape: shape, request: proto.Clone(request), began: instant.Of(time.Now()), retries: newRetries()}
 	if window, set := shape.window(x.request.ProtoReflect()); set {
 		x.window = max(window, 1)
 	}
@@ -219,7 +220,7 @@ func (x *submission) last() string { return x.ids[len(x.ids)-1] }
 // mayRepeat reports whether another attempt, after a pause, cannot be a second
 // execution.
 func (x *submission) mayRepeat(pause time.Duration) bool {
-	return len(x.doubted) == 0 || x.window == 0 || x.began.elapsed(time.Now())+pause < x.window
+	return len(x.doubted) == 0 || x.window == 0 || x.began.Elapsed(time.Now())+pause < x.window
 }
 
 // timeout returns how long the next attempt may take. It may wait for an endpoint before
@@ -228,19 +229,7 @@ func (x *submission) timeout() time.Duration {
 	if len(x.doubted) == 0 || x.window == 0 {
 		return x.s.attemptTimeout()
 	}
-	return min(x.s.attemptTimeout(), x.window-x.began.elapsed(time.Now()))
-}
-
-// instant is a moment since which time is counted although the machine may have been
-// suspended in between: then Go's clock has stood still, and that of the ledger has not.
-type instant struct{ monotonic, wall time.Time }
-
-func instantOf(t time.Time) instant { return instant{monotonic: t, wall: t.Round(0)} }
-
-// elapsed returns how much time has passed until now, by the clock by which it is more:
-// the wall clock may also have been put back.
-func (i instant) elapsed(now time.Time) time.Duration {
-	return max(now.Sub(i.monotonic), now.Round(0).Sub(i.wall))
+	return min(x.s.attemptTimeout(), x.window-x.began.Elapsed(time.Now()))
 }
 
 // ended returns the error of a submission that is not retried.
