@@ -37,6 +37,9 @@ func (p Present) Stays(w Endpoint) bool {
 // Recognize renames endpoints of a foreign resolver's list that are present under another
 // name. The name of such an endpoint is its first address at the time when it was new.
 func Recognize(list []Endpoint, present []Present) {
+	if !slices.ContainsFunc(list, func(w Endpoint) bool { return w.Identity.Name == "" }) {
+		return // our own resolver's
+	}
 	known := make(map[string]bool, len(present))
 	byAddress := make(map[string]Present)
 	for _, p := range present {
