@@ -177,6 +177,9 @@ func TestStreamsThatWereAnsweredAndEndAtTheirDeadlineAreNoEvidence(t *testing.T)
 // Callers with too little patience do not take the endpoints from those that have
 // enough, however rare these are.
 func TestCallersWithTooLittlePatienceEjectNoEndpoint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes several seconds")
+	}
 	for name, c := range map[string]struct{ service, impatient, every time.Duration }{
 		"20 ms, 5 ms":                      {20 * time.Millisecond, 5 * time.Millisecond, 50 * time.Millisecond},
 		"300 ms, 200 ms":                   {300 * time.Millisecond, 200 * time.Millisecond, 100 * time.Millisecond},

@@ -107,6 +107,9 @@ func failures(t *testing.T, conn grpc.ClientConnInterface) (failed int) {
 }
 
 func TestAListThatCannotCarryTheCallsCostsNone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes several seconds")
+	}
 	for _, bad := range badLists {
 		for _, policy := range policies {
 			t.Run(fmt.Sprintf("%s/%s", bad.name, policy.name), func(t *testing.T) {

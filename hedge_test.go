@@ -186,6 +186,9 @@ func TestAServerThatAnswersNothingCostsNoCallAndIsEjected(t *testing.T) {
 
 // If all servers are slow, hedges must not multiply their load.
 func TestHedgesUseHalfOfTheBudgetInAStorm(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes several seconds")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
 		cfg := hedging()

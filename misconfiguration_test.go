@@ -108,6 +108,9 @@ func TestATokenFileThatIsGoneIsNoted(t *testing.T) {
 }
 
 func TestAFileThatIsGoneIsWarnedAboutOnceEachTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes several seconds")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
 		path := filepath.Join(t.TempDir(), "token")
