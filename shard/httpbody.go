@@ -62,20 +62,28 @@ func (r *bodyReader) read(root *place) error {
 	return r.End()
 }
 
-// value reads one value. A null says nothing.
+// value reads one value.
 func (r *bodyReader) value(n *place) error {
 	token, err := r.Token()
 	if err != nil {
 		return err
 	}
-	switch x := token.(type) {
+	if token == json.Delim('[') {
+		return r.list(n)
+	}
+	return r.one(n, token)
+}
+
+// one reads a value that is no list, from its first token on. A null says nothing.
+func (r *bodyReader) one(n *place, first json.Token) error {
+	switch x := first.(type) {
 	case nil:
 		return nil
 	case json.Delim:
-		r.local = r.local || n.use == forLocal
-		if x == '[' {
-			return r.list(n)
+		if x != '{' {
+			return jsonread.ErrUnexpected
 		}
+		r.local = r.local || n.use == forLocal
 		return r.object(n)
 	case string:
 		return r.text(n, x)
@@ -111,13 +119,19 @@ func (r *bodyReader) object(n *place) error {
 	return jsonread.ErrUnexpected
 }
 
-// list reads a list whose beginning was read.
+// list reads a list whose beginning was read. A list in a list is refused: the API has none,
+// and a body could nest them without end.
 func (r *bodyReader) list(n *place) error {
 	if n.use == forLocal {
+		r.local = true
 		return r.SkipRest()
 	}
 	for r.More() {
-		if err := r.value(n); err != nil {
+		token, err := r.Token()
+		if err == nil {
+			err = r.one(n, token)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -72,7 +72,7 @@ func TestABodyIsReadWhereThePartiesAre(t *testing.T) {
 		`{"any":"x"}`:       {local: true},
 		`{"any":"","u":""}`: {},
 		`[]`:                {},
-		`{"a":[{"b":{"c":[["1"]]}},{"keys":{"":0,"2":0}}],"u":[]}`: {parties: []string{"1", "2"}},
+		`{"a":[{"b":{"c":["1"]}},{"keys":{"":0,"2":0}}],"u":[]}`: {parties: []string{"1", "2"}},
 		`{"act":["\u0061"]}`: {actAs: []string{"a"}},
 	} {
 		r := bodyReader{Reader: jsonread.New([]byte(text))}
@@ -83,10 +83,22 @@ func TestABodyIsReadWhereThePartiesAre(t *testing.T) {
 	for _, bad := range []string{
 		``, `{`, `1`, `"x"`, `{"a":1}`, `{"a":"x"}`, `{"a":{"b":["x"]}}`, `{"a":{"keys":"x"}}`, `{"a":{"keys":["x"]}}`,
 		`{"act":{}}`, `{"act":[[1]]}`, `{"act":true}`, `{"u":{}}`, `{"u":1}`, `{"act":[{"x":1}]}`, `{"a":{},"a":{}}`, `{"act":["x"`,
-		`{"a":{"keys":{"x":1,"x":1}}}`, `{} x`,
+		`{"a":{"keys":{"x":1,"x":1}}}`, `{} x`, `{"act":[["x"]]}`, `[[{"act":"x"}]]`,
 	} {
 		r := bodyReader{Reader: jsonread.New([]byte(bad))}
 		require.Error(t, r.read(root), bad)
+	}
+}
+
+func TestABodyThatNestsListsIsRefused(t *testing.T) {
+	lists := strings.Repeat("[", MaxBody-64)
+	for route, beginning := range map[string]string{
+		"POST /v2/commands/submit-and-wait": `{"actAs":`,
+		"POST /v2/updates":                  `{"filter":{"filtersByParty":`,
+		"POST /v1/parties":                  ``,
+	} {
+		r := bodyReader{Reader: jsonread.New([]byte(beginning + lists))}
+		require.ErrorIs(t, r.read(httpForms[route].body), jsonread.ErrUnexpected, route)
 	}
 }
 
