@@ -120,10 +120,12 @@ func (r bodyReader) period(s *submission) error {
 		switch path {
 		case "Empty":
 			return inner.Skip()
-		case "DeduplicationDuration", "DeduplicationDuration.value":
+		case "DeduplicationDuration":
+			set = true // a number that is missing in it is 0
+			return jsonread.ErrInside
+		case "DeduplicationDuration.value":
 			return jsonread.ErrInside
 		case "DeduplicationDuration.value.seconds":
-			set = true
 			return inner.number(&seconds, math.MaxInt32)
 		case "DeduplicationDuration.value.nanos":
 			return inner.number(&nanos, int64(time.Second)-1)

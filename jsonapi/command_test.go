@@ -55,6 +55,17 @@ func TestACommandsBodySaysHowOftenItMayBeSent(t *testing.T) {
 		"a period of nothing": {
 			own, `{"commandId":"c","userId":"u","actAs":["a"],"deduplicationPeriod":{"DeduplicationDuration":{"value":{"seconds":0}}}}`, false, 1, true,
 		},
+		"a period without seconds": {
+			own, `{"commandId":"c","userId":"u","actAs":["a"],"deduplicationPeriod":{"DeduplicationDuration":{"value":{"nanos":1}}}}`, false, 1, true,
+		},
+		"a period without numbers": {
+			own, `{"commandId":"c","userId":"u","actAs":["a"],"deduplicationPeriod":{"DeduplicationDuration":{}}}`, false, 1, true,
+		},
+		"a period whose key is a path": {
+			own, `{"commandId":"c","userId":"u","actAs":["a"],"deduplicationPeriod":{"DeduplicationDuration.value.seconds":90}}`, false, 0, false,
+		},
+		"keys that are paths":     {inner, `{"commands.commandId":"c","commands.userId":"u","commands.actAs":["a"]}`, false, 0, false},
+		"v1 with a path as a key": {v1, `{"templateId":"T","payload":{},"meta.commandId":"c"}`, true, 0, false},
 		"a negative period": {
 			own, `{"commandId":"c","userId":"u","actAs":["a"],"deduplicationPeriod":{"DeduplicationDuration":{"value":{"seconds":-1}}}}`, false, 0, false,
 		},

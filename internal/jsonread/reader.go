@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
+	"strings"
 )
 
 // MaxDepth bounds the nesting of what is skipped.
@@ -60,15 +62,19 @@ func (r Reader) Delim(want json.Delim) error {
 
 // Object reads an object. value is called for each key, with its path, which is path, a
 // dot and the key, and reads the value; if it returns ErrInside, the value is read as an
-// object.
+// object. A key that has a dot itself is quoted in the path, so that no key looks like a path
+// of several.
 func (r Reader) Object(path string, value func(path string) error) error {
 	if err := r.Delim('{'); err != nil {
 		return err
 	}
 	return r.Keys(func(key string) error {
 		inner := key
+		if strings.Contains(key, ".") {
+			inner = strconv.Quote(key)
+		}
 		if path != "" {
-			inner = path + "." + key
+			inner = path + "." + inner
 		}
 		err := value(inner)
 		if errors.Is(err, ErrInside) {
