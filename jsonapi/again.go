@@ -1,6 +1,7 @@
 package jsonapi
 
 import (
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -153,14 +154,14 @@ func pauseAfter(attempts int, chance float64) time.Duration {
 	return d/2 + time.Duration(float64(d)/2*chance)
 }
 
-// retryAfter reads the Retry-After of a response, which is a number of seconds or a
-// date. It returns a negative duration if there is none that can be read.
+// retryAfter reads the Retry-After of a response, which is a number of seconds, however
+// large, or a date. It returns a negative duration if there is none that can be read.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
 	if text == "" {
 		return -1
 	}
-	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
+	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) { // then it is the largest
 		return time.Duration(seconds) * time.Second
 	}
 	at, err := http.ParseTime(text)

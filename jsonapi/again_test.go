@@ -1,6 +1,7 @@
 package jsonapi
 
 import (
+	"math"
 	"net/http"
 	"testing"
 	"time"
@@ -106,7 +107,8 @@ func TestRetryAfterIsHonouredWithoutAnotherEndpoint(t *testing.T) {
 func TestRetryAfterIsReadInBothForms(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Duration{
-		"": -1, "0": 0, "120": 2 * time.Minute, "-1": -1, "x": -1, "1.5": -1, "99999999999": -1,
+		"": -1, "0": 0, "120": 2 * time.Minute, "-1": -1, "x": -1, "1.5": -1, "99999999999": math.MaxUint32 * time.Second,
+		"99999999999999999999999": math.MaxUint32 * time.Second, "Fri, 31 Dec 9999 23:59:59 GMT": forever,
 		"Thu, 01 Jan 2026 00:01:00 GMT": time.Minute, "Wed, 31 Dec 2025 00:00:00 GMT": 0,
 	} {
 		h := http.Header{}

@@ -93,18 +93,25 @@ var codesOf = map[int]codes.Code{
 // cut returns a text of a server, valid and of bounded length.
 func cut(text string) string { return strings.ToValidUTF8(text[:min(len(text), maxText)], "") }
 
-// delayOf reads a delay as Scala writes it, such as "1 second" or "250 milliseconds".
+// delayOf reads a delay as Scala writes it, such as "1 second" or "250 milliseconds", up to
+// an hour. It returns 0 for what is none.
 func delayOf(text string) time.Duration {
 	number, unit, _ := strings.Cut(strings.TrimSpace(text), " ")
-	n, err := strconv.ParseUint(number, 10, 31)
-	if err != nil {
+	n, err := strconv.ParseUint(number, 10, 64)
+	of := delayUnits[strings.TrimSuffix(unit, "s")]
+	switch {
+	case of == 0, err != nil && !errors.Is(err, strconv.ErrRange):
 		return 0
+	case n > uint64(time.Hour/of): // also the largest number, which stands for a larger one
+		return time.Hour
 	}
-	units := map[string]time.Duration{
-		"nanosecond": time.Nanosecond, "microsecond": time.Microsecond, "millisecond": time.Millisecond,
-		"second": time.Second, "minute": time.Minute, "hour": time.Hour,
-	}
-	return min(time.Duration(n)*units[strings.TrimSuffix(unit, "s")], time.Hour)
+	return time.Duration(n) * of
+}
+
+// delayUnits are Scala's units of time.
+var delayUnits = map[string]time.Duration{
+	"nanosecond": time.Nanosecond, "microsecond": time.Microsecond, "millisecond": time.Millisecond,
+	"second": time.Second, "minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour,
 }
 
 // refusal makes the error of a handshake that has failed.

@@ -364,3 +364,13 @@ func TestANodeAsksTheJSONAPI(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "p1", id)
 }
+
+func TestADelayIsReadAsScalaWritesIt(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"": 0, "x": 0, "1": 0, "-1 second": 0, "1 year": 0, "1 second": time.Second, "250 milliseconds": 250 * time.Millisecond,
+		"1 hour": time.Hour, "2 days": time.Hour, "3000000 hours": time.Hour, "99999999999 seconds": time.Hour,
+		"99999999999999999999999 nanoseconds": time.Hour, "3600000000000 nanoseconds": time.Hour,
+	} {
+		assert.Equal(t, want, delayOf(text), text)
+	}
+}
