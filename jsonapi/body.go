@@ -91,32 +91,50 @@ func (b *replay) attempt() (io.ReadCloser, error) {
 	return body, nil
 }
 
-// peek reads the whole body if it has fewer bytes than are kept, and keeps it for the
-// attempts. It is called before the first one. ok is false if the body is larger, or
-// cannot be read; the attempts then meet that error.
-func (b *replay) peek() (body []byte, ok bool) {
+// peek reads the whole body of a request if it has fewer bytes than are kept, and keeps it
+// for the attempts. It is called before the first one. ok is false if the body is larger,
+// or cannot be read, which the attempts then meet, or if the caller no longer waits.
+func (b *replay) peek(r *http.Request) (body []byte, ok bool) {
 	switch {
 	case b == nil:
 		return nil, true
 	case b.getBody != nil:
-		r, err := b.getBody()
+		source, err := b.getBody()
 		if err != nil {
 			return nil, false
 		}
-		defer func() { _ = r.Close() }() // it was only read
-		return readAll(r, b.most)
+		defer func() { _ = source.Close() }() // it was only read
+		body, err = readAll(r, source, b.most)
+		return body, err == nil
 	}
-	buffer := make([]byte, 4<<10)
-	for b.end == nil && b.read < b.most {
-		_, _ = b.fetch(buffer[:min(int64(len(buffer)), b.most-b.read)]) // the error is in b.end
+	err := await(r, func() {
+		buffer := make([]byte, 4<<10)
+		for b.end == nil && b.read < b.most {
+			_, _ = b.fetch(buffer[:min(int64(len(buffer)), b.most-b.read)]) // the error is in b.end
+		}
+	})
+	if err != nil {
+		return nil, false
 	}
 	return b.kept, errors.Is(b.end, io.EOF)
 }
 
-// readAll reads a reader that has at most so many bytes.
-func readAll(r io.Reader, most int64) ([]byte, bool) {
-	data, err := io.ReadAll(io.LimitReader(r, most+1))
-	return data, err == nil && int64(len(data)) <= most
+// readAll reads a body of a request that has at most so many bytes. If it has more, the
+// error is ErrBodyTooLarge, and what was read is returned as well. If the caller no longer
+// waits, nothing is returned, and reading goes on until the source is closed.
+func readAll(r *http.Request, source io.Reader, most int64) ([]byte, error) {
+	var data []byte
+	var failed error
+	err := await(r, func() { data, failed = io.ReadAll(io.LimitReader(source, most+1)) })
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading the request's body: %w", err)
+	case failed != nil:
+		return data, fmt.Errorf("reading the request's body: %w", failed)
+	case int64(len(data)) > most:
+		return data, ErrBodyTooLarge
+	}
+	return data, nil
 }
 
 // fetch reads once from the source into p, and keeps what it has read.

@@ -1,12 +1,14 @@
 package jsonapi
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -53,4 +55,63 @@ func TestABodyThatWasPeekedAtIsSentWhole(t *testing.T) {
 	r.GetBody = func() (io.ReadCloser, error) { return nil, own }
 	_, _, err = Peek(r, 8)
 	require.ErrorIs(t, err, own)
+}
+
+func TestACopyThatCannotBeReadIsNotTooLarge(t *testing.T) {
+	own := errors.New("own")
+	r := httptest.NewRequest(http.MethodPost, "http://ledger/", strings.NewReader("hello"))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(failing{own}), nil }
+	_, next, err := Peek(r, 8)
+	require.ErrorIs(t, err, own)
+	assert.Equal(t, "jsonapi: reading the request's body: own", err.Error())
+	sent, err := io.ReadAll(next.Body)
+	require.NoError(t, err)
+	assert.Equal(t, "hello", string(sent), "the body itself was not touched")
+}
+
+// blocked returns a request whose body does not come, and the reader that a test closes.
+func blocked(ctx context.Context, copied bool) (*http.Request, *io.PipeReader) {
+	body, _ := io.Pipe()
+	r, _ := http.NewRequestWithContext(ctx, http.MethodPost, "http://ledger/v2/commands/submit-and-wait", body)
+	r.ContentLength = 5
+	if copied {
+		r.Body, r.GetBody = io.NopCloser(strings.NewReader("hello")), func() (io.ReadCloser, error) { return body, nil }
+	}
+	return r, body
+}
+
+func TestABodyThatDoesNotComeIsAwaitedAsLongAsTheCallerWaits(t *testing.T) {
+	own := errors.New("the user has gone")
+	p := newPeer(t, "p")
+	c := newClient(t, Config{}, p)
+	for _, copied := range []bool{false, true} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(20*time.Millisecond, func() { cancel(own) })
+		r, body := blocked(ctx, copied)
+		_, next, err := Peek(r, 8)
+		require.ErrorIs(t, err, own)
+		if !copied {
+			_, err = next.Body.Read(make([]byte, 1))
+			require.ErrorIs(t, err, own)
+		}
+		require.NoError(t, next.Body.Close())
+		_, err = body.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.ErrClosedPipe)
+
+		ctx, cancel = context.WithCancelCause(t.Context())
+		time.AfterFunc(20*time.Millisecond, func() { cancel(own) })
+		r, body = blocked(ctx, copied)
+		_, err = c.RoundTrip(r) //nolint:bodyclose // an error
+		require.ErrorIs(t, err, own)
+		_, err = body.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.ErrClosedPipe)
+
+		canceled := make(chan struct{})
+		time.AfterFunc(20*time.Millisecond, func() { close(canceled) })
+		r, _ = blocked(t.Context(), copied)
+		r.Cancel = canceled     //nolint:staticcheck // what old programs do
+		_, err = c.RoundTrip(r) //nolint:bodyclose // an error
+		require.ErrorIs(t, err, errCanceled)
+	}
+	assert.Empty(t, p.got())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
@@ -86,9 +87,29 @@ func (t *call) pause(d time.Duration) error {
 var errCanceled = errors.New("the request was canceled")
 
 // canceled returns the channel by which old programs cancel a request.
-func (t *call) canceled() <-chan struct{} {
+func (t *call) canceled() <-chan struct{} { return canceled(t.req) }
+
+func canceled(r *http.Request) <-chan struct{} {
 	//lint:ignore SA1019 net/http heeds it, too
-	return t.req.Cancel //nolint:staticcheck // as above
+	return r.Cancel //nolint:staticcheck // as above
+}
+
+// await calls f and waits until it returns, or until the caller of the request no longer
+// waits: then f goes on, and the error says why.
+func await(r *http.Request, f func()) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-r.Context().Done():
+		return context.Cause(r.Context())
+	case <-canceled(r):
+		return errCanceled
+	}
 }
 
 // ended returns why the caller no longer waits, nil if it does.

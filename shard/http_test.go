@@ -504,3 +504,20 @@ func TestNoRequestIsAtAServerThatDoesNotHostItsParties(t *testing.T) {
 		}
 	}
 }
+
+func TestABodyThatDoesNotComeIsAwaitedUntilTheContextEnds(t *testing.T) {
+	r, p1, p2 := twoShards(t, Config{})
+	body, _ := io.Pipe()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://ledger/v2/commands/submit-and-wait", body)
+	require.NoError(t, err)
+	_, err = r.RoundTrip(req) //nolint:bodyclose // an error
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	_, err = body.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.ErrClosedPipe)
+	for _, p := range []*jsonServer{p1, p2} {
+		got, _ := p.requests()
+		assert.Empty(t, got)
+	}
+}
