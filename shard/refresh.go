@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -165,10 +166,11 @@ func (r *Router) listAll(ctx context.Context, m *member) (found discovery, err e
 	return found, nil
 }
 
-// renew looks up again what was used lately and is older than a refresh.
+// renew looks up again what was used lately and is older than a refresh. A shard
+// that does not answer one look-up is asked no more of them, since each would take until its
+// timeout. It ends when the next refresh is due.
 func (r *Router) renew(list *members, began time.Time) {
 	since := began.Add(-r.cfg.Refresh * 5 / 4)
-	askable := list.askable()
 	r.mu.Lock()
 	var keys []key
 	for _, name := range r.parties.stale(since, began.Add(-r.cfg.Refresh/2), mostRenewed) {
@@ -178,14 +180,16 @@ func (r *Router) renew(list *members, began time.Time) {
 		keys = append(keys, key{user: name})
 	}
 	r.mu.Unlock()
+	askable := list.askable()
 	for _, k := range keys {
-		if !r.again(list, k, askable) {
+		if !r.again(list, k, askable) || r.list.Load() != list || time.Since(began) >= r.cfg.Refresh {
 			return
 		}
+		askable = slices.DeleteFunc(askable, func(name string) bool { return list.byName[name].failing.Load() })
 	}
 }
 
-// again looks a key up at all shards and waits for the answers. It returns false if the
+// again looks a key up at these shards and waits for the answers. It returns false if the
 // router is closed.
 func (r *Router) again(list *members, k key, askable []string) bool {
 	woken := make(chan struct{}, 1)

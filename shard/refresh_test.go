@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -224,6 +225,30 @@ func TestWhatIsInUseIsLookedUpAgain(t *testing.T) {
 	target, err := r.For(testkit.Context(t), "alice")
 	require.NoError(t, err)
 	assert.Equal(t, "p2", target.Name)
+}
+
+func TestAShardThatHangsDoesNotHoldUpTheRefreshOfOthers(t *testing.T) {
+	p1, p2 := newParticipant(t, "p1"), newParticipant(t, "p2")
+	const parties = 100
+	for i := range parties {
+		p1.parties[fmt.Sprint("party", i)] = PermissionSubmission
+	}
+	r := newRouter(t, Config{LookUpTimeout: 100 * time.Millisecond}, p1, p2)
+	ready(t, r)
+	for name := range p1.parties {
+		_, err := r.For(testkit.Context(t), name)
+		require.NoError(t, err)
+	}
+	p2.stall(t)
+	before1, before2 := p1.count("GetConnectedSynchronizers"), p2.count("GetConnectedSynchronizers")
+	list := r.list.Load()
+	r.renew(list, time.Now().Add(r.cfg.Refresh))
+	assert.Equal(t, parties, p1.count("GetConnectedSynchronizers")-before1)
+	assert.Equal(t, 1, p2.count("GetConnectedSynchronizers")-before2, "it fails from the first timeout on")
+
+	require.NoError(t, r.Update(shards(p1)))
+	r.renew(list, time.Now().Add(r.cfg.Refresh))
+	assert.Equal(t, parties+1, p1.count("GetConnectedSynchronizers")-before1, "the list has changed: the next refresh is due")
 }
 
 func TestEventsAreFollowed(t *testing.T) {
