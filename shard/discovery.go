@@ -27,6 +27,7 @@ const (
 	maxAnswer = 64 << 10 // of one party or user, in bytes
 	maxPage   = 8 << 20  // of a list
 	pageSize  = 1000
+	maxPages  = 10_000
 	maxRights = 100 // parties of one user that are kept
 )
 
@@ -158,12 +159,15 @@ func (s source) listUsers(ctx context.Context, f func([]string) bool) error {
 }
 
 // pages reads a list. The messages have the page's token and size in fields 2 and 3, the
-// identity provider in another one, and the token of the next page in field 2.
+// identity provider in another one, and the token of the next page in field 2. A list in
+// which a page comes again, or that has too many, is an error. A token is compared with one
+// before, which is replaced after 1, 2, 4, 8 pages and so on, so that a loop of any length
+// is found.
 func (s source) pages(ctx context.Context, service, method string, idp protowire.Number,
 	read func([]byte) ([]string, error), f func([]string) bool,
 ) error {
 	token, before := "", ""
-	for {
+	for n := 1; n <= maxPages; n++ {
 		request := rawpb.AppendNumber(rawpb.AppendText(nil, 2, token), 3, pageSize)
 		reply, err := s.admin(ctx, service, method, rawpb.AppendText(request, idp, s.idp), maxPage)
 		if err != nil {
@@ -182,8 +186,11 @@ func (s source) pages(ctx context.Context, service, method string, idp protowire
 		case token == before:
 			return fmt.Errorf("the same page again: its token is %s", cleantext.Detail(token))
 		}
-		before = token
+		if n&(n-1) == 0 {
+			before = token
+		}
 	}
+	return fmt.Errorf("a list of more than %d pages", maxPages)
 }
 
 // The values of Canton's ParticipantPermission.

@@ -3,14 +3,17 @@ package shard
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/rawpb"
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -278,6 +281,57 @@ func TestAPageThatComesAgainEndsAList(t *testing.T) {
 	p1.stuck = true
 	err := p1.sourceOf().listParties(testkit.Context(t), func([]string) bool { return true })
 	require.EqualError(t, err, "the same page again: its token is 2")
+}
+
+// pagedList is a participant whose list has the page that next returns after another one.
+type pagedList struct {
+	next  func(token string) string
+	pages int
+}
+
+func (p *pagedList) Invoke(_ context.Context, _ string, request, reply any, _ ...grpc.CallOption) error {
+	p.pages++
+	message, _ := request.([]byte)
+	token, err := rawpb.Text(message, 2)
+	if to, ok := reply.(*[]byte); ok {
+		*to = rawpb.AppendText(nil, 2, p.next(token))
+	}
+	return err
+}
+
+func (*pagedList) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+	return nil, status.Error(codes.Unimplemented, "no streams")
+}
+
+func TestAListWithoutAnEndIsAnError(t *testing.T) {
+	number := func(token string) int {
+		n, _ := strconv.Atoi(token)
+		return n
+	}
+	more := func([]string) bool { return true }
+	for _, loop := range []int{1, 2, 3, 7, 100} {
+		for _, before := range []int{0, 1, 5, 64} {
+			p := &pagedList{next: func(token string) string {
+				if n := number(token); n < before+loop {
+					return strconv.Itoa(n + 1)
+				}
+				return strconv.Itoa(before + 1)
+			}}
+			err := source{conn: p}.listParties(t.Context(), more)
+			require.ErrorContains(t, err, "the same page again", "%d pages, and %d again and again", before, loop)
+			assert.LessOrEqual(t, p.pages, 3*(before+loop)+2)
+		}
+	}
+	p := &pagedList{next: func(token string) string { return strconv.Itoa(number(token) + 1) }}
+	require.EqualError(t, source{conn: p}.listUsers(t.Context(), more), "a list of more than 10000 pages")
+	p = &pagedList{next: func(token string) string {
+		if token == "999" {
+			return ""
+		}
+		return strconv.Itoa(number(token) + 1)
+	}}
+	require.NoError(t, source{conn: p}.listParties(t.Context(), more))
+	assert.Equal(t, 1000, p.pages)
 }
 
 func TestAnAnswerThatCannotBeReadIsNone(t *testing.T) {
