@@ -11,7 +11,7 @@ type Table[V any] struct {
 // pattern is a route with {names} in its path.
 type pattern[V any] struct {
 	method   string
-	segments []string // "" for any one
+	segments []string // "" for any one but . and .., which servers resolve
 	value    V
 }
 
@@ -68,12 +68,21 @@ func (p *pattern[V]) matches(path string) bool {
 	for i, want := range p.segments {
 		segment, rest, more := strings.Cut(path, "/")
 		last := i == len(p.segments)-1
-		if more == last || want != segment && (want != "" || i == 0) || want == "" && i > 0 && segment == "" {
+		if more == last || want != segment && (want != "" || i == 0) || want == "" && i > 0 && !isName(segment) {
 			return false
 		}
 		path = rest
 	}
 	return true
+}
+
+// isName reports whether a segment of a path can stand for a {name}.
+func isName(segment string) bool {
+	plain := segment
+	if strings.Contains(segment, "%") {
+		plain = strings.ReplaceAll(strings.ToLower(segment), "%2e", ".")
+	}
+	return plain != "" && plain != "." && plain != ".."
 }
 
 // names returns the segments of a path that matches.

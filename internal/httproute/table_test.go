@@ -32,7 +32,7 @@ func TestARouteIsFound(t *testing.T) {
 		assert.True(t, ok)
 		assert.Equal(t, want.value, v)
 	}
-	for _, path := range []string{"", "a", "/b", "/a/", "/a/x/y", "//a", "/a//", "/A"} {
+	for _, path := range []string{"", "a", "/b", "/a/", "/a/x/y", "//a", "/a//", "/A", "/a/.", "/a/..", "/a/%2E%2e", "/a/.%2e"} {
 		_, ok := routes.Find("GET", path)
 		assert.False(t, ok, path)
 	}
