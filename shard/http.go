@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/cantonlb/cantonlb/internal/jsonread"
 	"github.com/cantonlb/cantonlb/jsonapi"
@@ -81,11 +82,15 @@ func (r *Router) readHTTP(req *http.Request, q Request) (Request, *http.Request,
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	route, segments, known := httpRoutes.Match(method, req.URL.EscapedPath())
+	u, path, problem := asServed(req.URL)
+	if problem != "" {
+		return q, req, &RequestError{Method: q.Method, Field: "path", Problem: problem}
+	}
+	route, segments, known := httpRoutes.Match(method, path)
 	if !known {
 		return q, req, nil
 	}
-	if err := route.readURL(&q, segments, req.URL); err != nil {
+	if err := route.readURL(&q, segments, u); err != nil {
 		return q, req, err
 	}
 	local, next, err := route.readBody(&q, req)
@@ -100,6 +105,33 @@ func (r *Router) readHTTP(req *http.Request, q Request) (Request, *http.Request,
 		q.Kind = route.kind
 	}
 	return q, next, nil
+}
+
+// asServed returns the URL and the path of a request as a server may understand them. A
+// request that a server takes for a known one must not be an unknown one here, which goes to
+// the default shard: slashes that are repeated or at the end do not count, nor does it how
+// characters are escaped. What . and .. mean depends on the server, so they are refused.
+func asServed(u *url.URL) (served *url.URL, path, problem string) {
+	if u.Opaque != "" { // as for a request by hand
+		parsed, err := url.Parse(u.Scheme + ":" + u.Opaque)
+		if err != nil || parsed.Opaque != "" {
+			return u, "", "it cannot be read; want a URL with a Path"
+		}
+		parsed.RawQuery = cmp.Or(u.RawQuery, parsed.RawQuery)
+		u = parsed
+	}
+	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
+		name, err := url.PathUnescape(segment)
+		switch {
+		case err != nil:
+			return u, "", err.Error()
+		case name == "." || name == "..":
+			return u, "", "a segment is . or ..; want a path without them"
+		case name != "":
+			path += "/" + url.PathEscape(name)
+		}
+	}
+	return u, path, ""
 }
 
 // readURL adds what the path and the query say.

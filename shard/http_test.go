@@ -208,7 +208,13 @@ func TestARequestThatIsNotOfOneShardIsNotSent(t *testing.T) {
 		{"POST", "/v2/state/active-contracts", `{}`, &unrouted, false},
 		{"GET", "/v2/authenticated-user", "", &unrouted, false},
 		{"GET", "/v2/no-such-page", "", &unrouted, false},
-		{"POST", "/v2/updates/", `{"filter":{"filtersByParty":{"alice::1":{}}}}`, &unrouted, false},
+		{"POST", "/v2/updates/", `{"filter":{"filtersByParty":{"carol::1":{}}}}`, &nowhere, true},
+		{"POST", "//v2/commands//submit%2Dand-wait", `{"actAs":["carol::1"]}`, &nowhere, true},
+		{"POST", "/v2/commands/submit-and-wait/?x", `{"actAs":["alice::1","bob::1"]}`, &split, true},
+		{"GET", "/v2/state/ledger%2dend/", "", &unrouted, true},
+		{"GET", "/v2/users/ann/../ben", "", &unreadable, true},
+		{"POST", "/v2/x/%2E%2e/updates", `{}`, &unreadable, true},
+		{"GET", "/v2/./version", "", &unreadable, true},
 		{"GET", "/v2/state/ledger-end", "", &unrouted, true},
 		{"GET", "/v2/state/connected-synchronizers", "", &unrouted, true},
 		{"GET", "/v2/users", "", &unrouted, true},
@@ -520,4 +526,28 @@ func TestABodyThatDoesNotComeIsAwaitedUntilTheContextEnds(t *testing.T) {
 		got, _ := p.requests()
 		assert.Empty(t, got)
 	}
+}
+
+func TestAURLWithAnOpaquePartIsRead(t *testing.T) {
+	r, p1, p2 := twoShards(t, Config{Default: "p1"})
+	send := func(u *url.URL) error {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://ledger", nil)
+		require.NoError(t, err)
+		req.URL = u
+		resp, err := r.RoundTrip(req)
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		return err
+	}
+	opaque := func(text string) *url.URL { return &url.URL{Scheme: "http", Host: "ledger", Opaque: text} }
+	require.NoError(t, send(opaque("//ledger/v2/parties/bob::1")))
+	require.NoError(t, send(opaque("//ledger/v2/state/connected-synchronizers?party=bob::1")))
+	var unreadable *RequestError
+	require.ErrorAs(t, send(opaque("v2/parties/bob::1")), &unreadable)
+	require.ErrorAs(t, send(opaque("//ledger/%zz")), &unreadable)
+	got1, _ := p1.requests()
+	got2, _ := p2.requests()
+	assert.Empty(t, got1)
+	assert.Equal(t, []string{"GET /v2/parties/bob::1", "GET /v2/state/connected-synchronizers?party=bob::1"}, got2)
 }
