@@ -190,37 +190,35 @@ func unescaped(path string) string {
 	return path
 }
 
-// mapBack returns the address in a response of the server from as one at the logical
-// host, if it is below the base URL of that server or of one of the list. Its scheme is
-// that of the request. Any other address is returned as it is.
-func (l logical) mapBack(location, scheme string, from *server, list []server) string {
+// mapBack returns the address in a response to a request at the server from as one at the
+// logical host, if it is below the base URL of that server or of one of the list. at is the
+// URL of the request at the server, and scheme that of the request at the logical host. An
+// address that is relative to the request, and not below a base URL, is returned as the one
+// that it stands for, and any other as it is.
+func (l logical) mapBack(location, scheme string, at *url.URL, from *server, list []server) string {
 	u, err := url.Parse(location)
-	switch {
-	case err != nil:
-		return location
-	case u.Host == "":
-		if u.Scheme != "" || from.prefix == "" || !strings.HasPrefix(location, "/") {
-			return location // it is relative to the request, or no address
-		}
-		if path, below := from.below(u); below {
-			return at(*u, path).String()
-		}
+	relative := err == nil && u.Scheme == "" && u.Host == ""
+	if err != nil || location == "" || u.Host == "" && !relative || relative && from.prefix == "" {
 		return location
 	}
+	to := at.ResolveReference(u)
 	for _, s := range append([]server{*from}, list...) {
-		if path, below := s.below(u); below && s.isAt(u) {
-			out := at(*u, path)
-			out.Scheme, out.Host, out.User = scheme, l.host, nil
-			return out.String()
+		path, below := s.below(to)
+		if !below || !s.isAt(to) {
+			continue
 		}
+		out := *to
+		out.RawPath, out.Path = path, unescaped(path)
+		out.Scheme, out.Host, out.User = scheme, l.host, nil
+		if relative && path != "" {
+			out.Scheme, out.Host = "", ""
+		}
+		return out.String()
+	}
+	if relative {
+		return to.String()
 	}
 	return location
-}
-
-// at returns a URL with another path.
-func at(u url.URL, escaped string) *url.URL {
-	u.RawPath, u.Path = escaped, unescaped(escaped)
-	return &u
 }
 
 // below returns the path of a URL below the server's base URL.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -93,6 +94,11 @@ func TestALocationIsMappedBackIfItIsBelowABaseURL(t *testing.T) {
 	})
 	require.NoError(t, err)
 	l := logical{"ledger"}
+	at := func(s server) *url.URL {
+		u, err := url.Parse(s.page("/v2/from"))
+		require.NoError(t, err)
+		return u
+	}
 	for location, want := range map[string]string{
 		"http://a:7575/v2/x?y=1#z":       "http://ledger/v2/x?y=1#z",
 		"http://A:7575":                  "http://ledger",
@@ -109,11 +115,37 @@ func TestALocationIsMappedBackIfItIsBelowABaseURL(t *testing.T) {
 		"mailto:x":                       "mailto:x",
 		"http://%zz":                     "http://%zz",
 	} {
-		assert.Equal(t, want, l.mapBack(location, "http", &list[0], list), location)
+		assert.Equal(t, want, l.mapBack(location, "http", at(list[0]), &list[0], list), location)
 	}
-	assert.Equal(t, "/v2/x", l.mapBack("/api/v2/x", "http", &list[1], list))
-	assert.Equal(t, "/other", l.mapBack("/other", "http", &list[1], list))
-	assert.Equal(t, "https://ledger/v2/x", l.mapBack("http://a:7575/v2/x", "https", &list[0], nil), "of an endpoint that has left the list")
+	assert.Equal(t, "https://ledger/v2/x", l.mapBack("http://a:7575/v2/x", "https", at(list[0]), &list[0], nil), "of an endpoint that has left the list")
+	for location, want := range map[string]string{
+		"":                                  "",
+		"/api/v2/x":                         "/v2/x",
+		"/api":                              "http://ledger",
+		"/api/":                             "/",
+		"y?z#f":                             "/v2/y?z#f",
+		"?q=1":                              "/v2/from?q=1",
+		"../y":                              "/y",
+		"/api/./v2/../y":                    "/y",
+		"../../api/y":                       "/y",
+		"../../other":                       "https://b.example:443/other",
+		"/other":                            "https://b.example:443/other",
+		"/apix":                             "https://b.example:443/apix",
+		"/api/../other":                     "https://b.example:443/other",
+		"https://b.example/api/../other":    "https://b.example/api/../other",
+		"https://u:p@B.example:443/api/x":   "http://ledger/x",
+		"//b.example/api/x":                 "http://ledger/x",
+		"//json.example/api/x":              "http://ledger/x",
+		"//a:7575/x":                        "//a:7575/x",
+		"https:/api/x":                      "https:/api/x",
+		"http://b.example:443/api/x":        "http://b.example:443/api/x",
+		"https://b.example.evil/api/x":      "https://b.example.evil/api/x",
+		"https://b.example:443@evil/api/x":  "https://b.example:443@evil/api/x",
+		"https://b.example/api%2Fx/y":       "https://b.example/api%2Fx/y",
+		"https://b.example/api/x%2F..%2Fy?": "http://ledger/x%2F..%2Fy?",
+	} {
+		assert.Equal(t, want, l.mapBack(location, "http", at(list[1]), &list[1], list), location)
+	}
 }
 
 func TestAClientIsWatchedAndOperatedAsOneOfGRPC(t *testing.T) {

@@ -13,10 +13,11 @@ import (
 // receive makes a response of an endpoint one of the logical host, whose body ends the
 // flight.
 func (t *call) receive(f *flight, resp *http.Response) {
+	at := resp.Request.URL
 	resp.Request = t.req
 	for _, field := range [...]string{"Location", "Content-Location"} {
-		if at := resp.Header[field]; len(at) > 0 {
-			at[0] = t.client.pool.cfg.logical.mapBack(at[0], t.req.URL.Scheme, &f.endpoint.at, t.client.servers())
+		if to := resp.Header[field]; len(to) > 0 {
+			to[0] = t.client.pool.cfg.logical.mapBack(to[0], t.req.URL.Scheme, at, &f.endpoint.at, t.client.servers())
 		}
 	}
 	if resp.Body == nil || resp.Body == http.NoBody {

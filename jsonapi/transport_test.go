@@ -255,17 +255,23 @@ func TestABaseURLMayHaveAPath(t *testing.T) {
 	c := startClient(t, Config{Endpoints: []Endpoint{{Name: "a", Address: p.URL + "/api/json/"}}})
 	require.NoError(t, c.WaitHealthy(t.Context(), 1))
 	p.handle(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v2/from" {
-			w.Header().Set("Location", p.URL+"/api/json/v2/to?x=1")
+		to := map[string]string{"/v2/from": p.URL + "/api/json/v2/to?x=1", "/v2/beside": "to?x=1", "/v2/out": "/other"}[r.URL.Path]
+		if to != "" {
+			w.Header().Set("Location", to)
 			w.WriteHeader(http.StatusFound)
 			return
 		}
 		_, _ = fmt.Fprint(w, r.URL.RequestURI())
 	})
-	_, body, err := send(t, c, "GET", "/v2/from", "")
-	require.NoError(t, err)
-	assert.Equal(t, "/v2/to?x=1", body)
-	_, body, err = send(t, c, "GET", "/v2/a%2Fb?q=%20", "")
+	for _, from := range []string{"/v2/from", "/v2/beside"} {
+		_, body, err := send(t, c, "GET", from, "")
+		require.NoError(t, err)
+		assert.Equal(t, "/v2/to?x=1", body)
+	}
+	var host *HostError
+	_, _, err := send(t, c, "GET", "/v2/out", "")
+	require.ErrorAs(t, err, &host, "it leads out of the base URL")
+	_, body, err := send(t, c, "GET", "/v2/a%2Fb?q=%20", "")
 	require.NoError(t, err)
 	assert.Equal(t, "/v2/a%2Fb?q=%20", body)
 }
