@@ -166,8 +166,12 @@ func (l logical) check(r *http.Request) error {
 func (l logical) rewrite(r *http.Request, s *server) (*url.URL, string) {
 	u := *r.URL
 	u.Scheme, u.Host, u.User = s.scheme, s.hostPort, nil
-	if s.prefix != "" {
-		escaped := s.prefix + u.EscapedPath()
+	if s.prefix != "" && u.Path != "*" { // * is the server itself
+		escaped := u.EscapedPath()
+		if escaped != "" && escaped[0] != '/' {
+			escaped = "/" + escaped
+		}
+		escaped = s.prefix + escaped
 		u.Path, u.RawPath = unescaped(escaped), escaped
 	}
 	if u.Opaque != "" { // //host/path, as for a request by hand

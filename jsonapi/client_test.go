@@ -148,6 +148,26 @@ func TestALocationIsMappedBackIfItIsBelowABaseURL(t *testing.T) {
 	}
 }
 
+func TestARequestStaysBelowTheBaseURL(t *testing.T) {
+	list, err := readServers([]Endpoint{{Address: "https://b.example/api"}})
+	require.NoError(t, err)
+	for want, u := range map[string]url.URL{
+		"/api":                        {},
+		"/api/":                       {Path: "/"},
+		"/api?q":                      {RawQuery: "q"},
+		"/api/x":                      {Path: "x"},
+		"/api/x%2Fy":                  {Path: "/x/y", RawPath: "/x%2Fy"},
+		"*":                           {Path: "*"},
+		"https://b.example:443/api/x": {Opaque: "//ledger/x"},
+		"https://b.example:443/api/":  {Opaque: "//ledger"},
+	} {
+		u.Scheme, u.Host = "http", "ledger"
+		to, host := logical{"ledger"}.rewrite(&http.Request{URL: &u}, &list[0])
+		assert.Equal(t, want, to.RequestURI())
+		assert.Equal(t, "b.example", host)
+	}
+}
+
 func TestAClientIsWatchedAndOperatedAsOneOfGRPC(t *testing.T) {
 	a, b := newPeer(t, "a"), newPeer(t, "b")
 	c := newClient(t, Config{}, a, b)
