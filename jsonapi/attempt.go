@@ -133,14 +133,14 @@ func (e *tokenError) Unwrap() error { return e.err }
 const (
 	wsProtocol    = "daml.ws.auth"
 	wsTokenPrefix = "jwt.token."
+	wsProtocols   = "Sec-WebSocket-Protocol"
 )
 
 // offerToken adds the token to the subprotocols of a websocket that offers to take it
 // there. Canton splits the field at commas and does not trim the parts, so the token is
 // the first and no space follows.
 func offerToken(h http.Header) {
-	const field = "Sec-WebSocket-Protocol"
-	offered := strings.Join(h.Values(field), ",")
+	offered := strings.Join(h.Values(wsProtocols), ",")
 	if !isWebsocket(h) || strings.Contains(offered, wsTokenPrefix) {
 		return
 	}
@@ -150,8 +150,23 @@ func offerToken(h http.Header) {
 	}
 	for p := range strings.SplitSeq(offered, ",") {
 		if strings.TrimSpace(p) == wsProtocol {
-			h.Set(field, wsTokenPrefix+token+","+strings.ReplaceAll(offered, " ", ""))
+			h.Set(wsProtocols, wsTokenPrefix+token+","+strings.ReplaceAll(offered, " ", ""))
 			return
+		}
+	}
+}
+
+// hideToken removes the token from the subprotocols that a server has chosen, unless the
+// caller has offered it: callers put what they did not offer into errors.
+func hideToken(asked, h http.Header) {
+	chosen := strings.Join(h.Values(wsProtocols), ",")
+	if !strings.Contains(chosen, wsTokenPrefix) || strings.Contains(strings.Join(asked.Values(wsProtocols), ","), wsTokenPrefix) {
+		return
+	}
+	h.Del(wsProtocols)
+	for p := range strings.SplitSeq(chosen, ",") {
+		if p = strings.TrimSpace(p); !strings.HasPrefix(p, wsTokenPrefix) {
+			h.Add(wsProtocols, p)
 		}
 	}
 }

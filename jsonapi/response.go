@@ -20,6 +20,7 @@ func (t *call) receive(f *flight, resp *http.Response) {
 			to[0] = t.client.pool.cfg.logical.mapBack(to[0], t.req.URL.Scheme, at, &f.endpoint.at, t.client.servers())
 		}
 	}
+	hideToken(t.req.Header, resp.Header)
 	if resp.Body == nil || resp.Body == http.NoBody {
 		f.over()
 		return

@@ -367,3 +367,20 @@ func TestTheCallersErrorWinsOverThatOfTheAttempt(t *testing.T) {
 	_, err := c.HTTP().Do(req) //nolint:bodyclose // an error
 	require.ErrorIs(t, err, own)
 }
+
+func TestATokenIsHiddenUnlessTheCallerHasOfferedIt(t *testing.T) {
+	const field = "Sec-WebSocket-Protocol"
+	for _, x := range []struct{ asked, chosen, want string }{
+		{"daml.ws.auth", "daml.ws.auth", "daml.ws.auth"},
+		{"daml.ws.auth", "jwt.token.hush", ""},
+		{"daml.ws.auth", "jwt.token.hush, daml.ws.auth", "daml.ws.auth"},
+		{"daml.ws.auth, jwt.token.own", "jwt.token.own", "jwt.token.own"},
+		{"", "", ""},
+	} {
+		asked, chosen := make(http.Header), make(http.Header)
+		asked.Set(field, x.asked)
+		chosen.Set(field, x.chosen)
+		hideToken(asked, chosen)
+		assert.Equal(t, x.want, chosen.Get(field), x)
+	}
+}

@@ -126,7 +126,7 @@ func refusal(ctx context.Context, resp *http.Response, err error) error {
 	case resp == nil:
 		return status.Errorf(codes.FailedPrecondition, "jsonapi/ws: %v", err)
 	case resp.StatusCode == http.StatusSwitchingProtocols: // to something else
-		return status.Errorf(codes.Internal, "jsonapi/ws: %v", err)
+		return status.Errorf(codes.Internal, "jsonapi/ws: %s", cut(err.Error()))
 	}
 	code, found := map[int]codes.Code{
 		http.StatusBadRequest: codes.InvalidArgument, http.StatusUnauthorized: codes.Unauthenticated,

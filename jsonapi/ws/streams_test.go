@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -372,5 +373,43 @@ func TestADelayIsReadAsScalaWritesIt(t *testing.T) {
 		"99999999999999999999999 nanoseconds": time.Hour, "3600000000000 nanoseconds": time.Hour,
 	} {
 		assert.Equal(t, want, delayOf(text), text)
+	}
+}
+
+func TestATokenThatTheServerChoosesAsTheSubprotocolIsNotShown(t *testing.T) {
+	var choose atomic.Pointer[string]
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/readyz" {
+			return
+		}
+		r.Header.Set("Sec-WebSocket-Protocol", *choose.Load())
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{*choose.Load()}})
+		if err != nil {
+			return
+		}
+		if *choose.Load() == "jwt.token.hush" {
+			_ = c.Close(websocket.StatusNormalClosure, "")
+		}
+		_ = c.CloseNow() // the client has refused the handshake
+	}))
+	t.Cleanup(srv.Close)
+	c, err := jsonapi.New(jsonapi.Config{Endpoints: []jsonapi.Endpoint{{
+		Name: "a", Address: srv.URL, Token: cantonlb.NewSecret("hush"), AllowInsecureTokens: true,
+	}}})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	for _, chosen := range []string{"jwt.token.hush", "other", strings.Repeat("x", 100_000)} {
+		choose.Store(&chosen)
+		conn, err := Dial(within(t), c, "/stream", nil, Options{})
+		if chosen == "jwt.token.hush" {
+			require.NoError(t, err, "as if it had chosen none")
+			_, err = conn.Recv()
+			require.ErrorIs(t, err, io.EOF)
+			continue
+		}
+		require.Error(t, err)
+		assert.Equal(t, codes.Internal, status.Code(err))
+		assert.NotContains(t, err.Error(), "hush")
+		assert.Less(t, len(err.Error()), 2000)
 	}
 }
