@@ -21,6 +21,37 @@ func (m *oldMessage) Reset()         { *m = oldMessage{} }
 func (m *oldMessage) String() string { return m.Value }
 func (*oldMessage) ProtoMessage()    {}
 
+// frame and octets have the methods of the older API, so that a codec of a proxy may
+// fill them, and hold what no field of a message does. framed can copy that.
+type frame struct{ payload []byte }
+
+func (f *frame) Reset()         { *f = frame{} }
+func (f *frame) String() string { return string(f.payload) }
+func (*frame) ProtoMessage()    {}
+
+type octets []byte
+
+func (o *octets) Reset()         { *o = nil }
+func (o *octets) String() string { return string(*o) }
+func (*octets) ProtoMessage()    {}
+
+type framed struct{ frame }
+
+func (f *framed) Reset()                   { *f = framed{} }
+func (f *framed) Marshal() ([]byte, error) { return f.payload, nil }
+
+func (f *framed) Unmarshal(data []byte) error {
+	f.payload = data
+	return nil
+}
+
+// embedding is a message only by what it embeds.
+type embedding struct {
+	*wrapperspb.StringValue
+
+	extra string
+}
+
 func TestTheReplyOfAHedgeReplacesThatOfTheCall(t *testing.T) {
 	old := &oldMessage{Value: "before"}
 	kind, ok := kindOf(old)
@@ -31,6 +62,12 @@ func TestTheReplyOfAHedgeReplacesThatOfTheCall(t *testing.T) {
 	(&outcome{reply: won}).adopt(old, nil)
 	assert.Equal(t, "after", old.Value)
 
+	own := new(framed)
+	kind, ok = kindOf(own)
+	require.True(t, ok)
+	(&outcome{reply: &framed{frame{payload: []byte("after")}}}).adopt(own, nil)
+	assert.Equal(t, "after", own.String())
+
 	reply := wrapperspb.String("before")
 	kind, ok = kindOf(reply)
 	require.True(t, ok)
@@ -38,7 +75,7 @@ func TestTheReplyOfAHedgeReplacesThatOfTheCall(t *testing.T) {
 	assert.Empty(t, reply.GetValue())
 
 	var none *wrapperspb.StringValue
-	for _, other := range []any{nil, "text", none} {
+	for _, other := range []any{nil, "text", none, new(frame), new(octets), &embedding{StringValue: reply}} {
 		_, ok = kindOf(other)
 		assert.False(t, ok, "%T", other)
 	}

@@ -3,7 +3,9 @@ package cantonlb
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -63,13 +65,51 @@ type replyKind struct {
 	v1 bool // the older API of Go's proto messages
 }
 
-func kindOf(reply any) (replyKind, bool) {
+// kindOf returns the kind of a reply. ok is false if it is no proto message, or if
+// another message of its kind would lack what only the reply's own type has.
+func kindOf(reply any) (kind replyKind, ok bool) {
+	_, v2 := reply.(proto.Message)
+	if old, v1 := reply.(protoadapt.MessageV1); v1 && !v2 && !copies(old) {
+		return replyKind{}, false
+	}
 	m := messageOf(reply)
 	if m == nil || !m.ProtoReflect().IsValid() {
 		return replyKind{}, false
 	}
-	_, v2 := reply.(proto.Message)
+	if v2 && reflect.TypeOf(m.ProtoReflect().Interface()) != reflect.TypeOf(reply) { // it embeds a message
+		return replyKind{}, false
+	}
 	return replyKind{m.ProtoReflect().Type(), !v2}, true
+}
+
+// copies reports whether proto.Merge copies all of a message of the older API: by the
+// message's own methods, or because all fields of its struct are those of a message. Any
+// type may have the methods of that API, such as a frame that a codec fills.
+func copies(m protoadapt.MessageV1) bool {
+	switch m.(type) {
+	case interface {
+		Merge(src protoadapt.MessageV1)
+	}:
+		return true
+	case interface {
+		Marshal() ([]byte, error)
+		Unmarshal(data []byte) error
+	}:
+		return true
+	}
+	t := reflect.TypeOf(m)
+	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
+		return false
+	}
+	for i := range t.Elem().NumField() {
+		f := t.Elem().Field(i)
+		_, plain := f.Tag.Lookup("protobuf")
+		_, oneof := f.Tag.Lookup("protobuf_oneof")
+		if !plain && !oneof && !strings.HasPrefix(f.Name, "XXX_") {
+			return false
+		}
+	}
+	return true
 }
 
 // empty returns a new message.

@@ -76,7 +76,8 @@ type RetryBudget struct {
 // A hedge whose endpoint becomes unhealthy is not called off, since it may still be
 // answered, but the call no longer waits for it if it may be reissued.
 //
-// Calls whose reply is no proto message are not hedged; Status.Notes names their
+// Calls whose reply is no proto message, or only has the methods of one or embeds one, are
+// not hedged, since the reply of the hedge could not be copied; Status.Notes names their
 // methods. Call credentials in the call's options or the dial options must return when
 // their context ends, since the call waits for its canceled attempts; those of an
 // Endpoint are abandoned.
