@@ -5,12 +5,15 @@ import (
 	"errors"
 	"net"
 	"reflect"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/attempt"
 	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/internal/transport"
 )
@@ -43,6 +46,36 @@ func (h *heeder) must(ctx context.Context, cc *grpc.ClientConn, opts []grpc.Call
 	return h.foreign
 }
 
+// heeding returns the options of a call that do makes. It has credentials that are asked
+// last, and that end the call if it has been left alone meanwhile.
+func heeding(opts []grpc.CallOption) []grpc.CallOption {
+	var last lastAsked
+	for _, o := range opts {
+		if own, ok := o.(grpc.PerRPCCredsCallOption); ok { // the last one counts
+			last.own = own.Creds
+		}
+	}
+	return append(slices.Clip(opts), grpc.PerRPCCredentials(last))
+}
+
+// lastAsked are credentials of a call that grpc asks after those of the channel. They
+// have the metadata of the call's own ones, if there are any.
+type lastAsked struct{ own credentials.PerRPCCredentials }
+
+func (l lastAsked) GetRequestMetadata(ctx context.Context, uri ...string) (md map[string]string, err error) {
+	if l.own != nil {
+		md, err = l.own.GetRequestMetadata(ctx, uri...)
+	}
+	if r := attempt.From(ctx); r != nil && !r.Send() {
+		return nil, status.Error(codes.Canceled, errHangs.Error())
+	}
+	return md, err
+}
+
+func (l lastAsked) RequireTransportSecurity() bool {
+	return l.own != nil && l.own.RequireTransportSecurity()
+}
+
 // heeded is the result of opening a stream.
 type heeded struct {
 	stream grpc.ClientStream
@@ -52,12 +85,13 @@ type heeded struct {
 // errHangs is in the error of a call that was given up before it was sent.
 var errHangs = errors.New("the call credentials have not returned")
 
-// do calls f, which makes a call or opens a stream, and returns when ctx ends.
+// do calls f, which makes a call or opens a stream with the options of heeding, and
+// returns when ctx ends. ctx carries a record.
 func (h *heeder) do(ctx context.Context, f func() (grpc.ClientStream, error)) (grpc.ClientStream, error) {
-	got, err := guard.Await(ctx, &h.left, "the call credentials", mostLeftCalls, func() (r heeded) {
+	got, err := guard.AwaitIf(ctx, &h.left, "the call credentials", mostLeftCalls, func() (r heeded) {
 		r.stream, r.err = f()
 		return r
-	}, nil)
+	}, nil, attempt.From(ctx).Leave)
 	var left *guard.LeftError
 	switch {
 	case err == nil:

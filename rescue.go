@@ -65,6 +65,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 		if !r.heeder.must(ctx, cc, opts) {
 			return scrubbed(ctx, invoke(ctx, method, req, reply, cc, opts...))
 		}
+		opts = heeding(opts)
 		_, err := r.heeder.do(ctx, func() (grpc.ClientStream, error) { return nil, invoke(ctx, method, req, reply, cc, opts...) })
 		return scrubbed(ctx, err)
 	}
@@ -195,6 +196,7 @@ func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cl
 	s.record.Max, s.record.Stream, s.record.Movable, s.record.Observe = r.maxAttempts, true, r.moves, r.observer(method)
 	opening := func(ctx context.Context, opts ...grpc.CallOption) (opened grpc.ClientStream, err error) {
 		if r.heeder.must(ctx, cc, opts) {
+			opts = heeding(opts)
 			opened, err = r.heeder.do(ctx, func() (grpc.ClientStream, error) { return open(ctx, desc, cc, method, opts...) })
 		} else {
 			opened, err = open(ctx, desc, cc, method, opts...)

@@ -23,6 +23,7 @@
 //	again.go     whether there may be another attempt
 //	hedging.go   attempts beside others of the same call, and attempts that take too long
 //	observed.go  an attempt, as others see it
+//	stage.go     whether an attempt whose credentials hang may be left alone
 //	pushback.go  what servers say about retries
 //	context.go   how a record travels
 //	tally.go     counts of a client's calls
@@ -82,6 +83,8 @@ type Record struct {
 	newest  end   // of the newest attempt
 
 	elsewhere bool // as Deny has set it last
+
+	stage stage // of the newest attempt
 
 	notBefore time.Duration // when the servers allow another hedge
 	refused   bool          // a server allows no other attempt
@@ -193,6 +196,9 @@ func (r *Record) picked(ctx context.Context, endpoint, address string) Observed 
 	}
 	root.tried = append(root.tried, Attempt{Endpoint: endpoint, Address: address, Sent: true, by: r, began: now, open: true})
 	r.last, r.open = len(root.tried), true
+	if r.stage == sending {
+		r.stage = asking
+	}
 	if r.Observe == nil {
 		return Observed{}
 	}

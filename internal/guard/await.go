@@ -84,17 +84,27 @@ func (e *LeftError) Error() string {
 // not called and the error is a *LeftError. A panic of f is logged, and the error is
 // ErrPanicked.
 func Await[T any](ctx context.Context, left *Left, what string, most int, f func() T, drop func(T)) (T, error) {
-	return await(ctx, left, what, most, f, drop, Grace)
+	return await(ctx, left, what, most, f, drop, Grace, always)
 }
+
+// AwaitIf is Await that leaves f only if may returns true then. Otherwise may is called
+// again and again until f has returned.
+func AwaitIf[T any](ctx context.Context, left *Left, what string, most int, f func() T, drop func(T), may func() bool) (T, error) {
+	return await(ctx, left, what, most, f, drop, Grace, may)
+}
+
+func always() bool { return true }
 
 // AwaitUncanceled is Await that returns at once if ctx is canceled, since nothing needs
 // the result then.
 func AwaitUncanceled[T any](ctx context.Context, left *Left, what string, most int, f func() T, drop func(T)) (T, error) {
-	return await(ctx, left, what, most, f, drop, 0)
+	return await(ctx, left, what, most, f, drop, 0, always)
 }
 
-// await is Await with the time that f has left once ctx is canceled.
-func await[T any](ctx context.Context, left *Left, what string, most int, f func() T, drop func(T), canceled time.Duration) (T, error) {
+// await is AwaitIf with the time that f has left once ctx is canceled.
+func await[T any](
+	ctx context.Context, left *Left, what string, most int, f func() T, drop func(T), canceled time.Duration, may func() bool,
+) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
 		return none, err
@@ -115,15 +125,21 @@ func await[T any](ctx context.Context, left *Left, what string, most int, f func
 	}
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
-	select {
-	case <-c.done:
-		return c.take()
-	case <-timer.C:
+	for {
+		select {
+		case <-c.done:
+			return c.take()
+		case <-timer.C:
+		}
+		switch {
+		case !may():
+			timer.Reset(Grace)
+		case c.leave(left, what):
+			return none, ctx.Err()
+		default:
+			return c.take()
+		}
 	}
-	if c.leave(left, what) {
-		return none, ctx.Err()
-	}
-	return c.take()
 }
 
 // awaited is one call that is awaited.

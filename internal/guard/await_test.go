@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestAwaitReturnsTheResult(t *testing.T) {
@@ -63,4 +64,26 @@ func TestAwaitNeverCallsAfterTheEndAndSurvivesPanics(t *testing.T) {
 	_, err = Await(t.Context(), &left, "f", 1, func() int { panic("no") }, nil)
 	assert.ErrorIs(t, err, ErrPanicked)
 	assert.NotErrorIs(t, err, context.Canceled)
+}
+
+func TestCodeIsLeftOnlyIfItMayBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var left Left
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		hangs := func(d time.Duration) func() int {
+			return func() int { time.Sleep(d); return 1 }
+		}
+		got, err := AwaitIf(ctx, &left, "it", 3, hangs(5*time.Second), nil, func() bool { return false })
+		require.NoError(t, err)
+		assert.Equal(t, 1, got)
+
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err = AwaitIf(ctx, &left, "it", 3, hangs(5*time.Second), nil, func() bool { return time.Since(start) > 2*time.Second })
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Less(t, time.Since(start), 3*time.Second)
+		time.Sleep(5 * time.Second)
+	})
 }
