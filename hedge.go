@@ -149,9 +149,10 @@ func (x *race) await(err error) verdict {
 	if x == nil {
 		return ownCounts
 	}
+	answered := x.record.Answered(err)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if err == nil || attempt.IsAnswer(err) && x.winner == nil {
+	if err == nil || answered && x.winner == nil {
 		x.over, x.winner = true, nil // a success counts more than the error of a hedge
 	}
 	for !x.over && x.winner == nil && x.running > 0 {

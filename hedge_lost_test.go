@@ -164,3 +164,30 @@ func TestACallWhoseCredentialsHangDoesNotEndCanceled(t *testing.T) {
 		require.NoError(t, <-done)
 	})
 }
+
+// The credentials of one endpoint fail with a code that a server may answer with. The
+// other one answers the call, before or after that.
+func TestAHedgeThatFailsInThisProcessDoesNotWin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
+		cfg := hedging()
+		cfg.Endpoints = clientkit.Endpoints(cluster)
+		cfg.Endpoints[0].Credentials = failing{status.Error(codes.PermissionDenied, "no token")}
+		cfg.Endpoints[0].AllowInsecureTokens = true
+		cfg.HealthCheck.Disabled = true // probes carry the token, too
+		client := clientkit.Connect(t, cluster, cfg, 2)
+		cluster.SetLatency(1, 100*ms)
+		answered := 0
+		for range 6 { // three of them have their first attempt on the other endpoint
+			a := callOnce(t, client, time.Second)
+			if a.err == nil {
+				assert.Equal(t, "server1", a.server)
+				answered++
+			}
+		}
+		assert.Equal(t, 3, answered)
+		for _, e := range client.Status().Endpoints {
+			assert.Zero(t, e.Calls.Failed, e.Name)
+		}
+	})
+}

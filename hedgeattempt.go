@@ -46,7 +46,7 @@ func (h *hedgeAttempt) run() (made bool) {
 	defer h.cancel()
 	o := x.attempt(h.ctx)
 	made = h.record.Newest().Number > 0
-	if attempt.IsAnswer(o.err) && x.claim(o) {
+	if h.record.Answered(o.err) && x.claim(o) {
 		x.record.Beat(h.record)
 		x.record.Cancel()
 		if !h.instead {

@@ -275,10 +275,10 @@ func (r *Record) done(info balancer.DoneInfo) (context.Context, Observed, measur
 	last.Err, last.Sent = info.Err, info.BytesSent
 	m := measurement{began: last.began, how: hedge.Other}
 	switch {
+	case info.BytesReceived && IsAnswer(info.Err): // even if another one was answered just before
+		m.how = hedge.Answered
 	case last.beaten:
 		m.how = hedge.Late
-	case info.BytesReceived && IsAnswer(info.Err):
-		m.how = hedge.Answered
 	}
 	r.newest = end{
 		answered: info.BytesReceived && status.Code(info.Err) != codes.Canceled,

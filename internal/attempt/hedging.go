@@ -146,6 +146,14 @@ func (r *Record) voidLocked() {
 	}
 }
 
+// Answered reports whether err, with which the newest attempt of this record has ended,
+// is the answer of a working server to the call. A failure of this process, such as that
+// of credentials, may have any code and is none.
+func (r *Record) Answered(err error) bool {
+	defer r.lock().mu.Unlock()
+	return IsAnswer(err) && (err == nil || r.newest.answered)
+}
+
 // IsAnswer reports whether the result of an attempt is the answer of a working server
 // to the call: a success, or an error that is about the request.
 func IsAnswer(err error) bool {

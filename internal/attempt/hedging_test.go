@@ -316,3 +316,35 @@ func TestRescuesRetriesAndHedgesShareOneBound(t *testing.T) {
 		}
 	})
 }
+
+// The error of a hedge may come just before the success of the attempt that it beats.
+func TestAnAttemptThatIsAnsweredAfterAllWasNotLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		delays := hedge.NewDelays(0)
+		m := delays.Of("/a.B/C")
+		for range 50 {
+			r := &Record{Method: m}
+			r.Picked(t.Context(), "seq1", "")
+			h := r.NewHedge(nil, nil)
+			h.Picked(t.Context(), "seq2", "")
+			time.Sleep(100 * ms)
+			r.Beat(h)
+			r.Done(answered)
+		}
+		d, ok := m.Delay(m.Now())
+		require.True(t, ok, "the answers count")
+		assert.InEpsilon(t, float64(150*ms), float64(d), 0.08)
+	})
+}
+
+func TestAFailureOfThisProcessIsNoAnswer(t *testing.T) {
+	denied := status.Error(codes.PermissionDenied, "no token")
+	r := new(Record)
+	r.Picked(t.Context(), "seq1", "")
+	r.Done(balancer.DoneInfo{Err: denied})
+	assert.False(t, r.Answered(denied))
+	r.Picked(t.Context(), "seq1", "")
+	r.Done(balancer.DoneInfo{Err: denied, BytesSent: true, BytesReceived: true})
+	assert.True(t, r.Answered(denied))
+	assert.False(t, r.Answered(status.Error(codes.Unavailable, "")))
+}
