@@ -155,7 +155,7 @@ func typed(err error, record *attempt.Record) error {
 		return noneEligible(err, none)
 	}
 	tried := record.Attempts()
-	spent := pick.IsSpent(err)
+	spent := pick.IsSpent(err) || errors.Is(err, errLost)
 	switch {
 	case len(tried) == 0:
 		return err

@@ -189,9 +189,20 @@ func (x *race) replace() {
 	if none {
 		return
 	}
-	if h := x.enter(x.r.allowInstead, true); h != nil {
+	if h := x.enter(x.allowInstead, true); h != nil {
 		go h.run()
 	}
+}
+
+// allowInstead reports whether there is a retry for an attempt that is made beside the
+// hedges of the call, and counts it: the one that was taken when the round was called
+// off, or else one of the budget.
+func (x *race) allowInstead() bool {
+	ok := x.record.UseCharge() || x.r.allow()
+	if ok {
+		x.r.tally.Retried()
+	}
+	return ok
 }
 
 // adopt returns the error of the hedge that has won, and passes on what it received.

@@ -138,7 +138,52 @@ func TestAPauseThatAServerAsksForHoldsBesideHedges(t *testing.T) {
 		client := clientkit.Connect(t, cluster, hedging(), 4)
 		a := callOnce(t, client, 5*time.Second)
 		require.NoError(t, a.err)
-		assert.GreaterOrEqual(t, a.took, 530*ms)
+		assert.Equal(t, 530*ms, a.took, "from the answer on, not from the end of the last attempt")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 4, lbtest.RegisterEcho,
+			attemptsEnd(ends{after: 50 * ms, code: codes.Unavailable}, ends{after: 10 * ms, code: codes.Unavailable, pause: "500"}))
+		client := clientkit.Connect(t, cluster, hedging(), 4)
+		a := callOnce(t, client, 5*time.Second)
+		require.NoError(t, a.err)
+		assert.Equal(t, 530*ms, a.took, "the server of the hedge has asked for it")
+	})
+}
+
+// The budget has one hedge and one retry. The endpoint of the first attempt becomes
+// unhealthy, and the hedge is never answered.
+func TestACallThatIsCalledOffBesideAHedgeIsChargedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 4, lbtest.RegisterEcho, attemptsEnd(ends{after: never}, ends{after: never}))
+		cfg := hedging()
+		cfg.RetryBudget = cantonlb.RetryBudget{Share: -1, PerSecond: 0.2}
+		client := clientkit.Connect(t, cluster, cfg, 4)
+		first, result := startCall(t, cluster, client, 5*time.Second)
+		time.Sleep(30 * ms)
+		cluster.SetServing(first, "", false)
+		a := <-result
+		require.NoError(t, a.err)
+		assert.Equal(t, 30*ms, a.took)
+		assert.Zero(t, client.Status().Totals.RetriesRefused)
+	})
+}
+
+// The attempt in place of the one that was called off fails, and the budget has no other.
+func TestACallThatIsLostBesideAHedgeHasTheErrorOfItsLastAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 4, lbtest.RegisterEcho, attemptsEnd(
+			ends{after: never}, ends{after: 100 * ms, code: codes.Unavailable}, ends{after: 10 * ms, code: codes.Unavailable}))
+		cfg := hedging()
+		cfg.MaxAttempts = 4
+		cfg.RetryBudget = cantonlb.RetryBudget{Share: -1, PerSecond: 0.2}
+		client := clientkit.Connect(t, cluster, cfg, 4)
+		first, result := startCall(t, cluster, client, 5*time.Second)
+		time.Sleep(30 * ms)
+		cluster.SetServing(first, "", false)
+		a := <-result
+		assert.Equal(t, codes.Unavailable, status.Code(a.err), "%v", a.err)
+		assert.ErrorContains(t, a.err, "NODE_IS_PASSIVE_REPLICA")
+		assert.Equal(t, 120*ms, a.took)
 	})
 }
 

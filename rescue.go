@@ -112,10 +112,16 @@ func notCanceled(ctx context.Context, record *attempt.Record, err error) error {
 		return err
 	case ctx.Err() == nil && errors.As(err, new(*hangsError)):
 		return status.Error(codes.Unavailable, errHangs.Error())
+	case ctx.Err() == nil && outlasts(ctx, record.Pause()):
+		return errLost
 	default: // it ends with its context, perhaps in the same moment
 		return status.FromContextError(cmp.Or(ctx.Err(), context.DeadlineExceeded)).Err()
 	}
 }
+
+// errLost is the error of a call that was called off, and for which there may be no other
+// attempt since then: the hedges have used all, or the budget, or a server refuses it.
+var errLost = status.Error(codes.Unavailable, "the endpoint became unhealthy during the call, which may not be reissued any more")
 
 // outlasts reports whether ctx is valid for longer than a pause.
 func outlasts(ctx context.Context, pause time.Duration) bool {
@@ -139,16 +145,6 @@ func (r *rescuer) allowHedge() bool {
 		r.tally.Hedged()
 	} else {
 		r.tally.HedgeRefused()
-	}
-	return ok
-}
-
-// allowInstead reports whether the budget has a retry left that is made beside the hedges
-// of a call, and counts it.
-func (r *rescuer) allowInstead() bool {
-	ok := r.allow()
-	if ok {
-		r.tally.Retried()
 	}
 	return ok
 }

@@ -63,36 +63,47 @@ func (r *Record) countSentLocked() int {
 // after one that ended with err. The context of the call itself must still be
 // valid, so that only Rescue can have cancelled the round.
 func (r *Record) Again(err error) bool {
-	again, charge := r.again(err)
-	return again && (!charge || r.Allow == nil || r.Allow())
+	return r.MayAgain(err) && (r.UseCharge() || r.Allow == nil || r.Allow())
+}
+
+// UseCharge reports whether Rescue has taken a retry from the budget that no attempt has
+// used yet. It counts as used from then on.
+func (r *Record) UseCharge() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	charged := r.charged
+	r.charged = false
+	return charged
 }
 
 // MayAgain reports whether Again would return true if the budget allowed it.
 func (r *Record) MayAgain(err error) bool {
-	again, _ := r.again(err)
-	return again
-}
-
-// again reports whether another round is safe and within the bounds, and whether it is
-// to be charged to the budget: Rescue has already done so.
-func (r *Record) again(err error) (again, charge bool) {
 	if err == nil {
-		return false, false
+		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.off && !r.newest.answered {
-		return true, false
+	switch {
+	case r.refused || r.spentLocked():
+		return false
+	case r.off && !r.newest.answered:
+		return true
 	}
 	failed := (status.Code(err) == codes.Unavailable || r.newest.denied) && (r.Rescuable || !r.sentLocked())
-	failed = failed && !r.refused
-	return failed && len(r.tried) > 0 && r.explain == nil && !r.spentLocked(), true // an untried call was refused and would be again
+	return failed && len(r.tried) > 0 && r.explain == nil // an untried call was refused and would be again
 }
 
-// Pause returns how long the server has asked to wait before the next round. It is 0
-// if the last round was called off, or if the server has not asked for anything.
+// Pause returns how long to wait before another attempt, since servers have asked for
+// that. It is 0 if they have not, or if the time has passed.
 func (r *Record) Pause() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.newest.pushback.delay
+	return r.pauseLocked()
+}
+
+func (r *Record) pauseLocked() time.Duration {
+	if r.notBefore.IsZero() {
+		return 0
+	}
+	return max(0, time.Until(r.notBefore))
 }

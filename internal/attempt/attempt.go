@@ -79,6 +79,7 @@ type Record struct {
 	open    bool         // that attempt has not ended
 	cancel  context.CancelFunc
 	off     bool  // Rescue has called off the present round
+	charged bool  // it has taken a retry from the budget, which no attempt has used
 	ended   error // why End has ended the call; nil if it has not
 	newest  end   // of the newest attempt
 
@@ -86,8 +87,8 @@ type Record struct {
 
 	stage stage // of the newest attempt
 
-	notBefore time.Duration // when the servers allow another hedge
-	refused   bool          // a server allows no other attempt
+	notBefore time.Time // when the servers allow another attempt; the zero time if they have said nothing
+	refused   bool      // a server allows no other attempt
 
 	ctx context.Context //nolint:containedctx // of the newest attempt until its end, if there is an Observe
 }
@@ -96,7 +97,6 @@ type Record struct {
 type end struct {
 	answered bool // the server answered, and not only because the call was called off
 	denied   bool // the server rejected the endpoint's token, and there was another endpoint
-	pushback pushback
 }
 
 // Begin starts another round of the call. cancel calls it off.
@@ -282,9 +282,9 @@ func (r *Record) done(info balancer.DoneInfo) (context.Context, Observed, measur
 	}
 	r.newest = end{
 		answered: info.BytesReceived && status.Code(info.Err) != codes.Canceled,
-		denied:   last.denied && r.elsewhere, pushback: pushbackOf(info.Trailer),
+		denied:   last.denied && r.elsewhere,
 	}
-	root.heedLocked(r.newest.pushback)
+	root.heedLocked(pushbackOf(info.Trailer))
 	return ctx, r.newestLocked(), m
 }
 
@@ -331,12 +331,12 @@ func (r *Record) rescue(endpoint string) func() {
 // ended.
 func (r *Record) callOffLocked() context.CancelFunc {
 	switch {
-	case !r.Rescuable || !r.open || r.off || r.cancel == nil || r.spentLocked():
+	case !r.Rescuable || !r.open || r.off || r.cancel == nil || r.refused || r.spentLocked():
 		return nil
 	case r.Allow != nil && !r.Allow():
 		return nil
 	}
-	r.off = true
+	r.off, r.charged = true, true
 	r.tried[r.last-1].CalledOff = true
 	return r.cancel
 }

@@ -43,13 +43,13 @@ func (r *Record) lock() *Record {
 // NextHedge returns how long to wait until the call is hedged, or looked at again,
 // given the delay of its method. ok is false if it is not hedged any more.
 func (r *Record) NextHedge(now, delay time.Duration) (wait time.Duration, ok bool) {
-	return r.forHedge().Next(now, delay)
+	return r.forHedge(now).Next(now, delay)
 }
 
-func (r *Record) forHedge() hedge.Call {
+func (r *Record) forHedge(now time.Duration) hedge.Call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := hedge.Call{Max: r.Max, Sent: r.countSentLocked(), NotBefore: r.notBefore, Refused: r.refused}
+	c := hedge.Call{Max: r.Max, Sent: r.countSentLocked(), NotBefore: now + r.pauseLocked(), Refused: r.refused}
 	for i := range r.tried {
 		if a := &r.tried[i]; a.open && a.began >= c.Picked {
 			c.Picked, c.InFlight = a.began, true
@@ -61,8 +61,8 @@ func (r *Record) forHedge() hedge.Call {
 // heedLocked notes what a server has said about further attempts.
 func (r *Record) heedLocked(p pushback) {
 	r.refused = r.refused || p.never
-	if p.delay > 0 {
-		r.notBefore = max(r.notBefore, r.Method.Now()+p.delay)
+	if until := time.Now().Add(p.delay); p.delay > 0 && until.After(r.notBefore) {
+		r.notBefore = until
 	}
 }
 
@@ -110,7 +110,7 @@ func (r *Record) timeOut(now, limit time.Duration) (cancel context.CancelFunc, w
 	if wait = last.began + limit - now; wait > 0 {
 		return nil, wait, true
 	}
-	if r.spentLocked() || r.explain != nil {
+	if r.refused || r.spentLocked() || r.explain != nil {
 		return nil, 0, false
 	}
 	if cancel = r.callOffLocked(); cancel != nil {

@@ -1,11 +1,12 @@
 package attempt
 
 import (
-	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -31,12 +32,43 @@ func TestWhatAServerSaysAboutRetriesIsHeeded(t *testing.T) {
 		"beyond 64 bits":    {metadata.Pairs(pushbackTrailer, "99999999999999999999"), false, 0},
 		"two values":        {metadata.Pairs(pushbackTrailer, "1", pushbackTrailer, "2"), false, 0},
 	} {
-		r := &Record{Max: 3, Rescuable: true}
-		r.Picked(context.Background(), "seq1", "")
-		r.Done(balancer.DoneInfo{Err: unavailable, BytesSent: true, BytesReceived: true, Trailer: c.trailer})
-		assert.Equal(t, c.again, r.Again(unavailable), name)
-		assert.Equal(t, c.pause, r.Pause(), name)
-		r.Picked(context.Background(), "seq2", "")
-		assert.Zero(t, r.Pause(), "%s: of the attempt before", name)
+		synctest.Test(t, func(t *testing.T) {
+			r := &Record{Max: 3, Rescuable: true}
+			r.Picked(t.Context(), "seq1", "")
+			r.Done(balancer.DoneInfo{Err: unavailable, BytesSent: true, BytesReceived: true, Trailer: c.trailer})
+			assert.Equal(t, c.again, r.Again(unavailable), name)
+			assert.Equal(t, c.pause, r.Pause(), name)
+			time.Sleep(c.pause / 5)
+			assert.Equal(t, c.pause*4/5, r.Pause(), "%s: it counts from the server's answer", name)
+			time.Sleep(c.pause)
+			assert.Zero(t, r.Pause(), name)
+		})
 	}
+}
+
+// What a server says to a hedge holds for the call.
+func TestWhatAServerSaysToAHedgeHoldsForTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		says := func(r *Record, value string) {
+			r.Done(balancer.DoneInfo{
+				Err: status.Error(codes.Unavailable, ""), BytesSent: true, BytesReceived: true, Trailer: metadata.Pairs(pushbackTrailer, value),
+			})
+		}
+		r, ctx := hedgeable(t)
+		r.Max = 9
+		r.Picked(ctx, "seq1", "")
+		for _, value := range []string{"250", "100"} {
+			h := r.NewHedge(nil, nil)
+			h.Picked(ctx, "seq"+value, "")
+			says(h, value)
+		}
+		assert.Equal(t, 250*time.Millisecond, r.Pause(), "the longer one")
+		never := r.NewHedge(nil, nil)
+		never.Picked(ctx, "seq3", "")
+		says(never, "-1")
+		r.Rescue("seq1")
+		require.NoError(t, ctx.Err(), "there may be no other attempt")
+		r.Done(balancer.DoneInfo{Err: status.Error(codes.Unavailable, ""), BytesSent: true})
+		assert.False(t, r.MayAgain(status.Error(codes.Unavailable, "")))
+	})
 }
