@@ -133,10 +133,10 @@ func TestTheNameOfTheCertificateIsTheHostOfRequests(t *testing.T) {
 
 		// A server that has another name gets nothing.
 		other := newPeer(t, "other", overTLS(ca, "other.example"))
-		c = startClient(t, Config{Transport: model, NoneEligible: cantonlb.FailOpen, Endpoints: []Endpoint{{
+		c = startClient(t, Config{Transport: model, HealthCheck: slow(), NoneEligible: cantonlb.FailOpen, Endpoints: []Endpoint{{
 			Name: "a", Address: other.URL, ServerName: "json.example", TLS: cantonlb.TLS{RootCAPEM: ca.PEM()}, Token: cantonlb.NewSecret("token-a"),
 		}}})
-		ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
 		_, _, err = send(t, c, "POST", "/x", "{}", func(r *http.Request) { *r = *r.WithContext(ctx) })
 		cancel()
 		require.ErrorContains(t, err, "other.example")
