@@ -132,8 +132,10 @@ func TestTheNameOfTheCertificateIsTheHostOfRequests(t *testing.T) {
 		}
 
 		// A server that has another name gets nothing.
+		patient := quick()
+		patient.Interval, patient.Timeout = time.Second, time.Second
 		other := newPeer(t, "other", overTLS(ca, "other.example"))
-		c = startClient(t, Config{Transport: model, HealthCheck: slow(), NoneEligible: cantonlb.FailOpen, Endpoints: []Endpoint{{
+		c = startClient(t, Config{Transport: model, HealthCheck: patient, NoneEligible: cantonlb.FailOpen, Endpoints: []Endpoint{{
 			Name: "a", Address: other.URL, ServerName: "json.example", TLS: cantonlb.TLS{RootCAPEM: ca.PEM()}, Token: cantonlb.NewSecret("token-a"),
 		}}})
 		ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
