@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"sync"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,13 +133,15 @@ func TestTheNameOfTheCertificateIsTheHostOfRequests(t *testing.T) {
 		}
 
 		// A server that has another name gets nothing.
-		patient := quick()
-		patient.Interval, patient.Timeout = time.Second, time.Second
 		other := newPeer(t, "other", overTLS(ca, "other.example"))
-		c = startClient(t, Config{Transport: model, HealthCheck: patient, NoneEligible: cantonlb.FailOpen, Endpoints: []Endpoint{{
+		c = startClient(t, Config{Transport: model, NoneEligible: cantonlb.FailOpen, Endpoints: []Endpoint{{
 			Name: "a", Address: other.URL, ServerName: "json.example", TLS: cantonlb.TLS{RootCAPEM: ca.PEM()}, Token: cantonlb.NewSecret("token-a"),
 		}}})
-		ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+		require.Eventually(t, func() bool {
+			status, _ := c.Status().Endpoint("a")
+			return strings.Contains(status.Detail, "other.example")
+		}, 10*time.Second, 5*time.Millisecond, name)
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 		_, _, err = send(t, c, "POST", "/x", "{}", func(r *http.Request) { *r = *r.WithContext(ctx) })
 		cancel()
 		require.ErrorContains(t, err, "other.example")
