@@ -57,7 +57,9 @@ func (e *endpoint) explainLocked(now time.Time) report.IneligibleEndpoint {
 	case is.State == report.StateDrained:
 		why.Reason = report.ReasonNone // the state is reason enough
 	case e.link.Phase != machine.Ready && (is.State == report.StateConnecting || is.Reason == e.linkWhy.Reason):
-		why.Reason = report.ReasonNone // the detail is reason enough
+		if is.Detail != "" {
+			why.Reason = report.ReasonNone // the detail is reason enough
+		}
 		if e.link.Phase == machine.Waiting {
 			why.NextTry = max(0, e.nextTry.Sub(now))
 		}
