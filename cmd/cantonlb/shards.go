@@ -150,7 +150,7 @@ func (s *shards) Subscribe(ctx context.Context) iter.Seq[report.EventBatch] {
 // their events that are new, with the client in the name of the endpoint.
 func (s *shards) SubscribeFrom(ctx context.Context, _ uint64) iter.Seq[report.EventBatch] {
 	return func(yield func(report.EventBatch) bool) {
-		seen, tick := make(map[string]uint64), time.NewTicker(lookAtShards)
+		seen, tick := make(map[source]uint64), time.NewTicker(lookAtShards)
 		defer tick.Stop()
 		for yield(report.EventBatch{Events: s.news(seen)}) {
 			select {
@@ -163,14 +163,19 @@ func (s *shards) SubscribeFrom(ctx context.Context, _ uint64) iter.Seq[report.Ev
 }
 
 // news returns the events that are new, in the order of time. seen has the number of the
-// newest event of each client.
-func (s *shards) news(seen map[string]uint64) (events []report.Event) {
-	for name, c := range s.clients() {
+// newest event of each client; nil stands for the router. A client that comes in place of
+// another one, perhaps with its name, begins anew.
+func (s *shards) news(seen map[source]uint64) (events []report.Event) {
+	clients := s.clients()
+	maps.DeleteFunc(seen, func(c source, _ uint64) bool {
+		return c != nil && !slices.Contains(slices.Collect(maps.Values(clients)), c)
+	})
+	for name, c := range clients {
 		for _, e := range c.Events() {
-			if e.Number <= seen[name] {
+			if e.Number <= seen[c] {
 				continue
 			}
-			seen[name] = e.Number
+			seen[c] = e.Number
 			if e.Endpoint != "" {
 				e.Endpoint = name + "/" + e.Endpoint
 			} else {
@@ -180,8 +185,8 @@ func (s *shards) news(seen map[string]uint64) (events []report.Event) {
 		}
 	}
 	for _, e := range s.router.Events() {
-		if e.Number > seen[""] {
-			seen[""] = e.Number
+		if e.Number > seen[nil] {
+			seen[nil] = e.Number
 			detail := e.Detail
 			if e.Shard != "" {
 				detail = strings.TrimSuffix("shard "+e.Shard+": "+e.Detail, ": ")

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,9 +14,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/lbtest"
 	"github.com/cantonlb/cantonlb/report"
+	"github.com/cantonlb/cantonlb/shard"
 	"github.com/cantonlb/cantonlb/statuspage"
 )
 
@@ -185,4 +189,29 @@ func TestStatusShowsShards(t *testing.T) {
 	assert.Equal(t, codeAll, r.code, r.errs)
 	assert.Contains(t, r.out, "1 of 1 shard live")
 	assert.NotContains(t, r.out, "endpoint")
+}
+
+func TestTheEventsOfAShardThatComesAgainAreSeen(t *testing.T) {
+	c := cluster(t, 1)
+	made := func() shard.Shard {
+		client, err := cantonlb.NewClient(cantonlb.Config{
+			Name: "p1", Endpoints: []cantonlb.Endpoint{{Name: "a", Address: "http://" + c.Addrs()[0]}}, Logger: slog.New(slog.DiscardHandler),
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, client.Close()) })
+		require.NoError(t, client.WaitHealthy(testkit.Context(t), 1))
+		return shard.Shard{Client: client, NoDiscovery: true}
+	}
+	router, err := shard.New(map[string]shard.Shard{"p1": made()}, shard.Config{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	s, seen := &shards{router}, make(map[source]uint64)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	healthy := func() bool {
+		return slices.ContainsFunc(s.news(seen), func(e report.Event) bool { return e.Endpoint == "p1/a" && e.To == report.StateHealthy })
+	}
+	assert.True(t, healthy())
+	assert.False(t, healthy())
+	require.NoError(t, router.Update(map[string]shard.Shard{"p1": made()}))
+	assert.True(t, healthy(), "of another client with the same name")
+	assert.Len(t, seen, 2)
 }
