@@ -16,6 +16,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/limits"
+	"github.com/cantonlb/cantonlb/internal/protopath"
 	"github.com/cantonlb/cantonlb/jsonapi"
 )
 
@@ -193,6 +194,14 @@ func (c Config) checkShards(shards map[string]Shard) error {
 		}
 		if s.Client == nil && s.JSON == nil {
 			faults.Add(&configerr.Error{Field: field, Problem: "neither Client nor JSON is set", Want: "at least one of them"})
+		}
+		for _, x := range []struct {
+			field string
+			value any
+		}{{"client", s.Client}, {"discovery", s.Discovery}, {"credentials", s.Credentials}} {
+			if x.value != nil && protopath.IsNil(x.value) {
+				faults.Add(&configerr.Error{Field: field + "." + x.field, Problem: fmt.Sprintf("a %T that is nil", x.value), Want: "one that is not, or none"})
+			}
 		}
 		for _, names := range []struct {
 			what string

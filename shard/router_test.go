@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -422,6 +423,10 @@ func TestABadConfigNamesEachFault(t *testing.T) {
 		"p1": {Client: p1.conn, Parties: []string{""}, Providers: []string{"x"}}, "p2": {Client: p1.conn, Providers: []string{"y", "x"}},
 	}, Config{})
 	require.ErrorContains(t, err, `shards.p1.parties[0]: empty: want an ID`)
+	var none *grpc.ClientConn
+	_, nilErr := New(map[string]Shard{"p1": {Client: none, Discovery: none}}, Config{})
+	require.ErrorContains(t, nilErr, `shards.p1.client: a *grpc.ClientConn that is nil; want one that is not, or none`)
+	require.ErrorContains(t, nilErr, `shards.p1.discovery: a *grpc.ClientConn that is nil`)
 	require.ErrorContains(t, err, `shards.p2.providers[1] "x": also on shard "p1"; want each provider on one shard`)
 }
 
