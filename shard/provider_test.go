@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -8,10 +9,34 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/jsonapi"
 )
+
+func TestAProvidersShardMustBeTheRightParticipant(t *testing.T) {
+	p1 := newParticipant(t, "p1")
+	r := routerOf(t, map[string]Shard{"p1": {Client: p1.conn, Participant: "p1::1220", Providers: []string{"okta"}}}, Config{})
+	ready(t, r)
+	ctx := testkit.Context(t)
+	target, err := r.ForProvider(ctx, "okta")
+	require.NoError(t, err)
+	assert.Equal(t, "p1", target.Name)
+	require.NoError(t, r.Update(map[string]Shard{"p1": {Client: p1.conn, Participant: "p2::1220", Providers: []string{"okta"}}}))
+	var identity *IdentityError
+	eventually(t, func() bool {
+		_, err := r.Route(WithProvider(ctx, "okta"), Request{})
+		return errors.As(err, &identity)
+	})
+	_, err = r.ForProvider(ctx, "okta")
+	require.ErrorAs(t, err, &identity)
+	assert.Equal(t, codes.Unavailable, status.Code(err))
+	require.NoError(t, r.Close())
+	_, err = r.ForProvider(ctx, "okta")
+	require.ErrorIs(t, err, ErrClosed)
+}
 
 // Each trigger service, and each OAuth2 middleware, serves one provider. The same router
 // has providers as its keys, and reads nothing of what the requests say.

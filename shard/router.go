@@ -96,12 +96,16 @@ func (r *Router) ForUser(ctx context.Context, user string) (Target, error) {
 
 // ForProvider returns the shard that lists an OAuth provider.
 func (r *Router) ForProvider(_ context.Context, provider string) (Target, error) {
+	if r.ctx.Err() != nil {
+		return Target{}, refuse(ErrClosed)
+	}
 	list := r.list.Load()
 	name, ok := list.providers[provider]
 	if !ok {
 		return Target{}, refuse(r.noProvider(list, provider))
 	}
-	return list.byName[name].target(), nil
+	t, err := list.byName[name].trusted()
+	return t, refuse(err)
 }
 
 func (r *Router) noProvider(list *members, provider string) error {
