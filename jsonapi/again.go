@@ -96,18 +96,14 @@ func decide(s situation) decision {
 		return decision{}
 	}
 	d := decision{again: true, charge: s.outcome == lost || s.outcome == answered}
-	switch {
-	case s.elsewhere:
+	if s.elsewhere {
 		return d // Retry-After is about the server that has answered
-	case s.outcome == answered && s.retryAfter >= 0:
-		d.pause = s.retryAfter
-		if d.pause > maxRetryAfter {
-			return decision{}
-		}
-	default:
-		d.pause = pauseAfter(s.sent+s.unsent, s.chance)
 	}
-	if d.pause >= s.left || s.safety == SafetyResubmit && s.sent > 0 && d.pause >= s.window {
+	d.pause = pauseAfter(s.sent+s.unsent, s.chance)
+	if s.outcome == answered {
+		d.pause = max(d.pause, s.retryAfter) // 0, or a date that has passed, is no reason to hurry
+	}
+	if d.pause > maxRetryAfter || d.pause >= s.left || s.safety == SafetyResubmit && s.sent > 0 && d.pause >= s.window {
 		return decision{}
 	}
 	return d

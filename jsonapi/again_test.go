@@ -98,7 +98,9 @@ func TestRetryAfterIsHonouredWithoutAnotherEndpoint(t *testing.T) {
 		repeatable: true, left: 3 * time.Second,
 	}
 	assert.Equal(t, decision{again: true, pause: 2 * time.Second, charge: true}, decide(s))
-	s.left = time.Second
+	s.retryAfter = 0
+	assert.Equal(t, decision{again: true, pause: firstPause / 2, charge: true}, decide(s), "the pause is never shorter than without it")
+	s.left, s.retryAfter = time.Second, 2*time.Second
 	assert.Equal(t, decision{}, decide(s), "it asks for more time than there is: the answer is returned")
 	s.left, s.retryAfter = forever, maxRetryAfter+1
 	assert.Equal(t, decision{}, decide(s))
