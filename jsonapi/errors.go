@@ -24,6 +24,9 @@ type HostError struct {
 
 // Error returns a text with both hosts.
 func (e *HostError) Error() string {
+	if e.Scheme == "" && e.Host == "" {
+		return "jsonapi: a request without a URL; want one at http://" + e.Want
+	}
 	return fmt.Sprintf("jsonapi: a request for %s: this client is for http://%s alone, and for the redirects of its endpoints to themselves",
 		cleantext.Detail(e.Scheme+"://"+e.Host), e.Want)
 }

@@ -54,6 +54,8 @@ func TestARequestForAnotherHostIsNotSent(t *testing.T) {
 		require.ErrorAs(t, err, &wrong, url)
 		assert.Contains(t, err.Error(), "http://ledger")
 	}
+	_, err := c.RoundTrip(&http.Request{}) //nolint:bodyclose // an error
+	require.EqualError(t, err, "jsonapi: a request without a URL; want one at http://ledger")
 	assert.Empty(t, a.got())
 }
 
