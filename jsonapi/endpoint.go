@@ -22,7 +22,7 @@ type endpoint struct {
 	at        server // its Weight, Zone and Priority may be outdated
 	transport *http.Transport
 	readiness *readiness        // nil if probing is off
-	checker   *checking.Checker // nil likewise
+	checker   *checking.Checker // nil if probing is off
 	stop      context.CancelFunc
 	flights   flights
 

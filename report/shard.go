@@ -176,8 +176,8 @@ type ShardEventKind string
 const (
 	// ShardEventShards reports that the shards have changed.
 	ShardEventShards ShardEventKind = "shards"
-	// ShardEventDiscoveryFailed reports that a shard cannot say who is on it any more, and
-	// ShardEventDiscoveryRegained that it can again.
+	// ShardEventDiscoveryFailed reports that look-ups at a shard have begun to fail, and
+	// ShardEventDiscoveryRegained that they work again.
 	ShardEventDiscoveryFailed   ShardEventKind = "discovery_failed"
 	ShardEventDiscoveryRegained ShardEventKind = "discovery_regained"
 	// ShardEventIdentityMismatch reports a shard that is another participant than it should

@@ -87,7 +87,8 @@ type Config struct {
 	// Refresh is how often what is known is renewed in the background: the lists of
 	// parties and users, and look-ups of those in use. Default 5 min, at least 1 s.
 	Refresh time.Duration
-	// NegativeTTL is how long it counts that no shard has a party or a user. Default 10 s.
+	// NegativeTTL is how long the answer that no shard has a party or a user is kept.
+	// Default 10 s.
 	NegativeTTL time.Duration
 	// LookUpTimeout bounds one look-up at one shard. Default 5 s.
 	LookUpTimeout time.Duration

@@ -52,7 +52,7 @@ const (
 // and for one goroutine at a time.
 type directory struct {
 	most     int           // entries
-	negative time.Duration // how long it counts that no shard has something
+	negative time.Duration // how long the answer that no shard has something is kept
 	entries  map[string]*entry
 	counts   map[string]int // how many each shard has
 }
@@ -161,8 +161,8 @@ func (d *directory) use(name string, now time.Time) *entry {
 	return e
 }
 
-// record stores what a shard has said. A shard that did not answer is believed what it
-// said before.
+// record stores what a shard has said. If a shard did not answer, what it said before
+// stays in effect.
 func (d *directory) record(name, shard string, f fact, now time.Time) (was Standing) {
 	e := d.entries[name]
 	if e == nil {

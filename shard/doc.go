@@ -59,7 +59,7 @@
 //
 // # Defaults
 //
-// What is known is renewed every 5 minutes. That no shard has a party counts for 10 s. A
-// look-up takes 5 s at most. Up to 100,000 parties and 10,000 users are remembered. There
-// is no default shard, and nothing is preferred.
+// What is known is renewed every 5 minutes. The answer that no shard has a party is kept
+// for 10 s. A look-up takes 5 s at most. Up to 100,000 parties and 10,000 users are
+// remembered. There is no default shard, and nothing is preferred.
 package shard

@@ -19,8 +19,8 @@ type EventKind = report.ShardEventKind
 const (
 	// EventShards: Update has changed the shards.
 	EventShards = report.ShardEventShards
-	// EventDiscoveryFailed: a shard cannot say who is on it any more.
-	// EventDiscoveryRegained: it can again.
+	// EventDiscoveryFailed: look-ups at a shard have begun to fail.
+	// EventDiscoveryRegained: they work again.
 	EventDiscoveryFailed   = report.ShardEventDiscoveryFailed
 	EventDiscoveryRegained = report.ShardEventDiscoveryRegained
 	// EventIdentityMismatch: a shard is another participant than it should be, and gets no

@@ -87,7 +87,7 @@ func (r *bodyReader) one(n *place, first json.Token) error {
 		return r.object(n)
 	case string:
 		return r.text(n, x)
-	default: // a number or a truth
+	default: // a number or a boolean
 		if n.use == forLocal {
 			r.local = true
 			return nil

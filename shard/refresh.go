@@ -50,7 +50,7 @@ func (r *Router) refresh() {
 	}
 }
 
-// refreshShard asks a shard who it is and who is on it.
+// refreshShard asks a shard for its participant ID, and for its parties and users.
 func (r *Router) refreshShard(m *member) {
 	ctx, cancel := context.WithTimeout(r.ctx, max(r.cfg.LookUpTimeout, r.cfg.Refresh/2))
 	defer cancel()

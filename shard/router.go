@@ -52,8 +52,9 @@ type Target struct {
 	counts *counts
 }
 
-// New returns a Router of these shards, by their names, and starts to look up who is where.
-// It does not wait for that. The caller must close the Router, and the clients after it.
+// New returns a Router of these shards, by their names, and starts to look up which
+// parties and users they have. It does not wait for that. The caller must close the Router,
+// and the clients after it.
 //
 // The error reports every fault of the arguments. Each is a *configerr.Error, and all are
 // joined.
@@ -121,7 +122,7 @@ func (r *Router) noProvider(list *members, provider string) error {
 // goes on for others. Errors are *NowhereError, *AmbiguousError, *SplitError,
 // *UndecidedError, *MovedError, *UnroutedError, *UnknownShardError, *IdentityError,
 // *RequestError, *ClientError, ErrClosed, or the context's, to be found with errors.As and
-// errors.Is. All of them have a gRPC status: NOT_FOUND if nobody has what was looked for,
+// errors.Is. All of them have a gRPC status: NOT_FOUND if no shard has what was looked for,
 // UNAVAILABLE if a shard has not answered or is another participant, INVALID_ARGUMENT for
 // a request that cannot be read, DEADLINE_EXCEEDED or CANCELED by the context or Close,
 // and FAILED_PRECONDITION otherwise.

@@ -9,7 +9,7 @@
 // ledger does for gRPC: it is the same code, with the same causes, pauses, errors and
 // monitor.
 //
-//	for update, err := range ws.Updates(ctx, client, stored, request, ws.Options{}) {
+//	for update, err := range ws.Updates(ctx, client, stored, request, ws.StreamOptions{}) {
 //		if err != nil {
 //			return err
 //		}
