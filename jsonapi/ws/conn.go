@@ -35,11 +35,22 @@ type Options struct {
 	// Header is added to the handshake. An Authorization in it replaces the endpoint's
 	// token.
 	Header http.Header
-	// MaxMessage bounds a message, in bytes. Default 64 MiB.
+	// MaxMessage bounds a message, in bytes. Default 64 MiB; negative is an error.
 	MaxMessage int64
 	// Ping is how long the server may be silent, while a message is awaited, before it is
 	// pinged. Default 20 s; negative means never.
 	Ping time.Duration
+}
+
+// check looks for mistakes of the program.
+func (o Options) check(client *jsonapi.Client) error {
+	if client == nil {
+		return errors.New("the client is nil")
+	}
+	if o.MaxMessage < 0 {
+		return fmt.Errorf("Options.MaxMessage %d: want a number of bytes, or 0 for 64 MiB", o.MaxMessage)
+	}
+	return nil
 }
 
 // Conn is an open websocket. Recv is for one goroutine at a time; Close may be called from
@@ -64,8 +75,12 @@ var errSilent = errors.New("the server does not answer a ping")
 // first message, as JSON. A nil request is not sent. The websocket ends when ctx does.
 //
 // Errors are gRPC statuses, as those of the server are: UNAVAILABLE if it cannot be
-// reached, and what the HTTP status of a refusal says.
+// reached, INVALID_ARGUMENT for a mistake of the program, and what the HTTP status of a
+// refusal says.
 func Dial(ctx context.Context, client *jsonapi.Client, path string, request any, o Options) (*Conn, error) {
+	if err := o.check(client); err != nil {
+		return nil, status.Errorf(codes.InvalidArgument, "jsonapi/ws: %v", err)
+	}
 	conn, resp, err := websocket.Dial(ctx, client.BaseURL()+path, &websocket.DialOptions{ //nolint:bodyclose // the package closes it
 		HTTPClient: client.HTTP(), HTTPHeader: o.Header.Clone(), Subprotocols: []string{authProtocol},
 	})

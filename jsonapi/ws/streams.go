@@ -57,7 +57,7 @@ func Completions(ctx context.Context, client *jsonapi.Client, begin ledger.Offse
 func follow(ctx context.Context, client *jsonapi.Client, begin ledger.Offset, request any, o StreamOptions, path string,
 ) iter.Seq2[ledger.Update[Message], error] {
 	l := o.Ledger
-	fault := checked(l.Request != nil || l.Position != nil, client, request)
+	fault := checked(l.Request != nil || l.Position != nil, client, request, o.Options)
 	if fault == nil && l.End.IsZero() {
 		l.End = endOf(request)
 	}
@@ -80,7 +80,7 @@ func follow(ctx context.Context, client *jsonapi.Client, begin ledger.Offset, re
 func ActiveContracts(ctx context.Context, client *jsonapi.Client, at ledger.Offset, request any,
 	consume func(contracts iter.Seq2[Message, error]) error, o StreamOptions,
 ) (ledger.Offset, error) {
-	if fault := checked(o.Ledger.Request != nil || o.Ledger.Position != nil, client, request); fault != nil {
+	if fault := checked(o.Ledger.Request != nil || o.Ledger.Position != nil, client, request, o.Options); fault != nil {
 		return at, &ledger.StoppedError{Last: at, Cause: ledger.Misused, Err: fault}
 	}
 	node := o.Ledger.Node
@@ -103,12 +103,12 @@ func pathOf(o StreamOptions, otherwise string) string {
 }
 
 // checked looks for mistakes of the program.
-func checked(isSet bool, client *jsonapi.Client, request any) error {
+func checked(isSet bool, client *jsonapi.Client, request any, o Options) error {
 	if isSet {
 		return errors.New("StreamOptions.Ledger: Request or Position is set; want neither")
 	}
-	if client == nil {
-		return errors.New("the client is nil")
+	if err := o.check(client); err != nil {
+		return err
 	}
 	_, err := withOffset(request, "", ledger.Offset{})
 	return err

@@ -241,6 +241,10 @@ func TestDialSaysWhatIsWrong(t *testing.T) {
 	assert.Equal(t, codes.Unknown, status.Code(err))
 	_, err = Dial(within(t), c, UpdatesPath, make(chan int), Options{})
 	require.Error(t, err)
+	_, err = Dial(within(t), c, UpdatesPath, nil, Options{MaxMessage: -1})
+	require.EqualError(t, err, "rpc error: code = InvalidArgument desc = jsonapi/ws: Options.MaxMessage -1: want a number of bytes, or 0 for 64 MiB")
+	_, err = Dial(within(t), nil, UpdatesPath, nil, Options{})
+	require.EqualError(t, err, "rpc error: code = InvalidArgument desc = jsonapi/ws: the client is nil")
 	for path, want := range map[string]codes.Code{
 		"/large": codes.ResourceExhausted, "/binary": codes.Internal, "/text": codes.Internal, "/policy": codes.PermissionDenied,
 	} {
@@ -333,6 +337,7 @@ func TestMistakesOfTheProgramAreErrors(t *testing.T) {
 	for name, all := range map[string]iter.Seq2[ledger.Update[Message], error]{
 		"no object":  Updates(t.Context(), c, ledger.At(1), []int{1}, StreamOptions{}),
 		"no JSON":    Updates(t.Context(), c, ledger.At(1), make(chan int), StreamOptions{}),
+		"negative":   Updates(t.Context(), c, ledger.At(1), struct{}{}, StreamOptions{Options: Options{MaxMessage: -1}}),
 		"no client":  Completions(t.Context(), nil, ledger.At(1), struct{}{}, StreamOptions{}),
 		"a Position": Updates(t.Context(), c, ledger.At(1), struct{}{}, own),
 		"null":       Updates(t.Context(), c, ledger.At(1), nil, StreamOptions{}),
