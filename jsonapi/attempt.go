@@ -144,8 +144,8 @@ func offerToken(h http.Header) {
 	if !isWebsocket(h) || strings.Contains(offered, wsTokenPrefix) {
 		return
 	}
-	token, bearer := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
-	if !bearer {
+	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
+	if token = strings.TrimSpace(token); !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return
 	}
 	for p := range strings.SplitSeq(offered, ",") {

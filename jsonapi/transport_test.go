@@ -373,7 +373,6 @@ func TestTheCallersErrorWinsOverThatOfTheAttempt(t *testing.T) {
 }
 
 func TestATokenIsHiddenUnlessTheCallerHasOfferedIt(t *testing.T) {
-	const field = "Sec-WebSocket-Protocol"
 	for _, x := range []struct{ asked, chosen, want string }{
 		{"daml.ws.auth", "daml.ws.auth", "daml.ws.auth"},
 		{"daml.ws.auth", "jwt.token.hush", ""},
@@ -382,9 +381,28 @@ func TestATokenIsHiddenUnlessTheCallerHasOfferedIt(t *testing.T) {
 		{"", "", ""},
 	} {
 		asked, chosen := make(http.Header), make(http.Header)
-		asked.Set(field, x.asked)
-		chosen.Set(field, x.chosen)
+		asked.Set(wsProtocols, x.asked)
+		chosen.Set(wsProtocols, x.chosen)
 		hideToken(asked, chosen)
-		assert.Equal(t, x.want, chosen.Get(field), x)
+		assert.Equal(t, x.want, chosen.Get(wsProtocols), x)
+	}
+}
+
+func TestATokenIsOfferedToAWebsocketThatTakesIt(t *testing.T) {
+	for _, x := range []struct{ authorization, asked, want string }{
+		{"Bearer a.b.c", "daml.ws.auth", "jwt.token.a.b.c,daml.ws.auth"},
+		{"bearer  a.b.c", "other, daml.ws.auth", "jwt.token.a.b.c,other,daml.ws.auth"},
+		{"Bearer a.b.c", "jwt.token.own, daml.ws.auth", "jwt.token.own, daml.ws.auth"},
+		{"Bearer a.b.c", "other", "other"},
+		{"Bearer ", "daml.ws.auth", "daml.ws.auth"},
+		{"Basic YTpi", "daml.ws.auth", "daml.ws.auth"},
+		{"", "daml.ws.auth", "daml.ws.auth"},
+	} {
+		h := make(http.Header)
+		h.Set("Upgrade", "WebSocket")
+		h.Set("Authorization", x.authorization)
+		h.Set(wsProtocols, x.asked)
+		offerToken(h)
+		assert.Equal(t, x.want, h.Get(wsProtocols), x)
 	}
 }
