@@ -93,8 +93,9 @@ func (b *replay) attempt() (io.ReadCloser, error) {
 
 // peek reads the whole body of a request if it has fewer bytes than are kept, and keeps it
 // for the attempts. It is called before the first one. ok is false if the body is larger,
-// or cannot be read, which the attempts then meet, or if the caller no longer waits.
-func (b *replay) peek(r *http.Request) (body []byte, ok bool) {
+// or cannot be read, which the attempts then meet, or if the caller no longer waits or
+// the client is closed.
+func (b *replay) peek(r *http.Request, closed <-chan struct{}) (body []byte, ok bool) {
 	switch {
 	case b == nil:
 		return nil, true
@@ -104,10 +105,10 @@ func (b *replay) peek(r *http.Request) (body []byte, ok bool) {
 			return nil, false
 		}
 		defer func() { _ = source.Close() }() // it was only read
-		body, err = readAll(r, source, b.most)
+		body, err = readAll(r, closed, source, b.most)
 		return body, err == nil
 	}
-	err := await(r, func() {
+	err := await(r, closed, func() {
 		buffer := make([]byte, 4<<10)
 		for b.end == nil && b.read < b.most {
 			_, _ = b.fetch(buffer[:min(int64(len(buffer)), b.most-b.read)]) // the error is in b.end
@@ -121,11 +122,11 @@ func (b *replay) peek(r *http.Request) (body []byte, ok bool) {
 
 // readAll reads a body of a request that has at most so many bytes. If it has more, the
 // error is ErrBodyTooLarge, and what was read is returned as well. If the caller no longer
-// waits, nothing is returned, and reading goes on until the source is closed.
-func readAll(r *http.Request, source io.Reader, most int64) ([]byte, error) {
+// waits, or closed is, nothing is returned, and reading goes on until the source is closed.
+func readAll(r *http.Request, closed <-chan struct{}, source io.Reader, most int64) ([]byte, error) {
 	var data []byte
 	var failed error
-	err := await(r, func() { data, failed = io.ReadAll(io.LimitReader(source, most+1)) })
+	err := await(r, closed, func() { data, failed = io.ReadAll(io.LimitReader(source, most+1)) })
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("reading the request's body: %w", err)

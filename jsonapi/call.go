@@ -61,7 +61,7 @@ func (t *call) classify() {
 	if t.req.ContentLength <= 0 || t.req.ContentLength >= cfg.replay {
 		return
 	}
-	body, ok := t.body.peek(t.req)
+	body, ok := t.body.peek(t.req, t.client.pool.ctx.Done())
 	if !ok {
 		return
 	}

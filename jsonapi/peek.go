@@ -30,12 +30,12 @@ func Peek(r *http.Request, most int64) (body []byte, next *http.Request, err err
 			return nil, r, fmt.Errorf("jsonapi: the request's GetBody: %w", err)
 		}
 		defer func() { _ = copied.Close() }() // it was only read
-		if body, err = readAll(r, copied, most); err != nil {
+		if body, err = readAll(r, nil, copied, most); err != nil {
 			return nil, r, peekError(err)
 		}
 		return body, r, nil
 	}
-	body, err = readAll(r, r.Body, most)
+	body, err = readAll(r, nil, r.Body, most)
 	next = r.WithContext(r.Context())
 	if err != nil && body == nil { // the body is still being read
 		next.Body = rest{unreadable{err}, r.Body}

@@ -115,3 +115,15 @@ func TestABodyThatDoesNotComeIsAwaitedAsLongAsTheCallerWaits(t *testing.T) {
 	}
 	assert.Empty(t, p.got())
 }
+
+func TestABodyThatDoesNotComeDoesNotOutliveTheClient(t *testing.T) {
+	for _, copied := range []bool{false, true} {
+		c := newClient(t, Config{}, newPeer(t, "p"))
+		time.AfterFunc(20*time.Millisecond, func() { _ = c.Close() })
+		r, body := blocked(t.Context(), copied)
+		_, err := c.RoundTrip(r) //nolint:bodyclose // an error
+		require.ErrorIs(t, err, ErrClosed)
+		_, err = body.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.ErrClosedPipe)
+	}
+}

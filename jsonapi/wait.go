@@ -94,9 +94,9 @@ func canceled(r *http.Request) <-chan struct{} {
 	return r.Cancel //nolint:staticcheck // as above
 }
 
-// await calls f and waits until it returns, or until the caller of the request no longer
-// waits: then f goes on, and the error says why.
-func await(r *http.Request, f func()) error {
+// await calls f and waits until it returns, until the caller of the request no longer waits,
+// or until closed is: then f goes on, and the error says why.
+func await(r *http.Request, closed <-chan struct{}, f func()) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -109,6 +109,8 @@ func await(r *http.Request, f func()) error {
 		return context.Cause(r.Context())
 	case <-canceled(r):
 		return errCanceled
+	case <-closed:
+		return ErrClosed
 	}
 }
 
