@@ -64,10 +64,11 @@ func (s source) admin(ctx context.Context, service, method string, request []byt
 // party returns where a party stands. GetConnectedSynchronizers says it with the party's
 // own rights, and with the permission. A participant that is not connected to any of the
 // party's synchronizers at the moment does not say that it hosts the party, so an answer
-// that it does not is confirmed by GetParties.
+// that it does not is confirmed by GetParties. If that one says that it does, the party may
+// have come between the two, so GetConnectedSynchronizers is asked for its permission again.
 func (s source) party(ctx context.Context, party string) (fact, error) {
-	request := rawpb.AppendText(rawpb.AppendText(nil, 1, party), 3, s.idp)
-	reply, err := s.call(ctx, stateService+"GetConnectedSynchronizers", request, maxAnswer)
+	synchronizers := rawpb.AppendText(rawpb.AppendText(nil, 1, party), 3, s.idp)
+	reply, err := s.call(ctx, stateService+"GetConnectedSynchronizers", synchronizers, maxAnswer)
 	switch {
 	case err == nil:
 		permission, hosted, err := readSynchronizers(reply)
@@ -77,15 +78,18 @@ func (s source) party(ctx context.Context, party string) (fact, error) {
 	case !denied(err):
 		return fact{}, err
 	}
-	request = rawpb.AppendText(rawpb.AppendText(nil, 1, party), 2, s.idp)
+	request := rawpb.AppendText(rawpb.AppendText(nil, 1, party), 2, s.idp)
 	reply, adminErr := s.admin(ctx, partyService, "GetParties", request, maxAnswer)
 	switch {
 	case adminErr == nil:
-		local, err := readParties(reply)
-		if slices.Contains(local, party) {
-			return fact{standing: StandingHosted}, err
+		local, readErr := readParties(reply)
+		if !slices.Contains(local, party) {
+			return fact{standing: StandingAbsent}, readErr
 		}
-		return fact{standing: StandingAbsent}, err
+		if readErr != nil || err != nil {
+			return fact{standing: StandingHosted}, readErr
+		}
+		return s.permission(ctx, synchronizers)
 	case err != nil:
 		return fact{}, err
 	case !denied(adminErr):
@@ -100,6 +104,17 @@ func (s source) party(ctx context.Context, party string) (fact, error) {
 		err = errors.New("the participant is not connected to a synchronizer")
 	}
 	return fact{standing: StandingAbsent}, err
+}
+
+// permission returns the fact of a party that the participant hosts, with its permission if
+// the participant is connected to one of the party's synchronizers.
+func (s source) permission(ctx context.Context, synchronizers []byte) (fact, error) {
+	reply, err := s.call(ctx, stateService+"GetConnectedSynchronizers", synchronizers, maxAnswer)
+	if err != nil {
+		return fact{}, err
+	}
+	permission, _, err := readSynchronizers(reply)
+	return fact{standing: StandingHosted, permission: permission}, err
 }
 
 // user returns where a user stands, and the parties of its rights.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -301,6 +302,35 @@ func (p *pagedList) Invoke(_ context.Context, _ string, request, reply any, _ ..
 
 func (*pagedList) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
 	return nil, status.Error(codes.Unimplemented, "no streams")
+}
+
+// late is a participant that comes to host a party between two calls of a look-up.
+type late struct {
+	grpc.ClientConnInterface
+
+	come func(method string)
+}
+
+func (l late) Invoke(ctx context.Context, method string, request, reply any, opts ...grpc.CallOption) error {
+	l.come(method)
+	return l.ClientConnInterface.Invoke(ctx, method, request, reply, opts...)
+}
+
+func TestAPartyThatComesDuringALookUpHasItsPermission(t *testing.T) {
+	p1 := newParticipant(t, "p1")
+	s := p1.sourceOf()
+	s.conn = late{p1.conn, func(method string) {
+		if strings.HasSuffix(method, "/GetParties") {
+			p1.set(func() { p1.parties["alice"] = PermissionObservation })
+		}
+	}}
+	f, err := s.party(testkit.Context(t), "alice")
+	require.NoError(t, err)
+	assert.Equal(t, fact{standing: StandingHosted, permission: PermissionObservation}, f)
+	p1.set(func() { p1.offline = true })
+	f, err = s.party(testkit.Context(t), "alice")
+	require.NoError(t, err)
+	assert.Equal(t, fact{standing: StandingHosted}, f, "it is not connected, so it does not say")
 }
 
 func TestAListWithoutAnEndIsAnError(t *testing.T) {
