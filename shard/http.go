@@ -28,7 +28,7 @@ func (r *Router) HTTP() *http.Client { return &http.Client{Transport: r} }
 // user are read from the path, the query and, up to MaxBody bytes, the body: they say what
 // the same request over gRPC says. A request that is not known goes where its context says,
 // or to the default shard. There is no default for a websocket, whose parties are in a
-// message that comes later.
+// message that comes later. A path with a . or .. segment is refused.
 //
 // Config.Read gets the method and the path, such as "POST /v2/updates", and the
 // *http.Request, whose body it must not read. The response, and all attempts, are those of
