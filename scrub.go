@@ -47,7 +47,7 @@ func scrubbed(ctx context.Context, err error) error {
 	changed := message != p.GetMessage()
 	details := make([]*anypb.Any, 0, len(p.GetDetails()))
 	for _, d := range p.GetDetails() {
-		clean, was := scrubbedDetail(d)
+		clean, was := scrubbedDetail(d, 0)
 		changed = changed || was
 		if clean != nil {
 			details = append(details, clean)
@@ -60,17 +60,21 @@ func scrubbed(ctx context.Context, err error) error {
 	return status.FromProto(p).Err()
 }
 
-// scrubbedDetail returns a detail without secrets, and whether it had some. A detail of
-// an unknown type that has one is left out.
-func scrubbedDetail(d *anypb.Any) (clean *anypb.Any, changed bool) {
-	if text := string(d.GetValue()); cleantext.ScrubTokens(text) == text {
+// mostNested is how deep details may be nested that hold a secret: each level is searched
+// again.
+const mostNested = 10
+
+// scrubbedDetail returns a detail without secrets, and whether it had some. A detail that
+// has one is left out if its type is unknown or holds it, or if it is nested too deep.
+func scrubbedDetail(d *anypb.Any, depth int) (clean *anypb.Any, changed bool) {
+	if !hasToken(d.GetTypeUrl()) && !hasToken(string(d.GetValue())) {
 		return d, false
 	}
 	m, err := d.UnmarshalNew()
-	if err != nil {
+	if err != nil || depth > mostNested || hasToken(d.GetTypeUrl()) {
 		return nil, true
 	}
-	scrubMessage(m.ProtoReflect())
+	scrubMessage(m.ProtoReflect(), depth)
 	m.ProtoReflect().SetUnknown(nil)
 	clean, err = anypb.New(m)
 	if err != nil {
@@ -79,25 +83,29 @@ func scrubbedDetail(d *anypb.Any) (clean *anypb.Any, changed bool) {
 	return clean, true
 }
 
+func hasToken(text string) bool { return cleantext.ScrubTokens(text) != text }
+
 // scrubMessage removes the secrets from all texts of a message.
-func scrubMessage(m protoreflect.Message) {
+func scrubMessage(m protoreflect.Message, depth int) {
+	if inner, ok := m.Interface().(*anypb.Any); ok {
+		if clean, _ := scrubbedDetail(inner, depth+1); clean != inner {
+			proto.Reset(inner)
+			proto.Merge(inner, clean)
+		}
+		return
+	}
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		switch {
 		case f.IsMap():
-			v.Map().Range(func(k protoreflect.MapKey, v2 protoreflect.Value) bool {
-				if clean, ok := scrubValue(f.MapValue(), v2); ok {
-					v.Map().Set(k, clean)
-				}
-				return true
-			})
+			scrubMap(f, v.Map(), depth)
 		case f.IsList():
 			for i := range v.List().Len() {
-				if clean, ok := scrubValue(f, v.List().Get(i)); ok {
+				if clean, ok := scrubValue(f, v.List().Get(i), depth); ok {
 					v.List().Set(i, clean)
 				}
 			}
 		default:
-			if clean, ok := scrubValue(f, v); ok {
+			if clean, ok := scrubValue(f, v, depth); ok {
 				m.Set(f, clean)
 			}
 		}
@@ -105,23 +113,35 @@ func scrubMessage(m protoreflect.Message) {
 	})
 }
 
+// scrubMap removes the secrets from the keys and the values of a map.
+func scrubMap(f protoreflect.FieldDescriptor, entries protoreflect.Map, depth int) {
+	var keys []protoreflect.MapKey
+	entries.Range(func(k protoreflect.MapKey, _ protoreflect.Value) bool {
+		keys = append(keys, k)
+		return true
+	})
+	for _, k := range keys {
+		v := entries.Get(k)
+		if clean, ok := scrubValue(f.MapValue(), v, depth); ok {
+			v = clean
+			entries.Set(k, clean)
+		}
+		if key, ok := scrubValue(f.MapKey(), k.Value(), depth); ok && !key.Equal(k.Value()) {
+			entries.Clear(k)
+			entries.Set(key.MapKey(), v)
+		}
+	}
+}
+
 // scrubValue returns the value to set in place of v, if any.
-func scrubValue(f protoreflect.FieldDescriptor, v protoreflect.Value) (protoreflect.Value, bool) {
+func scrubValue(f protoreflect.FieldDescriptor, v protoreflect.Value, depth int) (protoreflect.Value, bool) {
 	switch f.Kind() {
 	case protoreflect.StringKind:
 		return protoreflect.ValueOfString(cleantext.ScrubTokens(v.String())), true
 	case protoreflect.BytesKind:
 		return protoreflect.ValueOfBytes([]byte(cleantext.ScrubTokens(string(v.Bytes())))), true
 	case protoreflect.MessageKind, protoreflect.GroupKind:
-		if inner, ok := v.Message().Interface().(*anypb.Any); ok {
-			clean, _ := scrubbedDetail(inner)
-			proto.Reset(inner)
-			if clean != nil {
-				proto.Merge(inner, clean)
-			}
-		} else {
-			scrubMessage(v.Message())
-		}
+		scrubMessage(v.Message(), depth)
 	default:
 	}
 	return protoreflect.Value{}, false
