@@ -75,7 +75,8 @@ func (c *Conn) end(info balancer.DoneInfo, k call) evidence.Reason {
 		c.denied.Add(1)
 	}
 	if k.load {
-		c.load.end(resultOf(why, how.Code), k, now)
+		early := info.BytesReceived && k.unary && !k.late && (k.patience == 0 || now-k.begun < k.patience)
+		c.load.end(resultOf(why, how.Code, early), k, now)
 	}
 	switch {
 	case why.Counts():

@@ -3,6 +3,7 @@ package pick
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -133,6 +134,45 @@ func TestAnEndpointThatFailsFastAttractsNoCalls(t *testing.T) {
 				return usual(name)
 			})
 			assert.Less(t, l.run(30*time.Second, time.Millisecond)["b"], 60, "of 30,000 calls")
+		})
+	}
+}
+
+// Such an error may be about the request, but no call is answered otherwise.
+func TestAnEndpointThatAnswersOnlyErrorsAttractsNoCalls(t *testing.T) {
+	for _, code := range []codes.Code{
+		codes.Unimplemented, codes.Unauthenticated, codes.PermissionDenied, codes.NotFound, codes.Aborted, codes.DeadlineExceeded, codes.Canceled, 99,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			room := NewRoom(nil)
+			l := newLeastLoad(t, room, newConns(room, 3), nil, func(name string) (time.Duration, error) {
+				if name == "b" {
+					return 10 * time.Microsecond, status.Error(code, "")
+				}
+				return usual(name)
+			})
+			l.records = true
+			l.run(2*time.Second, time.Millisecond)
+			assert.Less(t, l.run(10*time.Second, time.Millisecond)["b"], 40, "%v: of 10,000 calls", code)
+		})
+	}
+}
+
+// Errors about requests come from all endpoints, so they change no share.
+func TestErrorsAboutRequestsChangeNoShare(t *testing.T) {
+	for _, percent := range []int{50, 90, 100} {
+		synctest.Test(t, func(t *testing.T) {
+			room := NewRoom(nil)
+			l := newLeastLoad(t, room, newConns(room, 3), nil, func(name string) (time.Duration, error) {
+				if rand.IntN(100) < percent {
+					return time.Millisecond, status.Error(codes.NotFound, "")
+				}
+				return usual(name)
+			})
+			l.records = true
+			for name, got := range l.run(30*time.Second, 2*time.Millisecond) {
+				assert.InEpsilon(t, 5000, got, 0.15, "%s with %d %% errors", name, percent)
+			}
 		})
 	}
 }

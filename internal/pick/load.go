@@ -22,6 +22,11 @@ const (
 	failureFactor = 10
 	firstFailure  = 100 * time.Millisecond
 	mostFailure   = time.Second
+	// mostErrors and errorsFor are how many calls in a row, in how long at least, may be
+	// answered with an error about the request. After that each one counts as a failure: the
+	// server answers nothing else, and would attract calls by doing that fast.
+	mostErrors = 20
+	errorsFor  = time.Second
 	// longestUnknown is the longest duration that counts as the latency of a call of
 	// which nothing tells whether it is a stream.
 	longestUnknown = 10 * time.Second
@@ -118,19 +123,21 @@ const (
 	// resultAnswer is a usual answer.
 	resultAnswer
 	// resultBound is an end that only shows that an answer takes at least this long:
-	// the caller's cancellation or deadline, or an answer that is quick because of
-	// the request.
+	// the caller's cancellation or deadline.
 	resultBound
+	// resultError is an error that may be quick because of the request.
+	resultError
 	// resultFailure counts as slow.
 	resultFailure
 )
 
-// resultOf returns what the end of a call with this evidence and this code says.
-func resultOf(why evidence.Reason, code codes.Code) result {
+// resultOf returns what the end of a call with this evidence and this code says. early
+// says that the server has ended the call, before its deadline.
+func resultOf(why evidence.Reason, code codes.Code, early bool) result {
 	switch why {
 	case evidence.Succeeded:
 		return resultAnswer
-	case evidence.Unavailable, evidence.Reset:
+	case evidence.Unavailable, evidence.Reset, evidence.TokenRejected:
 		return resultFailure
 	case evidence.NotSent, evidence.FailedHere, evidence.StreamDeadline:
 		return resultNone
@@ -139,9 +146,12 @@ func resultOf(why evidence.Reason, code codes.Code) result {
 		case codes.ResourceExhausted, codes.Internal, codes.Unknown, codes.DataLoss:
 			return resultFailure
 		default:
-			return resultBound
+			return resultError
 		}
 	default:
+		if early {
+			return resultError
+		}
 		return resultBound
 	}
 }
@@ -150,11 +160,14 @@ func resultOf(why evidence.Reason, code codes.Code) result {
 type load struct {
 	estimate atomic.Uint64 // an estimate
 	since    atomic.Int64  // when the connection became eligible, by the clock of its Room
+	errors   atomic.Int64  // how many results in a row are errors
+	erring   atomic.Int64  // when the first of these came
 }
 
 // begin forgets what was known: the connection becomes eligible.
 func (l *load) begin(now time.Duration) {
 	l.estimate.Store(0)
+	l.errors.Store(0)
 	l.since.Store(int64(now))
 }
 
@@ -162,6 +175,7 @@ func (l *load) begin(now time.Duration) {
 // about the server.
 func (l *load) end(r result, k call, now time.Duration) {
 	took := now - k.begun
+	r = l.inARow(r, now)
 	switch {
 	case k.unary:
 	case r == resultFailure:
@@ -185,6 +199,27 @@ func (l *load) end(r result, k call, now time.Duration) {
 			return
 		}
 	}
+}
+
+// inARow counts errors in a row, and returns as what a result counts: an error as a
+// bound, or as a failure if there are only errors.
+func (l *load) inARow(r result, now time.Duration) result {
+	switch r {
+	case resultAnswer:
+		if l.errors.Load() != 0 {
+			l.errors.Store(0)
+		}
+	case resultError:
+		n := l.errors.Add(1)
+		if n == 1 {
+			l.erring.Store(int64(now))
+		}
+		if n > mostErrors && now-time.Duration(l.erring.Load()) >= errorsFor {
+			return resultFailure
+		}
+		return resultBound
+	}
+	return r
 }
 
 // latency returns the estimated latency in nanoseconds, 0 if nothing is known. While

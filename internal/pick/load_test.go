@@ -111,16 +111,19 @@ func TestOnlyAnswersOfTheServerLowerItsLatency(t *testing.T) {
 		switch why {
 		case evidence.Succeeded:
 			want = resultAnswer
-		case evidence.Unavailable, evidence.Reset:
+		case evidence.Unavailable, evidence.Reset, evidence.TokenRejected:
 			want = resultFailure
+		case evidence.ErrorOfTheCall:
+			want = resultError
 		case evidence.NotSent, evidence.FailedHere, evidence.StreamDeadline:
 			want = resultNone
 		default:
 		}
-		assert.Equal(t, want, resultOf(why, codes.NotFound), why)
+		assert.Equal(t, want, resultOf(why, codes.NotFound, false), why)
 	}
+	assert.Equal(t, resultError, resultOf(evidence.NoAnswerInTime, codes.DeadlineExceeded, true), "the server's own deadline")
 	for _, c := range []codes.Code{codes.ResourceExhausted, codes.Internal, codes.Unknown, codes.DataLoss} {
-		assert.Equal(t, resultFailure, resultOf(evidence.ErrorOfTheCall, c), c)
+		assert.Equal(t, resultFailure, resultOf(evidence.ErrorOfTheCall, c, true), c)
 	}
 }
 
@@ -132,4 +135,22 @@ func TestTheRampGrowsFromATenth(t *testing.T) {
 	} {
 		assert.InDelta(t, want, l.ramp(time.Minute+after, 10*time.Second), 1e-9, after)
 	}
+}
+
+func TestErrorsInARowCountAsFailuresAfterAWhile(t *testing.T) {
+	var l load
+	for i := range 2 * mostErrors {
+		assert.Equal(t, resultBound, l.inARow(resultError, time.Minute), i)
+	}
+	assert.Equal(t, resultFailure, l.inARow(resultError, time.Minute+errorsFor))
+	assert.Equal(t, resultBound, l.inARow(resultBound, 2*time.Minute))
+	assert.Equal(t, resultFailure, l.inARow(resultError, 2*time.Minute), "a call that was canceled changes nothing")
+	assert.Equal(t, resultAnswer, l.inARow(resultAnswer, 2*time.Minute))
+	assert.Equal(t, resultBound, l.inARow(resultError, 2*time.Minute))
+	for i := range mostErrors - 1 {
+		assert.Equal(t, resultBound, l.inARow(resultError, 3*time.Minute), "only the number is reached: %d", i)
+	}
+	assert.Equal(t, resultFailure, l.inARow(resultError, 3*time.Minute))
+	l.begin(3 * time.Minute)
+	assert.Equal(t, resultBound, l.inARow(resultError, 4*time.Minute), "the connection is new")
 }
