@@ -24,7 +24,8 @@
 //   - A call that fails with UNAVAILABLE, RESOURCE_EXHAUSTED, INTERNAL, UNKNOWN or
 //     DATA_LOSS counts as ten times slower than the endpoint is, up to a second, so an
 //     endpoint that fails fast does not attract calls. Other errors never lower the
-//     latency.
+//     latency. They count in the same way once the endpoint has answered with nothing
+//     else to 20 calls in a row, and for a second.
 //   - A stream counts as in flight, but its duration is not a latency. On a channel
 //     without the interceptors of cantonlb.NewClient or cantonlb.DialOptions, a call
 //     cannot be told from a stream. There, what lasts more than ten seconds is ignored.

@@ -2,6 +2,8 @@ package cleantext
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"html"
 	"net/url"
 	"regexp"
 	"slices"
@@ -47,9 +49,9 @@ type secrets struct {
 }
 
 // Hide makes all functions of this package replace a secret by Redacted from now on:
-// as it is, escaped as in a URL, in base64 (also as a part of a longer text), and
-// quoted as in Go or JSON. A secret of
-// fewer than four bytes is not hidden.
+// as it is and in base64 (also as a part of a longer text), each of them also escaped as
+// in a URL, in HTML, or in a string of Go or JSON. A secret of fewer than four bytes is
+// not hidden.
 func Hide(secret string) { hidden.add(secret, formsOf(secret)) }
 
 // HidePassing is Hide for a secret of a single call, such as the token of a user. The
@@ -82,16 +84,43 @@ func (s *secrets) has(secret string) bool {
 
 // formsOf returns the forms in which a secret may be quoted.
 func formsOf(secret string) []string {
-	quoted := strconv.Quote(secret)
-	forms := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), url.UserPassword("", secret).String()[1:], quoted[1 : len(quoted)-1]}
+	forms := escapesOf(secret)
 	for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		for before, start := range []int{0, 2, 3} { // how many bytes precede it, such as "user:", modulo 3
 			text := e.EncodeToString(append(make([]byte, before), secret...))
-			forms = append(forms, text[start:max(start, (before+len(secret))*8/6)])
+			forms = append(forms, escapesOf(text[start:max(start, (before+len(secret))*8/6)])...)
 		}
 	}
 	slices.Sort(forms)
 	return slices.DeleteFunc(slices.Compact(forms), func(f string) bool { return len(f) < minSecret })
+}
+
+// percents are escapes as in a URL.
+var percents = regexp.MustCompile(`%[0-9A-F]{2}`)
+
+// plain reports whether nothing in a text is escaped anywhere, as in most tokens.
+func plain(text string) bool {
+	return strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._") == ""
+}
+
+// escapesOf returns a text as it is, and as it is escaped in URLs, in strings of Go and of
+// JSON, and in HTML.
+func escapesOf(text string) []string {
+	if plain(text) {
+		return []string{text}
+	}
+	quoted := strconv.Quote(text)
+	inJSON, _ := json.Marshal(text) // a string can always be encoded
+	forms := []string{
+		text, quoted[1 : len(quoted)-1], string(inJSON[1 : len(inJSON)-1]), html.EscapeString(text),
+		strings.ReplaceAll(quoted[1:len(quoted)-1], "/", `\/`),
+	}
+	for _, escaped := range []string{
+		url.QueryEscape(text), strings.ReplaceAll(url.QueryEscape(text), "+", "%20"), url.PathEscape(text), url.UserPassword("", text).String()[1:],
+	} {
+		forms = append(forms, escaped, percents.ReplaceAllStringFunc(escaped, strings.ToLower))
+	}
+	return forms
 }
 
 func (s *secrets) add(secret string, forms []string) {

@@ -2,16 +2,23 @@ package cleantext
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"html"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestAKnownSecretIsHiddenInEachOfItsForms(t *testing.T) {
-	const secret = `p@ss/w"rd+4711`
+	const secret = `p@ss/w"rd+<4711&>`
+	lower := strings.NewReplacer("%2F", "%2f", "%2B", "%2b", "%3C", "%3c", "%3E", "%3e")
+	inJSON, err := json.Marshal(secret)
+	require.NoError(t, err)
 	Hide(secret)
 	HideLogin("joe", `s3cr3t pass`)
 	basic := base64.StdEncoding.EncodeToString([]byte("joe:s3cr3t pass"))
@@ -25,6 +32,12 @@ func TestAKnownSecretIsHiddenInEachOfItsForms(t *testing.T) {
 		"base64 for URLs":    "bad " + base64.URLEncoding.EncodeToString([]byte(secret)),
 		"base64, no pad":     "bad " + base64.RawURLEncoding.EncodeToString([]byte(secret)),
 		"quoted":             fmt.Sprintf("bad %q", secret),
+		"query, lower case":  "bad " + lower.Replace(url.QueryEscape(secret)),
+		"path, lower case":   "bad " + lower.Replace(url.PathEscape(secret)),
+		"JSON":               "bad " + string(inJSON),
+		"JSON of others":     "bad " + strings.ReplaceAll(strconv.Quote(secret), "/", `\/`),
+		"HTML":               "bad " + html.EscapeString(secret),
+		"base64 in a query":  "bad " + url.QueryEscape(base64.StdEncoding.EncodeToString([]byte("???>>>"+secret))),
 		"Basic":              "bad Basic " + basic,
 		"Basic alone":        "bad " + basic,
 		"base64, of a login": "bad " + base64.StdEncoding.EncodeToString([]byte("jo:"+secret+"!")),
