@@ -61,7 +61,7 @@ func (l *Left) addLocked(what string, n int) {
 // error of the context.
 const Grace = 50 * time.Millisecond
 
-// ErrPanicked is the error of a call that has panicked.
+// ErrPanicked is the error of a call that has panicked, or has ended its goroutine.
 var ErrPanicked = errors.New("it has panicked")
 
 // LeftError is the error of a call that is not made, since as many earlier calls as are
@@ -155,7 +155,12 @@ type awaited[T any] struct {
 
 func (c *awaited[T]) run(left *Left, what string, f func() T, drop func(T)) {
 	var result T
-	ok := Call(what, func() { result = f() })
+	ok := false
+	defer func() { c.end(left, what, ok, result, drop) }() // f may end its goroutine
+	ok = Call(what, func() { result = f() })
+}
+
+func (c *awaited[T]) end(left *Left, what string, ok bool, result T, drop func(T)) {
 	c.mu.Lock()
 	c.ended, c.ok, c.result = true, ok, result
 	wasLeft := c.left

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,5 +86,22 @@ func TestCodeIsLeftOnlyIfItMayBe(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Less(t, time.Since(start), 3*time.Second)
 		time.Sleep(5 * time.Second)
+	})
+}
+
+// A failed assertion of a test ends the goroutine.
+func TestCodeThatEndsItsGoroutineHasReturned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var left Left
+		start := time.Now()
+		_, err := Await(t.Context(), &left, "it", 3, func() int { runtime.Goexit(); return 1 }, nil)
+		require.ErrorIs(t, err, ErrPanicked)
+		for range 2 * mostTellings {
+			assert.False(t, Tell(&left, "it", runtime.Goexit))
+		}
+		assert.Zero(t, time.Since(start), "nothing was waited for")
+		assert.Empty(t, left.String())
+		assert.True(t, Tell(&left, "it", func() {}))
+		time.Sleep(time.Second) // the timer of Tell ends
 	})
 }

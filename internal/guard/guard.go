@@ -19,7 +19,8 @@ import (
 var logger = grpclog.Component("cantonlb")
 
 // Call calls f, and recovers if f panics. what names f in the log, as in "the
-// observer of attempts". ok is false if f has panicked.
+// observer of attempts". ok is false if f has panicked. Call does not return if f ends
+// its goroutine (runtime.Goexit), as a failed assertion of a test does.
 func Call(what string, f func()) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -116,9 +116,14 @@ func (l *Left) removeLocked(t *telling) {
 	w.waiting = w.waiting[:n]
 }
 
-// call calls f.
+// call calls f, which may end its goroutine.
 func (t *telling) call() {
-	ok := Call(t.what, t.f)
+	ok := false
+	defer func() { t.returned(ok) }()
+	ok = Call(t.what, t.f)
+}
+
+func (t *telling) returned(ok bool) {
 	l := t.of
 	l.mu.Lock()
 	defer l.mu.Unlock()
