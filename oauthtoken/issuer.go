@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/guard"
 )
 
 const (
@@ -67,11 +68,11 @@ func ask(issuers []*asker, first int) (*oauth2.Token, int, error) {
 		from := (first + asked) % len(issuers)
 		asked++
 		go func() {
-			token, err := issuers[from].fetch(ctx)
-			if err == nil {
-				err = check(token)
+			a := answered{from: from, err: guard.ErrPanicked}
+			defer func() { answers <- a }() // the issuer may end its goroutine
+			if a.token, a.err = issuers[from].fetch(ctx); a.err == nil {
+				a.err = check(a.token)
 			}
-			answers <- answered{from, token, err}
 		}()
 	}
 	next()
@@ -107,12 +108,15 @@ func ask(issuers []*asker, first int) (*oauth2.Token, int, error) {
 var errNoAnswer = fmt.Errorf("no answer within %v", askTimeout)
 
 // fetch asks an issuer, unless too many requests to it have not returned.
-func (i *asker) fetch(ctx context.Context) (*oauth2.Token, error) {
+func (i *asker) fetch(ctx context.Context) (token *oauth2.Token, err error) {
 	defer i.asking.Add(-1)
 	if i.asking.Add(1) > mostLeft {
 		return nil, fmt.Errorf("%d earlier requests have not returned", mostLeft)
 	}
-	return i.Token(ctx)
+	if !guard.Call("the token source", func() { token, err = i.Token(ctx) }) {
+		return nil, guard.ErrPanicked
+	}
+	return token, err
 }
 
 // failure returns the error of issuers that have all failed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -209,4 +210,20 @@ func TestAListOfIssuersIsChecked(t *testing.T) {
 	require.ErrorContains(t, err, "issuers: is empty")
 	_, err = NewOf(of("a", &issuer{}), Issuer{Name: "b"})
 	require.ErrorContains(t, err, "issuers[1].Token: is nil")
+}
+
+func TestAnIssuerThatPanicsHasFailed(t *testing.T) {
+	for name, how := range map[string]func(){"panic": func() { panic("an issuer's") }, "end of its goroutine": runtime.Goexit} {
+		synctest.Test(t, func(t *testing.T) {
+			broken := Issuer{Token: func(context.Context) (*oauth2.Token, error) { how(); return nil, nil }}
+			c := mustNewOf(t, broken, Issuer{Token: func(context.Context) (*oauth2.Token, error) { return &oauth2.Token{AccessToken: "good"}, nil }})
+			start := time.Now()
+			got, err := get(t.Context(), c)
+			require.NoError(t, err, name)
+			assert.Equal(t, "Bearer good", got)
+			assert.Zero(t, time.Since(start), "the next one is asked at once")
+			_, err = get(t.Context(), mustNewOf(t, broken))
+			assert.Equal(t, codes.Unavailable, status.Code(err), "%v", err)
+		})
+	}
 }
