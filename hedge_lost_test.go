@@ -2,6 +2,8 @@ package cantonlb_test
 
 import (
 	"context"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -11,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -235,4 +239,33 @@ func TestAHedgeThatFailsInThisProcessDoesNotWin(t *testing.T) {
 			assert.Zero(t, e.Calls.Failed, e.Name)
 		}
 	})
+}
+
+// panicking is a codec that panics, or ends its goroutine, at the first reply.
+type panicking struct {
+	encoding.CodecV2
+
+	once *sync.Once
+	how  func()
+}
+
+func (p panicking) Unmarshal(data mem.BufferSlice, v any) error {
+	p.once.Do(p.how)
+	return p.CodecV2.Unmarshal(data, v)
+}
+
+func TestAPanicInAHedgeEndsTheHedge(t *testing.T) {
+	for _, how := range []func(){func() { panic("a codec's") }, runtime.Goexit} {
+		synctest.Test(t, func(t *testing.T) {
+			cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, attemptsEnd(ends{after: 100 * ms}))
+			client := clientkit.Connect(t, cluster, hedging(), 2)
+			reply := new(wrapperspb.StringValue)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			err := client.Invoke(ctx, lbtest.EchoMethod, wrapperspb.String("x"), reply,
+				grpc.ForceCodecV2(panicking{encoding.GetCodecV2("proto"), new(sync.Once), how}))
+			require.NoError(t, err)
+			assert.Equal(t, "x", reply.GetValue(), "of the first attempt")
+		})
+	}
 }

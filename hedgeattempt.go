@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/guard"
 )
 
 // hedgeAttempt is an attempt beside others of its call.
@@ -40,11 +41,19 @@ func (x *race) enter(allow func() bool, instead bool) *hedgeAttempt {
 }
 
 // run makes the attempt. If it is the first that was answered, it has won. made is false
-// if there was no endpoint or no budget for it.
+// if there was no endpoint or no budget for it. Stats handlers and codecs are code of the
+// program, whose panics nothing else would recover in this goroutine.
 func (h *hedgeAttempt) run() (made bool) {
-	x := h.race
+	o := &outcome{err: errPanicked}
 	defer h.cancel()
-	o := x.attempt(h.ctx)
+	defer func() { made = h.end(o) }()
+	guard.Call("a hedge", func() { o = h.race.attempt(h.ctx) })
+	return made
+}
+
+// end notes how the attempt has ended.
+func (h *hedgeAttempt) end(o *outcome) (made bool) {
+	x := h.race
 	made = h.record.Newest().Number > 0
 	if h.record.Answered(o.err) && x.claim(o) {
 		x.record.Beat(h.record)

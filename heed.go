@@ -85,6 +85,9 @@ type heeded struct {
 // errHangs is in the error of a call that was given up before it was sent.
 var errHangs = errors.New("the call credentials have not returned")
 
+// errPanicked is the error of a call in which code of the program has panicked.
+var errPanicked = status.Error(codes.Internal, "the call has panicked")
+
 // do calls f, which makes a call or opens a stream with the options of heeding, and
 // returns when ctx ends. ctx carries a record.
 func (h *heeder) do(ctx context.Context, f func() (grpc.ClientStream, error)) (grpc.ClientStream, error) {
@@ -99,7 +102,7 @@ func (h *heeder) do(ctx context.Context, f func() (grpc.ClientStream, error)) (g
 	case errors.As(err, &left):
 		return nil, status.Error(codes.Unavailable, left.Error())
 	case errors.Is(err, guard.ErrPanicked):
-		return nil, status.Error(codes.Internal, "the call has panicked")
+		return nil, errPanicked
 	default:
 		return nil, &hangsError{status.FromContextError(err).Code()}
 	}
