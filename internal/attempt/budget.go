@@ -86,10 +86,12 @@ func (b *Budget) takeFor(now time.Time, hedge bool) bool {
 // second returns the number of a time's second.
 func (b *Budget) second(now time.Time) int64 { return max(0, int64(now.Sub(b.began)/time.Second)) }
 
+// at returns the counts of a time's second. A goroutine that was stopped after it had
+// read the clock may be late: what it counts belongs to the newer second.
 func (b *Budget) at(now time.Time) *retrySecond {
 	second := b.second(now)
 	s := &b.seconds[second%retryWindow]
-	if was := s.second.Load(); was != second && s.second.CompareAndSwap(was, second) {
+	if was := s.second.Load(); was < second && s.second.CompareAndSwap(was, second) {
 		s.calls.Store(0)
 		s.retries.Store(0)
 		s.hedges.Store(0)

@@ -103,3 +103,14 @@ func TestABudgetHasDefaults(t *testing.T) {
 	assert.Zero(t, b.share)
 	assert.Zero(t, b.perSecond)
 }
+
+// A goroutine was stopped for more than the window after it had read the clock.
+func TestALateCallForgetsNoRetries(t *testing.T) {
+	b := NewBudget(-1, 1)
+	now := time.Now()
+	for range 10 {
+		assert.True(t, b.Take(now.Add(20*time.Second)))
+	}
+	b.Call(now)
+	assert.False(t, b.Take(now.Add(20*time.Second)))
+}

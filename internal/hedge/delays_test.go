@@ -213,3 +213,14 @@ func BenchmarkObserve(b *testing.B) {
 		}
 	})
 }
+
+// A goroutine was stopped for more than a minute after it had read the clock.
+func TestALateDurationForgetsNoOthers(t *testing.T) {
+	var h histogram
+	for range 20 {
+		h.add(time.Second, 3*periods*period)
+	}
+	h.add(time.Second, 2*periods*period)
+	_, n := h.quantiles(3*periods*period, 0.5)
+	assert.Equal(t, 21, n)
+}

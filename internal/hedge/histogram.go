@@ -55,11 +55,13 @@ type slot struct {
 	counts [bucketCount]atomic.Uint32
 }
 
-// add counts a duration. One that is counted while a period begins may be lost.
+// add counts a duration. One that is counted while a period begins may be lost. A
+// goroutine that was stopped after it had read the clock may be late: its duration
+// belongs to the newer period.
 func (h *histogram) add(d, now time.Duration) {
 	number := int64(now/period) + 1
 	s := &h.slots[number%periods]
-	if was := s.number.Load(); was != number && s.number.CompareAndSwap(was, number) {
+	if was := s.number.Load(); was < number && s.number.CompareAndSwap(was, number) {
 		for i := range s.counts {
 			s.counts[i].Store(0)
 		}
