@@ -20,8 +20,12 @@ const (
 	fastShare = 0.3
 	// refreshEvery is how often a delay is computed from what was measured.
 	refreshEvery = 500 * time.Millisecond
-	// MaxMethods is how many methods have a delay. Calls of others are not hedged.
+	// MaxMethods is how many methods have a delay. Calls of others are not hedged, until
+	// some of these have not been called for a while.
 	MaxMethods = 1000
+	// sweepEvery is how often methods are looked for that are not called any more, while
+	// there are too many. A method that is called less often has no delay anyway.
+	sweepEvery = 10 * time.Second
 )
 
 // Delays holds the delays of one client's methods. It is safe for concurrent use.
@@ -31,6 +35,7 @@ type Delays struct {
 	same    *Method  // that of all methods, if the delay is fixed
 	methods sync.Map // string -> *Method
 	count   atomic.Int64
+	swept   atomic.Int64 // when sweep last looked
 	paces   paces
 }
 
@@ -52,17 +57,38 @@ func (d *Delays) Of(name string) *Method {
 	if d.same != nil {
 		return d.same
 	}
-	if known, ok := d.methods.Load(name); ok {
-		return known.(*Method) //nolint:forcetypeassert // there is no other type
+	known, ok := d.methods.Load(name)
+	if !ok {
+		if d.count.Load() >= MaxMethods && !d.sweep() {
+			return nil
+		}
+		if known, ok = d.methods.LoadOrStore(name, &Method{delays: d}); !ok {
+			d.count.Add(1)
+		}
 	}
-	if d.count.Load() >= MaxMethods {
-		return nil
+	m := known.(*Method) //nolint:forcetypeassert // there is no other type
+	if !m.called.Load() {
+		m.called.Store(true)
 	}
-	known, loaded := d.methods.LoadOrStore(name, &Method{delays: d})
-	if !loaded {
-		d.count.Add(1)
+	return m
+}
+
+// sweep forgets the methods that have not been called since it last looked, so that any
+// number of names that callers make up leave room for others. It reports whether there is
+// room.
+func (d *Delays) sweep() bool {
+	now, last := d.Now(), d.swept.Load()
+	if now-time.Duration(last) < sweepEvery || !d.swept.CompareAndSwap(last, int64(now)) {
+		return false
 	}
-	return known.(*Method) //nolint:forcetypeassert // there is no other type
+	d.methods.Range(func(name, value any) bool {
+		if !value.(*Method).called.Swap(false) { //nolint:forcetypeassert // there is no other type
+			d.methods.Delete(name)
+			d.count.Add(-1)
+		}
+		return true
+	})
+	return d.count.Load() < MaxMethods
 }
 
 // Method is the delay of one method, and what it is computed from. A nil Method has
@@ -70,6 +96,7 @@ func (d *Delays) Of(name string) *Method {
 type Method struct {
 	delays    *Delays
 	all, well histogram
+	called    atomic.Bool  // since sweep last looked
 	answers   atomic.Int64 // so far, up to leastCalls
 	refreshed atomic.Int64 // when delay and fast were computed; 0 if never
 	delay     atomic.Int64 // 0 if unknown

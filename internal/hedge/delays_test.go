@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -223,4 +224,23 @@ func TestALateDurationForgetsNoOthers(t *testing.T) {
 	h.add(time.Second, 2*periods*period)
 	_, n := h.quantiles(3*periods*period, 0.5)
 	assert.Equal(t, 21, n)
+}
+
+// Anyone may call a gateway with names of methods that it makes up.
+func TestMethodsThatAreNotCalledAnyMoreMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := NewDelays(0)
+		known := d.Of("/a.B/real")
+		for i := range 60 {
+			for j := range MaxMethods {
+				d.Of(fmt.Sprint("/a.B/", i, "/", j))
+			}
+			require.Same(t, known, d.Of("/a.B/real"), "it is called every second")
+			time.Sleep(time.Second)
+		}
+		time.Sleep(2 * sweepEvery)
+		d.Of("/a.B/late") // looks at which ones are called from now on
+		time.Sleep(2 * sweepEvery)
+		require.NotNil(t, d.Of("/a.B/late"))
+	})
 }
