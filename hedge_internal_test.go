@@ -49,7 +49,7 @@ func (f *framed) Unmarshal(data []byte) error {
 type embedding struct {
 	*wrapperspb.StringValue
 
-	extra string
+	_ string
 }
 
 func TestTheReplyOfAHedgeReplacesThatOfTheCall(t *testing.T) {
@@ -63,7 +63,7 @@ func TestTheReplyOfAHedgeReplacesThatOfTheCall(t *testing.T) {
 	assert.Equal(t, "after", old.Value)
 
 	own := new(framed)
-	kind, ok = kindOf(own)
+	_, ok = kindOf(own)
 	require.True(t, ok)
 	(&outcome{reply: &framed{frame{payload: []byte("after")}}}).adopt(own, nil)
 	assert.Equal(t, "after", own.String())

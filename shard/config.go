@@ -180,6 +180,30 @@ func (c Config) settle() (Config, error) {
 	return c, faults.Err()
 }
 
+// check adds the faults of a shard by itself, which is that field.
+func (s Shard) check(field string, faults *fault.List) {
+	for _, x := range []struct {
+		field string
+		value any
+	}{{"client", s.Client}, {"discovery", s.Discovery}, {"credentials", s.Credentials}} {
+		if x.value != nil && protopath.IsNil(x.value) {
+			faults.Add(&configerr.Error{
+				Field: field + "." + x.field, Problem: fmt.Sprintf("a %T that is nil", x.value), Want: "one that is not, or none",
+			})
+		}
+	}
+	for _, names := range []struct {
+		what string
+		list []string
+	}{{"parties", s.Parties}, {"users", s.Users}, {"providers", s.Providers}} {
+		for i, one := range names.list {
+			if err := checkName(one); err != nil {
+				faults.Add(&configerr.Error{Field: fmt.Sprintf("%s.%s[%d]", field, names.what, i), Problem: err.Error()})
+			}
+		}
+	}
+}
+
 // checkShards refuses a list of shards that cannot be used.
 func (c Config) checkShards(shards map[string]Shard) error {
 	if n := len(shards); n == 0 || n > MaxShards {
@@ -196,24 +220,7 @@ func (c Config) checkShards(shards map[string]Shard) error {
 		if s.Client == nil && s.JSON == nil {
 			faults.Add(&configerr.Error{Field: field, Problem: "neither Client nor JSON is set", Want: "at least one of them"})
 		}
-		for _, x := range []struct {
-			field string
-			value any
-		}{{"client", s.Client}, {"discovery", s.Discovery}, {"credentials", s.Credentials}} {
-			if x.value != nil && protopath.IsNil(x.value) {
-				faults.Add(&configerr.Error{Field: field + "." + x.field, Problem: fmt.Sprintf("a %T that is nil", x.value), Want: "one that is not, or none"})
-			}
-		}
-		for _, names := range []struct {
-			what string
-			list []string
-		}{{"parties", s.Parties}, {"users", s.Users}, {"providers", s.Providers}} {
-			for i, one := range names.list {
-				if err := checkName(one); err != nil {
-					faults.Add(&configerr.Error{Field: fmt.Sprintf("%s.%s[%d]", field, names.what, i), Problem: err.Error()})
-				}
-			}
-		}
+		s.check(field, &faults)
 		for i, p := range s.Providers {
 			if other, ok := providers[p]; ok {
 				faults.Add(&configerr.Error{

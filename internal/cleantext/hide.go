@@ -110,7 +110,7 @@ func escapesOf(text string) []string {
 		return []string{text}
 	}
 	quoted := strconv.Quote(text)
-	inJSON, _ := json.Marshal(text) // a string can always be encoded
+	inJSON, _ := json.Marshal(text) //nolint:errchkjson // a string can always be encoded
 	forms := []string{
 		text, quoted[1 : len(quoted)-1], string(inJSON[1 : len(inJSON)-1]), html.EscapeString(text),
 		strings.ReplaceAll(quoted[1:len(quoted)-1], "/", `\/`),

@@ -193,7 +193,7 @@ func (l *load) end(r result, k call, now time.Duration) {
 			is = was.atLeast(took, now)
 		case resultFailure:
 			is = was.fail(took, now)
-		case resultNone:
+		case resultNone, resultError: // inARow has made the latter one of the others
 		}
 		if is == was || l.estimate.CompareAndSwap(uint64(was), uint64(is)) {
 			return
@@ -218,6 +218,7 @@ func (l *load) inARow(r result, now time.Duration) result {
 			return resultFailure
 		}
 		return resultBound
+	case resultNone, resultBound, resultFailure:
 	}
 	return r
 }
