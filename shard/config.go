@@ -28,7 +28,8 @@ type Shard struct {
 	// does not close it.
 	Client grpc.ClientConnInterface
 	// JSON is the client of the JSON API servers of the same participant. nil if there is
-	// none. The Router does not close it.
+	// none. The Router does not close it. With look-ups, each server that says another
+	// participant ID than the gRPC endpoints makes the shard get no requests.
 	JSON *jsonapi.Client
 
 	// Discovery is the connection for look-ups. Default: Client. With the token of a

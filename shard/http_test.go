@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,8 @@ import (
 // jsonServer is the JSON API server of a shard, which answers with the shard's name.
 type jsonServer struct {
 	*httptest.Server
+
+	participant atomic.Pointer[string] // the ID that it says
 
 	client *jsonapi.Client
 
@@ -41,6 +44,14 @@ func newJSONServer(t testing.TB, name string) *jsonServer {
 		if r.URL.Path == "/readyz" || r.URL.Path == "/livez" {
 			if s.isBroken() {
 				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			return
+		}
+		if r.URL.Path == "/v2/parties/participant-id" {
+			if id := s.participant.Load(); id != nil {
+				_, _ = fmt.Fprintf(w, `{"participantId":%q}`, *id)
+			} else {
+				http.NotFound(w, r) // as those of Canton 2
 			}
 			return
 		}

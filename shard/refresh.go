@@ -86,52 +86,6 @@ func (r *Router) refreshShard(m *member) {
 	r.tell(told...)
 }
 
-// identify asks a shard for its participant's ID, which must stay the same. A user that
-// may not ask for it is no failure.
-func (r *Router) identify(ctx context.Context, m *member) error {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.LookUpTimeout)
-	defer cancel()
-	id, err := m.source().participant(ctx)
-	switch {
-	case err != nil && denied(err):
-		return nil
-	case err != nil:
-		return err
-	}
-	r.mu.Lock()
-	want, from := m.Participant, "as configured"
-	if want == "" {
-		want, from = m.discovery.participant, "as it said first"
-	}
-	if want == "" {
-		want = id
-	}
-	var told []Event
-	if m.discovery.participant == "" {
-		for name, other := range r.list.Load().byName {
-			if other != m && other.discovery.participant == id {
-				told = append(told, r.eventLocked(EventSameParticipant, m.name, fmt.Sprintf(
-					"participant id %s, as shard %s: its parties are on both", quoted(id), quoted(name))))
-			}
-		}
-	}
-	m.discovery.participant = want
-	switch was := m.distrusted.Load(); {
-	case id != want:
-		why := fmt.Sprintf("participant id %s; want %s, %s", quoted(id), quoted(want), from)
-		m.distrusted.Store(&why)
-		if was == nil || *was != why {
-			told = append(told, r.eventLocked(EventIdentityMismatch, m.name, why))
-		}
-	case was != nil:
-		m.distrusted.Store(nil)
-		told = append(told, r.eventLocked(EventIdentityRestored, m.name, ""))
-	}
-	r.mu.Unlock()
-	r.tell(told...)
-	return nil
-}
-
 // listAll stores the parties and users that a shard lists, as far as its user may list
 // them.
 func (r *Router) listAll(ctx context.Context, m *member) (found discovery, err error) {

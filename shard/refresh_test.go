@@ -3,6 +3,7 @@ package shard
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -175,6 +176,44 @@ func TestAShardThatBecomesAnotherParticipantGetsNoRequests(t *testing.T) {
 	p1.set(func() { p1.id = "p1::1220" })
 	r.refreshShard(r.list.Load().byName["p1"])
 	require.NoError(t, call(ctx, r, "Submit", submit(t, "alice")))
+	var kinds []EventKind
+	for _, e := range r.Events() {
+		kinds = append(kinds, e.Kind)
+	}
+	assert.Equal(t, []EventKind{EventIdentityMismatch, EventIdentityRestored}, kinds)
+}
+
+func TestAJSONServerOfAnotherParticipantGetsNoRequests(t *testing.T) {
+	p1, j1 := newParticipant(t, "p1", "alice"), newJSONServer(t, "j1")
+	r := routerOf(t, map[string]Shard{"p1": {Client: p1.conn, JSON: j1.client}}, Config{})
+	ready(t, r)
+	ctx := testkit.Context(t)
+	ask := func() error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://ledger/v2/parties/alice", http.NoBody)
+		require.NoError(t, err)
+		resp, err := r.HTTP().Do(request)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return err
+	}
+	says := func(id string) {
+		j1.participant.Store(&id)
+		r.refreshShard(r.list.Load().byName["p1"])
+	}
+	require.NoError(t, ask(), "a server that does not say it is trusted")
+	says("p1::1220")
+	require.NoError(t, ask())
+	says("p2::1220")
+	const why = `participant id "p2::1220" of JSON API server "j1"; want "p1::1220", that of the gRPC endpoints`
+	require.ErrorContains(t, ask(), why)
+	require.ErrorContains(t, call(ctx, r, "Submit", submit(t, "alice")), why, "the shard as a whole is not what it should be")
+	got, _ := j1.requests()
+	assert.Len(t, got, 2)
+	says(strings.Repeat("x", 1<<17))
+	require.NoError(t, ask(), "that is no ID")
+	says("p1::1220")
+	require.NoError(t, ask())
 	var kinds []EventKind
 	for _, e := range r.Events() {
 		kinds = append(kinds, e.Kind)
