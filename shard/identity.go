@@ -83,7 +83,8 @@ func (m *member) otherJSON(ctx context.Context, want string) string {
 			continue
 		}
 		if id := participantOf(jsonapi.WithEndpoint(ctx, e.Name), m.JSON); id != "" && id != want {
-			return fmt.Sprintf("participant id %s of JSON API server %s; want %s, that of the gRPC endpoints", quoted(id), quoted(e.Name), quoted(want))
+			return fmt.Sprintf("participant id %s of JSON API server %s; want %s, that of the gRPC endpoints",
+				quoted(id), quoted(e.Name), quoted(want))
 		}
 	}
 	return ""

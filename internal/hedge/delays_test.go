@@ -190,6 +190,7 @@ func TestObservingAllocatesNothing(t *testing.T) {
 
 func TestCallsOfManyGoroutinesAreCounted(t *testing.T) {
 	m := NewDelays(0).Of("/a.B/C")
+	m.Observe("0", 20*ms, time.Hour, Answered) // what is counted while a period begins may be lost
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
@@ -201,7 +202,7 @@ func TestCallsOfManyGoroutinesAreCounted(t *testing.T) {
 	}
 	wg.Wait()
 	_, n := m.all.quantiles(time.Hour, 0.5)
-	assert.Equal(t, 16000, n)
+	assert.Equal(t, 16001, n)
 }
 
 func BenchmarkObserve(b *testing.B) {
