@@ -33,11 +33,8 @@ type endpoint struct {
 	want wanted.Endpoint // immutable; the current addresses, weight, zone and priority are below
 	asked
 
-	addrs    []resolver.Address // raced in this order; at least one
-	weight   int                // its share of the calls
-	zone     string             // the zone it is in
-	priority int                // lower is preferred
-	id       int                // in an active-passive set; see choosing.go
+	listed
+	id int // in an active-passive set; see choosing.go
 
 	// Facts.
 	link     machine.Link
@@ -61,6 +58,14 @@ type endpoint struct {
 
 	accounts
 	counted *pick.Conn // the conn in Set.eligible, if eligible
+}
+
+// listed is what the newest list says of an endpoint, whose connection stays if it changes.
+type listed struct {
+	addrs    []resolver.Address // raced in this order; at least one
+	weight   int                // its share of the calls
+	zone     string             // the zone it is in
+	priority int                // lower is preferred
 }
 
 // leaving is what matters once an endpoint has left the list.

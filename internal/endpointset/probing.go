@@ -24,7 +24,7 @@ import (
 // newEndpointLocked returns an endpoint. It does nothing until startLocked.
 func (s *Set) newEndpointLocked(w wanted.Endpoint) *endpoint {
 	e := &endpoint{
-		set: s, name: w.Name, want: w, addrs: w.Addrs, weight: w.Weight, zone: w.Zone, priority: w.Priority,
+		set: s, name: w.Name, want: w, listed: listed{w.Addrs, w.Weight, w.Zone, w.Priority},
 		asked: asked{healthCheck: s.cfg.HealthCheck}, drained: s.drained[w.Name],
 		healths: healths{health: judge.Health{State: report.HealthUnknown}},
 	}

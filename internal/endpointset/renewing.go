@@ -64,8 +64,7 @@ func (e *endpoint) replaceConnLocked(why string) (successor *endpoint) {
 		return nil
 	}
 	n := s.newEndpointLocked(e.want)
-	n.addrs = e.addrs
-	n.weight, n.zone, n.priority, n.unlisted = e.weight, e.zone, e.priority, true
+	n.listed, n.unlisted = e.listed, true
 	s.renewing[e.name] = n
 	h := s.newHandover(func([]*endpoint) { n.renewLocked(e) })
 	h.join(n)

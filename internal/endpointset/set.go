@@ -36,10 +36,7 @@ type Set struct {
 	// calls is the queue of calls into grpc: in order, with no lock held.
 	calls queue.Queue
 
-	ctx    context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
-	cancel context.CancelFunc
-	wg     sync.WaitGroup // probes, the flusher, publications; no Add after closed
-	left   guard.Left     // validators that have not returned in time
+	lifetime
 
 	// mu guards what follows. Only leaf locks are taken under it: see
 	// docs/architecture.md.
@@ -57,9 +54,16 @@ type Set struct {
 	// recertifies reports that the files of client certificates are followed.
 	recertifies bool
 	closed      bool
-	closing     sync.Once // makes a second Close wait for the first; not guarded by mu
+}
 
-	unregister func() // stops the recorder from asking for metrics; immutable
+// lifetime is what ends with Close. Set.mu does not guard it.
+type lifetime struct {
+	ctx        context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
+	cancel     context.CancelFunc
+	wg         sync.WaitGroup // probes, the flusher, publications; no Add after closed
+	left       guard.Left     // validators that have not returned in time
+	closing    sync.Once      // makes a second Close wait for the first
+	unregister func()         // stops the recorder from asking for metrics
 }
 
 // members are the endpoints of a set.
@@ -87,8 +91,7 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
 		policy: policy, cc: cc, build: transport.NewBuilder(opts), budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
-
-		ctx: ctx, cancel: cancel, cfg: settings.DefaultConfig(),
+		lifetime: lifetime{ctx: ctx, cancel: cancel}, cfg: settings.DefaultConfig(),
 		members: members{byName: make(map[string]*endpoint), drained: make(map[string]bool), renewing: make(map[string]*endpoint)},
 		spread:  spread{ejections: make(map[*endpoint]struct{})},
 		moving:  make(moving),
