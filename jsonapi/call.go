@@ -19,8 +19,8 @@ type call struct {
 	named  string  // the only endpoint that may be picked, "" for any
 	body   *replay // nil: none
 	safety Safety
-	began  instant.Instant
-	window time.Duration // in which a SafetyResubmit may be sent again; 0: any time
+	window time.Duration   // in which a SafetyResubmit may be sent again; 0: any time
+	began  instant.Instant // when it begins
 
 	// mu guards what follows, since hedged attempts run at the same time.
 	mu      sync.Mutex
@@ -36,7 +36,7 @@ type call struct {
 // documentation says. Its errors are a *HostError, a *NoEligibleError, an *AttemptsError,
 // or that of the request's context.
 func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
-	t := &call{client: c, req: req, began: instant.Of(time.Now()), body: newReplay(req, c.pool.cfg.replay), named: endpointOf(req.Context())}
+	t := &call{client: c, req: req, body: newReplay(req, c.pool.cfg.replay), named: endpointOf(req.Context())}
 	defer t.body.finish()
 	if !c.pool.enter() {
 		return nil, ErrClosed
@@ -68,7 +68,7 @@ func (t *call) classify() {
 	if window, ok := x.resubmittable(x.read(body), t.req.Header.Get("Authorization") != ""); ok {
 		t.safety = SafetyResubmit
 		if window != forever {
-			t.window = window
+			t.window, t.began = window, instant.Of(time.Now())
 		}
 	}
 }
