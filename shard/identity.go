@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -72,22 +73,30 @@ func (r *Router) identified(m *member, id, want, why string) {
 }
 
 // otherJSON asks each eligible JSON API server of the shard for the ID of its participant.
-// It returns which one has another than want, "" if none says so. A server that does not
-// say it, as those of Canton 2 or if the user of its token may not ask, is trusted.
-func (m *member) otherJSON(ctx context.Context, want string) string {
+// It returns which one has another than want, or had it when it last said so; "" if none. A
+// server that has never said it, as those of Canton 2 or if the user of its token may not
+// ask, is trusted. Only the goroutine of the look-ups calls it.
+func (m *member) otherJSON(ctx context.Context, want string) (why string) {
 	if m.JSON == nil {
 		return ""
 	}
+	said := make(map[string]string)
 	for _, e := range m.JSON.Status().Endpoints {
-		if !e.Eligible {
+		id := ""
+		if e.Eligible {
+			id = participantOf(jsonapi.WithEndpoint(ctx, e.Name), m.JSON)
+		}
+		if id = cmp.Or(id, m.said[e.Name]); id == "" {
 			continue
 		}
-		if id := participantOf(jsonapi.WithEndpoint(ctx, e.Name), m.JSON); id != "" && id != want {
-			return fmt.Sprintf("participant id %s of JSON API server %s; want %s, that of the gRPC endpoints",
+		said[e.Name] = id
+		if id != want && why == "" {
+			why = fmt.Sprintf("participant id %s of JSON API server %s; want %s, that of the gRPC endpoints",
 				quoted(id), quoted(e.Name), quoted(want))
 		}
 	}
-	return ""
+	m.said = said
+	return why
 }
 
 // participantOf returns the participant's ID that a JSON API server says, "" if it does not.

@@ -31,6 +31,10 @@ type member struct {
 	// distrusted is why the shard gets no requests; nil if it does.
 	distrusted atomic.Pointer[string]
 
+	// said has the participant ID that each JSON API server said last. It belongs to the
+	// goroutine of the look-ups.
+	said map[string]string
+
 	// discovery is what the refresh has found. Router.mu guards it.
 	discovery discovery
 }

@@ -211,7 +211,7 @@ func TestAJSONServerOfAnotherParticipantGetsNoRequests(t *testing.T) {
 	got, _ := j1.requests()
 	assert.Len(t, got, 2)
 	says(strings.Repeat("x", 1<<17))
-	require.NoError(t, ask(), "that is no ID")
+	require.ErrorContains(t, ask(), why, "that is no ID, so the one before holds")
 	says("p1::1220")
 	require.NoError(t, ask())
 	var kinds []EventKind
