@@ -154,6 +154,16 @@ func TestAPauseThatAServerAsksForHoldsBesideHedges(t *testing.T) {
 	})
 }
 
+// calledOffAfter makes a call whose first attempt is called off after a time, since its
+// endpoint becomes unhealthy.
+func calledOffAfter(t *testing.T, d time.Duration, cluster *lbtest.Cluster, client *cantonlb.Client) received {
+	t.Helper()
+	first, result := startCall(t, cluster, client, 5*time.Second)
+	time.Sleep(d)
+	cluster.SetServing(first, "", false)
+	return <-result
+}
+
 // The budget has one hedge and one retry. The endpoint of the first attempt becomes
 // unhealthy, and the hedge is never answered.
 func TestACallThatIsCalledOffBesideAHedgeIsChargedOnce(t *testing.T) {
@@ -162,10 +172,7 @@ func TestACallThatIsCalledOffBesideAHedgeIsChargedOnce(t *testing.T) {
 		cfg := hedging()
 		cfg.RetryBudget = cantonlb.RetryBudget{Share: -1, PerSecond: 0.2}
 		client := clientkit.Connect(t, cluster, cfg, 4)
-		first, result := startCall(t, cluster, client, 5*time.Second)
-		time.Sleep(30 * ms)
-		cluster.SetServing(first, "", false)
-		a := <-result
+		a := calledOffAfter(t, 30*ms, cluster, client)
 		require.NoError(t, a.err)
 		assert.Equal(t, 30*ms, a.took)
 		assert.Zero(t, client.Status().Totals.RetriesRefused)
@@ -181,10 +188,7 @@ func TestACallThatIsLostBesideAHedgeHasTheErrorOfItsLastAttempt(t *testing.T) {
 		cfg.MaxAttempts = 4
 		cfg.RetryBudget = cantonlb.RetryBudget{Share: -1, PerSecond: 0.2}
 		client := clientkit.Connect(t, cluster, cfg, 4)
-		first, result := startCall(t, cluster, client, 5*time.Second)
-		time.Sleep(30 * ms)
-		cluster.SetServing(first, "", false)
-		a := <-result
+		a := calledOffAfter(t, 30*ms, cluster, client)
 		assert.Equal(t, codes.Unavailable, status.Code(a.err), "%v", a.err)
 		assert.ErrorContains(t, a.err, "NODE_IS_PASSIVE_REPLICA")
 		assert.Equal(t, 120*ms, a.took)

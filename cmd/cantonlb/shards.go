@@ -167,9 +167,8 @@ func (s *shards) SubscribeFrom(ctx context.Context, _ uint64) iter.Seq[report.Ev
 // another one, perhaps with its name, begins anew.
 func (s *shards) news(seen map[source]uint64) (events []report.Event) {
 	clients := s.clients()
-	maps.DeleteFunc(seen, func(c source, _ uint64) bool {
-		return c != nil && !slices.Contains(slices.Collect(maps.Values(clients)), c)
-	})
+	present := slices.Collect(maps.Values(clients))
+	maps.DeleteFunc(seen, func(c source, _ uint64) bool { return c != nil && !slices.Contains(present, c) })
 	for name, c := range clients {
 		for _, e := range c.Events() {
 			if e.Number <= seen[c] {
