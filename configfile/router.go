@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/follow"
+	"github.com/cantonlb/cantonlb/internal/same"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/shard"
 )
@@ -256,9 +256,8 @@ func named(err error) error {
 
 // sameBare reports whether two shards are the same but for their clients and functions.
 func sameBare(a, b ShardConfig) bool {
-	x, y := reflect.ValueOf(a.Credentials), reflect.ValueOf(b.Credentials)
-	same := !x.IsValid() && !y.IsValid() || x.IsValid() && y.IsValid() && x.Comparable() && y.Comparable() && a.Credentials == b.Credentials
-	return same && a.IdentityProvider == b.IdentityProvider && a.Participant == b.Participant && a.NoDiscovery == b.NoDiscovery &&
+	return same.Value(a.Credentials, b.Credentials) &&
+		a.IdentityProvider == b.IdentityProvider && a.Participant == b.Participant && a.NoDiscovery == b.NoDiscovery &&
 		slices.Equal(a.Parties, b.Parties) && slices.Equal(a.Users, b.Users) && slices.Equal(a.Providers, b.Providers)
 }
 

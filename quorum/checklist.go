@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"reflect"
 	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/same"
 )
 
 // checkList returns an error if a list of members cannot be used.
@@ -45,19 +45,13 @@ func checkList(list []Member) error {
 // several servers if each member has a transport of its own.
 func shared(a, b Member) string {
 	switch {
-	case a.Conn != nil && same(a.Conn, b.Conn):
+	case a.Conn != nil && same.Value(a.Conn, b.Conn):
 		return "conn"
-	case a.URL != "" && base(a.URL) == base(b.URL) && same(a.Transport, b.Transport):
+	case a.URL != "" && base(a.URL) == base(b.URL) && same.Value(a.Transport, b.Transport):
 		return "url"
 	default:
 		return ""
 	}
-}
-
-// same reports whether two interfaces have the same value. Values that cannot be compared
-// are never the same.
-func same(a, b any) bool {
-	return (a == nil || reflect.ValueOf(a).Comparable()) && (b == nil || reflect.ValueOf(b).Comparable()) && a == b
 }
 
 // base returns a valid base URL in the form in which equal ones are equal.

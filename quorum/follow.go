@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/same"
 	"github.com/cantonlb/cantonlb/internal/sleep"
 )
 
@@ -172,7 +173,7 @@ func (f *follower) take(list []Entry) error {
 		m.Name = e.Name
 		if i := slices.IndexFunc(now, func(o Member) bool { return slices.Contains(f.seeds, o.Name) && shared(o, m) != "" }); i >= 0 {
 			f.aliases[e] = true
-			if !same(now[i].Conn, m.Conn) {
+			if !same.Value(now[i].Conn, m.Conn) {
 				closeAll(map[string]Member{e.Name: m})
 			}
 			continue

@@ -1,11 +1,12 @@
 package resolver
 
 import (
-	"reflect"
 	"sync"
 
 	"google.golang.org/grpc/attributes"
 	grpcresolver "google.golang.org/grpc/resolver"
+
+	"github.com/cantonlb/cantonlb/internal/same"
 )
 
 // Claim is in the attributes of each resolver state of one channel. A policy of this
@@ -41,7 +42,7 @@ func (c *Claim) Take(handle any) {
 	}
 	c.mu.Lock()
 	c.taken = true
-	news := handle != nil && !sameHandle(c.handle, handle)
+	news := handle != nil && !same.Value(c.handle, handle)
 	if news {
 		c.handle = handle
 	}
@@ -49,10 +50,6 @@ func (c *Claim) Take(handle any) {
 	if news && c.onClaim != nil {
 		c.onClaim(handle)
 	}
-}
-
-func sameHandle(a, b any) bool {
-	return a != nil && reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
 func (c *Claim) isTaken() bool {

@@ -2,12 +2,13 @@ package shard
 
 import (
 	"maps"
-	"reflect"
 	"slices"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
+
+	"github.com/cantonlb/cantonlb/internal/same"
 )
 
 // members are the shards of one list. They do not change.
@@ -88,16 +89,7 @@ func (list *members) askable() []string {
 // sameSource reports whether the look-ups of both have the same answers.
 func (m *member) sameSource(other *member) bool {
 	return m.NoDiscovery == other.NoDiscovery && m.Participant == other.Participant && m.IdentityProvider == other.IdentityProvider &&
-		identical(m.Discovery, other.Discovery) && identical(m.Credentials, other.Credentials)
-}
-
-// identical reports whether two values are equal and can be compared.
-func identical(a, b any) bool {
-	x, y := reflect.ValueOf(a), reflect.ValueOf(b)
-	if !x.IsValid() || !y.IsValid() {
-		return x.IsValid() == y.IsValid()
-	}
-	return x.Comparable() && y.Comparable() && a == b
+		same.Value(m.Discovery, other.Discovery) && same.Value(m.Credentials, other.Credentials)
 }
 
 // live reports whether the shard can take requests now, by one of its clients.
