@@ -119,21 +119,23 @@ func (c *held) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.holder.writing.Store(0)
 	if err != nil && c.holder.frame.Load() == 0 {
-		if alert := c.alert(); alert != nil {
-			err = alert
+		if why := lastWords(c.Conn); why != nil {
+			err = why
 		}
 	}
 	return n, err
 }
 
-// alertWait is how long to wait for an alert, which normally has arrived already.
-const alertWait = 100 * time.Millisecond
+// lastWordsWait is how long to wait for a server's last words, which normally have
+// arrived already.
+const lastWordsWait = 100 * time.Millisecond
 
-// alert returns the alert with which the peer has closed the connection, nil if
-// there is none. The connection cannot be used afterwards.
-func (c *held) alert() error {
-	if c.Conn.SetReadDeadline(time.Now().Add(alertWait)) == nil {
-		if _, err := c.Conn.Read(make([]byte, 1)); IsAlert(err) || errors.As(err, new(*HandshakeError)) {
+// lastWords returns the error with which the server says why it has closed the
+// connection: an alert, or an answer that shows the wrong scheme. It returns nil if there
+// is none. The connection cannot be used afterwards.
+func lastWords(conn net.Conn) error {
+	if conn.SetReadDeadline(time.Now().Add(lastWordsWait)) == nil {
+		if _, err := conn.Read(make([]byte, frameHeaderLength)); IsAlert(err) || errors.As(err, new(*HandshakeError)) {
 			return err
 		}
 	}

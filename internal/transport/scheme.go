@@ -64,44 +64,68 @@ type plainConn struct {
 	net.Conn
 
 	endpoint resolver.Endpoint
-	others   func() bool // see Attempt
-	answered atomic.Bool // something was read: see held.alert, which reads beside the reader
+	others   func() bool                    // see Attempt
+	answered atomic.Bool                    // the server has answered, and not with what is wrong
+	wrong    atomic.Pointer[HandshakeError] // what its answer showed to be wrong; nil if nothing did
 }
 
 func (c *plainConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if n == 0 && err == nil || c.answered.Swap(true) {
+	if n == 0 && err == nil || c.answered.Load() {
 		return n, err
 	}
-	switch {
-	case n >= 2 && (b[0] == recordAlert || b[0] == recordHandshake) && b[1] == tlsMajor:
-		return 0, c.failed(c.wantsTLS())
-	case n > 0 && strings.HasPrefix(string(b[:n]), "HTTP/1"):
-		if c.speaksTLS() {
-			return 0, c.failed(c.wantsTLS())
-		}
-		return 0, c.failed(errServerIsHTTP1)
-	case n >= frameHeaderLength && b[3] != byte(frameSettings): // the first frame of a server
-		return 0, c.failed(errNotHTTP2)
-	case n == 0 && c.refused(err):
-		return 0, c.failed(c.wantsTLS())
-	default:
-		return n, err
+	if wrong := c.judge(b[:n], err); wrong != nil {
+		return 0, wrong
 	}
+	if n > 0 {
+		c.answered.Store(true)
+	}
+	return n, err
 }
 
 // Write explains as Read does why the server has closed the connection: what is written
 // before its answer is read can fail first.
 func (c *plainConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	if err != nil && !c.answered.Load() && c.refused(err) {
-		return n, c.failed(c.wantsTLS())
+	if err != nil && !c.answered.Load() {
+		if why := lastWords(c); why != nil {
+			return n, why
+		}
 	}
 	return n, err
 }
 
-// refused reports whether err is that of a server that wants TLS and hangs up.
-func (c *plainConn) refused(err error) bool { return closed(err) && c.isLast() && c.speaksTLS() }
+// judge returns what is wrong with the scheme if the first read from the server brought
+// these bytes and this error, nil if nothing is. A read beside it, after a write that
+// failed, may have taken the bytes: what they showed holds for both.
+func (c *plainConn) judge(read []byte, err error) error {
+	if why := c.why(read, err); why != nil {
+		c.wrong.CompareAndSwap(nil, &HandshakeError{Endpoint: c.endpoint.Name, Err: why})
+	}
+	if wrong := c.wrong.Load(); wrong != nil {
+		return wrong
+	}
+	return nil
+}
+
+func (c *plainConn) why(read []byte, err error) error {
+	n := len(read)
+	switch {
+	case n >= 2 && (read[0] == recordAlert || read[0] == recordHandshake) && read[1] == tlsMajor:
+		return c.wantsTLS()
+	case strings.HasPrefix(string(read), "HTTP/1"):
+		if c.speaksTLS() {
+			return c.wantsTLS()
+		}
+		return errServerIsHTTP1
+	case n >= frameHeaderLength && read[3] != byte(frameSettings): // the first frame of a server
+		return errNotHTTP2
+	case n == 0 && closed(err) && c.wrong.Load() == nil && c.isLast() && c.speaksTLS():
+		return c.wantsTLS()
+	default:
+		return nil
+	}
+}
 
 // isLast reports whether the endpoint has no other address to connect to. If it has one,
 // the end of this connection needs no explanation, which would cost a connection.
@@ -112,10 +136,6 @@ func (c *plainConn) wantsTLS() error {
 		return errSocketWantsTLS
 	}
 	return errServerWantsTLS
-}
-
-func (c *plainConn) failed(err error) error {
-	return &HandshakeError{Endpoint: c.endpoint.Name, Err: err}
 }
 
 // The first bytes of a TLS record of an alert or of a handshake.
