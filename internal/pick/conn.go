@@ -42,8 +42,6 @@ type Conn struct {
 	name, address string
 	hasToken      bool // calls carry a token of the endpoint's own
 
-	streams atomic.Int64 // one more than how many calls there may be at once; 0 is no limit
-
 	// trial is set while one call may show whether the endpoint works again.
 	trial atomic.Bool
 	// doubted is whether this is the connection of the active endpoint and there is

@@ -17,6 +17,10 @@ type counters struct {
 	unheard  atomic.Uint64 // of those, ended without
 	failed   atomic.Uint64 // of those, ended with an error that is evidence against the endpoint
 	denied   atomic.Uint64 // of those, answered with UNAUTHENTICATED or PERMISSION_DENIED
+
+	// streams is one more than how many calls there may be at once; 0 is no limit. Every
+	// call reads it together with the counts.
+	streams atomic.Int64
 }
 
 const eligibleBit = 1 << 63

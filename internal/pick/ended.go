@@ -37,22 +37,32 @@ func (r *Room) newCall(ctx context.Context, now time.Duration) call {
 	return k
 }
 
+// hasDeadline reports whether the context of a pick, which may be nil, has a deadline.
+func hasDeadline(ctx context.Context) bool {
+	if ctx == nil {
+		return false
+	}
+	_, ok := ctx.Deadline()
+	return ok
+}
+
 // now reads the room's clock, which is monotonic. It returns more than 0.
 func (r *Room) now() time.Duration { return time.Since(r.opened) }
 
 // timeEvery is the share of calls without a record and without a deadline that are
 // timed: one of this many.
-const timeEvery = 64
+const timeEvery = 256
 
 // doneOf returns the function to call at the end of a call on c without a record.
-func (c *Conn) doneOf(ctx context.Context, trial bool) func(balancer.DoneInfo) { //nolint:contextcheck // a pick may be without a context
-	if ctx == nil {
-		ctx = context.Background()
+func (c *Conn) doneOf(ctx context.Context, trial bool) func(balancer.DoneInfo) {
+	if trial || c.admitted.Load()%timeEvery == 0 || hasDeadline(ctx) {
+		return c.timed(ctx, trial)
 	}
-	_, limited := ctx.Deadline()
-	if !limited && !trial && c.admitted.Load()%timeEvery != 0 {
-		return c.done
-	}
+	return c.done
+}
+
+// timed is doneOf for a call of which the time is taken.
+func (c *Conn) timed(ctx context.Context, trial bool) func(balancer.DoneInfo) {
 	k := c.room.newCall(ctx, c.room.now())
 	k.trial = trial
 	c.pace.begin(k.begun)

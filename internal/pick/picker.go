@@ -91,11 +91,22 @@ func (p *Picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	if attempt.Carried() || !p.plain {
 		return p.pickHeeding(info)
 	}
-	c, i := p.take()
-	if !c.Step() && !p.Open {
+	flat := p.conns.flat // before the atomic operation: see turn
+	i := p.turn()
+	var c *Conn
+	if i < len(flat) {
+		c = flat[i]
+	} else {
+		c = p.conns.At(i)
+	}
+	n := c.admitted.Add(1) // Step and doneOf, written out: it saves their calls
+	if n < eligibleBit && !p.Open {
 		return p.pickAfter(info, c, i)
 	}
-	return balancer.PickResult{SubConn: c.sc, Done: c.doneOf(info.Ctx, false)}, nil
+	if n%timeEvery == 0 || hasDeadline(info.Ctx) {
+		return balancer.PickResult{SubConn: c.sc, Done: c.timed(info.Ctx, false)}, nil
+	}
+	return balancer.PickResult{SubConn: c.sc, Done: c.done}, nil
 }
 
 // pickHeeding picks if the call may have a record of its attempts, if the least loaded
@@ -145,15 +156,11 @@ func (p *Picker) trial() *Conn {
 	return nil
 }
 
-// take takes the next turn and returns a connection and its index. What can be loaded
-// before the atomic operation is loaded first, since that delays every later load.
-func (p *Picker) take() (*Conn, int) {
-	flat, n, r := p.conns.flat, p.conns.n, p.reciprocal
-	i := remainder(p.room.turn.Add(1), n, r)
-	if i < len(flat) {
-		return flat[i], i
-	}
-	return p.conns.At(i), i
+// turn takes the next turn and returns its index. What can be loaded before the atomic
+// operation is loaded first, since that delays every later load.
+func (p *Picker) turn() int {
+	n, r := p.conns.n, p.reciprocal
+	return remainder(p.room.turn.Add(1), n, r)
 }
 
 // may reports whether the connection may be picked and has a stream left.
@@ -164,17 +171,12 @@ func (p *Picker) may(c *Conn) bool {
 
 // next takes turns until one goes to a connection that may be picked. It returns nil if
 // none has a stream left, or if the snapshot is so far out of date that none in it is
-// eligible; the next snapshot is then about to be published. Pick does the same itself,
-// which saves a call.
+// eligible; the next snapshot is then about to be published.
 func (p *Picker) next(now time.Duration) *Conn {
 	if p.Least {
 		return p.least(now)
 	}
-	c, i := p.take()
-	if p.may(c) {
-		return c
-	}
-	return p.from(i + 1)
+	return p.from(p.turn())
 }
 
 // untried returns an eligible connection of an endpoint that the call has not tried,
