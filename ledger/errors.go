@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"google.golang.org/grpc/status"
 )
@@ -100,13 +101,18 @@ func (e *interruptedError) Unwrap() []error {
 // GRPCStatus returns the status of the context's error.
 func (e *interruptedError) GRPCStatus() *status.Status { return status.FromContextError(e.cause) }
 
-// interrupted makes the error of a context that ended, nil if it has not.
+// interrupted makes the error of a context that ended, nil if it has not. One whose
+// deadline has passed has, though its timer may be late: the server, which has the same
+// deadline, can be first to say so.
 func interrupted(ctx context.Context, what string, last error) error {
-	if ctx.Err() == nil {
+	cause := ctx.Err()
+	if end, ok := ctx.Deadline(); cause == nil && ok && !time.Now().Before(end) {
+		cause = context.DeadlineExceeded
+	}
+	if cause == nil {
 		return nil
 	}
-	cause := ctx.Err()
-	if own := context.Cause(ctx); !errors.Is(own, cause) {
+	if own := context.Cause(ctx); own != nil && !errors.Is(own, cause) {
 		cause = fmt.Errorf("%w: %w", cause, own)
 	}
 	return &interruptedError{what: what, cause: cause, last: last}

@@ -33,6 +33,20 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 	assert.NoError(t, interrupted(context.Background(), "the stream", io.EOF))
 }
 
+// lateContext has a deadline that has passed and a timer that has not fired yet.
+type lateContext struct{ context.Context }
+
+func (lateContext) Deadline() (time.Time, bool) { return time.Now(), true }
+
+func TestADeadlineThatTheServerKeepsFirstIsTheCallers(t *testing.T) {
+	said := status.Error(codes.DeadlineExceeded, "context deadline exceeded")
+	err := interrupted(lateContext{t.Context()}, "the stream", said)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, err, said)
+	r := newReopener(Node{}, nil, func(Reopening) { assert.Fail(t, "the stream is reopened") })
+	require.ErrorIs(t, r.again(lateContext{t.Context()}, At(3), said), context.DeadlineExceeded)
+}
+
 func TestAnAttemptHasItsOwnTimeout(t *testing.T) {
 	assert.Equal(t, time.Minute, (&Submitter{}).attemptTimeout())
 	assert.Equal(t, time.Second, (&Submitter{AttemptTimeout: time.Second}).attemptTimeout())
