@@ -205,7 +205,7 @@ func (t *call) endingOf(f *flight, resp *http.Response, err error) ending {
 		return ending{outcome: calledOff}
 	case errors.Is(why, errBeaten):
 		return ending{outcome: beaten}
-	case errors.Is(why, ErrClosed), t.body.failed() != nil, errors.Is(err, errNotReplayable):
+	case errors.Is(why, ErrClosed), t.body.failed() != nil, errors.Is(err, errNotReplayable), isWrongLength(err):
 		return ending{outcome: atFault}
 	case errors.As(err, &token), errors.Is(why, errLate) && !f.sent():
 		return ending{outcome: unsent, local: true}

@@ -143,8 +143,12 @@ func (s server) same(o server) bool {
 	return a.Equal(b) && s.prefix == o.prefix
 }
 
-// page returns the URL of a page below the base URL.
-func (s server) page(path string) string { return s.scheme + "://" + s.hostPort + s.prefix + path }
+// page returns the URL of a page below the base URL. The zone of an IPv6 address is escaped
+// in it.
+func (s server) page(path string) string {
+	at := url.URL{Scheme: s.scheme, Host: s.hostPort}
+	return at.String() + s.prefix + path
+}
 
 // logical is the host that requests are made to.
 type logical struct{ host string }

@@ -26,7 +26,7 @@ type replay struct {
 	source  io.ReadCloser
 	kept    []byte
 	read    int64 // bytes that the source has returned; more than kept if that was too much
-	end     error // of the source
+	end     error // of the source, or of reading what getBody has returned
 	taken   bool  // an attempt reads the source itself, and getBody makes the others
 	open    int   // attempts that have not closed their body
 	over    bool  // there will be no more attempts
@@ -65,7 +65,7 @@ func (b *replay) failed() error {
 }
 
 // attempt returns the body for one attempt: nil for a request without one.
-func (b *replay) attempt() (io.ReadCloser, error) {
+func (b *replay) attempt() (body io.ReadCloser, err error) {
 	if b == nil {
 		return nil, nil
 	}
@@ -82,11 +82,12 @@ func (b *replay) attempt() (io.ReadCloser, error) {
 	b.taken = true
 	b.mu.Unlock()
 	if first {
-		return b.source, nil
-	}
-	body, err := b.getBody()
-	if err != nil {
+		body = b.source
+	} else if body, err = b.getBody(); err != nil {
 		return nil, fmt.Errorf("the request's GetBody: %w", err)
+	}
+	if body != nil && !isInMemory(body) {
+		body = &notedBody{ReadCloser: body, b: b}
 	}
 	return body, nil
 }

@@ -11,11 +11,14 @@ import (
 // picks is what a request needs to pick an endpoint. It does not change; the pool
 // replaces it.
 type picks struct {
-	policy  Policy
-	turns   []*endpoint // RoundRobin: in the order of their turns
-	ready   []*endpoint // that may be picked
-	weights []int       // of ready
-	trials  []*endpoint // one request may try each
+	policy Policy
+	turns  []*endpoint // RoundRobin: in the order of their turns
+	ready  []*endpoint // that may be picked
+	// eligible are those that may be picked by their names: also standbys, and those of
+	// other zones.
+	eligible []*endpoint
+	weights  []int       // of ready
+	trials   []*endpoint // one request may try each
 	// waits says that requests wait for another picks if this one has no endpoint.
 	waits   bool
 	byName  map[string]*endpoint // all of the list, and whether they are in ready
@@ -38,7 +41,7 @@ const (
 // returned only if no other one is left.
 func (s *picks) pick(turn *atomic.Uint64, named string, of func(*endpoint) past) (e *endpoint, trial bool) {
 	if named != "" {
-		if e := s.byName[named]; e != nil && slices.Contains(s.ready, e) {
+		if e := s.byName[named]; e != nil && (slices.Contains(s.eligible, e) || slices.Contains(s.ready, e)) {
 			return e, false
 		}
 		return nil, false
@@ -114,6 +117,7 @@ func (p *pool) publishLocked() {
 		p.publishLocked()
 		return
 	}
+	s.eligible = s.ready
 	s.ready = p.nearestLocked(s.ready)
 	if p.choice != nil {
 		s.ready, undecided = p.choice.readyLocked(undecided)

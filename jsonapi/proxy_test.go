@@ -152,3 +152,22 @@ func TestTheNameOfTheCertificateIsTheHostOfRequests(t *testing.T) {
 	}
 	assert.NotEmpty(t, asked())
 }
+
+func TestAnAddressMayHaveAZone(t *testing.T) {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip("this machine has no IPv6: ", err)
+	}
+	a := newPeer(t, "a", func(s *httptest.Server) {
+		_ = s.Listener.Close() // another one takes its place
+		s.Listener = l
+	})
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	a.URL = "http://[::1%25lo]:" + port
+	c := newClient(t, Config{}, a)
+	_, body, err := send(t, c, "GET", "/x", "")
+	require.NoError(t, err)
+	assert.Equal(t, "a", body)
+	assert.Equal(t, []string{"[::1]:" + port}, a.hosts, "a zone means nothing to a server")
+}

@@ -37,6 +37,27 @@ func TestTheOnlyServerIsAskedAgainWhenItSaysSo(t *testing.T) {
 	assert.Equal(t, 503, status, "the deadline is earlier: the answer is returned at once")
 }
 
+func TestARequestThatWaitsToBeSentAgainFailsWhenTheClientIsClosed(t *testing.T) {
+	a := newPeer(t, "a")
+	c := newClient(t, Config{HealthCheck: slow()}, a)
+	a.handle(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "20")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://ledger/x", nil)
+	require.NoError(t, err)
+	failed := make(chan error, 1)
+	began := time.Now()
+	go func() {
+		_, err := c.RoundTrip(request) //nolint:bodyclose // an error
+		failed <- err
+	}()
+	require.Eventually(t, func() bool { return c.Status().Totals.Retried == 1 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, c.Close())
+	require.ErrorIs(t, <-failed, ErrClosed)
+	assert.Less(t, time.Since(began), 15*time.Second)
+}
+
 func TestTheBudgetBoundsWhatIsSentAgain(t *testing.T) {
 	a, b := newPeer(t, "a"), newPeer(t, "b")
 	c := newClient(t, Config{

@@ -66,6 +66,25 @@ func TestTheActiveEndpointIsOneOfTheLowestPriority(t *testing.T) {
 	assert.Equal(t, map[string]int{"b": 3}, answers(t, c, 3))
 }
 
+func TestAStandbyIsPickedByItsName(t *testing.T) {
+	a, b := newPeer(t, "a"), newPeer(t, "b")
+	b.ready.Store(http.StatusServiceUnavailable)
+	c := startClient(t, Config{NoneEligible: cantonlb.FailFast}, a, b)
+	require.NoError(t, c.WaitHealthy(t.Context(), 1))
+	named := func() (string, error) {
+		_, body, err := send(t, c, "GET", "/x", "", func(r *http.Request) { *r = *r.WithContext(WithEndpoint(r.Context(), "b")) })
+		return body, err
+	}
+	_, err := named()
+	require.ErrorAs(t, err, new(*NoEligibleError))
+	b.ready.Store(http.StatusOK)
+	require.NoError(t, c.WaitHealthy(t.Context(), 2))
+	body, err := named()
+	require.NoError(t, err)
+	assert.Equal(t, "b", body)
+	assert.Equal(t, map[string]int{"a": 4}, answers(t, c, 4), "others go to the active endpoint")
+}
+
 func TestTheLeastLoadedEndpointIsPicked(t *testing.T) {
 	a, b := newPeer(t, "a"), newPeer(t, "b")
 	c := waitAll(t, Config{Policy: LeastLoaded, HealthCheck: slow(), Endpoints: []Endpoint{

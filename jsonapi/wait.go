@@ -68,8 +68,8 @@ func (t *call) pause(d time.Duration) error {
 	defer timer.Stop()
 	for {
 		s := p.picks.Load()
-		if t.named == "" && s.elsewhere(t.past) {
-			return nil
+		if s.closed || t.named == "" && s.elsewhere(t.past) {
+			return nil // pick says that the client is closed
 		}
 		select {
 		case <-timer.C:

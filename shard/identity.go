@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 
 	"github.com/cantonlb/cantonlb/jsonapi"
 )
@@ -80,13 +81,19 @@ func (m *member) otherJSON(ctx context.Context, want string) (why string) {
 	if m.JSON == nil {
 		return ""
 	}
-	said := make(map[string]string)
-	for _, e := range m.JSON.Status().Endpoints {
-		id := ""
+	endpoints := m.JSON.Status().Endpoints
+	ids := make([]string, len(endpoints))
+	var all sync.WaitGroup
+	for i, e := range endpoints { // at the same time: one that does not answer delays no other
 		if e.Eligible {
-			id = participantOf(jsonapi.WithEndpoint(ctx, e.Name), m.JSON)
+			all.Go(func() { ids[i] = participantOf(jsonapi.WithEndpoint(ctx, e.Name), m.JSON) })
 		}
-		if id = cmp.Or(id, m.said[e.Name]); id == "" {
+	}
+	all.Wait()
+	said := make(map[string]string)
+	for i, e := range endpoints {
+		id := cmp.Or(ids[i], m.said[e.Name])
+		if id == "" {
 			continue
 		}
 		said[e.Name] = id

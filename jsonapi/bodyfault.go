@@ -1,0 +1,57 @@
+package jsonapi
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"reflect"
+	"strings"
+	"sync/atomic"
+)
+
+// isWrongLength reports whether an attempt has failed since the body is not as long as the
+// request's ContentLength says. net/http exports no such error.
+func isWrongLength(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "http: ContentLength=") || strings.Contains(text, "http2: request body larger than specified content length")
+}
+
+var ofNopCloser = reflect.TypeOf(io.NopCloser(strings.NewReader("")))
+
+// isInMemory reports whether a body is one that http.NewRequest makes of a reader in memory.
+// Reading it does not fail, and net/http sends it together with the header if it is of no
+// other type.
+func isInMemory(body io.ReadCloser) bool {
+	v := reflect.ValueOf(body)
+	if !v.IsValid() || v.Type() != ofNopCloser {
+		return false
+	}
+	switch v.Field(0).Interface().(type) {
+	case *bytes.Buffer, *bytes.Reader, *strings.Reader:
+		return true
+	}
+	return false
+}
+
+// notedBody is a body that tells its replay why it cannot be read.
+type notedBody struct {
+	io.ReadCloser
+
+	b      *replay
+	closed atomic.Bool // by an attempt that has ended, whose Read may still be under way
+}
+
+func (n *notedBody) Read(p []byte) (int, error) {
+	size, err := n.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && !n.closed.Load() {
+		n.b.mu.Lock()
+		defer n.b.mu.Unlock()
+		n.b.end = err
+	}
+	return size, err
+}
+
+func (n *notedBody) Close() error {
+	n.closed.Store(true)
+	return n.ReadCloser.Close()
+}
