@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"net/http/httptrace"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,7 +30,8 @@ const (
 	authProtocol = "daml.ws.auth"
 )
 
-// pongPatience is how long a server may take to answer a ping. Tests shorten it.
+// pongPatience is how long a server may take to answer a ping, or the handshake once that
+// was sent. Tests shorten it.
 var pongPatience = 10 * time.Second
 
 // Options are the options of one websocket.
@@ -42,15 +46,23 @@ type Options struct {
 	Ping time.Duration
 }
 
-// check looks for mistakes of the program.
-func (o Options) check(client *jsonapi.Client) error {
-	if client == nil {
-		return errors.New("the client is nil")
+// check looks for mistakes of the program. It returns the text of the request, nil for none.
+func (o Options) check(client *jsonapi.Client, path string, request any) ([]byte, error) {
+	switch {
+	case client == nil:
+		return nil, errors.New("the client is nil")
+	case !strings.HasPrefix(path, "/"):
+		return nil, fmt.Errorf("path %q: want one that begins with a slash, such as %q", path, UpdatesPath)
+	case o.MaxMessage < 0:
+		return nil, fmt.Errorf("Options.MaxMessage %d: want a number of bytes, or 0 for 64 MiB", o.MaxMessage)
+	case request == nil:
+		return nil, nil
 	}
-	if o.MaxMessage < 0 {
-		return fmt.Errorf("Options.MaxMessage %d: want a number of bytes, or 0 for 64 MiB", o.MaxMessage)
+	text, err := json.Marshal(request)
+	if err != nil {
+		return nil, fmt.Errorf("the request: %w", err)
 	}
-	return nil
+	return text, nil
 }
 
 // Conn is an open websocket. Recv is for one goroutine at a time; Close may be called from
@@ -68,8 +80,11 @@ type Conn struct {
 	number  uint64    // of the message that is awaited
 }
 
-// errSilent is why a websocket is closed whose server does not answer a ping.
-var errSilent = errors.New("the server does not answer a ping")
+// Why a websocket is given up whose server does not answer.
+var (
+	errSilent = errors.New("the server does not answer a ping")
+	errNoHand = errors.New("the server does not answer the handshake")
+)
 
 // Dial opens the websocket at a path, such as UpdatesPath, and sends the request as its
 // first message, as JSON. A nil request is not sent. The websocket ends when ctx does.
@@ -78,32 +93,51 @@ var errSilent = errors.New("the server does not answer a ping")
 // reached, INVALID_ARGUMENT for a mistake of the program, and what the HTTP status of a
 // refusal says.
 func Dial(ctx context.Context, client *jsonapi.Client, path string, request any, o Options) (*Conn, error) {
-	if err := o.check(client); err != nil {
+	text, err := o.check(client, path, request)
+	if err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "jsonapi/ws: %v", err)
 	}
-	conn, resp, err := websocket.Dial(ctx, client.BaseURL()+path, &websocket.DialOptions{ //nolint:bodyclose // the package closes it
-		HTTPClient: client.HTTP(), HTTPHeader: o.Header.Clone(), Subprotocols: []string{authProtocol},
-	})
+	conn, err := handshake(ctx, client, path, o)
 	if err != nil {
-		return nil, refusal(ctx, resp, err)
+		return nil, err
 	}
 	conn.SetReadLimit(cmp.Or(o.MaxMessage, defaultMaxMessage))
 	own, cancel := context.WithCancelCause(ctx)
 	c := &Conn{parent: ctx, ctx: own, conn: conn, cancel: cancel, ended: make(chan struct{})}
 	context.AfterFunc(own, func() { _ = conn.CloseNow() }) // an error means that it was closed
 	go c.ping(cmp.Or(o.Ping, defaultPing))                 //nolint:contextcheck // c has the context
-	if request != nil {
-		text, err := json.Marshal(request)
-		if err == nil {
-			err = conn.Write(own, websocket.MessageText, text)
-		}
-		if err != nil {
+	if text != nil {
+		if err := conn.Write(own, websocket.MessageText, text); err != nil {
 			c.Close()
 			return nil, c.lost(err)
 		}
 	}
 	return c, nil
 }
+
+// handshake opens a websocket. An endpoint may take any time to become eligible, and a server
+// pongPatience to answer.
+func handshake(ctx context.Context, client *jsonapi.Client, path string, o Options) (*websocket.Conn, error) {
+	bounded, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	late := time.AfterFunc(forever, func() { cancel(errNoHand) })
+	defer late.Stop()
+	traced := httptrace.WithClientTrace(bounded, &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { late.Reset(pongPatience) }, // of each attempt
+	})
+	conn, resp, err := websocket.Dial(traced, client.BaseURL()+path, &websocket.DialOptions{ //nolint:bodyclose // the package closes it
+		HTTPClient: client.HTTP(), HTTPHeader: o.Header.Clone(), Subprotocols: []string{authProtocol},
+	})
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() == nil && bounded.Err() != nil:
+		return nil, status.Errorf(codes.Unavailable, "jsonapi/ws: %v", err)
+	}
+	return nil, refusal(ctx, resp, err)
+}
+
+const forever time.Duration = math.MaxInt64
 
 // Recv returns the next message. The error is io.EOF if the server has ended the stream
 // regularly, a *cantonlb.MovedError if another endpoint is active by now, the error of the

@@ -34,5 +34,6 @@
 // # Defaults
 //
 // A message has at most 64 MiB. While a stream is awaited and silent, its server is pinged
-// every 20 s, and has 10 s to answer.
+// every 20 s, and has 10 s to answer. It has 10 s to answer a handshake, too, after which the
+// stream is opened again.
 package ws

@@ -57,7 +57,7 @@ func Completions(ctx context.Context, client *jsonapi.Client, begin ledger.Offse
 func follow(ctx context.Context, client *jsonapi.Client, begin ledger.Offset, request any, o StreamOptions, path string,
 ) iter.Seq2[ledger.Update[Message], error] {
 	l := o.Ledger
-	fault := checked(l.Request != nil || l.Position != nil, client, request, o.Options)
+	fault := checked(l.Request != nil || l.Position != nil, client, pathOf(o, path), request, o.Options)
 	if fault == nil && l.End.IsZero() {
 		l.End = endOf(request)
 	}
@@ -80,7 +80,8 @@ func follow(ctx context.Context, client *jsonapi.Client, begin ledger.Offset, re
 func ActiveContracts(ctx context.Context, client *jsonapi.Client, at ledger.Offset, request any,
 	consume func(contracts iter.Seq2[Message, error]) error, o StreamOptions,
 ) (ledger.Offset, error) {
-	if fault := checked(o.Ledger.Request != nil || o.Ledger.Position != nil, client, request, o.Options); fault != nil {
+	isSet := o.Ledger.Request != nil || o.Ledger.Position != nil
+	if fault := checked(isSet, client, pathOf(o, ActiveContractsPath), request, o.Options); fault != nil {
 		return at, &ledger.StoppedError{Last: at, Cause: ledger.Misused, Err: fault}
 	}
 	node := o.Ledger.Node
@@ -103,11 +104,11 @@ func pathOf(o StreamOptions, otherwise string) string {
 }
 
 // checked looks for mistakes of the program.
-func checked(isSet bool, client *jsonapi.Client, request any, o Options) error {
+func checked(isSet bool, client *jsonapi.Client, path string, request any, o Options) error {
 	if isSet {
 		return errors.New("StreamOptions.Ledger: Request or Position is set; want neither")
 	}
-	if err := o.check(client); err != nil {
+	if _, err := o.check(client, path, nil); err != nil {
 		return err
 	}
 	_, err := withOffset(request, "", ledger.Offset{})

@@ -1,0 +1,80 @@
+package ws
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/cantonlb/cantonlb/jsonapi"
+	"github.com/cantonlb/cantonlb/ledger"
+)
+
+func TestAHandshakeThatIsNotAnsweredIsMadeAgain(t *testing.T) {
+	was := pongPatience
+	pongPatience = 100 * time.Millisecond
+	defer func() { pongPatience = was }()
+	p := &participant{handler: counting(3, 3)}
+	inner := newServer(t, p, "inner")
+	var handshakes atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" && handshakes.Add(1) <= 2 {
+			<-r.Context().Done()
+			return
+		}
+		inner.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	c, err := jsonapi.New(jsonapi.Config{Endpoints: []jsonapi.Endpoint{{Name: "a", Address: s.URL}}})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	require.NoError(t, c.WaitHealthy(within(t), 1))
+
+	_, err = Dial(within(t), c, UpdatesPath, struct{}{}, Options{})
+	assert.Equal(t, codes.Unavailable, status.Code(err))
+	require.ErrorContains(t, err, "the server does not answer the handshake")
+
+	var got []ledger.Offset
+	for update, err := range Updates(within(t), c, ledger.At(0), map[string]any{"endInclusive": 3}, StreamOptions{}) {
+		require.NoError(t, err)
+		got = append(got, update.Offset)
+	}
+	assert.Equal(t, []ledger.Offset{ledger.At(1), ledger.At(2), ledger.At(3)}, got)
+	assert.EqualValues(t, 3, handshakes.Load())
+}
+
+func TestTheDeadlineOfAHandshakeIsNotThatOfTheStream(t *testing.T) {
+	was := pongPatience
+	pongPatience = 300 * time.Millisecond
+	defer func() { pongPatience = was }()
+	p := &participant{handler: counting(1, 1)}
+	conn, err := Dial(within(t), newClient(t, newServer(t, p, "a")), UpdatesPath, map[string]any{"beginExclusive": 0}, Options{Ping: -1})
+	require.NoError(t, err)
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*pongPatience/2)
+	defer cancel()
+	<-ctx.Done()
+	_, err = conn.Recv()
+	require.NoError(t, err)
+}
+
+func TestAMistakeOfTheProgramIsAnInvalidArgument(t *testing.T) {
+	c := newClient(t, newServer(t, &participant{}, "a"))
+	for want, x := range map[string]struct {
+		path    string
+		request any
+	}{
+		"the request: json: unsupported type: chan int": {UpdatesPath, make(chan int)},
+		`path "v2/updates": want one that begins with a slash, such as "/v2/updates"`: {"v2/updates", nil},
+	} {
+		_, err := Dial(within(t), c, x.path, x.request, Options{})
+		require.EqualError(t, err, "rpc error: code = InvalidArgument desc = jsonapi/ws: "+want)
+	}
+}
