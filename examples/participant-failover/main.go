@@ -43,8 +43,9 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, *kind, *rate, *pause)
+	interrupted := ctx.Err() != nil
 	stop()
-	if err != nil {
+	if err != nil && !interrupted {
 		exit(err)
 	}
 }

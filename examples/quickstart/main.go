@@ -74,8 +74,9 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, *duration, *rate)
+	stopped := ctx.Err() != nil && errors.Is(err, context.Canceled) // before there was anything to report
 	stop()
-	if err != nil {
+	if err != nil && !stopped {
 		exit(err)
 	}
 }

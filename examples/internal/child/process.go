@@ -30,6 +30,7 @@ func Start(environment []string, onLine func(line string)) (*Process, error) {
 	command := exec.Command(self) //nolint:gosec,noctx // this program itself; Close ends it
 	command.Env = append(os.Environ(), environment...)
 	command.Stderr = os.Stderr
+	Apart(command) // Close ends it: Ctrl-C is for this program alone
 	stdin, err := command.StdinPipe()
 	if err != nil {
 		return nil, err

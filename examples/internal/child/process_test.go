@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 	case "deaf": // as one that is stopped
 		fmt.Println("ready")
 		<-time.After(time.Minute)
+	case "pid":
+		fmt.Println(os.Getpid())
+		_, _ = os.Stdin.Read(make([]byte, 1))
 	default:
 		fmt.Println("ready")
 		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {

@@ -2,6 +2,17 @@
 
 package child
 
+import (
+	"os"
+	"os/exec"
+)
+
+// Apart does nothing on this system.
+func Apart(*exec.Cmd) {}
+
+// InterruptGroup sends the signal of Ctrl-C to the command alone.
+func InterruptGroup(c *exec.Cmd) error { return c.Process.Signal(os.Interrupt) }
+
 // CanStop reports whether a process can be stopped on this system.
 const CanStop = false
 

@@ -2,7 +2,18 @@
 
 package child
 
-import "syscall"
+import (
+	"os/exec"
+	"syscall"
+)
+
+// Apart makes a command the first process of a group of its own. Ctrl-C in a terminal is
+// sent to all processes of the program's group, and so is not for the command.
+func Apart(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+
+// InterruptGroup sends the signal of Ctrl-C to the group of a command that is Apart, as a
+// terminal does.
+func InterruptGroup(c *exec.Cmd) error { return syscall.Kill(-c.Process.Pid, syscall.SIGINT) }
 
 // CanStop reports whether a process can be stopped on this system.
 const CanStop = true

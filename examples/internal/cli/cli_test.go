@@ -1,9 +1,12 @@
 package cli_test
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"os"
@@ -76,6 +79,19 @@ func TestOnlyTheFlagsAskForCredentials(t *testing.T) {
 
 func pemOf(certificate *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})
+}
+
+// Ctrl-C while an example starts is no failure of the example.
+func TestAnExampleThatIsInterruptedHasNotFailed(t *testing.T) {
+	self, err := os.FindProcess(os.Getpid())
+	require.NoError(t, err)
+	for want, failed := range map[int]error{0: context.Canceled, 1: errors.New("a call has failed")} {
+		assert.Equal(t, want, cli.Main(func(ctx context.Context, _ []string) error {
+			require.NoError(t, self.Signal(os.Interrupt))
+			<-ctx.Done()
+			return fmt.Errorf("a server: %w", failed)
+		}))
+	}
 }
 
 func TestACountIsNoChangeAndAReasonIs(t *testing.T) {

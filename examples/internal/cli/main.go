@@ -16,13 +16,13 @@ import (
 var ErrUsage = errors.New("wrong flags")
 
 // Main runs an example until it ends or is interrupted, and returns the exit code:
-// 0 if it succeeded or help was requested, 2 for ErrUsage, and 1 for any other
+// 0 if it succeeded, help was requested or it was interrupted before it had begun, 2 for ErrUsage, and 1 for any other
 // error, which it logs.
 func Main(run func(ctx context.Context, args []string) error) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	switch err := run(ctx, os.Args[1:]); {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	case err == nil, errors.Is(err, flag.ErrHelp), ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return 0
 	case errors.Is(err, ErrUsage):
 		return 2

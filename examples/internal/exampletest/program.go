@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/cantonlb/cantonlb/examples/internal/child"
 )
 
 const (
@@ -94,6 +96,7 @@ func Start(t testing.TB, args ...string) *Program {
 	}
 	command := exec.Command(binary, args...) //nolint:gosec,noctx // the program under test, which the cleanup kills
 	command.Env = append(os.Environ(), programKey+"=1")
+	child.Apart(command)
 	p := &Program{t: t, command: command, lines: make(chan string), late: time.After(runLimit)}
 	p.command.Stderr = &p.stderr
 	p.command.WaitDelay = childLimit
@@ -136,10 +139,11 @@ func (p *Program) WaitLine(text string) string {
 	}
 }
 
-// Interrupt sends the program the signal of Ctrl-C.
+// Interrupt sends the program, and what it has started in its group, the signal of Ctrl-C,
+// as a terminal does.
 func (p *Program) Interrupt() {
 	p.t.Helper()
-	if err := p.command.Process.Signal(os.Interrupt); err != nil {
+	if err := child.InterruptGroup(p.command); err != nil {
 		p.t.Fatalf("interrupt: %v", err)
 	}
 }
