@@ -1,9 +1,7 @@
 package filestate
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -21,7 +19,7 @@ func EndpointNotes(problem func(resolver.Endpoint) error, list []resolver.Endpoi
 	more := 0
 	for _, e := range list {
 		switch err := problem(e); {
-		case err == nil || errors.Is(err, fs.ErrNotExist): // detached has that
+		case err == nil:
 		case len(notes) == mostNotes:
 			more++
 		default:
@@ -41,7 +39,10 @@ func detached(list []resolver.Endpoint) []string {
 	var notes []string
 	seen := make(map[string]bool)
 	for _, e := range list {
-		for _, path := range []string{e.TLS.RootCAFile, e.TLS.CertFile, e.TLS.KeyFile, e.TokenFile} {
+		health := e.Health.TLS
+		for _, path := range []string{
+			e.TLS.RootCAFile, e.TLS.CertFile, e.TLS.KeyFile, e.TokenFile, health.RootCAFile, health.CertFile, health.KeyFile,
+		} {
 			if path == "" || seen[path] || len(notes) == mostNotes {
 				continue
 			}

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/cantonlb/cantonlb/resolver"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,6 +26,19 @@ func TestAFileThatIsGoneIsAProblem(t *testing.T) {
 	require.NoError(t, os.Rename(path, path+".old"))
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 	assert.Empty(t, Problem(path), "replaced as one should")
+}
+
+func TestEachFileOfAnEndpointThatIsGoneIsNoted(t *testing.T) {
+	dir := t.TempDir()
+	files := func(name string) resolver.TLS {
+		return resolver.TLS{RootCAFile: filepath.Join(dir, name+"ca"), CertFile: filepath.Join(dir, name+"cert"), KeyFile: filepath.Join(dir, name+"key")}
+	}
+	e := resolver.Endpoint{Name: "a", TLS: files(""), TokenFile: filepath.Join(dir, "token"), Health: resolver.HealthTarget{TLS: files("health-")}}
+	notes := EndpointNotes(func(resolver.Endpoint) error { return nil }, []resolver.Endpoint{e, e})
+	assert.Len(t, notes, 7)
+	for _, name := range []string{"ca", "cert", "key", "token", "health-ca", "health-cert", "health-key"} {
+		assert.Contains(t, notes, "the file "+filepath.Join(dir, name)+" is gone; its last content stays in effect")
+	}
 }
 
 // The path of an open file in /proc leads to a file without a link, as a mount does.

@@ -18,9 +18,9 @@ import (
 const (
 	// maxFiles bounds how many files of each kind are kept.
 	maxFiles = 2 * resolver.MaxEndpoints
-	// tokenEvery is the least time between two checks of a token's file, since calls
-	// are frequent.
-	tokenEvery = time.Second
+	// lookEvery is the least time between two checks of a token's file, since calls are
+	// frequent, and of any file for a status.
+	lookEvery = time.Second
 )
 
 // files holds the content of the endpoints' files. Its zero value is ready to use.
@@ -61,7 +61,7 @@ func (f *files) token(path string) *reloading[string] {
 	defer f.mu.Unlock()
 	return remembered(&f.tokens, path, func() *reloading[string] {
 		return &reloading[string]{
-			paths: []string{path}, most: resolver.MaxToken + 64, every: tokenEvery,
+			paths: []string{path}, most: resolver.MaxToken + 64, every: lookEvery,
 			parse: func(contents [][]byte) (string, error) {
 				token := strings.TrimSpace(string(contents[0]))
 				cleantext.Hide(token)

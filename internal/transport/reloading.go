@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -37,11 +38,7 @@ type reloading[T any] struct {
 func (r *reloading[T]) get() (T, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := time.Now()
-	if r.contents == nil || r.every == 0 || now.Sub(r.looked) >= r.every {
-		r.looked = now
-		r.lookLocked()
-	}
+	r.lookAgainLocked(r.every)
 	if r.contents == nil {
 		return r.value, r.err
 	}
@@ -97,15 +94,29 @@ func same(a, b [][]byte) bool {
 	return true
 }
 
-// problem returns why the files as of the last check are not in use, nil if they
-// are. It may be called on nil.
+// problem returns why the content of the files is not in use, nil if it is. It checks
+// them again once a second. A file that is gone has no content: see package filestate.
+// problem may be called on nil.
 func (r *reloading[T]) problem() error {
 	if r == nil {
 		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.lookAgainLocked(lookEvery)
+	if errors.Is(r.err, fs.ErrNotExist) {
+		return nil
+	}
 	return r.problemLocked()
+}
+
+// lookAgainLocked checks the files if the last check was so long ago.
+func (r *reloading[T]) lookAgainLocked(every time.Duration) {
+	now := time.Now()
+	if r.contents == nil || every == 0 || now.Sub(r.looked) >= every {
+		r.looked = now
+		r.lookLocked()
+	}
 }
 
 func (r *reloading[T]) problemLocked() error {

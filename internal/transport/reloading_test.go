@@ -53,10 +53,38 @@ func TestNewConnectionsUseTheRootsThatAreOnDiskNow(t *testing.T) {
 	}
 	require.NoError(t, os.Remove(path))
 	assert.True(t, trusts(south), "gone")
-	require.ErrorContains(t, c.Problem(e), path+": no such file")
+	require.NoError(t, c.Problem(e), "which package filestate reports")
 	write(t, path, north.ca.PEM())
 	assert.True(t, trusts(north))
 	assert.NoError(t, c.Problem(e))
+}
+
+// An operator is told of a bad file while the connections last, and not only by the next one,
+// which may be made months later.
+func TestAStatusLooksAtTheFilesThatNoConnectionHasReadYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ca := lbtest.NewCA(t, "x")
+		path, token := write(t, "ca.pem", ca.PEM()), write(t, "token", "one")
+		c := New(nil)
+		e := resolver.Endpoint{Address: "https://a:1", TLS: resolver.TLS{RootCAFile: path}, TokenFile: token,
+			Health: resolver.HealthTarget{GRPCPort: 2, TLS: resolver.TLS{RootCAFile: write(t, "health.pem", ca.PEM())}}}
+		require.NoError(t, c.CheckEndpoint(e))
+		for _, bad := range []string{path, token, e.Health.TLS.RootCAFile} {
+			good, err := os.ReadFile(bad)
+			require.NoError(t, err)
+			write(t, bad, "")
+			require.NoError(t, c.Problem(e), "not at each status")
+			time.Sleep(lookEvery)
+			require.ErrorContains(t, c.Problem(e), bad)
+			write(t, bad, string(good))
+			time.Sleep(lookEvery)
+			require.NoError(t, c.Problem(e))
+		}
+		require.NoError(t, os.Remove(token))
+		write(t, path, "half")
+		time.Sleep(lookEvery)
+		require.ErrorContains(t, c.Problem(e), path, "although another one is gone")
+	})
 }
 
 func TestAClientCertificateIsUsedOnceItFitsItsKey(t *testing.T) {
@@ -122,10 +150,10 @@ func TestATokensFileIsLookedAtAgainOnceASecond(t *testing.T) {
 		assert.Equal(t, "first", token())
 		write(t, path, "second\n")
 		assert.Equal(t, "first", token(), "not for each call")
-		time.Sleep(tokenEvery)
+		time.Sleep(lookEvery)
 		assert.Equal(t, "second", token())
 		write(t, path, "not a token\n")
-		time.Sleep(tokenEvery)
+		time.Sleep(lookEvery)
 		assert.Equal(t, "second", token())
 		require.EqualError(t, f.problem(resolver.Endpoint{TokenFile: path}), path+": has a space")
 	})
