@@ -29,7 +29,11 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
-	p = p.of(r)
+	p, ok := p.of(r)
+	if !ok {
+		refuse(w, http.StatusNotFound, fmt.Sprintf("client %q: no such client on the page", clip(r.URL.Query().Get("client"))))
+		return
+	}
 	switch {
 	case r.Method == http.MethodPost && p.actions != nil:
 		p.act(w, r)

@@ -29,7 +29,7 @@ func (p *Page) adopt() {
 	used := map[string]bool{}
 	for i, q := range p.family {
 		target := q.source.Status().Target
-		q.name = target[strings.LastIndexByte(target, '/')+1:]
+		q.name = target[strings.LastIndexAny(target, "/#")+1:] // # is before that of an HTTP service
 		if q.name == "" || used[q.name] {
 			q.name = fmt.Sprintf("%s %d", q.name, i+1)
 		}
@@ -42,15 +42,19 @@ func (p *Page) adopt() {
 	}
 }
 
-// of returns the page of the client that a request asks for.
-func (p *Page) of(r *http.Request) *Page {
+// of returns the page of the client that a request asks for, which is the first one by
+// default. ok is false if there is none with that name.
+func (p *Page) of(r *http.Request) (page *Page, ok bool) {
 	name := r.URL.Query().Get("client")
+	if p.family == nil || name == "" {
+		return p, true
+	}
 	for _, q := range p.family {
 		if q.name == name {
-			return q
+			return q, true
 		}
 	}
-	return p
+	return p, false
 }
 
 // link returns the URL of a view of this client: a query of the page's own path.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -136,6 +137,23 @@ func TestThePageTellsWhereAPartyIs(t *testing.T) {
 	several := open(t, newFake("seq1"), statuspage.WithShards(sharded()), statuspage.WithClients(newFake("m1")))
 	require.NoError(t, json.Unmarshal(get(several, "?party=bob&format=json").Body.Bytes(), &list))
 	assert.Equal(t, "bob", list[0].Party)
+}
+
+func TestEachOfSeveralClientsIsFoundByItsNameAndNoOther(t *testing.T) {
+	clients := []*fake{newFake("seq1"), newFake("json1"), newFake("json2")}
+	for i, target := range []string{"static:///north", "http://ledger/#north-json", "http://ledger/#north"} {
+		clients[i].change(func(s *report.Status) { s.Target = target })
+	}
+	page := open(t, clients[0], statuspage.WithClients(clients[1], clients[2]))
+	for name, endpoint := range map[string]string{"": "seq1", "north": "seq1", "north-json": "json1", "north 3": "json2"} {
+		assert.Contains(t, get(page, "?format=text&client="+url.QueryEscape(name)).Body.String(), endpoint, name)
+	}
+	for _, query := range []string{"?client=east", "?client=east&format=json", "?client=east&explain=seq1", "?client=east&format=events"} {
+		answer := get(page, query)
+		assert.Equal(t, http.StatusNotFound, answer.Code, query)
+		assert.Contains(t, answer.Body.String(), `client "east": no such client`)
+	}
+	assert.Equal(t, http.StatusOK, get(open(t, newFake("seq1")), "?client=east").Code, "a page of one client has no names")
 }
 
 func TestAProgramWithoutAClientHasAPageOfItsShards(t *testing.T) {

@@ -63,8 +63,8 @@ func (t *target) authenticate(endpoints []cantonlb.Endpoint) error {
 	for _, text := range t.headers {
 		name, value, ok := strings.Cut(text, ":")
 		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
-		if !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
-			return fmt.Errorf("--header %q: want \"name: value\"", name)
+		if !ok || !httpguts.ValidHeaderFieldName(name) || !isPrintable(value) && !strings.HasSuffix(name, "-bin") {
+			return fmt.Errorf("--header %q: want \"name: value\", the value in printable ASCII", name)
 		}
 		h.fixed[name] = value
 	}
@@ -78,6 +78,11 @@ func (t *target) authenticate(endpoints []cantonlb.Endpoint) error {
 		e.Token, e.TokenFile, e.Credentials, e.AllowInsecureTokens = resolver.Secret{}, "", h, true
 	}
 	return nil
+}
+
+// isPrintable reports whether gRPC can send a value as it is.
+func isPrintable(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // names completes the names of the endpoints of the config file.

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -25,15 +26,11 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 
-	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/internal/testkit"
 	"github.com/cantonlb/cantonlb/internal/view"
 	"github.com/cantonlb/cantonlb/lbtest"
-	"github.com/cantonlb/cantonlb/lease"
-	"github.com/cantonlb/cantonlb/lease/leasetest"
 	"github.com/cantonlb/cantonlb/lease/process"
 	"github.com/cantonlb/cantonlb/report"
-	"github.com/cantonlb/cantonlb/statuspage"
 )
 
 func TestMain(m *testing.M) {
@@ -175,6 +172,8 @@ func TestCheckOfHTTPServers(t *testing.T) {
 	assert.Contains(t, r.out, "1 of 2 endpoints eligible")
 	assert.Contains(t, r.out, "its process is alive")
 	assert.Equal(t, codeAll, command(t, "check", "--role", "json_api", "--min", "1", "--plaintext", list).code)
+	r = command(t, append([]string{"check", "--role", "json_api", "--plaintext"}, strings.Split(list, ",")...)...)
+	assert.Contains(t, r.out, "1 of 2 endpoints eligible", "several targets")
 	assert.Equal(t, codeAll, command(t, "check", "--role", "http", "--health-http", ready.URL, "--plaintext", list).code)
 	r = command(t, "explain", "--role", "json_api_2", "--plaintext", list)
 	assert.Equal(t, codeAll, r.code, r.errs)
@@ -197,6 +196,28 @@ func TestCheckOfHTTPServers(t *testing.T) {
 	assert.Contains(t, r.errs, "bad.yaml:3:1: streamDrain: want a known key: deadAfter")
 	names, _ := (&target{config: config}).names(nil, nil, "")
 	assert.Equal(t, []string{"a", "b"}, names)
+}
+
+// The command shows what happens itself: lines of a log would be between its own, and on its
+// screen.
+func TestTheCommandWritesNoLog(t *testing.T) {
+	var lines log
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&lines, nil)))
+	defer slog.SetDefault(before)
+	jsonAPI := file(t, "json.yaml", "role: json_api\nendpoints: [{address: \"http://127.0.0.1:1\"}]\n")
+	grpcAPI := file(t, "lb.yaml", "endpoints: [{address: \"http://127.0.0.1:1\"}]\n")
+	shards := file(t, "shards.yaml", "shards: {s: {client: {endpoints: [{address: \"http://127.0.0.1:1\"}]}, json: {endpoints: [{address: \"http://127.0.0.1:1\"}]}}}\n")
+	for _, args := range [][]string{
+		{"--plaintext", "127.0.0.1:1"}, {"--role", "json_api", "--plaintext", "127.0.0.1:1"},
+		{"--config", grpcAPI}, {"--config", jsonAPI}, {"--config", shards},
+	} {
+		for _, name := range []string{"check", "explain"} {
+			r := command(t, append([]string{name, "--timeout", "500ms"}, args...)...)
+			assert.Equal(t, codeNone, r.code, r.errs)
+			assert.Empty(t, lines.String(), args)
+		}
+	}
 }
 
 func TestCheckAsJSON(t *testing.T) {
@@ -305,6 +326,8 @@ func TestWrongUseHasACodeOfItsOwnAndSaysWhatWouldBeRight(t *testing.T) {
 		"--cert and --key: want both or neither":               {"watch", "--cert", "x", "a:1"},
 		"asks for TLS while":                                   {"check", "--plaintext", "a:1,https://b:2"},
 		"--timeout 0s: want a duration above zero":             {"explain", "--timeout", "0s", "a:1"},
+		"--timeout -1s: want a duration above zero":            {"status", "--timeout", "-1s", "http://a:1"},
+		`--header "x": want "name: value", the value in print`: {"check", "--plaintext", "-H", "x: \u00fc", "a:1"},
 		"--min 3: want 1 to 2":                                 {"check", "--min", "3", "--plaintext", "127.0.0.1:1,127.0.0.1:2"},
 		"mediator, domain_manager, json_api, json_api_2":       {"check", "--role", "sequencers", "--plaintext", "a:1"},
 		"--service and --health-http: want one or the other":   {"check", "--service", "mine", "--health-http", "http://{host}:1/", "--plaintext", "a:1"},
@@ -449,42 +472,6 @@ func TestATokenAndHeadersAreSentWithEachProbe(t *testing.T) {
 	assert.NotContains(t, r.out+r.errs, "secret-token")
 	assert.Equal(t, codeUsage, command(t, "check", "--plaintext", "-H", "no colon", c.Addrs()[0]).code)
 	assert.Equal(t, codeUsage, command(t, "check", "--plaintext", "--token-file", path+"x", c.Addrs()[0]).code)
-}
-
-func TestStatusShowsThePageOfARunningProcess(t *testing.T) {
-	c := cluster(t, 2)
-	client, err := cantonlb.NewClient(cantonlb.Config{
-		Endpoints: []cantonlb.Endpoint{{Name: "seq1", Address: "http://" + c.Addrs()[0]}, {Name: "seq2", Address: "http://" + c.Addrs()[1]}},
-	})
-	require.NoError(t, err)
-	defer client.Close()
-	require.NoError(t, client.WaitHealthy(t.Context(), 2))
-	page := statuspage.Handler(client)
-	defer page.Close()
-	server := httptest.NewServer(page)
-	defer server.Close()
-	r := command(t, "status", server.URL+"/debug/endpoints?show=all")
-	assert.Equal(t, codeAll, r.code, r.errs)
-	assert.Contains(t, r.out, "2 of 2 endpoints eligible")
-	assert.Regexp(t, `(?m)^seq1 .* healthy `, r.out)
-	assert.Equal(t, codeUsage, command(t, "status", "no-url").code)
-	server.Close()
-	assert.Equal(t, codeUsage, command(t, "status", server.URL).code)
-}
-
-func TestStatusShowsLeases(t *testing.T) {
-	candidate, err := lease.NewCandidate(lease.Config{Store: leasetest.NewStore(), Name: "pink"})
-	require.NoError(t, err)
-	page := statuspage.Handler(nil, statuspage.WithLeases(candidate))
-	defer page.Close()
-	server := httptest.NewServer(page)
-	defer server.Close()
-	r := command(t, "status", server.URL)
-	assert.Equal(t, codeAll, r.code, r.errs)
-	assert.Contains(t, r.out, "0 of 1 lease held by this process\n")
-	assert.Regexp(t, `(?m)^pink +idle `, r.out)
-	assert.NotContains(t, r.out, "endpoint")
-	assert.Contains(t, command(t, "status", "-o", "json", server.URL).out, `"leases": [`)
 }
 
 func TestNamesAreCompletedFromTheConfigFile(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -69,7 +68,6 @@ func (t *target) shardsFromFile(cmd *cobra.Command) (client, error) {
 	if err != nil {
 		return nil, err
 	}
-	quiet := slog.New(slog.DiscardHandler) // the command shows what happens itself
 	router, err := configfile.NewRouterWith(t.config, func(c *configfile.ShardsConfig) {
 		c.Logger = quiet
 		for _, s := range c.Shards {

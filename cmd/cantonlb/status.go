@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,9 @@ func newStatus(environ []string) *cobra.Command {
 		Example: "  cantonlb status http://localhost:8080/debug/endpoints",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if timeout <= 0 {
+				return fmt.Errorf("--timeout %v: want a duration above zero", timeout)
+			}
 			show, ok := outputs[output]
 			if !ok {
 				return fmt.Errorf("--output %q: want json, table or wide", output)
@@ -66,7 +70,12 @@ func fetch(ctx context.Context, page string) ([]report.Document, error) {
 	if err != nil || address.Host == "" {
 		return nil, fmt.Errorf("page %q: want a URL such as http://localhost:8080/debug/endpoints", page)
 	}
-	address.RawQuery = url.Values{"format": {"json"}}.Encode()
+	query := address.Query() // it may name a client of the page
+	for _, view := range []string{"explain", "party"} {
+		query.Del(view)
+	}
+	query.Set("format", "json")
+	address.RawQuery = query.Encode()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
 		return nil, err
@@ -86,12 +95,14 @@ func fetch(ctx context.Context, page string) ([]report.Document, error) {
 	var several struct {
 		Clients []report.Document `json:"clients"`
 	}
+	documents := make([]report.Document, 1)
 	if json.Unmarshal(body, &several) == nil && len(several.Clients) > 0 {
-		return several.Clients, nil
-	}
-	var one report.Document
-	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&one); err != nil {
+		documents = several.Clients
+	} else if err := json.NewDecoder(bytes.NewReader(body)).Decode(&documents[0]); err != nil {
 		return nil, fmt.Errorf("page %q: no status page of cantonlb: %w", page, err)
 	}
-	return []report.Document{one}, nil
+	if slices.ContainsFunc(documents, func(d report.Document) bool { return d.Status.At.IsZero() }) {
+		return nil, fmt.Errorf("page %q: no status page of cantonlb: its JSON has no time \"at\"", page)
+	}
+	return documents, nil
 }

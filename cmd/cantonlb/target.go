@@ -57,6 +57,9 @@ var (
 	_ client = (*jsonapi.Client)(nil)
 )
 
+// quiet is the logger of all clients: the command shows what happens itself.
+var quiet = slog.New(slog.DiscardHandler)
+
 var roles = []string{
 	string(cantonlb.Sequencer), string(cantonlb.ParticipantLedger), string(cantonlb.ParticipantAdmin),
 	string(cantonlb.Mediator), string(cantonlb.DomainManager),
@@ -125,6 +128,10 @@ func (t *target) connect(cmd *cobra.Command, args []string) (client, []string, e
 	if len(args) == 0 {
 		return nil, nil, errors.New("no endpoints: want a TARGET, such as static:///host1:port,host2:port, or --config FILE")
 	}
+	targets, rest := args[:1], args[1:]
+	if t.several {
+		targets, rest = args, nil
+	}
 	if t.service != "" && t.healthHTTP != "" {
 		return nil, nil, errors.New("--service and --health-http: want one or the other, since a page has no services")
 	}
@@ -132,19 +139,17 @@ func (t *target) connect(cmd *cobra.Command, args []string) (client, []string, e
 		return nil, nil, fmt.Errorf("role %q: want one of %s", t.role, strings.Join(roles, ", "))
 	}
 	if slices.Contains(jsonapi.Roles(), jsonapi.Role(t.role)) {
-		client, err := t.overHTTP(args[0])
+		client, err := t.overHTTP(targets)
 		if err != nil {
 			return nil, nil, err
 		}
-		return client, args[1:], nil
+		return client, rest, nil
 	}
-	endpoints, err := parseTarget(args[0])
-	if err == nil && t.several {
-		for _, arg := range args[1:] {
-			more, failed := parseTarget(arg)
-			endpoints, err = append(endpoints, more...), errors.Join(err, failed)
-		}
-		args = args[:1]
+	var endpoints []cantonlb.Endpoint
+	var err error
+	for _, text := range targets {
+		more, failed := parseTarget(text)
+		endpoints, err = append(endpoints, more...), errors.Join(err, failed)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -159,13 +164,13 @@ func (t *target) connect(cmd *cobra.Command, args []string) (client, []string, e
 	client, err := cantonlb.NewClient(cantonlb.Config{
 		Endpoints:   endpoints,
 		Role:        cantonlb.Role(t.role),
-		Logger:      slog.New(slog.DiscardHandler), // the command shows what happens itself
+		Logger:      quiet,
 		HealthCheck: healthcheck.Config{Service: t.service, GRPCPort: t.healthPort, HTTP: t.healthHTTP},
 	}, trust...)
 	if err != nil {
 		return nil, nil, err // an interface that is nil
 	}
-	return client, args[1:], nil
+	return client, rest, nil
 }
 
 // refuseHeaders returns an error if a flag sets a header of the probes of an HTTP service.
@@ -176,8 +181,8 @@ func (t *target) refuseHeaders() error {
 	return nil
 }
 
-// overHTTP returns a client of HTTP servers.
-func (t *target) overHTTP(list string) (*jsonapi.Client, error) {
+// overHTTP returns a client of the HTTP servers of all lists.
+func (t *target) overHTTP(lists []string) (*jsonapi.Client, error) {
 	if err := t.refuseHeaders(); err != nil {
 		return nil, err
 	}
@@ -187,8 +192,12 @@ func (t *target) overHTTP(list string) (*jsonapi.Client, error) {
 	if t.plaintext && (t.ca != "" || t.cert != "" || t.key != "" || t.serverName != "") {
 		return nil, errTrust
 	}
-	cfg := jsonapi.Config{Role: jsonapi.Role(t.role), HealthCheck: healthcheck.Config{HTTP: t.healthHTTP}}
-	for address := range strings.SplitSeq(strings.TrimPrefix(list, resolver.Scheme+":///"), ",") {
+	var addresses []string
+	for _, list := range lists {
+		addresses = append(addresses, strings.Split(strings.TrimPrefix(list, resolver.Scheme+":///"), ",")...)
+	}
+	cfg := jsonapi.Config{Role: jsonapi.Role(t.role), HealthCheck: healthcheck.Config{HTTP: t.healthHTTP}, Logger: quiet}
+	for _, address := range addresses {
 		if !strings.Contains(address, "://") {
 			scheme := "https://"
 			if t.plaintext {
@@ -242,7 +251,7 @@ func (t *target) fromFile(cmd *cobra.Command) (client, error) {
 		return nil, err
 	}
 	client, err := configfile.NewClientWith(t.config, func(c *cantonlb.Config) {
-		c.Logger = slog.New(slog.DiscardHandler)
+		c.Logger = quiet
 		_ = t.authenticate(c.Endpoints) // as above
 	}, trust...)
 	if err != nil {
@@ -271,7 +280,7 @@ func (t *target) httpFromFile(cmd *cobra.Command) (client, error) {
 	if err := t.refuseHeaders(); err != nil {
 		return nil, err
 	}
-	client, err := configfile.NewJSONAPIClientWith(t.config, func(c *jsonapi.Config) { c.Logger = slog.New(slog.DiscardHandler) })
+	client, err := configfile.NewJSONAPIClientWith(t.config, func(c *jsonapi.Config) { c.Logger = quiet })
 	if err != nil {
 		return nil, err // an interface that is nil
 	}
