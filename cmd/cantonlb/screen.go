@@ -85,16 +85,18 @@ func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 // move selects another endpoint, or the first one if none is selected.
 func (s *screen) move(by int) {
-	list := s.shown(len(s.status.Endpoints) + len(s.status.Leaving) + 1)
+	list := s.ordered(s.room())
 	if len(list) == 0 {
 		return
 	}
-	i := slices.IndexFunc(list, func(e cantonlb.EndpointStatus) bool { return s.key(e) == s.selected })
+	i := slices.IndexFunc(list, s.isSelected)
 	if i >= 0 {
 		i += by
 	}
 	s.selected = s.key(list[min(max(i, 0), len(list)-1)])
 }
+
+func (s *screen) isSelected(e cantonlb.EndpointStatus) bool { return s.key(e) == s.selected }
 
 // key returns what distinguishes an endpoint: its name, unless it has left the list and
 // another one in the list has the same name.
@@ -159,8 +161,7 @@ func (s *screen) draw() string {
 	}
 	lines := s.head()
 	foot := rest.Styled("q quits, arrows select, enter opens")
-	room := s.height - len(lines) - 1 // for the foot
-	lines = append(lines, s.table(max(2, room*2/3))...)
+	lines = append(lines, s.table(s.room(), s.height-len(lines)-1)...)
 	if left := s.height - len(lines) - 3; left > 0 && len(s.events) > 0 {
 		lines = append(lines, "", bold.Styled("NEWEST EVENTS"))
 		for _, e := range slices.Backward(s.events[max(0, len(s.events)-left+1):]) {
@@ -174,6 +175,9 @@ func (s *screen) draw() string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// room returns how many lines the endpoints have, not counting opened details.
+func (s *screen) room() int { return max(2, (s.height-len(s.head())-1)*2/3) } // 1 is for the foot
 
 func (s *screen) head() []string {
 	lines := []string{bold.Styled(view.Eligible(s.status)) + rest.Styled(fmt.Sprintf("  %s, channel %v", s.status.Policy, s.status.State))}
@@ -212,121 +216,6 @@ func (s *screen) notes() []string {
 	}
 	if more := len(s.status.Notes) - len(notes); more > 0 {
 		lines = append(lines, warn.Styled(fmt.Sprintf("and %d more notes", more)))
-	}
-	return lines
-}
-
-// The widths of the table's columns. The reason has the room that it needs: the round
-// trips and then the trail are left out before the reason is cut.
-const (
-	stateWidth = 11
-	trailWidth = 30
-	leastTrail = 8
-	sparkWidth = 20
-	gap        = 2
-)
-
-// widths returns the widths of the trail and of the round trips, 0 to leave them out, if
-// the fixed columns and the reason take so much of a line.
-func (s *screen) widths(fixed, why int) (trail, spark int) {
-	room := s.width - fixed - why
-	if room >= trailWidth+sparkWidth+2*gap {
-		return trailWidth, sparkWidth
-	}
-	if trail = min(trailWidth, room-gap); trail < leastTrail {
-		trail = 0
-	}
-	return trail, 0
-}
-
-// shown returns the endpoints that fit in room lines. If not all do, those that are not
-// eligible come first. Endpoints that have left the list and still serve are last.
-func (s *screen) shown(room int) []cantonlb.EndpointStatus {
-	list := slices.Concat(s.status.Endpoints, s.status.Leaving)
-	if len(list) <= room-1 {
-		return list
-	}
-	slices.SortStableFunc(list, func(x, y cantonlb.EndpointStatus) int {
-		switch {
-		case x.Eligible == y.Eligible:
-			return 0
-		case y.Eligible:
-			return -1
-		default:
-			return 1
-		}
-	})
-	return list[:max(1, room-2)]
-}
-
-// table returns the endpoints in at most room lines, not counting opened details.
-func (s *screen) table(room int) []string {
-	list := s.shown(room)
-	nameWidth, whyWidth := len("ENDPOINT"), len("WHY")
-	for _, e := range list {
-		nameWidth = max(nameWidth, min(ansi.StringWidth(e.Name), 30))
-		whyWidth = max(whyWidth, ansi.StringWidth(why(e, s.now)))
-	}
-	head := fmt.Sprintf("  %-*s  %-*s %6s  %7s  ", nameWidth, "ENDPOINT", stateWidth, "STATE", "FOR", "TOOK")
-	trailWidth, sparkWidth := s.widths(len(head), whyWidth)
-	if sparkWidth > 0 {
-		head += fmt.Sprintf("%-*s  ", sparkWidth, "ROUND TRIPS")
-	}
-	if trailWidth > 0 {
-		head += fmt.Sprintf("%-*s  ", trailWidth, ansi.Truncate("LAST 15 MINUTES", trailWidth, "…"))
-	}
-	lines := []string{bold.Styled(head + "WHY")}
-	for _, e := range list {
-		r := s.row(s.key(e))
-		_, took := r.trips.Newest()
-		mark := "  "
-		if e.Active {
-			mark = "> "
-		}
-		name := ansi.Truncate(e.Name, nameWidth, "…")
-		name += strings.Repeat(" ", nameWidth-ansi.StringWidth(name))
-		if s.key(e) == s.selected {
-			name = selected.Styled(name)
-		}
-		text := fmt.Sprintf("%s%s  %s %6s  %7s  ", mark, name, styleFor(e.State, e.Passive).Styled(fmt.Sprintf("%-*s", stateWidth, e.State)),
-			view.Ago(e.Since, s.now), view.RoundTrip(took))
-		if sparkWidth > 0 {
-			text += spark(r.trips.Series(s.now), sparkWidth) + "  "
-		}
-		if trailWidth > 0 {
-			text += trail(r.spans, s.now, trailWidth) + "  "
-		}
-		lines = append(lines, text+why(e, s.now))
-		lines = append(lines, s.details(e)...)
-	}
-	if more := len(s.status.Endpoints) + len(s.status.Leaving) - len(list); more > 0 {
-		lines = append(lines, rest.Styled(fmt.Sprintf("  and %d more", more)))
-	}
-	return lines
-}
-
-// why returns the reason of an endpoint's state without what the row has already, so
-// that the cause is not cut off on a narrow terminal; the details have all of it.
-func why(e cantonlb.EndpointStatus, now time.Time) string {
-	text := view.Why(e, now)
-	for _, network := range []string{"tcp", "unix"} {
-		dial := "dial " + network + " " + e.Address + ": "
-		text = strings.ReplaceAll(text, dial+"connect: ", "")
-		text = strings.ReplaceAll(text, dial, "")
-	}
-	return text
-}
-
-// details returns what is shown below an endpoint that is opened: its address and the
-// whole explanation, wrapped.
-func (s *screen) details(e cantonlb.EndpointStatus) []string {
-	if !s.opened[s.key(e)] {
-		return nil
-	}
-	text := "address: " + e.Address + "\n" + strings.TrimRight(view.ExplainEndpoint(s.status, e, s.now).Text(paintMet), "\n")
-	lines := strings.Split(ansi.Wrap(text, max(10, s.width-4), ""), "\n")
-	for i := range lines {
-		lines[i] = "    " + lines[i]
 	}
 	return lines
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +127,48 @@ func TestEnterOpensARow(t *testing.T) {
 	press(tea.KeyUp)
 	press(tea.KeyEnter)
 	assert.Contains(t, ansi.Strip(s.draw()), "address: a:1")
+}
+
+// Whatever the size of the screen and the list, the arrows go through the rows in the order
+// in which they stand, and what is selected or opened can be seen.
+func TestWhatIsSelectedAndOpenedIsOnTheScreen(t *testing.T) {
+	for _, n := range []int{1, 8, 14, 40} {
+		var status cantonlb.Status
+		for i := range n {
+			e := cantonlb.EndpointStatus{Name: fmt.Sprintf("e%02d", i), Address: fmt.Sprintf("a:%d", i), State: cantonlb.StateHealthy, Eligible: true}
+			if i%3 == 2 {
+				e.State, e.Eligible, e.Reason = cantonlb.StateUnhealthy, false, report.ReasonNotServing
+			}
+			status.Endpoints = append(status.Endpoints, e)
+		}
+		s := newScreen(func() cantonlb.Status { return status }, func() time.Time { return noon })
+		s.Update(tea.WindowSizeMsg{Width: 100, Height: 24})
+		s.Update(tickMsg{})
+		lineOf := func(text string) int {
+			return slices.IndexFunc(strings.Split(ansi.Strip(s.draw()), "\n"), func(line string) bool { return strings.Contains(line, text) })
+		}
+		for i := range n {
+			before := s.selected
+			s.Update(tea.KeyPressMsg{Code: tea.KeyDown})
+			require.NotEqual(t, before, s.selected, "%d of %d", i, n)
+			at := lineOf("  " + s.selected + " ")
+			require.Positive(t, at, "%s is selected, %d of %d", s.selected, i, n)
+			if above := lineOf("  " + before + " "); before != "" && above >= 0 {
+				require.Greater(t, at, above, "down is down")
+			}
+			number, _ := strconv.Atoi(s.selected[1:])
+			s.Update(tea.KeyPressMsg{Code: tea.KeyEnter})
+			require.Positive(t, lineOf(fmt.Sprintf("address: a:%d", number)), "%s is opened, %d of %d", s.selected, i, n)
+			require.Positive(t, lineOf("  "+s.selected+" "), "%s is opened, %d of %d", s.selected, i, n)
+			if i%2 == 0 { // some stay open
+				s.Update(tea.KeyPressMsg{Code: tea.KeyEnter})
+			}
+		}
+		for range n {
+			s.Update(tea.KeyPressMsg{Code: tea.KeyUp})
+			require.Positive(t, lineOf("  "+s.selected+" "), "%s is selected, upwards", s.selected)
+		}
+	}
 }
 
 // During a handover, an endpoint that leaves may have the name of one that joins.
