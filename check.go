@@ -138,6 +138,7 @@ func (c Config) checkRetries(faults *fault.List) {
 		strconv.Itoa(c.MaxAttempts), fmt.Sprintf("a whole number from 1 to %d", limits.MaxAttempts))
 	duration := func(field string, d time.Duration, want string) {
 		faults.Check(d >= 0, field, strconv.Quote(d.String()), want)
+		strictjson.CheckUnit(faults, field, d)
 		faults.Check(d <= healthcheck.MaxSetting, field, strconv.Quote(d.String()), "a duration of at most "+healthcheck.MaxSetting.String())
 	}
 	if c.Hedge != nil {

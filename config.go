@@ -158,7 +158,7 @@ type Config struct {
 	// not canceled: it may take until the call's deadline. An attempt that took too long
 	// is evidence against its endpoint, see Ejection. It is the plain alternative to
 	// Hedge, and it is an error to set both. Default 0: attempts have no timeout of
-	// their own. At most 24 h.
+	// their own. From 1 ms to 24 h.
 	AttemptTimeout time.Duration
 
 	// ServiceConfig is a gRPC service config, as JSON, for everything except load

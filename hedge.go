@@ -23,17 +23,17 @@ type race struct {
 	reply  any
 	kind   replyKind
 	opts   []grpc.CallOption
+	began  time.Duration // by the clock of the record's method
 	delay  time.Duration
 	timer  *time.Timer
 
 	// mu guards what follows. No other lock is taken while it is held.
 	mu      sync.Mutex
-	winner  *outcome // of the hedge that has won; nil if none has
-	over    bool     // an attempt of the caller's goroutine has won, or the call has ended
-	cancels []context.CancelFunc
-	running int           // hedges that have not returned
-	unwell  int           // those of them whose endpoints have become unhealthy
-	changed chan struct{} // has a value after one of these has changed; nil before the first hedge
+	winner  *outcome        // of the hedge that has won; nil if none has
+	over    bool            // an attempt of the caller's goroutine has won, or the call has ended
+	hedges  []*hedgeAttempt // that have not returned
+	unwell  int             // those of them whose endpoints have become unhealthy
+	changed chan struct{}   // has a value after one of these has changed; nil before the first hedge
 
 	replacing bool // a hedge runs in place of an attempt that has failed
 	nowhere   bool // there was no endpoint or no budget for the last one of these
@@ -59,7 +59,7 @@ func (r *rescuer) newRace(ctx context.Context, record *attempt.Record, method st
 		r.skipped.note(method, reply)
 		return nil
 	}
-	x := &race{r: r, ctx: ctx, record: record, invoke: invoke, reply: reply, kind: kind, opts: opts, delay: delay}
+	x := &race{r: r, ctx: ctx, record: record, invoke: invoke, reply: reply, kind: kind, opts: opts, began: now, delay: delay}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.timer = time.AfterFunc(delay, x.look)
@@ -67,7 +67,8 @@ func (r *rescuer) newRace(ctx context.Context, record *attempt.Record, method st
 }
 
 // leastPause is how long the race waits at least after a hedge that found no endpoint
-// or no budget.
+// or no budget. It waits half as long as the call has lasted if that is longer, since
+// stats handlers see each of them as a call that has failed.
 const leastPause = 100 * time.Millisecond
 
 // look makes a hedge if it is time. The timer calls it.
@@ -86,7 +87,7 @@ func (x *race) look() {
 	}
 	x.again(x.delay) // it may take long, too
 	if !h.run() {
-		x.again(max(x.delay, leastPause))
+		x.again(max(x.delay, leastPause, (x.record.Method.Now()-x.began)/2))
 	}
 }
 
@@ -106,10 +107,14 @@ func (x *race) claim(o *outcome) bool {
 		return false
 	}
 	x.winner = o
-	for _, cancel := range x.cancels {
-		cancel()
-	}
+	x.cancelLocked()
 	return true
+}
+
+func (x *race) cancelLocked() {
+	for _, h := range x.hedges {
+		h.cancel()
+	}
 }
 
 func (x *race) signalLocked() {
@@ -155,18 +160,19 @@ func (x *race) await(err error) verdict {
 	if err == nil || answered && x.winner == nil {
 		x.over, x.winner = true, nil // a success counts more than the error of a hedge
 	}
-	for !x.over && x.winner == nil && x.running > 0 {
-		unwell := x.unwell == x.running
+	for !x.over && x.winner == nil && len(x.hedges) > 0 {
+		unwell := x.unwell == len(x.hedges)
 		x.mu.Unlock()
-		again := x.record.MayAgain(err)
+		again, pause := x.record.MayAgain(err), x.record.Pause()
 		switch {
-		case again && unwell && x.r.again(x.ctx, x.record, err):
+		case !again || pause > 0: // a server may have asked for that
+		case unwell && x.r.again(x.ctx, x.record, err):
 			x.mu.Lock()
 			return anotherRound
-		case again:
+		default:
 			x.replace()
 		}
-		<-x.changed
+		x.wait(again, pause)
 		x.mu.Lock()
 	}
 	if x.winner != nil {
@@ -175,13 +181,24 @@ func (x *race) await(err error) verdict {
 	return ownCounts
 }
 
-// replace makes a hedge at once in place of the attempt that has failed, within the
-// budget of retries, unless there is one, there was no endpoint for it, or a server has
-// asked for a pause.
-func (x *race) replace() {
-	if x.record.Pause() > 0 {
+// wait waits until something has changed or, if the call may be reissued after a pause,
+// until that is over.
+func (x *race) wait(again bool, pause time.Duration) {
+	if !again || pause == 0 {
+		<-x.changed
 		return
 	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-x.changed:
+	case <-timer.C:
+	}
+}
+
+// replace makes a hedge at once in place of the attempt that has failed, within the
+// budget of retries, unless there is one or there was no endpoint for it.
+func (x *race) replace() {
 	x.mu.Lock()
 	none := x.replacing || x.nowhere
 	x.replacing = x.replacing || !none
@@ -222,10 +239,8 @@ func (x *race) end() {
 	defer x.mu.Unlock()
 	x.over = true
 	x.timer.Stop()
-	for _, cancel := range x.cancels {
-		cancel()
-	}
-	for x.running > 0 {
+	x.cancelLocked()
+	for len(x.hedges) > 0 {
 		x.mu.Unlock()
 		<-x.changed
 		x.mu.Lock()

@@ -418,9 +418,12 @@ func TestObserversSeeHedges(t *testing.T) {
 func TestNothingOfACallGoesOnAfterIt(t *testing.T) {
 	cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho)
 	cfg := hedging()
-	cfg.Hedge.Delay = time.Microsecond
+	cfg.Hedge.Delay = ms
 	cfg.RetryBudget = cantonlb.RetryBudget{Share: 1, PerSecond: 1e6}
 	client := clientkit.Connect(t, cluster, cfg, 3)
+	for i, latency := range []time.Duration{5 * ms, 2 * ms, ms} {
+		cluster.SetLatency(i, latency)
+	}
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -452,5 +455,12 @@ func TestTheSettingsOfHedgesAreChecked(t *testing.T) {
 	} {
 		cfg.Endpoints = list
 		require.EqualError(t, cfg.Check(), want)
+	}
+	for field, cfg := range map[string]cantonlb.Config{
+		"hedge.delay": {Hedge: &cantonlb.Hedge{Delay: 20}}, "attemptTimeout": {AttemptTimeout: 20}, "streamDrain": {StreamDrain: 20},
+	} {
+		cfg.Endpoints = list
+		require.EqualError(t, cfg.Check(), field+` "20ns": `+
+			`want a duration of at least "1ms"; in Go, a number without a unit, such as 5 * time.Second has, is nanoseconds`)
 	}
 }

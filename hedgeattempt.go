@@ -2,6 +2,7 @@ package cantonlb
 
 import (
 	"context"
+	"slices"
 
 	"google.golang.org/grpc"
 
@@ -35,8 +36,7 @@ func (x *race) enter(allow func() bool, instead bool) *hedgeAttempt {
 	h := &hedgeAttempt{race: x, instead: instead}
 	h.record = x.record.NewHedge(allow, h.becomesUnwell)
 	h.ctx, h.cancel = context.WithCancel(attempt.NewContext(x.ctx, h.record))
-	x.running++
-	x.cancels = append(x.cancels, h.cancel)
+	x.hedges = append(x.hedges, h)
 	return h
 }
 
@@ -65,7 +65,7 @@ func (h *hedgeAttempt) end(o *outcome) (made bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	h.left = true
-	x.running--
+	x.hedges = slices.DeleteFunc(x.hedges, func(o *hedgeAttempt) bool { return o == h })
 	if h.unwell {
 		x.unwell--
 	}

@@ -82,7 +82,7 @@ type RetryBudget struct {
 // their context ends, since the call waits for its canceled attempts; those of an
 // Endpoint are abandoned.
 type Hedge struct {
-	// Delay is how long an attempt may take before the call is hedged, at most 24 h.
+	// Delay is how long an attempt may take before the call is hedged, from 1 ms to 24 h.
 	// Default 0: 1.5 times the 95th percentile of the method's answers of the last
 	// minute, at least 10 ms. Answers of endpoints that are much slower than most of the
 	// others do not count. Until ten calls of the method were answered within a minute,

@@ -123,6 +123,7 @@ func checkGroup(cfg Config, members []Member) (healthcheck.Config, error) {
 	}
 	faults.Check(cfg.HoldDown >= 0 && cfg.HoldDown <= healthcheck.MaxSetting, "holdDown", fmt.Sprintf("%q", cfg.HoldDown),
 		fmt.Sprintf("a duration above zero and of at most %v", healthcheck.MaxSetting))
+	strictjson.CheckUnit(&faults, "holdDown", cfg.HoldDown)
 	health, err := cfg.HealthCheck.WithDefaults()
 	faults.AddIn("healthCheck", err)
 	if len(members) == 0 {

@@ -304,15 +304,16 @@ func TestBadGroupsAreRefusedWithWhatWouldBeRight(t *testing.T) {
 		cfg     failover.Config
 		members []failover.Member
 	}{
-		"members: empty list; want at least one member":                                                        {},
-		`members[0].name "": want 1 to 256 bytes of printable text`:                                            {members: []failover.Member{s.member("")}},
-		`members[0].name "a\nb": want 1 to 256 bytes of printable text`:                                        {members: []failover.Member{s.member("a\nb")}},
-		`members[1].name "a": the name of members[0] already; want a unique name`:                              {members: []failover.Member{s.member("a"), s.member("a")}},
-		`members[0] "a": no Check probe; want one`:                                                             {members: []failover.Member{noCheck}},
-		`failBack "always": want "never" or "afterHold"`:                                                       {failover.Config{FailBack: "always"}, good},
-		`holdDown "-1s": want a duration above zero and of at most 24h0m0s`:                                    {failover.Config{HoldDown: -time.Second}, good},
-		`healthCheck.interval "-1s": want a duration above zero, such as "1s"`:                                 {failover.Config{HealthCheck: healthcheck.Config{Interval: -time.Second}}, good},
-		fmt.Sprintf(`members[0].name "%s...": want 1 to 256 bytes of printable text`, strings.Repeat("x", 97)): {members: []failover.Member{s.member(strings.Repeat("x", 300))}},
+		"members: empty list; want at least one member":                                                                                   {},
+		`members[0].name "": want 1 to 256 bytes of printable text`:                                                                       {members: []failover.Member{s.member("")}},
+		`members[0].name "a\nb": want 1 to 256 bytes of printable text`:                                                                   {members: []failover.Member{s.member("a\nb")}},
+		`members[1].name "a": the name of members[0] already; want a unique name`:                                                         {members: []failover.Member{s.member("a"), s.member("a")}},
+		`members[0] "a": no Check probe; want one`:                                                                                        {members: []failover.Member{noCheck}},
+		`failBack "always": want "never" or "afterHold"`:                                                                                  {failover.Config{FailBack: "always"}, good},
+		`holdDown "-1s": want a duration above zero and of at most 24h0m0s`:                                                               {failover.Config{HoldDown: -time.Second}, good},
+		`holdDown "10ns": want a duration of at least "1ms"; in Go, a number without a unit, such as 5 * time.Second has, is nanoseconds`: {failover.Config{HoldDown: 10}, good},
+		`healthCheck.interval "-1s": want a duration above zero, such as "1s"`:                                                            {failover.Config{HealthCheck: healthcheck.Config{Interval: -time.Second}}, good},
+		fmt.Sprintf(`members[0].name "%s...": want 1 to 256 bytes of printable text`, strings.Repeat("x", 97)):                            {members: []failover.Member{s.member(strings.Repeat("x", 300))}},
 	} {
 		_, err := failover.NewGroup(c.cfg, c.members)
 		assert.EqualError(t, err, "failover: "+want)

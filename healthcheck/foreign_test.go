@@ -134,3 +134,24 @@ func TestAFunctionMayCloseItsMonitorAndMayPanic(t *testing.T) {
 		assert.NoError(t, m.Close())
 	})
 }
+
+// broken is a probe with methods that all panic if it is nil.
+type broken struct{ kind string }
+
+func (b *broken) Probe(context.Context) report.Verdict {
+	return report.Verdict{Outcome: report.Serving, Detail: b.kind}
+}
+func (b *broken) Kind() report.ProbeKind { return report.ProbeKind(b.kind) }
+func (b *broken) Target() string         { return "" }
+
+func TestAProbeWhoseMethodsPanicHasFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := NewMonitor(Config{}, []Target{{Name: "a", Probes: Probes{Check: (*broken)(nil)}}}, nil)
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		s := m.Status()[0]
+		assert.Equal(t, report.Unhealthy, s.Health, "%+v", s)
+		assert.Equal(t, report.ReasonProbeError, s.Reason)
+		require.NoError(t, m.Close())
+	})
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/fault"
+	"github.com/cantonlb/cantonlb/internal/strictjson"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -63,6 +64,7 @@ func NewLag(cfg LagConfig) (*Lag, error) {
 	faults.Check(cfg.Recover >= 0 && cfg.Recover <= max(cfg.Max, 0), "recover", strconv.FormatInt(cfg.Recover, 10), "0 to max")
 	faults.Check(cfg.Faulty >= 0, "faulty", strconv.Itoa(cfg.Faulty), "0 or more")
 	faults.Check(cfg.Fresh >= 0, "fresh", fmt.Sprintf("%q", cfg.Fresh), "a duration above 0; 0 for the default")
+	strictjson.CheckUnit(&faults, "fresh", cfg.Fresh)
 	if err := faults.Err(); err != nil {
 		return nil, fmt.Errorf("lag: %w", err)
 	}

@@ -100,6 +100,7 @@ func TestABadLagConfigIsRefused(t *testing.T) {
 		"recover -1: want":  {Max: 1, Recover: -1},
 		"faulty -1: want":   {Max: 1, Faulty: -1},
 		`fresh "-1s": want`: {Max: 1, Fresh: -time.Second},
+		`fresh "60ns": want a duration of at least "1ms"`: {Max: 1, Fresh: 60},
 	} {
 		_, err := NewLag(c)
 		assert.ErrorContains(t, err, want)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -25,8 +26,8 @@ import (
 //
 // The Probe is also a Watcher, which watches on the same connection.
 //
-// opts must hold the transport credentials. The error names an invalid address or
-// option. The Probe implements io.Closer: its owner must close it, and may do so
+// opts must hold the transport credentials. The error names an empty address or an
+// invalid option; an address that cannot be dialed shows in the verdicts. The Probe implements io.Closer: its owner must close it, and may do so
 // more than once and during a call, which then has ReasonCanceled.
 func DialGRPC(address, service string, o GRPCOptions, opts ...grpc.DialOption) (Probe, error) {
 	if address == "" {
@@ -36,11 +37,12 @@ func DialGRPC(address, service string, o GRPCOptions, opts ...grpc.DialOption) (
 		o.Target = address
 	}
 	o.OwnConn = true
+	target := (&url.URL{Scheme: "passthrough", Path: "/" + address}).String() // which escapes, such as the % before a zone
 	p := &dialedCheck{service: service, o: o, dial: func() (*grpc.ClientConn, error) {
 		// The caller's options come later and therefore override these. A health
 		// answer needs no large headers.
 		own := []grpc.DialOption{grpc.WithIdleTimeout(0), grpc.WithMaxHeaderListSize(maxAnswer)}
-		return grpc.NewClient("passthrough:///"+address, append(own, opts...)...)
+		return grpc.NewClient(target, append(own, opts...)...)
 	}}
 	if _, err := p.connection(); err != nil {
 		return nil, fmt.Errorf("address %q: %w", address, err)

@@ -2,6 +2,7 @@ package healthcheck
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync/atomic"
@@ -149,6 +150,21 @@ func TestDialGRPCNamesABadAddressOrOption(t *testing.T) {
 	require.EqualError(t, err, `address "": want host:port, such as "10.0.0.1:10043"`)
 	_, err = DialGRPC("10.0.0.1:1", "", GRPCOptions{})
 	require.ErrorContains(t, err, `address "10.0.0.1:1": grpc: no transport security set`)
+}
+
+// Zones of IPv6 addresses and names of sockets are no parts of a URL.
+func TestAProbeDialsTheAddressAsItIs(t *testing.T) {
+	for _, address := range []string{"[fe80::1%eth0]:1", "a#b?c:1", "unix:///tmp/a b%41.sock"} {
+		var dialed atomic.Value
+		p := dial(t, address, "", grpc.WithContextDialer(func(_ context.Context, a string) (net.Conn, error) {
+			dialed.Store(a)
+			return nil, errors.New("not today")
+		}))
+		v := p.Probe(bounded(t))
+		assert.Equal(t, report.ReasonConnectFailed, v.Reason, "%v", v)
+		assert.Equal(t, address, dialed.Load())
+		closeProbe(t, p)
+	}
 }
 
 func TestADialledProbeWatchesOnItsConnection(t *testing.T) {

@@ -46,6 +46,7 @@ func TestEveryFaultOfAConfigIsReported(t *testing.T) {
 		"healthCheck.service", "healthCheck.grpcPort", "healthCheck.noWatch", "healthCheck.onUnimplemented", "maxAttempts",
 		"retryBudget.share", "hedgeAfter", "maxReplay", "transport.tlsClientConfig.insecureSkipVerify",
 	}, fields, "%v", err)
+	assert.ErrorContains(t, Config{HedgeAfter: 20}.Check(), `hedgeAfter "20ns": want a duration of at least "1ms"`)
 }
 
 func TestABadBaseURLIsAnError(t *testing.T) {

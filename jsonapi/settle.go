@@ -16,6 +16,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/fault"
 	"github.com/cantonlb/cantonlb/internal/limits"
 	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/internal/strictjson"
 )
 
 // The defaults and limits of Config.
@@ -165,6 +166,7 @@ func (c Config) checkBounds(faults *fault.List) {
 	faults.Check(!math.IsNaN(b.PerSecond) && !math.IsInf(b.PerSecond, 0), "retryBudget.perSecond", fmt.Sprint(b.PerSecond), "a number")
 	faults.Check(c.HedgeAfter >= 0 && c.HedgeAfter <= healthcheck.MaxSetting, "hedgeAfter", strconv.Quote(c.HedgeAfter.String()),
 		"a duration of at most "+healthcheck.MaxSetting.String())
+	strictjson.CheckUnit(faults, "hedgeAfter", c.HedgeAfter)
 	faults.Check(c.MaxReplay <= maxMaxReplay, "maxReplay", strconv.FormatInt(c.MaxReplay, 10), fmt.Sprintf("at most %d", maxMaxReplay))
 	if t := c.Transport; t != nil {
 		insecure := t.TLSClientConfig != nil && t.TLSClientConfig.InsecureSkipVerify

@@ -66,11 +66,10 @@ func (r *Record) Again(err error) bool {
 	return r.MayAgain(err) && (r.UseCharge() || r.Allow == nil || r.Allow())
 }
 
-// UseCharge reports whether Rescue has taken a retry from the budget that no attempt has
-// used yet. It counts as used from then on.
+// UseCharge reports whether a retry was taken from the budget that no attempt has used
+// yet: by Rescue, or for a hedge that was not made. It counts as used from then on.
 func (r *Record) UseCharge() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.lock().mu.Unlock()
 	charged := r.charged
 	r.charged = false
 	return charged

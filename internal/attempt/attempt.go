@@ -79,7 +79,7 @@ type Record struct {
 	open    bool         // that attempt has not ended
 	cancel  context.CancelFunc
 	off     bool  // Rescue has called off the present round
-	charged bool  // it has taken a retry from the budget, which no attempt has used
+	charged bool  // a retry was taken from the budget, which no attempt has used
 	ended   error // why End has ended the call; nil if it has not
 	newest  end   // of the newest attempt
 
@@ -134,8 +134,12 @@ func (r *Record) Err() error {
 func (r *Record) Tried(endpoint string) bool {
 	root := r.lock()
 	defer root.mu.Unlock()
-	for i := range root.tried {
-		if a := &root.tried[i]; a.Endpoint == endpoint && !a.void {
+	return root.triedLocked(endpoint)
+}
+
+func (r *Record) triedLocked(endpoint string) bool {
+	for i := range r.tried {
+		if a := &r.tried[i]; a.Endpoint == endpoint && !a.void {
 			return true
 		}
 	}
@@ -173,23 +177,28 @@ func (r *Record) sentLocked() bool { return r.countSentLocked() > 0 }
 
 // Picked records that the newest pick found the endpoint with this name, connected
 // to this address, and notifies the observer, if there is one. ctx is the
-// attempt's. It returns false, and records nothing, if the attempt is a hedge for
-// which the budget has nothing left.
+// attempt's. It returns false, and records nothing, if there may be no such attempt:
+// other attempts of the call have been made since MayTry and Tried were asked, or it is
+// a hedge for which the budget has nothing left.
 func (r *Record) Picked(ctx context.Context, endpoint, address string) bool {
-	if r.IsHedge() && r.Allow != nil && !r.Allow() {
+	if r.IsHedge() && !r.UseCharge() && r.Allow != nil && !r.Allow() {
 		return false
 	}
-	o := r.picked(ctx, endpoint, address)
-	if r.Observe != nil {
+	o, ok := r.picked(ctx, endpoint, address)
+	if ok && r.Observe != nil {
 		r.tell(ctx, o)
 	}
-	return true
+	return ok
 }
 
-func (r *Record) picked(ctx context.Context, endpoint, address string) Observed {
+func (r *Record) picked(ctx context.Context, endpoint, address string) (o Observed, ok bool) {
 	now := r.Method.Now()
 	root := r.lock()
 	defer root.mu.Unlock()
+	if root.spentLocked() || r.IsHedge() && root.triedLocked(endpoint) {
+		r.charged = r.charged || r.IsHedge()
+		return Observed{}, false
+	}
 	r.explain, r.newest = nil, end{}
 	if root.tried == nil {
 		root.tried = root.few[:0]
@@ -200,10 +209,10 @@ func (r *Record) picked(ctx context.Context, endpoint, address string) Observed 
 		r.stage = asking
 	}
 	if r.Observe == nil {
-		return Observed{}
+		return Observed{}, true
 	}
 	r.ctx = ctx
-	return r.newestLocked()
+	return r.newestLocked(), true
 }
 
 // tell calls the observer, which is code of the program.

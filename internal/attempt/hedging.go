@@ -133,6 +133,7 @@ func (r *Record) Beaten() bool {
 // voidLocked removes the newest attempt of this record, which was not one.
 func (r *Record) voidLocked() {
 	root := r.root()
+	r.charged = r.charged || r.IsHedge()
 	last := r.last - 1
 	if last == len(root.tried)-1 {
 		root.tried = root.tried[:last]

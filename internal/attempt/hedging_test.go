@@ -215,7 +215,7 @@ func TestAnAttemptTimesOutIfTheCallCanBeReissued(t *testing.T) {
 		r.Done(canceled)
 		assert.True(t, r.Again(canceled.Err))
 
-		r.Max = 1
+		r.Max = 2
 		r.Begin(func() { assert.Fail(t, "canceled") })
 		r.Picked(ctx, "seq2", "")
 		time.Sleep(time.Second)

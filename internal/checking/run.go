@@ -263,7 +263,9 @@ func (r *run) probe(ctx context.Context, p Prober, timeout time.Duration) answer
 	if err != nil {
 		v = unreturned(ctx, err)
 	}
-	return answer{NewVerdict(v.Outcome, v.Reason, cmp.Or(v.Detail, unanswered(v.Reason, timeout))), p.Kind(), time.Since(start)}
+	a := answer{Verdict: NewVerdict(v.Outcome, v.Reason, cmp.Or(v.Detail, unanswered(v.Reason, timeout))), took: time.Since(start)}
+	guard.Call(r.c.what("the kind of a probe"), func() { a.kind = p.Kind() })
+	return a
 }
 
 // unanswered returns the detail of a probe that had no answer and says no more.

@@ -44,7 +44,10 @@ func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 	}
 	if !r.Picked(info.Ctx, c.name, c.address) {
 		c.giveBack()
-		return balancer.PickResult{}, errNoOther
+		if r.IsHedge() && !r.Tried(c.name) {
+			return balancer.PickResult{}, errNoOther // no budget
+		}
+		return p.pickNoting(info, r) // another attempt was made in the same moment
 	}
 	made := p.begin(info.Ctx, c, r, now)
 	made.trial = trial

@@ -111,7 +111,7 @@ func (c Config) Validate() (Config, error) {
 			*d = byDefault
 		}
 		faults.Check(*d > 0, field, fmt.Sprintf("%q", *d), strictjson.WantDuration)
-		faults.Check(*d <= 0 || *d >= limits.MinDuration, field, fmt.Sprintf("%q", *d), strictjson.WantLonger)
+		strictjson.CheckUnit(&faults, field, *d)
 		faults.Check(*d <= healthcheck.MaxSetting, field, fmt.Sprintf("%q", *d), "a duration of at most "+healthcheck.MaxSetting.String())
 	}
 	e := &c.Ejection
@@ -142,6 +142,7 @@ func (c Config) Validate() (Config, error) {
 	oneOf(&faults, "noneEligible", c.NoneEligible, FailFast, Wait, FailOpen)
 	faults.Check(c.StreamDrain >= 0 && c.StreamDrain <= healthcheck.MaxSetting, "streamDrain", fmt.Sprintf("%q", c.StreamDrain),
 		"a duration of at most "+healthcheck.MaxSetting.String()+"; none for as long as the streams last")
+	strictjson.CheckUnit(&faults, "streamDrain", c.StreamDrain)
 	c.Handover = cmp.Or(c.Handover, HandoverKeep)
 	oneOf(&faults, "handover", c.Handover, HandoverKeep, HandoverImmediate)
 	return c, faults.Err()

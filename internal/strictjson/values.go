@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/fault"
+	"github.com/cantonlb/cantonlb/internal/limits"
 )
 
 // WantDuration is the Want of Duration's errors, for other messages about the same
@@ -18,6 +20,11 @@ const WantDuration = `a duration above zero, such as "1s"`
 
 // WantLonger is the Want of an error about a duration that has probably no unit.
 const WantLonger = `a duration of at least "1ms"` + WithoutUnit
+
+// CheckUnit adds a fault if a duration above zero has probably no unit.
+func CheckUnit(faults *fault.List, field string, d time.Duration) {
+	faults.Check(d <= 0 || d >= limits.MinDuration, field, strconv.Quote(d.String()), WantLonger)
+}
 
 // WithoutUnit follows the least duration where one has probably no unit.
 const WithoutUnit = `; in Go, a number without a unit, such as 5 * time.Second has, is nanoseconds`
