@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
 	"github.com/cantonlb/cantonlb"
@@ -45,7 +46,7 @@ const (
 	Unimplemented Cause = "unimplemented"
 	// AfterLedgerEnd: OFFSET_AFTER_LEDGER_END. It ends in a *RewoundError.
 	AfterLedgerEnd Cause = "after_ledger_end"
-	// Failed: any other error.
+	// Failed: any other error, and that of a channel that the program has closed.
 	Failed Cause = "failed"
 )
 
@@ -120,6 +121,8 @@ func react(err error) reaction {
 		return reaction{cause: Silent}
 	case errors.As(err, &moved):
 		return reaction{cause: Moved}
+	case errors.Is(err, cantonlb.ErrShutdown), errors.Is(err, grpc.ErrClientConnClosing): //nolint:staticcheck // grpc has no other way to detect it
+		return reaction{cause: Failed, response: reopenWhile} // open may use another channel next time
 	}
 	said := nodeErrorOf(err)
 	switch said.ID {

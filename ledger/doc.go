@@ -28,9 +28,10 @@
 // [Updates] returns a sequence for a loop. It reopens the stream after the offset of the last update or
 // checkpoint when the server closed it, broke off, became passive, shut down or was too busy, when the
 // token expired, and when the active endpoint changed. The pauses between attempts are short at first,
-// grow by a tenth each, and start again with each message. After UNAUTHENTICATED there is one attempt,
-// with a fresh token. Errors that may be permanent, such as UNIMPLEMENTED or INTERNAL, are retried for a
-// minute. Permanent errors end the loop at once with a [StoppedError], which says what to do. A ledger
+// grow by a tenth each, and start again with each message, and with each stream that was open for half a
+// minute. After UNAUTHENTICATED there is one attempt, with a fresh token. Errors that may be permanent,
+// such as UNIMPLEMENTED or INTERNAL, and that of a channel that is closed, are retried for a minute.
+// Permanent errors end the loop at once with a [StoppedError], which says what to do. A ledger
 // that is shorter than what was read of it ends the loop with a [RewoundError], and offsets that do not
 // increase end it with a [BackwardsError].
 //
@@ -53,7 +54,8 @@
 // outcome of the command. Within the deduplication period the participant executes at most one of them,
 // provided that its replicas share one store that has lost nothing. If a reply was lost, the next attempt
 // is rejected as a duplicate of this call, which counts as a success. A duplicate of another submission
-// returns [ErrEarlier]. The error of a later attempt proves nothing about an earlier attempt whose outcome
+// returns [ErrEarlier]; one of a submission that the node does not name, while an attempt is in doubt,
+// leaves the outcome unknown without completions. The error of a later attempt proves nothing about an earlier attempt whose outcome
 // is unknown. Submit then reads the completions, or returns an [UnknownOutcomeError]. [Recover] determines
 // the outcome later, in another process too.
 //

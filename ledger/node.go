@@ -21,7 +21,7 @@ type Node struct {
 	LedgerEnd func(ctx context.Context) (Offset, error)
 	// CheckpointDelay returns the longest time between an offset and the checkpoint
 	// that reports it, max_offset_checkpoint_emission_delay. 75 s is assumed while it
-	// is not known.
+	// is not known, and 1 s if it is less.
 	CheckpointDelay func(ctx context.Context) (time.Duration, error)
 	// ParticipantID returns the participant's ID.
 	ParticipantID func(ctx context.Context) (string, error)

@@ -75,9 +75,9 @@ func Recover(ctx context.Context, s *Submitter, p Pending) (Recovered, error) {
 			if p.matches(c) {
 				r.take(c)
 			}
-		}
-		if r.Fate == Executed {
-			return r, nil
+			if r.Fate == Executed {
+				return r, nil
+			}
 		}
 		if p.MaxRecordTime.IsZero() && u.Offset.Compare(end) >= 0 {
 			return r, nil

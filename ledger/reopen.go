@@ -26,10 +26,15 @@ func newReopener(node Node, dropToken func(), tell func(Reopening)) reopener {
 	return reopener{node: node, dropToken: dropToken, tell: tell, retries: newRetries(), facts: new(facts)}
 }
 
-// progress reports that the stream has delivered a message.
-func (r *reopener) progress() {
-	r.proven = true
-	r.retries.progress()
+// lasting is how long a stream has to be open for its error to be the first in a row, although it has
+// brought nothing: an idle ledger sends nothing, and a proxy may cut an idle stream with any error.
+const lasting = patience / 2
+
+// lasted reports how long the stream was open.
+func (r *reopener) lasted(open time.Duration) {
+	if open >= lasting {
+		r.retries.progress()
+	}
 }
 
 // again waits until the stream is to be opened again, after an error that ended it behind an offset.

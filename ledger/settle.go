@@ -30,21 +30,26 @@ func (x *submission) complete(ctx context.Context, id string) (Outcome, verdict,
 	}
 }
 
-// duplicate is the outcome of a command that has been accepted before.
-func (x *submission) duplicate(ctx context.Context, v verdict) Outcome {
+// duplicate is the outcome of a command that has been accepted before, as why says. It is not known by
+// whom if the node does not say, and an attempt in doubt may have been the one.
+func (x *submission) duplicate(ctx context.Context, v verdict, why error) (Outcome, error) {
 	own := slices.Contains(x.ids, v.existing)
 	if x.s.Completions != nil && (own || v.existing == "" && len(x.doubted) > 0) { // they know whose it was, and the update's ID
 		if own {
 			x.doubted = []string{v.existing}
 		}
 		if c, ok := x.follow(ctx, askTimeout); ok {
-			return x.completed(c)
+			return x.completed(c), nil
 		}
 	}
 	outcome := x.outcome()
-	outcome.CompletionOffset, outcome.Earlier = v.offset, !own
+	outcome.CompletionOffset = v.offset
 	x.learned(outcome)
-	return outcome
+	if v.existing == "" && len(x.doubted) > 0 && !x.acceptEarlier {
+		return outcome, x.unknown(why)
+	}
+	outcome.Earlier = !own
+	return outcome, nil
 }
 
 // settle finds out about the attempts in doubt, by their completions. why is what was met last.
@@ -54,7 +59,7 @@ func (x *submission) settle(ctx context.Context, why error) (Outcome, error) {
 			return x.completed(c), nil
 		}
 		if x.earlier != nil {
-			return x.duplicate(ctx, *x.earlier), nil
+			return x.duplicate(ctx, *x.earlier, why)
 		}
 	}
 	return x.outcome(), x.ended(why)

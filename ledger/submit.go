@@ -58,6 +58,7 @@ func Submit[Q, R proto.Message](
 		return reply, outcome, err
 	}
 	defer x.end()
+	x.acceptEarlier = o.AcceptEarlier
 	x.do = func(ctx context.Context, request proto.Message) (proto.Message, error) {
 		r, err := call(ctx, request.(Q)) //nolint:forcetypeassert // a clone
 		if err == nil && protopath.IsNil(r) {
@@ -102,7 +103,9 @@ type submission struct {
 	doubted []string // those of them that may have been executed, or may yet be
 	earlier *verdict // of an attempt in doubt that was a duplicate of another's
 	tracker *tracker // nil until it is needed
-	retries retries
+
+	acceptEarlier bool // whoever executed the command, it is a success
+	retries       retries
 }
 
 // begin checks a request and prepares its first attempt.
@@ -152,7 +155,11 @@ func (x *submission) track(ctx context.Context) {
 // run makes attempts until the outcome is known. It reports whether a reply contained
 // it.
 func (x *submission) run(ctx context.Context) (outcome Outcome, replied bool, err error) {
+	var last error
 	for {
+		if ended := interrupted(ctx, "the submission", last); ended != nil {
+			return x.outcome(), false, x.ended(ended)
+		}
 		outcome, v, err := x.attempt(ctx)
 		if err == nil {
 			return outcome, true, nil
@@ -161,7 +168,8 @@ func (x *submission) run(ctx context.Context) (outcome Outcome, replied bool, er
 			x.doubted = append(x.doubted, x.last())
 		}
 		if v.duplicate {
-			return x.duplicate(ctx, v), false, nil
+			outcome, err := x.duplicate(ctx, v, err)
+			return outcome, false, err
 		}
 		if ended := interrupted(ctx, "the submission", err); ended != nil {
 			return x.outcome(), false, x.ended(ended)
@@ -178,10 +186,8 @@ func (x *submission) run(ctx context.Context) (outcome Outcome, replied bool, er
 			x.s.OnRetry(Retry{ChangeID: x.pending.ChangeID, Attempt: len(x.ids), Err: err, Pause: pause})
 		}
 		x.s.Node.rest(ctx, pause)
-		if ended := interrupted(ctx, "the submission", err); ended != nil {
-			return x.outcome(), false, x.ended(ended)
-		}
-		if !x.mayRepeat(0) { // the wait for a replica was longer than the pause
+		last = err
+		if ctx.Err() == nil && !x.mayRepeat(0) { // the wait for a replica was longer than the pause
 			outcome, err := x.settle(ctx, err)
 			return outcome, false, err
 		}

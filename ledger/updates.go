@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"reflect"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -204,11 +205,13 @@ func (s *stream[M]) once(yield func(Update[M], error) bool) (done bool, err erro
 		return isStopped(err), err
 	}
 	s.o.Monitor.connected()
+	opened := time.Now()
 	for !s.rangeRead() {
 		watch.listen(s.at)
 		msg, err := receiver.Recv()
 		watch.pause()
 		if err != nil {
+			s.reopener.lasted(time.Since(opened))
 			if cause := context.Cause(ctx); cause == errSilent { //nolint:errorlint // it is that very value
 				return false, cause
 			}
@@ -228,7 +231,9 @@ func (s *stream[M]) deliver(msg M, watch *watch, yield func(Update[M], error) bo
 	if err != nil {
 		return false, stopped(s.at, BadMessage, err)
 	}
-	switch order := at.last.Compare(s.at); {
+	s.reopener.proven = true
+	order := at.last.Compare(s.at)
+	switch {
 	case at.empty:
 		at.first, at.last = s.at, s.at
 	case order < 0:
@@ -239,8 +244,10 @@ func (s *stream[M]) deliver(msg M, watch *watch, yield func(Update[M], error) bo
 	case at.first != at.last && at.first.Compare(s.at) <= 0:
 		return false, &BackwardsError{Last: s.at, Got: at.first}
 	}
-	s.reopener.progress()
-	s.empty = 0
+	if order > 0 { // a checkpoint of where the stream is already is no progress
+		s.reopener.retries.progress()
+		s.empty = 0
+	}
 	more = yield(Update[M]{Msg: msg, Offset: at.last, Checkpoint: at.checkpoint}, nil)
 	if more && at.checkpoint && s.o.OnCheckpoint != nil {
 		if err := s.o.OnCheckpoint(s.ctx, at.last); err != nil {

@@ -3,8 +3,10 @@ package ledger
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
 	"github.com/cantonlb/cantonlb"
@@ -22,6 +24,14 @@ const (
 	keyExistingSubmission2 = "existingSubmissionId" // as the participant itself writes it
 	keyCompletionOffset    = "completion_offset"
 )
+
+// idsAfterExecution are the ids of errors of the look-up by which SubmitAndWaitForTransaction and its
+// like make their reply once the command has been executed: its update does not pass the filter of the
+// request, or is pruned already, or the filter names what does not exist.
+var idsAfterExecution = []string{
+	"UPDATE_NOT_FOUND", "TRANSACTION_NOT_FOUND", idPruned, "TEMPLATES_OR_INTERFACES_NOT_FOUND", "PACKAGE_NAMES_NOT_FOUND",
+	"NO_TEMPLATES_FOR_PACKAGE_NAME_AND_QUALIFIED_NAME", "NO_INTERFACE_FOR_PACKAGE_NAME_AND_QUALIFIED_NAME",
+}
 
 // verdict is what the error of one attempt says.
 type verdict struct {
@@ -50,12 +60,21 @@ func judge(err error) verdict {
 	case errors.As(err, &none), cantonerr.PassiveReplica(err): // not sent, or refused
 		v.delay = 0
 		return v
+	case errors.Is(err, cantonlb.ErrShutdown): // not sent, nor will be another
+		v.response = stop
+		return v
+	case errors.Is(err, grpc.ErrClientConnClosing): //nolint:staticcheck // grpc has no other way to detect it
+		v.doubt, v.response = true, stop // grpc may have made an attempt before
+		return v
 	case said.ID == idDuplicate && code == codes.AlreadyExists:
 		v.duplicate, v.response = true, stop
 		v.existing = existingSubmission(said.Metadata)
 		v.offset, _ = ParseOffset(said.Metadata[keyCompletionOffset])
 		return v
 	case said.ID == idInFlight: // of another attempt, which has a verdict of its own
+		return v
+	case slices.Contains(idsAfterExecution, said.ID): // the next attempt is a duplicate of this one
+		v.doubt, v.response = true, reopenOnce
 		return v
 	case said.ID == idDeduplicationPeriod:
 		v.response = stop
@@ -100,7 +119,10 @@ func existingSubmission(metadata map[string]string) string {
 		id = metadata[keyExistingSubmission2]
 	}
 	if inner, some := strings.CutPrefix(id, "Some("); some && strings.HasSuffix(inner, ")") {
-		id = strings.TrimSuffix(inner, ")")
+		return strings.TrimSuffix(inner, ")")
+	}
+	if id == "None" {
+		return ""
 	}
 	return id
 }

@@ -66,7 +66,7 @@ func TestADuplicateSaysOfWhat(t *testing.T) {
 		"nothing":         {nil, "", Offset{}},
 		"documented":      {[]string{"existing_submission_id", "s1", "completion_offset", "7"}, "s1", At(7)},
 		"as Canton's own": {[]string{"existingSubmissionId", "Some(s1)", "completion_offset", "7"}, "s1", At(7)},
-		"none":            {[]string{"existingSubmissionId", "None"}, "None", Offset{}},
+		"none":            {[]string{"existingSubmissionId", "None"}, "", Offset{}},
 		"a bad offset":    {[]string{"completion_offset", "x y"}, "", Offset{}},
 	} {
 		v := judge(damlError(codes.AlreadyExists, "DUPLICATE_COMMAND", 10, 0, c.metadata...))

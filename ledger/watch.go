@@ -10,6 +10,8 @@ const (
 	// defaultDelay is how late a checkpoint may be where the node does not say: Canton refreshes
 	// it every 15 s, and sends it after at most 60 s on an idle stream.
 	defaultDelay = 75 * time.Second
+	// leastDelay bounds how often the ledger end is asked for, whatever the node advertises.
+	leastDelay = time.Second
 	// askTimeout is how long the node may take for an answer.
 	askTimeout = 10 * time.Second
 )
@@ -47,7 +49,7 @@ func (f *facts) learn(ctx context.Context, node Node) {
 	if wantDelay && node.CheckpointDelay != nil {
 		if delay, err := node.CheckpointDelay(ctx); err == nil && delay > 0 {
 			f.mu.Lock()
-			f.delay = delay
+			f.delay = max(delay, leastDelay)
 			f.mu.Unlock()
 		}
 	}
