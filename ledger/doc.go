@@ -54,10 +54,10 @@
 // outcome of the command. Within the deduplication period the participant executes at most one of them,
 // provided that its replicas share one store that has lost nothing. If a reply was lost, the next attempt
 // is rejected as a duplicate of this call, which counts as a success. A duplicate of another submission
-// returns [ErrEarlier]; one of a submission that the node does not name, while an attempt is in doubt,
-// leaves the outcome unknown without completions. The error of a later attempt proves nothing about an earlier attempt whose outcome
-// is unknown. Submit then reads the completions, or returns an [UnknownOutcomeError]. [Recover] determines
-// the outcome later, in another process too.
+// returns [ErrEarlier]. The error of a later attempt proves nothing about an earlier attempt whose outcome
+// is unknown, nor does a duplicate of a submission that the node does not name. Submit then reads the
+// completions, or returns an [UnknownOutcomeError]. [Recover] determines the outcome later, in another
+// process too.
 //
 // Submissions never move to another participant: it has no record of the first one's commands, and would
 // execute them again.

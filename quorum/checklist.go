@@ -54,6 +54,13 @@ func shared(a, b Member) string {
 	}
 }
 
+// replaced reports whether two members of one name are two servers, as far as that shows:
+// a new Transport alone may be new credentials.
+func replaced(was, is Member) bool {
+	known := same.Value(was.Conn, was.Conn) || same.Value(is.Conn, is.Conn)
+	return was.URL != is.URL || known && !same.Value(was.Conn, is.Conn)
+}
+
 // base returns a valid base URL in the form in which equal ones are equal.
 func base(s string) string {
 	u, err := url.Parse(s)
@@ -79,7 +86,7 @@ func checkURL(s string) error {
 		return errors.New("url: not a URL; want a base URL such as https://scan.example.com/api")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return errors.New("url: no http:// or https:// with a host; want a base URL such as https://scan.example.com/api")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case u.User != nil || strings.ContainsAny(s, "?#"): // an empty query or fragment, too: a path is appended
 		return errors.New("url: user, query or fragment in it; want a base URL without them")
 	}
 	return nil

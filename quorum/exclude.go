@@ -1,18 +1,18 @@
 package quorum
 
-// usable returns the members that streams may use, the best first.
-func (m *Members) usable() []Member {
+// usable returns the members that streams may use, the best first, and all members.
+func (m *Members) usable() (best, all []Member) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
 	list, _ := m.candidatesLocked(now)
-	out := make([]Member, 0, len(list))
 	for _, c := range list {
+		all = append(all, c.member)
 		if !c.record.dissents(now) || !c.record.excluded {
-			out = append(out, c.member)
+			best = append(best, c.member)
 		}
 	}
-	return out
+	return best, all
 }
 
 // exclude remembers that a member contradicted a stream, and returns the events to announce.

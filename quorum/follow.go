@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -43,9 +44,10 @@ const defaultFollowInterval = time.Minute
 // Follow returns Members that follow the network's own list of its members. The list
 // is read from the members by quorum: read reads it from one of them. seeds are the
 // members at first, and remain members, whatever a list contains. A seed should have the
-// name that the list has for it. An entry is taken for a seed under another name if Make
-// creates a Member with the seed's URL and Transport, or with its Conn; otherwise that
-// server counts twice.
+// name that the list has for it. An entry is taken for another member under a second name
+// if Make creates a Member with that one's URL and Transport, or with its Conn; otherwise
+// that server counts twice. An entry that Make cannot create a Member from is left out, with
+// one event, and tried again whenever the list is read.
 //
 // A list is only a goal. Each step requires f + 1 present members that agree on the
 // goal, replaces at most f members, or one if f is 0, and is followed by a pause. So f
@@ -66,7 +68,10 @@ func Follow(ctx context.Context, seeds []Member, read func(context.Context, Memb
 		return nil, err
 	}
 	cfg.Interval = cmp.Or(cfg.Interval, defaultFollowInterval)
-	f := &follower{members: m, cfg: cfg, read: read, addresses: make(map[string]string), made: make(map[string]Member), aliases: make(map[Entry]bool)}
+	f := &follower{
+		members: m, cfg: cfg, read: read, addresses: make(map[string]string), made: make(map[string]Member),
+		aliases: make(map[Entry]string), refused: make(map[Entry]bool),
+	}
 	for _, s := range seeds {
 		f.seeds = append(f.seeds, s.Name)
 	}
@@ -84,7 +89,8 @@ type follower struct {
 	seeds     []string
 	addresses map[string]string // of the members that Make made
 	made      map[string]Member
-	aliases   map[Entry]bool // entries of the list that are seeds under other names
+	aliases   map[Entry]string // entries of the list that are servers of these members
+	refused   map[Entry]bool   // entries of the list that are no members, and are reported
 	cancel    context.CancelFunc
 	wg        sync.WaitGroup
 }
@@ -115,13 +121,34 @@ func (f *follower) once(ctx context.Context) bool {
 	if err != nil {
 		return true // the members so far stay; the event agreement_lost reports it
 	}
-	goal = slices.DeleteFunc(slices.Clone(goal), func(e Entry) bool { return f.aliases[e] })
-	next, arrived := stepTo(f.entries(), f.seeds, goal)
-	if err := f.take(next); err != nil {
-		f.members.announce(f.members.note(Event{Kind: EventMembers, Reason: ReasonList, Detail: "refused: " + err.Error()}))
-		return true
+	now := f.entries()
+	maps.DeleteFunc(f.aliases, func(e Entry, _ string) bool { return !slices.Contains(goal, e) })
+	maps.DeleteFunc(f.refused, func(e Entry, _ bool) bool { return !slices.Contains(goal, e) })
+	goal = slices.DeleteFunc(slices.Clone(goal), func(e Entry) bool { return find(now, f.aliases[e]) >= 0 })
+	for {
+		next, arrived := stepTo(now, f.seeds, goal)
+		bad, err := f.take(next)
+		if err == nil {
+			return arrived
+		}
+		if !f.refused[bad] {
+			f.refused[bad] = true
+			f.members.announce(f.members.note(Event{Kind: EventMembers, Reason: ReasonList, Detail: "refused: " + err.Error()}))
+		}
+		if bad == (Entry{}) {
+			return true
+		}
+		// What one member says of itself must not keep the others out.
+		goal = slices.DeleteFunc(goal, func(e Entry) bool { return e == bad })
+		if i := find(now, bad.Name); i >= 0 {
+			goal = append(goal, now[i])
+		}
 	}
-	return arrived
+}
+
+// find returns the index of the entry of a name, -1 if there is none.
+func find(list []Entry, name string) int {
+	return slices.IndexFunc(list, func(e Entry) bool { return e.Name == name })
 }
 
 // sorted returns a member's list in order, or an error if no sound member has it. Of
@@ -154,41 +181,50 @@ func (f *follower) entries() []Entry {
 	return out
 }
 
-// take replaces the list, and closes the connections of members that have left.
-func (f *follower) take(list []Entry) error {
+// take replaces the list, and closes the connections of members that have left. With an error it
+// returns the entry that cannot be a member, and nothing has changed.
+func (f *follower) take(list []Entry) (bad Entry, err error) {
 	now := f.members.List()
 	var next []Member
 	made := make(map[string]Member)
+	stays := func(e Entry) bool { return f.addresses[e.Name] == e.Address }
+	for _, m := range now {
+		if i := find(list, m.Name); i >= 0 && stays(list[i]) {
+			next = append(next, m)
+		}
+	}
 	for _, e := range list {
-		i := slices.IndexFunc(now, func(m Member) bool { return m.Name == e.Name })
-		if i >= 0 && f.addresses[e.Name] == e.Address {
-			next = append(next, now[i])
+		if slices.ContainsFunc(next, func(m Member) bool { return m.Name == e.Name }) {
 			continue
 		}
 		m, err := f.cfg.Make(e)
+		m.Name = e.Name
+		if err == nil {
+			made[e.Name] = m
+			err = checkList([]Member{m})
+		}
 		if err != nil {
 			closeAll(made)
-			return fmt.Errorf("member %q: %w", e.Name, err)
+			return e, fmt.Errorf("member %q: %w", e.Name, err)
 		}
-		m.Name = e.Name
-		if i := slices.IndexFunc(now, func(o Member) bool { return slices.Contains(f.seeds, o.Name) && shared(o, m) != "" }); i >= 0 {
-			f.aliases[e] = true
-			if !same.Value(now[i].Conn, m.Conn) {
+		if i := slices.IndexFunc(next, func(o Member) bool { return shared(o, m) != "" }); i >= 0 {
+			f.aliases[e] = next[i].Name
+			delete(made, e.Name)
+			if !same.Value(next[i].Conn, m.Conn) {
 				closeAll(map[string]Member{e.Name: m})
 			}
 			continue
 		}
-		made[e.Name] = m
 		next = append(next, m)
 	}
 	if err := f.members.Update(next); err != nil {
 		closeAll(made)
-		return err
+		return Entry{}, err
 	}
 	gone := make(map[string]Member)
 	for name, m := range f.made {
 		_, again := made[name]
-		if again || !slices.ContainsFunc(list, func(e Entry) bool { return e.Name == name }) {
+		if again || !slices.ContainsFunc(next, func(m Member) bool { return m.Name == name }) {
 			gone[name] = m
 			delete(f.made, name)
 			delete(f.addresses, name)
@@ -200,7 +236,7 @@ func (f *follower) take(list []Entry) error {
 		}
 	}
 	closeAll(gone)
-	return nil
+	return Entry{}, nil
 }
 
 func closeAll(members map[string]Member) {
@@ -241,9 +277,6 @@ func stepTo(now []Entry, seeds []string, goal []Entry) (next []Entry, arrived bo
 	most := max(1, Faulty(len(now)))
 	removed, added := 0, 0
 	arrived = true
-	find := func(list []Entry, name string) int {
-		return slices.IndexFunc(list, func(e Entry) bool { return e.Name == name })
-	}
 	for _, e := range now {
 		i := find(goal, e.Name)
 		switch {

@@ -95,7 +95,7 @@ func NewMembers(list []Member, opts Options) (*Members, error) {
 
 // MembersFunc returns Members with the list that a function returns; each read calls
 // it, and waits for it. The function must return at once and be safe for concurrent
-// use. An invalid list is refused with an event, and the list before it stays in
+// use. A member whose server is the same has the same Conn each time. An invalid list is refused with an event, and the list before it stays in
 // effect. The first list must be valid.
 func MembersFunc(list func() []Member, opts Options) (*Members, error) {
 	m, err := NewMembers(list(), opts)
@@ -106,8 +106,9 @@ func MembersFunc(list func() []Member, opts Options) (*Members, error) {
 	return m, nil
 }
 
-// Update replaces the list. What is known of a member is kept by its name. An invalid
-// list returns an error and changes nothing.
+// Update replaces the list. What is known of a member is kept by its name. Streams
+// subscribe anew to a member with another Conn or URL than before. An invalid list
+// returns an error and changes nothing.
 func (m *Members) Update(list []Member) error {
 	if m.source != nil {
 		return errors.New("quorum: update: the list comes from a function; want Members made by NewMembers")
@@ -117,6 +118,7 @@ func (m *Members) Update(list []Member) error {
 	}
 	m.mu.Lock()
 	changed := m.setLocked(list)
+	m.wakeLocked() // a member may be another server now
 	m.mu.Unlock()
 	m.announce(changed)
 	return nil

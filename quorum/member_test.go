@@ -54,6 +54,8 @@ func TestABadListOfMembersIsRefused(t *testing.T) {
 		`members[0] "a": url: no http:// or https`: {{Name: "a", URL: "ftp://x"}},
 		`members[0] "a": url: not a URL`:           {{Name: "a", URL: "http://x\x00:secret"}},
 		`members[0] "a": url: user, query or frag`: {{Name: "a", URL: "https://u:secret@x"}},
+		`members[1] "b": url: user, query or frag`: {{Name: "a", URL: "https://x"}, {Name: "b", URL: "https://y/api?"}},
+		`members[2] "c": url: user, query or frag`: {{Name: "a", URL: "https://x"}, {Name: "b", URL: "https://y"}, {Name: "c", URL: "https://z#"}},
 	} {
 		_, err := NewMembers(list, Options{})
 		require.ErrorContains(t, err, want)

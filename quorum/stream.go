@@ -212,8 +212,11 @@ func (s *Stream[T, P]) stepLocked() (agreed *claim[T, P], disputed bool) {
 		return &agreed, false
 	}
 	// The members that could join are counted only where it matters.
-	if s.seq.unreachable(st, 0) && s.seq.unreachable(st, len(s.joinableLocked(time.Time{}))) {
-		s.loseLocked(st)
+	if s.seq.unreachable(st, 0) {
+		usable, _ := s.members.usable()
+		if s.seq.unreachable(st, len(s.joinableLocked(usable, time.Time{}))) {
+			s.loseLocked(st)
+		}
 	}
 	return nil, len(st.against) > 0
 }

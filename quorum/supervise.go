@@ -14,6 +14,7 @@ import (
 
 // subscription is one member's stream that is being read.
 type subscription struct {
+	member Member
 	cancel context.CancelFunc
 	room   chan struct{} // capacity 1: its queue may have room again
 }
@@ -33,7 +34,7 @@ const (
 
 // supervise keeps as many members subscribed as are wanted.
 func (s *Stream[T, P]) supervise() {
-	ticker := time.NewTicker(max(s.cfg.StallAfter/4, time.Millisecond))
+	ticker := time.NewTicker(min(max(s.cfg.StallAfter/4, time.Millisecond), time.Second))
 	defer ticker.Stop()
 	for {
 		s.plan()
@@ -49,15 +50,16 @@ func (s *Stream[T, P]) supervise() {
 
 // plan subscribes to more members, replaces those that lag, and drops those too many.
 func (s *Stream[T, P]) plan() {
-	list := s.members.List() // before mu: it may call the program's function
+	s.members.refresh() // before mu: it may call the program's function
 	s.mu.Lock()
 	defer s.unlock()
 	if s.err != nil || s.ctx.Err() != nil {
 		return
 	}
 	now := time.Now()
+	usable, list := s.members.usable() // of one list, in which no server has two names
 	s.followLocked(list)
-	joinable := s.joinableLocked(now)
+	joinable := s.joinableLocked(usable, now)
 	spare := len(joinable)
 	for name := range s.subs {
 		if spare > 0 && s.seq.lagging(name, now, s.cfg.LagTime, s.cfg.LagCount) {
@@ -86,10 +88,11 @@ func (s *Stream[T, P]) plan() {
 	}
 }
 
-// followLocked takes the list of members in.
+// followLocked takes the list of members in. A member that is another server now is subscribed to anew:
+// the one before may have another name now, and would count twice.
 func (s *Stream[T, P]) followLocked(list []Member) {
-	for name := range s.subs {
-		if !slices.ContainsFunc(list, func(m Member) bool { return m.Name == name }) {
+	for name, sub := range s.subs {
+		if !slices.ContainsFunc(list, func(m Member) bool { return m.Name == name && !replaced(sub.member, m) }) {
 			s.dropLocked(name)
 		}
 	}
@@ -101,11 +104,10 @@ func (s *Stream[T, P]) followLocked(list []Member) {
 	}
 }
 
-// joinableLocked returns the members that are not subscribed to and may be, the best
-// first. With a zero time those count too that are left alone for a while.
-func (s *Stream[T, P]) joinableLocked(now time.Time) []Member {
-	list := s.members.usable()
-	return slices.DeleteFunc(list, func(m Member) bool {
+// joinableLocked returns those of the usable members that are not subscribed to and may
+// be. With a zero time those count too that are left alone for a while.
+func (s *Stream[T, P]) joinableLocked(usable []Member, now time.Time) []Member {
+	return slices.DeleteFunc(usable, func(m Member) bool {
 		pause := s.pauses[m.Name]
 		return s.subs[m.Name] != nil || pause != nil && now.Before(pause.until) && !now.IsZero()
 	})
@@ -141,7 +143,7 @@ func (s *Stream[T, P]) dropLocked(name string) {
 
 func (s *Stream[T, P]) subscribeLocked(m Member) {
 	ctx, cancel := context.WithCancel(s.ctx)
-	sub := &subscription{cancel: cancel, room: make(chan struct{}, 1)}
+	sub := &subscription{member: m, cancel: cancel, room: make(chan struct{}, 1)}
 	s.subs[m.Name] = sub
 	from := s.seq.join(m.Name)
 	s.wg.Go(func() {
