@@ -35,6 +35,9 @@ func (t *call) begin(e *endpoint, trial, hedge bool) (context.Context, *flight) 
 	}
 	e.picked.Add(1)
 	e.flights.add(f)
+	if t.client.pool.picks.Load().closed {
+		f.kill(ErrClosed) // close may have looked at the flights before
+	}
 	t.observe(ctx, f, AttemptEvent{Kind: cantonlb.AttemptStarted})
 	return ctx, f
 }
@@ -284,7 +287,11 @@ func (t *call) landed(f *flight, end ending, err error) {
 
 // over ends the flight.
 func (f *flight) over() {
-	f.endpoint.flights.remove(f)
+	e := f.endpoint
+	e.flights.remove(f)
+	if e.gone.Load() {
+		e.transport.CloseIdleConnections() // also one that is being made
+	}
 	if f.late != nil {
 		f.late.Stop()
 	}

@@ -31,6 +31,7 @@ type endpoint struct {
 	payload               atomic.Uint64 // headers and pieces of bodies that have arrived
 	streak                atomic.Int64  // failures in a row
 	trial                 atomic.Bool   // one request may try the endpoint, which is ejected
+	gone                  atomic.Bool   // it is retired, or the pool is closed: no connection stays idle
 
 	// The pool's mu guards what follows.
 	weight, priority int

@@ -160,6 +160,7 @@ func (p *pool) settleHandoverLocked() {
 // retireLocked ends an endpoint. Requests in flight on it may finish.
 func (p *pool) retireLocked(e *endpoint) {
 	e.stop()
+	e.gone.Store(true)
 	if e.ejection.Phase != machine.Admitted {
 		p.anyEjected.Add(-1)
 		e.ejection = machine.Ejection{}

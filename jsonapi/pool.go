@@ -207,6 +207,19 @@ func (p *pool) probeAll() {
 	}
 }
 
+// spawn calls f in a goroutine that close waits for or, if the pool is closed, at once.
+func (p *pool) spawn(f func()) {
+	p.mu.Lock()
+	closed := p.closed
+	if !closed {
+		p.wg.Go(f)
+	}
+	p.unlock()
+	if closed {
+		f()
+	}
+}
+
 // close ends all probes and all requests in flight.
 func (p *pool) close() {
 	p.mu.Lock()
@@ -220,6 +233,7 @@ func (p *pool) close() {
 	all := slices.Concat(p.list, p.leaving, p.retired)
 	for _, e := range all {
 		e.was.Class = judge.Out
+		e.gone.Store(true)
 		if e.ejectionTimer != nil {
 			e.ejectionTimer.Stop()
 		}

@@ -24,7 +24,7 @@ func (t *call) race(e *endpoint, trial bool) (*flight, *http.Response, ending) {
 	landings := make(chan landing, 2)
 	fly := func() {
 		ctx, f := ctx, f
-		t.client.pool.wg.Go(func() {
+		t.client.pool.spawn(func() {
 			resp, end := t.fly(ctx, f) //nolint:bodyclose // race returns it, or discards it
 			landings <- landing{f, resp, end}
 		})
@@ -62,7 +62,7 @@ func (t *call) race(e *endpoint, trial bool) (*flight, *http.Response, ending) {
 		t.client.pool.tally.HedgeWon()
 	}
 	loser.kill(errBeaten)
-	t.client.pool.wg.Go(func() { discard(<-landings) })
+	t.client.pool.spawn(func() { discard(<-landings) })
 	return l.flight, l.resp, l.ending
 }
 

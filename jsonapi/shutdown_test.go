@@ -3,7 +3,10 @@ package jsonapi
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -148,4 +151,63 @@ func TestShutdownEndsUpgradedConnections(t *testing.T) {
 	require.NoError(t, c.Shutdown(t.Context()))
 	require.ErrorIs(t, <-read, ErrClosed)
 	<-closed
+}
+
+// A request that begins while the client is closed neither goes on nor leaves a connection.
+func TestNothingOutlivesClose(t *testing.T) {
+	var open atomic.Int64
+	a := newPeer(t, "a", func(s *httptest.Server) {
+		s.Config.ConnState = func(_ net.Conn, to http.ConnState) {
+			switch to {
+			case http.StateNew:
+				open.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				open.Add(-1)
+			default:
+			}
+		}
+	})
+	a.keepsNothing.Store(true)
+	a.handle(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hang" {
+			<-r.Context().Done()
+			return
+		}
+		_, _ = io.WriteString(w, "a")
+	})
+	rounds := 60
+	if testing.Short() {
+		rounds = 10
+	}
+	for round := range rounds {
+		c := newClient(t, Config{Policy: RoundRobin, HedgeAfter: time.Duration(round%2) * time.Millisecond}, a)
+		errs := make(chan error, 16)
+		for i := range cap(errs) {
+			go func() {
+				for {
+					req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://ledger"+[]string{"/x", "/hang"}[i%2], nil)
+					resp, err := c.RoundTrip(req)
+					if err == nil {
+						_, err = io.Copy(io.Discard, resp.Body)
+						_ = resp.Body.Close()
+					}
+					if err != nil {
+						errs <- err
+						return
+					}
+				}
+			}()
+		}
+		<-time.After(time.Duration(round) * 250 * time.Microsecond)
+		require.NoError(t, c.Close())
+		for range cap(errs) {
+			select {
+			case err := <-errs:
+				require.ErrorIs(t, err, ErrClosed)
+			case <-time.After(10 * time.Second):
+				require.Fail(t, "a request outlives the client")
+			}
+		}
+		require.Eventually(t, func() bool { return open.Load() == 0 }, 10*time.Second, time.Millisecond, "connections are left")
+	}
 }

@@ -71,7 +71,7 @@ func TestAMistakeOfTheProgramIsAnInvalidArgument(t *testing.T) {
 		path    string
 		request any
 	}{
-		"the request: json: unsupported type: chan int": {UpdatesPath, make(chan int)},
+		"the request: json: unsupported type: chan int":                               {UpdatesPath, make(chan int)},
 		`path "v2/updates": want one that begins with a slash, such as "/v2/updates"`: {"v2/updates", nil},
 	} {
 		_, err := Dial(within(t), c, x.path, x.request, Options{})
