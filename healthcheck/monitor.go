@@ -84,7 +84,11 @@ func NewMonitor(cfg Config, targets []Target, onTransition func(report.HealthTra
 		e := monitored{target: t, changes: event.NewLog[report.HealthTransition](keptTransitions), told: make(chan struct{})}
 		options := checking.Options{Budget: budget}
 		if onTransition != nil {
-			options.OnTransition = func(t checking.Transition) { e.changes.Append(t.HealthTransition) }
+			options.OnTransition = func(t checking.Transition) {
+				if t.From != t.To {
+					e.changes.Append(t.HealthTransition)
+				}
+			}
 		}
 		e.checker = checking.New(t.Name, cfg.Settings(), options)
 		m.list = append(m.list, e)

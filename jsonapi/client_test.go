@@ -370,6 +370,27 @@ func TestALongDownloadIsNotDead(t *testing.T) {
 	require.ErrorContains(t, err, "does not answer any more")
 }
 
+func TestTheReasonOfAnUnhealthyEndpointIsTheNewestOne(t *testing.T) {
+	a := newPeer(t, "a")
+	a.hangs.Store(true)
+	c := startClient(t, Config{HealthCheck: quick(), Endpoints: []Endpoint{{Name: "a", Address: a.URL}}})
+	await := func(want report.Reason) cantonlb.EndpointStatus {
+		t.Helper()
+		var is cantonlb.EndpointStatus
+		require.Eventually(t, func() bool {
+			is, _ = c.Status().Endpoint("a")
+			return is.Reason == want
+		}, 10*time.Second, time.Millisecond)
+		return is
+	}
+	hung := await(report.ReasonProbeTimeout)
+	a.ready.Store(503)
+	a.hangs.Store(false)
+	assert.Equal(t, hung.Since, await(report.ReasonNotServing).Since)
+	a.Close()
+	assert.Equal(t, cantonlb.StateUnreachable, await(report.ReasonConnectFailed).State)
+}
+
 func TestWithoutProbesBeingThereIsEnough(t *testing.T) {
 	a := newPeer(t, "a")
 	a.ready.Store(503)

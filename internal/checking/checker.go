@@ -99,8 +99,9 @@ type Settings struct {
 type Options struct {
 	// Budget is shared by all probes of one client. Nil means no limit.
 	Budget *Budget
-	// OnTransition is called for every change of State except those of Take, in
-	// order and one at a time. It is called without the Checker's lock.
+	// OnTransition is called for every change of State, or of its Reason or Detail,
+	// except those of Take, in order and one at a time. It is called without the
+	// Checker's lock.
 	OnTransition func(Transition)
 	// OnVerdict, if not nil, is called for every verdict, including pushed ones,
 	// after it has been applied. It receives the kind of the probe and how long the
@@ -111,7 +112,8 @@ type Options struct {
 	Rand func() float64
 }
 
-// Transition is a change of State with its number in the order of all transitions.
+// Transition is a change of State with its number in the order of all transitions. From
+// and To are equal if only the Reason or the Detail is another one.
 type Transition struct {
 	report.HealthTransition
 
@@ -318,7 +320,9 @@ func (c *Checker) stepLocked(e Event, k report.ProbeKind, rtt time.Duration) (Tr
 		Target: c.name, From: before.State, To: next.State, Reason: next.Reason, Detail: next.Detail,
 		Kind: k, At: now, Held: now.Sub(c.since),
 	}}
-	c.since = now
+	if next.State != before.State {
+		c.since = now
+	}
 	return t, true
 }
 

@@ -153,7 +153,9 @@ func startOn(t *testing.T, r *rig, settings Settings, p Probes) *rig {
 		OnTransition: func(tr Transition) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			r.history = append(r.history, tr.HealthTransition)
+			if tr.From != tr.To {
+				r.history = append(r.history, tr.HealthTransition)
+			}
 		},
 	})
 	ctx, cancel := context.WithCancel(t.Context())

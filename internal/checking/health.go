@@ -50,7 +50,7 @@ type Event struct {
 
 // Effects holds what the owner of the state machine must do after a step.
 type Effects struct {
-	// Changed says that State has changed.
+	// Changed says that State has changed, or its Reason or Detail.
 	Changed bool
 	// ProbeNow says to probe at once instead of at the next interval.
 	ProbeNow bool
@@ -84,7 +84,8 @@ func (h Health) Next(e Event, t Thresholds) (Health, Effects) {
 	case EventVerdict:
 		next = h.judge(e.Verdict, t)
 	}
-	return next, Effects{Changed: next.State != h.State, ProbeNow: probeNow}
+	changed := next.State != h.State || next.Reason != h.Reason || next.Detail != h.Detail
+	return next, Effects{Changed: changed, ProbeNow: probeNow}
 }
 
 func (h Health) reset(r report.Reason) Health {

@@ -53,7 +53,7 @@ func TestHealthGoesFromEachStateWhereTheTableSays(t *testing.T) {
 		{"the first failure counts alone", unknown, failed(), two, timedOut, Effects{Changed: true}},
 		{"nothing learnt leaves unknown", unknown, inconclusive(), two, unknown, Effects{}},
 		{"doubt needs something to doubt", unknown, doubt(), two, unknown, Effects{}},
-		{"a reset of the unknown asks again", unknown, reset(), two, Health{State: report.HealthUnknown, Reason: report.ReasonConnectionLost}, Effects{ProbeNow: true}},
+		{"a reset of the unknown asks again", unknown, reset(), two, Health{State: report.HealthUnknown, Reason: report.ReasonConnectionLost}, Effects{Changed: true, ProbeNow: true}},
 
 		{"success keeps healthy", healthy, serving(), two, healthy, Effects{}},
 		{"the server's own word counts at once", healthy, notServing(), two, unhealthy, Effects{Changed: true}},
@@ -68,7 +68,7 @@ func TestHealthGoesFromEachStateWhereTheTableSays(t *testing.T) {
 		{"the second of two failures makes unhealthy", suspect, failed(), two, timedOut, Effects{Changed: true}},
 		{"the second of three does not", suspect, failed(), Thresholds{Fall: 3, Rise: 1},
 			Health{State: report.Suspect, Reason: report.ReasonProbeTimeout, Detail: "no answer", Fails: 2}, Effects{}},
-		{"a doubt is not a failure", doubted, failed(), two, suspect, Effects{}},
+		{"a doubt is not a failure", doubted, failed(), two, suspect, Effects{Changed: true}},
 		{"more doubt adds nothing", suspect, doubt(), two, suspect, Effects{}},
 		{"nothing learnt keeps suspicion", suspect, inconclusive(), two, suspect, Effects{}},
 		{"a reset forgets suspicion", suspect, reset(), two, Health{State: report.HealthUnknown, Reason: report.ReasonConnectionLost}, Effects{Changed: true, ProbeNow: true}},
@@ -76,7 +76,9 @@ func TestHealthGoesFromEachStateWhereTheTableSays(t *testing.T) {
 		{"the first of two successes only counts", unhealthy, serving(), two, rising, Effects{}},
 		{"the second of two makes healthy", rising, serving(), two, healthy, Effects{Changed: true}},
 		{"the only success needed makes healthy", unhealthy, serving(), one, healthy, Effects{Changed: true}},
-		{"a failure starts the count again", rising, failed(), two, timedOut, Effects{}},
+		{"a failure starts the count again, for a reason of its own", rising, failed(), two, timedOut, Effects{Changed: true}},
+		{"a failure as before is nothing new", timedOut, failed(), two, timedOut, Effects{}},
+		{"a refusal is another reason", timedOut, notServing(), two, unhealthy, Effects{Changed: true}},
 		{"a refusal starts the count again", rising, notServing(), two, unhealthy, Effects{}},
 		{"nothing learnt keeps the count", rising, inconclusive(), two, rising, Effects{}},
 		{"doubt says nothing new of the unhealthy", rising, doubt(), two, rising, Effects{}},
@@ -130,7 +132,8 @@ func TestHealthHoldsToItsRulesForAnyHistory(t *testing.T) {
 			if before.State != report.HealthUnknown && before.State != report.Unhealthy && h.State == report.Unhealthy && name == "failed" {
 				assert.GreaterOrEqual(t, failures, limits.Fall)
 			}
-			assert.Equal(t, before.State != h.State, effects.Changed)
+			before.Fails, before.Passes = h.Fails, h.Passes // which no one is told
+			assert.Equal(t, before != h, effects.Changed)
 			assert.Less(t, h.Fails, limits.Fall)
 			assert.Less(t, h.Passes, limits.Rise)
 			assert.True(t, h.Fails == 0 || h.State == report.Suspect)

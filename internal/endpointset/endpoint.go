@@ -281,11 +281,11 @@ func (e *endpoint) doubtLocked(why report.Reason) {
 	}
 }
 
-// takeLocked applies a change of the endpoint's health.
+// takeLocked applies a change of the endpoint's health, or of what is known about it.
 func (e *endpoint) takeLocked(t checking.Transition) {
 	e.heardOf = t.Number
 	e.health = judge.Health{State: t.To, Why: judge.Why{Reason: t.Reason, Detail: t.Detail}}
-	if t.To == report.Healthy {
+	if t.To == report.Healthy && t.From != t.To {
 		e.validateLocked(e.conn, machine.NowHealthy)
 	}
 	e.applyLocked()

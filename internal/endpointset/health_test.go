@@ -73,6 +73,31 @@ func TestAHungEndpointIsSuspectAndThenOut(t *testing.T) {
 	}, func(c *settings.Config) { c.HealthCheck.Jitter = healthcheck.NoJitter })
 }
 
+// The reason is what an operator acts on: it is that of today, not that of the first hour.
+func TestTheReasonOfAnUnhealthyEndpointIsTheNewestOne(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a", "b"))
+		f.up("a", "b")
+		f.server("a").set(hanging())
+		time.Sleep(5 * time.Second)
+		hung := f.status("a")
+		assert.Equal(t, report.ReasonProbeTimeout, hung.Reason)
+		events := len(f.set.Events())
+		f.server("a").set(failing(codes.Unauthenticated, "the token has expired"))
+		time.Sleep(5 * time.Second)
+		is := f.status("a")
+		assert.Equal(t, report.StateUnhealthy, is.State)
+		assert.Equal(t, report.ReasonProbeDenied, is.Reason)
+		assert.Contains(t, is.Detail, "the token has expired")
+		assert.Equal(t, hung.Since, is.Since, "it is unhealthy since then")
+		assert.Len(t, f.set.Events(), events)
+		f.server("a").set(notServing())
+		time.Sleep(5 * time.Second)
+		assert.Equal(t, report.ReasonNotServing, f.status("a").Reason)
+		assert.Empty(t, f.status("a").Detail)
+	})
+}
+
 func TestAllUnhealthyFailsFastAndRecovers(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a", "b"))
