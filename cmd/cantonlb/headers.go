@@ -42,6 +42,13 @@ func (h *headers) GetRequestMetadata(context.Context, ...string) (map[string]str
 func (*headers) RequireTransportSecurity() bool { return false }
 
 func readToken(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("--token-file: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > resolver.MaxToken+64 { // a pipe can be read only once
+		return "", fmt.Errorf("--token-file %q: want a regular file with the token alone", path)
+	}
 	content, err := os.ReadFile(path) //nolint:gosec // the user names the file
 	if err != nil {
 		return "", fmt.Errorf("--token-file: %w", err)

@@ -327,6 +327,7 @@ func TestWrongUseHasACodeOfItsOwnAndSaysWhatWouldBeRight(t *testing.T) {
 		"asks for TLS while":                                   {"check", "--plaintext", "a:1,https://b:2"},
 		"--timeout 0s: want a duration above zero":             {"explain", "--timeout", "0s", "a:1"},
 		"--timeout -1s: want a duration above zero":            {"status", "--timeout", "-1s", "http://a:1"},
+		`--token-file "/dev/null": want a regular file`:        {"check", "--plaintext", "--token-file", os.DevNull, "a:1"},
 		`--header "x": want "name: value", the value in print`: {"check", "--plaintext", "-H", "x: \u00fc", "a:1"},
 		"--min 3: want 1 to 2":                                 {"check", "--min", "3", "--plaintext", "127.0.0.1:1,127.0.0.1:2"},
 		"mediator, domain_manager, json_api, json_api_2":       {"check", "--role", "sequencers", "--plaintext", "a:1"},
