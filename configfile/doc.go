@@ -21,7 +21,8 @@
 //
 // # The language
 //
-// The language is a subset of YAML 1.2 that includes JSON: one document in UTF-8 of at
+// The language is a subset of YAML 1.2 that includes JSON, except that a character beyond
+// U+FFFF stands for itself and not as a pair of \u escapes: one document in UTF-8 of at
 // most 1 MiB and 16 levels, without anchors, aliases, merge keys, tags and non-decimal
 // numbers. A file therefore takes no more memory than a fixed multiple of its size, and
 // has no surprising meaning. docs/config.md lists the keys, and docs/config.schema.json

@@ -74,13 +74,13 @@ func probeCode(s cantonlb.Status, code verdict) verdict {
 	switch {
 	case code == codeAll:
 		return codeAll
-	case i < 0: // --strict
-		return probeNotServing
+	case i < 0: // --strict: a probe ends with UNIMPLEMENTED
+		return probeFailed
 	}
 	switch e := s.Endpoints[i]; {
 	case e.State == cantonlb.StateUnreachable, e.State == cantonlb.StateConnecting:
 		return probeNoConnection
-	case e.Probe.Outcome == report.NotServing:
+	case e.Probe.Outcome == report.NotServing && e.Probe.Reason != report.ReasonUnknownService: // else NOT_FOUND
 		return probeNotServing
 	default:
 		return probeFailed
