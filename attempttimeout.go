@@ -23,6 +23,7 @@ func (r *rescuer) limitAttempts(record *attempt.Record) *attemptLimit {
 	if r.attemptTimeout <= 0 || !record.Rescuable {
 		return nil
 	}
+	record.TimesOut = true
 	l := &attemptLimit{record: record, limit: r.attemptTimeout}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -74,6 +74,28 @@ func TestTheLastAttemptMayTakeUntilTheDeadline(t *testing.T) {
 	}
 }
 
+// Nor is an attempt for which there is no other endpoint: the same one would be asked
+// again and again, and would answer none of them.
+func TestAnAttemptOnTheOnlyEndpointMayTakeUntilTheDeadline(t *testing.T) {
+	for name, change := range map[string]func(*cantonlb.Config, *lbtest.Cluster){
+		"the other is not eligible": func(_ *cantonlb.Config, c *lbtest.Cluster) { c.SetServing(1, "", false) },
+		"the other is a standby":    func(c *cantonlb.Config, _ *lbtest.Cluster) { c.Policy = cantonlb.ActivePassive },
+		"the other has been tried":  func(c *cantonlb.Config, _ *lbtest.Cluster) { c.MaxAttempts = 10 },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)
+			cfg := limited()
+			change(&cfg, cluster)
+			client := clientkit.Connect(t, cluster, cfg, 1)
+			cluster.SetLatency(0, 200*ms)
+			cluster.SetLatency(1, 200*ms)
+			require.NoError(t, callOnce(t, client, 260*ms).err, name)
+			assert.LessOrEqual(t, cluster.Calls(0), 1, name)
+			assert.LessOrEqual(t, cluster.Calls(1), 1, name)
+		})
+	}
+}
+
 func TestACallThatWaitsForAnEndpointDoesNotTimeOutBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho)

@@ -154,8 +154,9 @@ type Config struct {
 
 	// AttemptTimeout is how long one attempt of a unary call of an idempotent method may
 	// take. Then it is canceled, and the call is reissued on another endpoint, within
-	// MaxAttempts and RetryBudget. An attempt after which there may be no other one is
-	// not canceled: it may take until the call's deadline. An attempt that took too long
+	// MaxAttempts and RetryBudget. An attempt after which there may be no other one, or
+	// for which there is no other endpoint, as with ActivePassive, is not canceled: it may
+	// take until the call's deadline. An attempt that took too long
 	// is evidence against its endpoint, see Ejection. It is the plain alternative to
 	// Hedge, and it is an error to set both. Default 0: attempts have no timeout of
 	// their own. From 1 ms to 24 h.

@@ -62,10 +62,13 @@ type Record struct {
 	// Method measures how long attempts take; nil if that does not matter. Its clock
 	// is that of the attempts. It is set before the call begins.
 	Method *hedge.Method
+	// TimesOut says that TimeOut is called. It is set before the call begins.
+	TimesOut bool
 
 	carrier carrier // set by NewContext
 
-	of *Record // the record of the call, if this is the record of a hedge; immutable
+	places Places  // set before each attempt that may time out; guarded by mu
+	of     *Record // the record of the call, if this is the record of a hedge; immutable
 	// unwell is called when the endpoint of a hedge becomes unhealthy; nil if it was.
 	unwell func()
 

@@ -89,10 +89,31 @@ func (r *Record) Beat(winner *Record) {
 	}
 }
 
+// Places knows where calls can be sent.
+type Places interface {
+	// Untried reports whether a pick now would find an endpoint that the call with this
+	// record has not tried. It is called without the lock of the record.
+	Untried(r *Record) bool
+}
+
+// SetPlaces sets what knows whether there is another endpoint for the next attempt.
+// Without it, there is one.
+func (r *Record) SetPlaces(p Places) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.places = p
+}
+
 // TimeOut calls off the newest attempt if it has lasted for this long and the call can
-// be reissued. Otherwise it returns how long to wait until then; ok is false if the
-// call will not be reissued any more.
+// be reissued on another endpoint. Otherwise it returns how long to wait until then; ok
+// is false if the call will not be reissued any more.
 func (r *Record) TimeOut(limit time.Duration) (wait time.Duration, ok bool) {
+	r.mu.Lock()
+	places := r.places
+	r.mu.Unlock()
+	if places != nil && !places.Untried(r) {
+		return limit, true
+	}
 	cancel, wait, ok := r.timeOut(r.Method.Now(), limit)
 	if cancel != nil {
 		cancel()

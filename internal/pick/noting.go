@@ -42,6 +42,9 @@ func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 	if c == nil {
 		return balancer.PickResult{}, p.refuse(r)
 	}
+	if r.TimesOut {
+		r.SetPlaces(p.room)
+	}
 	if !r.Picked(info.Ctx, c.name, c.address) {
 		c.giveBack()
 		if r.IsHedge() && !r.Tried(c.name) {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/balancer"
+
+	"github.com/cantonlb/cantonlb/internal/attempt"
 )
 
 // Source answers pickers about their set. Its methods may lock.
@@ -59,6 +61,20 @@ func (r *Room) SlowStart(d time.Duration) { r.slowStart.Store(int64(d)) }
 // Publish must be called with each picker before grpc gets it, and with nil when there
 // will be no other. Calls that wait for a stream then pick again.
 func (r *Room) Publish(next balancer.Picker) { r.waiting.publish(next) }
+
+// Untried implements attempt.Places.
+func (r *Room) Untried(call *attempt.Record) bool {
+	p, ok := r.waiting.newest().(*Picker)
+	if !ok {
+		return false
+	}
+	for c := range p.all() {
+		if p.may(c) && !call.Tried(c.name) {
+			return true
+		}
+	}
+	return false
+}
 
 // Turn returns the number of picks, modulo 2^32, plus a random start.
 func (r *Room) Turn() uint32 { return r.turn.Load() }

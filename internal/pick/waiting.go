@@ -78,6 +78,13 @@ func (q *waiting) publish(next balancer.Picker) {
 	q.n.Store(0)
 }
 
+// newest returns the picker that was published last.
+func (q *waiting) newest() balancer.Picker {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.published
+}
+
 // mostWait is how long a call waits in its pick. After it the call loses its place, so
 // it is longer than calls usually wait.
 const mostWait = 5 * time.Second
