@@ -34,7 +34,9 @@ type AttemptEvent struct {
 	// Endpoint is the name of the endpoint that was picked. Address is the address
 	// to which it is connected.
 	Endpoint, Address string
-	// Number is the number of the attempt within the call, counted from 1.
+	// Number is the number of the attempt within the call, counted from 1. After an
+	// attempt whose connection had ended before grpc could use it, which ends with
+	// UNAVAILABLE, the next one may have the same number.
 	Number int
 	// Hedge says that the attempt is a hedge: it is made beside an earlier one that
 	// takes long.

@@ -248,8 +248,11 @@ func (r *Record) Deny(elsewhere bool) {
 	}
 }
 
+// errUnused is the end of an attempt for the observer, if grpc could not use the pick.
+var errUnused = status.Error(codes.Unavailable, "the connection ended before the attempt was sent")
+
 // Done records how the newest attempt ended, and notifies the observer. A pick that grpc
-// could not use is not an attempt, and has no end.
+// could not use is not an attempt, except for the observer, who has heard of its begin.
 func (r *Record) Done(info balancer.DoneInfo) {
 	ctx, o, measured := r.done(info)
 	if r.Method != nil {
@@ -281,8 +284,10 @@ func (r *Record) done(info balancer.DoneInfo) (context.Context, Observed, measur
 	last := &root.tried[r.last-1]
 	last.open = false
 	if info.Err == nil && !info.BytesSent && !info.BytesReceived {
+		last.Err = errUnused
+		o := r.newestLocked()
 		r.voidLocked()
-		return nil, Observed{}, measurement{how: hedge.Other}
+		return ctx, o, measurement{how: hedge.Other}
 	}
 	last.Err, last.Sent = info.Err, info.BytesSent
 	m := measurement{began: last.began, how: hedge.Other}

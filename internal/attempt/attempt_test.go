@@ -158,7 +158,7 @@ func TestAnObserverHearsOfEachAttemptAndItsEnd(t *testing.T) {
 	gone := errors.New("gone")
 
 	r.Picked(first, "seq1", "a:1")
-	r.Done(balancer.DoneInfo{}) // of no use to grpc: no attempt
+	r.Done(balancer.DoneInfo{}) // of no use to grpc: no attempt, except for the observer
 	r.Picked(first, "seq1", "a:1")
 	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true})
 	r.Done(balancer.DoneInfo{Err: gone, BytesSent: true}) // late
@@ -168,12 +168,13 @@ func TestAnObserverHearsOfEachAttemptAndItsEnd(t *testing.T) {
 	started := Observed{Endpoint: "seq1", Address: "a:1", Number: 1}
 	assert.Equal(t, []told{
 		{first, started},
+		{first, Observed{Endpoint: "seq1", Address: "a:1", Number: 1, Ended: true, Err: errUnused}},
 		{first, started},
 		{first, Observed{Endpoint: "seq1", Address: "a:1", Number: 1, Ended: true, Err: gone}},
 		{second, Observed{Endpoint: "seq2", Address: "b:2", Number: 2}},
 		{second, Observed{Endpoint: "seq2", Address: "b:2", Number: 2, Ended: true}},
 	}, heard)
-	assert.Equal(t, heard[4].Observed, r.Newest())
+	assert.Equal(t, heard[5].Observed, r.Newest())
 	assert.Zero(t, new(Record).Newest())
 }
 
