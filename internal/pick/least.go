@@ -83,7 +83,8 @@ func (p *Picker) prefers(b, a *Conn, shareB, shareA float64, now time.Duration) 
 	if latencyA == 0 || latencyB == 0 { // one that is not known is assumed to be equal
 		latencyA, latencyB = 1, 1
 	}
-	costA, costB := latencyA*(inFlightA/shareA+1), latencyB*(inFlightB/shareB+1)
+	costA := latencyA * a.load.dearer(now) * (inFlightA/shareA + 1)
+	costB := latencyB * b.load.dearer(now) * (inFlightB/shareB + 1)
 	return costB < clearlyLess*costA
 }
 

@@ -158,6 +158,24 @@ func TestAnEndpointThatAnswersOnlyErrorsAttractsNoCalls(t *testing.T) {
 	}
 }
 
+// One of several methods is denied, say, on one endpoint alone.
+func TestAnEndpointThatAnswersManyErrorsAttractsNoCalls(t *testing.T) {
+	for _, percent := range []int{20, 50, 70, 95} {
+		synctest.Test(t, func(t *testing.T) {
+			room := NewRoom(nil)
+			l := newLeastLoad(t, room, newConns(room, 3), nil, func(name string) (time.Duration, error) {
+				if name == "b" && rand.IntN(100) < percent {
+					return 10 * time.Microsecond, status.Error(codes.PermissionDenied, "")
+				}
+				return usual(name)
+			})
+			l.records = true
+			l.run(2*time.Second, time.Millisecond)
+			assert.Less(t, l.run(10*time.Second, time.Millisecond)["b"], 3600, "of 10,000 calls, with %d %% errors", percent)
+		})
+	}
+}
+
 // Errors about requests come from all endpoints, so they change no share.
 func TestErrorsAboutRequestsChangeNoShare(t *testing.T) {
 	for _, percent := range []int{50, 90, 100} {

@@ -27,6 +27,9 @@ const (
 	// server answers nothing else, and would attract calls by doing that fast.
 	mostErrors = 20
 	errorsFor  = time.Second
+	// errorWeight is the weight of the newest call in the share of calls that are answered
+	// with such an error.
+	errorWeight = 1.0 / 32
 	// longestUnknown is the longest duration that counts as the latency of a call of
 	// which nothing tells whether it is a stream.
 	longestUnknown = 10 * time.Second
@@ -160,6 +163,7 @@ func resultOf(why evidence.Reason, code codes.Code, early bool) result {
 type load struct {
 	estimate atomic.Uint64 // an estimate
 	since    atomic.Int64  // when the connection became eligible, by the clock of its Room
+	share    atomic.Uint64 // of the calls that are answered with errors: an estimate, in thousandths
 	errors   atomic.Int64  // how many results in a row are errors
 	erring   atomic.Int64  // when the first of these came
 }
@@ -167,6 +171,7 @@ type load struct {
 // begin forgets what was known: the connection becomes eligible.
 func (l *load) begin(now time.Duration) {
 	l.estimate.Store(0)
+	l.share.Store(0)
 	l.errors.Store(0)
 	l.since.Store(int64(now))
 }
@@ -175,6 +180,7 @@ func (l *load) begin(now time.Duration) {
 // about the server.
 func (l *load) end(r result, k call, now time.Duration) {
 	took := now - k.begun
+	l.count(r, now)
 	r = l.inARow(r, now)
 	switch {
 	case k.unary:
@@ -221,6 +227,34 @@ func (l *load) inARow(r result, now time.Duration) result {
 	case resultNone, resultBound, resultFailure:
 	}
 	return r
+}
+
+// count takes a result into the share of errors.
+func (l *load) count(r result, now time.Duration) {
+	was := estimate(l.share.Load())
+	if r != resultError && (r != resultAnswer || was == 0) {
+		return
+	}
+	share := was.at(now) * (1 - errorWeight)
+	if r == resultError {
+		share += 1000 * errorWeight
+	}
+	is := estimate(0)
+	if share > 1 {
+		is = newEstimate(share, now)
+	}
+	l.share.CompareAndSwap(uint64(was), uint64(is)) // one of two that end together is enough
+}
+
+// dearer returns by how much a call costs more than its latency says. Errors are quick and
+// leave fewer calls in flight: without it, an endpoint that alone answers with them would
+// attract calls.
+func (l *load) dearer(now time.Duration) float64 {
+	share := estimate(l.share.Load())
+	if share == 0 {
+		return 1
+	}
+	return 1 / max(1-share.at(now)/1000, 1.0/failureFactor)
 }
 
 // latency returns the estimated latency in nanoseconds, 0 if nothing is known. While
