@@ -115,7 +115,7 @@ const (
 func react(err error) reaction {
 	var moved *cantonlb.MovedError
 	switch {
-	case errors.Is(err, io.EOF):
+	case err == io.EOF: //nolint:errorlint // a wrapped one may be a connection that was cut
 		return reaction{cause: EndOfStream}
 	case errors.Is(err, errSilent):
 		return reaction{cause: Silent}
@@ -155,8 +155,11 @@ func react(err error) reaction {
 		return reaction{cause: InvalidRequest, response: stop}
 	default:
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		return reaction{cause: TimedOut}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // of a connection that is no gRPC channel
+		return reaction{cause: Unavailable}
 	}
 	return reaction{cause: Failed, response: reopenWhile, delay: said.RetryDelay}
 }

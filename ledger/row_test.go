@@ -1,6 +1,10 @@
 package ledger
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,5 +106,56 @@ func TestANodeIsNotAskedForItsEndMoreThanOnceASecond(t *testing.T) {
 		_, met := within(t, n, At(0), time.Minute, Options[*dynamicpb.Message]{Node: NodeOf(n.conn)})
 		assert.NotContains(t, met, Silent)
 		assert.LessOrEqual(t, n.count(methodLedgerEnd), 60)
+	})
+}
+
+// cut is the error of a connection that ended in the midst of a message, as other clients than grpc's
+// return it. It is no end of a stream.
+var cut = fmt.Errorf("read the frame's header: %w", io.EOF)
+
+func TestAConnectionThatWasCutIsNoEndOfARange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turn := 0
+		var met causes
+		open := func(_ context.Context, begin Offset) (Receiver[*dynamicpb.Message], error) {
+			switch turn++; {
+			case turn <= 5:
+				return &script{err: cut}, nil
+			case turn <= 10:
+				return nil, io.EOF // nothing was opened
+			}
+			return &script{messages: []*dynamicpb.Message{transaction(begin.Int64() + 1)}, err: io.EOF}, nil
+		}
+		got, err := read(Updates(t.Context(), At(4), open, Options[*dynamicpb.Message]{End: At(6), OnReopen: met.add}), -1)
+		require.NoError(t, err)
+		assert.Equal(t, []int64{5, 6}, got)
+		assert.Equal(t, Unavailable, met[0])
+	})
+}
+
+func TestAConnectionThatWasCutIsNoEndOfASnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turn := 0
+		open := func(context.Context, Offset) (Receiver[*dynamicpb.Message], error) {
+			all := []*dynamicpb.Message{transaction(1), transaction(2)}
+			if turn++; turn == 1 {
+				return &script{messages: all[:1], err: cut}, nil
+			}
+			return &script{messages: all, err: io.EOF}, nil
+		}
+		contracts := 0
+		at, err := Snapshot(t.Context(), open, func(seq iter.Seq2[*dynamicpb.Message, error]) error {
+			contracts = 0
+			for _, err := range seq {
+				if err != nil {
+					return err
+				}
+				contracts++
+			}
+			return nil
+		}, SnapshotOptions{At: At(7)})
+		require.NoError(t, err)
+		assert.Equal(t, At(7), at)
+		assert.Equal(t, 2, contracts)
 	})
 }

@@ -92,7 +92,7 @@ func try[S any](
 			var contract S
 			contract, broke = receiver.Recv()
 			switch {
-			case errors.Is(broke, io.EOF):
+			case broke == io.EOF: //nolint:errorlint // a wrapped one may be a connection that was cut
 				over, broke = true, nil
 				return
 			case broke == nil && protopath.IsNil(contract):

@@ -17,7 +17,7 @@ import (
 
 // Receiver is a stream that a server sends, such as a grpc.ServerStreamingClient.
 type Receiver[M any] interface {
-	// Recv returns the next message, and io.EOF after the last one.
+	// Recv returns the next message, and io.EOF itself, not wrapped, after the last one.
 	Recv() (M, error)
 }
 
@@ -180,11 +180,8 @@ func (s *stream[M]) run(yield func(Update[M], error) bool) error {
 	}
 	for !s.rangeRead() {
 		done, err := s.once(yield)
-		switch {
-		case done:
+		if done {
 			return err
-		case errors.Is(err, io.EOF) && s.rangeEnded():
-			return nil
 		}
 		if err := s.reopener.again(s.ctx, s.at, err); err != nil {
 			return err
@@ -214,6 +211,9 @@ func (s *stream[M]) once(yield func(Update[M], error) bool) (done bool, err erro
 			s.reopener.lasted(time.Since(opened))
 			if cause := context.Cause(ctx); cause == errSilent { //nolint:errorlint // it is that very value
 				return false, cause
+			}
+			if err == io.EOF && s.rangeEnded() { //nolint:errorlint // a wrapped one may be a connection that was cut
+				return true, nil
 			}
 			return false, err
 		}
