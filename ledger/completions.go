@@ -22,6 +22,9 @@ type Completions func(ctx context.Context, id ChangeID, beginExclusive Offset) (
 // CompletionsOf makes Completions of a function that opens a stream of one type of messages:
 // CompletionStreamResponse of v1 or v2, or GetCompletionsResponse.
 func CompletionsOf[M proto.Message](open func(ctx context.Context, id ChangeID, beginExclusive Offset) (Receiver[M], error)) Completions {
+	if open == nil {
+		return nil
+	}
 	return func(ctx context.Context, id ChangeID, begin Offset) (Receiver[proto.Message], error) {
 		receiver, err := open(ctx, id, begin)
 		if err != nil {

@@ -543,6 +543,7 @@ func TestARequestThatLacksSomethingIsRefused(t *testing.T) {
 			"commands.user_id: is empty":          {strict, without("user_id"), "SubmitAndWait"},
 			"Submitter.Node.LedgerEnd: is nil":    {&Submitter{}, command("pay"), "SubmitAndWait"},
 			"Submitter.Completions: is nil":       {n.submitter(false), commandFor("SubmitRequest", "pay"), "Submit"},
+			"Submitter.Completions: is nil: want": {&Submitter{Node: NodeOf(n.conn), Completions: CompletionsOf[*dynamicpb.Message](nil)}, commandFor("SubmitRequest", "pay"), "Submit"},
 			"GetLedgerEndRequest submits nothing": {n.submitter(true), v2("GetLedgerEndRequest", nil), "Submit"},
 			"request: is nil":                     {n.submitter(true), nil, "Submit"},
 			"the Submitter or the call is nil":    {nil, command("pay"), "Submit"},

@@ -32,8 +32,9 @@ type Config struct {
 	// no dissent then.
 	AskAgain bool
 	// ErrorKey makes answers of errors: if it returns true, the error counts as an
-	// answer with that key. Without it errors never agree. It must return at once, since
-	// the read waits for it, and be safe for concurrent use.
+	// answer with that key. Without it errors never agree. It does not get errors marked by
+	// Invalid, nor those of asks that were called off, as at the deadline. It must return at
+	// once, since the read waits for it, and be safe for concurrent use.
 	ErrorKey func(error) (key string, ok bool)
 }
 

@@ -150,10 +150,6 @@ func (c *Conn) read(ctx context.Context, method string, request proto.Message, k
 		return s.Code(), ok && slices.Contains(c.cfg.Answers, s.Code())
 	}
 	cfg.ErrorKey = func(err error) (string, bool) {
-		var invalid *invalidError
-		if errors.As(err, &invalid) {
-			return "", false
-		}
 		code, ok := agreed(err)
 		return code.String(), ok
 	}

@@ -98,6 +98,9 @@ func NewMembers(list []Member, opts Options) (*Members, error) {
 // use. A member whose server is the same has the same Conn each time. An invalid list is refused with an event, and the list before it stays in
 // effect. The first list must be valid.
 func MembersFunc(list func() []Member, opts Options) (*Members, error) {
+	if list == nil {
+		return nil, errors.New("quorum: list: nil; want a function that returns the members")
+	}
 	m, err := NewMembers(list(), opts)
 	if err != nil {
 		return nil, err

@@ -102,6 +102,8 @@ func TestMembersOfAFunctionFollowIt(t *testing.T) {
 	require.Error(t, m.Update(names(4)))
 	_, err = MembersFunc(func() []Member { return nil }, quiet())
 	require.Error(t, err)
+	_, err = MembersFunc(nil, quiet())
+	require.ErrorContains(t, err, "list: nil")
 }
 
 func TestASubscriberHearsOfEachEvent(t *testing.T) {

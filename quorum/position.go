@@ -76,7 +76,9 @@ type HighWater[P cmp.Ordered] struct {
 func (h *HighWater[P]) Raise(p P) P {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.at = max(h.at, p)
+	if cmp.Less(h.at, p) { // not max, which NaN would win
+		h.at = p
+	}
 	return h.at
 }
 

@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"context"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +122,9 @@ func TestAHighWaterMarkOnlyRises(t *testing.T) {
 	assert.EqualValues(t, 5, h.Raise(5))
 	assert.EqualValues(t, 5, h.Raise(3))
 	assert.EqualValues(t, 5, h.At())
+	var f HighWater[float64]
+	assert.InDelta(t, 5, f.Raise(5), 0)
+	assert.InDelta(t, 5, f.Raise(math.NaN()), 0, "which is before all numbers")
 }
 
 // Honest members that are all slower than the wait before another is asked are not called off in each

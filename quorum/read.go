@@ -230,9 +230,12 @@ func (r *round[T]) launch(ctx context.Context, n int) {
 func (q *question[T]) askOne(ctx context.Context, i int, m Member, began time.Time, replies chan<- reply[T]) {
 	value, err := q.ask(ctx, m)
 	got := reply[T]{i: i, took: time.Since(began), err: err}
+	var invalid *invalidError
 	switch {
 	case err == nil:
 		got.value, got.ok, got.key = value, true, sum('v', q.key(value))
+	case ctx.Err() != nil: // it was called off, and may be the same at all members
+	case errors.As(err, &invalid):
 	case q.cfg.ErrorKey != nil:
 		if key, ok := q.cfg.ErrorKey(err); ok {
 			got.ok, got.key = true, sum('e', key)

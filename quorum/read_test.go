@@ -178,7 +178,28 @@ func TestAnErrorOfManyMembersIsBounded(t *testing.T) {
 		require.Error(t, err)
 		assert.Less(t, len(err.Error()), 4000)
 		assert.NotContains(t, err.Error(), "\n")
+		var none *NoQuorumError
+		require.ErrorAs(t, err, &none)
+		rest := len(none.Verdict.Answers) - len(none.Verdict.Names(OutcomeNotAsked)) - 8
+		assert.Contains(t, err.Error(), fmt.Sprintf("; and %d more", rest), "those who were asked")
 	})
+}
+
+// What is invalid, or was called off, is no answer, even if the caller takes every error for one.
+func TestAnErrorThatNoMemberHasSaidIsNoAnswer(t *testing.T) {
+	cfg := Config{Agree: 1, ErrorKey: func(error) (string, bool) { return "an error", true }}
+	m := newMembers(t, 4)
+	var none *NoQuorumError
+	_, v, err := Read(t.Context(), m, cfg, func(context.Context, Member) (string, error) { return "", Invalid(errBroken) }, identity)
+	require.ErrorAs(t, err, &none)
+	assert.Len(t, v.Names(OutcomeDissenting), 4)
+
+	replies := make(chan reply[string], 1)
+	q := &question[string]{cfg: cfg, key: identity, ask: func(ctx context.Context, _ Member) (string, error) { return "", ctx.Err() }}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	q.askOne(ctx, 0, Member{}, time.Now(), replies)
+	assert.False(t, (<-replies).ok)
 }
 
 func TestAHungMemberIsHedgedAtOnceAndAskedLastAfterwards(t *testing.T) {

@@ -99,14 +99,13 @@ func (e *NoQuorumError) Error() string {
 	if e.cause != nil {
 		fmt.Fprintf(&b, " (%v)", e.cause)
 	}
-	shown := 0
+	asked := 0
 	for _, a := range v.Answers {
 		if a.Outcome == OutcomeNotAsked {
 			continue
 		}
-		if shown++; shown > most {
-			fmt.Fprintf(&b, "; and %d more", len(v.Answers)-most)
-			break
+		if asked++; asked > most {
+			continue
 		}
 		fmt.Fprintf(&b, "; %q %s", a.Member, a.Outcome)
 		if a.Reason != "" {
@@ -115,6 +114,9 @@ func (e *NoQuorumError) Error() string {
 		if a.Detail != "" {
 			b.WriteString(": " + a.Detail)
 		}
+	}
+	if asked > most {
+		fmt.Fprintf(&b, "; and %d more", asked-most)
 	}
 	return b.String()
 }
