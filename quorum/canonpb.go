@@ -6,8 +6,10 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
-	"google.golang.org/protobuf/types/known/anypb"
+	_ "google.golang.org/protobuf/types/known/anypb" // is always known
 )
+
+const anyName = "google.protobuf.Any"
 
 // maxAnyDepth bounds how deep messages may lie inside each other as an Any.
 const maxAnyDepth = 16
@@ -30,8 +32,8 @@ func dropUnknown(m protoreflect.Message, depth int) error {
 	if len(m.GetUnknown()) > 0 {
 		m.SetUnknown(nil)
 	}
-	if a, ok := m.Interface().(*anypb.Any); ok {
-		return unfold(a, depth)
+	if m.Descriptor().FullName() == anyName {
+		return unfold(m, depth)
 	}
 	var err error
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
@@ -56,22 +58,24 @@ func dropUnknown(m protoreflect.Message, depth int) error {
 	return err
 }
 
-// unfold makes the bytes inside an Any canonical.
-func unfold(a *anypb.Any, depth int) error {
+// unfold makes the bytes inside an Any canonical, which may be one by descriptor.
+func unfold(m protoreflect.Message, depth int) error {
 	if depth >= maxAnyDepth {
 		return fmt.Errorf("messages inside each other as Any, %d deep", depth)
 	}
-	kind, err := protoregistry.GlobalTypes.FindMessageByURL(a.GetTypeUrl())
+	typeURL, value := m.Descriptor().Fields().ByName("type_url"), m.Descriptor().Fields().ByName("value")
+	kind, err := protoregistry.GlobalTypes.FindMessageByURL(m.Get(typeURL).String())
 	if err != nil {
 		return nil //nolint:nilerr // not known here: its bytes stand for it
 	}
 	inner := kind.New()
-	if err := proto.Unmarshal(a.GetValue(), inner.Interface()); err != nil {
+	if err := proto.Unmarshal(m.Get(value).Bytes(), inner.Interface()); err != nil {
 		return fmt.Errorf("an Any that is no %s", kind.Descriptor().FullName())
 	}
 	if err := dropUnknown(inner, depth+1); err != nil {
 		return err
 	}
-	a.Value, err = proto.MarshalOptions{Deterministic: true}.Marshal(inner.Interface())
+	wire, err := proto.MarshalOptions{Deterministic: true}.Marshal(inner.Interface())
+	m.Set(value, protoreflect.ValueOfBytes(wire))
 	return err
 }

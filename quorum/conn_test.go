@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -192,6 +193,13 @@ func TestUnknownFieldsAreDroppedAtAnyDepth(t *testing.T) {
 	a, err := canonical(nested)
 	require.NoError(t, err)
 	assert.NotContains(t, string(a), string(unknown), "nor inside an Any whose type is known")
+	wire, err := proto.Marshal(inner)
+	require.NoError(t, err)
+	dynamic := dynamicpb.NewMessage(inner.ProtoReflect().Descriptor())
+	require.NoError(t, proto.Unmarshal(wire, dynamic))
+	d, err := canonical(dynamic)
+	require.NoError(t, err)
+	assert.NotContains(t, string(d), string(unknown), "which may be a message by descriptor")
 	b, err := canonical(foreign)
 	require.NoError(t, err)
 	assert.Contains(t, string(b), string(unknown), "one that is not known is compared by its bytes")

@@ -38,6 +38,7 @@ type voice[T any, P cmp.Ordered] struct {
 	last   P
 	claims bool      // it has made one, which last is the position of
 	behind time.Time // since when next < sequence.next; zero if it is not
+	left   bool      // its stream has ended: what it has claimed counts, and nothing else
 }
 
 // sequence is the state machine of a stream: it takes what members claim, event by
@@ -73,6 +74,17 @@ func (s *sequence[T, P]) join(name string) *P {
 	v.next--
 	at := s.past[len(s.past)-1].at
 	return &at
+}
+
+// leave notes that a member's stream has ended. Its claims count until they are delivered,
+// or the member joins again. It returns false if there are none.
+func (s *sequence[T, P]) leave(name string) bool {
+	v := s.voices[name]
+	v.left = len(v.queue) > 0
+	if !v.left {
+		delete(s.voices, name)
+	}
+	return v.left
 }
 
 // claim takes a member's next claim, and returns why it contradicts, or "". now is only
@@ -159,13 +171,15 @@ func (s *sequence[T, P]) deliver(agreed claim[T, P], now time.Time) {
 	s.past = append(s.past, agreed)
 	s.next++
 	s.since = time.Time{}
-	for _, v := range s.voices {
+	for name, v := range s.voices {
 		switch {
 		case len(v.queue) > 0:
 			v.queue[0].value = zero
 			v.queue = v.queue[1:]
 			if len(v.queue) > 0 {
 				s.since = now
+			} else if v.left {
+				delete(s.voices, name)
 			}
 		case v.behind.IsZero():
 			v.behind = now

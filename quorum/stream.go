@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 )
@@ -93,6 +94,7 @@ type Stream[T any, P cmp.Ordered] struct {
 	seq    *sequence[T, P]
 	margin int
 	subs   map[string]*subscription
+	left   map[string]Member // whose streams have ended, and whose claims still count
 	pauses map[string]*backOff
 	told   []Event // to be announced once mu is free
 	err    error   // why there will be nothing more
@@ -123,7 +125,7 @@ func NewStream[T any, P cmp.Ordered](ctx context.Context, members *Members, cfg 
 	s := &Stream[T, P]{
 		members: members, cfg: cfg, news: make(chan struct{}, 1), adjust: make(chan struct{}, 1),
 		seq:  newSequence[T, P](agree, max(keptPast, 2*cfg.LagCount)),
-		subs: make(map[string]*subscription), pauses: make(map[string]*backOff), margin: cmp.Or(cfg.Margin, Faulty(n)),
+		subs: make(map[string]*subscription), left: make(map[string]Member), pauses: make(map[string]*backOff), margin: cmp.Or(cfg.Margin, Faulty(n)),
 	}
 	if cfg.Resume != nil {
 		key, err := hex.DecodeString(cfg.Resume.Key)
@@ -214,7 +216,8 @@ func (s *Stream[T, P]) stepLocked() (agreed *claim[T, P], disputed bool) {
 	// The members that could join are counted only where it matters.
 	if s.seq.unreachable(st, 0) {
 		usable, _ := s.members.usable()
-		if s.seq.unreachable(st, len(s.joinableLocked(usable, time.Time{}))) {
+		more := slices.DeleteFunc(usable, func(m Member) bool { return s.seq.voices[m.Name] != nil })
+		if s.seq.unreachable(st, len(more)) {
 			s.loseLocked(st)
 		}
 	}

@@ -91,10 +91,16 @@ func (s *Stream[T, P]) plan() {
 // followLocked takes the list of members in. A member that is another server now is subscribed to anew:
 // the one before may have another name now, and would count twice.
 func (s *Stream[T, P]) followLocked(list []Member) {
-	for name, sub := range s.subs {
-		if !slices.ContainsFunc(list, func(m Member) bool { return m.Name == name && !replaced(sub.member, m) }) {
-			s.dropLocked(name)
+	keep := func(was Member) {
+		if !slices.ContainsFunc(list, func(m Member) bool { return m.Name == was.Name && !replaced(was, m) }) {
+			s.dropLocked(was.Name)
 		}
+	}
+	for _, sub := range s.subs {
+		keep(sub.member)
+	}
+	for _, m := range s.left {
+		keep(m)
 	}
 	if agree, err := agreeOf(len(list), s.cfg.Agree); err == nil {
 		s.seq.agree = agree
@@ -104,12 +110,11 @@ func (s *Stream[T, P]) followLocked(list []Member) {
 	}
 }
 
-// joinableLocked returns those of the usable members that are not subscribed to and may
-// be. With a zero time those count too that are left alone for a while.
+// joinableLocked returns those of the usable members that may be subscribed to now.
 func (s *Stream[T, P]) joinableLocked(usable []Member, now time.Time) []Member {
 	return slices.DeleteFunc(usable, func(m Member) bool {
 		pause := s.pauses[m.Name]
-		return s.subs[m.Name] != nil || pause != nil && now.Before(pause.until) && !now.IsZero()
+		return s.subs[m.Name] != nil || pause != nil && now.Before(pause.until)
 	})
 }
 
@@ -136,15 +141,17 @@ func (s *Stream[T, P]) replaceLocked(name string, now time.Time) {
 func (s *Stream[T, P]) dropLocked(name string) {
 	if sub := s.subs[name]; sub != nil {
 		sub.cancel()
-		delete(s.subs, name)
-		delete(s.seq.voices, name)
 	}
+	delete(s.subs, name)
+	delete(s.left, name)
+	delete(s.seq.voices, name)
 }
 
 func (s *Stream[T, P]) subscribeLocked(m Member) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	sub := &subscription{member: m, cancel: cancel, room: make(chan struct{}, 1)}
 	s.subs[m.Name] = sub
+	delete(s.left, m.Name)
 	from := s.seq.join(m.Name)
 	s.wg.Go(func() {
 		defer cancel()
@@ -225,7 +232,10 @@ func (s *Stream[T, P]) ended(name string, sub *subscription, err error) {
 	if s.subs[name] != sub {
 		return
 	}
-	s.dropLocked(name)
+	delete(s.subs, name)
+	if s.seq.leave(name) { // a stream may well be short
+		s.left[name] = sub.member
+	}
 	p := s.pauses[name]
 	if p == nil {
 		p = new(backOff)
