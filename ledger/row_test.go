@@ -109,9 +109,9 @@ func TestANodeIsNotAskedForItsEndMoreThanOnceASecond(t *testing.T) {
 	})
 }
 
-// cut is the error of a connection that ended in the midst of a message, as other clients than grpc's
+// errCut is the error of a connection that ended in the midst of a message, as other clients than grpc's
 // return it. It is no end of a stream.
-var cut = fmt.Errorf("read the frame's header: %w", io.EOF)
+var errCut = fmt.Errorf("read the frame's header: %w", io.EOF)
 
 func TestAConnectionThatWasCutIsNoEndOfARange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -120,7 +120,7 @@ func TestAConnectionThatWasCutIsNoEndOfARange(t *testing.T) {
 		open := func(_ context.Context, begin Offset) (Receiver[*dynamicpb.Message], error) {
 			switch turn++; {
 			case turn <= 5:
-				return &script{err: cut}, nil
+				return &script{err: errCut}, nil
 			case turn <= 10:
 				return nil, io.EOF // nothing was opened
 			}
@@ -139,7 +139,7 @@ func TestAConnectionThatWasCutIsNoEndOfASnapshot(t *testing.T) {
 		open := func(context.Context, Offset) (Receiver[*dynamicpb.Message], error) {
 			all := []*dynamicpb.Message{transaction(1), transaction(2)}
 			if turn++; turn == 1 {
-				return &script{messages: all[:1], err: cut}, nil
+				return &script{messages: all[:1], err: errCut}, nil
 			}
 			return &script{messages: all, err: io.EOF}, nil
 		}
