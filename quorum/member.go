@@ -68,6 +68,8 @@ type Members struct {
 	mu      sync.Mutex
 	list    []*record
 	refused string // why the newest list is not in force
+	asked   uint64 // how often source was called
+	heard   uint64 // the last of these calls whose list is known
 	lost    bool   // no agreement since the last one
 	totals  Totals
 	number  uint64
@@ -165,11 +167,18 @@ func (m *Members) refresh() {
 	if m.source == nil {
 		return
 	}
+	m.mu.Lock()
+	m.asked++
+	turn := m.asked
+	m.mu.Unlock()
 	list := m.source()
 	err := checkList(list)
 	m.mu.Lock()
 	var told []Event
+	late := turn < m.heard // a list that was asked for later is there already
+	m.heard = max(m.heard, turn)
 	switch {
+	case late:
 	case err == nil:
 		told = m.setLocked(list)
 	case m.refused != err.Error():

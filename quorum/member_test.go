@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -190,5 +191,26 @@ func TestAMemberThatIsAlwaysPassedOverIsAskedLast(t *testing.T) {
 		}
 		assert.Less(t, asked, 225, "two are enough for nearly all reads")
 		assert.Equal(t, "slower than the others", m.Status().Members[1].LastError)
+	})
+}
+
+// A list that was asked for earlier does not replace one that was asked for later.
+func TestAListThatComesLateIsNotTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		m, err := MembersFunc(func() []Member {
+			if calls.Add(1) == 2 {
+				time.Sleep(time.Second)
+				return names(4)
+			}
+			return names(5)
+		}, quiet())
+		require.NoError(t, err)
+		done := make(chan int)
+		go func() { done <- len(m.List()) }()
+		synctest.Wait()
+		assert.Len(t, m.List(), 5)
+		assert.Equal(t, 5, <-done)
+		assert.Empty(t, m.Events())
 	})
 }
