@@ -1,5 +1,11 @@
 package quorum
 
+import (
+	"fmt"
+
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+)
+
 // usable returns the members that streams may use, the best first, and all members.
 func (m *Members) usable() (best, all []Member) {
 	m.mu.Lock()
@@ -80,4 +86,22 @@ func (m *Members) streamVerdict(agree int) Verdict {
 		v.Answers = append(v.Answers, a)
 	}
 	return v
+}
+
+// ClearDissent forgets that a member contradicted others, so that it is asked like any
+// other again. A name that is not in the list is an error.
+func (m *Members) ClearDissent(name string) error {
+	m.mu.Lock()
+	r := m.findLocked(name)
+	var told []Event
+	if r != nil && r.clear() {
+		m.wakeLocked()
+		told = m.eventLocked(Event{Kind: EventDissentCleared, Member: name, Reason: ReasonByHand})
+	}
+	m.mu.Unlock()
+	if r == nil {
+		return fmt.Errorf("quorum: no member %q in the list", cleantext.Detail(name))
+	}
+	m.announce(told)
+	return nil
 }

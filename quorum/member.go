@@ -251,24 +251,6 @@ func (m *Members) candidatesLocked(now time.Time) (list []candidate, well int) {
 	return list, well
 }
 
-// ClearDissent forgets that a member contradicted others, so that it is asked like any
-// other again. A name that is not in the list is an error.
-func (m *Members) ClearDissent(name string) error {
-	m.mu.Lock()
-	r := m.findLocked(name)
-	var told []Event
-	if r != nil && r.clear() {
-		m.wakeLocked()
-		told = m.eventLocked(Event{Kind: EventDissentCleared, Member: name, Reason: ReasonByHand})
-	}
-	m.mu.Unlock()
-	if r == nil {
-		return fmt.Errorf("quorum: no member %q in the list", cleantext.Detail(name))
-	}
-	m.announce(told)
-	return nil
-}
-
 func (m *Members) findLocked(name string) *record {
 	i := slices.IndexFunc(m.list, func(r *record) bool { return r.Name == name })
 	if i < 0 {
