@@ -2,10 +2,12 @@ package lease
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
@@ -17,7 +19,7 @@ import (
 // GroupConfig sets which leases a group has.
 type GroupConfig struct {
 	// Config is the configuration of each lease. Its Name is the group's, the same in
-	// all processes. The lease Name + "/wanted" belongs to the group, too.
+	// all processes: 1 to 193 bytes. The lease Name + "/wanted" belongs to the group, too.
 	Config
 
 	// Names are the leases, the same in all processes: 1 to 200, all different.
@@ -27,8 +29,12 @@ type GroupConfig struct {
 	RebalanceEvery time.Duration
 }
 
-// maxNames bounds a group: each process reads all of its leases.
-const maxNames = 200
+const (
+	// maxNames bounds a group: each process reads all of its leases.
+	maxNames = 200
+	// wanted is what the name of the group's own lease ends with.
+	wanted = "/wanted"
+)
 
 // Group holds one process's share of several leases, each of which is live once,
 // spread evenly over the processes that run the group. When a process joins, the
@@ -44,6 +50,7 @@ type Group struct {
 	candidates []*Candidate
 	wanted     *Candidate
 	events     *event.Log[Event]
+	ran        atomic.Bool
 }
 
 // NewGroup returns a Group that does nothing before Run. The errors name the field of
@@ -52,9 +59,12 @@ func NewGroup(cfg GroupConfig) (*Group, error) {
 	if len(cfg.Names) == 0 || len(cfg.Names) > maxNames {
 		return nil, fmt.Errorf("lease: Names: %d of them; want 1 to %d", len(cfg.Names), maxNames)
 	}
+	if most := maxName - len(wanted); cfg.Name == "" || len(cfg.Name) > most {
+		return nil, fmt.Errorf("lease: Name %q: want 1 to %d bytes of printable text", cleantext.Detail(cfg.Name), most)
+	}
 	g := &Group{cfg: cfg, events: event.NewLog[Event](keptEvents)}
 	own := cfg.Config
-	own.Name += "/wanted"
+	own.Name += wanted
 	own.Observe, own.Logger = nil, slog.New(slog.DiscardHandler)
 	var err error
 	if g.wanted, err = NewCandidate(own); err != nil {
@@ -93,8 +103,11 @@ func (g *Group) observe(e Event) { g.events.Append(e) }
 // lease whose work has returned nil without being stopped is left to others
 // permanently. Run returns the error of a work that has returned without being
 // stopped. Otherwise it returns when ctx has ended or all leases were left to others,
-// and all work has returned.
+// and all work has returned. It may be called once.
 func (g *Group) Run(ctx context.Context, work Work) error {
+	if g.ran.Swap(true) {
+		return errors.New("lease: Run was called before; a Group runs once")
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	reader, delivered := g.events.Reader(), make(chan struct{})

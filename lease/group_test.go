@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -240,6 +241,9 @@ func TestABadGroupIsRefused(t *testing.T) {
 		{func(c *lease.GroupConfig) { c.Names = []string{"a", "a"} }, `lease: Names[1] "a": want a name that no other lease has`},
 		{func(c *lease.GroupConfig) { c.Names = []string{"rules/wanted"} }, `lease: Names[0] "rules/wanted"`},
 		{func(c *lease.GroupConfig) { c.Names = []string{"a", ""} }, `lease: Name "": want`},
+		{func(c *lease.GroupConfig) { c.Name = "" }, `lease: Name "": want 1 to 193 bytes`},
+		{func(c *lease.GroupConfig) { c.Name = strings.Repeat("n", 194) }, `: want 1 to 193 bytes of printable text`},
+		{func(c *lease.GroupConfig) { c.Name = "a\nb" }, `lease: Name "a`},
 		{func(c *lease.GroupConfig) { c.Store = nil }, "lease: Store is nil"},
 		{func(c *lease.GroupConfig) { c.RebalanceEvery = -1 }, "lease: RebalanceEvery -1ns: want"},
 	} {
@@ -248,4 +252,17 @@ func TestABadGroupIsRefused(t *testing.T) {
 		_, err := lease.NewGroup(cfg)
 		assert.ErrorContains(t, err, c.want)
 	}
+}
+
+func TestAGroupRunsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRules(t, 2)
+		m := r.start()
+		synctest.Wait()
+		require.EqualError(t, m.Run(t.Context(), nil), "lease: Run was called before; a Group runs once")
+		before := len(m.Events())
+		m.stop()
+		require.ErrorIs(t, <-m.result, context.Canceled)
+		require.Greater(t, len(m.Events()), before, "the events of the first Run go on")
+	})
 }

@@ -28,7 +28,11 @@ func (s *Store) Watch(ctx context.Context, name string, changed func(now *store.
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	l, hints := s.join(name) //nolint:contextcheck // the listener is for all who watch
+	table, err := s.origin(ctx)
+	if err != nil {
+		return wrap("listening", err)
+	}
+	l, hints := s.join(watched{name, table}) //nolint:contextcheck // the listener is for all who watch
 	defer s.leave(l, hints)
 	for {
 		select {
@@ -42,6 +46,20 @@ func (s *Store) Watch(ctx context.Context, name string, changed func(now *store.
 	}
 }
 
+// origin returns the number of the table, which the notices about its leases have.
+func (s *Store) origin(ctx context.Context) (table int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, listenLimit)
+	defer cancel()
+	err = s.row(ctx, originSQL, s.tables.lease).Scan(&table)
+	return table, err
+}
+
+// watched is a lease that is watched: its name, and the number of its table.
+type watched struct {
+	name  string
+	table int64
+}
+
 // listener is a connection that listens, while there are watchers.
 type listener struct {
 	cancel context.CancelFunc
@@ -50,18 +68,18 @@ type listener struct {
 
 	// mu guards what follows. Nothing is called under it.
 	mu       sync.Mutex
-	watchers map[chan *store.Record]string // to the name of the lease
-	ready    bool                          // it listens
+	watchers map[chan *store.Record]watched
+	ready    bool // it listens
 }
 
 // join returns the listener, which is started if there is none, and where to hear of
 // the lease.
-func (s *Store) join(name string) (*listener, chan *store.Record) {
+func (s *Store) join(lease watched) (*listener, chan *store.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.listener == nil || s.listener.over() {
 		ctx, cancel := context.WithCancel(context.Background())
-		l := &listener{cancel: cancel, done: make(chan struct{}), watchers: make(map[chan *store.Record]string)}
+		l := &listener{cancel: cancel, done: make(chan struct{}), watchers: make(map[chan *store.Record]watched)}
 		s.listener = l
 		go func() {
 			defer close(l.done)
@@ -72,7 +90,7 @@ func (s *Store) join(name string) (*listener, chan *store.Record) {
 	l := s.listener
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.watchers[hints] = name
+	l.watchers[hints] = lease
 	if l.ready {
 		hints <- nil
 	}
@@ -105,13 +123,13 @@ func (l *listener) over() bool {
 	}
 }
 
-// notify hints at a change to the watchers of a lease, or to all if name is "".
-func (l *listener) notify(name string, now *store.Record) {
+// notify hints at a change to the watchers of a lease, or to all if its name is "".
+func (l *listener) notify(of watched, now *store.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ready = true
-	for hints, watched := range l.watchers {
-		if name == "" || watched == name {
+	for hints, lease := range l.watchers {
+		if of.name == "" || lease == of {
 			select {
 			case <-hints: // an older one that was not taken
 			default:
@@ -124,23 +142,25 @@ func (l *listener) notify(name string, now *store.Record) {
 // notice is the payload of a notification. Its Version is "" if the lease is not free.
 type notice struct {
 	Name    string `json:"name"`
+	Table   int64  `json:"table"`
 	Version string `json:"version"`
 	TTL     int64  `json:"ttl_ms"` //nolint:tagliatelle // the column's name
 }
 
 // parseNotice returns what a payload says. One that this package has not sent is a hint
 // for all names.
-func parseNotice(payload string) (name string, now *store.Record) {
+func parseNotice(payload string) (of watched, now *store.Record) {
 	var n notice
-	if err := json.Unmarshal([]byte(payload), &n); err != nil {
-		return "", nil
+	if err := json.Unmarshal([]byte(payload), &n); err != nil || n.Table == 0 {
+		return watched{}, nil
 	}
+	of = watched{n.Name, n.Table}
 	v, err := parseVersion(n.Version)
 	if err != nil || n.Version == "" {
-		return n.Name, nil
+		return of, nil
 	}
 	free := v.complete(store.Record{}, n.TTL)
-	return n.Name, &free
+	return of, &free
 }
 
 // run listens until ctx or the connection ends.
@@ -157,7 +177,7 @@ func (l *listener) run(ctx context.Context, config *pgx.ConnConfig) error {
 	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
 		return err
 	}
-	for l.notify("", nil); ; {
+	for l.notify(watched{}, nil); ; {
 		wait, cancel := context.WithTimeout(ctx, listenCheck)
 		notification, err := conn.WaitForNotification(wait)
 		silent := wait.Err() != nil && ctx.Err() == nil

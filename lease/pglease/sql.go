@@ -22,8 +22,8 @@ CREATE TABLE IF NOT EXISTS cantonlb_lease_token (
 
 const (
 	leaseTable = "cantonlb_lease"
-	// channel is that of the notifications of a change of holder. Each payload is a
-	// notice.
+	// channel is that of the notifications of a change of holder, in all schemas of a
+	// database. Each payload is a notice.
 	channel = "cantonlb_lease"
 	// createLock is the number of the advisory lock of those who create the tables.
 	createLock int64 = 0x63616e746f6e6c62
@@ -42,8 +42,8 @@ const readSQL = `SELECT holder, token, sequence, ttl_ms,
 	('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint
 	FROM cantonlb_lease WHERE name = $1::text`
 
-// acquireSQL replaces the row if its token and sequence, and the timeline, are those
-// that were seen, or makes it if none was seen. The token's row follows, in the same
+// acquireSQL replaces the row if its holder, its token and its sequence, and the timeline,
+// are those that were seen, or makes it if none was seen. The token's row follows, in the same
 // transaction and always after the other one.
 const acquireSQL = `WITH ` + now + `, taken AS (
 	INSERT INTO cantonlb_lease AS l (name, holder, token, sequence, ttl_ms)
@@ -53,12 +53,12 @@ const acquireSQL = `WITH ` + now + `, taken AS (
 			OR timeline = $4::bigint AND EXISTS (SELECT FROM cantonlb_lease WHERE name = $1::text))
 	ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, token = greatest(l.token + 1, excluded.token),
 			sequence = l.sequence + 1, ttl_ms = excluded.ttl_ms
-		WHERE l.token = $5::bigint AND l.sequence = $6::bigint
-	RETURNING l.name, l.token, l.sequence
+		WHERE l.token = $5::bigint AND l.sequence = $6::bigint AND l.holder = $7::text
+	RETURNING l.name, l.token, l.sequence, l.tableoid::bigint AS origin
 ), fenced AS (
 	INSERT INTO cantonlb_lease_token SELECT name, token FROM taken
 	ON CONFLICT (name) DO UPDATE SET token = excluded.token
-	RETURNING token, pg_notify('cantonlb_lease', json_build_object('name', name)::text)
+	RETURNING token, pg_notify('cantonlb_lease', json_build_object('name', name, 'table', (SELECT origin FROM taken))::text)
 )
 SELECT taken.token, taken.sequence, now.timeline FROM taken, fenced, now`
 
@@ -70,7 +70,7 @@ UPDATE cantonlb_lease SET sequence = sequence + 1 FROM now
 const releaseSQL = `WITH ` + now + `, freed AS (
 	UPDATE cantonlb_lease SET holder = '', sequence = sequence + 1 FROM now
 		WHERE name = $1::text AND holder = $2::text AND token = $3::bigint AND durable <> ''
-		RETURNING pg_notify('cantonlb_lease', json_build_object('name', name,
+		RETURNING pg_notify('cantonlb_lease', json_build_object('name', name, 'table', cantonlb_lease.tableoid::bigint,
 			'version', timeline || '/' || token || '/' || sequence, 'ttl_ms', ttl_ms)::text)
 )
 SELECT count(*) FROM freed`
@@ -85,9 +85,12 @@ const checkSQL = `SELECT set_config('idle_in_transaction_session_timeout', (
 	), true)
 	FROM (SELECT FROM cantonlb_lease_token WHERE name = $1::text AND token = $2::bigint FOR SHARE) AS held`
 
+// originSQL returns the number of the table that notices have.
+const originSQL = `SELECT $1::text::regclass::oid::bigint`
+
 // tables are the statements for the tables of one schema.
 type tables struct {
-	schema                               string
+	schema, lease                        string
 	read, acquire, renew, release, check string
 }
 
@@ -101,7 +104,8 @@ func tablesIn(schema string) tables {
 		return strings.ReplaceAll(sql, "\x00", "'cantonlb_lease'")
 	}
 	return tables{
-		schema: schema, read: in(readSQL), acquire: in(acquireSQL), renew: in(renewSQL), release: in(releaseSQL), check: in(checkSQL),
+		schema: schema, lease: in(leaseTable),
+		read: in(readSQL), acquire: in(acquireSQL), renew: in(renewSQL), release: in(releaseSQL), check: in(checkSQL),
 	}
 }
 

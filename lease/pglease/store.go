@@ -111,7 +111,7 @@ func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Durat
 	}
 	r, millis := store.Record{Holder: holder}, max(ttl.Milliseconds(), 1)
 	var v version
-	err = s.row(ctx, s.tables.acquire, name, holder, millis, before.timeline, before.token, before.sequence).
+	err = s.row(ctx, s.tables.acquire, name, holder, millis, before.timeline, before.token, before.sequence, seen.Holder).
 		Scan(&v.token, &v.sequence, &v.timeline)
 	if err != nil {
 		return store.Record{}, wrap("acquiring", conflict(err))
