@@ -178,11 +178,11 @@ func (l logical) rewrite(r *http.Request, s *server) (*url.URL, string) {
 		escaped = s.prefix + escaped
 		u.Path, u.RawPath = unescaped(escaped), escaped
 	}
-	if u.Opaque != "" { // //host/path, as for a request by hand
-		if rest, found := strings.CutPrefix(u.Opaque, "//"); found {
-			_, path, _ := strings.Cut(rest, "/")
-			u.Opaque = "//" + s.hostPort + s.prefix + "/" + path
-		}
+	if rest, found := strings.CutPrefix(u.Opaque, "//"); found { // //host/path, as for a request by hand
+		path := strings.TrimLeftFunc(rest, func(r rune) bool { return r != '/' && r != '?' })
+		u.Opaque = "//" + s.hostPort + s.prefix + "/" + strings.TrimPrefix(path, "/")
+	} else if strings.HasPrefix(u.Opaque, "/") {
+		u.Opaque = s.prefix + u.Opaque
 	}
 	host := r.Host
 	if host == "" || strings.EqualFold(host, r.URL.Host) || strings.EqualFold(host, l.host) {

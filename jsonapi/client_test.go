@@ -161,6 +161,8 @@ func TestARequestStaysBelowTheBaseURL(t *testing.T) {
 		"*":                           {Path: "*"},
 		"https://b.example:443/api/x": {Opaque: "//ledger/x"},
 		"https://b.example:443/api/":  {Opaque: "//ledger"},
+		"https://b.example:443/api/?": {Opaque: "//ledger?"},
+		"/api/x%2F":                   {Opaque: "/x%2F"},
 	} {
 		u.Scheme, u.Host = "http", "ledger"
 		to, host := logical{"ledger"}.rewrite(&http.Request{URL: &u}, &list[0])

@@ -112,9 +112,11 @@ func TestABadConfigIsRefused(t *testing.T) {
 	pool := connect(t, "host=127.0.0.1 port=1")
 	_, err = pglease.New(pglease.Config{Pool: pool, Schema: "a\x00"})
 	require.ErrorContains(t, err, "Schema")
-	_, err = pglease.New(pglease.Config{Pool: pool, Listen: "postgres://user:geheim@:x/"})
-	require.ErrorContains(t, err, "Listen")
-	assert.NotContains(t, err.Error(), "geheim")
+	for _, address := range []string{"postgres://user:geheim@:x/", "host=h port=x password = geheim", "postgres://user:geheim/x@h/", "geheim"} {
+		_, err = pglease.New(pglease.Config{Pool: pool, Listen: address})
+		require.ErrorContains(t, err, "Listen")
+		assert.NotContains(t, err.Error(), "geheim")
+	}
 }
 
 func TestARecordOfAnotherStoreIsRefused(t *testing.T) {

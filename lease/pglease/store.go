@@ -60,8 +60,8 @@ func New(cfg Config) (*Store, error) {
 	s := &Store{pool: cfg.Pool, tables: tablesIn(cfg.Schema)}
 	if cfg.Listen != "" {
 		listen, err := pgx.ParseConfig(cfg.Listen)
-		if err != nil {
-			return nil, fmt.Errorf("pglease: Listen: want a connection string: %w", err)
+		if err != nil { // which shows the address, with a password that pgx does not recognise as one
+			return nil, errors.New(`pglease: Listen: want a connection string, such as "postgres://user@host:5432/database"`)
 		}
 		s.listen = listen
 	}
