@@ -1,8 +1,11 @@
 package cantonlb_test
 
 import (
+	"context"
+	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,4 +135,50 @@ func TestAServerThatHangsWithAllStreamsTakenIsFound(t *testing.T) {
 			})
 		})
 	}
+}
+
+// forbidding is a connection on which the server, once asked to, says after the next thing
+// that it sends that it allows no streams.
+type forbidding struct {
+	net.Conn
+
+	asked *atomic.Bool
+}
+
+func (c forbidding) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err == nil && c.asked.Swap(false) {
+		n += copy(b[n:], []byte{0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0}) // SETTINGS_MAX_CONCURRENT_STREAMS is 0
+	}
+	return n, err
+}
+
+// A server may forbid streams on a connection for ever. Calls in flight go on.
+func TestAConnectionOnWhichTheServerAllowsNoStreamIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+		var asked atomic.Bool
+		client := clientkit.Connect(t, cluster, cantonlb.Config{}, 1, grpc.WithContextDialer(func(ctx context.Context, a string) (net.Conn, error) {
+			conn, err := cluster.Dialer()(ctx, a)
+			return forbidding{conn, &asked}, err
+		}))
+		stream, err := lbtest.Ticks(t.Context(), client, time.Second)
+		require.NoError(t, err)
+		asked.Store(true)
+		_, err = stream.Recv()
+		require.NoError(t, err)
+
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err = lbtest.Echo(ctx, client, "x")
+		require.NoError(t, err)
+		assert.InDelta(t, 12, time.Since(begin).Seconds(), 2)
+		for range 30 {
+			_, err = stream.Recv()
+			require.NoError(t, err)
+		}
+		assert.Equal(t, 2, cluster.Conns(0))
+		neverUnhealthy(t, client)
+	})
 }

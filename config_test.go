@@ -207,6 +207,11 @@ func TestTheUsersServiceConfigIsMergedWithThePolicy(t *testing.T) {
 		assert.Equal(t, map[string]int{"server1": 10}, testkit.Spread(t, client, 10))
 		assert.Positive(t, cluster.Calls(0))
 	})
+	t.Run("a negative timeout is none, as in grpc", func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+		client := clientkit.Connect(t, cluster, cantonlb.Config{ServiceConfig: `{"methodConfig":[{"name":[{}],"timeout":"-1s"}]}`}, 1)
+		assert.Equal(t, map[string]int{"server0": 3}, testkit.Spread(t, client, 3))
+	})
 	t.Run("the name in healthCheckConfig stands in for an unset service, and one Watch runs", func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithHealthServices("theirs"))
 		cluster.SetServing(0, "", false)

@@ -54,7 +54,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 		record.Method = r.delays.Of(method)
 	}
 	ctx = attempt.NewContext(ctx, record)
-	if limit := cc.GetMethodConfig(method).Timeout; limit != nil { // grpc applies it to each round
+	if limit := cc.GetMethodConfig(method).Timeout; limit != nil && *limit >= 0 { // grpc applies it to each round
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, *limit)
 		defer cancel()

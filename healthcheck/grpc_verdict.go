@@ -58,7 +58,7 @@ func (p grpcHealth) refused(ctx context.Context, err error) report.Verdict {
 	v := p.failed(ctx, err)
 	switch {
 	case v.Reason == report.ReasonProbeTimeout && p.o.OwnConn:
-		v.Detail = "no connection before the deadline"
+		v.Detail = "no connection, or no stream on it, before the deadline"
 	case v.Reason == report.ReasonProbeTimeout:
 		v = checking.NewVerdict(report.Inconclusive, report.ReasonNoStream, "")
 	case p.o.OwnConn && statusOf(err).Code() == codes.Unavailable && v.Reason == report.ReasonProbeError:

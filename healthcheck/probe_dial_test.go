@@ -103,7 +103,7 @@ func TestADialledProbeMakesANewConnectionAfterATimeout(t *testing.T) {
 		p := dial(t, "bufconn", "", dialer)
 		for i := range int32(3) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			assert.Equal(t, report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeTimeout, Detail: "no connection before the deadline"}, p.Probe(ctx))
+			assert.Equal(t, report.Verdict{Outcome: report.Failed, Reason: report.ReasonProbeTimeout, Detail: "no connection, or no stream on it, before the deadline"}, p.Probe(ctx))
 			cancel()
 			assert.Equal(t, i+1, dials.Load(), "one connection a probe, none in between")
 			synctest.Wait()

@@ -56,9 +56,10 @@ type Line interface {
 	// to calls were received, or requests that were sent before were still on their
 	// way.
 	Mark() (inUse func() bool)
-	// Stuck is called if no Check has been answered for StuckAfter although the
-	// connection is in use and the server answers on another one.
-	Stuck()
+	// Stuck is called if no Check has been answered for StuckAfter although the server
+	// answers on another connection: this one is in use (report.ReasonBusy), or has no
+	// stream left for a Check (report.ReasonNoStream).
+	Stuck(why report.Reason)
 }
 
 // StuckAfter is how long a Check may be unanswered on a connection that is in use.

@@ -111,7 +111,7 @@ func (r *rig) Mark() func() bool {
 	return func() bool { return r.Answers() != before }
 }
 
-func (r *rig) Stuck() {
+func (r *rig) Stuck(report.Reason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stuck++

@@ -17,6 +17,7 @@ type busyLine struct {
 	mu    sync.Mutex
 	inUse bool
 	stuck []time.Time
+	why   report.Reason // of the last one
 }
 
 func (l *busyLine) Answers() uint64 { return 0 }
@@ -29,9 +30,10 @@ func (l *busyLine) Mark() func() bool {
 	}
 }
 
-func (l *busyLine) Stuck() {
+func (l *busyLine) Stuck(why report.Reason) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.why = why
 	l.stuck = append(l.stuck, time.Now())
 }
 
@@ -132,14 +134,15 @@ func TestALineThatAnswersNoCheckForLongIsReported(t *testing.T) {
 	})
 }
 
-func TestALineWithoutAStreamLeftIsNotReported(t *testing.T) {
+func TestALineWithoutAStreamLeftIsReportedAsSuch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		check, fresh, l := &script{verdict: yes}, &script{verdict: yes}, &busyLine{inUse: true}
 		r := start(t, Settings{}, Probes{Check: check, Fallback: fresh, Line: l})
 		synctest.Wait()
 		check.set(report.Verdict{Outcome: report.Inconclusive, Reason: report.ReasonNoStream})
-		time.Sleep(time.Minute)
-		assert.Zero(t, l.times())
+		time.Sleep(15 * time.Second)
+		assert.Equal(t, 1, l.times())
+		assert.Equal(t, report.ReasonNoStream, l.why)
 		assert.Equal(t, []report.HealthState{report.Healthy}, r.states())
 		assert.Equal(t, report.ReasonNoStream, r.Status().Probe.Reason)
 		fresh.hang()

@@ -78,16 +78,17 @@ type run struct {
 
 	// Used by the loop alone.
 	seen     uint64        // answers at the last Check
-	stuck    time.Time     // when the first Check in a row was made that was not answered although the line is in use
+	stuckFor report.Reason // why the last Check was not answered although the server may be well; otherwise none
+	stuck    time.Time     // when the first Check in a row was made that was not answered for this reason
 	patience time.Duration // the least deadline, since this process was late
 }
 
 // noCalls is the Line of a Check that shares its connection with no calls.
 type noCalls struct{}
 
-func (noCalls) Answers() uint64   { return 0 }
-func (noCalls) Mark() func() bool { return func() bool { return false } }
-func (noCalls) Stuck()            {}
+func (noCalls) Answers() uint64     { return 0 }
+func (noCalls) Mark() func() bool   { return func() bool { return false } }
+func (noCalls) Stuck(report.Reason) {}
 
 // awaitFirst waits for the first verdict of the Watch, for at most the timeout of
 // one probe. Without one, a Check follows.
@@ -221,13 +222,13 @@ func (r *run) unlessLate(a answer, late, timeout time.Duration) answer {
 // line that is stuck.
 func (r *run) notice(a answer, began time.Time) {
 	switch {
-	case a.Reason != report.ReasonBusy:
-		r.stuck = time.Time{}
-	case r.stuck.IsZero():
-		r.stuck = began
+	case a.Reason != report.ReasonBusy && a.Reason != report.ReasonNoStream:
+		r.stuckFor = report.ReasonNone
+	case r.stuckFor != a.Reason:
+		r.stuckFor, r.stuck = a.Reason, began
 	case time.Since(r.stuck) >= StuckAfter:
-		r.stuck = time.Time{}
-		r.line.Stuck()
+		r.stuckFor = report.ReasonNone
+		r.line.Stuck(a.Reason)
 	}
 }
 

@@ -103,6 +103,7 @@ type dialing struct {
 	slow    bool      // connectTimeout is over, and the attempt goes on
 	lost    time.Time // when a connection that had proven itself was last replaced at once
 	tries   int       // attempts so far
+	began   time.Time // when the newest one began
 	// progress is how far the newest attempt has come, as the channel's dialer and
 	// credentials report it.
 	progress transport.Progress
@@ -153,7 +154,7 @@ func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 	if effects.Lost {
 		e.lostLocked(err)
 	}
-	pending := before.Phase == machine.Connecting && e.lookingLocked(err)
+	pending := before.Phase == machine.Connecting && e.inconclusiveLocked(err)
 	if effects.Failed && !pending {
 		e.was.Memory.Troubled = true
 		e.linkWhy = judge.Why{Reason: explain.ConnectReason(err), Detail: cleantext.Detail(explain.ErrorText(err))}

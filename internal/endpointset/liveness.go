@@ -90,13 +90,21 @@ func (l line) Mark() (inUse func() bool) {
 }
 
 // Stuck implements checking.Line. Another connection takes the place of this one, on
-// which the calls in flight may finish.
-func (l line) Stuck() {
+// which the calls in flight may finish. If there is no stream since calls have all of them,
+// the connection stays.
+func (l line) Stuck(why report.Reason) {
+	text := "which is in use"
+	if why == report.ReasonNoStream {
+		text = "where the server allows no stream"
+		if l.conn.holder.StreamLimit() > 0 {
+			return
+		}
+	}
 	e, s := l.conn.endpoint, l.conn.endpoint.set
 	s.mu.Lock()
 	defer s.unlock()
 	if !s.closed && e.conn == l.conn {
-		e.replaceConnLocked(fmt.Sprintf("no check was answered for %v on its connection, which is in use", checking.StuckAfter))
+		e.replaceConnLocked(fmt.Sprintf("no check was answered for %v on its connection, %s", checking.StuckAfter, text))
 	}
 }
 

@@ -3,6 +3,7 @@ package endpointset
 import (
 	"context"
 	"fmt"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,5 +149,28 @@ func TestASetUnderAClosedChannelEndsDuringALookUpToo(t *testing.T) {
 		f.set.mu.Lock()
 		defer f.set.mu.Unlock()
 		assert.True(t, f.set.closed)
+	})
+}
+
+// grpc ends an attempt that takes too long, and does not notice that this process was
+// stopped meanwhile.
+func TestAnAttemptThatEndsWhileThisProcessDoesNotRunIsNoEvidence(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.push("a"))
+		f.conn("a").become(connectivity.Connecting, nil)
+		time.Sleep(2 * time.Second)
+		f.set.room.Late(1500 * time.Millisecond)
+		f.down(net.ErrClosed, "a")
+		assert.True(t, f.waits(), "a call fails")
+		f.awaitTry("a")
+		f.down(errRefused, "a")
+		assert.Contains(t, f.refusal(), "unreachable (connection refused", "what fails at once is evidence")
+		f.awaitTry("a")
+		f.up("a")
+		assert.Equal(t, []string{"a"}, f.picked())
+		assert.Equal(t, []string{
+			`endpoint "a": connecting`,
+			`endpoint "a": connecting -> unreachable (connect_failed: connection refused)`,
+		}, f.changesOf("a")[:2])
 	})
 }

@@ -39,6 +39,7 @@ type racing struct {
 // dialLocked begins a race.
 func (e *endpoint) dialLocked() {
 	e.tries++
+	e.began = time.Now()
 	e.due, e.slow = false, false
 	e.progress.Enter("")
 	e.answers, e.raceErr = nil, nil
@@ -186,15 +187,20 @@ func (e *endpoint) slowLocked() {
 	e.applyLocked()
 }
 
-// slowLookUp is how long a look-up takes at least that may be the reason why an attempt
-// has failed. One for which there is an earlier answer takes less.
-const slowLookUp = time.Second
+// slowEnough is how long a look-up takes at least that may be the reason why an attempt
+// has failed. One for which there is an earlier answer takes less. It is also how long an
+// attempt takes at least that may have failed since this process did not run.
+const slowEnough = time.Second
 
-// lookingLocked reports whether an attempt that has failed says nothing about the server,
-// since most of its time was that of the look-up.
-func (e *endpoint) lookingLocked(err error) bool {
+// inconclusiveLocked reports whether an attempt that has failed says nothing about the
+// server, since most of its time was that of the look-up, or since this process did not run
+// during an essential part of it: grpc ends an attempt that takes too long, and a server one
+// that it hears nothing of.
+func (e *endpoint) inconclusiveLocked(err error) bool {
 	look, _ := e.progress.LookUp()
-	return errors.Is(err, names.ErrPending) || look.Took >= slowLookUp && look.Took > time.Since(look.Ended)
+	took := time.Since(e.began)
+	return errors.Is(err, names.ErrPending) || look.Took >= slowEnough && look.Took > time.Since(look.Ended) ||
+		took >= slowEnough && e.set.room.Stalled(took)
 }
 
 // endRaceLocked ends the attempts that are under way.

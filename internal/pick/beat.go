@@ -37,6 +37,10 @@ func (r *Room) Late(late time.Duration) {
 	r.beat.at.Store(now)
 }
 
+// Stalled reports whether this process did not run for an essential part of the time that
+// ends now and has lasted for d.
+func (r *Room) Stalled(d time.Duration) bool { return r.beat.stalled(r.now(), d) }
+
 // stalled reports whether this process did not run for an essential part of the time
 // that ends now and has lasted for patience.
 func (b *beat) stalled(now, patience time.Duration) bool {
