@@ -122,6 +122,44 @@ func TestAnObserverThatPanicsLeavesNoCallInFlight(t *testing.T) {
 	}
 }
 
+// panickingCredentials are call credentials.
+type panickingCredentials struct{}
+
+func (panickingCredentials) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	panic("on purpose")
+}
+func (panickingCredentials) RequireTransportSecurity() bool { return false }
+
+// Many programs recover what a request panics with.
+func TestCredentialsThatPanicLeaveNoCallInFlight(t *testing.T) {
+	ours := grpc.PerRPCCredentials(panickingCredentials{})
+	for name, methods := range map[string][]string{"idempotent": echoIsIdempotent, "not idempotent": nil} {
+		t.Run(name, func(t *testing.T) {
+			cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho, lbtest.WithServerOptions(grpc.MaxConcurrentStreams(4)))
+			client := clientkit.Connect(t, cluster, cantonlb.Config{Idempotent: methods}, 1)
+			for range 5 {
+				_, err := lbtest.Echo(testkit.Context(t), client, "x", ours)
+				assert.Equal(t, codes.Internal, status.Code(err), "%v", err)
+				endless := context.WithoutCancel(t.Context())
+				for _, call := range []func(){
+					func() { _, _ = lbtest.Echo(endless, client, "x", ours) },
+					func() { _, _ = lbtest.Ticks(endless, client, time.Hour, ours) },
+				} {
+					func() {
+						defer func() { _ = recover() }()
+						call()
+					}()
+				}
+			}
+			_, err := lbtest.Echo(testkit.Context(t), client, "x")
+			require.NoError(t, err)
+			e := client.Status().Endpoints[0]
+			assert.Zero(t, e.Calls.InFlight)
+			assert.Zero(t, e.Calls.Failed)
+		})
+	}
+}
+
 // A call that waits for an endpoint when the client is closed was not refused.
 func TestACallThatWaitsAtCloseLearnsThatTheClientIsClosing(t *testing.T) {
 	for name, methods := range map[string][]string{"idempotent": echoIsIdempotent, "not idempotent": nil} {

@@ -63,10 +63,10 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 	opts, finished := onceFinished(hidingTokens(opts))
 	round := func(ctx context.Context, reply any, opts []grpc.CallOption) error {
 		if !r.heeder.must(ctx, cc, opts) {
-			return scrubbed(ctx, invoke(ctx, method, req, reply, cc, opts...))
+			return scrubbed(ctx, invokeEnding(ctx, invoke, method, req, reply, cc, opts))
 		}
 		opts = heeding(opts)
-		_, err := r.heeder.do(ctx, func() (grpc.ClientStream, error) { return nil, invoke(ctx, method, req, reply, cc, opts...) })
+		_, err := r.heeder.do(ctx, func() (grpc.ClientStream, error) { return nil, invokeEnding(ctx, invoke, method, req, reply, cc, opts) })
 		return scrubbed(ctx, err)
 	}
 	race := r.newRace(ctx, record, method, reply, opts, round)
@@ -95,6 +95,23 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 			return err
 		}
 		r.count(ctx, method, record)
+	}
+}
+
+// invokeEnding is invoke that ends the attempt if code of the program panics, such as call
+// credentials or a codec. grpc does not, and the call would stay in flight.
+func invokeEnding(ctx context.Context, invoke grpc.UnaryInvoker, method string, req, reply any, cc *grpc.ClientConn, opts []grpc.CallOption) error {
+	returned := false
+	defer endUnless(ctx, &returned)
+	err := invoke(ctx, method, req, reply, cc, opts...)
+	returned = true
+	return err
+}
+
+// endUnless ends the attempt under way with this context, unless its function has returned.
+func endUnless(ctx context.Context, returned *bool) {
+	if !*returned {
+		attempt.From(ctx).EndPanicked(errPanicked)
 	}
 }
 
@@ -191,11 +208,18 @@ func (r *rescuer) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cl
 	s := &stream{ctx: ctx}
 	s.record.Max, s.record.Stream, s.record.Movable, s.record.Observe = r.maxAttempts, true, r.moves, r.observer(method)
 	opening := func(ctx context.Context, opts ...grpc.CallOption) (opened grpc.ClientStream, err error) {
+		open := func(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+			returned := false
+			defer endUnless(ctx, &returned)
+			opened, err := open(ctx, desc, cc, method, opts...)
+			returned = true
+			return opened, err
+		}
 		if r.heeder.must(ctx, cc, opts) {
 			opts = heeding(opts)
-			opened, err = r.heeder.do(ctx, func() (grpc.ClientStream, error) { return open(ctx, desc, cc, method, opts...) })
+			opened, err = r.heeder.do(ctx, func() (grpc.ClientStream, error) { return open(ctx, opts...) })
 		} else {
-			opened, err = open(ctx, desc, cc, method, opts...)
+			opened, err = open(ctx, opts...)
 		}
 		if err != nil {
 			return nil, scrubbed(ctx, err)

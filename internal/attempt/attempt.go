@@ -65,6 +65,10 @@ type Record struct {
 	// TimesOut says that TimeOut is called. It is set before the call begins.
 	TimesOut bool
 
+	// Finish ends the newest attempt for its picker. The picker sets it, in the goroutine of
+	// the call.
+	Finish func(balancer.DoneInfo)
+
 	carrier carrier // set by NewContext
 
 	places Places  // set before each attempt that may time out; guarded by mu
@@ -262,6 +266,16 @@ func (r *Record) Done(info balancer.DoneInfo) {
 	if ctx != nil {
 		r.tell(ctx, o)
 	}
+}
+
+// EndPanicked ends the newest attempt with err if it has not ended, since grpc does not:
+// code of the program has panicked in the goroutine of the call. Nothing of the attempt may
+// go on.
+func (r *Record) EndPanicked(err error) {
+	if r == nil || r.Finish == nil || r.Newest().Ended {
+		return
+	}
+	r.Finish(balancer.DoneInfo{Err: err})
 }
 
 // measurement is what the end of an attempt says about how long attempts take.

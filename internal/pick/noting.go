@@ -53,7 +53,7 @@ func (p *Picker) pickNoting(info balancer.PickInfo, r *attempt.Record) (balancer
 		return p.pickNoting(info, r) // another attempt was made in the same moment
 	}
 	made := p.begin(info.Ctx, c, r, now)
-	made.trial = trial
+	made.trial, r.Finish = trial, made.done
 	switch {
 	case r.Rescuable:
 		c.rescuable.add(made)

@@ -131,7 +131,7 @@ func (c *Credentials) shake(ctx context.Context, e resolver.Endpoint, inner cred
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.conn, s.info, s.err
+	return s.conn, s.info, unlessNone(s.conn, s.err)
 }
 
 var errNothingAsked = errors.New("the endpoint does not say whether it wants TLS, and the channel has no credentials")

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
@@ -15,6 +16,18 @@ const mostDials = 4
 type dialed struct {
 	conn net.Conn
 	err  error
+}
+
+// errNoConnection is the error of code of the program that returns neither a connection nor
+// an error, which would end the process later.
+var errNoConnection = errors.New("it has returned no connection")
+
+// unlessNone returns err, or errNoConnection if there is neither.
+func unlessNone(conn net.Conn, err error) error {
+	if conn == nil && err == nil {
+		return errNoConnection
+	}
+	return err
 }
 
 // HeedingDialer returns a dialer that returns when its context ends, although dial, which is
@@ -34,6 +47,6 @@ func HeedingDialer(dial func(context.Context, string) (net.Conn, error), left *g
 		if err != nil {
 			return nil, err
 		}
-		return d.conn, d.err
+		return d.conn, unlessNone(d.conn, d.err)
 	}
 }

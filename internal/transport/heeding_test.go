@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb/internal/guard"
 )
@@ -38,4 +40,22 @@ func TestTheResultOfADialIsReturned(t *testing.T) {
 	conn, err := HeedingDialer(func(context.Context, string) (net.Conn, error) { return nil, no }, new(guard.Left))(t.Context(), "a:1")
 	assert.Nil(t, conn)
 	assert.ErrorIs(t, err, no)
+	_, err = HeedingDialer(func(context.Context, string) (net.Conn, error) { return nil, nil }, new(guard.Left))(t.Context(), "a:1")
+	assert.ErrorIs(t, err, errNoConnection)
+}
+
+// emptyHanded are transport credentials that return nothing.
+type emptyHanded struct {
+	credentials.TransportCredentials
+}
+
+func (emptyHanded) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return nil, nil, nil
+}
+
+func TestAHandshakeWithoutAConnectionIsAnError(t *testing.T) {
+	near, far := net.Pipe()
+	defer func() { _, _ = near.Close(), far.Close() }()
+	_, _, err := New(emptyHanded{insecure.NewCredentials()}).ClientHandshake(t.Context(), "a:1", near)
+	assert.ErrorIs(t, err, errNoConnection)
 }
