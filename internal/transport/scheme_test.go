@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"path/filepath"
 	"strings"
@@ -85,7 +86,7 @@ func TestTheReaderAndTheWriterLearnTheSameOfAServerThatHangsUp(t *testing.T) {
 				}
 			}
 			reads := func(conn net.Conn) {
-				if _, err := conn.Read(make([]byte, 64)); c.want != error(syscall.EPIPE) {
+				if _, err := conn.Read(make([]byte, 64)); !errors.Is(c.want, syscall.EPIPE) {
 					assert.ErrorIs(t, err, c.want, "the reader")
 				}
 			}
