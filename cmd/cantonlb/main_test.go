@@ -326,6 +326,8 @@ func TestWrongUseHasACodeOfItsOwnAndSaysWhatWouldBeRight(t *testing.T) {
 		"--cert and --key: want both or neither":               {"watch", "--cert", "x", "a:1"},
 		"asks for TLS while":                                   {"check", "--plaintext", "a:1,https://b:2"},
 		"--timeout 0s: want a duration above zero":             {"explain", "--timeout", "0s", "a:1"},
+		`arguments ["http://a" "b"]: want one URL, such as`:    {"status", "http://a", "b"},
+		"no program: want it after the flags":                  {"run", "--name", "pink"},
 		"--timeout -1s: want a duration above zero":            {"status", "--timeout", "-1s", "http://a:1"},
 		`--token-file "/dev/null": want a regular file`:        {"check", "--plaintext", "--token-file", os.DevNull, "a:1"},
 		`--header "x": want "name: value", the value in print`: {"check", "--plaintext", "-H", "x: \u00fc", "a:1"},

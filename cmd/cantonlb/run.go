@@ -46,8 +46,10 @@ func newRun() *cobra.Command {
 			"again some time later, it is a candidate again.",
 		Example: `  cantonlb run --lease postgres://db.example.com/leases --name pink \
     --health http://127.0.0.1:8088/livez --restart 3 --within 10m -- trigger-service --config pink.conf`,
-		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("no program: want it after the flags, such as -- trigger-service --config pink.conf")
+			}
 			if err := noZeros(cmd); err != nil {
 				return err
 			}

@@ -168,17 +168,17 @@ func linesWith(file, word string) (list []string) {
 func TestRunRefusesWhatIsWrongWithoutShowingAPassword(t *testing.T) {
 	const nowhere = "postgres://a:geheim@127.0.0.1:1/" // it is not asked
 	for want, args := range map[string][]string{
-		"--lease, or CANTONLB_LEASE: want": {"run", "--name", "pink", "--", "true"},
-		"want a connection string":         {"run", "--lease", "postgres://a:geheim@:x/", "--name", "pink", "--", "true"},
-		"requires at least 1 arg":          {"run", "--name", "pink"},
-		"Health: want an http or https":    {"run", "--lease", nowhere, "--name", "pink", "--health", "ftp://a", "--", "true"},
-		`lease: Name ""`:                   {"run", "--lease", nowhere, "--", "true"},
-		"Grace -1s: want":                  {"run", "--lease", nowhere, "--name", "pink", "--grace", "-1s", "--", "true"},
-		"--grace 0s: want":                 {"run", "--lease", nowhere, "--name", "pink", "--grace", "0", "--", "true"},
-		"--ttl 0s: want":                   {"run", "--lease", nowhere, "--name", "pink", "--ttl", "0", "--", "true"},
-		"lease: TTL 1ms: want":             {"run", "--lease", nowhere, "--name", "pink", "--ttl", "1ms", "--", "true"},
-		"--with-health: given 1 times":     {"run", "--name", "pink", "--with-health", "http://a", "--", "true"},
-		`--with " ": want a command`:       {"run", "--name", "pink", "--with", " ", "--", "true"},
+		"--lease, or CANTONLB_LEASE: want":    {"run", "--name", "pink", "--", "true"},
+		"want a connection string":            {"run", "--lease", "postgres://a:geheim@:x/", "--name", "pink", "--", "true"},
+		"no program: want it after the flags": {"run", "--name", "pink"},
+		"Health: want an http or https":       {"run", "--lease", nowhere, "--name", "pink", "--health", "ftp://a", "--", "true"},
+		`lease: Name ""`:                      {"run", "--lease", nowhere, "--", "true"},
+		"Grace -1s: want":                     {"run", "--lease", nowhere, "--name", "pink", "--grace", "-1s", "--", "true"},
+		"--grace 0s: want":                    {"run", "--lease", nowhere, "--name", "pink", "--grace", "0", "--", "true"},
+		"--ttl 0s: want":                      {"run", "--lease", nowhere, "--name", "pink", "--ttl", "0", "--", "true"},
+		"lease: TTL 1ms: want":                {"run", "--lease", nowhere, "--name", "pink", "--ttl", "1ms", "--", "true"},
+		"--with-health: given 1 times":        {"run", "--name", "pink", "--with-health", "http://a", "--", "true"},
+		`--with " ": want a command`:          {"run", "--name", "pink", "--with", " ", "--", "true"},
 	} {
 		got := command(t, args...)
 		assert.Equal(t, codeUsage, got.code)

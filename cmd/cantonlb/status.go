@@ -27,8 +27,10 @@ func newStatus(environ []string) *cobra.Command {
 		Long: "status shows what a running process sees: it reads the status page that the process serves (see package\n" +
 			"statuspage). The exit code is 0 if the page could be read, and 3 if not.",
 		Example: "  cantonlb status http://localhost:8080/debug/endpoints",
-		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("arguments %q: want one URL, such as http://localhost:8080/debug/endpoints", args)
+			}
 			if timeout <= 0 {
 				return fmt.Errorf("--timeout %v: want a duration above zero", timeout)
 			}
