@@ -17,7 +17,7 @@ func brittle() io.ReadCloser {
 	return io.NopCloser(io.MultiReader(strings.NewReader("12345"), failing{errors.New("the disk is broken")}))
 }
 
-func TestABodyThatIsWrongIsNoEvidenceAgainstAnEndpoint(t *testing.T) {
+func TestARequestThatCannotBeWrittenIsNoEvidenceAgainstAnEndpoint(t *testing.T) {
 	request := func(method, body string, length int64) *http.Request {
 		r, err := http.NewRequestWithContext(t.Context(), method, "http://ledger/x", strings.NewReader(body))
 		require.NoError(t, err)
@@ -34,9 +34,15 @@ func TestABodyThatIsWrongIsNoEvidenceAgainstAnEndpoint(t *testing.T) {
 		length int64
 		want   string
 	}{
-		"shorter than it says": {length: 100, want: "ContentLength=100 with Body length 10"},
-		"longer than it says":  {length: 5, want: "ContentLength=5 with Body length 10"},
-		"longer over HTTP/2":   {http2: true, length: 5, want: "larger than specified content length"},
+		"shorter than it says":           {length: 100, want: "ContentLength=100 with Body length 10"},
+		"longer than it says":            {length: 5, want: "ContentLength=5 with Body length 10"},
+		"longer over HTTP/2":             {http2: true, length: 5, want: "larger than specified content length"},
+		"without the body of its length": {length: 5, want: "with nil Body", change: func(r *http.Request) { r.Body = nil }},
+		"with a trailer that is none": {length: -1, want: "invalid Trailer key", change: func(r *http.Request) {
+			r.Trailer = http.Header{"Content-Length": nil}
+		}},
+		"for a path with a control character":  {length: 10, want: "control character", change: func(r *http.Request) { r.URL.RawQuery = "a\nb" }},
+		"for a host that is none, over HTTP/2": {http2: true, length: 10, want: "invalid Host", change: func(r *http.Request) { r.Host = "a b" }},
 		"shorter, and without GetBody": {
 			length: 100, want: "ContentLength=100 with Body length 10", change: func(r *http.Request) { r.GetBody = nil },
 		},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -14,6 +15,20 @@ import (
 func isWrongLength(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "http: ContentLength=") || strings.Contains(text, "http2: request body larger than specified content length")
+}
+
+// unwritable are parts of the errors of net/http that mean that a request cannot be written,
+// although the connection works. net/http exports none.
+var unwritable = []string{
+	"http: Request.ContentLength=", "can't write control character in Request.URL", "idna: ", "invalid Trailer key", "http2: invalid ",
+	"http2: request header list larger than peer's advertised limit",
+}
+
+// isUnwritable reports whether an attempt of which nothing was sent has failed since the
+// request cannot be written.
+func isUnwritable(err error) bool {
+	text := err.Error()
+	return slices.ContainsFunc(unwritable, func(part string) bool { return strings.Contains(text, part) })
 }
 
 var ofNopCloser = reflect.TypeOf(io.NopCloser(strings.NewReader("")))
