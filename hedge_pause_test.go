@@ -12,9 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
-	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/testkit/clientkit"
 	"github.com/cantonlb/cantonlb/lbtest"
@@ -25,40 +23,20 @@ import (
 func TestAPauseThatAServerAsksForDelaysNoAnswerOfAHedge(t *testing.T) {
 	for hedgeTakes, want := range map[time.Duration]time.Duration{700 * ms: time.Second, time.Hour: 5500 * ms} {
 		synctest.Test(t, func(t *testing.T) {
-			var calls atomic.Int64
-			serve := func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-				if info.FullMethod != lbtest.EchoMethod {
-					return handle(ctx, req)
-				}
-				switch calls.Add(1) {
-				case 1:
-					time.Sleep(500 * ms)
-					_ = grpc.SetTrailer(ctx, metadata.Pairs("grpc-retry-pushback-ms", "5000"))
-					return nil, status.Error(codes.Unavailable, "not now")
-				case 2:
-					select {
-					case <-time.After(hedgeTakes):
-					case <-ctx.Done():
-					}
-				}
-				return handle(ctx, req)
-			}
-			cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho, lbtest.WithServerOptions(grpc.ChainUnaryInterceptor(serve)))
+			cluster := lbtest.NewCluster(t, 3, lbtest.RegisterEcho,
+				attemptsEnd(ends{after: 500 * ms, code: codes.Unavailable, pause: "5000"}, ends{after: hedgeTakes}))
 			cfg := hedging()
 			cfg.Hedge.Delay = 300 * ms
 			cfg.HealthCheck.Silence = time.Hour
 			client := clientkit.Connect(t, cluster, cfg, 3)
-			answer := make(chan received)
-			go func() { answer <- callOnce(t, client, 20*time.Second) }()
+			first, result := startCall(t, cluster, client, 20*time.Second)
 			time.Sleep(350 * ms)
-			hedge := 0
 			for i := range 3 {
-				if cluster.Calls(i) > 0 && cluster.LastCallAt(i).After(cluster.LastCallAt(hedge)) {
-					hedge = i
+				if i != first && cluster.Calls(i) > 0 {
+					cluster.SetServing(i, "", false)
 				}
 			}
-			cluster.SetServing(hedge, "", false)
-			a := <-answer
+			a := <-result
 			require.NoError(t, a.err)
 			assert.Equal(t, want, a.took)
 			if totals := client.Status().Totals; want == time.Second {
@@ -89,7 +67,7 @@ func TestALongCallWithoutAnEndpointForAHedgeSeldomLooksForOne(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
 		looks := begun{new(atomic.Int64)}
 		client := clientkit.Connect(t, cluster, hedging(), 1, grpc.WithStatsHandler(looks))
-		cluster.SetLatency(0, time.Hour)
+		cluster.SetLatency(0, 10*time.Minute)
 		heap := func() int64 {
 			var m runtime.MemStats
 			runtime.GC()
@@ -98,10 +76,10 @@ func TestALongCallWithoutAnEndpointForAHedgeSeldomLooksForOne(t *testing.T) {
 		}
 		before := heap()
 		answer := make(chan received)
-		go func() { answer <- callOnce(t, client, 2*time.Hour) }()
-		time.Sleep(50 * time.Minute)
+		go func() { answer <- callOnce(t, client, time.Hour) }()
+		time.Sleep(9 * time.Minute)
 		assert.Less(t, looks.Load(), int64(50))
-		assert.Less(t, heap()-before, int64(5<<20))
+		assert.Less(t, heap()-before, int64(2<<20))
 		require.NoError(t, (<-answer).err)
 	})
 }

@@ -53,12 +53,12 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 	if record.Rescuable && r.delays != nil {
 		record.Method = r.delays.Of(method)
 	}
-	ctx = attempt.NewContext(ctx, record)
 	if limit := cc.GetMethodConfig(method).Timeout; limit != nil && *limit >= 0 { // grpc applies it to each round
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, *limit)
 		defer cancel()
 	}
+	ctx = attempt.NewContext(ctx, record)
 	r.budget.Call(time.Now())
 	opts, finished := onceFinished(hidingTokens(opts))
 	round := func(ctx context.Context, reply any, opts []grpc.CallOption) error {
@@ -85,6 +85,7 @@ func (r *rescuer) unary(ctx context.Context, method string, req, reply any, cc *
 			err = race.adopt()
 		}
 		if !again {
+			race.end()                                         // so that the error says how each attempt has ended
 			err = typed(notCanceled(ctx, record, err), record) //nolint:contextcheck // it only explains
 			finished(err)
 			return err

@@ -100,6 +100,17 @@ func (r *Record) Pause() time.Duration {
 	return r.pauseLocked()
 }
 
+// outlastsLocked reports whether the context of the call is valid for longer than the
+// pause, so that there can be another attempt.
+func (r *Record) outlastsLocked() bool {
+	pause := r.pauseLocked()
+	if pause == 0 || r.carrier.Context == nil {
+		return true
+	}
+	deadline, limited := r.carrier.Deadline()
+	return !limited || time.Until(deadline) > pause
+}
+
 func (r *Record) pauseLocked() time.Duration {
 	if r.notBefore.IsZero() {
 		return 0

@@ -319,15 +319,23 @@ func (r *Record) done(info balancer.DoneInfo) (context.Context, Observed, measur
 	return ctx, r.newestLocked(), m
 }
 
-// Attempts returns the attempts so far, in order.
+// errLeft is the end of an attempt that was left alone, since its credentials hang.
+var errLeft = status.Error(codes.Canceled, "the attempt was left alone")
+
+// Attempts returns the attempts of a call that has ended, in order.
 func (r *Record) Attempts() []Attempt {
 	root := r.lock()
 	defer root.mu.Unlock()
 	var all []Attempt
 	for _, a := range root.tried {
-		if !a.void {
-			all = append(all, Attempt{Endpoint: a.Endpoint, Address: a.Address, Err: a.Err, Sent: a.Sent, CalledOff: a.CalledOff || a.beaten})
+		if a.void {
+			continue
 		}
+		end := Attempt{Endpoint: a.Endpoint, Address: a.Address, Err: a.Err, Sent: a.Sent, CalledOff: a.CalledOff || a.beaten || a.open}
+		if a.open {
+			end.Err = errLeft
+		}
+		all = append(all, end)
 	}
 	return all
 }
@@ -362,7 +370,7 @@ func (r *Record) rescue(endpoint string) func() {
 // ended.
 func (r *Record) callOffLocked() context.CancelFunc {
 	switch {
-	case !r.Rescuable || !r.open || r.off || r.cancel == nil || r.refused || r.spentLocked():
+	case !r.Rescuable || !r.open || r.off || r.cancel == nil || r.refused || r.spentLocked() || !r.outlastsLocked():
 		return nil
 	case r.Allow != nil && !r.Allow():
 		return nil
