@@ -227,20 +227,6 @@ func (r *Record) tell(ctx context.Context, o Observed) {
 	guard.Call("the observer of attempts", func() { r.Observe(ctx, o) })
 }
 
-// Newest returns the newest attempt, or the zero value if there was none.
-func (r *Record) Newest() Observed {
-	defer r.lock().mu.Unlock()
-	return r.newestLocked()
-}
-
-func (r *Record) newestLocked() Observed {
-	if r.last == 0 {
-		return Observed{}
-	}
-	last := r.root().tried[r.last-1]
-	return Observed{Endpoint: last.Endpoint, Address: last.Address, Number: r.last, Hedge: r.IsHedge(), Ended: !r.open, Err: last.Err}
-}
-
 // Deny records, before Done, that the server has rejected the token of the endpoint of
 // the newest attempt. elsewhere says whether there is an eligible endpoint that the call
 // has not tried, since only there the call may succeed.
@@ -251,9 +237,6 @@ func (r *Record) Deny(elsewhere bool) {
 		root.tried[r.last-1].denied, r.elsewhere = true, elsewhere
 	}
 }
-
-// errUnused is the end of an attempt for the observer, if grpc could not use the pick.
-var errUnused = status.Error(codes.Unavailable, "the connection ended before the attempt was sent")
 
 // Done records how the newest attempt ended, and notifies the observer. A pick that grpc
 // could not use is not an attempt, except for the observer, who has heard of its begin.
@@ -317,27 +300,6 @@ func (r *Record) done(info balancer.DoneInfo) (context.Context, Observed, measur
 	}
 	root.heedLocked(pushbackOf(info.Trailer))
 	return ctx, r.newestLocked(), m
-}
-
-// errLeft is the end of an attempt that was left alone, since its credentials hang.
-var errLeft = status.Error(codes.Canceled, "the attempt was left alone")
-
-// Attempts returns the attempts of a call that has ended, in order.
-func (r *Record) Attempts() []Attempt {
-	root := r.lock()
-	defer root.mu.Unlock()
-	var all []Attempt
-	for _, a := range root.tried {
-		if a.void {
-			continue
-		}
-		end := Attempt{Endpoint: a.Endpoint, Address: a.Address, Err: a.Err, Sent: a.Sent, CalledOff: a.CalledOff || a.beaten || a.open}
-		if a.open {
-			end.Err = errLeft
-		}
-		all = append(all, end)
-	}
-	return all
 }
 
 // Rescue calls off the attempt in flight on the endpoint with this name, so that

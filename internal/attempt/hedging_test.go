@@ -128,6 +128,7 @@ func TestAHedgeIsNotCalledOff(t *testing.T) {
 	h.Rescue("seq2")
 	h.Rescue("seq2")
 	assert.Equal(t, 1, unwell, "it is said once")
+	h.Done(answered)
 	assert.False(t, h.Attempts()[1].CalledOff)
 	assert.NoError(t, ctx.Err())
 	silent := r.NewHedge(nil, nil)
