@@ -58,7 +58,7 @@ func (b *replay) failed() error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.end == nil || errors.Is(b.end, io.EOF) {
+	if b.end == nil || isEnd(b.end) {
 		return nil
 	}
 	return fmt.Errorf("reading the request's body: %w", b.end)
@@ -118,7 +118,7 @@ func (b *replay) peek(r *http.Request, closed <-chan struct{}) (body []byte, ok 
 	if err != nil {
 		return nil, false
 	}
-	return b.kept, errors.Is(b.end, io.EOF)
+	return b.kept, isEnd(b.end)
 }
 
 // readAll reads a body of a request that has at most so many bytes. If it has more, the

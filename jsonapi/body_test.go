@@ -2,6 +2,7 @@ package jsonapi
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,11 +14,12 @@ import (
 )
 
 // brittle is a body that cannot be read to its end.
-func brittle() io.ReadCloser {
-	return io.NopCloser(io.MultiReader(strings.NewReader("12345"), failing{errors.New("the disk is broken")}))
+func brittle(err error) io.ReadCloser {
+	return io.NopCloser(io.MultiReader(strings.NewReader("12345"), failing{err}))
 }
 
 func TestARequestThatCannotBeWrittenIsNoEvidenceAgainstAnEndpoint(t *testing.T) {
+	broken, cut := errors.New("the disk is broken"), fmt.Errorf("the other connection: %w", io.EOF)
 	request := func(method, body string, length int64) *http.Request {
 		r, err := http.NewRequestWithContext(t.Context(), method, "http://ledger/x", strings.NewReader(body))
 		require.NoError(t, err)
@@ -47,10 +49,16 @@ func TestARequestThatCannotBeWrittenIsNoEvidenceAgainstAnEndpoint(t *testing.T) 
 			length: 100, want: "ContentLength=100 with Body length 10", change: func(r *http.Request) { r.GetBody = nil },
 		},
 		"not readable": {length: 10, want: "reading the request's body: the disk is broken", change: func(r *http.Request) {
-			r.Body, r.GetBody = brittle(), func() (io.ReadCloser, error) { return brittle(), nil }
+			r.Body, r.GetBody = brittle(broken), func() (io.ReadCloser, error) { return brittle(broken), nil }
+		}},
+		"not readable, by an error that wraps io.EOF": {length: 10, want: "reading the request's body: the other connection: EOF", change: func(r *http.Request) {
+			r.Body, r.GetBody = brittle(cut), func() (io.ReadCloser, error) { return brittle(cut), nil }
+		}},
+		"nor again": {length: 10, want: "reading the request's body: the other connection: EOF", change: func(r *http.Request) {
+			r.Body, r.GetBody = brittle(cut), nil
 		}},
 		"not readable over HTTP/2": {http2: true, length: 10, want: "reading the request's body: the disk is broken", change: func(r *http.Request) {
-			r.Body, r.GetBody = brittle(), func() (io.ReadCloser, error) { return brittle(), nil }
+			r.Body, r.GetBody = brittle(broken), func() (io.ReadCloser, error) { return brittle(broken), nil }
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

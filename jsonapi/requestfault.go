@@ -2,7 +2,6 @@ package jsonapi
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"reflect"
 	"slices"
@@ -48,6 +47,10 @@ func isInMemory(body io.ReadCloser) bool {
 	return false
 }
 
+// isEnd reports whether an error of a body is its end, as net/http decides it: one that
+// wraps io.EOF says that something on the way has ended, such as a connection.
+func isEnd(err error) bool { return err == io.EOF } //nolint:errorlint // see above
+
 // notedBody is a body that tells its replay why it cannot be read.
 type notedBody struct {
 	io.ReadCloser
@@ -58,7 +61,7 @@ type notedBody struct {
 
 func (n *notedBody) Read(p []byte) (int, error) {
 	size, err := n.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && !n.closed.Load() {
+	if err != nil && !isEnd(err) && !n.closed.Load() {
 		n.b.mu.Lock()
 		defer n.b.mu.Unlock()
 		n.b.end = err

@@ -51,7 +51,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	}
 	switch {
 	case err == nil:
-	case errors.Is(err, io.EOF):
+	case isEnd(err):
 		b.end()
 	default:
 		if why := b.flight.why(); why != nil && !errors.Is(why, errOver) {
