@@ -212,7 +212,7 @@ func (t *call) endingOf(f *flight, resp *http.Response, err error) ending {
 		return ending{outcome: atFault}
 	case errors.As(err, &token), errors.Is(why, errLate) && !f.sent():
 		return ending{outcome: unsent, local: true}
-	case !f.wasAsked(), !f.sent() && f.connected() && isUnwritable(err):
+	case !f.wasAsked(), f.connected() && isUnwritable(err, f.sent()):
 		return ending{outcome: atFault}
 	case !f.sent():
 		return ending{outcome: unsent}

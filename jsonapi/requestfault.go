@@ -18,16 +18,20 @@ func isWrongLength(err error) bool {
 
 // unwritable are parts of the errors of net/http that mean that a request cannot be written,
 // although the connection works. net/http exports none.
-var unwritable = []string{
-	"http: Request.ContentLength=", "can't write control character in Request.URL", "idna: ", "invalid Trailer key", "http2: invalid ",
-	"http2: request header list larger than peer's advertised limit",
-}
+var (
+	unwritable = []string{
+		"http: Request.ContentLength=", "can't write control character in Request.URL", "idna: ", "invalid Trailer key",
+	}
+	unwritable2 = []string{"http2: invalid ", "http2: request header list larger than peer's advertised limit"} // at the beginning
+)
 
-// isUnwritable reports whether an attempt of which nothing was sent has failed since the
-// request cannot be written.
-func isUnwritable(err error) bool {
+// isUnwritable reports whether an attempt has failed since the request cannot be written.
+// sent says that something may have left on its connection, which in HTTP/2 may be of other
+// requests.
+func isUnwritable(err error, sent bool) bool {
 	text := err.Error()
-	return slices.ContainsFunc(unwritable, func(part string) bool { return strings.Contains(text, part) })
+	return slices.ContainsFunc(unwritable2, func(part string) bool { return strings.HasPrefix(text, part) }) ||
+		!sent && slices.ContainsFunc(unwritable, func(part string) bool { return strings.Contains(text, part) })
 }
 
 var ofNopCloser = reflect.TypeOf(io.NopCloser(strings.NewReader("")))
