@@ -5,10 +5,12 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -28,6 +30,7 @@ type DNS struct {
 	turn    int // counts the answers that have a part
 	dropped map[dnsmessage.Question]bool
 	waiting []unanswered
+	closing bool
 }
 
 // DNSState is how a name server behaves.
@@ -78,14 +81,22 @@ func ListenDNS(ctx context.Context) (*DNS, error) {
 	return d, nil
 }
 
+// lastQueries is how long queries are still answered after those that were not.
+const lastQueries = 250 * time.Millisecond
+
 // Close stops the server. It is called once.
 func (d *DNS) Close() error {
-	d.release(d.conn)
-	_ = d.conn.Close() // an error means that it is closed already
-	if err := <-d.ended; !errors.Is(err, net.ErrClosed) {
-		return err
+	if d.release() { // package net asks again at once
+		_ = d.conn.SetReadDeadline(time.Now().Add(lastQueries))
+	} else {
+		_ = d.conn.Close() // an error means that it is closed already
 	}
-	return nil
+	err := <-d.ended
+	_ = d.conn.Close()
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	return err
 }
 
 // serve answers queries until conn is closed.
@@ -121,21 +132,30 @@ func (d *DNS) keep(query []byte, from net.Addr) {
 		return
 	}
 	m.Response, m.RCode = true, dnsmessage.RCodeServerFailure
-	if failure, err := m.Pack(); err == nil {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.waiting = append(d.waiting, unanswered{failure, from})
+	failure, err := m.Pack()
+	if err != nil {
+		return
 	}
-}
-
-// release fails the queries that were not answered: package net waits for an answer even
-// after the look-up has been called off.
-func (d *DNS) release(conn net.PacketConn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, u := range d.waiting {
-		_, _ = conn.WriteTo(u.failure, u.from)
+	if d.closing {
+		_, _ = d.conn.WriteTo(failure, from)
+		return
 	}
+	d.waiting = append(d.waiting, unanswered{failure, from})
+}
+
+// release fails the queries that were not answered, and those to come, and reports whether
+// there were any: package net waits for an answer even after the look-up has been called
+// off.
+func (d *DNS) release() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.state, d.closing = DNSFails, true
+	for _, u := range d.waiting {
+		_, _ = d.conn.WriteTo(u.failure, u.from)
+	}
+	return len(d.waiting) > 0
 }
 
 // Resolver returns a resolver that asks only this server.
