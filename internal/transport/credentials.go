@@ -88,7 +88,7 @@ func (c *Credentials) handshake(ctx context.Context, address *attributes.Attribu
 	plaintext, progress := inner.Info().SecurityProtocol == insecureProtocol, attemptOf(address).Progress
 	secured := raw
 	if plaintext {
-		secured = &plainConn{Conn: raw, endpoint: e, others: attemptOf(address).Others}
+		secured = &plainConn{Conn: newOneReader(raw), endpoint: e, others: attemptOf(address).Others}
 	} else {
 		progress.Enter(report.PhaseTLS)
 	}

@@ -76,7 +76,7 @@ func (h *Holder) hold(conn, raw net.Conn) net.Conn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.conn, h.remote = conn, remote
-	return &held{Conn: conn, holder: h, sent: newClientScanner()}
+	return &held{Conn: newOneReader(conn), holder: h, sent: newClientScanner()}
 }
 
 func (h *Holder) closedFor() error {
@@ -126,6 +126,23 @@ func (c *held) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// oneReader is a connection whose reads take turns. grpc's transport makes one at a time,
+// for which a connection is enough that has a bufio.Reader, as one through a proxy.
+// lastWords reads beside it.
+type oneReader struct {
+	net.Conn
+
+	turn chan struct{} // no mutex, for which testing/synctest would not let the time pass
+}
+
+func newOneReader(conn net.Conn) *oneReader { return &oneReader{conn, make(chan struct{}, 1)} }
+
+func (c *oneReader) Read(b []byte) (int, error) {
+	c.turn <- struct{}{}
+	defer func() { <-c.turn }()
+	return c.Conn.Read(b)
+}
+
 // lastWordsWait is how long to wait for a server's last words, which normally have
 // arrived already.
 const lastWordsWait = 100 * time.Millisecond
@@ -134,7 +151,7 @@ const lastWordsWait = 100 * time.Millisecond
 // connection: an alert, or an answer that shows the wrong scheme. It returns nil if there
 // is none. The connection cannot be used afterwards.
 func lastWords(conn net.Conn) error {
-	if conn.SetReadDeadline(time.Now().Add(lastWordsWait)) == nil {
+	if conn.SetReadDeadline(time.Now().Add(lastWordsWait)) == nil { // for a read under way, too
 		if _, err := conn.Read(make([]byte, frameHeaderLength)); IsAlert(err) || errors.As(err, new(*HandshakeError)) {
 			return err
 		}

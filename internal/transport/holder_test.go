@@ -3,12 +3,16 @@ package transport
 import (
 	"errors"
 	"net"
+	"os"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc/credentials/insecure"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -75,5 +79,50 @@ func TestAWriterLearnsOfTheAlertWithWhichItsConnectionWasClosed(t *testing.T) {
 		h.frame.Store(c.read)
 		_, err := h.hold(c.conn, c.conn).Write([]byte("x"))
 		assert.Equal(t, c.want, err)
+	}
+}
+
+// singleReader is a connection whose peer takes nothing, and which allows one Read at a
+// time, as one with a bufio.Reader.
+type singleReader struct {
+	net.Conn
+
+	t    *testing.T
+	busy *atomic.Bool
+}
+
+func (singleReader) Write([]byte) (int, error) { return 0, net.ErrClosed }
+
+func (c singleReader) Read(b []byte) (int, error) {
+	assert.True(c.t, c.busy.CompareAndSwap(false, true), "another Read is under way")
+	defer c.busy.Store(false)
+	return c.Conn.Read(b)
+}
+
+func TestAWriterThatLooksForAReasonDoesNotReadBesideTheReader(t *testing.T) {
+	for name, secure := range map[string]func(*testing.T, net.Conn) net.Conn{
+		"held": func(_ *testing.T, conn net.Conn) net.Conn { return new(Holder).hold(conn, conn) },
+		"plaintext": func(t *testing.T, raw net.Conn) net.Conn {
+			conn, _, err := New(insecure.NewCredentials()).ClientHandshake(t.Context(), "a:1", raw)
+			require.NoError(t, err)
+			return conn
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				conn := secure(t, singleReader{near, t, new(atomic.Bool)})
+				ended := make(chan error)
+				go func() {
+					_, err := conn.Read(make([]byte, 64))
+					ended <- err
+				}()
+				synctest.Wait()
+				_, err := conn.Write([]byte("PRI"))
+				require.ErrorIs(t, err, net.ErrClosed)
+				require.ErrorIs(t, <-ended, os.ErrDeadlineExceeded)
+				_, _ = near.Close(), far.Close()
+			})
+		})
 	}
 }
