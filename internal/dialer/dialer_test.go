@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -116,6 +117,10 @@ func TestATunnelLeadsThroughTheProxyWhichResolvesTheName(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "a.example.test:5001", conn.RemoteAddr().String())
 			assert.Equal(t, "tcp", conn.RemoteAddr().Network())
+			require.Implements(t, (*syscall.Conn)(nil), conn, "the kernel's queue of it is read")
+			raw, err := conn.(syscall.Conn).SyscallConn()
+			require.NoError(t, err)
+			require.NoError(t, raw.Control(func(uintptr) {}))
 			talk(t, conn)
 			assert.Equal(t, 1, proxy.Asked("a.example.test:5001"))
 		})

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
@@ -99,6 +100,7 @@ func (d *Dialer) through(ctx context.Context, conn net.Conn, proxy *url.URL, add
 
 // ask asks the proxy for a tunnel to address.
 func (d *Dialer) ask(ctx context.Context, conn net.Conn, proxy *url.URL, address string) (net.Conn, error) {
+	toProxy := conn
 	if proxy.Scheme == "https" {
 		secure := tls.Client(conn, d.proxyTLS(proxy.Hostname()))
 		if err := secure.HandshakeContext(ctx); err != nil {
@@ -131,7 +133,7 @@ func (d *Dialer) ask(ctx context.Context, conn net.Conn, proxy *url.URL, address
 		return nil, fmt.Errorf("the proxy answers %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
 	}
 	bounded.N = math.MaxInt64
-	return &tunnelled{Conn: conn, read: read, remote: remote(address)}, nil
+	return &tunnelled{Conn: conn, toProxy: toProxy, read: read, remote: remote(address)}, nil
 }
 
 func (d *Dialer) proxyTLS(host string) *tls.Config {
@@ -148,11 +150,21 @@ func (d *Dialer) proxyTLS(host string) *tls.Config {
 type tunnelled struct {
 	net.Conn
 
-	read   *bufio.Reader
-	remote remote
+	toProxy net.Conn // the TCP connection
+	read    *bufio.Reader
+	remote  remote
 }
 
 func (t *tunnelled) Read(b []byte) (int, error) { return t.read.Read(b) }
+
+// SyscallConn returns the TCP connection to the proxy. The kernel's queue of it shows
+// whether a request is still on its way.
+func (t *tunnelled) SyscallConn() (syscall.RawConn, error) {
+	if c, ok := t.toProxy.(syscall.Conn); ok {
+		return c.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}
 
 // RemoteAddr returns the endpoint's host and port, as sent to the proxy.
 func (t *tunnelled) RemoteAddr() net.Addr { return t.remote }
