@@ -156,10 +156,9 @@ type Config struct {
 	// take. Then it is canceled, and the call is reissued on another endpoint, within
 	// MaxAttempts and RetryBudget. An attempt after which there may be no other one, or
 	// for which there is no other endpoint, as with ActivePassive, is not canceled: it may
-	// take until the call's deadline. An attempt that took too long
-	// is evidence against its endpoint, see Ejection. It is the plain alternative to
-	// Hedge, and it is an error to set both. Default 0: attempts have no timeout of
-	// their own. From 1 ms to 24 h.
+	// take until the call's deadline. An attempt that took too long is evidence against
+	// its endpoint, see Ejection. It is the plain alternative to Hedge, and it is an error
+	// to set both. Default 0: attempts have no timeout of their own. From 1 ms to 24 h.
 	AttemptTimeout time.Duration
 
 	// ServiceConfig is a gRPC service config, as JSON, for everything except load

@@ -27,8 +27,9 @@ import (
 // The Probe is also a Watcher, which watches on the same connection.
 //
 // opts must hold the transport credentials. The error names an empty address or an
-// invalid option; an address that cannot be dialed shows in the verdicts. The Probe implements io.Closer: its owner must close it, and may do so
-// more than once and during a call, which then has ReasonCanceled.
+// invalid option; an address that cannot be dialed shows in the verdicts. The Probe
+// implements io.Closer: its owner must close it, and may do so more than once and during
+// a call, which then has ReasonCanceled.
 func DialGRPC(address, service string, o GRPCOptions, opts ...grpc.DialOption) (Probe, error) {
 	if address == "" {
 		return nil, errors.New(`address "": want host:port, such as "10.0.0.1:10043"`)

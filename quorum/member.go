@@ -97,8 +97,9 @@ func NewMembers(list []Member, opts Options) (*Members, error) {
 
 // MembersFunc returns Members with the list that a function returns; each read calls
 // it, and waits for it. The function must return at once and be safe for concurrent
-// use. A member whose server is the same has the same Conn each time. An invalid list is refused with an event, and the list before it stays in
-// effect. The first list must be valid.
+// use. A member whose server is the same has the same Conn each time. An invalid list is
+// refused with an event, and the list before it stays in effect. The first list must be
+// valid.
 func MembersFunc(list func() []Member, opts Options) (*Members, error) {
 	if list == nil {
 		return nil, errors.New("quorum: list: nil; want a function that returns the members")

@@ -66,7 +66,7 @@ type Record struct {
 	TimesOut bool
 
 	// Finish ends the newest attempt for its picker. The picker sets it, in the goroutine of
-	// the call.
+	// the call. It may be called while the attempt has not ended.
 	Finish func(balancer.DoneInfo)
 
 	carrier carrier // set by NewContext
@@ -255,10 +255,12 @@ func (r *Record) Done(info balancer.DoneInfo) {
 // code of the program has panicked in the goroutine of the call. Nothing of the attempt may
 // go on.
 func (r *Record) EndPanicked(err error) {
-	if r == nil || r.Finish == nil || r.Newest().Ended {
+	if r == nil || r.Finish == nil {
 		return
 	}
-	r.Finish(balancer.DoneInfo{Err: err})
+	if newest := r.Newest(); newest.Number > 0 && !newest.Ended { // otherwise Finish may be that of another call by now
+		r.Finish(balancer.DoneInfo{Err: err})
+	}
 }
 
 // measurement is what the end of an attempt says about how long attempts take.

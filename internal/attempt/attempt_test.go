@@ -28,6 +28,24 @@ func TestRecordTellsWhyTheNewestPickFoundNobody(t *testing.T) {
 	assert.NoError(t, r.Err(), "what came before the newest pick is history")
 }
 
+func TestAPanicEndsTheAttemptThatIsUnderWayAndNoOther(t *testing.T) {
+	ended := 0
+	r := &Record{Max: 2}
+	r.Finish = func(info balancer.DoneInfo) {
+		ended++
+		r.Done(info)
+	}
+	ctx := context.Background()
+	r.Picked(ctx, "seq1", "")
+	r.Finish(balancer.DoneInfo{}) // grpc could not use it
+	r.EndPanicked(errors.New("a stats handler has panicked"))
+	assert.Equal(t, 1, ended)
+	r.Picked(ctx, "seq1", "")
+	r.EndPanicked(errors.New("a codec has panicked"))
+	r.EndPanicked(errors.New("a codec has panicked"))
+	assert.Equal(t, 2, ended)
+}
+
 func TestACallWithoutARecordTakesNoNotes(t *testing.T) {
 	r := From(context.Background())
 	assert.Nil(t, r)

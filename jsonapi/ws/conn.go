@@ -116,14 +116,19 @@ func Dial(ctx context.Context, client *jsonapi.Client, path string, request any,
 }
 
 // handshake opens a websocket. An endpoint may take any time to become eligible, and a server
-// pongPatience to answer.
+// pongPatience to answer, whatever the answer is: a refusal may be followed by another attempt.
 func handshake(ctx context.Context, client *jsonapi.Client, path string, o Options) (*websocket.Conn, error) {
 	bounded, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	late := time.AfterFunc(forever, func() { cancel(errNoHand) })
 	defer late.Stop()
 	traced := httptrace.WithClientTrace(bounded, &httptrace.ClientTrace{
-		WroteRequest: func(httptrace.WroteRequestInfo) { late.Reset(pongPatience) }, // of each attempt
+		WroteRequest: func(info httptrace.WroteRequestInfo) { // of each attempt
+			if info.Err == nil {
+				late.Reset(pongPatience)
+			}
+		},
+		GotFirstResponseByte: func() { late.Stop() },
 	})
 	conn, resp, err := websocket.Dial(traced, client.BaseURL()+path, &websocket.DialOptions{ //nolint:bodyclose // the package closes it
 		HTTPClient: client.HTTP(), HTTPHeader: o.Header.Clone(), Subprotocols: []string{authProtocol},

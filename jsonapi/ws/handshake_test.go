@@ -50,6 +50,34 @@ func TestAHandshakeThatIsNotAnsweredIsMadeAgain(t *testing.T) {
 	assert.EqualValues(t, 3, handshakes.Load())
 }
 
+// A server that refuses has answered. The pause that it asks for may be longer than the wait
+// for an answer.
+func TestTheWaitForTheNextServerIsNotThatForAnAnswer(t *testing.T) {
+	was := pongPatience
+	pongPatience = 700 * time.Millisecond
+	defer func() { pongPatience = was }()
+	inner := newServer(t, &participant{handler: counting(1, 1)}, "inner")
+	var handshakes atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" && handshakes.Add(1) == 1 {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	c, err := jsonapi.New(jsonapi.Config{Endpoints: []jsonapi.Endpoint{{Name: "a", Address: s.URL}}})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	require.NoError(t, c.WaitHealthy(within(t), 1))
+
+	conn, err := Dial(within(t), c, UpdatesPath, struct{}{}, Options{})
+	require.NoError(t, err)
+	conn.Close()
+	assert.EqualValues(t, 2, handshakes.Load())
+}
+
 func TestTheDeadlineOfAHandshakeIsNotThatOfTheStream(t *testing.T) {
 	was := pongPatience
 	pongPatience = 300 * time.Millisecond

@@ -16,8 +16,8 @@ import (
 var ErrUsage = errors.New("wrong flags")
 
 // Main runs an example until it ends or is interrupted, and returns the exit code:
-// 0 if it succeeded, help was requested or it was interrupted before it had begun, 2 for ErrUsage, and 1 for any other
-// error, which it logs.
+// 0 if it succeeded, help was requested or it was interrupted before it had begun, 2 for
+// ErrUsage, and 1 for any other error, which it logs.
 func Main(run func(ctx context.Context, args []string) error) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
