@@ -74,8 +74,8 @@ func NewGroup(cfg GroupConfig) (*Group, error) {
 	g.wanted.params.Delay = -1 // it wants nothing yet
 	g.cfg.TTL, g.cfg.Poll = g.wanted.cfg.TTL, g.wanted.cfg.Poll
 	switch {
-	case cfg.RebalanceEvery < 0:
-		return nil, fmt.Errorf("lease: RebalanceEvery %v: want a duration above zero", cfg.RebalanceEvery)
+	case cfg.RebalanceEvery < 0 || cfg.RebalanceEvery > 0 && cfg.RebalanceEvery < time.Millisecond:
+		return nil, fmt.Errorf("lease: RebalanceEvery %v: want a duration of at least 1ms, or 0 for the default", cfg.RebalanceEvery)
 	case cfg.RebalanceEvery == 0:
 		g.cfg.RebalanceEvery = g.cfg.TTL
 	}

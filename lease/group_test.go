@@ -246,6 +246,7 @@ func TestABadGroupIsRefused(t *testing.T) {
 		{func(c *lease.GroupConfig) { c.Name = "a\nb" }, `lease: Name "a`},
 		{func(c *lease.GroupConfig) { c.Store = nil }, "lease: Store is nil"},
 		{func(c *lease.GroupConfig) { c.RebalanceEvery = -1 }, "lease: RebalanceEvery -1ns: want"},
+		{func(c *lease.GroupConfig) { c.RebalanceEvery = 5 }, "lease: RebalanceEvery 5ns: want"},
 	} {
 		cfg := good
 		c.edit(&cfg)

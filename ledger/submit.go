@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/cantonlb/cantonlb/internal/instant"
+	"github.com/cantonlb/cantonlb/internal/limits"
 	"github.com/cantonlb/cantonlb/internal/protopath"
 )
 
@@ -115,6 +116,9 @@ func (s *Submitter) begin(ctx context.Context, request proto.Message) (*submissi
 		return nil, err
 	}
 	switch {
+	case s.AttemptTimeout < 0 || s.AttemptTimeout > 0 && s.AttemptTimeout < limits.MinDuration:
+		return nil, &RequestError{"Submitter.AttemptTimeout", fmt.Sprintf(
+			"%v: want a duration of at least 1ms, or 0 for one minute", s.AttemptTimeout)}
 	case s.UserIDRequired && pending.ChangeID.UserID == "":
 		return nil, &RequestError{shape.user, "is empty: want the user's ID, " +
 			"since an empty one means the user of the endpoint's token, and another change ID at another endpoint"}

@@ -29,7 +29,8 @@ type Submitter struct {
 	// tokens of different users: an empty user ID means the user of the token, so that
 	// the change ID would depend on the endpoint.
 	UserIDRequired bool
-	// AttemptTimeout bounds one attempt, which is then retried. Zero means one minute.
+	// AttemptTimeout bounds one attempt, which is then retried. At least 1 ms; zero means
+	// one minute.
 	AttemptTimeout time.Duration
 	// DropToken is as in Options. May be nil.
 	DropToken func()

@@ -88,6 +88,9 @@ type record struct {
 // and what would be right.
 func NewMembers(list []Member, opts Options) (*Members, error) {
 	m := &Members{opts: opts, events: newEvents(), now: time.Now, changed: make(chan struct{})}
+	if d := opts.DissentFor; d > 0 && d < time.Millisecond {
+		return nil, fmt.Errorf("quorum: dissent for %v: want a duration of at least 1ms, 0 for the default, or a negative one", d)
+	}
 	if err := checkList(list); err != nil {
 		return nil, err
 	}

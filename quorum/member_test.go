@@ -42,8 +42,10 @@ func TestABadListOfMembersIsRefused(t *testing.T) {
 		_, err := NewMembers(list, Options{})
 		assert.ErrorContains(t, err, want)
 	}
+	_, err := NewMembers([]Member{{Name: "a"}}, Options{DissentFor: 5})
+	assert.ErrorContains(t, err, "quorum: dissent for 5ns: want a duration of at least 1ms")
 	pointer := &struct{ grpc.ClientConnInterface }{conn}
-	_, err := NewMembers([]Member{{Name: "a", Conn: pointer}, {Name: "b", Conn: pointer}}, Options{})
+	_, err = NewMembers([]Member{{Name: "a", Conn: pointer}, {Name: "b", Conn: pointer}}, Options{})
 	require.ErrorContains(t, err, `members[1] "b": conn: that of members[0] "a" already`)
 	for want, list := range map[string][]Member{
 		"0 in the list; want 1 to 256":             nil,

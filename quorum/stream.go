@@ -115,6 +115,11 @@ func NewStream[T any, P cmp.Ordered](ctx context.Context, members *Members, cfg 
 			return nil, fmt.Errorf("quorum: %s %d: want a value above zero, or 0 for the default", name, n)
 		}
 	}
+	for name, d := range map[string]time.Duration{"lag time": cfg.LagTime, "stall after": cfg.StallAfter} {
+		if d > 0 && d < time.Millisecond {
+			return nil, fmt.Errorf("quorum: %s %v: want a duration of at least 1ms, or 0 for the default", name, d)
+		}
+	}
 	n := len(members.List())
 	agree, err := agreeOf(n, cfg.Agree)
 	if err != nil {

@@ -637,6 +637,8 @@ func TestABadStreamConfigIsRefused(t *testing.T) {
 		"open, position or key: nil": func(c *StreamConfig[item, int64]) { c.Open = nil },
 		"margin -1":                  func(c *StreamConfig[item, int64]) { c.Margin = -1 },
 		"buffer -1":                  func(c *StreamConfig[item, int64]) { c.Buffer = -1 },
+		"lag time 5ns: want":         func(c *StreamConfig[item, int64]) { c.LagTime = 5 },
+		"stall after 5ns: want":      func(c *StreamConfig[item, int64]) { c.StallAfter = 5 },
 		"agree 5":                    func(c *StreamConfig[item, int64]) { c.Agree = 5 },
 		"resume: key of 2":           func(c *StreamConfig[item, int64]) { c.Resume = &Point[int64]{Key: "ab"} },
 		"resume: key of 64":          func(c *StreamConfig[item, int64]) { c.Resume = &Point[int64]{Key: strings.Repeat("x", 64)} },

@@ -55,6 +55,8 @@ func (o Options) check(client *jsonapi.Client, path string, request any) ([]byte
 		return nil, fmt.Errorf("path %q: want one that begins with a slash, such as %q", path, UpdatesPath)
 	case o.MaxMessage < 0:
 		return nil, fmt.Errorf("Options.MaxMessage %d: want a number of bytes, or 0 for 64 MiB", o.MaxMessage)
+	case o.Ping > 0 && o.Ping < time.Millisecond:
+		return nil, fmt.Errorf("Options.Ping %v: want a duration of at least 1ms, 0 for 20s, or a negative one for never", o.Ping)
 	case request == nil:
 		return nil, nil
 	}

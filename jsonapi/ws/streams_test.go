@@ -243,6 +243,8 @@ func TestDialSaysWhatIsWrong(t *testing.T) {
 	require.Error(t, err)
 	_, err = Dial(within(t), c, UpdatesPath, nil, Options{MaxMessage: -1})
 	require.EqualError(t, err, "rpc error: code = InvalidArgument desc = jsonapi/ws: Options.MaxMessage -1: want a number of bytes, or 0 for 64 MiB")
+	_, err = Dial(within(t), c, UpdatesPath, nil, Options{Ping: 5})
+	require.ErrorContains(t, err, "code = InvalidArgument desc = jsonapi/ws: Options.Ping 5ns: want a duration of at least 1ms")
 	_, err = Dial(within(t), nil, UpdatesPath, nil, Options{})
 	require.EqualError(t, err, "rpc error: code = InvalidArgument desc = jsonapi/ws: the client is nil")
 	for path, want := range map[string]codes.Code{
