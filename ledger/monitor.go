@@ -81,11 +81,11 @@ func (m *Monitor) opened(at Offset) {
 }
 
 func (m *Monitor) closed() {
-	m.set(func(s *Status) { s.Running, s.Open = false, false })
+	m.set(func(s *Status) { s.Running = false })
 }
 
-func (m *Monitor) connected() {
-	m.set(func(s *Status) { s.Open = true })
+func (m *Monitor) connected(is bool) {
+	m.set(func(s *Status) { s.Open = is })
 }
 
 func (m *Monitor) repeated() {
@@ -115,7 +115,6 @@ func (m *Monitor) reopening(r Reopening) {
 		if s.Reopened == nil {
 			s.Reopened = make(map[Cause]uint64)
 		}
-		s.Open = false
 		s.Reopened[r.Cause]++
 		s.LastReopening, s.LastReopeningAt = r, time.Now()
 	})

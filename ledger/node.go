@@ -96,7 +96,7 @@ func checkpointDelay(version []byte) time.Duration {
 	}
 	_, seconds := lastField(duration, 1)
 	_, nanos := lastField(duration, 2)
-	return time.Duration(min(seconds, maxSeconds))*time.Second + time.Duration(min(nanos, uint64(time.Second)))
+	return time.Duration(min(max(int64(seconds), 0), maxSeconds))*time.Second + time.Duration(min(nanos, uint64(time.Second)))
 }
 
 // lastField returns the last field of that number in a message: its bytes, or its varint.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
@@ -202,7 +203,9 @@ func TestTheCheckpointDelayIsReadFromTheVersion(t *testing.T) {
 		_, err = node.CheckpointDelay(canceled())
 		require.Error(t, err)
 	})
-	for _, bad := range [][]byte{nil, {0xff}, {0x12}, {0x12, 0x05, 0x22}, {0x10, 0x01}, {0x15, 1, 2, 3, 4}, {0x12, 0x02, 0x22, 0x00}} {
+	for _, bad := range [][]byte{nil, {0xff}, {0x12}, {0x12, 0x05, 0x22}, {0x10, 0x01}, {0x15, 1, 2, 3, 4}, {0x12, 0x02, 0x22, 0x00},
+		append([]byte{0x12, 0x0f, 0x22, 0x0d, 0x0a, 0x0b, 0x08}, protowire.AppendVarint(nil, 1<<64-1)...), // -1 s
+	} {
 		assert.Zero(t, checkpointDelay(bad))
 	}
 }

@@ -56,7 +56,7 @@ func Snapshot[S any](
 		}
 	}
 	for {
-		told, broke, err := try(ctx, at, open, consume)
+		told, broke, err := try(ctx, &r, at, open, consume)
 		switch {
 		case broke != nil && (err == nil || errors.Is(err, broke)):
 			if isStopped(broke) {
@@ -78,7 +78,7 @@ func Snapshot[S any](
 // try reads the snapshot once. It returns the offset that the node has reported, why
 // the stream broke off, and the error of consume.
 func try[S any](
-	ctx context.Context, at Offset, open Open[S], consume func(iter.Seq2[S, error]) error,
+	ctx context.Context, r *reopener, at Offset, open Open[S], consume func(iter.Seq2[S, error]) error,
 ) (told Offset, broke, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -103,6 +103,7 @@ func try[S any](
 				yield(contract, broke)
 				return
 			}
+			r.proven = true
 			if m := protopath.Reflected(contract); m != nil && at.IsZero() {
 				told = offsetAt(m, "offset")
 			}

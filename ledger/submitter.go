@@ -167,7 +167,7 @@ func (s *Submitter) ledgerEnd(ctx context.Context) (Offset, error) {
 			return end, nil
 		}
 		if err := r.again(ctx, Offset{}, err); err != nil {
-			return Offset{}, err
+			return Offset{}, fmt.Errorf("ledger: the ledger end cannot be read: %w", err)
 		}
 	}
 }

@@ -3,14 +3,11 @@ package ledger
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
-	"reflect"
 	"time"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/cantonlb/cantonlb/internal/protopath"
 )
@@ -40,10 +37,11 @@ type Update[M any] struct {
 // without the checks that need Node.
 type Options[M any] struct {
 	// Request is the request that Open sends, without its offset. It is only read: one
-	// with descending_order is refused, and its end_inclusive is the End. May be nil.
+	// with descending_order is refused, and so is one whose end is a boundary or not the
+	// End. Its end is the End otherwise. May be nil.
 	Request proto.Message
 	// End is the last offset of the range, which the request must have as well. The
-	// zero value means a stream without an end.
+	// zero value means that of Request, or a stream without an end.
 	End Offset
 	// OnCheckpoint is called with the offset of each checkpoint, after the loop body has returned
 	// for it, in the loop's own goroutine, which waits for it as for the loop body. An error ends
@@ -57,7 +55,7 @@ type Options[M any] struct {
 	// the attempt waits for it. May be nil if the credentials refresh the token
 	// themselves.
 	DropToken func()
-	// Position returns the offset of a message and whether it is a checkpoint, for messages that
+	// Position returns the offset of a message and whether it is a checkpoint, for messages
 	// that are not of the Ledger API. It must return at once. Nil means the documented fields of
 	// the Ledger API's messages.
 	Position func(M) (offset Offset, checkpoint bool, err error)
@@ -76,7 +74,8 @@ type Options[M any] struct {
 // that unwraps to the error of ctx. After the last update of a range with an end there is no error.
 //
 // A second loop over the same sequence continues where the first one stopped. An
-// update whose body has panicked is delivered again. Two loops at the same time are
+// update whose body has panicked is delivered again, and errors of the first loop do not
+// count for the second. Two loops at the same time are
 // Misused.
 func Updates[M any](ctx context.Context, begin Offset, open Open[M], o Options[M]) iter.Seq2[Update[M], error] {
 	s := newStream(ctx, begin, open, o)
@@ -109,53 +108,6 @@ func newStream[M any](ctx context.Context, begin Offset, open Open[M], o Options
 	return s
 }
 
-// check looks for mistakes in the arguments, and for the end in the request.
-func (s *stream[M]) check() error {
-	if s.open == nil {
-		return errors.New("open is nil: want a function that opens the stream")
-	}
-	if s.o.Position == nil && !reflect.TypeFor[M]().Implements(reflect.TypeFor[proto.Message]()) {
-		return fmt.Errorf("messages of type %v are no protobuf messages: set Options.Position", reflect.TypeFor[M]())
-	}
-	request := protopath.Reflected(s.o.Request)
-	if request == nil {
-		return nil
-	}
-	if fd := request.Descriptor().Fields().ByName("descending_order"); fd != nil && request.Get(fd).Interface() == true {
-		return fmt.Errorf("descending_order is set in %s: want an ascending stream, which can go on after its last offset",
-			request.Descriptor().FullName())
-	}
-	for _, path := range []string{"end_inclusive", "end.absolute"} {
-		if s.o.End.IsZero() {
-			s.o.End = offsetAt(request, path)
-		}
-	}
-	return nil
-}
-
-// mayHaveCheckpoints is false for the streams of v1 that have none, on which silence says nothing.
-func (s *stream[M]) mayHaveCheckpoints() bool {
-	if s.o.Position != nil {
-		return true
-	}
-	name, known := nameOf[M]()
-	return !known || hasCheckpoints(name)
-}
-
-// nameOf returns the full name of the messages of a generated type, of which there is none yet.
-func nameOf[M any]() (name protoreflect.FullName, known bool) {
-	defer func() { // a message by descriptor has no name without a value
-		if recover() != nil {
-			known = false
-		}
-	}()
-	m, ok := any(*new(M)).(proto.Message)
-	if !ok {
-		return "", false
-	}
-	return m.ProtoReflect().Descriptor().FullName(), true
-}
-
 // loop is the sequence.
 func (s *stream[M]) loop(yield func(Update[M], error) bool) {
 	select {
@@ -165,6 +117,7 @@ func (s *stream[M]) loop(yield func(Update[M], error) bool) {
 		yield(Update[M]{}, &StoppedError{Cause: Misused, Err: errors.New("another loop over this sequence is running")})
 		return
 	}
+	s.reopener.retries, s.empty = newRetries(), 0 // what an earlier loop has met does not count
 	s.o.Monitor.opened(s.at)
 	defer s.o.Monitor.closed()
 	if err := s.run(yield); err != nil {
@@ -201,7 +154,8 @@ func (s *stream[M]) once(yield func(Update[M], error) bool) (done bool, err erro
 	if err != nil {
 		return isStopped(err), err
 	}
-	s.o.Monitor.connected()
+	s.o.Monitor.connected(true)
+	defer s.o.Monitor.connected(false)
 	opened := time.Now()
 	for !s.rangeRead() {
 		watch.listen(s.at)
