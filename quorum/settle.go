@@ -141,6 +141,23 @@ func (m *Members) dissentFor() time.Duration {
 	return m.opts.DissentFor
 }
 
+// regained notes that members agree on an event of a stream, and returns the events to announce.
+func (m *Members) regained(agree int) []Event {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.regainedLocked(agree)
+}
+
+func (m *Members) regainedLocked(agree int) []Event {
+	if !m.lost {
+		return nil
+	}
+	m.lost = false
+	return m.eventLocked(Event{
+		Kind: EventAgreementRegained, Reason: ReasonThreshold, Detail: fmt.Sprintf("%d of %d members agree", agree, len(m.list)),
+	})
+}
+
 // ended counts a read, and reports it. A read that its caller canceled is no loss of
 // agreement.
 func (m *Members) ended(v Verdict, quiet bool, err error) {
@@ -154,11 +171,8 @@ func (m *Members) ended(v Verdict, quiet bool, err error) {
 	}
 	var told []Event
 	switch {
-	case err == nil && m.lost:
-		m.lost = false
-		told = m.eventLocked(Event{
-			Kind: EventAgreementRegained, Reason: ReasonThreshold, Detail: fmt.Sprintf("%d of %d members agree", v.Agree, v.Of),
-		})
+	case err == nil:
+		told = m.regainedLocked(v.Agree)
 	case err != nil && !quiet && !m.lost:
 		m.lost = true
 		told = m.eventLocked(Event{Kind: EventAgreementLost, Reason: ReasonThreshold, Detail: err.Error()})

@@ -130,7 +130,8 @@ func NewStream[T any, P cmp.Ordered](ctx context.Context, members *Members, cfg 
 	s := &Stream[T, P]{
 		members: members, cfg: cfg, news: make(chan struct{}, 1), adjust: make(chan struct{}, 1),
 		seq:  newSequence[T, P](agree, max(keptPast, 2*cfg.LagCount)),
-		subs: make(map[string]*subscription), left: make(map[string]Member), pauses: make(map[string]*backOff), margin: cmp.Or(cfg.Margin, Faulty(n)),
+		subs: make(map[string]*subscription), left: make(map[string]Member), pauses: make(map[string]*backOff),
+		margin: min(cmp.Or(cfg.Margin, Faulty(n)), MaxMembers),
 	}
 	if cfg.Resume != nil {
 		key, err := hex.DecodeString(cfg.Resume.Key)
@@ -187,6 +188,7 @@ func (s *Stream[T, P]) take() (value T, ok bool, err error) {
 		return value, false, s.err
 	}
 	value = agreed.value
+	s.told = append(s.told, s.members.regained(s.seq.agree)...)
 	s.seq.deliver(*agreed, time.Now())
 	for _, sub := range s.subs {
 		wake(sub.room)

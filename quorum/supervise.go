@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -102,6 +103,9 @@ func (s *Stream[T, P]) followLocked(list []Member) {
 	for _, m := range s.left {
 		keep(m)
 	}
+	maps.DeleteFunc(s.pauses, func(name string, _ *backOff) bool {
+		return !slices.ContainsFunc(list, func(m Member) bool { return m.Name == name })
+	})
 	if agree, err := agreeOf(len(list), s.cfg.Agree); err == nil {
 		s.seq.agree = agree
 		if s.cfg.Margin == 0 {

@@ -130,6 +130,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, errors.New("quorum: a GET with a body: want none")
 	}
+	if req.URL.Opaque != "" {
+		return nil, errors.New("quorum: a URL without a path, which is opaque: want a path, which is appended to each member's base URL")
+	}
 	header := t.header(req.Header)
 	got, _, err := Read(req.Context(), t.members, t.cfg.Config, func(ctx context.Context, m Member) (page, error) {
 		return t.ask(ctx, m, req, header)
@@ -186,6 +189,9 @@ func (t *Transport) ask(ctx context.Context, m Member, req *http.Request, header
 	resp, err := base.RoundTrip(one)
 	if err != nil {
 		return page{}, err
+	}
+	if resp == nil || resp.Body == nil {
+		return page{}, errors.New("the member's Transport has returned no response, or one without a body")
 	}
 	defer func() { _ = resp.Body.Close() }()
 	switch {
