@@ -17,7 +17,9 @@ type Config struct {
 	// Ask is how many members are asked at once in the beginning; it is at least
 	// Agree. More are asked, up to all, as soon as those asked cannot reach an
 	// agreement without them, or are slow. Default 2f + 1, or Agree while that many
-	// members are known to be well, which is what most reads need.
+	// members are known to be well, which is what most reads need. A Read refuses a value
+	// that its members do not allow. A Conn, a Transport and Follow do so only at first: as
+	// their list changes, they take the nearest one that it allows.
 	Ask int
 	// HedgeAfter is how long an answer is waited for before another member is asked
 	// beside. Default 2.5 times the usual latency of the member that was asked,
@@ -36,6 +38,8 @@ type Config struct {
 	// Invalid, nor those of asks that were called off, as at the deadline. It must return at
 	// once, since the read waits for it, and be safe for concurrent use.
 	ErrorKey func(error) (key string, ok bool)
+
+	fit bool // Ask was checked, and is fitted to the number of members, which may change
 }
 
 // The bounds and defaults of a Config.
@@ -61,6 +65,9 @@ func Faulty(n int) int { return max(0, (n-1)/3) }
 // first. A value of 0 for ask leaves that to what is known of the members.
 func (c Config) thresholds(n int) (agree, ask int, err error) {
 	agree, err = agreeOf(n, c.Agree)
+	if c.fit && c.Ask > 0 {
+		c.Ask = min(max(c.Ask, agree), n)
+	}
 	switch {
 	case err != nil:
 		return 0, 0, err

@@ -101,6 +101,7 @@ func NewConn(members *Members, cfg ConnConfig) (*Conn, error) {
 	if _, _, err := cfg.thresholds(len(members.List())); err != nil {
 		return nil, err
 	}
+	cfg.fit = true
 	cfg.Methods, cfg.Answers = slices.Clone(cfg.Methods), slices.Clone(cfg.Answers)
 	return &Conn{members: members, cfg: cfg}, nil
 }

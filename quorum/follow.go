@@ -67,6 +67,7 @@ func Follow(ctx context.Context, seeds []Member, read func(context.Context, Memb
 	if _, _, err := cfg.Config.thresholds(len(seeds)); err != nil {
 		return nil, err
 	}
+	cfg.Config.fit = true
 	cfg.Interval = cmp.Or(cfg.Interval, defaultFollowInterval)
 	f := &follower{
 		members: m, cfg: cfg, read: read, addresses: make(map[string]string), made: make(map[string]Member),

@@ -116,3 +116,34 @@ func TestAnOpaqueURLIsNotTakenForTheBase(t *testing.T) {
 	require.Error(t, err)
 	assert.Empty(t, asked)
 }
+
+// What was right for the members at first stays in force as the list grows and shrinks.
+func TestAskFollowsTheNumberOfMembers(t *testing.T) {
+	list := names(10)
+	for i := range list {
+		list[i].URL = "http://" + list[i].Name
+	}
+	base := trip(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}, nil
+	})
+	for _, ask := range []int{2, 4} {
+		m, err := NewMembers(list[:4], quiet())
+		require.NoError(t, err)
+		tr, err := NewTransport(m, TransportConfig{Config: Config{Ask: ask}, Base: base})
+		require.NoError(t, err)
+		for _, n := range []int{10, 4, 5, 7} {
+			require.NoError(t, m.Update(list[:n]))
+			got, err := (&http.Client{Transport: tr}).Get("http://network.invalid/x")
+			require.NoError(t, err, "ask %d of %d", ask, n)
+			require.NoError(t, got.Body.Close())
+		}
+	}
+	m, err := NewMembers(list[:7], quiet())
+	require.NoError(t, err)
+	tr, err := NewTransport(m, TransportConfig{Config: Config{Ask: 7}, Base: base})
+	require.NoError(t, err)
+	require.NoError(t, m.Update(list[:4]))
+	got, err := (&http.Client{Transport: tr}).Get("http://network.invalid/x")
+	require.NoError(t, err)
+	require.NoError(t, got.Body.Close())
+}

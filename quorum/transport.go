@@ -83,6 +83,7 @@ func NewTransport(members *Members, cfg TransportConfig) (*Transport, error) {
 	if _, _, err := cfg.thresholds(len(members.List())); err != nil {
 		return nil, err
 	}
+	cfg.fit = true
 	t := &Transport{members: members, cfg: cfg}
 	t.cfg.Answers = slices.Clone(cfg.Answers)
 	if cfg.Base == nil {
