@@ -76,6 +76,9 @@ func judge(err error) verdict {
 	case slices.Contains(idsAfterExecution, said.ID): // the next attempt is a duplicate of this one
 		v.doubt, v.response = true, reopenOnce
 		return v
+	case said.ID == "" && code == codes.AlreadyExists: // perhaps a duplicate, whose ID a proxy has dropped
+		v.doubt, v.response = true, stop
+		return v
 	case said.ID == idDeduplicationPeriod:
 		v.response = stop
 		return v

@@ -41,6 +41,7 @@ func TestEveryErrorOfAnAttemptHasItsVerdict(t *testing.T) {
 		"invalid":           {status.Error(codes.InvalidArgument, "x"), stop, no, 0},
 		"not found":         {damlError(codes.NotFound, "CONTRACT_NOT_FOUND", 11, 0), stop, no, 0},
 		"exists":            {damlError(codes.AlreadyExists, "DUPLICATE_CONTRACT_KEY", 10, 0), stop, no, 0},
+		"exists, stripped":  {status.Error(codes.AlreadyExists, "x"), stop, yes, 0},
 		"precondition":      {damlError(codes.FailedPrecondition, "X", 9, 0), stop, no, 0},
 		"denied":            {status.Error(codes.PermissionDenied, "x"), stop, no, 0},
 		"out of range":      {status.Error(codes.OutOfRange, "x"), stop, no, 0},
