@@ -52,7 +52,7 @@ const (
 	// some time ago, or although it was stopped a TTL ago.
 	LeaseEventStuck LeaseEventKind = "stuck"
 	// LeaseEventStoreFailing and LeaseEventStoreAnswering report that the store no longer
-	// answers, or answers again.
+	// answers, or answers again. One that can be read and refuses writes does not answer.
 	LeaseEventStoreFailing   LeaseEventKind = "store_failing"
 	LeaseEventStoreAnswering LeaseEventKind = "store_answering"
 	// LeaseEventWatchEnded reports that the store does not notify of changes, so that the
@@ -123,8 +123,9 @@ type LeaseStatus struct {
 	// Stuck reports that the work has not returned although it should have; see
 	// LeaseEventStuck.
 	Stuck bool `json:"stuck,omitempty"`
-	// StoreFailing reports that the last request to the store has failed. StoreError is
-	// the text of the last failure, empty if there was none.
+	// StoreFailing reports that the last request to the store has failed, or the last write
+	// has and its record is still there. StoreError is the text of the last failure, empty
+	// if there was none.
 	StoreFailing bool   `json:"storeFailing,omitempty"`
 	StoreError   string `json:"storeError,omitempty"`
 	// Counts holds how often each event has happened, by its reason.

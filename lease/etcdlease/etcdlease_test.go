@@ -9,7 +9,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 
 	"github.com/cantonlb/cantonlb/lease/etcdlease"
 	"github.com/cantonlb/cantonlb/lease/etcdlease/etcdtest"
@@ -143,4 +145,38 @@ func TestProcesses(t *testing.T) {
 		StartStore: func(t testing.TB) { server.Run(t) },
 	}
 	proctest.Faults(t, setup)
+}
+
+func TestAnAcquireThatIsNotPermittedLeavesNoLeaseBehind(t *testing.T) {
+	_, admin, server := open(t, "")
+	ctx := within(t)
+	for _, user := range []string{"root", "reader"} {
+		_, err := admin.UserAdd(ctx, user, "password")
+		require.NoError(t, err)
+		_, err = admin.RoleAdd(ctx, user)
+		require.NoError(t, err)
+		_, err = admin.UserGrantRole(ctx, user, user)
+		require.NoError(t, err)
+	}
+	_, err := admin.RoleGrantPermission(ctx, "reader", "/", "0", clientv3.PermissionType(clientv3.PermRead))
+	require.NoError(t, err)
+	_, err = admin.AuthEnable(ctx)
+	require.NoError(t, err)
+	as := func(user string) *clientv3.Client {
+		client, err := clientv3.New(clientv3.Config{
+			Endpoints: []string{server.Address()}, Username: user, Password: "password", Logger: zap.NewNop(),
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = client.Close() })
+		return client
+	}
+	s, err := etcdlease.New(etcdlease.Config{Client: as("reader")})
+	require.NoError(t, err)
+	seen, err := s.Read(ctx, "pink")
+	require.NoError(t, err)
+	_, err = s.Acquire(ctx, "pink", "one", 10*time.Second, seen)
+	require.ErrorIs(t, err, rpctypes.ErrPermissionDenied)
+	left, err := as("root").Leases(ctx)
+	require.NoError(t, err)
+	assert.Empty(t, left.Leases)
 }

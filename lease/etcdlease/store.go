@@ -126,6 +126,9 @@ func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Durat
 		Then(clientv3.OpPut(s.key(name), string(text), clientv3.WithLease(granted.ID))).
 		Commit()
 	switch {
+	case errors.Is(err, rpctypes.ErrPermissionDenied): // it is tried again and again
+		s.revoke(ctx, granted.ID)
+		return store.Record{}, wrap("acquiring", err)
 	case err != nil:
 		// It may have been written, so that the lease has to stay.
 		return store.Record{}, wrap("acquiring", err)

@@ -185,6 +185,35 @@ func TestWorkThatWindsDownHasATTLBeforeItIsCalledStuck(t *testing.T) {
 	assert.Equal(t, Draining, s.Phase())
 }
 
+func TestAStoreThatCanOnlyBeReadFailsUntilTheRecordChangesOrIsWritten(t *testing.T) {
+	failing, f := walk(t, New(params), Event{}, answer(0, OK, free), answer(0, Failed, store.Record{}))
+	require.Contains(t, f.News, News{Kind: NewsFailing})
+	for second := time.Second; second < 5*time.Second; second += time.Second {
+		s, f := walk(t, failing, Event{At: second})
+		require.Equal(t, Read, f.Request.Kind)
+		s, f = walk(t, s, answer(second, OK, free))
+		require.Equal(t, Acquire, f.Request.Kind)
+		assert.NotContains(t, f.News, News{Kind: NewsAnswering})
+		assert.True(t, s.Failing())
+		failing, f = walk(t, s, answer(second, Failed, store.Record{}))
+		assert.Empty(t, f.News)
+	}
+	failing, f = walk(t, failing, Event{At: 5 * time.Second})
+	require.Equal(t, Read, f.Request.Kind)
+	unreadable, f := walk(t, failing, answer(5*time.Second, Failed, store.Record{}), Event{At: 6 * time.Second})
+	require.Equal(t, Read, f.Request.Kind)
+	unreadable, _ = walk(t, unreadable, answer(6*time.Second, OK, free))
+	assert.True(t, unreadable.Failing(), "the write is what counts")
+
+	s, f := walk(t, failing, answer(5*time.Second, OK, others))
+	assert.Contains(t, f.News, News{Kind: NewsAnswering}, "another candidate has written")
+	assert.False(t, s.Failing())
+	s, _ = walk(t, failing, answer(5*time.Second, OK, free))
+	s, f = walk(t, s, answer(5*time.Second, OK, mine))
+	assert.Contains(t, f.News, News{Kind: NewsAnswering})
+	assert.False(t, s.Failing())
+}
+
 func TestARecordThatTheStoreRemovesIsNotReplaced(t *testing.T) {
 	kept := others
 	kept.Expires = true

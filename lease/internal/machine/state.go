@@ -41,7 +41,7 @@ type State struct {
 	stuck    bool    // that has been reported
 	releases int     // attempts
 	refused  bool    // it is given back unused
-	failing  bool    // the last request has failed
+	failed   Request // the one with which the store began to fail, or a write that has failed since; zero if it answers
 }
 
 // New returns a candidate that has not asked anything yet.
@@ -63,8 +63,9 @@ func (s State) Until() (until Instant, ok bool) {
 	return s.until, s.phase == Holding || s.phase == Draining
 }
 
-// Failing reports whether the last request to the store has failed.
-func (s State) Failing() bool { return s.failing }
+// Failing reports whether the last request to the store has failed, or the last write has
+// and its record is still there.
+func (s State) Failing() bool { return s.failed.Number != 0 }
 
 // Next takes one event in.
 func (s State) Next(e Event) (State, Effects) {

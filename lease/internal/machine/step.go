@@ -1,6 +1,10 @@
 package machine
 
-import "time"
+import (
+	"time"
+
+	"github.com/cantonlb/cantonlb/lease/store"
+)
 
 // answered takes an answer of the store in. One that is not awaited any more says
 // nothing: whatever it did is read again.
@@ -10,14 +14,7 @@ func (s *State) answered(e Event, f *Effects) {
 	}
 	request := s.request
 	s.request = Request{}
-	if failed := e.Outcome == Failed; failed != s.failing {
-		s.failing = failed
-		kind := NewsAnswering
-		if failed {
-			kind = NewsFailing
-		}
-		f.News = append(f.News, News{Kind: kind})
-	}
+	s.noteFailure(e, request, f)
 	switch request.Kind {
 	case Read:
 		s.read(e, f)
@@ -28,6 +25,31 @@ func (s *State) answered(e Event, f *Effects) {
 	case Release:
 		s.released(e, f)
 	}
+}
+
+// noteFailure notes whether the store fails. Where it can be read and not be written, it
+// still does as long as the record that could not be written is there.
+func (s *State) noteFailure(e Event, request Request, f *Effects) {
+	was := s.failed
+	switch {
+	case e.Outcome == Failed:
+		if was.Number == 0 {
+			f.News = append(f.News, News{Kind: NewsFailing})
+		}
+		if was.Number == 0 || request.Kind != Read {
+			s.failed = request
+		}
+	case was.Number == 0:
+	case request.Kind == Read && was.Kind != Read && !differ(e.Record, was.Record):
+	default:
+		s.failed = Request{}
+		f.News = append(f.News, News{Kind: NewsAnswering})
+	}
+}
+
+// differ reports whether one record is another one than before.
+func differ(now, before store.Record) bool {
+	return now.Version != before.Version || now.Holder != before.Holder
 }
 
 func (s *State) read(e Event, f *Effects) {
@@ -58,7 +80,7 @@ func (s *State) read(e Event, f *Effects) {
 // The wait begins anew with every change.
 func (s *State) see(e Event, f *Effects) (changed bool) {
 	before, was := s.seen, s.known
-	if was && e.Record.Version == before.Version && e.Record.Holder == before.Holder {
+	if was && !differ(e.Record, before) {
 		return false
 	}
 	s.seen, s.seenAt, s.known = e.Record, e.At, true
