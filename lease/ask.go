@@ -36,28 +36,33 @@ func (r *run) ask(request machine.Request) {
 
 // watch watches the store for changes, and restarts the watch when it ends.
 func (r *run) watch(w store.Watcher) {
+	longest := max(r.params.Poll, r.params.Renew)
 	pause := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(r.params.Poll), backoff.WithMaxInterval(max(r.params.Poll, r.params.Renew)), backoff.WithMaxElapsedTime(0))
+		backoff.WithInitialInterval(r.params.Poll), backoff.WithMaxInterval(longest), backoff.WithMaxElapsedTime(0))
 	send := func(news watched) {
 		select {
 		case r.watched <- news:
 		case <-r.watching.Done():
 		}
 	}
-	failing := false
+	failing := false // the last watch has not lasted
 	for {
+		began, notified := r.cfg.Clock(), false
 		err := w.Watch(r.watching, r.cfg.Name, func(now *store.Record) {
-			failing = false
-			pause.Reset()
+			notified = true
 			send(watched{record: now})
 		})
 		if r.watching.Err() != nil || errors.Is(err, errors.ErrUnsupported) {
 			return
 		}
-		if !failing {
-			failing = true
-			send(watched{err: fmt.Errorf("watching: %w", orEnded(err))})
+		if notified && r.cfg.Clock()-began >= longest {
+			failing = false
+			pause.Reset()
 		}
+		if notified || !failing {
+			send(watched{err: fmt.Errorf("watching: %w", orEnded(err)), known: failing})
+		}
+		failing = true
 		if !sleep.For(r.watching, pause.NextBackOff()) {
 			return
 		}

@@ -183,10 +183,11 @@ type answer struct {
 }
 
 // watched is a notification of the store: the record after a change, if the store has
-// sent it, or why there are no more notifications.
+// sent it, or why there are no more notifications, which may be known already.
 type watched struct {
 	record *store.Record
 	err    error
+	known  bool
 }
 
 func (r *run) loop() {
@@ -210,6 +211,8 @@ func (r *run) loop() {
 			e.Kind, e.Now = machine.Changed, w.record
 			if w.err != nil {
 				e.Kind = machine.WatchEnded
+			}
+			if w.err != nil && !w.known {
 				r.append(Event{Kind: EventWatchEnded, Reason: report.ReasonLeaseStoreError, Detail: detail(w.err)})
 			}
 		case err := <-r.returned:

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -574,5 +575,35 @@ func TestAWatchThatEndsWithoutAnErrorHasEnded(t *testing.T) {
 		}
 		require.Len(t, ended, 1)
 		assert.Equal(t, `lease "pink": watch_ended (store_error: watching: it ended)`, ended[0].String())
+	})
+}
+
+// restless is a store whose watches end a moment after they have begun, with an error.
+type restless struct {
+	store.Store
+
+	watches *atomic.Int64
+}
+
+func (r restless) Watch(_ context.Context, _ string, changed func(*store.Record)) error {
+	r.watches.Add(1)
+	changed(nil)
+	return errors.New("too many watches")
+}
+
+func TestWatchesThatEndAtOnceAreToldOfOnceAndMadeLessOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var watches atomic.Int64
+		a := start(t, leasetest.NewStore(), func(c *lease.Config) { c.Store = restless{c.Store, &watches} })
+		a.last(t)
+		time.Sleep(time.Minute)
+		count := 0
+		for _, e := range a.Events() {
+			if e.Kind == lease.EventWatchEnded {
+				count++
+			}
+		}
+		assert.Equal(t, 1, count)
+		assert.Less(t, watches.Load(), int64(60))
 	})
 }
