@@ -78,7 +78,7 @@ func newRun() *cobra.Command {
 				return err
 			}
 			if err := prepare(cmd.Context(), store); err != nil {
-				return err
+				return ended(cmd, err)
 			}
 			cfg.Stdout, cfg.Stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			signals := make(chan os.Signal, 8)

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,6 +85,24 @@ func TestRunThatIsToldToEndEndsWith0AndTheProgramIsGone(t *testing.T) {
 	cancel()
 	assert.Equal(t, codeAll, <-result)
 	assert.ErrorIs(t, syscall.Kill(-pid, 0), syscall.ESRCH)
+}
+
+func TestRunThatIsToldToEndBeforeTheDatabaseAnswersEndsWith0(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = silent.Close() }()
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan int, 1)
+	var out, errs log
+	go func() {
+		result <- run(ctx, []string{"run", "--lease", "postgres://a@" + silent.Addr().String() + "/", "--name", "pink", "--", "true"},
+			strings.NewReader(""), &out, &errs, nil)
+	}()
+	conn, err := silent.Accept()
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	cancel()
+	assert.Equal(t, codeAll, <-result)
 }
 
 // patience is how long something may take in which a lease expires.

@@ -391,6 +391,27 @@ func TestSignalsAreForwarded(t *testing.T) {
 	assert.NoError(t, <-result)
 }
 
+func TestASignalThatCameBeforeTheProgramIsNotForwarded(t *testing.T) {
+	t.Parallel()
+	signals := make(chan os.Signal, 2)
+	signals <- syscall.SIGHUP // while this was a candidate, say
+	signals <- syscall.SIGUSR1
+	cfg := config(leasetest.NewStore().Link(), []string{"sleep", "0.1"})
+	cfg.Signals, cfg.Restart = signals, -1
+	_, result := run(t, cfg)
+	assert.NoError(t, <-result)
+}
+
+func TestSignalsMayEnd(t *testing.T) {
+	t.Parallel()
+	signals := make(chan os.Signal)
+	close(signals)
+	cfg := config(leasetest.NewStore().Link(), []string{"sleep", "0.1"})
+	cfg.Signals = signals
+	_, result := run(t, cfg)
+	assert.NoError(t, <-result)
+}
+
 func TestABadConfigIsRefused(t *testing.T) {
 	for want, edit := range map[string]func(*process.Config){
 		"Command is empty": func(c *process.Config) { c.Command = nil },

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"syscall"
 	"time"
 
@@ -120,6 +121,7 @@ func (s *supervisor) once(ctx context.Context, l lease.Lease) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	forget(s.cfg.Signals)
 	c, err := startChild(s.cfg, l)
 	if err != nil {
 		return err
@@ -143,6 +145,17 @@ func (s *supervisor) once(ctx context.Context, l lease.Lease) error {
 		return errors.New(c.how)
 	default:
 		return nil
+	}
+}
+
+// forget drops the signals that came while the program did not run: most would end one that
+// has just been started.
+func forget(signals <-chan os.Signal) {
+	for range len(signals) { // one that is closed has nothing to drop
+		select {
+		case <-signals:
+		default: // another one has received it
+		}
 	}
 }
 
