@@ -502,6 +502,16 @@ func TestRunReturnsAlthoughTheObserverHangs(t *testing.T) {
 	})
 }
 
+// watchesEnded returns how many events report that a watch has ended.
+func watchesEnded(n *node) (count int) {
+	for _, e := range n.Events() {
+		if e.Kind == lease.EventWatchEnded {
+			count++
+		}
+	}
+	return count
+}
+
 func TestAWatchThatFailsIsToldOfOnceAndTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := leasetest.NewStore()
@@ -511,13 +521,7 @@ func TestAWatchThatFailsIsToldOfOnceAndTriedAgain(t *testing.T) {
 		synctest.Wait()
 		b.link.Fail()
 		time.Sleep(time.Minute)
-		count := 0
-		for _, e := range b.Events() {
-			if e.Kind == lease.EventWatchEnded {
-				count++
-			}
-		}
-		assert.Equal(t, 1, count)
+		assert.Equal(t, 1, watchesEnded(b))
 		b.link.Heal()
 		time.Sleep(time.Minute)
 		began := time.Now()
@@ -597,13 +601,7 @@ func TestWatchesThatEndAtOnceAreToldOfOnceAndMadeLessOften(t *testing.T) {
 		a := start(t, leasetest.NewStore(), func(c *lease.Config) { c.Store = restless{c.Store, &watches} })
 		a.last(t)
 		time.Sleep(time.Minute)
-		count := 0
-		for _, e := range a.Events() {
-			if e.Kind == lease.EventWatchEnded {
-				count++
-			}
-		}
-		assert.Equal(t, 1, count)
+		assert.Equal(t, 1, watchesEnded(a))
 		assert.Less(t, watches.Load(), int64(60))
 	})
 }
