@@ -17,16 +17,14 @@ import (
 	"github.com/cantonlb/cantonlb/ledger"
 )
 
-func TestAHandshakeThatIsNotAnsweredIsMadeAgain(t *testing.T) {
-	was := pongPatience
-	pongPatience = 100 * time.Millisecond
-	defer func() { pongPatience = was }()
-	p := &participant{handler: counting(3, 3)}
-	inner := newServer(t, p, "inner")
-	var handshakes atomic.Int64
+// spoiled returns a client of a server that answers the first so many handshakes in
+// another way, and how many there were.
+func spoiled(t *testing.T, inner http.Handler, first int64, answer http.HandlerFunc) (*jsonapi.Client, *atomic.Int64) {
+	t.Helper()
+	handshakes := new(atomic.Int64)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Upgrade") != "" && handshakes.Add(1) <= 2 {
-			<-r.Context().Done()
+		if r.Header.Get("Upgrade") != "" && handshakes.Add(1) <= first {
+			answer(w, r)
 			return
 		}
 		inner.ServeHTTP(w, r)
@@ -36,8 +34,17 @@ func TestAHandshakeThatIsNotAnsweredIsMadeAgain(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	require.NoError(t, c.WaitHealthy(within(t), 1))
+	return c, handshakes
+}
 
-	_, err = Dial(within(t), c, UpdatesPath, struct{}{}, Options{})
+func TestAHandshakeThatIsNotAnsweredIsMadeAgain(t *testing.T) {
+	was := pongPatience
+	pongPatience = 100 * time.Millisecond
+	defer func() { pongPatience = was }()
+	p := &participant{handler: counting(3, 3)}
+	inner := newServer(t, p, "inner")
+	c, handshakes := spoiled(t, inner, 2, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	_, err := Dial(within(t), c, UpdatesPath, struct{}{}, Options{})
 	assert.Equal(t, codes.Unavailable, status.Code(err))
 	require.ErrorContains(t, err, "the server does not answer the handshake")
 
@@ -57,21 +64,10 @@ func TestTheWaitForTheNextServerIsNotThatForAnAnswer(t *testing.T) {
 	pongPatience = 700 * time.Millisecond
 	defer func() { pongPatience = was }()
 	inner := newServer(t, &participant{handler: counting(1, 1)}, "inner")
-	var handshakes atomic.Int64
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Upgrade") != "" && handshakes.Add(1) == 1 {
-			w.Header().Set("Retry-After", "1")
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
-		}
-		inner.ServeHTTP(w, r)
-	}))
-	t.Cleanup(s.Close)
-	c, err := jsonapi.New(jsonapi.Config{Endpoints: []jsonapi.Endpoint{{Name: "a", Address: s.URL}}})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	require.NoError(t, c.WaitHealthy(within(t), 1))
-
+	c, handshakes := spoiled(t, inner, 1, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
 	conn, err := Dial(within(t), c, UpdatesPath, struct{}{}, Options{})
 	require.NoError(t, err)
 	conn.Close()
