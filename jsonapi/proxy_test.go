@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -99,6 +101,26 @@ func overTLS(ca *lbtest.CA, name string) func(*httptest.Server) {
 		s.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 		s.StartTLS()
 	}
+}
+
+// crypto/tls does not report the name of a connection to an IP address.
+func TestAServerWithAnIPAddressIsVerifiedByAFile(t *testing.T) {
+	ca := lbtest.NewCA(t, "authority")
+	roots := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(roots, []byte(ca.PEM()), 0o600))
+	a, other := newPeer(t, "a", overTLS(ca, "127.0.0.1")), newPeer(t, "other", overTLS(ca, "127.0.0.2"))
+	c := startClient(t, Config{HealthCheck: slow(), Endpoints: []Endpoint{
+		{Name: "a", Address: a.URL, TLS: cantonlb.TLS{RootCAFile: roots}},
+		{Name: "other", Address: other.URL, TLS: cantonlb.TLS{RootCAFile: roots}},
+	}})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	require.NoError(t, c.WaitHealthy(ctx, 1))
+	assert.Equal(t, map[string]int{"a": 2}, answers(t, c, 2))
+	require.Eventually(t, func() bool {
+		status, _ := c.Status().Endpoint("other")
+		return strings.Contains(status.Detail, "certificate is valid for 127.0.0.2, not 127.0.0.1")
+	}, 10*time.Second, 5*time.Millisecond)
 }
 
 func TestTheNameOfTheCertificateIsTheHostOfRequests(t *testing.T) {

@@ -114,15 +114,15 @@ func (c *Credentials) TLSConfig(e resolver.Endpoint, base *tls.Config) (*tls.Con
 // the endpoint's file. crypto/tls has no other hook for that: its own verification,
 // by a fixed pool, has to be replaced by the same one.
 func (c *Credentials) verifyByFile(config *tls.Config, e resolver.Endpoint) {
-	verify := config.VerifyConnection
-	config.InsecureSkipVerify = true // VerifyConnection verifies
+	verify, name := config.VerifyConnection, config.ServerName // that of the state is empty for an IP address
+	config.InsecureSkipVerify = true                           // VerifyConnection verifies
 	config.VerifyConnection = func(s tls.ConnectionState) error {
 		roots, err := c.shared.files.roots(e.TLS.RootCAFile).get()
 		if err != nil {
 			return err
 		}
-		options := x509.VerifyOptions{Roots: roots, DNSName: s.ServerName, Intermediates: x509.NewCertPool()}
-		if len(s.PeerCertificates) == 0 || s.ServerName == "" {
+		options := x509.VerifyOptions{Roots: roots, DNSName: name, Intermediates: x509.NewCertPool()}
+		if len(s.PeerCertificates) == 0 || name == "" {
 			return errors.New("the server has sent no certificate, or has no name to verify")
 		}
 		for _, certificate := range s.PeerCertificates[1:] {
