@@ -59,13 +59,35 @@ func plainText(err error) string {
 // clear.
 func hintOf(err error) string {
 	var op *net.OpError
+	var invalid x509.CertificateInvalidError
 	switch {
+	case errors.As(err, &invalid):
+		return invalidHint(invalid)
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return "its authority is not among the roots: see tls.rootCAFile"
 	case errors.As(err, new(x509.HostnameError)):
 		return "see the endpoint's serverName"
 	case transport.IsAlert(err) && errors.As(err, &op):
 		return alertHints[op.Err.Error()]
+	default:
+		return ""
+	}
+}
+
+// invalidHint returns what to do about a certificate that is not valid: the server's, or one
+// of an authority.
+func invalidHint(err x509.CertificateInvalidError) string {
+	switch {
+	case err.Reason == x509.Expired && err.Cert != nil && err.Cert.IsCA:
+		return "it is an authority's certificate: see tls.rootCAFile, the server's intermediate certificates, and this machine's clock"
+	case err.Reason == x509.Expired:
+		return "it is the server's certificate: the server needs one that is valid now; see also this machine's clock"
+	case err.Reason == x509.IncompatibleUsage:
+		return "the server's certificate is not for servers: it needs the extended key usage serverAuth"
+	case err.Reason == x509.NotAuthorizedToSign:
+		return "a certificate that signed the server's is not an authority's: see tls.rootCAFile"
+	case err.Reason == x509.CANotAuthorizedForThisName:
+		return "the authority may not issue certificates for this name: see the endpoint's serverName and the server's certificate"
 	default:
 		return ""
 	}
@@ -82,6 +104,7 @@ var alertHints = map[string]string{
 	"tls: unsupported certificate":       rejectedHint,
 	"tls: revoked certificate":           rejectedHint,
 	"tls: expired certificate":           rejectedHint,
+	"tls: unrecognized name":             "the server does not know this name: see the endpoint's serverName",
 	"tls: no application protocol":       "the server does not speak HTTP/2 on this port: this is not a gRPC port",
 }
 

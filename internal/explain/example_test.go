@@ -2,6 +2,7 @@ package explain_test
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -35,6 +36,21 @@ var (
 	name    = x509.HostnameError{Certificate: new(x509.Certificate), Host: "127.0.0.1"}
 )
 
+func TestACertificateThatIsNotValidSaysWhatToDo(t *testing.T) {
+	ca, leaf := &x509.Certificate{IsCA: true}, new(x509.Certificate)
+	for want, err := range map[string]x509.CertificateInvalidError{
+		"it is an authority's certificate: see tls.rootCAFile": {Cert: ca, Reason: x509.Expired},
+		"it is the server's certificate":                       {Cert: leaf, Reason: x509.Expired},
+		"it needs the extended key usage serverAuth":           {Cert: leaf, Reason: x509.IncompatibleUsage},
+		"is not an authority's: see tls.rootCAFile":            {Cert: leaf, Reason: x509.NotAuthorizedToSign},
+		"see the endpoint's serverName":                        {Cert: ca, Reason: x509.CANotAuthorizedForThisName},
+		"too many intermediates":                               {Cert: ca, Reason: x509.TooManyIntermediates},
+	} {
+		failed := &tls.CertificateVerificationError{Err: err}
+		assert.Contains(t, explain.ErrorText(&transport.HandshakeError{Endpoint: "a", Err: failed}), want)
+	}
+}
+
 func TestAConnectionErrorSaysWhatHappened(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 	assert.Equal(t, refused.Error(), explain.ErrorText(fmt.Errorf("grpc says: %w", refused)))
@@ -56,6 +72,7 @@ func TestAConnectionErrorSaysWhatHappened(t *testing.T) {
 		"handshake failed: the server did not answer in time":                                                                 handshake(context.DeadlineExceeded),
 		"handshake failed: wrong":                                                                                             handshake(errors.New("wrong")),
 		"handshake failed: " + unknown.Error() + "; its authority is not among the roots: see tls.rootCAFile":                 handshake(unknown),
+		"remote error: tls: unrecognized name; the server does not know this name: see the endpoint's serverName":             alert("unrecognized name"),
 		"handshake failed: " + name.Error() + "; see the endpoint's serverName":                                               handshake(name),
 		"remote error: tls: certificate required; the server requires a client certificate: set tls.certFile and tls.keyFile": alert("certificate required"),
 		"handshake failed: remote error: tls: no application protocol; the server does not speak HTTP/2 on this port: " +
