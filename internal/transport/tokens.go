@@ -98,8 +98,22 @@ func (t tokens) ask(ctx context.Context, e *resolver.Endpoint, uri []string) (ma
 	}
 	for key, value := range a.md {
 		hide(key, value)
+		if a.err == nil && !CanSend(key, value) {
+			a.err = status.Errorf(codes.Internal, "header %q: want a name of letters, digits, -, _ and ., and a value in printable ASCII", key)
+		}
 	}
 	return a.md, a.err
+}
+
+// CanSend reports whether gRPC can send a header that call credentials return. The error of
+// a call with another one does not say whose the credentials are.
+func CanSend(key, value string) bool {
+	inName := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r)
+	}
+	key = strings.ToLower(key)
+	return key != "" && strings.IndexFunc(key, func(r rune) bool { return !inName(r) }) < 0 &&
+		(strings.HasSuffix(key, "-bin") || strings.IndexFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) < 0)
 }
 
 // secretHeaders are parts of the names of headers that hold a secret.

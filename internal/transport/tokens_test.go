@@ -115,3 +115,19 @@ func TestACallWithoutTheTokenThatItShouldHaveFails(t *testing.T) {
 	_, err := ask(t, &AuthInfo{inner: secure, endpoint: resolver.Endpoint{Name: "n", TokenFile: "/nowhere/token"}})
 	require.EqualError(t, err, `rpc error: code = Unavailable desc = endpoint "n": no token: no such file or directory`)
 }
+
+// gRPC's error of such a header is the same for the credentials of the channel.
+func TestAHeaderThatCannotBeSentIsAnErrorOfTheEndpointsCredentials(t *testing.T) {
+	for _, md := range []map[string]string{{"authorization": "Bearer x\n"}, {"x!y": "1"}, {"": "1"}, {":authority": "a"}, {"x": "é"}} {
+		_, err := ask(t, &AuthInfo{inner: secure, endpoint: resolver.Endpoint{Name: "seq1", Credentials: &fixed{md: md}}})
+		var own *TokenError
+		require.ErrorAs(t, err, &own, "%q", md)
+		assert.Equal(t, codes.Internal, own.GRPCStatus().Code())
+		assert.Contains(t, err.Error(), `endpoint "seq1"`)
+		assert.NotContains(t, err.Error(), "Bearer")
+	}
+	md := map[string]string{"X-Trace.id_1": "a ~", "x-bin": "\x00\n"}
+	got, err := ask(t, &AuthInfo{inner: secure, endpoint: resolver.Endpoint{Credentials: &fixed{md: md}}})
+	require.NoError(t, err)
+	assert.Equal(t, md, got)
+}
