@@ -88,6 +88,7 @@ type followedShards struct {
 	// when that has ended.
 	clients map[place]*shardClient
 	shards  map[string]ShardConfig // as they are in effect
+	refusal bool                   // the newest content was refused
 }
 
 // place is a client's place in the file: a shard and a key in it.
@@ -177,16 +178,17 @@ func (t *followedShards) Apply(cfg, all ShardsConfig) error {
 		return t.ctx.Err()
 	}
 	c, err := t.change(cfg, all)
-	if err == nil && t.differs(c, all) {
+	if err == nil && (t.refusal || t.differs(c, all)) {
 		err = named(t.router.Update(all.shards(c.clients)))
 	}
 	if err != nil {
 		c.undo()
-		t.refuser.Refused(err)
+		t.Refused(err)
 		return err
 	}
 	before := t.clients
 	t.commit(c, all)
+	t.refusal = false
 	for p, old := range before {
 		if c.clients[p] == nil {
 			t.retiring.Go(func() { old.retire(t.ctx) })
@@ -209,7 +211,10 @@ func (t *followedShards) differs(c *change, all ShardsConfig) bool {
 }
 
 // Refused implements follows.
-func (t *followedShards) Refused(err error) { t.refuser.Refused(err) }
+func (t *followedShards) Refused(err error) {
+	t.refusal = true
+	t.refuser.Refused(err)
+}
 
 // Pending implements follows.
 func (t *followedShards) Pending(cfg ShardsConfig) []string {

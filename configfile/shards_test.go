@@ -276,6 +276,30 @@ func TestTheShardsOfAFileAreFollowed(t *testing.T) {
 	assert.Equal(t, codes.Canceled, status.Code(err))
 }
 
+func TestAFileOfShardsThatIsGoodAgainIsAnEvent(t *testing.T) {
+	cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+	path := filepath.Join(t.TempDir(), "lb.yaml")
+	good := shardsOf(cluster, "p1=0")
+	replaceFile(t, path, good)
+	r, err := configfile.NewRouter(path, cluster.DialOptions()...)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, r.Close()) })
+	for i, bad := range []string{"shards: {", good + "default: p9\n"} {
+		replaceFile(t, path, bad)
+		awaitFile(t, r, func(s report.FileStatus) bool { return s.Failures == uint64(i+1) })
+		replaceFile(t, path, good)
+		awaitFile(t, r, func(s report.FileStatus) bool { return s.Reloads == uint64(i+1) })
+		events := r.Events()
+		require.GreaterOrEqual(t, len(events), 2)
+		assert.Equal(t, shard.EventConfig, events[len(events)-2].Kind)
+		assert.Equal(t, shard.EventShards, events[len(events)-1].Kind, "what the log says has ended")
+	}
+	n := len(r.Events())
+	replaceFile(t, path, good+"# the same\n")
+	awaitFile(t, r, func(s report.FileStatus) bool { return s.Reloads == 3 })
+	assert.Len(t, r.Events(), n)
+}
+
 func TestARouterThatCannotBeMadeLeavesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lb.yaml")
 	replaceFile(t, path, "shards:\n  p1: {client: {endpoints: [{address: \"a:1\"}]}}\n  p2: {client: {endpoints: [{address: \"https://a:1\"}]}}\n")

@@ -174,7 +174,8 @@ type ShardEventKind string
 
 // The kinds of events of a router of shards.
 const (
-	// ShardEventShards reports that the shards have changed.
+	// ShardEventShards reports that the shards have changed. The shards in effect are reported
+	// again after a config file that was refused.
 	ShardEventShards ShardEventKind = "shards"
 	// ShardEventDiscoveryFailed reports that look-ups at a shard have begun to fail, and
 	// ShardEventDiscoveryRegained that they work again.

@@ -17,7 +17,7 @@ type EventKind = report.ShardEventKind
 
 // The kinds of events.
 const (
-	// EventShards: Update has changed the shards.
+	// EventShards: Update has changed the shards, or a config file is good again.
 	EventShards = report.ShardEventShards
 	// EventDiscoveryFailed: look-ups at a shard have begun to fail.
 	// EventDiscoveryRegained: they work again.
