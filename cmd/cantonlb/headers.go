@@ -9,10 +9,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/net/http/httpguts"
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/configfile"
+	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -70,8 +70,11 @@ func (t *target) authenticate(endpoints []cantonlb.Endpoint) error {
 	for _, text := range t.headers {
 		name, value, ok := strings.Cut(text, ":")
 		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
-		if !ok || !httpguts.ValidHeaderFieldName(name) || !isPrintable(value) && !strings.HasSuffix(name, "-bin") {
-			return fmt.Errorf("--header %q: want \"name: value\", the value in printable ASCII", name)
+		if !ok || !transport.CanSend(name, value) {
+			return fmt.Errorf("--header %q: want \"name: value\", the value in printable ASCII, the name of a-z, 0-9, \"-\", \"_\" and \".\"", name)
+		}
+		if isReserved(name) {
+			return fmt.Errorf("--header %q: want another name; gRPC sets this one itself, or HTTP/2 does not have it", name)
 		}
 		h.fixed[name] = value
 	}
@@ -87,9 +90,15 @@ func (t *target) authenticate(endpoints []cantonlb.Endpoint) error {
 	return nil
 }
 
-// isPrintable reports whether gRPC can send a value as it is.
-func isPrintable(value string) bool {
-	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
+// isReserved reports whether a header is one that gRPC sets, which another value makes
+// ambiguous, or that HTTP/2 forbids.
+func isReserved(name string) bool {
+	switch name {
+	case "host", "te", "content-type", "content-length", "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade":
+		return true
+	default:
+		return strings.HasPrefix(name, "grpc-") && !strings.HasSuffix(name, "-bin")
+	}
 }
 
 // names completes the names of the endpoints of the config file.

@@ -321,8 +321,8 @@ func TestWrongUseHasACodeOfItsOwnAndSaysWhatWouldBeRight(t *testing.T) {
 		`unknown command "chekc"`:                              {"chekc"},
 		"unknown flag: --fast":                                 {"check", "--fast", "a:1"},
 		"--plaintext and --ca, --cert, --key or --server-name": {"check", "--plaintext", "--ca", "x", "a:1"},
-		"--ca: open ":                                          {"check", "--ca", "absent.pem", "a:1"},
-		"no certificate in it; want a PEM file":                {"check", "--ca", empty, "a:1"},
+		`--ca "absent.pem": no such file`:                      {"check", "--ca", "absent.pem", "a:1"},
+		"no certificate in it; want regular files in PEM":      {"check", "--ca", empty, "a:1"},
 		"--cert and --key: want both or neither":               {"watch", "--cert", "x", "a:1"},
 		"asks for TLS while":                                   {"check", "--plaintext", "a:1,https://b:2"},
 		"--timeout 0s: want a duration above zero":             {"explain", "--timeout", "0s", "a:1"},
@@ -477,6 +477,12 @@ func TestATokenAndHeadersAreSentWithEachProbe(t *testing.T) {
 	assert.NotContains(t, r.out+r.errs, "secret-token")
 	assert.Equal(t, codeUsage, command(t, "check", "--plaintext", "-H", "no colon", c.Addrs()[0]).code)
 	assert.Equal(t, codeUsage, command(t, "check", "--plaintext", "--token-file", path+"x", c.Addrs()[0]).code)
+	for _, name := range []string{"grpc-timeout", "Connection", "te", "host", "content-length", "grpc-encoding", "x!y"} {
+		r := command(t, "check", "--plaintext", "-H", name+": 1", c.Addrs()[0])
+		assert.Equal(t, codeUsage, r.code, "%s: %s", name, r.out)
+		assert.Contains(t, r.errs, "--header", name)
+	}
+	assert.Equal(t, codeAll, command(t, "check", "--plaintext", "-H", "grpc-trace-bin: x", c.Addrs()[0]).code)
 }
 
 func TestNamesAreCompletedFromTheConfigFile(t *testing.T) {

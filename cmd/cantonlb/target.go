@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -11,14 +9,11 @@ import (
 	"iter"
 	"log/slog"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb"
 	"github.com/cantonlb/cantonlb/configerr"
@@ -317,39 +312,4 @@ func parseTarget(text string) ([]cantonlb.Endpoint, error) {
 		}
 	}
 	return resolver.ParseTarget(list)
-}
-
-var errTrust = errors.New("--plaintext and --ca, --cert, --key or --server-name: want one or the other")
-
-// credentials returns the credentials of servers that do not specify their own.
-func (t *target) credentials() (credentials.TransportCredentials, error) {
-	if t.plaintext {
-		if t.ca != "" || t.cert != "" || t.key != "" || t.serverName != "" {
-			return nil, errTrust
-		}
-		return insecure.NewCredentials(), nil
-	}
-	settings := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.serverName}
-	if t.ca != "" {
-		pem, err := os.ReadFile(t.ca)
-		if err != nil {
-			return nil, fmt.Errorf("--ca: %w", err)
-		}
-		settings.RootCAs = x509.NewCertPool()
-		if !settings.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--ca %q: no certificate in it; want a PEM file", t.ca)
-		}
-	}
-	switch {
-	case t.cert == "" && t.key == "":
-	case t.cert == "" || t.key == "":
-		return nil, errors.New("--cert and --key: want both or neither")
-	default:
-		pair, err := tls.LoadX509KeyPair(t.cert, t.key)
-		if err != nil {
-			return nil, fmt.Errorf("--cert %q, --key %q: %w", t.cert, t.key, err)
-		}
-		settings.Certificates = []tls.Certificate{pair}
-	}
-	return credentials.NewTLS(settings), nil
 }
