@@ -44,6 +44,8 @@ func TestAPanicEndsTheAttemptThatIsUnderWayAndNoOther(t *testing.T) {
 	r.EndPanicked(errors.New("a codec has panicked"))
 	r.EndPanicked(errors.New("a codec has panicked"))
 	assert.Equal(t, 2, ended)
+	From(context.Background()).EndPanicked(errors.New("a codec has panicked")) // a call without a record
+	new(Record).EndPanicked(errors.New("a codec has panicked"))                // nothing was picked
 }
 
 func TestACallWithoutARecordTakesNoNotes(t *testing.T) {
