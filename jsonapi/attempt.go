@@ -182,6 +182,7 @@ func (f *flight) hooks() *httptrace.ClientTrace {
 	arrived := f.arrived
 	f.trace = httptrace.ClientTrace{
 		GetConn: f.asks, GotConn: f.got, Got100Continue: arrived, GotFirstResponseByte: arrived,
+		WroteHeaders: func() { f.wrote.Store(true) },
 	}
 	return &f.trace
 }

@@ -18,7 +18,11 @@ type countedConn struct {
 
 func (c *countedConn) Write(p []byte) (int, error) {
 	c.written.Add(1) // before: a Write that fails may have written
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	if n == 0 && err != nil {
+		c.written.Add(^uint64(0))
+	}
+	return n, err
 }
 
 // countedOf returns the connection below TLS, or nil if the transport's connection is not

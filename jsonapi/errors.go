@@ -175,6 +175,7 @@ func (e *deadError) Error() string {
 
 // The causes with which attempts are called off.
 var (
+	errResent  = errors.New("the server has reset the request, which may have been executed")
 	errRescued = errors.New("called off: the endpoint became unhealthy")
 	errBeaten  = errors.New("called off: another endpoint has answered")
 	errOver    = errors.New("the response was read")

@@ -28,6 +28,7 @@ type flight struct {
 
 	trace    httptrace.ClientTrace
 	phase    atomic.Int32
+	wrote    atomic.Bool // net/http has written the header
 	upgraded atomic.Bool // the connection is no longer HTTP's
 	payload  atomic.Uint64
 
@@ -56,12 +57,27 @@ func (f *flight) got(i httptrace.GotConnInfo) {
 	if u.conn != nil {
 		u.before = u.conn.written.Load()
 	}
+	if f.wrote.Load() && f.sent() && (f.call.safety != SafetyIdempotent || f.connections() == mostConnections) {
+		f.kill(errResent)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.uses == nil {
 		f.uses = f.few[:0]
 	}
 	f.uses = append(f.uses, u)
+}
+
+// mostConnections is on how many connections net/http may send an attempt that may be
+// executed any number of times. Another endpoint is better then. Over HTTP/2, net/http
+// sends what the server has reset with REFUSED_STREAM or PROTOCOL_ERROR again, a POST too,
+// and in the latter case without an end.
+const mostConnections = 3
+
+func (f *flight) connections() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.uses)
 }
 
 // asks notes that the transport asks for a connection.
@@ -84,11 +100,7 @@ func (f *flight) sent() bool {
 }
 
 // connected reports whether the attempt had a connection.
-func (f *flight) connected() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.uses) > 0
-}
+func (f *flight) connected() bool { return f.connections() > 0 }
 
 // wasAsked reports whether the transport has asked for a connection, which it does unless
 // the request is not valid.
