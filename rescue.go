@@ -119,7 +119,7 @@ func endUnless(ctx context.Context, returned *bool) {
 // again reports whether the call with this record is reissued after a round that ended
 // with err. It takes a retry from the budget.
 func (r *rescuer) again(ctx context.Context, record *attempt.Record, err error) bool {
-	return err != nil && ctx.Err() == nil && !errors.As(err, new(*hangsError)) && outlasts(ctx, record.Pause()) && record.Again(err)
+	return err != nil && ctx.Err() == nil && !errors.As(err, new(*hangsError)) && attempt.Outlasts(ctx, record.Pause()) && record.Again(err)
 }
 
 // notCanceled returns the error of a call whose last round ended with err. A round that
@@ -130,7 +130,7 @@ func notCanceled(ctx context.Context, record *attempt.Record, err error) error {
 		return err
 	case ctx.Err() == nil && errors.As(err, new(*hangsError)):
 		return status.Error(codes.Unavailable, errHangs.Error())
-	case ctx.Err() == nil && outlasts(ctx, record.Pause()):
+	case ctx.Err() == nil && attempt.Outlasts(ctx, record.Pause()):
 		return errLost
 	default: // it ends with its context, perhaps in the same moment
 		return status.FromContextError(cmp.Or(ctx.Err(), context.DeadlineExceeded)).Err()
@@ -140,12 +140,6 @@ func notCanceled(ctx context.Context, record *attempt.Record, err error) error {
 // errLost is the error of a call that was called off, and for which there may be no other
 // attempt since then: the hedges have used all, or the budget, or a server refuses it.
 var errLost = status.Error(codes.Unavailable, "the endpoint became unhealthy during the call, which may not be reissued any more")
-
-// outlasts reports whether ctx is valid for longer than a pause.
-func outlasts(ctx context.Context, pause time.Duration) bool {
-	deadline, limited := ctx.Deadline()
-	return !limited || time.Until(deadline) > pause
-}
 
 // allow reports whether the budget has a retry left.
 func (r *rescuer) allow() bool {

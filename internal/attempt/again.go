@@ -1,6 +1,7 @@
 package attempt
 
 import (
+	"context"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -104,10 +105,12 @@ func (r *Record) Pause() time.Duration {
 // pause, so that there can be another attempt.
 func (r *Record) outlastsLocked() bool {
 	pause := r.pauseLocked()
-	if pause == 0 || r.carrier.Context == nil {
-		return true
-	}
-	deadline, limited := r.carrier.Deadline()
+	return pause == 0 || r.carrier.Context == nil || Outlasts(r.carrier.Context, pause)
+}
+
+// Outlasts reports whether ctx is valid for longer than a pause.
+func Outlasts(ctx context.Context, pause time.Duration) bool {
+	deadline, limited := ctx.Deadline()
 	return !limited || time.Until(deadline) > pause
 }
 
