@@ -17,7 +17,7 @@ function begin() { fatal = crashed = segv = dead = 0; delete tests; count = 0 }
 /ThreadSanitizer:? CHECK failed/ { crashed = 1 }
 /SIGSEGV: segmentation violation/ { segv = 1 }
 /^runtime\.(race|\(\*timer\)\.modify)/ && segv { crashed = 1 }
-/^(ok|\?|---)?  *\t/ || /^ok *\t/ { begin() }
+/^(ok|\?) *\t/ { begin() }
 /^FAIL\t/ {
 	if (crashed && !fatal && !count) print "crashed", $2
 	else if (count && !fatal && !crashed && !segv && !dead)

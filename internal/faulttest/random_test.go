@@ -64,9 +64,9 @@ func TestNoCallIsLostOrMadeTwiceUnderRandomFaults(t *testing.T) {
 				}
 				assert.Positive(t, report.Writes.OK)
 				assert.Positive(t, report.Follows.OK)
-				// These have reads arrive and not be answered; of the others a read may get
-				// away without one in flight.
-				if f := report.Faults; f[Hung]+f[Failing]+f[Passive] > 0 {
+				// Each read on such a server arrives and is not answered. What arrives at
+				// others before their fault begins may all have been answered by then.
+				if f := report.Faults; f[Failing]+f[Passive] > 0 {
 					assert.Positive(t, report.Again, "faults have made calls be reissued")
 				}
 			})
