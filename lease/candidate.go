@@ -239,6 +239,7 @@ func (r *run) answered(a answer) machine.Event {
 	case a.err == nil:
 	case errors.Is(a.err, store.ErrConflict):
 		e.Outcome = machine.Conflict
+		r.detail = detail(a.err) // it is reported if the store fails with it
 	default:
 		e.Outcome = machine.Failed
 		r.detail = detail(a.err)

@@ -214,6 +214,37 @@ func TestAStoreThatCanOnlyBeReadFailsUntilTheRecordChangesOrIsWritten(t *testing
 	assert.False(t, s.Failing())
 }
 
+// A store that refuses to replace the very record that it shows, again and again, is asked no more often
+// than any other one that fails, and reported.
+func TestAStoreThatRefusesTheRecordThatItShowsFails(t *testing.T) {
+	s, f := walk(t, New(params), Event{}, answer(0, OK, free))
+	for i := range 2 {
+		require.Equal(t, Acquire, f.Request.Kind)
+		s, f = walk(t, s, answer(0, Conflict, store.Record{}))
+		require.Equal(t, Read, f.Request.Kind, "at once: another candidate may have it")
+		require.Empty(t, f.News, i)
+		s, f = walk(t, s, answer(0, OK, free))
+	}
+	s, f = walk(t, s, answer(0, Conflict, store.Record{}))
+	assert.Contains(t, f.News, News{Kind: NewsFailing})
+	assert.True(t, s.Failing())
+	assert.Zero(t, f.Request)
+	assert.Greater(t, f.Wake, at)
+	s, _ = walk(t, s, Event{At: time.Second}, answer(time.Second, OK, free))
+	s, f = walk(t, s, answer(time.Second, OK, mine))
+	assert.Contains(t, f.News, News{Kind: NewsAnswering})
+	assert.Equal(t, Holding, s.Phase())
+
+	// Others who come and go between are another matter.
+	s, _ = walk(t, New(params), Event{}, answer(0, OK, free))
+	for range 10 {
+		s, _ = walk(t, s, answer(0, Conflict, store.Record{}), answer(0, OK, others))
+		require.False(t, s.Failing())
+		s, f = walk(t, s, Event{Kind: Changed, Now: &free})
+		require.Equal(t, Acquire, f.Request.Kind)
+	}
+}
+
 func TestARecordThatTheStoreRemovesIsNotReplaced(t *testing.T) {
 	kept := others
 	kept.Expires = true

@@ -33,6 +33,7 @@ type State struct {
 	seenAt   Instant      // since when it has been like that
 	known    bool         // whether seen is to be acted upon
 	heldBack bool         // an Acquire was sent whose outcome is not known
+	denied   int          // how often in a row an Acquire was a conflict, and the record that was seen the same before and after
 	greatest uint64       // the greatest token seen
 
 	own      store.Record

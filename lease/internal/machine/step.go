@@ -6,6 +6,10 @@ import (
 	"github.com/cantonlb/cantonlb/lease/store"
 )
 
+// denials is how many conflicts in a row about the same record are a failure of the store: it
+// would be asked again at once otherwise, and for ever.
+const denials = 3
+
 // answered takes an answer of the store in. One that is not awaited any more says
 // nothing: whatever it did is read again.
 func (s *State) answered(e Event, f *Effects) {
@@ -14,6 +18,11 @@ func (s *State) answered(e Event, f *Effects) {
 	}
 	request := s.request
 	s.request = Request{}
+	if request.Kind == Acquire && e.Outcome == Conflict {
+		if s.denied++; s.denied >= denials { // it is no conflict with others
+			e.Outcome = Failed
+		}
+	}
 	s.noteFailure(e, request, f)
 	switch request.Kind {
 	case Read:
@@ -83,6 +92,9 @@ func (s *State) see(e Event, f *Effects) (changed bool) {
 	if was && !differ(e.Record, before) {
 		return false
 	}
+	if differ(e.Record, before) {
+		s.denied = 0
+	}
 	s.seen, s.seenAt, s.known = e.Record, e.At, true
 	s.greatest = max(s.greatest, e.Record.Token)
 	if e.Record.Holder != before.Holder || (e.Record.Token != before.Token && !e.Record.Free()) {
@@ -102,7 +114,7 @@ func (s *State) acquired(e Event, request Request, f *Effects) {
 		s.follow(due)
 		return
 	}
-	s.own = e.Record
+	s.own, s.denied = e.Record, 0
 	until := request.Sent + s.p.TTL - s.p.Margin
 	switch {
 	case e.Record.Token <= s.greatest:
