@@ -20,8 +20,10 @@
 // have is replaced by its checksum. The token is kept in the annotation [TokenKey], and
 // is one more with each holder. Every write is an update that the API server refuses if
 // the object is another one by then. A candidate takes over when it has seen the same
-// resource version for the holder's TTL, on its own clock; so every other change of the
-// object, of a label say, makes it wait longer. Giving a lease up clears holderIdentity.
+// specification, token and [SequenceKey], which each write counts up, for the holder's
+// TTL, on its own clock. Labels and annotations of others do not count, as in client-go's
+// leader election: a takeover does not wait for them, and leaves them as they are.
+// Giving a lease up clears holderIdentity.
 //
 // # Limits
 //
@@ -29,6 +31,11 @@
 // object resets the token to 1: a candidate that has seen a greater one does not use it
 // (lease.EventRefused) until it has grown past that. Nothing in a cluster checks a
 // token: the receiver of a write has to.
+//
+// The client sends no more than rest.Config.QPS requests in a second, 5 by default, for all
+// leases together; what exceeds that waits, and a renewal that waits too long is a lost
+// lease. A holder sends two requests in each RenewEvery, and a candidate about four. So
+// set QPS to 2 for each lease of a process if there are several, or to -1 for no limit.
 //
 // The store is tested with a fake API server and with a real kube-apiserver, v1.37.2, on
 // etcd. No cluster was used.

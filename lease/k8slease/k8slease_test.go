@@ -2,13 +2,17 @@ package k8slease_test
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	coordination "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 
@@ -21,8 +25,14 @@ import (
 // open returns a store on a fake API server, over HTTP and the real client.
 func open(t *testing.T) (*k8slease.Store, *k8stest.Server) {
 	t.Helper()
+	return openBehind(t, func(api http.Handler) http.Handler { return api })
+}
+
+// openBehind is open with something between the client and the API server.
+func openBehind(t *testing.T, proxy func(api http.Handler) http.Handler) (*k8slease.Store, *k8stest.Server) {
+	t.Helper()
 	api := k8stest.NewServer()
-	server := httptest.NewServer(api)
+	server := httptest.NewServer(proxy(api))
 	config := &rest.Config{Host: server.URL, QPS: -1}
 	config.ContentType, config.AcceptContentTypes = "application/json", "application/json" // all that the fake speaks
 	transport, err := rest.HTTPClientFor(config)
@@ -91,6 +101,101 @@ func TestARenewalIsNotLostByOthersWhoChangeTheObject(t *testing.T) {
 	_, err = s.Renew(t.Context(), "pink", r)
 	require.ErrorContains(t, err, "all the time")
 	assert.NotErrorIs(t, err, store.ErrConflict)
+}
+
+// label changes a label of an object, as its users do who have nothing to do with the lease.
+func label(l *coordination.Lease, value int) {
+	l.Labels = map[string]string{"seen": fmt.Sprint(value)}
+}
+
+func TestLabelsAreNoRenewals(t *testing.T) {
+	s, api := open(t)
+	seen := acquire(t, s, "pink", "a")
+	for i := range 3 {
+		api.Edit("pink", func(l *coordination.Lease) { label(l, i) })
+		now, err := s.Read(t.Context(), "pink")
+		require.NoError(t, err)
+		assert.Equal(t, seen, now, "a candidate would wait for another TTL")
+	}
+	i := 3
+	api.Meddle(func(l *coordination.Lease) bool {
+		label(l, i)
+		i++
+		return i < 5
+	})
+	got, err := s.Acquire(t.Context(), "pink", "b", time.Second, seen)
+	require.NoError(t, err)
+	assert.Equal(t, uint64(2), got.Token)
+	assert.Equal(t, "4", api.Object("pink").Labels["seen"], "and theirs stays")
+}
+
+func TestRenewalsOfAnotherProgramShow(t *testing.T) {
+	s, api := open(t)
+	acquire(t, s, "pink", "a")
+	holder := "another one"
+	api.Edit("pink", func(l *coordination.Lease) { l.Spec.HolderIdentity = &holder })
+	seen, err := s.Read(t.Context(), "pink")
+	require.NoError(t, err)
+	api.Edit("pink", func(l *coordination.Lease) { // as client-go's leader election does
+		now := metav1.NewMicroTime(l.Spec.RenewTime.Add(time.Second))
+		l.Spec.RenewTime = &now
+	})
+	now, err := s.Read(t.Context(), "pink")
+	require.NoError(t, err)
+	assert.NotEqual(t, seen.Version, now.Version)
+	_, err = s.Acquire(t.Context(), "pink", "b", time.Second, seen)
+	assert.ErrorIs(t, err, store.ErrConflict)
+}
+
+// TestAWriteWhoseAnswerIsAnErrorIsNoConflictWithItself has the client send each write again
+// that the API server has executed.
+func TestAWriteWhoseAnswerIsAnErrorIsNoConflictWithItself(t *testing.T) {
+	var lost []string // the methods of the writes whose answers were lost; requests come one by one
+	s, _ := openBehind(t, func(api http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet || len(lost) > 0 && lost[len(lost)-1] == "again" {
+				api.ServeHTTP(w, r)
+				return
+			}
+			api.ServeHTTP(httptest.NewRecorder(), r)
+			lost = append(lost, r.Method, "again")
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+	})
+	next := func() { lost = slices.DeleteFunc(lost, func(m string) bool { return m == "again" }) }
+	first := acquire(t, s, "pink", "a")
+	assert.Equal(t, uint64(1), first.Token)
+	next()
+	second, err := s.Acquire(t.Context(), "pink", "b", time.Second, first)
+	require.NoError(t, err)
+	assert.Equal(t, uint64(2), second.Token)
+	next()
+	_, err = s.Renew(t.Context(), "pink", second)
+	require.NoError(t, err)
+	next()
+	require.NoError(t, s.Release(t.Context(), "pink", second))
+	next()
+	assert.Equal(t, []string{http.MethodPost, http.MethodPut, http.MethodPut, http.MethodPut}, lost)
+	now, err := s.Read(t.Context(), "pink")
+	require.NoError(t, err)
+	assert.True(t, now.Free())
+}
+
+func TestANamespaceThatIsMissingIsNoConflict(t *testing.T) {
+	s, _ := openBehind(t, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,` + //nolint:errcheck // the client says so
+				`"message":"namespaces \"payments\" not found"}`))
+		})
+	})
+	seen, err := s.Read(t.Context(), "pink")
+	require.NoError(t, err)
+	_, err = s.Acquire(t.Context(), "pink", "a", time.Second, seen)
+	require.ErrorContains(t, err, `namespaces "payments" not found`)
+	assert.NotErrorIs(t, err, store.ErrConflict, "it would be tried again at once, and for ever")
 }
 
 func TestAnObjectThatIsDeletedIsALostLease(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -25,10 +26,12 @@ const (
 	TokenKey = "cantonlb.github.io/token" //nolint:gosec // a fencing token is no secret
 	// NameKey holds the name of the lease, which the object's own may not be.
 	NameKey = "cantonlb.github.io/name"
+	// SequenceKey holds a number that grows with each acquisition, renewal and release.
+	SequenceKey = "cantonlb.github.io/sequence"
 )
 
-// attempts is how often a renewal or a release is tried when others change the object at
-// the same time, its labels say.
+// attempts is how often a write is tried when others change the object at the same time,
+// its labels say.
 const attempts = 5
 
 // Config says where the leases are.
@@ -82,7 +85,7 @@ func (s *Store) Read(ctx context.Context, name string) (store.Record, error) {
 
 // record reads an object. One that another program has made has no token.
 func record(object *coordination.Lease) store.Record {
-	r := store.Record{Version: object.ResourceVersion, Token: token(object)}
+	r := store.Record{Version: version(object), Token: number(object, TokenKey)}
 	if holder := object.Spec.HolderIdentity; holder != nil {
 		r.Holder = *holder
 	}
@@ -92,37 +95,77 @@ func record(object *coordination.Lease) store.Record {
 	return r
 }
 
-func token(object *coordination.Lease) uint64 {
-	n, _ := strconv.ParseUint(object.Annotations[TokenKey], 10, 64) // 0 if it has none
+// version is another one after each acquisition, renewal and release, of other programs
+// too, which change the specification. The resource version would be another one after
+// every change of a label as well, so that a holder that is gone would be waited for
+// anew.
+func version(object *coordination.Lease) string {
+	text, _ := json.Marshal(object.Spec) //nolint:errchkjson // it has numbers, texts and times
+	sum := sha256.Sum256(text)
+	return fmt.Sprintf("%s/%d/%d/%x", object.UID, number(object, TokenKey), number(object, SequenceKey), sum[:8])
+}
+
+// number returns that of an annotation, 0 if there is none.
+func number(object *coordination.Lease, key string) uint64 {
+	n, _ := strconv.ParseUint(object.Annotations[key], 10, 64)
 	return n
+}
+
+// count makes the number of an annotation greater by one.
+func count(object *coordination.Lease, key string) {
+	if object.Annotations == nil {
+		object.Annotations = make(map[string]string)
+	}
+	object.Annotations[key] = strconv.FormatUint(number(object, key)+1, 10)
 }
 
 // Acquire is that of store.Store.
 func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Duration, seen store.Record) (store.Record, error) {
-	if seen.Version == "" {
-		object := &coordination.Lease{ObjectMeta: metav1.ObjectMeta{Name: objectName(name)}}
-		take(object, name, holder, ttl)
-		made, err := s.leases.Create(ctx, object, metav1.CreateOptions{})
-		return written("acquiring", made, err)
+	const what = "acquiring"
+	var err error
+	for sent := range attempts {
+		var object *coordination.Lease
+		var now store.Record
+		object, err = s.leases.Get(ctx, objectName(name), metav1.GetOptions{})
+		switch {
+		case err == nil:
+			now = record(object)
+		case !apierrors.IsNotFound(err):
+			return store.Record{}, wrap(what, err)
+		}
+		switch {
+		case now.Version == seen.Version:
+		case sent > 0 && now.Holder == holder && now.Token > seen.Token:
+			// It was written although the answer was an error: the client sends a request
+			// again after a 5xx with a Retry-After, and that one was refused because of it.
+			return now, nil
+		default:
+			return store.Record{}, wrap(what, store.ErrConflict)
+		}
+		if now.Version == "" {
+			object = &coordination.Lease{ObjectMeta: metav1.ObjectMeta{Name: objectName(name)}}
+			take(object, name, holder, ttl)
+			object, err = s.leases.Create(ctx, object, metav1.CreateOptions{})
+		} else {
+			take(object, name, holder, ttl)
+			object, err = s.leases.Update(ctx, object, metav1.UpdateOptions{})
+		}
+		switch {
+		case err == nil:
+			return record(object), nil
+		case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+		case apierrors.IsNotFound(err) && now.Version != "": // it was deleted meanwhile
+		default:
+			return store.Record{}, wrap(what, err)
+		}
 	}
-	object, err := s.leases.Get(ctx, objectName(name), metav1.GetOptions{})
-	if err != nil {
-		return written("acquiring", nil, err)
-	}
-	if object.ResourceVersion != seen.Version {
-		return store.Record{}, wrap("acquiring", store.ErrConflict)
-	}
-	take(object, name, holder, ttl)
-	made, err := s.leases.Update(ctx, object, metav1.UpdateOptions{})
-	return written("acquiring", made, err)
+	return store.Record{}, busy(what, err)
 }
 
 // take makes holder the holder.
 func take(object *coordination.Lease, name, holder string, ttl time.Duration) {
-	if object.Annotations == nil {
-		object.Annotations = make(map[string]string)
-	}
-	object.Annotations[TokenKey] = strconv.FormatUint(token(object)+1, 10)
+	count(object, TokenKey)
+	count(object, SequenceKey)
 	object.Annotations[NameKey] = name
 	seconds, now, transitions := int32(max(1, (ttl+time.Second-1)/time.Second)), metav1.NowMicro(), int32(0)
 	if before := object.Spec.LeaseTransitions; before != nil {
@@ -133,23 +176,11 @@ func take(object *coordination.Lease, name, holder string, ttl time.Duration) {
 	object.Spec.LeaseTransitions = &transitions
 }
 
-// written is what became of a write.
-func written(what string, object *coordination.Lease, err error) (store.Record, error) {
-	switch {
-	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err):
-		return store.Record{}, fmt.Errorf("k8slease: %s: %w (%s)", what, store.ErrConflict, apierrors.ReasonForError(err))
-	case err != nil:
-		return store.Record{}, wrap(what, err)
-	default:
-		return record(object), nil
-	}
-}
-
 // Renew is that of store.Store.
 func (s *Store) Renew(ctx context.Context, name string, own store.Record) (store.Record, error) {
 	return s.edit(ctx, "renewing", name, own, func(object *coordination.Lease) {
 		now := metav1.NowMicro()
-		object.Spec.RenewTime = &now
+		object.Spec.RenewTime = &now // for people, as the others
 	})
 }
 
@@ -172,19 +203,28 @@ func (s *Store) edit(ctx context.Context, what, name string, own store.Record, c
 	for range attempts {
 		var object *coordination.Lease
 		object, err = s.leases.Get(ctx, objectName(name), metav1.GetOptions{})
-		if err != nil {
-			return written(what, nil, err)
+		if err == nil {
+			if r := record(object); r.Free() || r.Holder != own.Holder || r.Token != own.Token {
+				return store.Record{}, wrap(what, store.ErrConflict)
+			}
+			change(object)
+			count(object, SequenceKey)
+			object, err = s.leases.Update(ctx, object, metav1.UpdateOptions{})
 		}
-		if r := record(object); r.Free() || r.Holder != own.Holder || r.Token != own.Token {
+		switch {
+		case err == nil:
+			return record(object), nil
+		case apierrors.IsNotFound(err): // it was deleted
 			return store.Record{}, wrap(what, store.ErrConflict)
-		}
-		change(object)
-		object, err = s.leases.Update(ctx, object, metav1.UpdateOptions{})
-		if !apierrors.IsConflict(err) {
-			return written(what, object, err)
+		case !apierrors.IsConflict(err):
+			return store.Record{}, wrap(what, err)
 		}
 	}
-	return store.Record{}, fmt.Errorf("k8slease: %s: others change the object all the time: %w", what, err)
+	return store.Record{}, busy(what, err)
+}
+
+func busy(what string, err error) error {
+	return fmt.Errorf("k8slease: %s: others change the object all the time: %w", what, err)
 }
 
 // Watch is that of store.Watcher.

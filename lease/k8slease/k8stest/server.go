@@ -9,6 +9,7 @@ import (
 
 	coordination "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Namespace is the only namespace that a Server has.
@@ -45,6 +46,19 @@ func (s *Server) Object(name string) coordination.Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.objects[name]
+}
+
+// Edit changes an object by f, as its other users do. It does nothing if there is none.
+func (s *Server) Edit(name string, f func(*coordination.Lease)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	object, found := s.objects[name]
+	if !found {
+		return
+	}
+	object = *object.DeepCopy()
+	f(&object)
+	s.put("MODIFIED", object)
 }
 
 // Meddle makes f change an object before each update of it, as other users of the
@@ -109,6 +123,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) put(kind string, object coordination.Lease) coordination.Lease {
 	s.version++
 	object.ResourceVersion = strconv.Itoa(s.version)
+	if object.UID == "" {
+		object.UID = types.UID("uid-" + object.ResourceVersion)
+	}
 	object.TypeMeta = metav1.TypeMeta{Kind: "Lease", APIVersion: "coordination.k8s.io/v1"}
 	s.objects[object.Name] = object
 	s.tell(event{kind, object})
