@@ -123,18 +123,25 @@ func (l *listener) over() bool {
 	}
 }
 
-// notify hints at a change to the watchers of a lease, or to all if its name is "".
+// notify hints at a change to the watchers of a lease, or to all if its name is "". The
+// record of a lease in another table, that of another schema perhaps, says nothing; but
+// it may be the same table, which was dropped and made again, so that it is to be read.
 func (l *listener) notify(of watched, now *store.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ready = true
 	for hints, lease := range l.watchers {
-		if of.name == "" || lease == of {
-			select {
-			case <-hints: // an older one that was not taken
-			default:
-			}
+		if of.name != "" && of.name != lease.name {
+			continue
+		}
+		select {
+		case <-hints: // an older one that was not taken
+		default:
+		}
+		if of.table == lease.table {
 			hints <- now
+		} else {
+			hints <- nil
 		}
 	}
 }
