@@ -95,6 +95,7 @@ func (c *child) kill(patience time.Duration) {
 	select {
 	case <-c.ended:
 	case <-late.C:
+		killBelow(c.guard.Process.Pid)
 		_ = c.guard.Process.Kill() // it may be gone
 		<-c.ended
 	}

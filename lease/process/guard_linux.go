@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // dieWithParent has the program killed when the thread that has started it ends.
@@ -24,7 +25,7 @@ func adoptOrphans() {
 // killAdopted kills and reaps all children, and reports whether there was any.
 func killAdopted() bool {
 	found := false
-	for _, pid := range children() {
+	for _, pid := range children("self") {
 		found = true
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 		var status syscall.WaitStatus
@@ -41,30 +42,66 @@ func onlyZombies(group int) bool {
 		return false
 	}
 	for _, folder := range folders {
-		if _, err := strconv.Atoi(folder.Name()); err != nil {
+		pid, err := strconv.Atoi(folder.Name())
+		if err != nil {
 			continue
 		}
-		text, err := os.ReadFile("/proc/" + folder.Name() + "/stat")
-		if err != nil {
-			continue // it has gone
-		}
-		// "PID (NAME) STATE PARENT GROUP ...", where the name may have anything in it.
-		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-		if len(fields) > 2 && fields[2] == strconv.Itoa(group) && fields[0] != "Z" && fields[0] != "X" {
+		if of, ended := stat(pid); of == group && !ended {
 			return false
 		}
 	}
 	return true
 }
 
-// children returns the children of this process, the threads of which have them.
-func children() (pids []int) {
-	threads, err := os.ReadDir("/proc/self/task")
+// stat returns the group of a process, 0 if there is no such process, and whether it has ended.
+func stat(pid int) (group int, ended bool) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, true
+	}
+	// "PID (NAME) STATE PARENT GROUP ...", where the name may have anything in it.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 3 {
+		return 0, true
+	}
+	group, _ = strconv.Atoi(fields[2])
+	return group, fields[0] == "Z" || fields[0] == "X"
+}
+
+// killBelow kills whatever a guard has started and adopted, and waits until all of that has
+// ended. The guard is stopped, or slow. When it is gone, what has left the program's group is
+// no longer to be found.
+func killBelow(guard int) {
+	// A process that moves up because its parent ends may be missed once.
+	for quiet := 0; quiet < 2; quiet++ {
+		for _, pid := range below(guard) {
+			if _, ended := stat(pid); !ended {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+				quiet = -1
+			}
+		}
+		if quiet < 0 {
+			time.Sleep(look / 10) //nolint:forbidigo // no event says it
+		}
+	}
+}
+
+// below returns the children of a process, and theirs.
+func below(pid int) (pids []int) {
+	for _, child := range children(strconv.Itoa(pid)) {
+		pids = append(append(pids, child), below(child)...)
+	}
+	return pids
+}
+
+// children returns the children of a process, the threads of which have them.
+func children(of string) (pids []int) {
+	threads, err := os.ReadDir("/proc/" + of + "/task")
 	if err != nil {
 		return nil
 	}
 	for _, thread := range threads {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%s/children", thread.Name()))
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%s/task/%s/children", of, thread.Name()))
 		if err != nil {
 			continue
 		}

@@ -11,3 +11,5 @@ func adoptOrphans() {}
 func onlyZombies(int) bool { return false }
 
 func killAdopted() bool { return false }
+
+func killBelow(int) {}

@@ -192,15 +192,19 @@ func TestAProgramThatHeedsSIGTERMEndsInGoodOrder(t *testing.T) {
 	assert.FileExists(t, filepath.Join(folder, "well"))
 }
 
+// escape is the line of a script that starts a process which leaves the program's group, and writes its
+// pid into the file of the folder; "" where there is no setsid, or its end is not promised.
+func escape(folder string) string {
+	if _, err := exec.LookPath("setsid"); err != nil || runtime.GOOS != "linux" {
+		return ""
+	}
+	return "setsid sh -c 'echo $$ 0 >> " + filepath.Join(folder, "pids") + "; exec sleep 1000' &\n"
+}
+
 func TestNothingThatTheProgramHasStartedIsLeft(t *testing.T) {
 	waits(t)
 	folder := t.TempDir()
-	escapes := ""
-	if runtime.GOOS == "linux" {
-		if _, err := exec.LookPath("setsid"); err == nil {
-			escapes = "setsid sh -c 'echo $$ 0 >> " + filepath.Join(folder, "pids") + "; exec sleep 1000' &\n"
-		}
-	}
+	escapes := escape(folder)
 	stop, result := run(t, config(leasetest.NewStore().Link(), script(folder, "sleep 1000 &\n(sleep 1000; sleep 1000) &\n"+escapes+sleeps)))
 	started(t, folder, 1)
 	if escapes != "" {
@@ -375,6 +379,28 @@ func TestAGuardThatIsStoppedDoesNotKeepTheProgramAlive(t *testing.T) {
 	require.NoError(t, syscall.Kill(guard, syscall.SIGSTOP))
 	link.Cut()
 	assert.Less(t, awaitGone(t, pid), ttl+patience/10)
+}
+
+// What has left the program's group is known to the guard alone, which is killed if it does not do its work.
+func TestAGuardThatIsStoppedKeepsNothingAliveThatHasLeftTheGroup(t *testing.T) {
+	waits(t)
+	folder := t.TempDir()
+	escapes := escape(folder)
+	if escapes == "" {
+		t.Skip("it needs Linux, and setsid")
+	}
+	link := leasetest.NewStore().Link()
+	run(t, expiring(link, script(folder, escapes+"(setsid sleep 1000 &)\n"+sleeps)))
+	started(t, folder, 2)
+	var guard int
+	for _, p := range pids(folder) {
+		guard = max(guard, p[1])
+	}
+	require.NoError(t, syscall.Kill(guard, syscall.SIGSTOP))
+	link.Cut()
+	for _, p := range pids(folder) {
+		awaitGone(t, p[0])
+	}
 }
 
 func TestSignalsAreForwarded(t *testing.T) {
