@@ -49,6 +49,18 @@ type verdict struct {
 
 // judge decides what the error of an attempt says. It errs on the side of doubt.
 func judge(err error) verdict {
+	v := judgeLast(err)
+	// The channel has sent the call more than once, as the program allows with its Config.Idempotent.
+	// What the last endpoint says proves nothing about those before.
+	var several *cantonlb.AttemptsError
+	if errors.As(err, &several) && len(several.Attempts) > 1 {
+		v.doubt = true
+	}
+	return v
+}
+
+// judgeLast decides what the error of a call says that was sent once.
+func judgeLast(err error) verdict {
 	said := nodeErrorOf(err)
 	code := codeOf(err)
 	v := verdict{reaction: reaction{cause: Cause(code.String()), delay: said.RetryDelay}}
@@ -76,8 +88,12 @@ func judge(err error) verdict {
 	case slices.Contains(idsAfterExecution, said.ID): // the next attempt is a duplicate of this one
 		v.doubt, v.response = true, reopenOnce
 		return v
-	case said.ID == "" && code == codes.AlreadyExists: // perhaps a duplicate, whose ID a proxy has dropped
+	// What follows has no ID, which a proxy may have dropped, so that it may be one of those above.
+	case said.ID == "" && code == codes.AlreadyExists:
 		v.doubt, v.response = true, stop
+		return v
+	case said.ID == "" && (code == codes.NotFound || code == codes.FailedPrecondition):
+		v.doubt, v.response = true, reopenOnce
 		return v
 	case said.ID == idDeduplicationPeriod:
 		v.response = stop

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -42,6 +43,8 @@ func TestEveryErrorOfAnAttemptHasItsVerdict(t *testing.T) {
 		"not found":         {damlError(codes.NotFound, "CONTRACT_NOT_FOUND", 11, 0), stop, no, 0},
 		"exists":            {damlError(codes.AlreadyExists, "DUPLICATE_CONTRACT_KEY", 10, 0), stop, no, 0},
 		"exists, stripped":  {status.Error(codes.AlreadyExists, "x"), stop, yes, 0},
+		"missing, stripped": {status.Error(codes.NotFound, "x"), reopenOnce, yes, 0},
+		"state, stripped":   {status.Error(codes.FailedPrecondition, "x"), reopenOnce, yes, 0},
 		"precondition":      {damlError(codes.FailedPrecondition, "X", 9, 0), stop, no, 0},
 		"denied":            {status.Error(codes.PermissionDenied, "x"), stop, no, 0},
 		"out of range":      {status.Error(codes.OutOfRange, "x"), stop, no, 0},
@@ -55,6 +58,27 @@ func TestEveryErrorOfAnAttemptHasItsVerdict(t *testing.T) {
 		assert.Equal(t, c.doubt, v.doubt, name)
 		assert.Equal(t, c.delay, v.delay, name)
 		assert.False(t, v.duplicate, name)
+	}
+}
+
+// The channel of a program that has declared the method in Config.Idempotent sends a call again by
+// itself, and returns what the last endpoint has said.
+func TestTheLastEndpointProvesNothingAboutThoseBefore(t *testing.T) {
+	for name, err := range map[string]error{
+		"passive":         damlError(codes.Unavailable, "NODE_IS_PASSIVE_REPLICA", 1, time.Second),
+		"rejected":        damlError(codes.NotFound, "CONTRACT_NOT_FOUND", 11, 0),
+		"not connected":   damlError(codes.FailedPrecondition, "NOT_CONNECTED_TO_ANY_SYNCHRONIZER", 9, 0),
+		"unauthenticated": status.Error(codes.Unauthenticated, "x"),
+		"duplicate":       damlError(codes.AlreadyExists, "DUPLICATE_COMMAND", 10, 0),
+	} {
+		before := judge(err)
+		assert.False(t, before.doubt, name)
+		for attempts, doubt := range []bool{false, false, true, true} {
+			after := judge(fmt.Errorf("%w (%w)", err, &cantonlb.AttemptsError{Attempts: make([]cantonlb.Attempt, attempts)}))
+			assert.Equal(t, doubt, after.doubt, "%s, %d attempts", name, attempts)
+			after.doubt = false
+			assert.Equal(t, before, after, "and all else stays")
+		}
 	}
 }
 
