@@ -15,6 +15,10 @@ const (
 	pauseJitter = 0.5
 )
 
+// leastMet is how often an error that may be permanent has to be met at least before it is taken for
+// that: where an attempt takes minutes, such as a snapshot, patience is over at the second one.
+const leastMet = 3
+
 // newPauses returns the pauses, which never end.
 func newPauses() *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
@@ -29,6 +33,7 @@ type retries struct {
 	failed int       // how many there were
 	cause  Cause     // of the last one
 	since  time.Time // when that was first met in a row
+	met    int       // how often it was met in a row
 }
 
 func newRetries() retries { return retries{pauses: newPauses()} }
@@ -46,8 +51,9 @@ func (r *retries) progress() {
 func (r *retries) next(what reaction, now time.Time) (pause time.Duration, again bool) {
 	again = what.cause != r.cause
 	if again {
-		r.cause, r.since = what.cause, now
+		r.cause, r.since, r.met = what.cause, now, 0
 	}
+	r.met++
 	switch what.response {
 	case stop:
 		return 0, false
@@ -56,7 +62,7 @@ func (r *retries) next(what reaction, now time.Time) (pause time.Duration, again
 			return 0, false
 		}
 	case reopenWhile:
-		if now.Sub(r.since) >= patience {
+		if now.Sub(r.since) >= patience && r.met >= leastMet {
 			return 0, false
 		}
 	case reopen:

@@ -31,6 +31,9 @@ type SnapshotOptions struct {
 // or not. Any other error of consume ends the snapshot and is returned. The snapshot
 // also ends if consume returns nil before the last contract.
 //
+// An error that may be permanent, such as INTERNAL, ends the snapshot if it has lasted
+// for a minute and three attempts, of which none came further than those before.
+//
 // Otherwise the errors are those of [Updates]. After an error with the cause Pruned,
 // read another snapshot, at a later offset.
 func Snapshot[S any](
@@ -55,8 +58,12 @@ func Snapshot[S any](
 			return at, err
 		}
 	}
-	for {
-		told, broke, err := try(ctx, &r, at, open, consume)
+	for furthest := 0; ; {
+		told, read, broke, err := try(ctx, &r, at, open, consume)
+		if read > furthest {
+			furthest = read
+			r.retries.progress()
+		}
 		switch {
 		case broke != nil && (err == nil || errors.Is(err, broke)):
 			if isStopped(broke) {
@@ -75,16 +82,16 @@ func Snapshot[S any](
 	}
 }
 
-// try reads the snapshot once. It returns the offset that the node has reported, why
-// the stream broke off, and the error of consume.
+// try reads the snapshot once. It returns the offset that the node has reported, how many
+// messages were read, why the stream broke off, and the error of consume.
 func try[S any](
 	ctx context.Context, r *reopener, at Offset, open Open[S], consume func(iter.Seq2[S, error]) error,
-) (told Offset, broke, err error) {
+) (told Offset, read int, broke, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	receiver, broke := receive(ctx, open, at)
 	if broke != nil {
-		return told, broke, nil
+		return told, read, broke, nil
 	}
 	over := false
 	err = consume(func(yield func(S, error) bool) {
@@ -104,6 +111,7 @@ func try[S any](
 				return
 			}
 			r.proven = true
+			read++
 			if m := protopath.Reflected(contract); m != nil && at.IsZero() {
 				told = offsetAt(m, "offset")
 			}
@@ -112,5 +120,5 @@ func try[S any](
 			}
 		}
 	})
-	return told, broke, err
+	return told, read, broke, err
 }

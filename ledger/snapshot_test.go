@@ -188,6 +188,57 @@ func TestASnapshotAsksAgainForALedgerEndThatHangs(t *testing.T) {
 	})
 }
 
+// slow is a snapshot of so many contracts, one each second, which breaks off as often as breaks says, each
+// time after so many.
+func slow(contracts int, breaks ...int) Open[*dynamicpb.Message] {
+	return func(context.Context, Offset) (Receiver[*dynamicpb.Message], error) {
+		n, end := contracts, io.EOF
+		if len(breaks) > 0 {
+			n, end, breaks = breaks[0], status.Error(codes.Internal, "stream terminated by RST_STREAM"), breaks[1:]
+		}
+		return receiverFunc(func() (*dynamicpb.Message, error) {
+			time.Sleep(time.Second)
+			if n--; n < 0 {
+				return nil, end
+			}
+			return contract("a"), nil
+		}), nil
+	}
+}
+
+type receiverFunc func() (*dynamicpb.Message, error)
+
+func (f receiverFunc) Recv() (*dynamicpb.Message, error) { return f() }
+
+// Two errors that are minutes apart, since a snapshot takes minutes, say nothing of an error that lasts.
+func TestALongSnapshotOutlastsErrorsThatComeNowAndThen(t *testing.T) {
+	for name, c := range map[string]struct {
+		breaks []int
+		whole  bool
+	}{
+		"two, the second one earlier": {[]int{400, 100}, true},
+		"each one further":            {[]int{70, 80, 90, 100, 110}, true},
+		"further again":               {[]int{400, 100, 450, 100}, true},
+		"at the same place":           {[]int{100, 100, 100}, false},
+		"never further":               {[]int{400, 100, 300}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var snapshot []string
+				_, err := Snapshot(t.Context(), slow(500, c.breaks...), collect(&snapshot), SnapshotOptions{At: At(7)})
+				if c.whole {
+					require.NoError(t, err)
+					assert.Len(t, snapshot, 500)
+					return
+				}
+				var stopped *StoppedError
+				require.ErrorAs(t, err, &stopped)
+				assert.Equal(t, Failed, stopped.Cause)
+			})
+		})
+	}
+}
+
 func TestASnapshotMayBeLeftEarly(t *testing.T) {
 	at, err := Snapshot(t.Context(), opens([]*dynamicpb.Message{contract("a"), contract("b")}, io.EOF),
 		func(contracts iter.Seq2[*dynamicpb.Message, error]) error {
