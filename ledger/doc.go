@@ -30,10 +30,12 @@
 // token expired, and when the active endpoint changed. The pauses between attempts are short at first,
 // grow by a tenth each, and start again with each message, and with each stream that was open for half a
 // minute. After UNAUTHENTICATED there is one attempt, with a fresh token. Errors that may be permanent,
-// such as UNIMPLEMENTED or INTERNAL, and that of a channel that is closed, are retried for a minute.
-// Permanent errors end the loop at once with a [StoppedError], which says what to do. A ledger
-// that is shorter than what was read of it ends the loop with a [RewoundError], and offsets that do not
-// increase end it with a [BackwardsError].
+// such as UNIMPLEMENTED or INTERNAL, and that of a channel that is closed, are retried for a minute, and
+// twice at least. Permanent errors end the loop at once with a [StoppedError], which says what to do. A ledger
+// that is shorter than what was read of it ends the loop with a [RewoundError]. One that has caught up
+// within a minute is read again from before the last update that was delivered: if another one is there
+// now, its database was restored, and the loop ends with that error too. Offsets that do not increase end
+// the loop with a [BackwardsError].
 //
 // The loop never skips or repeats an update. Across restarts of the process this depends on the stored
 // offset. If a consumer stores the offset in the same transaction as its work, each update takes effect

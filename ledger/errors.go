@@ -45,19 +45,19 @@ func (e *BackwardsError) Error() string {
 }
 
 // RewoundError is the error of a stream when the ledger has been shorter than what was
-// read of it for a minute. Either the participant's database was restored from a
-// backup, or another participant answers. What was read after End may not be on the
-// ledger: the consumer's state must be rebuilt from a snapshot.
+// read of it for a minute, or was so for a while and has other updates now. Either the
+// participant's database was restored from a backup, or another participant answers. What
+// was read may not be on the ledger: the consumer's state must be rebuilt from a snapshot.
 type RewoundError struct {
-	// Last is the offset after which the stream must continue, End the end of the
-	// ledger. End is the zero Offset if the ledger is empty or the node did not report
-	// it.
+	// Last is the offset up to which the stream was read, End the end of the ledger, which
+	// may have grown past it since. End is the zero Offset if the ledger is empty or the
+	// node did not report it.
 	Last, End Offset
 	// Was and Is are the participant's IDs at the start of the stream and now; if they
 	// differ, it is another participant. Empty if the node did not report them, and
 	// without Options.Node.
 	Was, Is string
-	// Err is the last error of the server.
+	// Err is the last error of the server, or in what the ledger is another one.
 	Err error
 }
 
@@ -69,6 +69,9 @@ func (e *RewoundError) Error() string {
 		why = fmt.Sprintf("participant %.200q answers in place of %.200q", e.Is, e.Was)
 	case e.Was != "" && e.Is != "":
 		why = fmt.Sprintf("the database of participant %.200q was restored", e.Is)
+	}
+	if e.End.Compare(e.Last) >= 0 {
+		return fmt.Sprintf("ledger: the ledger was shorter than offset %s for a while, and is another one now (%v): %s", e.Last.shown(), e.Err, why)
 	}
 	return fmt.Sprintf("ledger: the ledger ends at %s, before offset %s: %s", e.End.shown(), e.Last.shown(), why)
 }

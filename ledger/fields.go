@@ -21,6 +21,8 @@ type source struct {
 	payload string
 	// recordTime leads to when the ledger recorded it; empty if the message does not say.
 	recordTime string
+	// id leads to what no other update or completion has; empty if there is nothing.
+	id string
 }
 
 const (
@@ -30,25 +32,29 @@ const (
 
 // The parts that several messages of v2 have.
 var (
-	transactionV2  = source{path: "transaction.offset", recordTime: "transaction.record_time"}
-	reassignmentV2 = source{path: "reassignment.offset", recordTime: "reassignment.record_time"}
-	topologyV2     = source{path: "topology_transaction.offset", recordTime: "topology_transaction.record_time"}
-	completionV2   = source{path: "completion.offset", recordTime: "completion.synchronizer_time.record_time"}
-	checkpointV2   = source{
+	transactionV2  = updateV2("transaction")
+	reassignmentV2 = updateV2("reassignment")
+	topologyV2     = updateV2("topology_transaction")
+	completionV2   = source{
+		path: "completion.offset", recordTime: "completion.synchronizer_time.record_time", id: "completion.submission_id",
+	}
+	checkpointV2 = source{
 		path: "offset_checkpoint.offset", checkpoint: true,
 		recordTime: "offset_checkpoint.synchronizer_times.record_time",
 	}
 )
 
+func updateV2(field string) source {
+	return source{path: field + ".offset", recordTime: field + ".record_time", id: field + ".update_id"}
+}
+
 // sources says of each message that a stream of updates or completions has, where its offset is. The
 // first source that the message has set counts.
 var sources = map[protoreflect.FullName][]source{
-	apiV2 + "GetUpdatesResponse":       {transactionV2, reassignmentV2, topologyV2, checkpointV2},
-	apiV2 + "CompletionStreamResponse": {completionV2, checkpointV2},
-	apiV2 + "GetCompletionsResponse":   {completionV2, checkpointV2},
-	apiV2 + "GetUpdateTreesResponse": { // until Canton 3.4
-		{path: "transaction_tree.offset", recordTime: "transaction_tree.record_time"}, reassignmentV2, checkpointV2,
-	},
+	apiV2 + "GetUpdatesResponse":          {transactionV2, reassignmentV2, topologyV2, checkpointV2},
+	apiV2 + "CompletionStreamResponse":    {completionV2, checkpointV2},
+	apiV2 + "GetCompletionsResponse":      {completionV2, checkpointV2},
+	apiV2 + "GetUpdateTreesResponse":      {updateV2("transaction_tree"), reassignmentV2, checkpointV2}, // until Canton 3.4
 	apiV1 + "GetTransactionsResponse":     {{path: "transactions.offset", payload: "transactions"}},
 	apiV1 + "GetTransactionTreesResponse": {{path: "transactions.offset", payload: "transactions"}},
 	apiV1 + "CompletionStreamResponse": {
@@ -62,6 +68,7 @@ type position struct {
 	checkpoint  bool
 	empty       bool // it holds nothing, and says no offset
 	recordTime  time.Time
+	id          string // empty if it says none
 }
 
 // hasCheckpoints reports whether a stream of such messages has checkpoints.
@@ -107,7 +114,7 @@ func locate(m protoreflect.Message) (position, error) {
 		}
 		return position{
 			first: offsets[0], last: offsets[len(offsets)-1], checkpoint: s.checkpoint || empty,
-			recordTime: timeAt(m, s.recordTime),
+			recordTime: timeAt(m, s.recordTime), id: textAt(m, s.id),
 		}, nil
 	}
 	paths := make([]string, 0, len(list))

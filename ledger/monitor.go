@@ -36,8 +36,10 @@ type Status struct {
 	// the zero time before the first message.
 	Last   Offset
 	LastAt time.Time
-	// RecordTime is when the ledger recorded the last message, and Lag how much later
-	// it was delivered. Zero if messages have no record time.
+	// RecordTime is when the ledger recorded the last message, and Lag how much later,
+	// by this machine's clock, it was passed to the loop body. The time that the body
+	// takes for it is not part of its Lag, but of that of the messages that wait
+	// meanwhile. Zero if messages have no record time.
 	RecordTime time.Time
 	Lag        time.Duration
 	// LedgerEnd is the ledger end when it was last read, LedgerEndAt when that was. It
@@ -96,11 +98,12 @@ func (m *Monitor) ledgerEnd(end Offset) {
 	m.set(func(s *Status) { s.LedgerEnd, s.LedgerEndAt = end, time.Now() })
 }
 
-func (m *Monitor) passed(at position) {
+// passed notes a message that was delivered at a time, and that the loop body has dealt with.
+func (m *Monitor) passed(at position, delivered time.Time) {
 	m.set(func(s *Status) {
 		s.Last, s.LastAt = at.last, time.Now()
 		if !at.recordTime.IsZero() {
-			s.RecordTime, s.Lag = at.recordTime, max(0, s.LastAt.Sub(at.recordTime))
+			s.RecordTime, s.Lag = at.recordTime, max(0, delivered.Sub(at.recordTime))
 		}
 		if at.checkpoint {
 			s.Checkpoints++

@@ -41,7 +41,10 @@ type Options[M any] struct {
 	// End. Its end is the End otherwise. May be nil.
 	Request proto.Message
 	// End is the last offset of the range, which the request must have as well. The
-	// zero value means that of Request, or a stream without an end.
+	// zero value means that of Request, or a stream without an end. The last message may
+	// come well before the End, and then the stream is only closed. Whether that is the
+	// end, and no server that shuts down, is asked of Node.LedgerEnd; without that, a
+	// stream that was closed three times in a row without a message is at its end.
 	End Offset
 	// OnCheckpoint is called with the offset of each checkpoint, after the loop body has returned
 	// for it, in the loop's own goroutine, which waits for it as for the loop body. An error ends
@@ -89,6 +92,7 @@ type stream[M any] struct {
 	o        Options[M]
 	busy     chan struct{} // holds a token while a loop runs
 	at       Offset        // everything up to it has been delivered
+	witness  witness       // of the last update of it
 	reopener reopener
 	silence  bool  // whether silence is looked for
 	empty    int   // how often in a row a range with an end was closed without a message
@@ -136,6 +140,13 @@ func (s *stream[M]) run(yield func(Update[M], error) bool) error {
 		if done {
 			return err
 		}
+		switch cause := react(err).cause; {
+		case cause == AfterLedgerEnd:
+			s.witness.wanted = true
+		case cause == Pruned && s.witness.asked: // what comes after it may be there yet
+			s.witness = witness{}
+			continue
+		}
 		if err := s.reopener.again(s.ctx, s.at, err); err != nil {
 			return err
 		}
@@ -150,7 +161,7 @@ func (s *stream[M]) once(yield func(Update[M], error) bool) (done bool, err erro
 	watch := s.watch(ctx, cancel)
 	defer watch.stop()
 	defer cancel(nil)
-	receiver, err := receive(ctx, s.open, s.at)
+	receiver, err := receive(ctx, s.open, s.begin())
 	if err != nil {
 		return isStopped(err), err
 	}
@@ -186,6 +197,11 @@ func (s *stream[M]) deliver(msg M, watch *watch, yield func(Update[M], error) bo
 		return false, stopped(s.at, BadMessage, err)
 	}
 	s.reopener.proven = true
+	if s.witness.asked {
+		if known, err := s.witness.check(at, s.at); known || err != nil {
+			return err == nil, s.rewound(err)
+		}
+	}
 	order := at.last.Compare(s.at)
 	switch {
 	case at.empty:
@@ -201,7 +217,9 @@ func (s *stream[M]) deliver(msg M, watch *watch, yield func(Update[M], error) bo
 	if order > 0 { // a checkpoint of where the stream is already is no progress
 		s.reopener.retries.progress()
 		s.empty = 0
+		s.witness.note(at)
 	}
+	delivered := time.Now()
 	more = yield(Update[M]{Msg: msg, Offset: at.last, Checkpoint: at.checkpoint}, nil)
 	if more && at.checkpoint && s.o.OnCheckpoint != nil {
 		if err := s.o.OnCheckpoint(s.ctx, at.last); err != nil {
@@ -209,8 +227,17 @@ func (s *stream[M]) deliver(msg M, watch *watch, yield func(Update[M], error) bo
 		}
 	}
 	s.at = at.last
-	s.o.Monitor.passed(at)
+	s.o.Monitor.passed(at, delivered)
 	return more, nil
+}
+
+// rewound makes the error of a ledger that has caught up with other updates than those that were
+// delivered.
+func (s *stream[M]) rewound(err error) error {
+	if err == nil {
+		return nil
+	}
+	return s.reopener.rewound(s.ctx, s.at, err)
 }
 
 // position reads where a message is.

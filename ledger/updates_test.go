@@ -85,7 +85,11 @@ func TestAStreamGoesOnAfterEachErrorThatPasses(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, []int64{3, 5, 8, 9}, got)
 				assert.Equal(t, causes{c.cause}, met)
-				assert.Equal(t, []int64{0, 5}, n.begins, "it begins after what was delivered")
+				begin := int64(5)
+				if c.cause == AfterLedgerEnd {
+					begin = 4 // with what was delivered last, by which the ledger is recognised
+				}
+				assert.Equal(t, []int64{0, begin}, n.begins, "it begins after what was delivered")
 				assert.LessOrEqual(t, time.Since(start), c.within)
 				assert.Equal(t, c.cause == Unauthenticated, dropped == 1, "a fresh token")
 			})
@@ -609,13 +613,14 @@ func TestMonitorShowsTheStream(t *testing.T) {
 			s := monitor.Status()
 			assert.True(t, s.Running && s.Open)
 			assert.Equal(t, At(2), s.Last, "the body has not returned yet")
+			time.Sleep(time.Minute) // which is no delay of the ledger's
 			break
 		}
 		s := monitor.Status()
 		assert.False(t, s.Running || s.Open)
 		assert.Equal(t, At(7), s.Last)
 		assert.Equal(t, recorded, s.RecordTime)
-		assert.Equal(t, s.LastAt.Sub(recorded), s.Lag)
+		assert.Equal(t, s.LastAt.Sub(recorded)-time.Minute, s.Lag)
 		assert.GreaterOrEqual(t, s.Lag, 3*time.Second)
 		assert.Equal(t, map[Cause]uint64{Unavailable: 1}, s.Reopened)
 		assert.Equal(t, Unavailable, s.LastReopening.Cause)
