@@ -187,7 +187,7 @@ func TestANamespaceThatIsMissingIsNoConflict(t *testing.T) {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusNotFound)
-			_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,` + //nolint:errcheck // the client says so
+			_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,` +
 				`"message":"namespaces \"payments\" not found"}`))
 		})
 	})
