@@ -21,8 +21,9 @@ const (
 	// member. A dissent that expires causes no event.
 	EventDissentCleared EventKind = "dissent_cleared"
 	// EventAgreementLost reports the first read since an agreement that has reached
-	// none, or a stream that cannot continue. EventAgreementRegained reports the first
-	// read or stream that agrees again.
+	// none, a stream that cannot continue, or one to whose members, but for too few, no
+	// subscription works for ten seconds. EventAgreementRegained reports the first read
+	// or stream that agrees again, or to whose members enough subscriptions work.
 	EventAgreementLost     EventKind = "agreement_lost"
 	EventAgreementRegained EventKind = "agreement_regained"
 	// EventReplaced reports that a stream continues with another member in place of

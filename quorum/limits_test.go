@@ -6,12 +6,16 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // A program that only has streams hears of agreement as well.
@@ -31,6 +35,50 @@ func TestAStreamThatAgreesAgainRegainsAgreement(t *testing.T) {
 			kinds = append(kinds, e.Kind)
 		}
 		assert.Equal(t, []EventKind{EventAgreementLost, EventAgreementRegained}, kinds)
+	})
+}
+
+// A stream to whose members no subscription works waits, but not without a word.
+func TestAStreamWithoutMembersReportsThat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMembers(t, 4)
+		var open atomic.Int64 // how many members work
+		idle := func(ctx context.Context, _ int) func() (item, error) {
+			return func() (item, error) {
+				<-ctx.Done()
+				return item{}, ctx.Err()
+			}
+		}
+		pruned := func(context.Context, int) func() (item, error) {
+			return func() (item, error) { return item{}, status.Error(codes.FailedPrecondition, "pruned") }
+		}
+		cfg := feed(nil)
+		cfg.Open = func(ctx context.Context, x Member, _ *int64) (Receiver[item], error) {
+			if int64(slices.IndexFunc(m.List(), func(y Member) bool { return x.Name == y.Name })) < open.Load() {
+				return receiver(idle(ctx, 1)), nil
+			}
+			return receiver(pruned(ctx, 1)), nil
+		}
+		s, err := NewStream(t.Context(), m, cfg)
+		require.NoError(t, err)
+		defer s.Close()
+		expect := func(lost bool, kinds ...EventKind) {
+			t.Helper()
+			time.Sleep(time.Minute)
+			var got []EventKind
+			for _, e := range m.Events() {
+				got = append(got, e.Kind)
+			}
+			assert.Equal(t, kinds, got)
+			assert.Equal(t, lost, m.Status().Lost)
+		}
+		expect(true, EventAgreementLost)
+		assert.Contains(t, m.Events()[0].Detail, "pruned")
+		open.Store(1)
+		expect(true, EventAgreementLost)
+		open.Store(2) // an idle stream says nothing either, and is none
+		expect(false, EventAgreementLost, EventAgreementRegained)
+		expect(false, EventAgreementLost, EventAgreementRegained)
 	})
 }
 

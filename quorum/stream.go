@@ -99,6 +99,9 @@ type Stream[T any, P cmp.Ordered] struct {
 	told   []Event // to be announced once mu is free
 	err    error   // why there will be nothing more
 	full   time.Time
+	// hungry is since when too few members can be subscribed to; starved, that it was reported.
+	hungry  time.Time
+	starved bool
 }
 
 // NewStream subscribes to members. It returns at once: members that cannot be reached
@@ -149,7 +152,8 @@ func NewStream[T any, P cmp.Ordered](ctx context.Context, members *Members, cfg 
 // of them; they agree only on what Key covers. It blocks until there is one. It
 // returns io.EOF at the end of a finite stream, the context's error once that has
 // ended, and a *NoQuorumError if too few members are left that could agree. Errors are
-// final.
+// final. While too few members can be subscribed to it waits, however long that lasts;
+// after ten seconds of it there is an EventAgreementLost.
 func (s *Stream[T, P]) Recv() (zero T, err error) {
 	for {
 		value, ok, err := s.take()

@@ -16,6 +16,7 @@ import (
 // subscription is one member's stream that is being read.
 type subscription struct {
 	member Member
+	began  time.Time
 	cancel context.CancelFunc
 	room   chan struct{} // capacity 1: its queue may have room again
 }
@@ -23,6 +24,7 @@ type subscription struct {
 // backOff is how long a member is left alone after its stream has ended.
 type backOff struct {
 	fails int
+	early int // how many of those in a row did not last
 	until time.Time
 }
 
@@ -60,6 +62,7 @@ func (s *Stream[T, P]) plan() {
 	now := time.Now()
 	usable, list := s.members.usable() // of one list, in which no server has two names
 	s.followLocked(list)
+	s.starveLocked(usable, now)
 	joinable := s.joinableLocked(usable, now)
 	spare := len(joinable)
 	for name := range s.subs {
@@ -153,7 +156,7 @@ func (s *Stream[T, P]) dropLocked(name string) {
 
 func (s *Stream[T, P]) subscribeLocked(m Member) {
 	ctx, cancel := context.WithCancel(s.ctx)
-	sub := &subscription{member: m, cancel: cancel, room: make(chan struct{}, 1)}
+	sub := &subscription{member: m, began: time.Now(), cancel: cancel, room: make(chan struct{}, 1)}
 	s.subs[m.Name] = sub
 	delete(s.left, m.Name)
 	from := s.seq.join(m.Name)
@@ -245,8 +248,10 @@ func (s *Stream[T, P]) ended(name string, sub *subscription, err error) {
 		p = new(backOff)
 		s.pauses[name] = p
 	}
+	now := time.Now()
+	p.endedAfter(now.Sub(sub.began), err)
 	d := min(firstBackOff<<min(p.fails, 7), maxBackOff)
-	p.fails, p.until = p.fails+1, time.Now().Add(d/2+rand.N(d))
+	p.fails, p.until = p.fails+1, now.Add(d/2+rand.N(d))
 	s.members.failed(name, err)
 	wake(s.adjust)
 	s.stepLocked()
