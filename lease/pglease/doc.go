@@ -40,7 +40,9 @@
 // if it is lower. Two primaries at once (split brain) are two stores, and two holders.
 //
 // The functions pg_current_wal_lsn and pg_walfile_name must be allowed, as they are by
-// default. A server in recovery is refused.
+// default. A server in recovery is refused. A role needs SELECT, INSERT and UPDATE on both
+// tables, and the right to create tables only while they are missing. For Check alone it
+// needs SELECT on both, and UPDATE on cantonlb_lease_token, of which it locks a row.
 //
 // # Defaults
 //

@@ -88,9 +88,12 @@ const checkSQL = `SELECT set_config('idle_in_transaction_session_timeout', (
 // originSQL returns the number of the table that notices have.
 const originSQL = `SELECT $1::text::regclass::oid::bigint`
 
+// existSQL reports whether both tables exist.
+const existSQL = `SELECT to_regclass($1::text) IS NOT NULL AND to_regclass($2::text) IS NOT NULL`
+
 // tables are the statements for the tables of one schema.
 type tables struct {
-	schema, lease                        string
+	schema, lease, token                 string
 	read, acquire, renew, release, check string
 }
 
@@ -104,7 +107,7 @@ func tablesIn(schema string) tables {
 		return strings.ReplaceAll(sql, "\x00", "'cantonlb_lease'")
 	}
 	return tables{
-		schema: schema, lease: in(leaseTable),
+		schema: schema, lease: in(leaseTable), token: in(leaseTable + "_token"),
 		read: in(readSQL), acquire: in(acquireSQL), renew: in(renewSQL), release: in(releaseSQL), check: in(checkSQL),
 	}
 }

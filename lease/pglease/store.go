@@ -69,8 +69,13 @@ func New(cfg Config) (*Store, error) {
 }
 
 // CreateTables creates the tables, if they do not exist. Several processes may do so
-// at once.
+// at once. If they exist, the right to create tables is not needed.
 func (s *Store) CreateTables(ctx context.Context) error {
+	// CREATE TABLE IF NOT EXISTS is refused without that right, even if there is nothing to create.
+	var exist bool
+	if err := s.row(ctx, existSQL, s.tables.lease, s.tables.token).Scan(&exist); err != nil || exist {
+		return wrap("looking for the tables", err)
+	}
 	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		// CREATE TABLE IF NOT EXISTS fails where two do it at once.
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1::bigint)", pgx.QueryExecModeExec, createLock); err != nil {
