@@ -42,7 +42,7 @@ const look = 50 * time.Millisecond
 func Guard() {
 	switch os.Getenv(guardKey) {
 	case asGuard:
-		os.Exit(guard(os.Args[1:])) //nolint:revive // this process is a guard, and no more
+		os.Exit(beGuard(os.Args[1:])) //nolint:revive // this process is a guard, and no more
 	case asProgram:
 		os.Exit(become(os.Args[1], os.Args[2:])) //nolint:revive // the same
 	default:
@@ -63,7 +63,7 @@ func become(path string, command []string) int {
 	return 126 // as shells say it
 }
 
-func guard(command []string) int {
+func beGuard(command []string) int {
 	// What is not marked so would be the program's, too.
 	syscall.CloseOnExec(commandsFd)
 	syscall.CloseOnExec(reportsFd)

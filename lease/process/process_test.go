@@ -299,6 +299,30 @@ func hears(f func(message string)) *slog.Logger {
 	}}))
 }
 
+// A log handler that hangs, such as one whose standard error is a pipe that is full, holds nothing up: neither
+// the end of the program, nor what its health demands.
+func TestALoggerThatHangsKeepsNoProgramAlive(t *testing.T) {
+	waits(t)
+	folder := t.TempDir()
+	page := newHealth(t)
+	hang := make(chan struct{})
+	s := leasetest.NewStore()
+	cfg := config(s.Link(), script(folder, "trap '' TERM\n"+sleeps))
+	cfg.Health, cfg.HealthCheck = page.URL, tolerant
+	cfg.Lease.Logger = hears(func(string) { <-hang })
+	stop, result := run(t, cfg)
+	t.Cleanup(func() { close(hang) })
+	first, _ := started(t, folder, 1)
+	page.awaitHealthy()
+	page.answer.Store(http.StatusInternalServerError)
+	second, _ := started(t, folder, 2)
+	assert.True(t, gone(first))
+	stop()
+	awaitGone(t, second)
+	require.ErrorIs(t, <-result, context.Canceled)
+	free(t, s)
+}
+
 // A program that has failed is not started once more when its supervision, or the lease, ends in the
 // pause before that.
 func TestAProgramIsNotStartedAfterTheEnd(t *testing.T) {

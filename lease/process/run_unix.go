@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
+	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/lease"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -41,11 +42,12 @@ func supported() error { return nil }
 type programs []*supervisor
 
 func supervisors(cfg Config, logger *slog.Logger) programs {
-	list := programs{{cfg: cfg, log: logger.With("program", cfg.Command[0])}}
+	left := new(guard.Left)
+	list := programs{{cfg: cfg, log: logger.With("program", cfg.Command[0]), left: left}}
 	for _, w := range cfg.With {
 		own := cfg
 		own.Command, own.Health, own.Signals = w.Command, w.Health, nil
-		list = append(list, &supervisor{cfg: own, log: logger.With("program", w.Command[0]), companion: true})
+		list = append(list, &supervisor{cfg: own, log: logger.With("program", w.Command[0]), left: left, companion: true})
 	}
 	return list
 }
@@ -73,9 +75,14 @@ func (p programs) work(ctx context.Context, l lease.Lease) error {
 type supervisor struct {
 	cfg       Config
 	log       *slog.Logger
+	left      *guard.Left // calls of the log handler that have not returned
 	companion bool
 	failed    []time.Time // when the program has failed, within Within
 }
+
+// say logs by f. A handler that hangs, as when nothing reads standard error any more, must not keep a
+// program alive.
+func (s *supervisor) say(f func()) { guard.Tell(s.left, "the log handler", f) }
 
 // errEnded is the failure of a companion that ends with code 0.
 var errEnded = errors.New("code 0, although the other program still runs")
@@ -92,7 +99,7 @@ func (s *supervisor) work(ctx context.Context, l lease.Lease) error {
 		case err == nil:
 			err = errEnded
 		}
-		s.log.Warn("the program has failed", "reason", err.Error())
+		s.say(func() { s.log.Warn("the program has failed", "reason", err.Error()) })
 		if !s.again(time.Now()) {
 			return fmt.Errorf("%w: %w", ErrNotHelped, err)
 		}
@@ -126,7 +133,7 @@ func (s *supervisor) once(ctx context.Context, l lease.Lease) error {
 	if err != nil {
 		return err
 	}
-	s.log.Info("the program was started", "token", l.Token)
+	s.say(func() { s.log.Info("the program was started", "token", l.Token) })
 	feeding, fed := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(fed)
@@ -137,7 +144,7 @@ func (s *supervisor) once(ctx context.Context, l lease.Lease) error {
 	stop()
 	close(feeding)
 	<-fed
-	s.log.Info("the program has ended", "how", c.how)
+	s.say(func() { s.log.Info("the program has ended", "how", c.how) })
 	switch {
 	case why != nil:
 		return why
@@ -200,7 +207,7 @@ func (s *supervisor) end(ctx context.Context, c *child, l lease.Lease) {
 		case <-c.ended:
 			return
 		case <-grace.C:
-			s.log.Warn("the program did not end in time, and is killed")
+			s.say(func() { s.log.Warn("the program did not end in time, and is killed") })
 			c.kill(goneLimit)
 			return
 		case <-tick.C:
