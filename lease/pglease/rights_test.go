@@ -20,6 +20,7 @@ func TestARoleThatMayOnlyUseTheTablesIsEnough(t *testing.T) {
 	owner := connect(t, server.DSN())
 	for _, schema := range []string{"", "leases"} {
 		t.Run("schema "+schema, func(t *testing.T) {
+			t.Parallel()
 			in, name := "public", "user_of_public"
 			if schema != "" {
 				in, name = schema, "user_of_"+schema
