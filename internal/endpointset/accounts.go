@@ -9,7 +9,7 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// counted is what a Set has counted, and how much of it the metrics have. Set.mu
+// counted is what a Set has counted, and how much of it the metrics have. The set's lock
 // guards it.
 type counted struct {
 	totals     report.Totals // without what totalsLocked adds
@@ -92,7 +92,7 @@ func (e *endpoint) progressLocked(p *telling.Progress) {
 // recordLocked records what an endpoint's calls have counted. It is for an endpoint
 // that leaves the list or has left it.
 func (e *endpoint) recordLocked() {
-	if e.set.closed { // all has then been recorded
+	if e.set.scope.Closed() { // all has then been recorded
 		return
 	}
 	var p telling.Progress
@@ -122,13 +122,13 @@ func (s *Set) recordProgressLocked(now time.Time) { s.teller.Progress(s.progress
 // Report reports the gauges. It implements grpc's stats.AsyncMetricReporter.
 func (s *Set) Report(r stats.AsyncMetricsRecorder) error {
 	now := time.Now()
-	s.mu.Lock()
-	if s.closed {
-		s.unlock()
+	s.scope.Lock()
+	if s.scope.Closed() {
+		s.scope.Unlock()
 		return nil
 	}
 	p := s.progressLocked(now)
-	s.unlock()
+	s.scope.Unlock()
 	s.teller.Gauges(r, p, s.Status(), now)
 	return nil
 }

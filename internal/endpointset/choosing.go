@@ -14,7 +14,7 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// choice is what a set needs besides if it picks one endpoint at a time. Set.mu guards
+// choice is what a set needs besides if it picks one endpoint at a time. The set's lock guards
 // it.
 type choice struct {
 	set    *Set
@@ -34,7 +34,7 @@ func NewActivePassive(policy string, cc balancer.ClientConn, opts balancer.Build
 	s := New(policy, cc, opts)
 	s.cfg = settings.DefaultActivePassive()
 	s.choice = &choice{set: s, search: newSearch(), reasons: make(map[report.Reason]uint64)}
-	s.choice.state = selector.NewChooser(s.cfg.Failover.Selector(), setLock{s}, s.choice.chosen)
+	s.choice.state = selector.NewChooser(s.cfg.Failover.Selector(), s.scope, s.choice.chosen)
 	return s
 }
 
@@ -106,12 +106,6 @@ func (e *endpoint) observeLocked(was judge.Judgement) {
 // choose applies an event to the choice. The error is nil unless a command was
 // refused; a refused command changes nothing.
 func (c *choice) choose(event selector.Event) error { return c.state.Choose(event) }
-
-// setLock is Set.mu as the choice's timers take it.
-type setLock struct{ *Set }
-
-func (l setLock) Lock()   { l.mu.Lock() }
-func (l setLock) Unlock() { l.unlock() }
 
 // normalLocked reports whether the endpoint's state is normal for a standby: it
 // reports that it does not serve or, where that is so, refuses connections.

@@ -28,15 +28,7 @@ func (s *Set) endForeign(checkers []*checking.Checker) {
 	defer cancel()
 	// The recorder takes its own lock here, and calls Report under it.
 	_, _ = guard.Await(ctx, &s.left, "the recorder of metrics", 1, func() struct{} { s.unregister(); return struct{}{} }, nil)
-	ended := make(chan struct{})
-	go func() {
-		s.wg.Wait()
-		close(ended)
-	}()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-	}
+	s.scope.Wait(ctx)
 	lines := s.teller.Close(all)
 	s.teller.Left(append(s.leftBehind(checkers), lines...))
 }

@@ -19,10 +19,10 @@ func (s *Set) command(kind selector.Kind, name string) error {
 }
 
 func (s *Set) commandNow(kind selector.Kind, name string) error {
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	switch {
-	case s.closed:
+	case s.scope.Closed():
 		return ErrClosed
 	case s.choice == nil:
 		return fmt.Errorf("the policy %s picks every eligible endpoint in turn: %w", s.policy, errNoActive)

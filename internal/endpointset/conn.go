@@ -10,6 +10,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/internal/scope"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -25,11 +26,11 @@ type conn struct {
 	address  resolver.Address
 	holder   transport.Holder // of the net.Conn, if the credentials provide it
 
-	// Guarded by Set.mu.
+	// Guarded by the set's lock.
 	cancel     context.CancelFunc // ends the probes on this connection; nil if there are none
 	passive    machine.Passive
 	ready      time.Time   // when the connection was established
-	unreported *time.Timer // ends reportWait; nil if there is nothing to end
+	unreported scope.Timer // ends reportWait
 	liveness               // of its peer
 	retirement retirement
 }
@@ -55,13 +56,13 @@ func (c *conn) remoteIP() netip.Addr {
 // that of a passive replica is, or that of a server that rejects its token. The
 // endpoint becomes suspect and is probed at once. It does not become unhealthy: the
 // answer is about one service of the node, and a probe's is about the node. The method
-// is called at the end of a call and takes Set.mu. Like CallsFail, TrialEnds and
+// is called at the end of a call and takes the set's lock. Like CallsFail, TrialEnds and
 // PickedLate it belongs to pick.Owner.
 func (c *conn) AnswerSpeaksAgainst(why report.Reason) {
 	e, s := c.endpoint, c.endpoint.set
-	s.mu.Lock()
-	defer s.unlock()
-	if s.closed || e.conn != c || e.checker == nil || e.health.State != report.Healthy {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if s.scope.Closed() || e.conn != c || e.checker == nil || e.health.State != report.Healthy {
 		return
 	}
 	var doubt bool
@@ -92,7 +93,7 @@ func (e *endpoint) retireLocked() {
 		c.cancel()
 	}
 	if e.health.State == report.Suspect || e.health.State == report.Unhealthy || c.state == judge.Silent || c.state == judge.Dead {
-		e.set.after = append(e.set.after, c.PickedLate)
+		e.set.scope.After(c.PickedLate)
 	}
 	e.retired = append(e.retired, c)
 	if e.checker != nil && c.Counts().InFlight > 0 {

@@ -457,9 +457,9 @@ func TestCloseWaitsForAPublicationUnderWay(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a"))
 		f.up("a")
-		f.set.mu.Lock()
+		f.set.scope.Lock()
 		f.set.pub.due = true // a publication is said to wait
-		f.set.mu.Unlock()
+		f.set.scope.Unlock()
 		entered, release := make(chan struct{}), make(chan struct{})
 		f.onUpdate(func(balancer.State) {
 			close(entered)

@@ -43,13 +43,14 @@
 //	handover.go  make before break: for lists (leaving.go), and for one endpoint whose
 //	             name resolves to another address, or whose client certificate has
 //	             changed on disk (renewing.go, recertifying.go)
-//	background.go  runs what ends with the set, and its timers
+//	background.go  runs what ends with the set
 //	events.go    reports changes; accounts.go counts
 //	options.go   what the owner of the channel passes besides the configuration
 //	status.go    the status; explain.go why no endpoint may be picked
 //
 // # Locks
 //
-// Only leaf locks are taken below Set.mu. docs/architecture.md lists the locks, the
-// paths through the package, and its goroutines and timers.
+// The lock, timers and goroutines of a set are those of its scope.Scope. Only leaf locks
+// are taken below its lock. docs/architecture.md lists the locks, the paths through the
+// package, and its goroutines and timers.
 package endpointset

@@ -9,12 +9,12 @@ import (
 )
 
 // CallsFail handles a connection on which as many calls in a row have failed as an
-// ejection requires. It is called at the end of a call and takes Set.mu.
+// ejection requires. It is called at the end of a call and takes the set's lock.
 func (c *conn) CallsFail() {
 	e, s := c.endpoint, c.endpoint.set
-	s.mu.Lock()
-	defer s.unlock()
-	if !s.closed && e.conn == c && e.was.Class == judge.Eligible && s.canSpareLocked() && e.ejectLocked(machine.CallsFail) {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if !s.scope.Closed() && e.conn == c && e.was.Class == judge.Eligible && s.canSpareLocked() && e.ejectLocked(machine.CallsFail) {
 		e.applyLocked()
 	}
 }
@@ -27,9 +27,9 @@ func (c *conn) TrialEnds(answered bool) {
 	if answered {
 		event = machine.CallAnswered
 	}
-	s.mu.Lock()
-	defer s.unlock()
-	if !s.closed && e.conn == c && e.ejectLocked(event) {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if !s.scope.Closed() && e.conn == c && e.ejectLocked(event) {
 		e.applyLocked()
 	}
 }
@@ -65,10 +65,7 @@ func (e *endpoint) ejectLocked(event machine.EjectionEvent) (changed bool) {
 	if e.ejection == was {
 		return false
 	}
-	if e.ejectionTimer != nil {
-		e.ejectionTimer.Stop()
-		e.ejectionTimer = nil
-	}
+	e.ejectionTimer.Stop()
 	if e.ejection.Phase == machine.Ejected {
 		e.ejections++
 		s.teller.Ejection(e.name)
@@ -98,7 +95,7 @@ func (e *endpoint) offerTrialLocked() {
 }
 
 func (e *endpoint) armEjectionLocked(d time.Duration) {
-	e.set.armLocked(&e.ejectionTimer, d, func() {
+	e.ejectionTimer.Arm(e.set.scope, d, func() {
 		if e.ejectLocked(machine.TimeIsUp) {
 			e.applyLocked()
 		}

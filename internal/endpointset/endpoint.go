@@ -19,13 +19,14 @@ import (
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/probes"
 	"github.com/cantonlb/cantonlb/internal/recertify"
+	"github.com/cantonlb/cantonlb/internal/scope"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/internal/wanted"
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// endpoint is one endpoint of a set. Set.mu guards every field that is not marked
+// endpoint is one endpoint of a set. The set's lock guards every field that is not marked
 // immutable. The current judgement is was; it follows from the facts, see judging.go.
 type endpoint struct {
 	set  *Set
@@ -110,7 +111,7 @@ type dialing struct {
 	knocks   int           // knocks under way
 	knocked  time.Time     // when the last one began
 	rest     time.Duration // how long grpc itself has paused after the last failed attempt
-	timer    *time.Timer   // ends connectTimeout while connecting, or the pause while waiting
+	timer    scope.Timer   // ends connectTimeout while connecting, or the pause while waiting
 	backoff  *backoff.ExponentialBackOff
 }
 
@@ -119,13 +120,13 @@ type dialing struct {
 type validated struct {
 	validation       machine.Validation
 	validationDetail string
-	validationTimer  *time.Timer // ends a pause; nil if there is none
+	validationTimer  scope.Timer // ends a pause
 }
 
 // ejecting is what calls show about the endpoint.
 type ejecting struct {
 	ejection      machine.Ejection
-	ejectionTimer *time.Timer // ends its phase; nil if admitted
+	ejectionTimer scope.Timer // ends its phase; armed unless admitted
 	ejections     uint64
 }
 
@@ -174,7 +175,7 @@ func (e *endpoint) stepLocked(event machine.LinkEvent, err error) {
 		}
 		e.armLocked(e.pauseOrKnockLocked(now))
 	case e.link.Phase == machine.Ready || e.link.Phase == machine.Closed:
-		e.disarmLocked()
+		e.timer.Stop()
 	}
 	if e.link.Phase == machine.Closed {
 		e.closeSlotsLocked()
@@ -214,9 +215,8 @@ func (e *endpoint) pauseLocked() time.Duration {
 
 // armLocked sets the endpoint's timer.
 func (e *endpoint) armLocked(d time.Duration) {
-	e.disarmLocked()
 	due := time.Now().Add(d)
-	e.set.armLocked(&e.timer, d, func() {
+	e.timer.Arm(e.set.scope, d, func() {
 		switch {
 		case e.link.Phase == machine.Waiting:
 			e.wakeLocked()
@@ -249,13 +249,6 @@ func (e *endpoint) phaseLocked() (report.ConnectPhase, time.Time) {
 	}
 }
 
-func (e *endpoint) disarmLocked() {
-	if e.timer != nil {
-		e.timer.Stop()
-		e.timer = nil
-	}
-}
-
 // addressText returns the endpoint's address as text.
 func (e *endpoint) addressText() string {
 	if e.conn != nil {
@@ -267,9 +260,9 @@ func (e *endpoint) addressText() string {
 // transition handles a change of the endpoint's health, from its checker.
 func (e *endpoint) transition(t checking.Transition) {
 	s := e.set
-	s.mu.Lock()
-	defer s.unlock()
-	if s.closed || e.link.Phase == machine.Closed || t.Number <= e.heardOf {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if s.scope.Closed() || e.link.Phase == machine.Closed || t.Number <= e.heardOf {
 		return
 	}
 	e.takeLocked(t)

@@ -26,16 +26,16 @@ func (s *Set) FollowFrom(number uint64) *event.Reader[report.Event] {
 
 // ListRefused emits an event for a list that was refused before it reached the set.
 func (s *Set) ListRefused(err error) {
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	s.refusedLocked(err)
 }
 
 // ListKept reports that the newest list is the one that is in effect, which is an event
 // if the list before it was refused.
 func (s *Set) ListKept() {
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	s.acceptedLocked(0, 0)
 }
 
@@ -58,7 +58,7 @@ func (s *Set) refusedLocked(err error) {
 
 // emitLocked reports an event to the log, the metrics, and all followers.
 func (s *Set) emitLocked(e report.Event) {
-	if s.closed {
+	if s.scope.Closed() {
 		return
 	}
 	s.count(e)

@@ -126,9 +126,9 @@ func TestAnEjectionIsAnEventAndSoIsItsEnd(t *testing.T) {
 		assert.Equal(t, []string{"healthy -> ejected (calls_failing)"}, f.lines("a")[seen:])
 		assert.Equal(t, report.StateEjected, f.status("a").State)
 		assert.Equal(t, report.ReasonCallsFailing, f.status("a").Reason)
-		f.set.mu.Lock()
+		f.set.scope.Lock()
 		f.set.pardonLocked()
-		f.set.unlock()
+		f.set.scope.Unlock()
 		assert.Equal(t, "ejected -> healthy (serving)", f.lines("a")[seen+1])
 	})
 }

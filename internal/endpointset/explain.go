@@ -22,8 +22,8 @@ const maxExplained = 8
 func (s *Set) Explain() error { return s.explain() }
 
 func (s *Set) explain() *explain.NoEligibleError {
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	return s.explainLocked()
 }
 

@@ -155,9 +155,9 @@ func TestAfterWaitEligibleAndSetDrainedTheSnapshotIsUpToDate(t *testing.T) {
 			r.Done(balancer.DoneInfo{})
 			return r.SubConn.(*fakeSubConn).address.Addr
 		}
-		f.set.mu.Lock()
+		f.set.scope.Lock()
 		f.set.pub.due = true // a publication is said to wait
-		f.set.mu.Unlock()
+		f.set.scope.Unlock()
 		f.conn("b").become(connectivity.Ready, nil)
 		_, err := f.set.WaitEligible(t.Context(), 2)
 		require.NoError(t, err)

@@ -96,9 +96,9 @@ func (c *fakeChannel) drain() {
 
 // reenter shows that grpc is not called with the set's lock held: it would hang.
 func (c *fakeChannel) reenter() {
-	c.set.mu.Lock()
+	c.set.scope.Lock()
 	//lint:ignore SA2001 to take it is the whole point
-	c.set.mu.Unlock() //nolint:staticcheck // taking it is the point
+	c.set.scope.Unlock() //nolint:staticcheck // taking it is the point
 }
 
 var errChannelClosing = errors.New("the channel is being closed")
@@ -178,7 +178,7 @@ func (c *fakeChannel) updates() int {
 func (c *fakeChannel) settle() {
 	defer func() {
 		if recover() != nil { // not in a bubble
-			c.set.calls.Wait()
+			c.set.scope.Settle()
 		}
 	}()
 	synctest.Wait()

@@ -4,18 +4,19 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/scope"
 )
 
 // handover lets endpoints connect and be judged while others continue to serve. It is
 // the set's only mechanism of make-before-break: for a list that replaces another (see
 // leaving.go), and for the renewal of an endpoint (see renewing.go). Package machine
-// decides when it ends. Set.mu guards it, and is held when its methods are called.
+// decides when it ends. The set's lock guards it, and is held when its methods are called.
 type handover struct {
 	set     *Set
 	state   machine.Handover
 	joining map[*endpoint]struct{} // endpoints that are not decided
 	old     []*endpoint            // endpoints that serve until the end
-	timer   *time.Timer            // of the next step; nil if there is none
+	timer   scope.Timer            // of the next step
 	// end is called at the end.
 	end func(old []*endpoint)
 	// ofList reports that it is that of the set's list, which the old endpoints have
@@ -67,9 +68,9 @@ func (h *handover) step(f machine.HandoverFacts) {
 	was := h.state
 	var effects machine.HandoverEffects
 	h.state, effects = was.Next(f, time.Now())
-	h.disarm()
+	h.timer.Stop()
 	if !effects.Wake.IsZero() {
-		h.set.armLocked(&h.timer, time.Until(effects.Wake), h.settle)
+		h.timer.Arm(h.set.scope, time.Until(effects.Wake), h.settle)
 	}
 	if effects.Release {
 		old := h.old
@@ -87,12 +88,5 @@ func (h *handover) stop() {
 		h.forget(e)
 	}
 	h.old, h.state = nil, machine.Handover{}
-	h.disarm()
-}
-
-func (h *handover) disarm() {
-	if h.timer != nil {
-		h.timer.Stop()
-		h.timer = nil
-	}
+	h.timer.Stop()
 }

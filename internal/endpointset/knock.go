@@ -65,18 +65,18 @@ func (e *endpoint) mayKnockLocked() bool {
 		(e.rest <= leastRest || time.Since(e.knocked) >= e.rest)
 }
 
-// knockLocked tries a TCP connect, without Set.mu.
+// knockLocked tries a TCP connect, without the set's lock.
 func (e *endpoint) knockLocked() {
 	s := e.set
 	address, try := e.addrs[0].Addr, e.tries
 	e.knocks++
 	e.knocked = time.Now()
-	s.wg.Go(func() {
+	s.scope.Go(func() {
 		opens := s.opens(address)
-		s.mu.Lock()
-		defer s.unlock()
+		s.scope.Lock()
+		defer s.scope.Unlock()
 		e.knocks--
-		if s.closed || e.link.Phase != machine.Waiting || e.tries != try {
+		if s.scope.Closed() || e.link.Phase != machine.Waiting || e.tries != try {
 			return // overtaken by another change
 		}
 		if opens || !e.was.Memory.Troubled { // a knock that fails is no evidence, an attempt is
@@ -88,7 +88,7 @@ func (e *endpoint) knockLocked() {
 }
 
 func (s *Set) opens(address string) bool {
-	ctx, cancel := context.WithTimeout(s.ctx, knockTimeout)
+	ctx, cancel := context.WithTimeout(s.scope.Context(), knockTimeout)
 	defer cancel()
 	return healthcheck.TCPConnect(address, s.build.DialFunc()).Probe(ctx).Outcome == report.Serving
 }

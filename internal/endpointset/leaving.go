@@ -169,22 +169,22 @@ func (s *Set) handedOverLocked(old []*endpoint) {
 // SetHandover replaces the setting Handover of the configuration; the zero value means
 // HandoverKeep.
 func (s *Set) SetHandover(mode settings.Handover) {
-	s.mu.Lock()
-	defer s.unlock()
-	if s.setHandover = cmp.Or(mode, settings.HandoverKeep); !s.closed {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if s.setHandover = cmp.Or(mode, settings.HandoverKeep); !s.scope.Closed() {
 		s.handover.settle()
 	}
 }
 
 // HandOver ends the handover, whether the list can carry the calls or not.
 func (s *Set) HandOver() {
-	s.mu.Lock()
-	if !s.closed {
+	s.scope.Lock()
+	if !s.scope.Closed() {
 		f := s.handover.facts()
 		f.Insisted = true
 		s.handover.step(f)
 	}
-	s.unlock()
+	s.scope.Unlock()
 	s.pub.now()
 }
 
@@ -192,10 +192,10 @@ func (s *Set) HandOver() {
 // why one still is. Calls made after it has returned nil go to endpoints of the list.
 func (s *Set) WaitHandover(ctx context.Context) error {
 	for {
-		s.mu.Lock()
-		over, changed, stopped := len(s.handover.old) == 0, s.nextChangeLocked(), s.closed
+		s.scope.Lock()
+		over, changed, stopped := len(s.handover.old) == 0, s.nextChangeLocked(), s.scope.Closed()
 		why := s.whyHeldLocked()
-		s.unlock()
+		s.scope.Unlock()
 		switch {
 		case stopped:
 			return ErrClosed

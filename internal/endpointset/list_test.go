@@ -377,7 +377,7 @@ func TestTheEndOfAnEarlierWaitDoesNotEndALaterOne(t *testing.T) {
 		require.NoError(t, f.push("b"))
 		f.up("b")
 		time.Sleep(machine.MostProving - time.Millisecond)
-		f.set.mu.Lock()
+		f.set.scope.Lock()
 		time.Sleep(time.Millisecond) // the wait ends, and its end has to wait for the lock
 		b := f.set.list[0]
 		b.drained = true
@@ -385,10 +385,10 @@ func TestTheEndOfAnEarlierWaitDoesNotEndALaterOne(t *testing.T) {
 		b.drained = false
 		b.applyLocked()
 		f.set.replaceLocked([]wanted.Endpoint{{Name: "c", Addrs: []grpcresolver.Address{{Addr: "c"}}}})
-		f.set.unlock()
+		f.set.scope.Unlock()
 		synctest.Wait()
-		f.set.mu.Lock()
-		defer f.set.mu.Unlock()
+		f.set.scope.Lock()
+		defer f.set.scope.Unlock()
 		assert.NotNil(t, f.set.list[0].joins)
 		assert.Len(t, f.set.handover.old, 1)
 	})

@@ -23,7 +23,7 @@ import (
 // counts. The pulse checks once when the connection is made, and the connection is not
 // used before that is answered. Then it checks only when calls are silent.
 
-// liveness is what is known of the peer of one connection. Set.mu guards it.
+// liveness is what is known of the peer of one connection. The set's lock guards it.
 type liveness struct {
 	silence machine.Silence
 	answers uint64    // of calls, at the last sample
@@ -60,9 +60,9 @@ func (c *conn) pulseLocked() {
 // pulsed handles a change of the pulse.
 func (c *conn) pulsed(t checking.Transition) {
 	e, s := c.endpoint, c.endpoint.set
-	s.mu.Lock()
-	defer s.unlock()
-	if s.closed || e.conn != c {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if s.scope.Closed() || e.conn != c {
 		return
 	}
 	c.state, c.why = livenessFacts[t.To], judge.Why{}
@@ -101,9 +101,9 @@ func (l line) Stuck(why report.Reason) {
 		}
 	}
 	e, s := l.conn.endpoint, l.conn.endpoint.set
-	s.mu.Lock()
-	defer s.unlock()
-	if !s.closed && e.conn == l.conn {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if !s.scope.Closed() && e.conn == l.conn {
 		e.replaceConnLocked(fmt.Sprintf("no check was answered for %v on its connection, %s", checking.StuckAfter, text))
 	}
 }
@@ -149,7 +149,7 @@ func (c *conn) closeIfDeadLocked(now time.Time, reason report.Reason) {
 	}
 	why := fmt.Errorf("endpoint %q has shown no sign of life for %v (%s)", c.endpoint.name, explain.Roughly(now.Sub(last)), reason)
 	c.dead = why
-	s.after = append(s.after, func() { c.holder.Close(why) })
+	s.scope.After(func() { c.holder.Close(why) })
 }
 
 // muteLocked reports whether the peer of a connection answers neither checks nor calls.

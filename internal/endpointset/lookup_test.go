@@ -146,9 +146,9 @@ func TestASetUnderAClosedChannelEndsDuringALookUpToo(t *testing.T) {
 		f.mu.Unlock()
 		time.Sleep(2 * connectTimeout)
 		synctest.Wait()
-		f.set.mu.Lock()
-		defer f.set.mu.Unlock()
-		assert.True(t, f.set.closed)
+		f.set.scope.Lock()
+		defer f.set.scope.Unlock()
+		assert.True(t, f.set.scope.Closed())
 	})
 }
 

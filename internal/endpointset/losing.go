@@ -43,12 +43,12 @@ const reportWait = 100 * time.Millisecond
 // then stops the delivery of reports before the other closes the policy.
 func (c *conn) lost() {
 	e, s := c.endpoint, c.endpoint.set
-	s.mu.Lock()
-	defer s.unlock()
-	if s.closed || e.conn != c || c.unreported != nil {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if s.scope.Closed() || e.conn != c || c.unreported.Armed() {
 		return
 	}
-	s.armLocked(&c.unreported, reportWait, func() {
+	c.unreported.Arm(s.scope, reportWait, func() {
 		if e.conn == c && e.link.Phase == machine.Ready {
 			e.stepLocked(machine.LinkDown, c.dead)
 		}
@@ -59,9 +59,9 @@ func (c *conn) lost() {
 // is being closed. Close follows, unless the channel was closed by two goroutines at
 // once. So the set closes itself. It runs in the queue of calls, for which Close waits.
 func (s *Set) refusedSubConn(c *conn, err error) {
-	s.mu.Lock()
-	defer s.unlock()
-	if e := c.endpoint; !s.closed && c.slot.user == c {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if e := c.endpoint; !s.scope.Closed() && c.slot.user == c {
 		e.linkWhy = judge.Why{Detail: cleantext.Detail(err.Error())} // no attempt has failed
 		e.applyLocked()
 		go s.Close()

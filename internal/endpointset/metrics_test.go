@@ -267,8 +267,8 @@ func TestPicksThatAreTakenBackDoNotMakeTheirCounterGoBack(t *testing.T) {
 		f.server("a").set(notServing())
 		synctest.Wait()
 		look := func() (report.EndpointStatus, []telling.EndpointProgress) {
-			f.set.mu.Lock()
-			defer f.set.unlock()
+			f.set.scope.Lock()
+			defer f.set.scope.Unlock()
 			return f.set.byName["a"].statusLocked(), f.set.progressLocked(time.Now()).Endpoints
 		}
 		look()
@@ -325,9 +325,9 @@ func TestLabelsStayBoundedWhateverAPeerSays(t *testing.T) {
 		require.NoError(t, f.push("a", "b"))
 		f.up("a", "b")
 		for i := range 10_000 {
-			f.set.mu.Lock()
+			f.set.scope.Lock()
 			e := f.set.byName["a"]
-			f.set.unlock()
+			f.set.scope.Unlock()
 			text := fmt.Sprintf("message %d", i)
 			e.checker.Report(report.KindGRPCCheck, checking.NewVerdict(report.NotServing, report.Reason(text), text))
 			for range f.cfg.HealthCheck.Rise {

@@ -7,6 +7,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/scope"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -29,7 +30,7 @@ func (e *MovedError) Error() string {
 
 // moving holds the connections whose streams are to end, unless their endpoint is
 // picked again by then.
-type moving map[*conn]*time.Timer
+type moving map[*conn]*scope.Timer
 
 func (m moving) stop() {
 	for _, t := range m {
@@ -53,7 +54,7 @@ func (c *choice) moveStreams(sw selector.Switch) {
 // than one endpoint.
 func (e *endpoint) leaveStreamsLocked(was judge.Judgement) {
 	s := e.set
-	if s.choice != nil || s.cfg.StreamDrain == 0 || s.closed {
+	if s.choice != nil || s.cfg.StreamDrain == 0 || s.scope.Closed() {
 		return
 	}
 	why := e.was.Reason
@@ -78,32 +79,27 @@ func (e *endpoint) endStreamsLocked(why *MovedError, after time.Duration) {
 	}
 }
 
-// endStreams sets the timer that ends the streams on one connection. Set.mu is held.
+// endStreams sets the timer that ends the streams on one connection. The set's lock is held.
 func (c *conn) endStreams(why *MovedError, after time.Duration) {
 	s := c.endpoint.set
-	if t := s.moving[c]; t != nil {
-		t.Stop()
+	t := s.moving[c]
+	if t == nil {
+		t = new(scope.Timer)
+		s.moving[c] = t
 	}
-	var t *time.Timer
 	if s.choice != nil && c.muteLocked(time.Now()) {
 		after = 0
 	}
-	t = time.AfterFunc(after, func() {
-		s.mu.Lock()
-		defer s.unlock()
-		if s.closed || s.moving[c] != t {
-			return // overtaken by another change
-		}
+	t.Arm(s.scope, after, func() {
 		delete(s.moving, c)
 		switch {
 		case c.staysLocked():
 		case s.choice == nil && c.endpoint.was.Sick && !s.pickableLocked():
 			c.endStreams(why, after) // they have nowhere to go
 		default:
-			s.after = append(s.after, func() { c.EndStreams(why) })
+			s.scope.After(func() { c.EndStreams(why) })
 		}
 	})
-	s.moving[c] = t
 }
 
 // staysLocked reports whether calls go to the connection's endpoint again.

@@ -52,9 +52,9 @@ func (e *endpoint) maker() probes.Maker {
 func (e *endpoint) startLocked() {
 	if e.checker != nil && e.target != nil {
 		s := e.set
-		ctx, cancel := context.WithCancel(s.ctx)
+		ctx, cancel := context.WithCancel(s.scope.Context())
 		e.stop = cancel
-		s.wg.Go(func() {
+		s.scope.Go(func() {
 			elsewhere := e.maker().Elsewhere(e.target)
 			e.checker.Run(ctx, elsewhere)
 			if err := elsewhere.Close(); err != nil {
@@ -80,10 +80,10 @@ func (e *endpoint) closeLocked() {
 // known whether grpc already has a Watch open.
 func (c *conn) channelHealth(state balancer.SubConnState) {
 	s := c.endpoint.set
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	e := c.endpoint
-	if s.closed || e.conn != c {
+	if s.scope.Closed() || e.conn != c {
 		return
 	}
 	first := e.channel == judge.Unheard

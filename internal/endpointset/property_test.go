@@ -27,8 +27,8 @@ import (
 // checkAccounts compares what the set has counted with a recount of all that it
 // holds.
 func checkAccounts(t require.TestingT, s *Set) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	var counts [3]int
 	warming := 0
 	mayServe := make(map[*pick.Conn]bool)
@@ -52,7 +52,7 @@ func checkAccounts(t require.TestingT, s *Set) {
 		require.LessOrEqual(t, e.recorded.Picked, e.countsLocked().Picked, "what the metrics have of %s", e.name)
 		require.Equal(t, e.link.Phase == machine.Ready, e.conn != nil, "%s has a connection exactly if it is connected", e.name)
 		require.Equal(t, e.link.Phase == machine.Connecting, len(e.rivals) > 0, "%s tries to connect exactly if it is connecting", e.name)
-		require.Equal(t, e.link.Phase != machine.Ready, e.timer != nil, "%s has a timer unless it is connected", e.name)
+		require.Equal(t, e.link.Phase != machine.Ready, e.timer.Armed(), "%s has a timer unless it is connected", e.name)
 		if e.conn != nil {
 			require.Equal(t, e.was.Class == judge.Eligible && (s.choice == nil || s.choice.active == e), e.conn.Eligible())
 			require.Equal(t, s.choice != nil && s.choice.active == e && e.was.Standing == judge.Suspect, e.conn.Doubted())
@@ -74,7 +74,6 @@ func checkAccounts(t require.TestingT, s *Set) {
 		require.Equal(t, judge.Undecided, n.was.Class)
 		require.NotContains(t, s.list, n)
 	}
-	require.Empty(t, s.after)
 	if s.choice != nil {
 		checkChoice(t, s)
 	}
@@ -85,7 +84,7 @@ func checkAccounts(t require.TestingT, s *Set) {
 func checkHandover(t require.TestingT, s *Set) {
 	h := s.handover
 	require.Equal(t, len(h.old) > 0, h.state.Phase != machine.NoHandover)
-	require.Equal(t, h.state.Phase == machine.Proving, h.timer != nil, "the wait has an end")
+	require.Equal(t, h.state.Phase == machine.Proving, h.timer.Armed(), "the wait has an end")
 	for _, e := range h.old {
 		require.True(t, e.unlisted && e.served && !e.drained)
 		require.False(t, e.leavingSince.IsZero())
@@ -129,8 +128,8 @@ func checkChoice(t require.TestingT, s *Set) {
 // checkSnapshot compares the published snapshot with the set, once all is quiet.
 func checkSnapshot(t require.TestingT, f *fixture) {
 	s := f.set
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	require.False(t, s.pub.dirty)
 	require.False(t, s.pub.due)
 	state := f.last()
@@ -235,7 +234,7 @@ func checkEvents(t require.TestingT, s *Set) {
 // endpoint.
 func checkSubConns(t require.TestingT, f *fixture) {
 	s := f.set
-	s.mu.Lock()
+	s.scope.Lock()
 	held := make(map[*fakeSubConn]bool)
 	for _, e := range slices.Concat(s.list, s.handover.old, slices.Collect(maps.Values(s.renewing))) {
 		for _, c := range append(e.rivals, e.conn) {
@@ -244,7 +243,7 @@ func checkSubConns(t require.TestingT, f *fixture) {
 			}
 		}
 	}
-	s.mu.Unlock()
+	s.scope.Unlock()
 	live := make(map[*fakeSubConn]bool)
 	for _, sc := range f.live() {
 		live[sc] = true

@@ -12,12 +12,13 @@ import (
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
+	"github.com/cantonlb/cantonlb/internal/scope"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
 
 // publisher makes the snapshots of a set and passes them to grpc. Only the queue of
-// calls does the latter, so that they arrive in order and one at a time. Set.mu guards
+// calls does the latter, so that they arrive in order and one at a time. The set's lock guards
 // it, and is held when its methods are called, except now and run.
 type publisher struct {
 	set *Set
@@ -26,7 +27,7 @@ type publisher struct {
 	inline bool        // an update is under way, and publishes at its end
 	due    bool        // a publication is queued, under way, or waits for the timer
 	rested time.Time   // no publication before then, unless something waits for it
-	timer  *time.Timer // ends the rest; nil if there is none
+	timer  scope.Timer // ends the rest
 
 	none    time.Time // since when no endpoint is eligible; zero if one is
 	uneven  bool      // the weights differ, including those of leaving endpoints
@@ -38,14 +39,14 @@ type publisher struct {
 func (p *publisher) mark() {
 	s := p.set
 	p.dirty = true
-	if p.inline || p.due || s.closed {
+	if p.inline || p.due || s.scope.Closed() {
 		return
 	}
 	p.due = true
 	if rest := time.Until(p.rested); rest > 0 {
-		s.armLocked(&p.timer, rest, p.wakeUp)
+		p.timer.Arm(s.scope, rest, p.wakeUp)
 	} else {
-		s.calls.Do(p.run)
+		s.scope.Do(p.run)
 	}
 }
 
@@ -53,8 +54,7 @@ func (p *publisher) mark() {
 func (p *publisher) wakeUp() {
 	s := p.set
 	p.timer.Stop()
-	p.timer = nil
-	s.calls.Do(p.run)
+	s.scope.Do(p.run)
 }
 
 // After a publication the publisher rests: for many times as long as the publication
@@ -74,15 +74,15 @@ const (
 func (p *publisher) run() {
 	s := p.set
 	start := time.Now()
-	s.mu.Lock()
+	s.scope.Lock()
 	defer func() {
-		p.due = p.timer != nil
+		p.due = p.timer.Armed()
 		if p.dirty {
 			p.mark()
 		}
-		s.unlock()
+		s.scope.Unlock()
 	}()
-	if !p.dirty || s.closed {
+	if !p.dirty || s.scope.Closed() {
 		return
 	}
 	p.dirty = false
@@ -92,11 +92,11 @@ func (p *publisher) run() {
 	}
 	next, untold := p.draft(), s.choice.takeUntold()
 	p.due = true
-	s.unlock()
+	s.scope.Unlock()
 	state := next.state(s.room)
 	s.room.Publish(state.Picker)
 	s.cc.UpdateState(state)
-	s.mu.Lock()
+	s.scope.Lock()
 	for _, e := range untold { // calls no longer go to the endpoint that was active before
 		s.emitLocked(e)
 	}
@@ -109,7 +109,7 @@ func (p *publisher) run() {
 func (p *publisher) now() {
 	s := p.set
 	done := make(chan struct{})
-	if s.calls.Do(func() { p.run(); close(done) }) {
+	if s.scope.Do(func() { p.run(); close(done) }) {
 		<-done
 	}
 }
@@ -123,7 +123,7 @@ type draft struct {
 	pick.Snapshot
 }
 
-// state makes the snapshot. It is called without Set.mu, since it may take
+// state makes the snapshot. It is called without the set's lock, since it may take
 // milliseconds if there are many connections and their weights differ much.
 func (d draft) state(room *pick.Room) balancer.State {
 	if d.refusal != nil {
@@ -135,23 +135,23 @@ func (d draft) state(room *pick.Room) balancer.State {
 // Stale reports whether a newer snapshot is about to be published, or one that has an
 // endpoint to pick. Like Explain, it implements pick.Source.
 func (s *Set) Stale() bool {
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	return s.pub.dirty || s.pickableLocked()
 }
 
 // Republish has another snapshot published. It is the third method of a pick.Source.
 func (s *Set) Republish() {
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	s.pub.mark()
 }
 
 // Elsewhere is the fourth method of a pick.Source. A call asks it whose endpoint has
 // rejected its token.
 func (s *Set) Elsewhere(tried func(endpoint string) bool) bool {
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	return slices.ContainsFunc(s.list, func(e *endpoint) bool { return e.was.Class == judge.Eligible && !tried(e.name) })
 }
 

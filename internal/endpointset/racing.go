@@ -15,6 +15,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/names"
+	"github.com/cantonlb/cantonlb/internal/scope"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/internal/wanted"
 )
@@ -32,7 +33,7 @@ type racing struct {
 	rivals  []*conn      // the attempts under way
 	answers []netip.Addr // of the name, in this race; nil if none are known
 	raceErr error        // of the newest attempt that failed
-	delay   *time.Timer  // ends machine.RaceDelay; nil if there is nothing to end
+	delay   scope.Timer  // ends machine.RaceDelay
 	slots   []*slot      // one for each address
 }
 
@@ -57,9 +58,9 @@ func (e *endpoint) raceLocked(event machine.RaceEvent) (lost bool) {
 		var effects machine.RaceEffects
 		r.race, effects = r.race.Next(event, max(len(e.addrs), len(r.answers)))
 		started := effects.Start && e.rivalLocked(r.race.Started-1)
-		e.stopRaceTimerLocked()
+		e.delay.Stop()
 		if effects.Arm {
-			e.set.armLocked(&r.delay, machine.RaceDelay, func() { e.raceLocked(machine.RaceDelayed) })
+			r.delay.Arm(e.set.scope, machine.RaceDelay, func() { e.raceLocked(machine.RaceDelayed) })
 		}
 		if !effects.Start || started {
 			return effects.Lost
@@ -103,9 +104,9 @@ func (e *endpoint) rivalLocked(i int) bool {
 // they come a second time: first those of an earlier look-up, then its own.
 func (e *endpoint) found(c *conn, answers []netip.Addr) {
 	s := e.set
-	s.mu.Lock()
-	defer s.unlock()
-	if s.closed || !slices.Contains(e.rivals, c) {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if s.scope.Closed() || !slices.Contains(e.rivals, c) {
 		return
 	}
 	e.answers = names.Merge(e.answers, answers)
@@ -115,8 +116,8 @@ func (e *endpoint) found(c *conn, answers []netip.Addr) {
 // hasOthers reports whether the race goes on without one of its attempts.
 func (e *endpoint) hasOthers() bool {
 	s := e.set
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	return e.race.Started < e.race.Addrs || len(e.rivals) > 1
 }
 
@@ -132,7 +133,7 @@ func (e *endpoint) upLocked(c *conn) {
 	e.channel, e.channelDetail = judge.Unheard, ""
 	e.stepLocked(machine.LinkUp, nil)
 	e.validateLocked(c, machine.AskedFor)
-	e.set.calls.Do(func() {
+	e.set.scope.Do(func() {
 		c.SubConn().RegisterHealthListener(func(h balancer.SubConnState) { c.channelHealth(h) })
 	})
 }
@@ -177,7 +178,7 @@ func (e *endpoint) slowLocked() {
 		return
 	}
 	if e.armLocked(connectTimeout); e.slow {
-		e.set.calls.Do(e.set.checkOpen)
+		e.set.scope.Do(e.set.checkOpen)
 	}
 	if e.slow = true; looking {
 		return
@@ -205,18 +206,11 @@ func (e *endpoint) inconclusiveLocked(err error) bool {
 
 // endRaceLocked ends the attempts that are under way.
 func (e *endpoint) endRaceLocked() {
-	e.stopRaceTimerLocked()
+	e.delay.Stop()
 	for _, c := range e.rivals {
 		c.slot.leaveLocked(c)
 	}
 	e.rivals = nil
-}
-
-func (e *endpoint) stopRaceTimerLocked() {
-	if e.delay != nil {
-		e.delay.Stop()
-		e.delay = nil
-	}
 }
 
 // restsLocked reports whether grpc would ignore an attempt, since it still pauses after

@@ -11,17 +11,17 @@ import (
 )
 
 // startRecertifying begins to follow the files of client certificates, if an endpoint of
-// the list has some. Set.mu is held.
+// the list has some. The set's lock is held.
 func (s *Set) startRecertifying() {
 	creds, ok := s.build.DialCreds.(*transport.Credentials)
-	if !ok || s.recertifies || s.closed {
+	if !ok || s.recertifies || s.scope.Closed() {
 		return
 	}
 	for _, e := range s.list {
 		if e.want.Identity.TLS.CertFile != "" {
 			s.recertifies = true
 			f := recertify.Follower[*conn]{Conns: s.certified, Certificate: creds.ClientCertificate, Renew: s.renewFor}
-			s.wg.Go(func() { f.Run(s.ctx) })
+			s.scope.Go(func() { f.Run(s.scope.Context()) })
 			return
 		}
 	}
@@ -36,8 +36,8 @@ func (c *conn) Presented() []byte { return c.holder.Presented() }
 // certified returns the connections of the list that were made with a client
 // certificate.
 func (s *Set) certified() []*conn {
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	var conns []*conn
 	for _, e := range s.list {
 		if e.link.Phase == machine.Ready && e.conn.Presented() != nil {
@@ -50,10 +50,10 @@ func (s *Set) certified() []*conn {
 // renewFor renews the endpoint of a connection for a new certificate. The old connection
 // serves until the new one does.
 func (s *Set) renewFor(c *conn, leaf []byte) {
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	e := c.endpoint
-	if s.closed || s.byName[e.name] != e || e.conn != c {
+	if s.scope.Closed() || s.byName[e.name] != e || e.conn != c {
 		return
 	}
 	next, due := e.recertified.Next(time.Now(), leaf, e.was.Class == judge.Eligible)

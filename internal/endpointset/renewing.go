@@ -27,8 +27,8 @@ type Connected struct {
 
 // Connected returns the endpoints whose connections are known.
 func (s *Set) Connected() []Connected {
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	out := make([]Connected, 0, len(s.list))
 	for _, e := range s.list {
 		if remote := e.remoteLocked(); remote != nil {
@@ -49,9 +49,9 @@ func (e *endpoint) remoteLocked() net.Addr {
 // one when the endpoint is eligible on the new one. It does nothing if the endpoint is
 // not connected, drained, new, or being renewed already.
 func (s *Set) Renew(name string) {
-	s.mu.Lock()
-	defer s.unlock()
-	if e := s.byName[name]; !s.closed && e != nil {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if e := s.byName[name]; !s.scope.Closed() && e != nil {
 		e.replaceConnLocked("its name has come to mean another address")
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// fellOrRoseLocked has calls on unhealthy endpoints retried elsewhere, once Set.mu is
+// fellOrRoseLocked has calls on unhealthy endpoints retried elsewhere, once the set's lock is
 // released: those on e if it has just become unhealthy and there is another endpoint,
 // whatever its class was, and those on all of them if e is the first that is eligible
 // again.
@@ -26,7 +26,7 @@ func (e *endpoint) fellOrRoseLocked(was judge.Judgement) {
 
 func (e *endpoint) rescueLocked() {
 	if c := e.conn; c != nil && e.was.Class == judge.Out && e.was.Sick && !e.finishesLocked() {
-		e.set.after = append(e.set.after, c.Rescue)
+		e.set.scope.After(c.Rescue)
 	}
 }
 
@@ -40,9 +40,9 @@ func (e *endpoint) finishesLocked() bool {
 // doubt, and a call that was sent to a connection while that became ineligible.
 func (c *conn) PickedLate() {
 	e, s := c.endpoint, c.endpoint.set
-	s.mu.Lock()
+	s.scope.Lock()
 	elsewhere := s.pickableLocked() && (e.conn != c || e.was.Sick) && !e.finishesLocked()
-	s.unlock()
+	s.scope.Unlock()
 	if elsewhere {
 		c.Rescue()
 	}

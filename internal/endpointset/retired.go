@@ -41,7 +41,7 @@ func (x *sampler) lookAtRetired(now time.Time) {
 		if (ask || r.fails > 0 && !now.Before(r.ask)) && !r.asking && x.asking < mostAsking {
 			r.asking = true
 			x.asking++
-			s.wg.Go(c.askServer)
+			s.scope.Go(c.askServer)
 		}
 		if r.fails >= health.Fall {
 			c.closeIfDeadLocked(now, report.ReasonProbeTimeout)
@@ -54,16 +54,16 @@ func (c *conn) askServer() {
 	s := c.endpoint.set
 	e := c.endpoint
 	timeout := checking.FallbackTimeout(e.checker.Status().Probe.Timeout)
-	ctx, cancel := context.WithTimeout(s.ctx, timeout)
+	ctx, cancel := context.WithTimeout(s.scope.Context(), timeout)
 	v := (&fallback{endpoint: e, conn: c}).Probe(ctx)
 	cancel()
 
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	s.sampler.asking--
 	r, now := &c.retirement, time.Now()
 	r.asking = false
-	if s.closed || s.ctx.Err() != nil {
+	if s.scope.Closed() || s.scope.Context().Err() != nil {
 		return
 	}
 	if v.Reason != report.ReasonProbeTimeout {
@@ -73,6 +73,6 @@ func (c *conn) askServer() {
 	r.fails++
 	r.ask = now.Add(e.healthCheck.SuspectInterval)
 	if r.fails >= e.healthCheck.Fall && s.pickableLocked() {
-		s.after = append(s.after, c.Rescue)
+		s.scope.After(c.Rescue)
 	}
 }

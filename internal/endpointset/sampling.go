@@ -13,7 +13,7 @@ import (
 // Calls only count; they never read a clock. Their silence is found by sampling the
 // counts: several times in the time that a silence may last, but for thousands of
 // endpoints only as often as a hundredth of a processor allows.
-// sampler samples the connections. Set.mu guards it.
+// sampler samples the connections. The set's lock guards it.
 type sampler struct {
 	set *Set
 
@@ -41,11 +41,11 @@ const (
 // start starts sampling the connections, if there is anything to sample.
 func (x *sampler) start() {
 	s := x.set
-	if x.samples || s.closed || len(s.list) == 0 || s.cfg.HealthCheck.Disabled {
+	if x.samples || s.scope.Closed() || len(s.list) == 0 || s.cfg.HealthCheck.Disabled {
 		return
 	}
 	x.samples = true
-	s.wg.Go(x.run)
+	s.scope.Go(x.run)
 }
 
 func (x *sampler) run() {
@@ -55,7 +55,7 @@ func (x *sampler) run() {
 	due := time.Now()
 	for {
 		select {
-		case <-s.ctx.Done():
+		case <-s.scope.Context().Done():
 			return
 		case <-timer.C:
 			runtime.Gosched() // queue behind the goroutines that read connections
@@ -77,8 +77,8 @@ func (x *sampler) run() {
 // no work.
 func (x *sampler) look(now time.Time, late time.Duration) time.Duration {
 	s := x.set
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	if late > s.cfg.DeadAfter/lateness {
 		x.resumed = now
 	}

@@ -16,8 +16,8 @@ import (
 // others are knocked on.
 type search struct {
 	wanted  selector.Bell // probe all now
-	running bool          // the searcher runs, until Close; guarded by Set.mu
-	seeking bool          // no endpoint can be picked; guarded by Set.mu
+	running bool          // the searcher runs, until Close; guarded by the set's lock
+	seeking bool          // no endpoint can be picked; guarded by the set's lock
 }
 
 // seekingKnock is the pause between knocks on one endpoint while no endpoint can be
@@ -32,9 +32,9 @@ func newSearch() search { return search{wanted: selector.NewBell()} }
 func (c *choice) seek() {
 	s := c.set
 	x := &c.search
-	if !x.running && !s.closed {
+	if !x.running && !s.scope.Closed() {
 		x.running = true
-		s.wg.Go(c.searcher)
+		s.scope.Go(c.searcher)
 	}
 	was := x.seeking
 	x.seeking = len(s.list) > 0 && !s.pickableLocked()
@@ -56,7 +56,7 @@ func (c *choice) searcher() {
 	for {
 		asked := false
 		select {
-		case <-s.ctx.Done():
+		case <-s.scope.Context().Done():
 			return
 		case <-c.search.wanted:
 			asked, rounds = true, 0
@@ -68,7 +68,7 @@ func (c *choice) searcher() {
 		}
 		connected := c.knockAll()
 		if now := time.Now(); asked || !now.Before(probe) {
-			for _, c := range connected { // without Set.mu, which comes after their locks
+			for _, c := range connected { // without the set's lock, which comes after their locks
 				c.ProbeNow()
 			}
 			probe = now.Add(selector.SearchPause(rounds, first, rand.Float64()))
@@ -84,9 +84,9 @@ func (c *choice) searcher() {
 // seeks reports whether the search continues, and returns its first pause.
 func (c *choice) seeks() (seeking bool, pause time.Duration) {
 	s := c.set
-	s.mu.Lock()
-	defer s.unlock()
-	return c.search.seeking && !s.closed, s.cfg.HealthCheck.SuspectInterval
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	return c.search.seeking && !s.scope.Closed(), s.cfg.HealthCheck.SuspectInterval
 }
 
 // knockAll knocks on the endpoints without a connection. It returns the checkers of
@@ -94,8 +94,8 @@ func (c *choice) seeks() (seeking bool, pause time.Duration) {
 // due.
 func (c *choice) knockAll() []*checking.Checker {
 	s := c.set
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	var checkers []*checking.Checker
 	for _, e := range slices.Concat(s.list, s.handover.old) {
 		if e.mayKnockLocked() {

@@ -1,7 +1,6 @@
 package endpointset
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -13,7 +12,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/pick"
-	"github.com/cantonlb/cantonlb/internal/queue"
+	"github.com/cantonlb/cantonlb/internal/scope"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/internal/telling"
 	"github.com/cantonlb/cantonlb/internal/transport"
@@ -33,15 +32,13 @@ type Set struct {
 	room      *pick.Room // of the snapshots
 	choice    *choice    // of the active endpoint; nil if all eligible endpoints are picked in turn
 	teller    *telling.Teller
-	// calls is the queue of calls into grpc: in order, with no lock held.
-	calls queue.Queue
+	// scope is the set's lock, the queue of calls into grpc, and what ends with Close.
+	scope *scope.Scope
 
 	lifetime
 
-	// mu guards what follows. Only leaf locks are taken under it: see
+	// The lock guards what follows. Only leaf locks are taken under it: see
 	// docs/architecture.md.
-	mu      sync.Mutex
-	after   []func() // what must be done without mu; see unlock
 	cfg     settings.Config
 	options Options // of the newest list
 	members
@@ -53,17 +50,13 @@ type Set struct {
 	changed chan struct{} // closed when a class changes; nil if there is no waiter
 	// recertifies reports that the files of client certificates are followed.
 	recertifies bool
-	closed      bool
 }
 
-// lifetime is what ends with Close. Set.mu does not guard it.
+// lifetime is what belongs to Close. The set's lock does not guard it.
 type lifetime struct {
-	ctx        context.Context //nolint:containedctx // it ends with Close, and all that the set has started with it
-	cancel     context.CancelFunc
-	wg         sync.WaitGroup // probes, the flusher, publications; no Add after closed
-	left       guard.Left     // validators that have not returned in time
-	closing    sync.Once      // makes a second Close wait for the first
-	unregister func()         // stops the recorder from asking for metrics
+	left       guard.Left // validators that have not returned in time
+	closing    sync.Once  // makes a second Close wait for the first
+	unregister func()     // stops the recorder from asking for metrics
 }
 
 // members are the endpoints of a set.
@@ -88,10 +81,9 @@ type spread struct {
 
 // New returns the set of the policy with this name.
 func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
-	ctx, cancel := context.WithCancel(context.Background())
 	s := &Set{
 		policy: policy, cc: cc, build: transport.NewBuilder(opts), budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
-		lifetime: lifetime{ctx: ctx, cancel: cancel}, cfg: settings.DefaultConfig(),
+		scope: scope.New(), cfg: settings.DefaultConfig(),
 		members: members{byName: make(map[string]*endpoint), drained: make(map[string]bool), renewing: make(map[string]*endpoint)},
 		spread:  spread{ejections: make(map[*endpoint]struct{})},
 		moving:  make(moving),
@@ -106,16 +98,6 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 	return s
 }
 
-// unlock releases mu and then does what waits for that, such as calling off calls.
-func (s *Set) unlock() {
-	after := s.after
-	s.after = nil
-	s.mu.Unlock()
-	for _, f := range after {
-		f()
-	}
-}
-
 // UpdateClientConnState applies a list of endpoints and a configuration. The endpoints
 // that stay keep their connections, health and counts. Those that leave are picked
 // until each new one has its first verdict or has failed to connect, and at least one
@@ -125,9 +107,9 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	list, problem := wanted.Read(state.ResolverState)
 	cfg, ok := state.BalancerConfig.(*settings.Config)
 
-	s.mu.Lock()
-	if s.closed {
-		s.unlock()
+	s.scope.Lock()
+	if s.scope.Closed() {
+		s.scope.Unlock()
 		return nil
 	}
 	s.pub.inline = true
@@ -150,7 +132,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	s.startRecertifying()
 	s.changedLocked()
 	s.pub.inline = false
-	s.unlock()
+	s.scope.Unlock()
 	s.pub.now()
 	if problem != nil {
 		return balancer.ErrBadResolverState // unwrapped: some parents compare with ==
@@ -274,7 +256,7 @@ func (e *endpoint) reclassLocked(was judge.Class) {
 		s.counts[e.was.Class]++
 		if was == judge.Undecided && s.counts[judge.Undecided] == 0 {
 			s.pub.rested = time.Time{}
-			if s.pub.timer != nil {
+			if s.pub.timer.Armed() {
 				s.pub.wakeUp()
 			}
 		}
@@ -302,14 +284,14 @@ func (s *Set) changedLocked() {
 
 // ResolverError handles an error of the resolver. A valid list stays in effect.
 func (s *Set) ResolverError(err error) {
-	s.mu.Lock()
-	if s.closed {
-		s.unlock()
+	s.scope.Lock()
+	if s.scope.Closed() {
+		s.scope.Unlock()
 		return
 	}
 	s.problem = err
 	s.pub.dirty = true
-	s.unlock()
+	s.scope.Unlock()
 	s.pub.now()
 }
 
@@ -318,8 +300,8 @@ func (*Set) UpdateSubConnState(balancer.SubConn, balancer.SubConnState) {}
 
 // ExitIdle ends the pauses between attempts to connect.
 func (s *Set) ExitIdle() {
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	for _, e := range slices.Concat(s.list, s.handover.old) {
 		e.tryLocked()
 	}
@@ -330,10 +312,10 @@ func (s *Set) ExitIdle() {
 func (s *Set) Close() { s.closing.Do(s.close) }
 
 func (s *Set) close() {
-	s.mu.Lock()
+	s.scope.Lock()
 	s.recordProgressLocked(time.Now())
 	s.keepAllLocked()
-	s.closed = true
+	s.scope.Close()
 	for _, e := range slices.Concat(s.list, s.handover.old) {
 		e.closeLocked()
 	}
@@ -342,16 +324,13 @@ func (s *Set) close() {
 	s.handover.stop()
 	s.choice.stop()
 	s.moving.stop()
-	if s.pub.timer != nil {
-		s.pub.timer.Stop()
-	}
+	s.pub.timer.Stop()
 	s.changedLocked()
-	s.cancel()
 	if f := s.options.OnClose; f != nil {
-		s.after = append(s.after, f)
+		s.scope.After(f)
 	}
-	s.unlock()
-	s.calls.Close(0)
+	s.scope.Unlock()
+	s.scope.EndCalls()
 	s.room.Publish(nil)
 	s.endForeign(checkers)
 }

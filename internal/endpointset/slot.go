@@ -28,7 +28,7 @@ type slot struct {
 	line     transport.Line
 	sc       balancer.SubConn // belongs to the queue of calls; nil until made there
 
-	// Guarded by Set.mu.
+	// Guarded by the set's lock.
 	user    *conn     // the attempt or connection that the SubConn is used for; nil if none
 	resting bool      // grpc pauses after a failed attempt, and would ignore another one
 	failed  time.Time // when the pause began
@@ -36,11 +36,11 @@ type slot struct {
 	gone    bool      // the SubConn is shut down
 }
 
-// connectLocked has the SubConn connect for c, once Set.mu is released.
+// connectLocked has the SubConn connect for c, once the set's lock is released.
 func (l *slot) connectLocked(c *conn, a *transport.Attempt) {
 	l.user, l.silent = c, true
 	l.line.Begin(a)
-	l.endpoint.set.calls.Do(func() { l.connect(c) })
+	l.endpoint.set.scope.Do(func() { l.connect(c) })
 }
 
 // connect creates the SubConn if there is none, and connects it.
@@ -69,13 +69,13 @@ func (l *slot) leaveLocked(c *conn) {
 	}
 }
 
-// shutDownLocked shuts the SubConn down, once Set.mu is released.
+// shutDownLocked shuts the SubConn down, once the set's lock is released.
 func (l *slot) shutDownLocked() {
 	if l.gone {
 		return
 	}
 	l.gone, l.user = true, nil
-	l.endpoint.set.calls.Do(func() {
+	l.endpoint.set.scope.Do(func() {
 		if l.sc != nil {
 			l.sc.Shutdown()
 		}
@@ -86,9 +86,9 @@ func (l *slot) shutDownLocked() {
 // in the state IDLE, so that what follows is about that attempt.
 func (l *slot) changed(state balancer.SubConnState) {
 	e, s := l.endpoint, l.endpoint.set
-	s.mu.Lock()
-	defer s.unlock()
-	if s.closed || l.gone {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if s.scope.Closed() || l.gone {
 		return
 	}
 	c := l.user

@@ -19,7 +19,7 @@ import (
 // Status returns a snapshot. Its State is not set: only the channel knows it.
 func (s *Set) Status() report.Status {
 	now := time.Now()
-	s.mu.Lock()
+	s.scope.Lock()
 	out := report.Status{
 		At: now, Policy: s.policy, Target: s.build.Target.String(), NoneEligibleSince: s.pub.none, Totals: s.totalsLocked(now),
 		Zone: s.cfg.Zone, Spilled: s.pub.spilled, Endpoints: make([]report.EndpointStatus, 0, len(s.list)),
@@ -43,9 +43,9 @@ func (s *Set) Status() report.Status {
 		out.Leaving = append(out.Leaving, e.statusLocked())
 		checkers = append(checkers, e.checker)
 	}
-	s.unlock()
+	s.scope.Unlock()
 	remarks.Stretched = s.budget.Stretched(now)
-	for i, c := range checkers { // a checker's lock may not be taken under Set.mu
+	for i, c := range checkers { // a checker's lock may not be taken under the set's lock
 		if c == nil {
 			continue
 		}
@@ -124,10 +124,10 @@ func (e *endpoint) targetText() string {
 // find the endpoints that it has found.
 func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 	for {
-		s.mu.Lock()
-		have, of, changed, stopped := s.counts[judge.Eligible], len(s.list), s.nextChangeLocked(), s.closed
+		s.scope.Lock()
+		have, of, changed, stopped := s.counts[judge.Eligible], len(s.list), s.nextChangeLocked(), s.scope.Closed()
 		pickable := s.pickableLocked()
-		s.unlock()
+		s.scope.Unlock()
 		switch {
 		case stopped:
 			return 0, ErrClosed
@@ -161,11 +161,11 @@ func (s *Set) SetDrained(name string, drained bool) error {
 // whether it is leaving the list. It is an error if the endpoint is neither drained nor
 // leaving, or if there is none, not even one that has left the list with calls in flight.
 func (s *Set) Draining(name string) (inFlight uint64, leaving bool, _ error) {
-	s.mu.Lock()
-	defer s.unlock()
+	s.scope.Lock()
+	defer s.scope.Unlock()
 	e := s.byName[name]
 	switch {
-	case s.closed:
+	case s.scope.Closed():
 		return 0, false, ErrClosed
 	case e != nil && !e.drained:
 		return 0, false, fmt.Errorf("endpoint %q is not drained", cleantext.Detail(name))
@@ -192,9 +192,9 @@ func (s *Set) Draining(name string) (inFlight uint64, leaving bool, _ error) {
 }
 
 func (s *Set) setDrained(name string, drained bool) error {
-	s.mu.Lock()
-	defer s.unlock()
-	if s.closed {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if s.scope.Closed() {
 		return ErrClosed
 	}
 	e := s.byName[name]

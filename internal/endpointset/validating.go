@@ -41,21 +41,21 @@ func (e *endpoint) identifiedLocked() bool {
 // validateLocked moves the validation of a connection and carries out the effects.
 func (e *endpoint) validateLocked(c *conn, event machine.ValidationEvent) {
 	s := e.set
-	if s.options.Validator == nil || s.closed || e.conn != c {
+	if s.options.Validator == nil || s.scope.Closed() || e.conn != c {
 		return
 	}
 	var effects machine.ValidationEffects
 	e.validation, effects = e.validation.Next(event, rand.Float64())
 	if effects.Ask {
-		e.stopValidationTimerLocked()
+		e.validationTimer.Stop()
 		e.askWhoLocked(c)
 	}
 	if effects.Wait > 0 {
-		e.armValidationLocked(c, effects.Wait)
+		e.validationTimer.Arm(s.scope, effects.Wait, func() { e.validateLocked(c, machine.PauseOver) })
 	}
 }
 
-// askWhoLocked runs the validator on the connection itself, once Set.mu is released.
+// askWhoLocked runs the validator on the connection itself, once the set's lock is released.
 func (e *endpoint) askWhoLocked(c *conn) {
 	s, f := e.set, e.set.options.Validator
 	c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
@@ -70,9 +70,9 @@ func (e *endpoint) askWhoLocked(c *conn) {
 // answeredWho applies the result of a validation.
 func (e *endpoint) answeredWho(c *conn, event machine.ValidationEvent, detail string) {
 	s := e.set
-	s.mu.Lock()
-	defer s.unlock()
-	if e.conn == c && !s.closed {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if e.conn == c && !s.scope.Closed() {
 		e.validationDetail = detail
 		e.validateLocked(c, event)
 		e.applyLocked()
@@ -117,20 +117,9 @@ func (s *Set) askWho(ctx context.Context, cc grpc.ClientConnInterface, f Validat
 	}
 }
 
-func (e *endpoint) armValidationLocked(c *conn, d time.Duration) {
-	e.set.armLocked(&e.validationTimer, d, func() { e.validateLocked(c, machine.PauseOver) })
-}
-
 // forgetValidationLocked resets the validation when a connection is given up: the next
 // connection has to be validated again.
 func (e *endpoint) forgetValidationLocked() {
 	e.validation, e.validationDetail = machine.Validation{}, ""
-	e.stopValidationTimerLocked()
-}
-
-func (e *endpoint) stopValidationTimerLocked() {
-	if e.validationTimer != nil {
-		e.validationTimer.Stop()
-		e.validationTimer = nil
-	}
+	e.validationTimer.Stop()
 }

@@ -100,8 +100,8 @@ func TestEqualWeightsNeedNoPlan(t *testing.T) {
 		synctest.Wait()
 		p := f.snapshot()
 		assert.Len(t, p.Conns(), 2)
-		f.set.mu.Lock()
-		defer f.set.mu.Unlock()
+		f.set.scope.Lock()
+		defer f.set.scope.Unlock()
 		assert.Nil(t, f.set.pub.weights(pick.RowOf(p.Conns())))
 	})
 }
