@@ -117,7 +117,7 @@ func (e *endpoint) normalLocked() bool {
 	case report.StateUnhealthy:
 		return e.was.Reason == report.ReasonNotServing || e.was.Reason == report.ReasonPassiveReplica
 	case report.StateUnreachable:
-		return e.set.options.StandbyRefuses && e.refused && e.was.Reason == e.linkWhy.Reason
+		return e.set.options.StandbyRefuses && e.link.Refused() && e.was.Reason == e.link.Why().Reason
 	default:
 		return false
 	}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -86,7 +87,7 @@ func TestAnActiveWhoseConnectionIsLostHasTheTimeToConnectAnew(t *testing.T) {
 		assert.Equal(t, connectivity.Connecting, f.state())
 		f.up("a")
 		assert.Equal(t, []string{"a"}, f.picked())
-		time.Sleep(replaceEvery)
+		time.Sleep(link.ReplaceEvery)
 		f.conn("a").become(connectivity.Idle, nil)
 		f.conn("a").become(connectivity.TransientFailure, errRefused)
 		assert.Equal(t, []string{"b"}, f.picked(), "refused is refused")

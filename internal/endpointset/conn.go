@@ -2,36 +2,25 @@ package endpointset
 
 import (
 	"context"
-	"net/netip"
 	"time"
 
-	"google.golang.org/grpc/resolver"
-
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
-	"github.com/cantonlb/cantonlb/internal/scope"
-	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// conn is one attempt of a SubConn to connect and, if it succeeds, one connection. It is
-// never reused, although its SubConn is, so a late report about it cannot be mistaken
-// for one about its successor.
+// conn is one attempt of an endpoint to connect and, if it succeeds, one connection.
 type conn struct {
-	pick.Conn // as a pick sees it
+	link.Conn
 
 	endpoint *endpoint // immutable
-	slot     *slot     // immutable; with the SubConn
-	address  resolver.Address
-	holder   transport.Holder // of the net.Conn, if the credentials provide it
 
 	// Guarded by the set's lock.
 	cancel     context.CancelFunc // ends the probes on this connection; nil if there are none
 	passive    machine.Passive
-	ready      time.Time   // when the connection was established
-	unreported scope.Timer // ends reportWait
-	liveness               // of its peer
+	liveness   // of its peer
 	retirement retirement
 }
 
@@ -39,17 +28,6 @@ type conn struct {
 func connOf(c *pick.Conn) *conn {
 	owner, _ := c.Owner().(*conn) // there is no other owner
 	return owner
-}
-
-// remoteIP returns the IP address of the connection's far end, the zero value if it is
-// not known, as behind a proxy.
-func (c *conn) remoteIP() netip.Addr {
-	if remote := c.holder.Remote(); remote != nil {
-		if at, err := netip.ParseAddrPort(remote.String()); err == nil {
-			return at.Addr().Unmap()
-		}
-	}
-	return netip.Addr{}
 }
 
 // AnswerSpeaksAgainst handles a call whose answer is evidence against the endpoint, as
@@ -73,14 +51,9 @@ func (c *conn) AnswerSpeaksAgainst(why report.Reason) {
 	}
 }
 
-// retireLocked retires the endpoint's conn, and ends a race. Calls on the conn may
-// finish: Shutdown only prevents new ones.
+// retireLocked retires the endpoint's conn. Calls on it may finish.
 func (e *endpoint) retireLocked() {
-	e.endRaceLocked()
 	c := e.conn
-	if c == nil {
-		return
-	}
 	e.conn = nil
 	e.forgetValidationLocked()
 	c.SetEligible(false)
@@ -100,7 +73,6 @@ func (e *endpoint) retireLocked() {
 		e.set.sampler.retired[c] = struct{}{}
 	}
 	e.foldLocked()
-	c.slot.leaveLocked(c)
 }
 
 // foldLocked adds up the counts of retired conns without calls in flight, and releases

@@ -17,6 +17,7 @@ import (
 	grpcresolver "google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -124,7 +125,7 @@ func TestAnEndpointThatConnectsForFiveSecondsIsUnreachable(t *testing.T) {
 		require.NoError(t, f.push("a"))
 		sc := f.conn("a")
 		sc.become(connectivity.Connecting, nil)
-		time.Sleep(connectTimeout - time.Millisecond)
+		time.Sleep(link.ConnectTimeout - time.Millisecond)
 		synctest.Wait()
 		assert.True(t, f.waits())
 		time.Sleep(time.Millisecond)
@@ -133,7 +134,7 @@ func TestAnEndpointThatConnectsForFiveSecondsIsUnreachable(t *testing.T) {
 		assert.Contains(t, f.refusal(), "a unreachable (no connection within 5s")
 		assert.Equal(t, 1, sc.connectCalls(), "the attempt goes on until grpc ends it")
 		f.up("a")
-		time.Sleep(2 * connectTimeout)
+		time.Sleep(2 * link.ConnectTimeout)
 		assert.Equal(t, []string{"a"}, f.picked(), "the bound is for attempts only")
 		assert.Len(t, f.all(), 1)
 	})
@@ -160,12 +161,12 @@ func TestPausesGrowToTenSecondsAndStartAgainOnceProven(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a", "b"))
 		f.up("b")
-		want := minPause
+		want := link.MinPause
 		for i, got := range f.pauses("a", 20) {
-			low, high := time.Duration(float64(want)*(1-pauseJitter)), time.Duration(float64(want)*(1+pauseJitter))
+			low, high := time.Duration(float64(want)*(1-link.PauseJitter)), time.Duration(float64(want)*(1+link.PauseJitter))
 			assert.GreaterOrEqual(t, got, low, "pause %d", i)
-			assert.LessOrEqual(t, got, min(high, maxPause), "pause %d", i)
-			want = min(time.Duration(float64(want)*pauseGrowth), maxPause)
+			assert.LessOrEqual(t, got, min(high, link.MaxPause), "pause %d", i)
+			want = min(time.Duration(float64(want)*link.PauseGrowth), link.MaxPause)
 		}
 		f.server("a").set(hanging())
 		f.up("a")
@@ -173,7 +174,7 @@ func TestPausesGrowToTenSecondsAndStartAgainOnceProven(t *testing.T) {
 		f.server("a").set(serving())
 		f.up("a")
 		f.conn("a").become(connectivity.Idle, nil) // the first attempt after it is made at once
-		assert.LessOrEqual(t, f.pauses("a", 1)[0], 2*minPause)
+		assert.LessOrEqual(t, f.pauses("a", 1)[0], 2*link.MinPause)
 	})
 }
 
@@ -188,7 +189,7 @@ func TestExitIdleTriesAtOnceAndHurriesNobodyElse(t *testing.T) {
 		assert.Len(t, f.all("b"), 2, "the pause is over")
 		assert.Len(t, f.all("c"), 1, "an attempt is under way")
 		f.up("b")
-		time.Sleep(maxPause)
+		time.Sleep(link.MaxPause)
 		synctest.Wait()
 		assert.Len(t, f.all("b"), 2, "the pause was not only cut short but is gone")
 		assert.Equal(t, []string{"a", "b"}, f.picked())
@@ -225,7 +226,7 @@ func TestASubConnIsMadeOnceForAnAddress(t *testing.T) {
 		for range 10 {
 			f.down(errRefused, "b")
 			f.set.ExitIdle()
-			time.Sleep(provenAge)
+			time.Sleep(link.ProvenAge)
 			f.conn("a").become(connectivity.Idle, nil)
 			f.up("a")
 		}
@@ -288,7 +289,7 @@ func TestAChannelThatRefusesSubConnsIsBeingClosed(t *testing.T) {
 		f.refuse = true
 		f.mu.Unlock()
 		f.down(errRefused, "b")
-		time.Sleep(3 * connectTimeout) // of the next attempt, grpc reports nothing
+		time.Sleep(3 * link.ConnectTimeout) // of the next attempt, grpc reports nothing
 		synctest.Wait()
 		assert.Empty(t, f.live(), "the set has closed itself, as grpc may not close it")
 		assert.ErrorIs(t, f.set.SetDrained("a", true), ErrClosed)
@@ -299,12 +300,12 @@ func TestAChannelThatReportsNothingMoreMayBeClosed(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("a"))
 		f.conn("a").become(connectivity.Connecting, nil)
-		time.Sleep(4*connectTimeout + time.Second)
+		time.Sleep(4*link.ConnectTimeout + time.Second)
 		assert.True(t, f.conn("a").isBusy(), "it may be allowed to take that long")
 		f.mu.Lock()
 		f.refuse = true
 		f.mu.Unlock()
-		time.Sleep(connectTimeout)
+		time.Sleep(link.ConnectTimeout)
 		synctest.Wait()
 		assert.ErrorIs(t, f.set.SetDrained("a", true), ErrClosed)
 	})
@@ -342,7 +343,7 @@ func TestCountersSurviveSnapshotsAndReconnects(t *testing.T) {
 				_, err := f.pick()
 				require.NoError(t, err)
 			}
-			time.Sleep(replaceEvery)
+			time.Sleep(link.ReplaceEvery)
 			f.conn("a").become(connectivity.Idle, nil)
 			f.up("a")
 		}
@@ -531,7 +532,7 @@ func TestAConnectionProvesItselfByAnAnsweredCallOrByItsAge(t *testing.T) {
 		most  int
 	}{
 		"by a call":     {5 * time.Millisecond, call, 250},
-		"by its age":    {provenAge, func(*fixture) func() { return func() {} }, 10},
+		"by its age":    {link.ProvenAge, func(*fixture) func() { return func() {} }, 10},
 		"by both, soon": {0, call, 250},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -552,7 +553,7 @@ func TestAProbeThatMeetsTheEndOfItsConnectionIsMadeAgainOnTheNextOne(t *testing.
 		f.up("a")
 		first := f.all("a")[0]
 		assert.False(t, first.isShutdown(), "grpc is expected to report it")
-		time.Sleep(reportWait)
+		time.Sleep(link.ReportWait)
 		synctest.Wait()
 		assert.True(t, first.isShutdown(), "the first probe has met the end")
 		assert.Equal(t, report.StateUnreachable, f.status("a").State, "it has not proven itself")

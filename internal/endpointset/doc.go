@@ -17,18 +17,15 @@
 // # Files
 //
 // The pure state machines are in package machine. This package supplies their events
-// and carries out their effects. Package wanted reads the resolver's list, package probes
+// and carries out their effects. Package link gets each endpoint its connection, for which
+// it owns the SubConns. Package wanted reads the resolver's list, package probes
 // makes the probes that have connections of their own.
 //
 //	set.go       the set: the grpc balancer API in, and the list
 //	judging.go   an endpoint's facts -> its judgement, and what follows from a change
-//	endpoint.go  one endpoint: its connection and its health
-//	racing.go    the race of an endpoint's addresses for a connection
-//	slot.go      one SubConn, which is used again for each attempt to connect
-//	conn.go      one attempt and its connection; onconn.go uses it for calls
-//	proving.go   when a connection has proven itself, and how often it is replaced
-//	losing.go    the end of a connection or of the channel, if grpc does not report it
-//	knock.go     bare TCP connects between attempts to connect
+//	endpoint.go  one endpoint: its health, and what its link reports
+//	conn.go      its connection, while it is in use and after
+//	losing.go    a probe that fails since its connection has ended
 //	probing.go   probes on a SubConn, or on a connection of their own
 //	sampling.go  finds silent and dead connections
 //	liveness.go  whether the peer of a connection answers

@@ -56,12 +56,12 @@ func (e *endpoint) explainLocked(now time.Time) report.IneligibleEndpoint {
 	switch {
 	case is.State == report.StateDrained:
 		why.Reason = report.ReasonNone // the state is reason enough
-	case e.link.Phase != machine.Ready && (is.State == report.StateConnecting || is.Reason == e.linkWhy.Reason):
+	case e.link.Phase() != machine.Ready && (is.State == report.StateConnecting || is.Reason == e.link.Why().Reason):
 		if is.Detail != "" {
 			why.Reason = report.ReasonNone // the detail is reason enough
 		}
-		if e.link.Phase == machine.Waiting {
-			why.NextTry = max(0, e.nextTry.Sub(now))
+		if e.link.Phase() == machine.Waiting {
+			why.NextTry = max(0, e.link.NextTry().Sub(now))
 		}
 	case is.State != report.StateEjected && is.Reason != report.ReasonChannelHealth:
 		why.For = now.Sub(e.since)

@@ -245,8 +245,7 @@ func TestStatusSaysWhatIsProbed(t *testing.T) {
 		e := &endpoint{asked: asked{healthCheck: cfg.HealthCheck}, want: wanted.Endpoint{Addrs: []grpcresolver.Address{{Addr: "a"}}}}
 		e.target, e.service = probes.NewTarget(e.want, cfg.HealthCheck)
 		assert.Equal(t, want, e.targetText())
-		e.link = machine.Link{Phase: machine.Closed}
-		assert.Equal(t, connectivity.Shutdown, e.connectivityLocked())
+		assert.Equal(t, connectivity.Shutdown, connectivityOf(machine.Closed))
 	}
 }
 

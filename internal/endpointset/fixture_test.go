@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	grpcresolver "google.golang.org/grpc/resolver"
 
+	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/internal/transport"
@@ -153,7 +154,7 @@ func (f *fixture) down(err error, addrs ...string) {
 // awaitTry waits until the pauses of addresses are over.
 func (f *fixture) awaitTry(addrs ...string) {
 	for _, a := range addrs {
-		for deadline := time.Now().Add(maxPause); len(f.live(a)) == 0 && !time.Now().After(deadline); {
+		for deadline := time.Now().Add(link.MaxPause); len(f.live(a)) == 0 && !time.Now().After(deadline); {
 			time.Sleep(10 * time.Millisecond)
 			synctest.Wait()
 		}

@@ -13,7 +13,7 @@ import (
 // only.
 func (e *endpoint) facts() judge.Facts {
 	f := judge.Facts{
-		Drained: e.drained, Link: linkFacts[e.link.Phase], LinkWhy: e.linkWhy,
+		Drained: e.drained, Link: linkFacts[e.link.Phase()], LinkWhy: e.link.Why(),
 		Health: e.health, Channel: e.channel, ChannelDetail: e.channelDetail,
 		Evidence: evidenceFacts[e.ejection.Phase], IdentityDetail: e.validationDetail, Memory: e.was.Memory,
 	}
@@ -57,7 +57,7 @@ func (e *endpoint) applyLocked() {
 		e.offerTrialLocked()
 	}
 	if is.Serves && e.checker != nil { // a probe was answered on this connection
-		e.provenLocked()
+		e.link.Prove()
 	}
 	e.admitLocked()
 	if is.Class != was.Class {
@@ -99,7 +99,7 @@ var standings = [...]selector.Standing{
 func (e *endpoint) tellLocked(was judge.Judgement) {
 	is := e.was
 	switch {
-	case e.unlisted && (e.leavingSince.IsZero() || e.superseded), e.link.Phase == machine.Closed:
+	case e.unlisted && (e.leavingSince.IsZero() || e.superseded), e.link.Phase() == machine.Closed:
 		return
 	case is.State == was.State && (is.State != report.StateUnreachable || is.Reason == was.Reason):
 		return

@@ -32,8 +32,6 @@ type liveness struct {
 	pulse *checking.Checker // nil if the endpoint's health is checked on this connection
 	state judge.Liveness    // as the pulse shows it
 	why   judge.Why         // why it is not alive
-
-	dead error // why it was closed; nil if it was not
 }
 
 // The states of a pulse as facts of a judge.
@@ -48,7 +46,7 @@ func (c *conn) pulseLocked() {
 	settings.Idle = healthcheck.MaxSetting
 	c.pulse = checking.New(e.name, settings, checking.Options{Budget: e.set.budget, OnTransition: c.pulsed})
 	c.state = judge.Unproven
-	c.cancel = c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
+	c.cancel = c.Go(func(ctx context.Context, cc grpc.ClientConnInterface) {
 		c.pulse.Run(ctx, checking.Probes{
 			Check:    probes.Alive{Check: connProbe{healthcheck.GRPCCheck(cc, "", healthcheck.GRPCOptions{}), c, cc}},
 			Fallback: probes.Alive{Check: &fallback{endpoint: e, conn: c}},
@@ -82,9 +80,9 @@ func (l line) Answers() uint64 { return l.conn.Vouched() }
 // connection is in use.
 func (l line) Mark() (inUse func() bool) {
 	c := l.conn
-	answers, mark := c.Heard(), c.holder.Mark()
+	answers, mark := c.Heard(), c.Holder.Mark()
 	return func() bool {
-		signs := c.holder.Since(mark)
+		signs := c.Holder.Since(mark)
 		return signs.Payload || signs.Draining || c.Heard() != answers
 	}
 }
@@ -96,7 +94,7 @@ func (l line) Stuck(why report.Reason) {
 	text := "which is in use"
 	if why == report.ReasonNoStream {
 		text = "where the server allows no stream"
-		if l.conn.holder.StreamLimit() > 0 {
+		if l.conn.Holder.StreamLimit() > 0 {
 			return
 		}
 	}
@@ -115,7 +113,7 @@ func (c *conn) listenLocked(now time.Time, n report.CallStats, base, most time.D
 		c.answers, c.heard, c.retirement.fails = n.Heard, now, 0
 	}
 	// What was received at the latest when a probe was answered may be that answer.
-	if at := c.holder.LastPayload(); at.After(c.heard) && at.After(c.answered()) {
+	if at := c.Holder.LastPayload(); at.After(c.heard) && at.After(c.answered()) {
 		c.heard, c.retirement.fails = at, 0
 	}
 	c.silence, ask = c.silence.Next(machine.SilenceSample{At: now, Heard: c.heard, Begun: n.Picked, InFlight: n.InFlight}, base, most)
@@ -139,17 +137,15 @@ func (e *endpoint) askLocked() {
 func (c *conn) closeIfDeadLocked(now time.Time, reason report.Reason) {
 	s := c.endpoint.set
 	last := c.heard
-	for _, t := range []time.Time{c.answered(), c.holder.LastFrame(), s.sampler.resumed} {
+	for _, t := range []time.Time{c.answered(), c.Holder.LastFrame(), s.sampler.resumed} {
 		if t.After(last) {
 			last = t
 		}
 	}
-	if c.dead != nil || now.Sub(last) < s.cfg.DeadAfter || !c.holder.Held() {
+	if c.Killed() || now.Sub(last) < s.cfg.DeadAfter || !c.Holder.Held() {
 		return
 	}
-	why := fmt.Errorf("endpoint %q has shown no sign of life for %v (%s)", c.endpoint.name, explain.Roughly(now.Sub(last)), reason)
-	c.dead = why
-	s.scope.After(func() { c.holder.Close(why) })
+	c.Kill(fmt.Errorf("endpoint %q has shown no sign of life for %v (%s)", c.endpoint.name, explain.Roughly(now.Sub(last)), reason))
 }
 
 // muteLocked reports whether the peer of a connection answers neither checks nor calls.
@@ -157,7 +153,7 @@ func (c *conn) closeIfDeadLocked(now time.Time, reason report.Reason) {
 func (c *conn) muteLocked(now time.Time) bool {
 	e := c.endpoint
 	unanswered := e.was.Reason == report.ReasonProbeTimeout || e.was.Reason == report.ReasonSilence
-	return e.was.Sick && unanswered && c.holder.Held() && now.Sub(c.holder.LastPayload()) >= e.set.cfg.HealthCheck.Silence
+	return e.was.Sick && unanswered && c.Holder.Held() && now.Sub(c.Holder.LastPayload()) >= e.set.cfg.HealthCheck.Silence
 }
 
 // answered returns when a probe was last answered on this connection.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/connectivity"
 
+	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -36,7 +37,7 @@ func TestASlowFirstLookUpIsNoEvidenceAgainstAnEndpoint(t *testing.T) {
 		}
 		sc.found("10.0.0.1")
 		sc.enters(report.PhaseTCP)
-		time.Sleep(connectTimeout - time.Millisecond)
+		time.Sleep(link.ConnectTimeout - time.Millisecond)
 		assert.True(t, f.waits(), "the time to connect begins when the address is known")
 		time.Sleep(2 * time.Millisecond)
 		assert.Contains(t, f.refusal(), "no connection within 5s: waiting for the TCP connection")
@@ -73,7 +74,7 @@ func TestAnAttemptThatEndsDuringTheFirstLookUpIsNoEvidence(t *testing.T) {
 					sc := f.conn("name:1")
 					sc.become(connectivity.Connecting, nil)
 					sc.enters(report.PhaseLookup)
-					time.Sleep(connectTimeout)
+					time.Sleep(link.ConnectTimeout)
 					sc.become(connectivity.TransientFailure, errPending)
 					require.True(t, f.waits(), "a call fails")
 					require.Equal(t, report.StateConnecting, f.status("name:1").State)
@@ -96,7 +97,7 @@ func TestAnAttemptThatFailsAfterASlowLookUpIsMadeAgain(t *testing.T) {
 		require.NoError(t, f.push("name:1"))
 		f.conn("name:1").become(connectivity.Connecting, nil)
 		f.conn("name:1").enters(report.PhaseLookup)
-		time.Sleep(connectTimeout - time.Millisecond)
+		time.Sleep(link.ConnectTimeout - time.Millisecond)
 		f.conn("name:1").enters(report.PhaseTCP)
 		f.down(context.DeadlineExceeded, "name:1")
 		assert.True(t, f.waits(), "a call fails")
@@ -128,7 +129,7 @@ func TestASlowLookUpDoesNotExcuseAnEndpointThatHasFailed(t *testing.T) {
 		assert.Equal(t, report.StateUnreachable, f.status("name:1").State)
 		f.awaitTry("name:1")
 		f.conn("name:1").enters(report.PhaseLookup)
-		time.Sleep(2 * connectTimeout)
+		time.Sleep(2 * link.ConnectTimeout)
 		assert.Contains(t, f.refusal(), "unreachable")
 	})
 }
@@ -144,7 +145,7 @@ func TestASetUnderAClosedChannelEndsDuringALookUpToo(t *testing.T) {
 		f.mu.Lock()
 		f.refuse = true
 		f.mu.Unlock()
-		time.Sleep(2 * connectTimeout)
+		time.Sleep(2 * link.ConnectTimeout)
 		synctest.Wait()
 		f.set.scope.Lock()
 		defer f.set.scope.Unlock()

@@ -62,7 +62,7 @@ func (e *endpoint) leaveStreamsLocked(was judge.Judgement) {
 	case e.drained && was.State != report.StateDrained:
 		why = report.ReasonDrained
 	case e.was.Sick && !was.Sick:
-	case e.link.Phase == machine.Closed && !e.leavingSince.IsZero():
+	case e.link.Phase() == machine.Closed && !e.leavingSince.IsZero():
 		why = report.ReasonLeftList
 	default:
 		return

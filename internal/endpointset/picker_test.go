@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/settings"
 )
@@ -251,7 +252,7 @@ func TestChangesThatComeTogetherArePublishedTogether(t *testing.T) {
 		for _, a := range addrs {
 			f.conn(a).become(connectivity.Ready, nil)
 		}
-		time.Sleep(provenAge)
+		time.Sleep(link.ProvenAge)
 		entered, release := make(chan struct{}), make(chan struct{})
 		var first sync.Once
 		f.onUpdate(func(balancer.State) {

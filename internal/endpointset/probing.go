@@ -14,7 +14,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
-	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/probes"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/internal/wanted"
@@ -24,10 +24,11 @@ import (
 // newEndpointLocked returns an endpoint. It does nothing until startLocked.
 func (s *Set) newEndpointLocked(w wanted.Endpoint) *endpoint {
 	e := &endpoint{
-		set: s, name: w.Name, want: w, listed: listed{w.Addrs, w.Weight, w.Zone, w.Priority},
+		set: s, name: w.Name, want: w, listed: listed{w.Weight, w.Zone, w.Priority},
 		asked: asked{healthCheck: s.cfg.HealthCheck}, drained: s.drained[w.Name],
 		healths: healths{health: judge.Health{State: report.HealthUnknown}},
 	}
+	e.link = link.New(&s.links, e, w.Addrs)
 	e.target, e.service = probes.NewTarget(w, s.cfg.HealthCheck)
 	e.was = judge.Judgement{Class: judge.Judge(e.facts()).Class, Standing: judge.Open} // no event has reported it
 	if e.healthCheck.Disabled {
@@ -62,7 +63,7 @@ func (e *endpoint) startLocked() {
 			}
 		})
 	}
-	e.stepLocked(machine.LinkTry, nil)
+	e.link.Try()
 }
 
 // closeLocked takes the endpoint out of service permanently.
@@ -71,7 +72,7 @@ func (e *endpoint) closeLocked() {
 	if e.stop != nil {
 		e.stop()
 	}
-	e.stepLocked(machine.LinkClose, nil)
+	e.link.Close()
 }
 
 // channelHealth handles a report of grpc's own health check. The check runs if the
@@ -88,7 +89,7 @@ func (c *conn) channelHealth(state balancer.SubConnState) {
 	}
 	first := e.channel == judge.Unheard
 	if first {
-		e.linkWhy = judge.Why{}
+		e.link.ForgetWhy()
 	}
 	switch state.ConnectivityState {
 	case connectivity.Connecting, connectivity.Idle:
@@ -116,7 +117,7 @@ func (e *endpoint) probeLocked(c *conn, watched bool) {
 		c.pulseLocked()
 		return
 	}
-	c.cancel = c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
+	c.cancel = c.Go(func(ctx context.Context, cc grpc.ClientConnInterface) {
 		e.checker.Run(ctx, e.connProbes(c, cc, watched))
 	})
 }
@@ -150,16 +151,9 @@ type fallback struct {
 }
 
 func (f *fallback) Probe(ctx context.Context) report.Verdict {
-	own := f.endpoint.maker().OwnChannel(f.endpoint.want.At(f.conn.address), f.conn.remoteIP(), nil)
+	own := f.endpoint.maker().OwnChannel(f.endpoint.want.At(f.conn.Address), f.conn.RemoteIP(), nil)
 	defer func() { _ = own.Close() }() // the probe's result is known by then
 	return own.Check.Probe(ctx)
 }
 
 func (*fallback) Kind() report.ProbeKind { return report.KindGRPCCheck }
-
-// producerBuilder gives the probes access to their connection. grpc closes the
-// producer before it reports the connection's end, and holds a lock meanwhile. So the
-// close function ends the probes without waiting for them.
-type producerBuilder struct{ cancel context.CancelFunc }
-
-func (b *producerBuilder) Build(cc any) (balancer.Producer, func()) { return cc, b.cancel }

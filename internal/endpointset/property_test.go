@@ -48,18 +48,18 @@ func checkAccounts(t require.TestingT, s *Set) {
 	require.Len(t, s.byName, len(s.list))
 	for _, e := range slices.Concat(s.list, s.handover.old) {
 		require.Equal(t, judge.Judge(e.facts()), e.was, "%s: the judgement is up to date", e.name)
-		require.NotEqual(t, machine.Closed, e.link.Phase)
+		require.NotEqual(t, machine.Closed, e.link.Phase())
 		require.LessOrEqual(t, e.recorded.Picked, e.countsLocked().Picked, "what the metrics have of %s", e.name)
-		require.Equal(t, e.link.Phase == machine.Ready, e.conn != nil, "%s has a connection exactly if it is connected", e.name)
-		require.Equal(t, e.link.Phase == machine.Connecting, len(e.rivals) > 0, "%s tries to connect exactly if it is connecting", e.name)
-		require.Equal(t, e.link.Phase != machine.Ready, e.timer.Armed(), "%s has a timer unless it is connected", e.name)
+		require.Equal(t, e.link.Phase() == machine.Ready, e.conn != nil, "%s has a connection exactly if it is connected", e.name)
+		require.Equal(t, e.link.Phase() == machine.Connecting, e.conn == nil && len(e.link.Conns()) > 0, "%s tries to connect exactly if it is connecting", e.name)
+		require.Equal(t, e.link.Phase() != machine.Ready, e.link.Timed(), "%s has a timer unless it is connected", e.name)
 		if e.conn != nil {
 			require.Equal(t, e.was.Class == judge.Eligible && (s.choice == nil || s.choice.active == e), e.conn.Eligible())
 			require.Equal(t, s.choice != nil && s.choice.active == e && e.was.Standing == judge.Suspect, e.conn.Doubted())
 		}
 		if e.was.Class == judge.Eligible {
-			mayServe[&e.conn.Conn] = true
-			require.Same(t, &e.conn.Conn, e.counted)
+			mayServe[&e.conn.Conn.Conn] = true
+			require.Same(t, &e.conn.Conn.Conn, e.counted)
 			require.True(t, s.eligible.Has(e.counted))
 		}
 	}
@@ -69,7 +69,7 @@ func checkAccounts(t require.TestingT, s *Set) {
 	require.Equal(t, len(mayServe), s.eligible.Len())
 	for name, n := range s.renewing {
 		require.Equal(t, []*endpoint{s.byName[name]}, n.joins.old)
-		require.NotNil(t, n.joins.timer)
+		require.True(t, n.joins.timer.Armed())
 		require.True(t, n.unlisted)
 		require.Equal(t, judge.Undecided, n.was.Class)
 		require.NotContains(t, s.list, n)
@@ -237,10 +237,8 @@ func checkSubConns(t require.TestingT, f *fixture) {
 	s.scope.Lock()
 	held := make(map[*fakeSubConn]bool)
 	for _, e := range slices.Concat(s.list, s.handover.old, slices.Collect(maps.Values(s.renewing))) {
-		for _, c := range append(e.rivals, e.conn) {
-			if c != nil {
-				held[c.SubConn().(*fakeSubConn)] = true
-			}
+		for _, c := range e.link.Conns() {
+			held[c.SubConn().(*fakeSubConn)] = true
 		}
 	}
 	s.scope.Unlock()

@@ -200,7 +200,7 @@ func (p *publisher) eligible() draft {
 	d.Least = s.cfg.LeastLoaded
 	for e := range s.ejections {
 		if e.ejection.Phase == machine.OnTrial && !e.drained && e.was.Serves {
-			d.Trials = append(d.Trials, &e.conn.Conn)
+			d.Trials = append(d.Trials, &e.conn.Conn.Conn)
 		}
 	}
 	return d
@@ -210,7 +210,7 @@ func (p *publisher) eligible() draft {
 func pickable(conns []*conn) []*pick.Conn {
 	out := make([]*pick.Conn, len(conns))
 	for i, c := range conns {
-		out[i] = &c.Conn
+		out[i] = &c.Conn.Conn
 	}
 	return out
 }
@@ -249,7 +249,7 @@ func (p *publisher) connected() []*conn {
 	s := p.set
 	var conns []*conn
 	for _, e := range s.list {
-		if e.link.Phase == machine.Ready && !e.drained && e.identifiedLocked() {
+		if e.link.Phase() == machine.Ready && !e.drained && e.identifiedLocked() {
 			conns = append(conns, e.conn)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	grpcresolver "google.golang.org/grpc/resolver"
 
+	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/internal/transport"
@@ -74,7 +75,7 @@ func TestASlowAddressMayStillWinTheRace(t *testing.T) {
 		f.up("a")
 		assert.Equal(t, []string{"a"}, f.picked())
 		assert.Equal(t, []string{"a"}, addressesOf(f.live()))
-		time.Sleep(connectTimeout)
+		time.Sleep(link.ConnectTimeout)
 		assert.Equal(t, []string{"a"}, addressesOf(f.live()))
 	})
 }
@@ -93,7 +94,7 @@ func TestAnAddressAfterWhichGRPCPausesIsPassedOver(t *testing.T) {
 		assert.Empty(t, f.live())
 		a.rested()
 		f.opens.Store(true)
-		time.Sleep(knockEvery)
+		time.Sleep(link.KnockEvery)
 		synctest.Wait()
 		f.up("a")
 		assert.Equal(t, []string{"a"}, f.picked())

@@ -31,7 +31,7 @@ func (s *Set) startRecertifying() {
 func (c *conn) Files() resolver.TLS { return c.endpoint.want.Identity.TLS }
 
 // Presented implements recertify.Conn.
-func (c *conn) Presented() []byte { return c.holder.Presented() }
+func (c *conn) Presented() []byte { return c.Holder.Presented() }
 
 // certified returns the connections of the list that were made with a client
 // certificate.
@@ -40,7 +40,7 @@ func (s *Set) certified() []*conn {
 	defer s.scope.Unlock()
 	var conns []*conn
 	for _, e := range s.list {
-		if e.link.Phase == machine.Ready && e.conn.Presented() != nil {
+		if e.link.Phase() == machine.Ready && e.conn.Presented() != nil {
 			conns = append(conns, e.conn)
 		}
 	}

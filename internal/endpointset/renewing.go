@@ -32,17 +32,17 @@ func (s *Set) Connected() []Connected {
 	out := make([]Connected, 0, len(s.list))
 	for _, e := range s.list {
 		if remote := e.remoteLocked(); remote != nil {
-			out = append(out, Connected{Name: e.name, Address: e.conn.address.Addr, Remote: remote})
+			out = append(out, Connected{Name: e.name, Address: e.conn.Address.Addr, Remote: remote})
 		}
 	}
 	return out
 }
 
 func (e *endpoint) remoteLocked() net.Addr {
-	if e.link.Phase != machine.Ready {
+	if e.link.Phase() != machine.Ready {
 		return nil
 	}
-	return e.conn.holder.Remote()
+	return e.conn.Holder.Remote()
 }
 
 // Renew makes a new connection for the endpoint with this name, and retires the old
@@ -60,11 +60,12 @@ func (s *Set) Renew(name string) {
 // the successor, or nil if it has not begun to.
 func (e *endpoint) replaceConnLocked(why string) (successor *endpoint) {
 	s := e.set
-	if s.byName[e.name] != e || e.link.Phase != machine.Ready || e.drained || e.joins != nil || s.renewing[e.name] != nil {
+	if s.byName[e.name] != e || e.link.Phase() != machine.Ready || e.drained || e.joins != nil || s.renewing[e.name] != nil {
 		return nil
 	}
 	n := s.newEndpointLocked(e.want)
 	n.listed, n.unlisted = e.listed, true
+	n.link.Readdress(e.link.Addrs())
 	s.renewing[e.name] = n
 	h := s.newHandover(func([]*endpoint) { n.renewLocked(e) })
 	h.join(n)
@@ -79,7 +80,7 @@ func (e *endpoint) replaceConnLocked(why string) (successor *endpoint) {
 // while old is not eligible either.
 func (e *endpoint) renewLocked(old *endpoint) {
 	s := e.set
-	nothingToLose := e.recertified.Leaf != nil && old.was.Class != judge.Eligible && e.link.Phase == machine.Ready
+	nothingToLose := e.recertified.Leaf != nil && old.was.Class != judge.Eligible && e.link.Phase() == machine.Ready
 	if e.was.Class != judge.Eligible && !nothingToLose {
 		e.keepLocked()
 		return

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
 
+	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -80,7 +81,7 @@ func TestAnEndpointIsNotRenewedIfItsNewConnectionIsNoBetter(t *testing.T) {
 		},
 		"never decided": func(f *fixture, sc *fakeSubConn) {
 			sc.become(connectivity.Connecting, nil)
-			time.Sleep(machine.MostProving + connectTimeout)
+			time.Sleep(machine.MostProving + link.ConnectTimeout)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/scope"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -33,9 +34,6 @@ const (
 	// maxSamplePause bounds the pause that work causes: a sample may have taken long
 	// because this process was stopped.
 	maxSamplePause = 2 * time.Second
-	// lateness is the part of its time by which a timer may be late before what it ends
-	// gets its time again.
-	lateness = 4
 )
 
 // start starts sampling the connections, if there is anything to sample.
@@ -79,7 +77,7 @@ func (x *sampler) look(now time.Time, late time.Duration) time.Duration {
 	s := x.set
 	s.scope.Lock()
 	defer s.scope.Unlock()
-	if late > s.cfg.DeadAfter/lateness {
+	if late > s.cfg.DeadAfter/scope.Lateness {
 		x.resumed = now
 	}
 	turn := s.room.Turn()
@@ -108,7 +106,7 @@ func (x *sampler) look(now time.Time, late time.Duration) time.Duration {
 // closeIfDeadLocked.
 func (e *endpoint) sampleLocked(now time.Time) {
 	c, s := e.conn, e.set
-	if c == nil || e.link.Phase != machine.Ready || e.checker == nil {
+	if c == nil || e.link.Phase() != machine.Ready || e.checker == nil {
 		return
 	}
 	n := c.Counts()

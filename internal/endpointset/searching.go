@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
+	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
@@ -75,7 +76,7 @@ func (c *choice) searcher() {
 			rounds++
 		}
 		if seeking {
-			knock := seekingKnock - time.Duration(float64(seekingKnock)*pauseJitter*rand.Float64())
+			knock := seekingKnock - time.Duration(float64(seekingKnock)*link.PauseJitter*rand.Float64())
 			timer.Reset(min(time.Until(probe), knock))
 		}
 	}
@@ -98,10 +99,8 @@ func (c *choice) knockAll() []*checking.Checker {
 	defer s.scope.Unlock()
 	var checkers []*checking.Checker
 	for _, e := range slices.Concat(s.list, s.handover.old) {
-		if e.mayKnockLocked() {
-			e.knockLocked()
-		}
-		if e.checker != nil && e.health.State != report.HealthUnknown && (e.link.Phase == machine.Ready || e.target != nil) {
+		e.link.Knock()
+		if e.checker != nil && e.health.State != report.HealthUnknown && (e.link.Phase() == machine.Ready || e.target != nil) {
 			checkers = append(checkers, e.checker)
 		}
 	}

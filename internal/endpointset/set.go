@@ -8,9 +8,11 @@ import (
 
 	"google.golang.org/grpc/balancer"
 
+	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/guard"
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/pick"
 	"github.com/cantonlb/cantonlb/internal/scope"
 	"github.com/cantonlb/cantonlb/internal/settings"
@@ -32,6 +34,7 @@ type Set struct {
 	room      *pick.Room // of the snapshots
 	choice    *choice    // of the active endpoint; nil if all eligible endpoints are picked in turn
 	teller    *telling.Teller
+	links     link.Env // of the endpoints
 	// scope is the set's lock, the queue of calls into grpc, and what ends with Close.
 	scope *scope.Scope
 
@@ -93,6 +96,11 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 	s.sampler = sampler{set: s, retired: make(map[*conn]struct{})}
 	s.room = pick.NewRoom(s)
 	s.room.EjectAfter(s.cfg.Ejection.ConsecutiveFailures)
+	s.links = link.Env{
+		Scope: s.scope, Channel: cc, Room: s.room, Close: s.Close,
+		Dialer: func() healthcheck.DialFunc { return s.build.DialFunc() },
+		Fresh:  func() bool { return s.options.Validator != nil },
+	}
 	s.teller = telling.New(policy, opts.Target.String(), cc.MetricsRecorder())
 	s.unregister = s.teller.Register(s)
 	return s
@@ -155,7 +163,7 @@ func (s *Set) replaceLocked(list []wanted.Endpoint) {
 			e = s.newEndpointLocked(w)
 			fresh = append(fresh, e)
 		} else {
-			e.readdressLocked(w.Addrs)
+			e.link.Readdress(w.Addrs)
 		}
 		e.weight, e.zone, e.priority = w.Weight, w.Zone, w.Priority
 		next = append(next, e)
@@ -241,9 +249,9 @@ func (s *Set) presentLocked() []wanted.Present {
 }
 
 func (e *endpoint) presentLocked() wanted.Present {
-	p := wanted.Present{Name: e.name, Addrs: e.addrs}
+	p := wanted.Present{Name: e.name, Addrs: e.link.Addrs()}
 	if e.conn != nil {
-		p.Connected = &e.conn.address
+		p.Connected = &e.conn.Address
 	}
 	return p
 }
@@ -267,7 +275,7 @@ func (e *endpoint) reclassLocked(was judge.Class) {
 	}
 	if e.was.Class == judge.Eligible {
 		e.served = true
-		e.counted = &e.conn.Conn
+		e.counted = &e.conn.Conn.Conn
 		s.eligible.Add(e.counted)
 	}
 	s.changedLocked()
@@ -303,7 +311,7 @@ func (s *Set) ExitIdle() {
 	s.scope.Lock()
 	defer s.scope.Unlock()
 	for _, e := range slices.Concat(s.list, s.handover.old) {
-		e.tryLocked()
+		e.link.Try()
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *Set) Status() report.Status {
 	checkers := make([]*checking.Checker, 0, len(s.list)+len(s.handover.old))
 	for _, e := range s.list {
 		status := e.statusLocked()
-		if e.checker != nil && e.link.Phase == machine.Ready && !s.build.Holds() {
+		if e.checker != nil && e.link.Phase() == machine.Ready && !s.build.Holds() {
 			remarks.Unread++
 		}
 		if len(open) > 0 && open[0] == e.conn {
@@ -71,7 +71,7 @@ func probed(e *report.EndpointStatus, p report.ProbeStatus) {
 func (e *endpoint) statusLocked() report.EndpointStatus {
 	is := e.was
 	out := report.EndpointStatus{
-		Name: e.name, Address: e.addressText(), Weight: e.weight, Zone: e.zone, Connection: e.connectivityLocked(),
+		Name: e.name, Address: e.addressText(), Weight: e.weight, Zone: e.zone, Connection: connectivityOf(e.link.Phase()),
 		Active: e.set.choice != nil && e.set.choice.active == e, Priority: e.priority,
 		State: is.State, Reason: is.Reason, Detail: is.Detail, Since: e.since, Health: is.Health,
 		Eligible: is.Class == judge.Eligible, Drained: e.drained, Ejected: e.ejection.Phase != machine.Admitted, Calls: e.countsLocked(),
@@ -84,18 +84,18 @@ func (e *endpoint) statusLocked() report.EndpointStatus {
 	if remote := e.remoteLocked(); remote != nil {
 		out.Remote = remote.String()
 	}
-	if e.link.Phase != machine.Ready {
-		out.ConnectionError = e.linkWhy.Detail
+	if e.link.Phase() != machine.Ready {
+		out.ConnectionError = e.link.Why().Detail
 	}
 	out.Phase, out.PhaseSince = e.phaseLocked()
-	if e.link.Phase == machine.Waiting {
-		out.NextTry = e.nextTry
+	if e.link.Phase() == machine.Waiting {
+		out.NextTry = e.link.NextTry()
 	}
 	return out
 }
 
-func (e *endpoint) connectivityLocked() connectivity.State {
-	switch e.link.Phase {
+func connectivityOf(p machine.Phase) connectivity.State {
+	switch p {
 	case machine.Ready:
 		return connectivity.Ready
 	case machine.Connecting:
@@ -180,7 +180,7 @@ func (s *Set) Draining(name string) (inFlight uint64, leaving bool, _ error) {
 	}
 	known := e != nil || leaving
 	for c := range s.sampler.retired {
-		if x := c.endpoint; x.name == name && x != e && x.link.Phase == machine.Closed {
+		if x := c.endpoint; x.name == name && x != e && x.link.Phase() == machine.Closed {
 			known = true
 			inFlight += c.Counts().InFlight
 		}

@@ -58,8 +58,8 @@ func (e *endpoint) validateLocked(c *conn, event machine.ValidationEvent) {
 // askWhoLocked runs the validator on the connection itself, once the set's lock is released.
 func (e *endpoint) askWhoLocked(c *conn) {
 	s, f := e.set, e.set.options.Validator
-	c.useLocked(func(ctx context.Context, cc grpc.ClientConnInterface) {
-		event, detail := s.askWho(ctx, transport.OnConn{ClientConnInterface: cc}, f, e.name, e.want.At(c.address))
+	c.Go(func(ctx context.Context, cc grpc.ClientConnInterface) {
+		event, detail := s.askWho(ctx, transport.OnConn{ClientConnInterface: cc}, f, e.name, e.want.At(c.Address))
 		if ctx.Err() != nil {
 			return // the connection is gone
 		}

@@ -2,6 +2,10 @@ package scope
 
 import "time"
 
+// Lateness is the part of its time by which a timer may be late before what it ends gets
+// its time again: this process did not run meanwhile.
+const Lateness = 4
+
 // Timer is a timer that belongs to a scope. Its zero value is not armed. The lock of the
 // scope guards it, and is held when its methods are called.
 type Timer struct{ t *time.Timer }
