@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -108,9 +109,11 @@ func NewClient(cfg Config, opts ...grpc.DialOption) (*Client, error) {
 		})
 	}
 	if c.file = follow.Begin(followed{c}, opts); c.file != nil {
-		c.set.CountReloads(0, 0) // so that the metric begins at zero
+		c.set.Teller().Reloads(0, 0) // so that the metric begins at zero
 	}
-	c.set.Background(func(ctx context.Context) { filestate.Warn(ctx, c.fileNotes, c.set.Warn) })
+	c.set.Background(func(ctx context.Context) {
+		filestate.Warn(ctx, c.fileNotes, func(message string, a slog.Attr) { c.set.Teller().Warn(message, a) })
+	})
 	return c, nil
 }
 
@@ -252,7 +255,7 @@ func (c *Client) Close() error {
 		c.freeName()
 		if c.file != nil {
 			left := c.file.Close() // before the channel, since it may be updating the channel's list
-			defer c.set.Left(left)
+			defer c.set.Teller().Left([]string{left})
 		}
 		//lint:ignore SA1019 grpc has no other way to detect it
 		if err := c.conn.Close(); !errors.Is(err, grpc.ErrClientConnClosing) { //nolint:staticcheck // as above

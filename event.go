@@ -102,7 +102,7 @@ type EventBatch = report.EventBatch
 
 // Events returns the newest events, up to 1,024, oldest first. Suspicions, which come
 // often and affect no call, do not displace the newest 768 others.
-func (c *Client) Events() []Event { return c.set.Events() }
+func (c *Client) Events() []Event { return c.set.Teller().Events() }
 
 // Subscribe returns the client's events from now on:
 //
@@ -117,7 +117,7 @@ func (c *Client) Events() []Event { return c.set.Events() }
 // ends, when the client is closed, or by break. A slow subscriber delays nothing, and
 // receives the events of the meantime in one batch.
 func (c *Client) Subscribe(ctx context.Context) iter.Seq[EventBatch] {
-	reader := c.set.Follow()
+	reader := c.set.Teller().Follow()
 	return func(yield func(EventBatch) bool) { telling.Batches(ctx, reader, EventBatch{}, yield) }
 }
 
@@ -127,7 +127,7 @@ func (c *Client) Subscribe(ctx context.Context) iter.Seq[EventBatch] {
 // program that has stored the number of the last event that it has handled continues
 // with the next one; numbers begin again with each client.
 func (c *Client) SubscribeFrom(ctx context.Context, number uint64) iter.Seq[EventBatch] {
-	reader := c.set.FollowFrom(number)
+	reader := c.set.Teller().FollowFrom(number)
 	return func(yield func(EventBatch) bool) {
 		events, missed := reader.Read()
 		telling.Batches(ctx, reader, EventBatch{Events: events, Missed: missed}, yield)

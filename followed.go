@@ -29,8 +29,8 @@ func (c followed) Refused(err error) {
 
 func (c followed) count(err error) {
 	if err != nil {
-		c.set.CountReloads(0, 1)
+		c.set.Teller().Reloads(0, 1)
 	} else {
-		c.set.CountReloads(1, 0)
+		c.set.Teller().Reloads(1, 0)
 	}
 }

@@ -9,18 +9,19 @@ import (
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// counted is what a Set has counted, and how much of it the metrics have. The set's lock
-// guards it.
-type counted struct {
-	totals     report.Totals // without what totalsLocked adds
+// books is what a set has counted, and how much of it the metrics have. The set's lock
+// guards it, and is held when its methods are called, except Report.
+type books struct {
+	set        *Set
+	totals     report.Totals // without what total adds
 	recorded   report.Totals // what the metrics have of them
 	progressed time.Time     // when the totals were last updated
 	unrecorded bool          // there may be counts that are not recorded
 }
 
-// totalsLocked returns the totals as of now.
-func (s *Set) totalsLocked(now time.Time) report.Totals {
-	t := s.totals
+// total returns the totals as of now.
+func (b *books) total(now time.Time) report.Totals {
+	s, t := b.set, b.totals
 	retries := s.options.Retries.Totals()
 	t.Rescued, t.Retried, t.RetriesRefused = retries.Rescued, retries.Retried, retries.Refused
 	t.Hedged, t.HedgesWon, t.HedgesRefused = retries.Hedged, retries.HedgesWon, retries.HedgesRefused
@@ -31,16 +32,16 @@ func (s *Set) totalsLocked(now time.Time) report.Totals {
 }
 
 // count adds an event to the totals.
-func (c *counted) count(e report.Event) {
+func (b *books) count(e report.Event) {
 	switch e.To {
 	case report.NoneEligible:
-		c.totals.NoneEligible++
+		b.totals.NoneEligible++
 	case report.SomeEligible:
-		c.totals.NoneEligibleTime += e.Held
+		b.totals.NoneEligibleTime += e.Held
 	case report.ListAccepted:
-		c.totals.ListsAccepted++
+		b.totals.ListsAccepted++
 	case report.ListRefused:
-		c.totals.ListsRefused++
+		b.totals.ListsRefused++
 	default: // an endpoint's event, which the endpoint counts
 	}
 }
@@ -64,16 +65,13 @@ func (a *accounts) count(to report.EndpointState, reason report.Reason) {
 	a.transitions = append(a.transitions, report.TransitionCount{To: to, Reason: reason, Count: 1})
 }
 
-// progressLocked returns what was counted since the last time.
-func (s *Set) progressLocked(now time.Time) telling.Progress {
-	s.progressed, s.unrecorded = now, false
-	totals := s.totalsLocked(now)
-	p := telling.Progress{Totals: since(totals, s.recorded)}
-	s.recorded = totals
-	for _, e := range s.list {
-		e.progressLocked(&p)
-	}
-	for _, e := range s.handover.old {
+// progress returns what was counted since the last time.
+func (b *books) progress(now time.Time) telling.Progress {
+	b.progressed, b.unrecorded = now, false
+	totals := b.total(now)
+	p := telling.Progress{Totals: since(totals, b.recorded)}
+	b.recorded = totals
+	for e := range b.set.all() {
 		e.progressLocked(&p)
 	}
 	return p
@@ -116,23 +114,20 @@ func since(t, before report.Totals) report.Totals {
 // that does not ask for it.
 const progressEvery = time.Second
 
-// recordProgressLocked records the progress.
-func (s *Set) recordProgressLocked(now time.Time) { s.teller.Progress(s.progressLocked(now)) }
+// record records the progress.
+func (b *books) record(now time.Time) { b.set.teller.Progress(b.progress(now)) }
 
-// Report reports the gauges. It implements grpc's stats.AsyncMetricReporter.
-func (s *Set) Report(r stats.AsyncMetricsRecorder) error {
-	now := time.Now()
+// Report reports the gauges. It implements grpc's stats.AsyncMetricReporter, and takes the
+// lock.
+func (b *books) Report(r stats.AsyncMetricsRecorder) error {
+	s, now := b.set, time.Now()
 	s.scope.Lock()
 	if s.scope.Closed() {
 		s.scope.Unlock()
 		return nil
 	}
-	p := s.progressLocked(now)
+	p := b.progress(now)
 	s.scope.Unlock()
 	s.teller.Gauges(r, p, s.Status(), now)
 	return nil
 }
-
-// CountReloads counts contents of the config file that were applied, and those that
-// were refused. If a file is followed, it is first called with zeros.
-func (s *Set) CountReloads(accepted, refused int64) { s.teller.Reloads(accepted, refused) }

@@ -78,15 +78,13 @@ func (c *choice) members() {
 	s := c.set
 	c.byID = make(map[int]*endpoint, len(s.list)+len(s.handover.old))
 	members := make([]selector.Member, 0, len(s.list)+len(s.handover.old))
-	for _, list := range [][]*endpoint{s.list, s.handover.old} {
-		for _, e := range list {
-			if e.id == 0 {
-				c.lastID++
-				e.id = c.lastID
-			}
-			c.byID[e.id] = e
-			members = append(members, selector.Member{ID: e.id, Name: e.name, Priority: e.priority, Leaving: e.unlisted, Drained: e.drained})
+	for e := range s.all() {
+		if e.id == 0 {
+			c.lastID++
+			e.id = c.lastID
 		}
+		c.byID[e.id] = e
+		members = append(members, selector.Member{ID: e.id, Name: e.name, Priority: e.priority, Leaving: e.unlisted, Drained: e.drained})
 	}
 	_ = c.choose(selector.Event{Kind: selector.EventMembers, Members: members}) // is not a command
 }
@@ -160,11 +158,9 @@ func (c *choice) setActive(e *endpoint) {
 	}
 	c.last = e
 	e.admitLocked()
-	for _, list := range [][]*endpoint{s.list, s.handover.old} {
-		for _, other := range list {
-			if other != e {
-				other.rescueLocked()
-			}
+	for other := range s.all() {
+		if other != e {
+			other.rescueLocked()
 		}
 	}
 }

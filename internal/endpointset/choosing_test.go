@@ -28,7 +28,7 @@ type taken struct {
 
 func (f *fixture) switches() []taken {
 	var list []taken
-	for _, e := range f.set.Events() {
+	for _, e := range f.set.teller.Events() {
 		if e.Kind == report.EventSwitch {
 			list = append(list, taken{e.Switch.Number, e.Switch.From, e.Switch.To})
 		}
@@ -236,7 +236,7 @@ func TestAnActiveWhoseCallsFailIsEjectedAndComesBackAsAStandbyWithoutATrial(t *t
 		time.Sleep(2 * time.Second)
 		assert.Equal(t, report.StateHealthy, f.status("a").State)
 		assert.Equal(t, []string{"b"}, f.picked())
-		events := f.set.Events()
+		events := f.set.teller.Events()
 		for _, e := range events {
 			if e.Switch.To == "b" {
 				assert.Equal(t, report.ReasonCallsFailing, e.Reason)
@@ -267,7 +267,7 @@ func TestPinsAreEvents(t *testing.T) {
 		require.NoError(t, f.set.Pin("a"))
 		require.NoError(t, f.push("b"))
 		var pins []string
-		for _, e := range f.set.Events() {
+		for _, e := range f.set.teller.Events() {
 			if e.Kind == report.EventPin {
 				pins = append(pins, e.String())
 			}

@@ -2,8 +2,6 @@ package endpointset
 
 import (
 	"context"
-	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
@@ -33,23 +31,6 @@ func (s *Set) endForeign(checkers []*checking.Checker) {
 	s.teller.Left(append(s.leftBehind(checkers), lines...))
 }
 
-// Warn writes a warning that is no event to the log.
-func (s *Set) Warn(message string, a slog.Attr) { s.teller.Warn(message, a) }
-
-// Left logs what else has not returned although the set is closed, unless it is empty.
-func (s *Set) Left(what string) { s.teller.Left([]string{what}) }
-
-// checkersLocked returns the checkers of all endpoints.
-func (s *Set) checkersLocked() []*checking.Checker {
-	var checkers []*checking.Checker
-	for _, e := range slices.Concat(s.list, s.handover.old) {
-		if e.checker != nil {
-			checkers = append(checkers, e.checker)
-		}
-	}
-	return checkers
-}
-
 // leftBehind names the calls of the program's code that have not returned.
 func (s *Set) leftBehind(checkers []*checking.Checker) []string {
 	left := append(s.build.Left(), s.left.String())
@@ -60,4 +41,15 @@ func (s *Set) leftBehind(checkers []*checking.Checker) []string {
 		left = append(left, s.options.Left()...)
 	}
 	return left
+}
+
+// Background runs f until the set is closed: the context of f then ends, and Close
+// waits for f to return. f must not wait for an update of the list, since grpc
+// delivers one only after Close.
+func (s *Set) Background(f func(context.Context)) {
+	s.scope.Lock()
+	defer s.scope.Unlock()
+	if !s.scope.Closed() {
+		s.scope.Go(func() { f(s.scope.Context()) })
+	}
 }

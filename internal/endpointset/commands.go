@@ -11,26 +11,28 @@ import (
 
 // command carries out a command. When it has returned, calls see its effect.
 func (s *Set) command(kind selector.Kind, name string) error {
-	if err := s.commandNow(kind, name); err != nil {
+	s.scope.Lock()
+	err := ErrClosed
+	if !s.scope.Closed() {
+		err = s.choice.command(selector.Event{Kind: kind, Name: name}, s.policy)
+	}
+	s.scope.Unlock()
+	if err != nil {
 		return err
 	}
 	s.pub.now()
 	return nil
 }
 
-func (s *Set) commandNow(kind selector.Kind, name string) error {
-	s.scope.Lock()
-	defer s.scope.Unlock()
-	switch {
-	case s.scope.Closed():
-		return ErrClosed
-	case s.choice == nil:
-		return fmt.Errorf("the policy %s picks every eligible endpoint in turn: %w", s.policy, errNoActive)
+// command applies a command to the choice, and to what depends on the pin.
+func (c *choice) command(event selector.Event, policy string) error {
+	if c == nil {
+		return fmt.Errorf("the policy %s picks every eligible endpoint in turn: %w", policy, errNoActive)
 	}
-	if err := s.choice.choose(selector.Event{Kind: kind, Name: name}); err != nil {
+	if err := c.choose(event); err != nil {
 		return err
 	}
-	s.handover.settle() // it depends on the pin
+	c.set.handover.settle() // it depends on the pin
 	return nil
 }
 

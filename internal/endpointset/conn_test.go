@@ -430,7 +430,7 @@ func TestCloseMayRaceWithEverything(t *testing.T) {
 			wg.Go(func() { _ = f.set.SetDrained(a, true); _ = f.set.SetDrained(a, false) })
 		}
 		wg.Go(f.set.ExitIdle)
-		wg.Go(func() { f.set.Status(); assert.Error(t, f.set.Explain()) })
+		wg.Go(func() { f.set.Status(); assert.Error(t, f.set.explain()) })
 		wg.Go(f.close)
 		wg.Wait()
 		assert.Empty(t, f.live())
@@ -443,7 +443,7 @@ func TestAParentMayCallBackWhileItTakesAState(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		f.onUpdate(func(balancer.State) {
 			f.set.ExitIdle()
-			assert.Error(t, f.set.Explain())
+			assert.Error(t, f.set.explain())
 			f.set.Status()
 		})
 		require.NoError(t, f.push("a"))
@@ -512,7 +512,7 @@ func TestAServerThatHangsUpAtOnceIsConnectedToLessAndLess(t *testing.T) {
 				f.server("a").set(hanging())
 				n := f.connectAndLose("a", 5*time.Millisecond, time.Minute, func() {})
 				assert.Less(t, n, 20)
-				assert.LessOrEqual(t, len(f.set.Events()), 4*n+5)
+				assert.LessOrEqual(t, len(f.set.teller.Events()), 4*n+5)
 				assert.Greater(t, time.Until(f.status("a").NextTry), 2*time.Second)
 			}, change)
 		})

@@ -21,7 +21,7 @@
 // it owns the SubConns. Package wanted reads the resolver's list, package probes
 // makes the probes that have connections of their own.
 //
-//	set.go       the set: the grpc balancer API in, and the list
+//	set.go       the set: the grpc balancer API in; list.go applies a list
 //	judging.go   an endpoint's facts -> its judgement, and what follows from a change
 //	endpoint.go  one endpoint: its health, and what its link reports
 //	conn.go      its connection, while it is in use and after
@@ -33,14 +33,15 @@
 //	validating.go  validates the identity of the server
 //	ejecting.go  ejects endpoints whose calls fail while probes pass
 //	rescuable.go calls in flight that can be retried elsewhere
-//	publisher.go makes and publishes the snapshots; weights.go, zones.go
+//	publisher.go makes and publishes the snapshots; weights.go, zones.go; source.go
+//	             answers their pickers
 //	choosing.go  which endpoint is the active one (package selector decides);
 //	             commands.go and searching.go belong to it
 //	moving.go    ends streams on endpoints that are no longer picked
 //	handover.go  make before break: for lists (leaving.go), and for one endpoint whose
 //	             name resolves to another address, or whose client certificate has
 //	             changed on disk (renewing.go, recertifying.go)
-//	background.go  runs what ends with the set
+//	closing.go   what ends with the set
 //	events.go    reports changes; accounts.go counts
 //	options.go   what the owner of the channel passes besides the configuration
 //	status.go    the status; explain.go why no endpoint may be picked

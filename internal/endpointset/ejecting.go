@@ -43,9 +43,12 @@ func (s *Set) canSpareLocked() bool {
 	return s.eligible.Len() > 1 && 2*(len(s.ejections)+1) <= max(len(s.list), len(s.handover.old))
 }
 
-// pardonLocked admits all ejected endpoints again, since no other endpoint is left.
-func (s *Set) pardonLocked() {
-	for e := range s.ejections {
+// ejections are the endpoints that are ejected or on trial.
+type ejections map[*endpoint]struct{}
+
+// pardon admits all of them again, since no other endpoint is left.
+func (x ejections) pardon() {
+	for e := range x {
 		if e.ejectLocked(machine.Pardon) {
 			e.applyLocked()
 		}

@@ -7,22 +7,14 @@ import (
 	"google.golang.org/grpc/grpclog"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
-	"github.com/cantonlb/cantonlb/internal/event"
+	"github.com/cantonlb/cantonlb/internal/telling"
 	"github.com/cantonlb/cantonlb/report"
 )
 
 var logger = grpclog.Component("cantonlb")
 
-// Events returns the newest events, oldest first.
-func (s *Set) Events() []report.Event { return s.teller.Events() }
-
-// Follow returns a reader of the events to come.
-func (s *Set) Follow() *event.Reader[report.Event] { return s.teller.Follow() }
-
-// FollowFrom returns a reader of the events from this number on.
-func (s *Set) FollowFrom(number uint64) *event.Reader[report.Event] {
-	return s.teller.FollowFrom(number)
-}
+// Teller returns what the events, metrics and log lines of the set go to.
+func (s *Set) Teller() *telling.Teller { return s.teller }
 
 // ListRefused emits an event for a list that was refused before it reached the set.
 func (s *Set) ListRefused(err error) {
@@ -61,6 +53,6 @@ func (s *Set) emitLocked(e report.Event) {
 	if s.scope.Closed() {
 		return
 	}
-	s.count(e)
+	s.books.count(e)
 	s.teller.Event(e)
 }

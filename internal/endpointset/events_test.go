@@ -20,7 +20,7 @@ import (
 // lines gives the events about an endpoint, or about none, in short.
 func (f *fixture) lines(endpoint string) []string {
 	var out []string
-	for _, e := range f.set.Events() {
+	for _, e := range f.set.teller.Events() {
 		if e.Endpoint == endpoint {
 			out = append(out, fmt.Sprintf("%s -> %s (%s%s)", e.From, e.To, e.Reason, e.Detail))
 		}
@@ -60,7 +60,7 @@ func TestEachChangeOfAnEndpointIsOneEvent(t *testing.T) {
 			" -> accepted (endpoints: 2, new or changed: 2, removed: 0)",
 			" -> accepted (endpoints: 1, new or changed: 0, removed: 1)",
 		}, f.lines(""))
-		for i, e := range f.set.Events() {
+		for i, e := range f.set.teller.Events() {
 			assert.Equal(t, uint64(i+1), e.Number)
 		}
 	})
@@ -91,7 +91,7 @@ func TestAnEventTellsHowLongTheStateBeforeHadLasted(t *testing.T) {
 		time.Sleep(time.Minute)
 		f.server("a").set(notServing())
 		synctest.Wait()
-		events := f.set.Events()
+		events := f.set.teller.Events()
 		last := events[len(events)-1]
 		assert.Equal(t, report.EventNoneEligible, last.Kind)
 		fall := events[len(events)-2]
@@ -105,7 +105,7 @@ func TestAnEventTellsHowLongTheStateBeforeHadLasted(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		f.server("a").set(serving())
 		time.Sleep(time.Second)
-		events = f.set.Events()
+		events = f.set.teller.Events()
 		assert.Regexp(t, `^none_eligible: none_eligible -> eligible after 3(\.\d+)?s$`, events[len(events)-1].String())
 	})
 }
@@ -127,7 +127,7 @@ func TestAnEjectionIsAnEventAndSoIsItsEnd(t *testing.T) {
 		assert.Equal(t, report.StateEjected, f.status("a").State)
 		assert.Equal(t, report.ReasonCallsFailing, f.status("a").Reason)
 		f.set.scope.Lock()
-		f.set.pardonLocked()
+		f.set.ejections.pardon()
 		f.set.scope.Unlock()
 		assert.Equal(t, "ejected -> healthy (serving)", f.lines("a")[seen+1])
 	})
@@ -135,7 +135,7 @@ func TestAnEjectionIsAnEventAndSoIsItsEnd(t *testing.T) {
 
 func TestTheEventsEndWithTheSet(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		r := f.set.Follow()
+		r := f.set.teller.Follow()
 		require.NoError(t, f.push("a"))
 		events, missed, err := r.Next(t.Context())
 		require.NoError(t, err)

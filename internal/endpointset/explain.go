@@ -18,9 +18,7 @@ var ErrClosed = errors.New("the client is closed")
 // the number of the others.
 const maxExplained = 8
 
-// Explain returns for each endpoint that is not eligible why it is not.
-func (s *Set) Explain() error { return s.explain() }
-
+// explain returns for each endpoint that is not eligible why it is not.
 func (s *Set) explain() *explain.NoEligibleError {
 	s.scope.Lock()
 	defer s.scope.Unlock()

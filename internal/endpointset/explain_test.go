@@ -52,7 +52,7 @@ func TestTheExplanationOfEachState(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		require.NoError(t, f.push("seq1", "seq2", "seq3", "seq4", "seq5"))
 		assert.Equal(t, "no eligible endpoint of 5: seq1 connecting, seq2 connecting, seq3 connecting, seq4 connecting, seq5 connecting",
-			f.set.Explain().Error())
+			f.set.explain().Error())
 		f.up("seq1", "seq3")
 		refused := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5002}, Err: syscall.ECONNREFUSED}
 		f.down(fmt.Errorf("connection error: desc = transport: %w", refused), "seq2")

@@ -19,22 +19,14 @@ type handover struct {
 	timer   scope.Timer            // of the next step
 	// end is called at the end.
 	end func(old []*endpoint)
-	// ofList reports that it is that of the set's list, which the old endpoints have
-	// left.
-	ofList bool
+	// ofList is the handover of the set's list, if this is it.
+	ofList *listHandover
 }
 
 // newHandover returns a handover that ends when the endpoints that join are decided,
 // whatever they are.
-func (s *Set) newHandover(end func(old []*endpoint)) *handover {
+func newHandover(s *Set, end func(old []*endpoint)) *handover {
 	return &handover{set: s, joining: make(map[*endpoint]struct{}), end: end}
-}
-
-// newListHandover returns the handover of the set's list.
-func (s *Set) newListHandover() *handover {
-	h := s.newHandover(s.handedOverLocked)
-	h.ofList = true
-	return h
 }
 
 // join makes the handover wait for an endpoint.
@@ -55,8 +47,8 @@ func (h *handover) forget(e *endpoint) {
 // facts returns what the handover depends on.
 func (h *handover) facts() machine.HandoverFacts {
 	f := machine.HandoverFacts{Leaving: len(h.old) > 0, Able: true, Awaited: len(h.joining) > 0}
-	if h.ofList {
-		h.set.amendLocked(&f)
+	if h.ofList != nil {
+		h.ofList.amend(&f)
 	}
 	return f
 }
@@ -77,8 +69,8 @@ func (h *handover) step(f machine.HandoverFacts) {
 		h.stop()
 		h.end(old)
 	}
-	if h.ofList {
-		h.set.tellHandoverLocked(was, effects)
+	if h.ofList != nil {
+		h.ofList.tell(was, effects)
 	}
 }
 

@@ -82,7 +82,7 @@ func TestTheReasonOfAnUnhealthyEndpointIsTheNewestOne(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		hung := f.status("a")
 		assert.Equal(t, report.ReasonProbeTimeout, hung.Reason)
-		events := len(f.set.Events())
+		events := len(f.set.teller.Events())
 		f.server("a").set(failing(codes.Unauthenticated, "the token has expired"))
 		time.Sleep(5 * time.Second)
 		is := f.status("a")
@@ -90,7 +90,7 @@ func TestTheReasonOfAnUnhealthyEndpointIsTheNewestOne(t *testing.T) {
 		assert.Equal(t, report.ReasonProbeDenied, is.Reason)
 		assert.Contains(t, is.Detail, "the token has expired")
 		assert.Equal(t, hung.Since, is.Since, "it is unhealthy since then")
-		assert.Len(t, f.set.Events(), events)
+		assert.Len(t, f.set.teller.Events(), events)
 		f.server("a").set(notServing())
 		time.Sleep(5 * time.Second)
 		assert.Equal(t, report.ReasonNotServing, f.status("a").Reason)
@@ -172,7 +172,7 @@ func TestAnEndpointThatWaitsForGrpcsHealthCheckSaysSo(t *testing.T) {
 		require.NoError(t, f.push("a"))
 		f.up("a")
 		require.True(t, f.waits())
-		assert.Equal(t, "no eligible endpoint of 1: a unknown (channel_health)", f.set.Explain().Error())
+		assert.Equal(t, "no eligible endpoint of 1: a unknown (channel_health)", f.set.explain().Error())
 	})
 }
 

@@ -78,7 +78,7 @@ func (e *endpoint) decidedLocked(was judge.Class) {
 		h.forget(e)
 		h.settle()
 	}
-	if list := e.set.handover; h != list && len(list.old) > 0 && e.was.Class != was {
+	if list := e.set.handover; h != list.handover && len(list.old) > 0 && e.was.Class != was {
 		list.settle()
 	}
 }

@@ -22,10 +22,27 @@ import (
 // not work is not an outage. It never takes part in what is said of the list: it has
 // no entry in the counts, the drained names, the explanations.
 
-// amendLocked adds what the handover depends on besides the endpoints in it.
-func (s *Set) amendLocked(f *machine.HandoverFacts) {
+// listHandover is the handover of the set's list, which the old endpoints have left. The
+// set's lock is held when its methods are called.
+type listHandover struct {
+	*handover
+
+	// mode replaces the setting Handover; "" if it was not set.
+	mode settings.Handover
+}
+
+func newListHandover(s *Set) *listHandover {
+	h := new(listHandover)
+	h.handover = newHandover(s, h.release)
+	h.ofList = h
+	return h
+}
+
+// amend adds what the handover depends on besides the endpoints in it.
+func (h *listHandover) amend(f *machine.HandoverFacts) {
+	s := h.set
 	f.Able = s.counts[judge.Eligible] > 0
-	f.Insisted = cmp.Or(s.setHandover, s.cfg.Handover) == settings.HandoverImmediate || len(s.list) == len(s.drained) // or both are 0
+	f.Insisted = cmp.Or(h.mode, s.cfg.Handover) == settings.HandoverImmediate || len(s.list) == len(s.drained) // or both are 0
 	if s.choice == nil {
 		return
 	}
@@ -34,7 +51,7 @@ func (s *Set) amendLocked(f *machine.HandoverFacts) {
 		f.Able = e != nil && e.was.Class == judge.Eligible
 	}
 	if a := s.choice.active; f.Able && a != nil && a.unlisted {
-		s.amendSwitchLocked(f, a)
+		h.amendSwitch(f, a)
 	}
 }
 
@@ -42,10 +59,11 @@ func (s *Set) amendLocked(f *machine.HandoverFacts) {
 // that is preferred to it. Two that connect at the same time are ready within less.
 const preferredPatience = 250 * time.Millisecond
 
-// amendSwitchLocked adds what the switch from an active endpoint that is leaving waits
+// amendSwitch adds what the switch from an active endpoint that is leaving waits
 // for although an endpoint of the list is eligible: its own successor, and for a moment
 // an endpoint that is preferred.
-func (s *Set) amendSwitchLocked(f *machine.HandoverFacts, active *endpoint) {
+func (h *listHandover) amendSwitch(f *machine.HandoverFacts, active *endpoint) {
+	s := h.set
 	if successor := s.byName[active.name]; successor != nil && successor.joins != nil {
 		return
 	}
@@ -59,15 +77,14 @@ func (s *Set) amendSwitchLocked(f *machine.HandoverFacts, active *endpoint) {
 	}
 }
 
-// tellHandoverLocked reports that the new list cannot carry the calls, and the end of
-// that.
-func (s *Set) tellHandoverLocked(was machine.Handover, effects machine.HandoverEffects) {
-	now := time.Now()
+// tell reports that the new list cannot carry the calls, and the end of that.
+func (h *listHandover) tell(was machine.Handover, effects machine.HandoverEffects) {
+	s, now := h.set, time.Now()
 	switch {
 	case effects.Hold:
 		s.emitLocked(report.Event{
 			Kind: report.EventHandover, To: report.HandoverHeld, Reason: report.ReasonNoneEligible,
-			Detail: s.whyHeldLocked(), At: now,
+			Detail: h.whyHeld(), At: now,
 		})
 	case effects.Over:
 		s.emitLocked(report.Event{
@@ -76,29 +93,29 @@ func (s *Set) tellHandoverLocked(was machine.Handover, effects machine.HandoverE
 	}
 }
 
-// whyHeldLocked returns which endpoints are leaving and why they still are, as text of
+// whyHeld returns which endpoints are leaving and why they still are, as text of
 // bounded length.
-func (s *Set) whyHeldLocked() string {
+func (h *listHandover) whyHeld() string {
 	var names []string
-	for _, e := range s.handover.old[:min(len(s.handover.old), maxExplained)] {
+	for _, e := range h.old[:min(len(h.old), maxExplained)] {
 		names = append(names, cleantext.Detail(e.name))
 	}
 	text := "leaving: " + strings.Join(names, ", ")
-	if more := len(s.handover.old) - len(names); more > 0 {
+	if more := len(h.old) - len(names); more > 0 {
 		text = fmt.Sprintf("%s and %d more", text, more)
 	}
-	return fmt.Sprintf("%s; %v", text, s.explainLocked())
+	return fmt.Sprintf("%s; %v", text, h.set.explainLocked())
 }
 
-// handoverLocked returns the status of the handover, nil if no endpoint is leaving.
-func (s *Set) handoverLocked() *report.HandoverStatus {
-	if len(s.handover.old) == 0 {
+// status returns the status of the handover, nil if no endpoint is leaving.
+func (h *listHandover) status() *report.HandoverStatus {
+	if len(h.old) == 0 {
 		return nil
 	}
 	out := &report.HandoverStatus{
-		Since: s.handover.state.Since, Reason: report.ReasonUndecided, Detail: s.explainLocked().Reasons(),
+		Since: h.state.Since, Reason: report.ReasonUndecided, Detail: h.set.explainLocked().Reasons(),
 	}
-	if s.handover.state.Phase == machine.Holding {
+	if h.state.Phase == machine.Holding {
 		out.Reason = report.ReasonNoneEligible
 	}
 	return out
@@ -139,31 +156,31 @@ func (e *endpoint) releaseLocked() {
 	e.closeLocked()
 }
 
-// releaseServerLocked releases the endpoints that are leaving because something other
+// releaseServer releases the endpoints that are leaving because something other
 // than the address of e, which has their name, has changed: they are the same server.
-func (s *Set) releaseServerLocked(e *endpoint) {
+func (h *listHandover) releaseServer(e *endpoint) {
 	is := func(x *endpoint) bool {
 		return x.name == e.name && slices.EqualFunc(x.want.Addrs, e.want.Addrs, func(a, b resolver.Address) bool { return a.Addr == b.Addr })
 	}
 	var released []*endpoint
-	for _, x := range s.handover.old {
+	for _, x := range h.old {
 		if is(x) {
 			released = append(released, x)
 		}
 	}
 	if len(released) > 0 {
-		s.handover.old = slices.DeleteFunc(s.handover.old, is)
-		s.handedOverLocked(released)
+		h.old = slices.DeleteFunc(h.old, is)
+		h.release(released)
 	}
 }
 
-// handedOverLocked releases the endpoints that have left the list.
-func (s *Set) handedOverLocked(old []*endpoint) {
-	s.choice.members()
+// release ends endpoints that have left the list.
+func (h *listHandover) release(old []*endpoint) {
+	h.set.choice.members()
 	for _, e := range old {
 		e.releaseLocked()
 	}
-	s.changedLocked()
+	h.set.changedLocked()
 }
 
 // SetHandover replaces the setting Handover of the configuration; the zero value means
@@ -171,7 +188,7 @@ func (s *Set) handedOverLocked(old []*endpoint) {
 func (s *Set) SetHandover(mode settings.Handover) {
 	s.scope.Lock()
 	defer s.scope.Unlock()
-	if s.setHandover = cmp.Or(mode, settings.HandoverKeep); !s.scope.Closed() {
+	if s.handover.mode = cmp.Or(mode, settings.HandoverKeep); !s.scope.Closed() {
 		s.handover.settle()
 	}
 }
@@ -193,8 +210,8 @@ func (s *Set) HandOver() {
 func (s *Set) WaitHandover(ctx context.Context) error {
 	for {
 		s.scope.Lock()
-		over, changed, stopped := len(s.handover.old) == 0, s.nextChangeLocked(), s.scope.Closed()
-		why := s.whyHeldLocked()
+		over, changed, stopped := len(s.handover.old) == 0, s.changed.next(), s.scope.Closed()
+		why := s.handover.whyHeld()
 		s.scope.Unlock()
 		switch {
 		case stopped:
@@ -209,12 +226,4 @@ func (s *Set) WaitHandover(ctx context.Context) error {
 			return fmt.Errorf("the handover is not over: %s: %w", why, ctx.Err())
 		}
 	}
-}
-
-// nextChangeLocked returns a channel that is closed at the next change.
-func (s *Set) nextChangeLocked() <-chan struct{} {
-	if s.changed == nil {
-		s.changed = make(chan struct{})
-	}
-	return s.changed
 }

@@ -44,7 +44,7 @@ func held(t *testing.T, f *fixture) {
 // handovers gives the events about handovers, in short.
 func (f *fixture) handovers() []string {
 	var out []string
-	for _, e := range f.set.Events() {
+	for _, e := range f.set.teller.Events() {
 		if e.Kind == report.EventHandover {
 			out = append(out, string(e.To))
 		}
@@ -89,7 +89,7 @@ func TestEndpointsThatHaveLeftServeUntilTheNewListCan(t *testing.T) {
 		assert.Empty(t, s.Leaving)
 		assert.Empty(t, s.Notes)
 		assert.Equal(t, []string{"held", "ended"}, f.handovers(), "once each")
-		for _, e := range f.set.Events() {
+		for _, e := range f.set.teller.Events() {
 			switch e.To {
 			case report.HandoverHeld:
 				assert.Equal(t, report.ReasonNoneEligible, e.Reason)

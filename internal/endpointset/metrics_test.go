@@ -112,7 +112,7 @@ func TestTheRecorderIsToldWhatHasHappened(t *testing.T) {
 			"cantonlb.endpoint.failures{a}":  defaultConsecutiveFailures,
 			"cantonlb.endpoint.ejections{a}": 1,
 		}, f.recorder.counts("cantonlb.endpoint.picks", "cantonlb.endpoint.failures", "cantonlb.endpoint.ejections"))
-		assert.Equal(t, f.recorder.counts("cantonlb.endpoint.transitions"), countEvents(f.set.Events()))
+		assert.Equal(t, f.recorder.counts("cantonlb.endpoint.transitions"), countEvents(f.set.teller.Events()))
 		assert.Equal(t, map[string]float64{"cantonlb.list.updates{accepted}": 2, "cantonlb.list.updates{refused}": 0}, f.recorder.counts("cantonlb.list.updates"))
 	})
 }
@@ -269,7 +269,7 @@ func TestPicksThatAreTakenBackDoNotMakeTheirCounterGoBack(t *testing.T) {
 		look := func() (report.EndpointStatus, []telling.EndpointProgress) {
 			f.set.scope.Lock()
 			defer f.set.scope.Unlock()
-			return f.set.byName["a"].statusLocked(), f.set.progressLocked(time.Now()).Endpoints
+			return f.set.byName["a"].statusLocked(), f.set.books.progress(time.Now()).Endpoints
 		}
 		look()
 

@@ -82,7 +82,7 @@ func TestAListThatHasLostItsIdentityIsRefusedAndTheOldOneStaysInForce(t *testing
 		assert.Equal(t, balancer.ErrBadResolverState, update(lost))
 		assert.Equal(t, []string{"a:1"}, f.picked())
 		assert.Contains(t, f.set.Status().Notes, "the newest list is not in effect: "+wanted.ErrIdentityLost.Error())
-		events := f.set.Events()
+		events := f.set.teller.Events()
 		last := events[len(events)-1]
 		assert.Equal(t, report.ListRefused, last.To)
 		assert.Equal(t, cleantext.Detail(wanted.ErrIdentityLost.Error()), last.Detail)

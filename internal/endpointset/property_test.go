@@ -38,7 +38,7 @@ func checkAccounts(t require.TestingT, s *Set) {
 		require.Same(t, e, s.byName[e.name])
 		require.Equal(t, e.drained, s.drained[e.name])
 		if e.joins != nil {
-			require.Same(t, s.handover, e.joins)
+			require.Same(t, s.handover.handover, e.joins)
 			require.Contains(t, s.handover.joining, e)
 			warming++
 		}
@@ -214,7 +214,7 @@ func checkTurns(t require.TestingT, s *Set, p *pick.Picker) {
 // says nothing new.
 func checkEvents(t require.TestingT, s *Set) {
 	last := make(map[string]report.Event)
-	for _, e := range s.Events() {
+	for _, e := range s.teller.Events() {
 		if e.Kind != report.EventEndpoint {
 			continue
 		}
@@ -470,9 +470,9 @@ func testRecovery(t *testing.T, options ...func(*settings.Config)) {
 			case m.f.cfg.LeastLoaded: // a pick is drawn at random
 				assert.Equal(t, len(machineAddrs), m.f.set.counts[judge.Eligible])
 			case m.f.set.choice == nil:
-				assert.Equal(t, machineAddrs, m.f.picked(), fmt.Sprint(m.f.set.Explain()))
+				assert.Equal(t, machineAddrs, m.f.picked(), fmt.Sprint(m.f.set.explain()))
 			default:
-				assert.Len(t, m.f.picked(), 1, fmt.Sprint(m.f.set.Explain()))
+				assert.Len(t, m.f.picked(), 1, fmt.Sprint(m.f.set.explain()))
 				assert.Equal(t, len(machineAddrs), m.f.set.counts[judge.Eligible])
 			}
 			assert.Len(t, m.f.live(), len(machineAddrs))

@@ -2,7 +2,6 @@ package endpointset
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"google.golang.org/grpc/balancer"
@@ -132,34 +131,11 @@ func (d draft) state(room *pick.Room) balancer.State {
 	return balancer.State{ConnectivityState: d.connectivity, Picker: pick.NewPicker(room, d.conns, d.weights, d.Snapshot)}
 }
 
-// Stale reports whether a newer snapshot is about to be published, or one that has an
-// endpoint to pick. Like Explain, it implements pick.Source.
-func (s *Set) Stale() bool {
-	s.scope.Lock()
-	defer s.scope.Unlock()
-	return s.pub.dirty || s.pickableLocked()
-}
-
-// Republish has another snapshot published. It is the third method of a pick.Source.
-func (s *Set) Republish() {
-	s.scope.Lock()
-	defer s.scope.Unlock()
-	s.pub.mark()
-}
-
-// Elsewhere is the fourth method of a pick.Source. A call asks it whose endpoint has
-// rejected its token.
-func (s *Set) Elsewhere(tried func(endpoint string) bool) bool {
-	s.scope.Lock()
-	defer s.scope.Unlock()
-	return slices.ContainsFunc(s.list, func(e *endpoint) bool { return e.was.Class == judge.Eligible && !tried(e.name) })
-}
-
 // draft returns the state of the whole set for grpc.
 func (p *publisher) draft() draft {
 	s := p.set
 	if s.eligible.Len() == 0 {
-		s.pardonLocked()
+		s.ejections.pardon()
 	}
 	switch {
 	case s.pickableLocked():

@@ -10,17 +10,24 @@ import (
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
-// startRecertifying begins to follow the files of client certificates, if an endpoint of
-// the list has some. The set's lock is held.
-func (s *Set) startRecertifying() {
+// recertifying follows the files of client certificates.
+type recertifying struct {
+	set  *Set
+	runs bool // until Close; guarded by the set's lock
+}
+
+// start begins to follow the files, if an endpoint of the list has some. The set's lock is
+// held.
+func (r *recertifying) start() {
+	s := r.set
 	creds, ok := s.build.DialCreds.(*transport.Credentials)
-	if !ok || s.recertifies || s.scope.Closed() {
+	if !ok || r.runs || s.scope.Closed() {
 		return
 	}
 	for _, e := range s.list {
 		if e.want.Identity.TLS.CertFile != "" {
-			s.recertifies = true
-			f := recertify.Follower[*conn]{Conns: s.certified, Certificate: creds.ClientCertificate, Renew: s.renewFor}
+			r.runs = true
+			f := recertify.Follower[*conn]{Conns: r.conns, Certificate: creds.ClientCertificate, Renew: r.renew}
 			s.scope.Go(func() { f.Run(s.scope.Context()) })
 			return
 		}
@@ -33,9 +40,9 @@ func (c *conn) Files() resolver.TLS { return c.endpoint.want.Identity.TLS }
 // Presented implements recertify.Conn.
 func (c *conn) Presented() []byte { return c.Holder.Presented() }
 
-// certified returns the connections of the list that were made with a client
-// certificate.
-func (s *Set) certified() []*conn {
+// conns returns the connections of the list that were made with a client certificate.
+func (r *recertifying) conns() []*conn {
+	s := r.set
 	s.scope.Lock()
 	defer s.scope.Unlock()
 	var conns []*conn
@@ -47,9 +54,10 @@ func (s *Set) certified() []*conn {
 	return conns
 }
 
-// renewFor renews the endpoint of a connection for a new certificate. The old connection
+// renew renews the endpoint of a connection for a new certificate. The old connection
 // serves until the new one does.
-func (s *Set) renewFor(c *conn, leaf []byte) {
+func (r *recertifying) renew(c *conn, leaf []byte) {
+	s := r.set
 	s.scope.Lock()
 	defer s.scope.Unlock()
 	e := c.endpoint

@@ -67,7 +67,7 @@ func (e *endpoint) replaceConnLocked(why string) (successor *endpoint) {
 	n.listed, n.unlisted = e.listed, true
 	n.link.Readdress(e.link.Addrs())
 	s.renewing[e.name] = n
-	h := s.newHandover(func([]*endpoint) { n.renewLocked(e) })
+	h := newHandover(s, func([]*endpoint) { n.renewLocked(e) })
 	h.join(n)
 	h.leave(e)
 	h.settle()
@@ -143,9 +143,12 @@ func (e *endpoint) keepLocked() {
 	e.closeLocked()
 }
 
-// keepAllLocked gives up all renewals.
-func (s *Set) keepAllLocked() {
-	for _, n := range s.renewing {
+// renewals are the successors of endpoints in the list, by name.
+type renewals map[string]*endpoint
+
+// giveUp gives up all renewals.
+func (r renewals) giveUp() {
+	for _, n := range r {
 		n.keepLocked()
 	}
 }

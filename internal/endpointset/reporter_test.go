@@ -91,7 +91,7 @@ func TestEachEventIsOneLineWithItsAttributes(t *testing.T) {
 		f.server("a").set(notServing())
 		synctest.Wait()
 		lines := b.about("a")
-		events := slices.DeleteFunc(f.set.Events(), func(e report.Event) bool { return e.Endpoint != "a" })
+		events := slices.DeleteFunc(f.set.teller.Events(), func(e report.Event) bool { return e.Endpoint != "a" })
 		require.Len(t, lines, len(events))
 		for i, e := range events {
 			assert.Equal(t, e.Number, lines[i]["number"])
@@ -172,7 +172,7 @@ func TestAnEndpointThatFlapsDoesNotFillTheLog(t *testing.T) {
 			told += 1 + int(omitted)
 		}
 		var matter int
-		for _, e := range f.set.Events() {
+		for _, e := range f.set.teller.Events() {
 			if e.Endpoint == "a" && telling.Level(e) >= slog.LevelInfo {
 				matter++
 			}

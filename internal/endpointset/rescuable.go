@@ -15,10 +15,7 @@ func (e *endpoint) fellOrRoseLocked(was judge.Judgement) {
 	case e.was.Sick && !was.Sick && s.pickableLocked():
 		e.rescueLocked()
 	case s.choice == nil && was.Class != judge.Eligible && e.was.Class == judge.Eligible && s.eligible.Len() == 1:
-		for _, other := range s.list {
-			other.rescueLocked()
-		}
-		for _, other := range s.handover.old {
+		for other := range s.all() {
 			other.rescueLocked()
 		}
 	}

@@ -83,17 +83,14 @@ func (x *sampler) look(now time.Time, late time.Duration) time.Duration {
 	turn := s.room.Turn()
 	if turn != x.sampled || x.busy || s.counts[judge.Out] > 0 || len(s.handover.old) > 0 || len(x.retired) > 0 {
 		x.sampled, x.busy = turn, false
-		for _, e := range s.list {
-			e.sampleLocked(now)
-		}
-		for _, e := range s.handover.old {
+		for e := range s.all() {
 			e.sampleLocked(now)
 		}
 		x.lookAtRetired(now)
-		s.unrecorded = true
+		s.books.unrecorded = true
 	}
-	if s.unrecorded && now.Sub(s.progressed) >= progressEvery {
-		s.recordProgressLocked(now)
+	if s.books.unrecorded && now.Sub(s.books.progressed) >= progressEvery {
+		s.books.record(now)
 	}
 	if !x.busy {
 		x.quiet = now

@@ -2,7 +2,6 @@ package endpointset
 
 import (
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
@@ -98,7 +97,7 @@ func (c *choice) knockAll() []*checking.Checker {
 	s.scope.Lock()
 	defer s.scope.Unlock()
 	var checkers []*checking.Checker
-	for _, e := range slices.Concat(s.list, s.handover.old) {
+	for e := range s.all() {
 		e.link.Knock()
 		if e.checker != nil && e.health.State != report.HealthUnknown && (e.link.Phase() == machine.Ready || e.target != nil) {
 			checkers = append(checkers, e.checker)

@@ -46,13 +46,12 @@ type Set struct {
 	options Options // of the newest list
 	members
 	spread
-	sampler sampler
-	moving  moving
-	pub     publisher
-	counted
-	changed chan struct{} // closed when a class changes; nil if there is no waiter
-	// recertifies reports that the files of client certificates are followed.
-	recertifies bool
+	sampler      sampler
+	moving       moving
+	pub          publisher
+	books        books
+	changed      changes // of a class
+	recertifying recertifying
 }
 
 // lifetime is what belongs to Close. The set's lock does not guard it.
@@ -62,24 +61,11 @@ type lifetime struct {
 	unregister func()     // stops the recorder from asking for metrics
 }
 
-// members are the endpoints of a set.
-type members struct {
-	list     []*endpoint // in the order of the resolver's list
-	byName   map[string]*endpoint
-	drained  map[string]bool
-	problem  error     // what was wrong with the newest list
-	refused  bool      // the newest list was refused, here or before it reached the set
-	handover *handover // from the list before; it may have nothing to do
-	// setHandover replaces the setting Handover; "" if it was not set.
-	setHandover settings.Handover
-	renewing    map[string]*endpoint // successors of endpoints in the list, by name
-}
-
 // spread is how calls are spread over the members.
 type spread struct {
-	eligible  pick.Roster            // of all endpoints, including leaving ones
-	counts    [3]int                 // endpoints of each class, without leaving ones
-	ejections map[*endpoint]struct{} // endpoints that are ejected or on trial
+	eligible  pick.Roster // of all endpoints, including leaving ones
+	counts    [3]int      // endpoints of each class, without leaving ones
+	ejections ejections
 }
 
 // New returns the set of the policy with this name.
@@ -87,14 +73,14 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 	s := &Set{
 		policy: policy, cc: cc, build: transport.NewBuilder(opts), budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
 		scope: scope.New(), cfg: settings.DefaultConfig(),
-		members: members{byName: make(map[string]*endpoint), drained: make(map[string]bool), renewing: make(map[string]*endpoint)},
-		spread:  spread{ejections: make(map[*endpoint]struct{})},
+		members: members{byName: make(map[string]*endpoint), drained: make(map[string]bool), renewing: make(renewals)},
+		spread:  spread{ejections: make(ejections)},
 		moving:  make(moving),
 	}
-	s.handover = s.newListHandover()
-	s.pub.set = s
+	s.handover = newListHandover(s)
+	s.pub.set, s.books.set, s.recertifying.set = s, s, s
 	s.sampler = sampler{set: s, retired: make(map[*conn]struct{})}
-	s.room = pick.NewRoom(s)
+	s.room = pick.NewRoom(source{s})
 	s.room.EjectAfter(s.cfg.Ejection.ConsecutiveFailures)
 	s.links = link.Env{
 		Scope: s.scope, Channel: cc, Room: s.room, Close: s.Close,
@@ -102,7 +88,7 @@ func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set
 		Fresh:  func() bool { return s.options.Validator != nil },
 	}
 	s.teller = telling.New(policy, opts.Target.String(), cc.MetricsRecorder())
-	s.unregister = s.teller.Register(s)
+	s.unregister = s.teller.Register(&s.books)
 	return s
 }
 
@@ -137,7 +123,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	}
 	s.pub.survey()
 	s.sampler.start()
-	s.startRecertifying()
+	s.recertifying.start()
 	s.changedLocked()
 	s.pub.inline = false
 	s.scope.Unlock()
@@ -146,114 +132,6 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 		return balancer.ErrBadResolverState // unwrapped: some parents compare with ==
 	}
 	return nil
-}
-
-// replaceLocked replaces the current list by list. An endpoint is kept if it would be
-// made the same way again, even one that is leaving.
-func (s *Set) replaceLocked(list []wanted.Endpoint) {
-	s.keepAllLocked()
-	wanted.Recognize(list, s.presentLocked())
-	leaving := byNames(s.handover.old)
-	next := make([]*endpoint, 0, len(list))
-	byName := make(map[string]*endpoint, len(list))
-	var fresh []*endpoint
-	for _, w := range list {
-		e := s.keptLocked(w, leaving)
-		if e == nil {
-			e = s.newEndpointLocked(w)
-			fresh = append(fresh, e)
-		} else {
-			e.link.Readdress(w.Addrs)
-		}
-		e.weight, e.zone, e.priority = w.Weight, w.Zone, w.Priority
-		next = append(next, e)
-		byName[w.Name] = e
-	}
-	gone := s.list
-	s.list, s.byName = next, byName
-	now := time.Now()
-	var released []*endpoint
-	left := 0
-	for _, e := range gone {
-		if byName[e.name] == e {
-			continue
-		}
-		if !e.leaveLocked(now) {
-			released = append(released, e)
-		}
-		if byName[e.name] == nil {
-			left++
-		}
-	}
-	for _, e := range next {
-		if e.unlisted {
-			e.listedAgainLocked()
-		}
-	}
-	for _, e := range s.handover.old {
-		e.superseded = e.superseded || byName[e.name] != nil
-	}
-	s.acceptedLocked(len(fresh), left)
-	for name := range s.drained {
-		if byName[name] == nil {
-			delete(s.drained, name)
-		}
-	}
-	for _, e := range fresh {
-		s.handover.join(e)
-		s.counts[e.was.Class]++
-	}
-	s.choice.members()
-	for _, e := range released {
-		e.superseded = byName[e.name] != nil
-		e.releaseLocked()
-	}
-	for _, e := range fresh {
-		e.startLocked()
-	}
-	f := s.handover.facts()
-	f.Changed = len(fresh) > 0
-	s.handover.step(f)
-}
-
-// keptLocked returns the endpoint that a new list keeps for w: one of the list, or one
-// that is leaving. It is nil if the endpoint has to be made.
-func (s *Set) keptLocked(w wanted.Endpoint, leaving map[string][]*endpoint) *endpoint {
-	kept := func(e *endpoint) bool { return e.presentLocked().Stays(w) && e.healthCheck == s.cfg.HealthCheck }
-	if e := s.byName[w.Name]; e != nil && kept(e) {
-		return e
-	}
-	for _, e := range leaving[w.Name] {
-		if kept(e) && !s.drained[w.Name] {
-			return e
-		}
-	}
-	return nil
-}
-
-func byNames(list []*endpoint) map[string][]*endpoint {
-	m := make(map[string][]*endpoint, len(list))
-	for _, e := range list {
-		m[e.name] = append(m[e.name], e)
-	}
-	return m
-}
-
-// presentLocked returns the endpoints of the list as a new list is compared with.
-func (s *Set) presentLocked() []wanted.Present {
-	present := make([]wanted.Present, len(s.list))
-	for i, e := range s.list {
-		present[i] = e.presentLocked()
-	}
-	return present
-}
-
-func (e *endpoint) presentLocked() wanted.Present {
-	p := wanted.Present{Name: e.name, Addrs: e.link.Addrs()}
-	if e.conn != nil {
-		p.Connected = &e.conn.Address
-	}
-	return p
 }
 
 // reclassLocked counts an endpoint's change of class.
@@ -283,11 +161,26 @@ func (e *endpoint) reclassLocked(was judge.Class) {
 
 // changedLocked wakes all that wait for a change, and has a snapshot published.
 func (s *Set) changedLocked() {
-	if s.changed != nil {
-		close(s.changed)
-		s.changed = nil
-	}
+	s.changed.wake()
 	s.pub.mark()
+}
+
+// changes wakes those that wait for a change.
+type changes struct{ c chan struct{} } // nil if there is no waiter
+
+// next returns a channel that is closed at the next change.
+func (x *changes) next() <-chan struct{} {
+	if x.c == nil {
+		x.c = make(chan struct{})
+	}
+	return x.c
+}
+
+func (x *changes) wake() {
+	if x.c != nil {
+		close(x.c)
+		x.c = nil
+	}
 }
 
 // ResolverError handles an error of the resolver. A valid list stays in effect.
@@ -310,7 +203,7 @@ func (*Set) UpdateSubConnState(balancer.SubConn, balancer.SubConnState) {}
 func (s *Set) ExitIdle() {
 	s.scope.Lock()
 	defer s.scope.Unlock()
-	for _, e := range slices.Concat(s.list, s.handover.old) {
+	for _, e := range slices.Collect(s.all()) {
 		e.link.Try()
 	}
 }
@@ -321,13 +214,13 @@ func (s *Set) Close() { s.closing.Do(s.close) }
 
 func (s *Set) close() {
 	s.scope.Lock()
-	s.recordProgressLocked(time.Now())
-	s.keepAllLocked()
+	s.books.record(time.Now())
+	s.renewing.giveUp()
 	s.scope.Close()
-	for _, e := range slices.Concat(s.list, s.handover.old) {
+	for _, e := range slices.Collect(s.all()) {
 		e.closeLocked()
 	}
-	checkers := s.checkersLocked()
+	checkers := s.checkers()
 	s.list, s.byName = nil, nil
 	s.handover.stop()
 	s.choice.stop()

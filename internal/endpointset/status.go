@@ -21,9 +21,9 @@ func (s *Set) Status() report.Status {
 	now := time.Now()
 	s.scope.Lock()
 	out := report.Status{
-		At: now, Policy: s.policy, Target: s.build.Target.String(), NoneEligibleSince: s.pub.none, Totals: s.totalsLocked(now),
+		At: now, Policy: s.policy, Target: s.build.Target.String(), NoneEligibleSince: s.pub.none, Totals: s.books.total(now),
 		Zone: s.cfg.Zone, Spilled: s.pub.spilled, Endpoints: make([]report.EndpointStatus, 0, len(s.list)),
-		Failover: s.choice.status(), Handover: s.handoverLocked(),
+		Failover: s.choice.status(), Handover: s.handover.status(),
 	}
 	remarks := explain.Remarks{Local: s.pub.local, ListError: s.problem}
 	open := s.pub.open() // in the order of the list
@@ -125,7 +125,7 @@ func (e *endpoint) targetText() string {
 func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 	for {
 		s.scope.Lock()
-		have, of, changed, stopped := s.counts[judge.Eligible], len(s.list), s.nextChangeLocked(), s.scope.Closed()
+		have, of, changed, stopped := s.counts[judge.Eligible], len(s.list), s.changed.next(), s.scope.Closed()
 		pickable := s.pickableLocked()
 		s.scope.Unlock()
 		switch {
@@ -217,7 +217,7 @@ func (s *Set) setDrained(name string, drained bool) error {
 	}
 	e.drained = drained
 	if drained {
-		s.releaseServerLocked(e)
+		s.handover.releaseServer(e)
 	}
 	e.applyLocked()
 	s.handover.settle() // it depends on whether all endpoints are drained

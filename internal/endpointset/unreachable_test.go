@@ -20,7 +20,7 @@ import (
 // changesOf returns the changes of an endpoint's state so far.
 func (f *fixture) changesOf(name string) []string {
 	var out []string
-	for _, e := range f.set.Events() {
+	for _, e := range f.set.teller.Events() {
 		if e.Endpoint == name && e.Kind == report.EventEndpoint {
 			e.Held = 0
 			out = append(out, e.String())
@@ -72,7 +72,7 @@ func (f *fixture) pushStandbys(refuse bool, addrs ...string) {
 // worst returns the highest level of the lines about an endpoint.
 func (f *fixture) worst(name string) slog.Level {
 	worst := slog.LevelDebug
-	for _, e := range f.set.Events() {
+	for _, e := range f.set.teller.Events() {
 		if e.Endpoint == name {
 			worst = max(worst, telling.Level(e))
 		}
