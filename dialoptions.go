@@ -12,6 +12,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/dialer"
 	"github.com/cantonlb/cantonlb/internal/endpointset"
 	"github.com/cantonlb/cantonlb/internal/guard"
+	"github.com/cantonlb/cantonlb/internal/identity"
 	"github.com/cantonlb/cantonlb/internal/names"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
@@ -146,12 +147,12 @@ func (c Config) lookUps() names.Source {
 }
 
 // validator converts Validate to the form that the policy takes.
-func (c Config) validator() endpointset.Validator {
+func (c Config) validator() identity.Validator {
 	if c.Validate == nil {
 		return nil
 	}
-	return func(ctx context.Context, cc grpc.ClientConnInterface, e Endpoint) (endpointset.ValidationResult, string) {
+	return func(ctx context.Context, cc grpc.ClientConnInterface, e Endpoint) (identity.Result, string) {
 		v := c.Validate(ctx, cc, e)
-		return endpointset.ValidationResult(v.Result), v.Detail
+		return identity.Result(v.Result), v.Detail
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -24,10 +24,10 @@ type MovedError struct {
 
 // Error returns a text that names the endpoints and the reason.
 func (e *MovedError) Error() string {
-	return fmt.Sprintf("rpc error: code = %v desc = %s", codes.Unavailable, (*endpointset.MovedError)(e))
+	return fmt.Sprintf("rpc error: code = %v desc = %s", codes.Unavailable, (*explain.MovedError)(e))
 }
 
 // GRPCStatus returns the error as a gRPC status.
 func (e *MovedError) GRPCStatus() *status.Status {
-	return status.New(codes.Unavailable, (*endpointset.MovedError)(e).Error())
+	return status.New(codes.Unavailable, (*explain.MovedError)(e).Error())
 }

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
-	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/identity"
 	"github.com/cantonlb/cantonlb/internal/settings"
 )
 
@@ -142,9 +142,9 @@ type ValidationResult string
 // The results of a validation.
 const (
 	// ValidationOK means that the server is the expected one.
-	ValidationOK = ValidationResult(endpointset.ValidationOK)
+	ValidationOK = ValidationResult(identity.OK)
 	// ValidationMismatch means that the server is not the expected one.
-	ValidationMismatch = ValidationResult(endpointset.ValidationMismatch)
+	ValidationMismatch = ValidationResult(identity.Mismatch)
 	// ValidationRetry means that the identity could not be determined.
 	ValidationRetry ValidationResult = "retry"
 )

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
-	"github.com/cantonlb/cantonlb/internal/endpointset"
+	"github.com/cantonlb/cantonlb/internal/explain"
 )
 
 // stream is a stream whose errors say which endpoint it was on. It holds the record of
@@ -47,7 +47,7 @@ func (s *stream) failed(err error) error {
 	if err == nil || err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
 		return err
 	}
-	var why *endpointset.MovedError
+	var why *explain.MovedError
 	if errors.As(s.record.Ended(), &why) && status.Code(err) == codes.Canceled && s.ctx.Err() == nil {
 		return (*MovedError)(why)
 	}

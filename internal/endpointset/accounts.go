@@ -46,30 +46,11 @@ func (b *books) count(e report.Event) {
 	}
 }
 
-// fewTransitions is the number of different transitions of an endpoint that stays
-// healthy.
-const fewTransitions = 4
-
-// count adds a transition to the endpoint's counts.
-func (a *accounts) count(to report.EndpointState, reason report.Reason) {
-	reason = reason.Bounded()
-	for i := range a.transitions {
-		if t := &a.transitions[i]; t.To == to && t.Reason == reason {
-			t.Count++
-			return
-		}
-	}
-	if a.transitions == nil {
-		a.transitions = make([]report.TransitionCount, 0, fewTransitions)
-	}
-	a.transitions = append(a.transitions, report.TransitionCount{To: to, Reason: reason, Count: 1})
-}
-
 // progress returns what was counted since the last time.
 func (b *books) progress(now time.Time) telling.Progress {
 	b.progressed, b.unrecorded = now, false
 	totals := b.total(now)
-	p := telling.Progress{Totals: since(totals, b.recorded)}
+	p := telling.Progress{Totals: telling.Growth(totals, b.recorded)}
 	b.recorded = totals
 	for e := range b.set.all() {
 		e.progressLocked(&p)
@@ -96,18 +77,6 @@ func (e *endpoint) recordLocked() {
 	var p telling.Progress
 	e.progressLocked(&p)
 	e.set.teller.Progress(p)
-}
-
-// since returns the growth of those totals that are recorded periodically.
-func since(t, before report.Totals) report.Totals {
-	t.NoneEligibleTime -= before.NoneEligibleTime
-	t.Rescued -= before.Rescued
-	t.Retried -= before.Retried
-	t.RetriesRefused -= before.RetriesRefused
-	t.Hedged -= before.Hedged
-	t.HedgesWon -= before.HedgesWon
-	t.HedgesRefused -= before.HedgesRefused
-	return t
 }
 
 // progressEvery is how often progress is recorded while calls are made, for a recorder

@@ -33,7 +33,7 @@ type choice struct {
 func NewActivePassive(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	s := New(policy, cc, opts)
 	s.cfg = settings.DefaultActivePassive()
-	s.choice = &choice{set: s, search: newSearch(), reasons: make(map[report.Reason]uint64)}
+	s.choice = &choice{set: s, search: search{wanted: selector.NewBell()}, reasons: make(map[report.Reason]uint64)}
 	s.choice.state = selector.NewChooser(s.cfg.Failover.Selector(), s.scope, s.choice.chosen)
 	return s
 }
@@ -66,7 +66,7 @@ func (e *endpoint) admitLocked() {
 	c := e.set.choice
 	e.conn.SetEligible(e.was.Class == judge.Eligible && (c == nil || c.active == e))
 	if doubted := c != nil && c.active == e && e.was.Standing == judge.Suspect; e.conn.SetDoubted(doubted) != doubted {
-		e.set.pub.mark() // calls that wait for this pick again
+		e.set.pub.Mark() // calls that wait for this pick again
 	}
 }
 
@@ -193,7 +193,7 @@ func (c *choice) multiple() {
 // wait for another endpoint.
 func (c *choice) pinned(was, is string) {
 	s := c.set
-	s.pub.mark()
+	s.pub.Mark()
 	if was != "" {
 		s.emitLocked(report.Event{Kind: report.EventPin, Endpoint: was, From: report.Pinned, To: report.Unpinned, At: time.Now()})
 	}

@@ -20,7 +20,7 @@ func (s *Set) command(kind selector.Kind, name string) error {
 	if err != nil {
 		return err
 	}
-	s.pub.now()
+	s.pub.Now()
 	return nil
 }
 

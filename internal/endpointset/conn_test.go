@@ -17,6 +17,7 @@ import (
 	grpcresolver "google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
+	"github.com/cantonlb/cantonlb/internal/identity"
 	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
@@ -239,8 +240,8 @@ func TestASubConnIsMadeOnceForAnAddress(t *testing.T) {
 // validated.
 func TestASubConnIsNotUsedAgainIfConnectionsAreValidated(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		f.options = &Options{Validator: func(context.Context, grpc.ClientConnInterface, resolver.Endpoint) (ValidationResult, string) {
-			return ValidationOK, ""
+		f.options = &Options{Validator: func(context.Context, grpc.ClientConnInterface, resolver.Endpoint) (identity.Result, string) {
+			return identity.OK, ""
 		}}
 		require.NoError(t, f.push("a"))
 		f.up("a")
@@ -459,7 +460,7 @@ func TestCloseWaitsForAPublicationUnderWay(t *testing.T) {
 		require.NoError(t, f.push("a"))
 		f.up("a")
 		f.set.scope.Lock()
-		f.set.pub.due = true // a publication is said to wait
+		f.set.pub.Hold(true) // no snapshot is published
 		f.set.scope.Unlock()
 		entered, release := make(chan struct{}), make(chan struct{})
 		f.onUpdate(func(balancer.State) {

@@ -18,14 +18,14 @@
 //
 // The pure state machines are in package machine. This package supplies their events
 // and carries out their effects. Package link gets each endpoint its connection, for which
-// it owns the SubConns. Package wanted reads the resolver's list, package probes
-// makes the probes that have connections of their own.
+// it owns the SubConns. Package publishing decides when a snapshot is published. Package
+// wanted reads the resolver's list, package probes makes the probes that have connections of
+// their own.
 //
 //	set.go       the set: the grpc balancer API in; list.go applies a list
 //	judging.go   an endpoint's facts -> its judgement, and what follows from a change
 //	endpoint.go  one endpoint: its health, and what its link reports
 //	conn.go      its connection, while it is in use and after
-//	losing.go    a probe that fails since its connection has ended
 //	probing.go   probes on a SubConn, or on a connection of their own
 //	sampling.go  finds silent and dead connections
 //	liveness.go  whether the peer of a connection answers
@@ -33,8 +33,8 @@
 //	validating.go  validates the identity of the server
 //	ejecting.go  ejects endpoints whose calls fail while probes pass
 //	rescuable.go calls in flight that can be retried elsewhere
-//	publisher.go makes and publishes the snapshots; weights.go, zones.go; source.go
-//	             answers their pickers
+//	publisher.go makes the snapshots; spreading.go has zones and weights, and
+//	             source.go answers the pickers
 //	choosing.go  which endpoint is the active one (package selector decides);
 //	             commands.go and searching.go belong to it
 //	moving.go    ends streams on endpoints that are no longer picked

@@ -75,7 +75,11 @@ func (e *endpoint) ejectLocked(event machine.EjectionEvent) (changed bool) {
 	}
 	if e.ejection.Phase != machine.Admitted {
 		s.ejections[e] = struct{}{}
-		e.armEjectionLocked(e.ejection.Until.Sub(now))
+		e.ejectionTimer.Arm(s.scope, e.ejection.Until.Sub(now), func() {
+			if e.ejectLocked(machine.TimeIsUp) {
+				e.applyLocked()
+			}
+		})
 	} else {
 		delete(s.ejections, e)
 		if e.conn != nil {
@@ -93,14 +97,6 @@ func (e *endpoint) offerTrialLocked() {
 		e.conn.SetTrial(e.ejection.Phase == machine.OnTrial && judge.Judge(e.facts()).Serves)
 	}
 	if e.ejection.Phase != machine.Admitted {
-		e.set.pub.mark()
+		e.set.pub.Mark()
 	}
-}
-
-func (e *endpoint) armEjectionLocked(d time.Duration) {
-	e.ejectionTimer.Arm(e.set.scope, d, func() {
-		if e.ejectLocked(machine.TimeIsUp) {
-			e.applyLocked()
-		}
-	})
 }

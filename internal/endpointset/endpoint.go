@@ -17,6 +17,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/recertify"
 	"github.com/cantonlb/cantonlb/internal/scope"
 	"github.com/cantonlb/cantonlb/internal/settings"
+	"github.com/cantonlb/cantonlb/internal/telling"
 	"github.com/cantonlb/cantonlb/internal/wanted"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -104,12 +105,12 @@ type ejecting struct {
 
 // accounts is what an endpoint has counted.
 type accounts struct {
-	heardAt     time.Time                // when a call was last seen answered
-	transitions []report.TransitionCount // in order of their first occurrence
-	recorded    report.CallStats         // what the metrics have of the calls
-	picked      uint64                   // the greatest CallStats.Picked that was returned
-	retired     []*conn                  // conns with calls in flight
-	folded      report.CallStats         // counts of retired conns without
+	heardAt     time.Time // when a call was last seen answered
+	transitions telling.Transitions
+	recorded    report.CallStats // what the metrics have of the calls
+	picked      uint64           // the greatest CallStats.Picked that was returned
+	retired     []*conn          // conns with calls in flight
+	folded      report.CallStats // counts of retired conns without
 }
 
 // Attempt implements link.Owner.
@@ -148,7 +149,7 @@ func (e *endpoint) Retired(_ *link.Conn, lost bool) {
 // not eligible.
 func (e *endpoint) countOpenLocked() {
 	if e.set.cfg.NoneEligible == settings.FailOpen {
-		e.set.pub.mark()
+		e.set.pub.Mark()
 	}
 }
 

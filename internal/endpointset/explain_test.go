@@ -156,7 +156,7 @@ func TestAfterWaitEligibleAndSetDrainedTheSnapshotIsUpToDate(t *testing.T) {
 			return r.SubConn.(*fakeSubConn).address.Addr
 		}
 		f.set.scope.Lock()
-		f.set.pub.due = true // a publication is said to wait
+		f.set.pub.Hold(true) // no snapshot is published
 		f.set.scope.Unlock()
 		f.conn("b").become(connectivity.Ready, nil)
 		_, err := f.set.WaitEligible(t.Context(), 2)

@@ -111,11 +111,6 @@ func (e *endpoint) tellLocked(was judge.Judgement) {
 	e.changedLocked(was.State, is.State, why)
 }
 
-// removedLocked emits the last event of an endpoint that leaves the list.
-func (e *endpoint) removedLocked() {
-	e.changedLocked(e.was.State, report.StateRemoved, judge.Why{})
-}
-
 func (e *endpoint) changedLocked(from, to report.EndpointState, why judge.Why) {
 	event := report.Event{
 		Kind: report.EventEndpoint, Endpoint: e.name, From: from, To: to, Reason: why.Reason, Detail: why.Detail, At: time.Now(),
@@ -127,6 +122,6 @@ func (e *endpoint) changedLocked(from, to report.EndpointState, why judge.Why) {
 	if from != to {
 		e.since = event.At
 	}
-	e.count(to, why.Reason)
+	e.transitions.Count(to, why.Reason)
 	e.set.emitLocked(event)
 }

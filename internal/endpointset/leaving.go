@@ -5,12 +5,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc/resolver"
 
-	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/settings"
@@ -98,13 +97,9 @@ func (h *listHandover) tell(was machine.Handover, effects machine.HandoverEffect
 func (h *listHandover) whyHeld() string {
 	var names []string
 	for _, e := range h.old[:min(len(h.old), maxExplained)] {
-		names = append(names, cleantext.Detail(e.name))
+		names = append(names, e.name)
 	}
-	text := "leaving: " + strings.Join(names, ", ")
-	if more := len(h.old) - len(names); more > 0 {
-		text = fmt.Sprintf("%s and %d more", text, more)
-	}
-	return fmt.Sprintf("%s; %v", text, h.set.explainLocked())
+	return fmt.Sprintf("leaving: %s; %v", explain.Names(names, len(h.old)), h.set.explainLocked())
 }
 
 // status returns the status of the handover, nil if no endpoint is leaving.
@@ -151,7 +146,7 @@ func (e *endpoint) listedAgainLocked() {
 // releaseLocked ends an endpoint that has left the list.
 func (e *endpoint) releaseLocked() {
 	if !e.superseded {
-		e.removedLocked()
+		e.changedLocked(e.was.State, report.StateRemoved, judge.Why{}) // its last event
 	}
 	e.closeLocked()
 }
@@ -202,7 +197,7 @@ func (s *Set) HandOver() {
 		s.handover.step(f)
 	}
 	s.scope.Unlock()
-	s.pub.now()
+	s.pub.Now()
 }
 
 // WaitHandover waits until no endpoint is leaving, or ctx ends; the error then says
@@ -217,7 +212,7 @@ func (s *Set) WaitHandover(ctx context.Context) error {
 		case stopped:
 			return ErrClosed
 		case over:
-			s.pub.now() //nolint:contextcheck // what it starts belongs to the set, not to the caller
+			s.pub.Now() //nolint:contextcheck // what it starts belongs to the set, not to the caller
 			return nil
 		}
 		select {

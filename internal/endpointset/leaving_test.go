@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	grpcresolver "google.golang.org/grpc/resolver"
 
+	"github.com/cantonlb/cantonlb/internal/identity"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
@@ -414,11 +415,11 @@ func TestTheWeightsOfThoseThatLeaveHold(t *testing.T) {
 func TestAServerThatIsAnotherThanExpectedNeitherStaysNorTakesOver(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		wrong := map[string]bool{"c": true}
-		options := &Options{Validator: func(_ context.Context, _ grpc.ClientConnInterface, e resolver.Endpoint) (ValidationResult, string) {
+		options := &Options{Validator: func(_ context.Context, _ grpc.ClientConnInterface, e resolver.Endpoint) (identity.Result, string) {
 			if wrong[e.Address] {
-				return ValidationMismatch, "another"
+				return identity.Mismatch, "another"
 			}
-			return ValidationOK, ""
+			return identity.OK, ""
 		}}
 		push := func(addrs ...string) {
 			f.deliver(func() {

@@ -11,7 +11,6 @@ import (
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
-	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/probes"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -25,10 +24,6 @@ import (
 
 // liveness is what is known of the peer of one connection. The set's lock guards it.
 type liveness struct {
-	silence machine.Silence
-	answers uint64    // of calls, at the last sample
-	heard   time.Time // when something was last received for a call; zero if never
-
 	pulse *checking.Checker // nil if the endpoint's health is checked on this connection
 	state judge.Liveness    // as the pulse shows it
 	why   judge.Why         // why it is not alive
@@ -48,9 +43,9 @@ func (c *conn) pulseLocked() {
 	c.state = judge.Unproven
 	c.cancel = c.Go(func(ctx context.Context, cc grpc.ClientConnInterface) {
 		c.pulse.Run(ctx, checking.Probes{
-			Check:    probes.Alive{Check: connProbe{healthcheck.GRPCCheck(cc, "", healthcheck.GRPCOptions{}), c, cc}},
+			Check:    probes.Alive{Check: c.Check(healthcheck.GRPCCheck(cc, "", healthcheck.GRPCOptions{}), cc)},
 			Fallback: probes.Alive{Check: &fallback{endpoint: e, conn: c}},
-			Line:     line{conn: c},
+			Line:     c.Line(c.stuck),
 		})
 	})
 }
@@ -70,38 +65,13 @@ func (c *conn) pulsed(t checking.Transition) {
 	e.applyLocked()
 }
 
-// line is a connection of calls as the probes on it see it.
-type line struct{ conn *conn }
-
-// Answers implements checking.Line. Denials are none: the server may deny a check too.
-func (l line) Answers() uint64 { return l.conn.Vouched() }
-
-// Mark implements checking.Line. Without a Holder only answers to calls show that the
-// connection is in use.
-func (l line) Mark() (inUse func() bool) {
-	c := l.conn
-	answers, mark := c.Heard(), c.Holder.Mark()
-	return func() bool {
-		signs := c.Holder.Since(mark)
-		return signs.Payload || signs.Draining || c.Heard() != answers
-	}
-}
-
-// Stuck implements checking.Line. Another connection takes the place of this one, on
-// which the calls in flight may finish. If there is no stream since calls have all of them,
-// the connection stays.
-func (l line) Stuck(why report.Reason) {
-	text := "which is in use"
-	if why == report.ReasonNoStream {
-		text = "where the server allows no stream"
-		if l.conn.Holder.StreamLimit() > 0 {
-			return
-		}
-	}
-	e, s := l.conn.endpoint, l.conn.endpoint.set
+// stuck makes another connection take the place of this one, on which the calls in flight
+// may finish.
+func (c *conn) stuck(text string) {
+	e, s := c.endpoint, c.endpoint.set
 	s.scope.Lock()
 	defer s.scope.Unlock()
-	if !s.scope.Closed() && e.conn == l.conn {
+	if !s.scope.Closed() && e.conn == c {
 		e.replaceConnLocked(fmt.Sprintf("no check was answered for %v on its connection, %s", checking.StuckAfter, text))
 	}
 }
@@ -109,14 +79,10 @@ func (l line) Stuck(why report.Reason) {
 // listenLocked notes what was received for calls on a connection, and reports whether
 // its silence is a reason to ask the server.
 func (c *conn) listenLocked(now time.Time, n report.CallStats, base, most time.Duration) (ask bool) {
-	if n.Heard != c.answers {
-		c.answers, c.heard, c.retirement.fails = n.Heard, now, 0
+	heard, ask := c.Listen(now, n, c.answered(), base, most)
+	if heard {
+		c.retirement.fails = 0
 	}
-	// What was received at the latest when a probe was answered may be that answer.
-	if at := c.Holder.LastPayload(); at.After(c.heard) && at.After(c.answered()) {
-		c.heard, c.retirement.fails = at, 0
-	}
-	c.silence, ask = c.silence.Next(machine.SilenceSample{At: now, Heard: c.heard, Begun: n.Picked, InFlight: n.InFlight}, base, most)
 	return ask
 }
 
@@ -136,7 +102,7 @@ func (e *endpoint) askLocked() {
 // why its peer is taken for dead.
 func (c *conn) closeIfDeadLocked(now time.Time, reason report.Reason) {
 	s := c.endpoint.set
-	last := c.heard
+	last := c.LastHeard
 	for _, t := range []time.Time{c.answered(), c.Holder.LastFrame(), s.sampler.resumed} {
 		if t.After(last) {
 			last = t

@@ -1,32 +1,15 @@
 package endpointset
 
 import (
-	"fmt"
 	"time"
 
-	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/scope"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
-
-// MovedError is why a stream was ended: its endpoint is no longer the active one, or no
-// longer picked. To is empty in the latter case.
-type MovedError struct {
-	From, To string
-	Reason   report.Reason
-}
-
-// Error returns a text with the endpoints and the reason.
-func (e *MovedError) Error() string {
-	if e.To == "" {
-		return fmt.Sprintf("endpoint %q is not picked any more (%s)", cleantext.Detail(e.From), e.Reason)
-	}
-	return fmt.Sprintf("endpoint %q is not the active one any more (%s): %q is",
-		cleantext.Detail(e.From), e.Reason, cleantext.Detail(e.To))
-}
 
 // moving holds the connections whose streams are to end, unless their endpoint is
 // picked again by then.
@@ -45,7 +28,7 @@ func (m moving) stop() {
 // to be active a second time.
 func (c *choice) moveStreams(sw selector.Switch) {
 	if e := c.last; e != nil {
-		e.endStreamsLocked(&MovedError{From: sw.From.Name, To: sw.To.Name, Reason: sw.Reason}, c.set.cfg.Failover.Drain)
+		e.endStreamsLocked(&explain.MovedError{From: sw.From.Name, To: sw.To.Name, Reason: sw.Reason}, c.set.cfg.Failover.Drain)
 	}
 }
 
@@ -67,11 +50,11 @@ func (e *endpoint) leaveStreamsLocked(was judge.Judgement) {
 	default:
 		return
 	}
-	e.endStreamsLocked(&MovedError{From: e.name, Reason: why}, s.cfg.StreamDrain)
+	e.endStreamsLocked(&explain.MovedError{From: e.name, Reason: why}, s.cfg.StreamDrain)
 }
 
 // endStreamsLocked sets the timers that end the streams on the endpoint's connections.
-func (e *endpoint) endStreamsLocked(why *MovedError, after time.Duration) {
+func (e *endpoint) endStreamsLocked(why *explain.MovedError, after time.Duration) {
 	for _, k := range append([]*conn{e.conn}, e.retired...) {
 		if k != nil {
 			k.endStreams(why, after)
@@ -80,7 +63,7 @@ func (e *endpoint) endStreamsLocked(why *MovedError, after time.Duration) {
 }
 
 // endStreams sets the timer that ends the streams on one connection. The set's lock is held.
-func (c *conn) endStreams(why *MovedError, after time.Duration) {
+func (c *conn) endStreams(why *explain.MovedError, after time.Duration) {
 	s := c.endpoint.set
 	t := s.moving[c]
 	if t == nil {

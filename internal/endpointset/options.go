@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/internal/attempt"
+	"github.com/cantonlb/cantonlb/internal/identity"
 )
 
 // Options is what the owner of a channel passes to its policy besides the
@@ -22,7 +23,7 @@ type Options struct {
 	Retries *attempt.Tally
 	// Validator validates every new connection before it is picked. Nil: connections
 	// are not validated.
-	Validator Validator
+	Validator identity.Validator
 	// OnClose is called when the policy is closed, once for each. Nil: nothing is.
 	OnClose func()
 	// Left names further code of the program that has not returned although its time is

@@ -129,10 +129,10 @@ func (e *endpoint) connProbes(c *conn, cc grpc.ClientConnInterface, watched bool
 	on := transport.ForProbes{ClientConnInterface: cc}
 	service, opts := e.service, healthcheck.GRPCOptions{OnUnimplemented: e.healthCheck.OnUnimplemented}
 	here := checking.Probes{
-		Check:    connProbe{healthcheck.GRPCCheck(on, service, opts), c, cc},
+		Check:    c.Check(healthcheck.GRPCCheck(on, service, opts), cc),
 		Watch:    healthcheck.GRPCWatch(on, service, opts),
 		Fallback: &fallback{endpoint: e, conn: c},
-		Line:     line{conn: c},
+		Line:     c.Line(c.stuck),
 	}
 	if watched && service == "" {
 		here.Check, here.Fallback, here.Watch = probes.Alive{Check: here.Check}, probes.Alive{Check: here.Fallback}, nil

@@ -130,8 +130,7 @@ func checkSnapshot(t require.TestingT, f *fixture) {
 	s := f.set
 	s.scope.Lock()
 	defer s.scope.Unlock()
-	require.False(t, s.pub.dirty)
-	require.False(t, s.pub.due)
+	require.True(t, s.pub.Idle())
 	state := f.last()
 	p, picks := pickerOf(state.Picker)
 	r, refuses := state.Picker.(*pick.Refusal)

@@ -11,106 +11,49 @@ import (
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/pick"
-	"github.com/cantonlb/cantonlb/internal/scope"
+	"github.com/cantonlb/cantonlb/internal/publishing"
 	"github.com/cantonlb/cantonlb/internal/settings"
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// publisher makes the snapshots of a set and passes them to grpc. Only the queue of
-// calls does the latter, so that they arrive in order and one at a time. The set's lock guards
-// it, and is held when its methods are called, except now and run.
+// publisher makes the snapshots of a set and passes them to grpc, when its pacer says so.
+// Only the queue of calls does the latter. The set's lock guards it, and is held when its
+// methods are called.
 type publisher struct {
-	set *Set
+	*publishing.Pacer
 
-	dirty  bool        // the published snapshot is out of date
-	inline bool        // an update is under way, and publishes at its end
-	due    bool        // a publication is queued, under way, or waits for the timer
-	rested time.Time   // no publication before then, unless something waits for it
-	timer  scope.Timer // ends the rest
-
+	set     *Set
 	none    time.Time // since when no endpoint is eligible; zero if one is
 	uneven  bool      // the weights differ, including those of leaving endpoints
 	local   int       // endpoints of the list in the client's zone
 	spilled bool      // too few of those are eligible, so calls leave the zone
 }
 
-// mark has a new snapshot published soon, once for all changes until then.
-func (p *publisher) mark() {
-	s := p.set
-	p.dirty = true
-	if p.inline || p.due || s.scope.Closed() {
-		return
-	}
-	p.due = true
-	if rest := time.Until(p.rested); rest > 0 {
-		p.timer.Arm(s.scope, rest, p.wakeUp)
-	} else {
-		s.scope.Do(p.run)
-	}
+func newPublisher(s *Set) publisher {
+	return publisher{set: s, Pacer: publishing.NewPacer(s.scope, func() publishing.Draft { return s.pub.next() })}
 }
 
-// wakeUp ends the rest.
-func (p *publisher) wakeUp() {
+// next returns the publication of the present snapshot. The switches that it is the first
+// to contain are reported afterwards: calls no longer go to the endpoint that was active
+// before.
+func (p *publisher) next() publishing.Draft {
 	s := p.set
-	p.timer.Stop()
-	s.scope.Do(p.run)
-}
-
-// After a publication the publisher rests: for many times as long as the publication
-// took, and at least restPerHundred for each hundred endpoints while some of them are
-// undecided, but at most maxRest. So thousands of endpoints that start up together are
-// not copied thousands of times. The rest ends when the last of them is decided. Only
-// calls for which no endpoint was eligible wait for the rest to end: an endpoint that
-// becomes ineligible is skipped at once.
-const (
-	restPerWork    = 9
-	restPerHundred = 100 * time.Microsecond
-	maxRest        = 20 * time.Millisecond
-)
-
-// run passes the present snapshot to grpc, if the last one is out of date. It runs in
-// the queue of calls.
-func (p *publisher) run() {
-	s := p.set
-	start := time.Now()
-	s.scope.Lock()
-	defer func() {
-		p.due = p.timer.Armed()
-		if p.dirty {
-			p.mark()
-		}
-		s.scope.Unlock()
-	}()
-	if !p.dirty || s.scope.Closed() {
-		return
-	}
-	p.dirty = false
-	hundreds := 0
+	var out publishing.Draft
 	if s.counts[judge.Undecided] > 0 {
-		hundreds = len(s.list) / 100
+		out.Growing = len(s.list)
 	}
 	next, untold := p.draft(), s.choice.takeUntold()
-	p.due = true
-	s.scope.Unlock()
-	state := next.state(s.room)
-	s.room.Publish(state.Picker)
-	s.cc.UpdateState(state)
-	s.scope.Lock()
-	for _, e := range untold { // calls no longer go to the endpoint that was active before
-		s.emitLocked(e)
+	out.Publish = func() {
+		state := next.state(s.room)
+		s.room.Publish(state.Picker)
+		s.cc.UpdateState(state)
 	}
-	now := time.Now()
-	p.rested = now.Add(min(max(restPerWork*now.Sub(start), restPerHundred*time.Duration(hundreds)), maxRest))
-}
-
-// now publishes the present snapshot and waits until grpc has it. It must not be
-// called in the queue of calls, where no code of the program runs.
-func (p *publisher) now() {
-	s := p.set
-	done := make(chan struct{})
-	if s.scope.Do(func() { p.run(); close(done) }) {
-		<-done
+	out.Published = func() {
+		for _, e := range untold {
+			s.emitLocked(e)
+		}
 	}
+	return out
 }
 
 // draft is what the next snapshot is made from.

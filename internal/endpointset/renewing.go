@@ -101,7 +101,7 @@ func (e *endpoint) renewLocked(old *endpoint) {
 	e.inheritLocked(old)
 	e.tellLocked(was)
 	s.teller.Logf("endpoint %q: renewed, and connected to %v", e.name, e.remoteLocked())
-	s.pub.mark()
+	s.pub.Mark()
 }
 
 // inheritLocked adds the counts of an endpoint that is closed to those of e.

@@ -67,7 +67,7 @@ func (c *conn) askServer() {
 		return
 	}
 	if v.Reason != report.ReasonProbeTimeout {
-		c.heard, r.fails = now, 0
+		c.LastHeard, r.fails = now, 0
 		return
 	}
 	r.fails++

@@ -108,8 +108,8 @@ func (e *endpoint) sampleLocked(now time.Time) {
 	}
 	n := c.Counts()
 	s.sampler.busy = s.sampler.busy || n.InFlight > 0
-	if c.silence.Since.Before(s.sampler.quiet) {
-		c.silence.Since = s.sampler.quiet // calls in flight have begun since then
+	if c.Silence.Since.Before(s.sampler.quiet) {
+		c.Silence.Since = s.sampler.quiet // calls in flight have begun since then
 	}
 	most := s.cfg.HealthCheck.Interval
 	if e.target == nil {
@@ -118,8 +118,8 @@ func (e *endpoint) sampleLocked(now time.Time) {
 	if c.listenLocked(now, n, s.cfg.HealthCheck.Silence, most) {
 		e.askLocked()
 	}
-	if c.heard.After(e.heardAt) {
-		e.heardAt = c.heard
+	if c.LastHeard.After(e.heardAt) {
+		e.heardAt = c.LastHeard
 	}
 	switch {
 	case c.state == judge.Dead:

@@ -1,32 +1,21 @@
 package endpointset
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
-	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/machine"
+	"github.com/cantonlb/cantonlb/internal/searching"
 	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
 
-// search probes all endpoints at once when the active endpoint is in doubt, and
-// repeatedly while no endpoint can be picked. Connected endpoints are probed, the
-// others are knocked on.
+// search is the search for an endpoint to pick. The set's lock guards it.
 type search struct {
 	wanted  selector.Bell // probe all now
-	running bool          // the searcher runs, until Close; guarded by the set's lock
-	seeking bool          // no endpoint can be picked; guarded by the set's lock
+	running bool          // the searcher runs, until Close
+	seeking bool          // no endpoint can be picked
 }
-
-// seekingKnock is the pause between knocks on one endpoint while no endpoint can be
-// picked, up to a fifth shorter. A replica that refuses connections while it is
-// passive is thus found soon after it serves, at the cost of about ten TCP connects
-// a second. Probes cost more, so their pauses grow.
-const seekingKnock = 100 * time.Millisecond
-
-func newSearch() search { return search{wanted: selector.NewBell()} }
 
 // seek starts or ends the search as required.
 func (c *choice) seek() {
@@ -34,50 +23,13 @@ func (c *choice) seek() {
 	x := &c.search
 	if !x.running && !s.scope.Closed() {
 		x.running = true
-		s.scope.Go(c.searcher)
+		searcher := searching.Searcher{Wanted: x.wanted, Seeks: c.seeks, Knock: c.knockAll}
+		s.scope.Go(func() { searcher.Run(s.scope.Context()) })
 	}
 	was := x.seeking
 	x.seeking = len(s.list) > 0 && !s.pickableLocked()
 	if x.seeking && !was {
 		x.wanted.Ring()
-	}
-}
-
-// searcher probes all endpoints when the bell rings, and repeatedly while no endpoint
-// can be picked. It has a goroutine of its own because probing takes the locks of
-// checkers, one of which may be held where the search starts.
-func (c *choice) searcher() {
-	s := c.set
-	timer := time.NewTimer(0)
-	timer.Stop()
-	defer timer.Stop()
-	var probe time.Time // when to probe again
-	rounds := 0
-	for {
-		asked := false
-		select {
-		case <-s.scope.Context().Done():
-			return
-		case <-c.search.wanted:
-			asked, rounds = true, 0
-		case <-timer.C:
-		}
-		seeking, first := c.seeks()
-		if !asked && !seeking {
-			continue
-		}
-		connected := c.knockAll()
-		if now := time.Now(); asked || !now.Before(probe) {
-			for _, c := range connected { // without the set's lock, which comes after their locks
-				c.ProbeNow()
-			}
-			probe = now.Add(selector.SearchPause(rounds, first, rand.Float64()))
-			rounds++
-		}
-		if seeking {
-			knock := seekingKnock - time.Duration(float64(seekingKnock)*link.PauseJitter*rand.Float64())
-			timer.Reset(min(time.Until(probe), knock))
-		}
 	}
 }
 

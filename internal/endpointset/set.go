@@ -11,6 +11,7 @@ import (
 	"github.com/cantonlb/cantonlb/healthcheck"
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/guard"
+	"github.com/cantonlb/cantonlb/internal/identity"
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/pick"
@@ -29,12 +30,12 @@ type Set struct {
 	cc     balancer.ClientConn
 	build  transport.Builder
 	budget *checking.Budget
-	// questions bounds how many validations run at once.
-	questions *checking.Budget
-	room      *pick.Room // of the snapshots
-	choice    *choice    // of the active endpoint; nil if all eligible endpoints are picked in turn
-	teller    *telling.Teller
-	links     link.Env // of the endpoints
+	// validators asks Options.Validator.
+	validators *identity.Asker
+	room       *pick.Room // of the snapshots
+	choice     *choice    // of the active endpoint; nil if all eligible endpoints are picked in turn
+	teller     *telling.Teller
+	links      link.Env // of the endpoints
 	// scope is the set's lock, the queue of calls into grpc, and what ends with Close.
 	scope *scope.Scope
 
@@ -71,14 +72,16 @@ type spread struct {
 // New returns the set of the policy with this name.
 func New(policy string, cc balancer.ClientConn, opts balancer.BuildOptions) *Set {
 	s := &Set{
-		policy: policy, cc: cc, build: transport.NewBuilder(opts), budget: checking.NewBudget(0, 0), questions: checking.NewBudget(0, 0),
+		policy: policy, cc: cc, build: transport.NewBuilder(opts), budget: checking.NewBudget(0, 0),
 		scope: scope.New(), cfg: settings.DefaultConfig(),
 		members: members{byName: make(map[string]*endpoint), drained: make(map[string]bool), renewing: make(renewals)},
 		spread:  spread{ejections: make(ejections)},
 		moving:  make(moving),
 	}
+	s.validators = identity.NewAsker(&s.left)
 	s.handover = newListHandover(s)
-	s.pub.set, s.books.set, s.recertifying.set = s, s, s
+	s.pub = newPublisher(s)
+	s.books.set, s.recertifying.set = s, s
 	s.sampler = sampler{set: s, retired: make(map[*conn]struct{})}
 	s.room = pick.NewRoom(source{s})
 	s.room.EjectAfter(s.cfg.Ejection.ConsecutiveFailures)
@@ -106,7 +109,7 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 		s.scope.Unlock()
 		return nil
 	}
-	s.pub.inline = true
+	s.pub.Hold(true)
 	s.options = optionsFrom(state.ResolverState)
 	s.teller.LogTo(s.options.Logger)
 	if ok && cfg != nil {
@@ -125,9 +128,9 @@ func (s *Set) UpdateClientConnState(state balancer.ClientConnState) error {
 	s.sampler.start()
 	s.recertifying.start()
 	s.changedLocked()
-	s.pub.inline = false
+	s.pub.Hold(false)
 	s.scope.Unlock()
-	s.pub.now()
+	s.pub.Now()
 	if problem != nil {
 		return balancer.ErrBadResolverState // unwrapped: some parents compare with ==
 	}
@@ -141,10 +144,7 @@ func (e *endpoint) reclassLocked(was judge.Class) {
 		s.counts[was]--
 		s.counts[e.was.Class]++
 		if was == judge.Undecided && s.counts[judge.Undecided] == 0 {
-			s.pub.rested = time.Time{}
-			if s.pub.timer.Armed() {
-				s.pub.wakeUp()
-			}
+			s.pub.EndRest()
 		}
 	}
 	if was == judge.Eligible {
@@ -162,7 +162,7 @@ func (e *endpoint) reclassLocked(was judge.Class) {
 // changedLocked wakes all that wait for a change, and has a snapshot published.
 func (s *Set) changedLocked() {
 	s.changed.wake()
-	s.pub.mark()
+	s.pub.Mark()
 }
 
 // changes wakes those that wait for a change.
@@ -191,9 +191,9 @@ func (s *Set) ResolverError(err error) {
 		return
 	}
 	s.problem = err
-	s.pub.dirty = true
+	s.pub.Outdate()
 	s.scope.Unlock()
-	s.pub.now()
+	s.pub.Now()
 }
 
 // UpdateSubConnState is not used: every SubConn here has a listener.
@@ -225,7 +225,7 @@ func (s *Set) close() {
 	s.handover.stop()
 	s.choice.stop()
 	s.moving.stop()
-	s.pub.timer.Stop()
+	s.pub.Stop()
 	s.changedLocked()
 	if f := s.options.OnClose; f != nil {
 		s.scope.After(f)

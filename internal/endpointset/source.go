@@ -18,14 +18,14 @@ func (s source) Explain() error { return s.set.explain() }
 func (s source) Stale() bool {
 	s.set.scope.Lock()
 	defer s.set.scope.Unlock()
-	return s.set.pub.dirty || s.set.pickableLocked()
+	return s.set.pub.Stale() || s.set.pickableLocked()
 }
 
 // Republish has another snapshot published.
 func (s source) Republish() {
 	s.set.scope.Lock()
 	defer s.set.scope.Unlock()
-	s.set.pub.mark()
+	s.set.pub.Mark()
 }
 
 // Elsewhere reports whether an endpoint is eligible that was not tried. A call asks it

@@ -132,7 +132,7 @@ func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 		case stopped:
 			return 0, ErrClosed
 		case have >= n && (pickable || n == 0):
-			s.pub.now() //nolint:contextcheck // what it starts belongs to the set, not to the caller
+			s.pub.Now() //nolint:contextcheck // what it starts belongs to the set, not to the caller
 			return have, nil
 		case n > of && of > 0:
 			return have, fmt.Errorf("cannot wait for %d healthy endpoints: the list has %d", n, of)
@@ -153,7 +153,7 @@ func (s *Set) SetDrained(name string, drained bool) error {
 	if err := s.setDrained(name, drained); err != nil {
 		return err
 	}
-	s.pub.now()
+	s.pub.Now()
 	return nil
 }
 
@@ -221,6 +221,6 @@ func (s *Set) setDrained(name string, drained bool) error {
 	}
 	e.applyLocked()
 	s.handover.settle() // it depends on whether all endpoints are drained
-	s.pub.mark()        // with FailOpen this matters even for an endpoint that is not eligible
+	s.pub.Mark()        // with FailOpen this matters even for an endpoint that is not eligible
 	return nil
 }

@@ -25,6 +25,7 @@ type Conn struct {
 	Holder  transport.Holder // of the net.Conn, if the credentials provide it
 	slot    *slot            // immutable; with the SubConn
 
+	hearing
 	ready      time.Time   // when the connection was established
 	unreported scope.Timer // ends ReportWait
 	dead       error       // why it was closed; nil if it was not

@@ -16,6 +16,8 @@
 //	race.go   the race of an endpoint's addresses for a connection
 //	slot.go   one SubConn, which is used again for each attempt to connect
 //	conn.go   one attempt and its connection, and its end if grpc does not report it
+//	probe.go  the probes on a connection, and how they see it
+//	hearing.go  what is received for the calls on a connection
 //	loss.go   when a connection has proven itself, and how often it is replaced
 //	knock.go  bare TCP connects between attempts to connect
 //
