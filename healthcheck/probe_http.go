@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/tlshint"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -113,7 +115,9 @@ func (p *httpGet) Probe(ctx context.Context) report.Verdict {
 		return ioFailure(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	_, _ = io.CopyN(io.Discard, resp.Body, maxBody) // only the status matters
+	if resp.StatusCode != http.StatusSwitchingProtocols { // its body is the connection, and has no end
+		_, _ = io.CopyN(io.Discard, resp.Body, maxBody) // only the status matters
+	}
 	detail := fmt.Sprintf("HTTP status %d", resp.StatusCode)
 	switch code := resp.StatusCode; {
 	case slices.Contains(p.expect, code):
@@ -134,15 +138,39 @@ func ioFailure(ctx context.Context, err error) report.Verdict {
 	}
 	var timeout net.Error
 	var op *net.OpError
-	var untrusted *tls.CertificateVerificationError
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return checking.NewVerdict(report.Inconclusive, report.ReasonCanceled, "")
 	case ctx.Err() != nil || (errors.As(err, &timeout) && timeout.Timeout()):
 		return checking.NewVerdict(report.Failed, report.ReasonProbeTimeout, "")
-	case errors.As(err, &op) && op.Op == "dial", errors.As(err, &untrusted):
-		return checking.NewVerdict(report.Failed, report.ReasonConnectFailed, err.Error())
+	case errors.As(err, &op) && op.Op == "dial", isHandshake(err):
+		return checking.NewVerdict(report.Failed, report.ReasonConnectFailed, withHint(err))
 	default:
-		return checking.NewVerdict(report.Failed, report.ReasonProbeError, err.Error())
+		return checking.NewVerdict(report.Failed, report.ReasonProbeError, withHint(err))
 	}
 }
+
+// isHandshake reports whether an error is that of a TLS handshake.
+func isHandshake(err error) bool {
+	return errors.As(err, new(*tls.CertificateVerificationError)) || tlshint.IsAlert(err) ||
+		errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, new(tls.RecordHeaderError))
+}
+
+// withHint returns the text of an error and, if it is clear, which setting it is about.
+func withHint(err error) string {
+	hint := tlshint.Of(err)
+	switch {
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, new(tls.RecordHeaderError)):
+		hint = "the server does not speak TLS on this port: see the scheme of its address"
+	case strings.Contains(err.Error(), alertInPlaintext):
+		hint = "the server expects TLS: see the scheme of its address"
+	}
+	if hint == "" {
+		return err.Error()
+	}
+	return err.Error() + "; " + hint
+}
+
+// alertInPlaintext is how an error of net/http begins that quotes a TLS alert, with which a
+// server answers a request in plaintext.
+const alertInPlaintext = `malformed HTTP response "\x15\x03`

@@ -2,6 +2,7 @@ package healthcheck
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -114,6 +116,68 @@ func TestAnHTTPSServerThatIsNotTrustedIsNotConnectedTo(t *testing.T) {
 	v := httpProbe(t, nil, server.URL, HTTPOptions{}).Probe(t.Context())
 	assert.Equal(t, report.ReasonConnectFailed, v.Reason)
 	assert.Contains(t, v.Detail, "certificate")
+	assert.Contains(t, v.Detail, "its authority is not among the roots: see tls.rootCAFile")
+
+	strict := httptest.NewUnstartedServer(http.NotFoundHandler())
+	strict.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12}
+	strict.StartTLS()
+	defer strict.Close()
+	v = httpProbe(t, strict.Client(), strict.URL, HTTPOptions{}).Probe(t.Context())
+	assert.Equal(t, report.ReasonConnectFailed, v.Reason)
+	assert.Contains(t, v.Detail, "the server requires a client certificate: set tls.certFile and tls.keyFile")
+}
+
+func TestAnHTTPProbeSaysThatItsSchemeIsWrong(t *testing.T) {
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	v := httpProbe(t, nil, strings.Replace(plain.URL, "http:", "https:", 1), HTTPOptions{}).Probe(t.Context())
+	assert.Equal(t, report.ReasonConnectFailed, v.Reason)
+	assert.Contains(t, v.Detail, "the server does not speak TLS on this port: see the scheme of its address")
+
+	v = httpProbe(t, nil, answering(t, "\x15\x03\x01\x00\x02\x02\x46", false), HTTPOptions{}).Probe(t.Context())
+	assert.Equal(t, report.ReasonProbeError, v.Reason)
+	assert.Contains(t, v.Detail, "the server expects TLS: see the scheme of its address")
+}
+
+// answering returns the URL of a server that answers each connection with this text, and
+// leaves it open or not.
+func answering(t *testing.T, text string, open bool) string {
+	t.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	t.Cleanup(wg.Wait)
+	t.Cleanup(func() { _ = lis.Close() })
+	wg.Go(func() {
+		for {
+			c, err := lis.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer c.Close()
+				_, _ = c.Read(make([]byte, 4096))
+				_, _ = io.WriteString(c, text)
+				if open {
+					_, _ = io.Copy(io.Discard, c)
+				}
+			})
+		}
+	})
+	return "http://" + lis.Addr().String()
+}
+
+// The body of such an answer is the connection itself, which no context ends.
+func TestAnHTTPProbeEndsThatIsAnsweredWithAnotherProtocol(t *testing.T) {
+	url := answering(t, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", true)
+	verdict := make(chan report.Verdict, 1)
+	go func() { verdict <- HTTPGet(nil, url, HTTPOptions{}).Probe(t.Context()) }()
+	select {
+	case v := <-verdict:
+		assert.Equal(t, report.Verdict{Outcome: report.NotServing, Reason: report.ReasonNotServing, Detail: "HTTP status 101"}, v)
+	case <-time.After(10 * time.Second):
+		t.Fatal("the probe reads a body without an end")
+	}
 }
 
 func TestAnHTTPProbeThatIsNotAnsweredTimesOutAndOneThatIsGivenUpIsInconclusive(t *testing.T) {

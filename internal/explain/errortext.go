@@ -1,8 +1,8 @@
 package explain
 
 import (
+	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/tlshint"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -27,10 +28,19 @@ func ErrorText(err error) string {
 		return ""
 	}
 	text := plainText(err)
-	if hint := hintOf(err); hint != "" {
+	if hint := cmp.Or(tlshint.Of(err), protocolHint(err)); hint != "" {
 		text += "; " + hint
 	}
 	return text
+}
+
+// protocolHint returns what the alert of a server says that does not speak HTTP/2.
+func protocolHint(err error) string {
+	var op *net.OpError
+	if tlshint.IsAlert(err) && errors.As(err, &op) && op.Err.Error() == "tls: no application protocol" {
+		return "the server does not speak HTTP/2 on this port: this is not a gRPC port"
+	}
+	return ""
 }
 
 func plainText(err error) string {
@@ -55,64 +65,9 @@ func plainText(err error) string {
 	}
 }
 
-// hintOf returns which setting of the endpoint the error is about, or "" if that is not
-// clear.
-func hintOf(err error) string {
-	var op *net.OpError
-	var invalid x509.CertificateInvalidError
-	switch {
-	case errors.As(err, &invalid):
-		return invalidHint(invalid)
-	case errors.As(err, new(x509.UnknownAuthorityError)):
-		return "its authority is not among the roots: see tls.rootCAFile"
-	case errors.As(err, new(x509.HostnameError)):
-		return "see the endpoint's serverName"
-	case transport.IsAlert(err) && errors.As(err, &op):
-		return alertHints[op.Err.Error()]
-	default:
-		return ""
-	}
-}
-
-// invalidHint returns what to do about a certificate that is not valid: the server's, or one
-// of an authority.
-func invalidHint(err x509.CertificateInvalidError) string {
-	switch {
-	case err.Reason == x509.Expired && err.Cert != nil && err.Cert.IsCA:
-		return "it is an authority's certificate: see tls.rootCAFile, the server's intermediate certificates, and this machine's clock"
-	case err.Reason == x509.Expired:
-		return "it is the server's certificate: the server needs one that is valid now; see also this machine's clock"
-	case err.Reason == x509.IncompatibleUsage:
-		return "the server's certificate is not for servers: it needs the extended key usage serverAuth"
-	case err.Reason == x509.NotAuthorizedToSign:
-		return "a certificate that signed the server's is not an authority's: see tls.rootCAFile"
-	case err.Reason == x509.CANotAuthorizedForThisName:
-		return "the authority may not issue certificates for this name: see the endpoint's serverName and the server's certificate"
-	default:
-		return ""
-	}
-}
-
-// alertHints are the hints for TLS alerts, by the texts of crypto/tls, which does not
-// export their type.
-var alertHints = map[string]string{
-	"tls: certificate required":          "the server requires a client certificate: set tls.certFile and tls.keyFile",
-	"tls: handshake failure":             "the server may require a client certificate: see tls.certFile and tls.keyFile",
-	"tls: bad certificate":               rejectedHint,
-	"tls: unknown certificate":           rejectedHint,
-	"tls: unknown certificate authority": rejectedHint,
-	"tls: unsupported certificate":       rejectedHint,
-	"tls: revoked certificate":           rejectedHint,
-	"tls: expired certificate":           rejectedHint,
-	"tls: unrecognized name":             "the server does not know this name: see the endpoint's serverName",
-	"tls: no application protocol":       "the server does not speak HTTP/2 on this port: this is not a gRPC port",
-}
-
-const rejectedHint = "the server rejects the client certificate, or requires one: see tls.certFile and tls.keyFile"
-
 // ConnectReason returns why an attempt to connect has failed.
 func ConnectReason(err error) report.Reason {
-	if errors.As(err, new(*transport.HandshakeError)) || transport.IsAlert(err) {
+	if errors.As(err, new(*transport.HandshakeError)) || tlshint.IsAlert(err) {
 		return report.ReasonHandshakeFailed
 	}
 	return report.ReasonConnectFailed

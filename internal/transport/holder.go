@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/cantonlb/cantonlb/internal/tlshint"
 )
 
 // NoStreamLimit is the value of Holder.StreamLimit if the server has not announced
@@ -152,16 +154,9 @@ const lastWordsWait = 100 * time.Millisecond
 // is none. The connection cannot be used afterwards.
 func lastWords(conn net.Conn) error {
 	if conn.SetReadDeadline(time.Now().Add(lastWordsWait)) == nil { // for a read under way, too
-		if _, err := conn.Read(make([]byte, frameHeaderLength)); IsAlert(err) || errors.As(err, new(*HandshakeError)) {
+		if _, err := conn.Read(make([]byte, frameHeaderLength)); tlshint.IsAlert(err) || errors.As(err, new(*HandshakeError)) {
 			return err
 		}
 	}
 	return nil
-}
-
-// IsAlert reports whether an error is a TLS alert from the peer.
-func IsAlert(err error) bool {
-	var op *net.OpError
-	ok := errors.As(err, &op)
-	return ok && op.Op == "remote error" // as crypto/tls names it
 }

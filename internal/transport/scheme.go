@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cantonlb/cantonlb/internal/tlshint"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -169,7 +170,7 @@ func (c *plainConn) speaksTLS() bool {
 		VerifyConnection: func(tls.ConnectionState) error { answered = true; return nil },
 	})
 	err = client.HandshakeContext(ctx)
-	return err == nil || answered || IsAlert(err)
+	return err == nil || answered || tlshint.IsAlert(err)
 }
 
 // isServer reports whether an address is one of the endpoint's, and not that of a proxy.
