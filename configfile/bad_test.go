@@ -72,7 +72,7 @@ var badConfigs = map[string]struct{ text, want string }{
 	"a token twice": {"endpoints:\n  - {address: https://a:1, token: hush-hush, token: hush-hush}\n",
 		`line 2, column 46: endpoints[0].token: want each key only once; it is also in line 2`},
 	"a key in place of the PEM": {"endpoints:\n  - address: https://a:1\n    tls: {rootCAPEM: hush-hush}\n",
-		`line 3, column 11: endpoints[0].tls.rootCAPEM: no certificate in it; want at least one block of BEGIN CERTIFICATE`},
+		`line 3, column 11: endpoints[0].tls.rootCAPEM: no certificate in it; want one or more whole blocks of BEGIN CERTIFICATE`},
 	"an empty path of authorities": {"endpoints:\n  - address: https://a:1\n    tls: {rootCAFile: \"\"}\n",
 		`line 3, column 11: endpoints[0].tls.rootCAFile: want a string of 1 to 4096 bytes of valid Unicode`},
 	"a health page with a password": {"endpoints:\n  - {address: https://a:1, health: {http: \"http://joe:hush@a/\"}}\n",

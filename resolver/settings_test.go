@@ -31,6 +31,7 @@ func (byValue) RequireTransportSecurity() bool { return true }
 func TestABadSettingOfAnEndpointIsNamed(t *testing.T) {
 	secret := NewSecret("hunter2")
 	long := strings.Repeat("a", 5000)
+	key := "-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n"
 	for name, c := range map[string]struct {
 		e    Endpoint // its address is https://seq1:1 unless it has one
 		want string
@@ -38,7 +39,11 @@ func TestABadSettingOfAnEndpointIsNamed(t *testing.T) {
 		"two roots": {Endpoint{TLS: TLS{RootCAFile: "ca.pem", RootCAPEM: "x"}},
 			`tls.rootCAPEM: rootCAFile is set too; want one of them`},
 		"roots that are none": {Endpoint{TLS: TLS{RootCAPEM: "x"}},
-			`tls.rootCAPEM: no certificate in it; want at least one block of BEGIN CERTIFICATE`},
+			`tls.rootCAPEM: no certificate in it; want one or more whole blocks of BEGIN CERTIFICATE`},
+		"roots of which one is damaged": {Endpoint{TLS: TLS{RootCAPEM: "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n" + key}},
+			`tls.rootCAPEM: block 1 cannot be read; want one or more whole blocks of BEGIN CERTIFICATE`},
+		"roots that hold something else": {Endpoint{TLS: TLS{RootCAPEM: key}},
+			`tls.rootCAPEM: block 1 is a "KEY", not a CERTIFICATE; want one or more whole blocks of BEGIN CERTIFICATE`},
 		"roots without end": {Endpoint{TLS: TLS{RootCAPEM: strings.Repeat("x", MaxPEM+1)}},
 			`tls.rootCAPEM: is 1048577 bytes long; want at most 1048576`},
 		"a certificate without its key": {Endpoint{TLS: TLS{CertFile: "c.pem"}}, `tls.keyFile: missing; want the key of certFile`},

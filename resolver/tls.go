@@ -1,11 +1,12 @@
 package resolver
 
 import (
-	"crypto/x509"
 	"fmt"
 	"strings"
 
 	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/roots"
 )
 
 const (
@@ -62,8 +63,10 @@ func (t TLS) check(fail report) {
 		fail("rootCAPEM", wrong("one of them", "rootCAFile is set too"))
 	case len(t.RootCAPEM) > MaxPEM:
 		fail("rootCAPEM", wrong(fmt.Sprintf("at most %d", MaxPEM), "is %d bytes long", len(t.RootCAPEM)))
-	case t.RootCAPEM != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(t.RootCAPEM)):
-		fail("rootCAPEM", wrong("at least one block of BEGIN CERTIFICATE", "no certificate in it"))
+	case t.RootCAPEM != "":
+		if _, err := roots.Parse([]byte(t.RootCAPEM)); err != nil {
+			fail("rootCAPEM", wrong("one or more whole blocks of BEGIN CERTIFICATE", "%s", cleantext.Detail(err.Error())))
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/cantonlb/cantonlb/configerr"
+	"github.com/cantonlb/cantonlb/internal/roots"
 	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/resolver"
 )
@@ -54,8 +54,9 @@ func (t *target) tls() (credentials.TransportCredentials, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--ca: %w", err)
 		}
-		settings.RootCAs = x509.NewCertPool()
-		settings.RootCAs.AppendCertsFromPEM(pem)
+		if settings.RootCAs, err = roots.Parse(pem); err != nil { // it has changed since
+			return nil, fmt.Errorf("--ca %q: %w", t.ca, err)
+		}
 	}
 	if t.cert != "" {
 		pair, err := tls.LoadX509KeyPair(t.cert, t.key)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,6 +25,7 @@ func TestFilesThatAProgramWouldRefuseAreRefused(t *testing.T) {
 		args []string
 		want string
 	}{
+		"a damaged block": {[]string{"--ca", file(t, "ca.pem", strings.Replace(ca.PEM(), "\n", "\n!", 1)+ca.PEM())}, "ca.pem\": block 1 cannot be read; want"},
 		"a broken block":  {[]string{"--ca", file(t, "ca.pem", ca.PEM()+"-----BEGIN CERTIFICATE-----\nMIIB")}, "ca.pem\": block 2 has no end; want"},
 		"a key among it":  {[]string{"--ca", file(t, "ca.pem", ca.PEM()+pair.KeyPEM)}, "block 2 is a \"PRIVATE KEY\""},
 		"a directory":     {[]string{"--ca", t.TempDir()}, "not a regular file"},

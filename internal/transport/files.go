@@ -3,15 +3,14 @@ package transport
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/cantonlb/cantonlb/configerr"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/roots"
 	"github.com/cantonlb/cantonlb/resolver"
 )
 
@@ -40,7 +39,7 @@ func (f *files) roots(path string) *reloading[*x509.CertPool] {
 	return remembered(&f.pools, path, func() *reloading[*x509.CertPool] {
 		return &reloading[*x509.CertPool]{
 			paths: []string{path}, most: resolver.MaxPEM,
-			parse: func(contents [][]byte) (*x509.CertPool, error) { return parseRoots(contents[0]) },
+			parse: func(contents [][]byte) (*x509.CertPool, error) { return roots.Parse(contents[0]) },
 		}
 	})
 }
@@ -106,7 +105,7 @@ func (f *files) tlsConfig(t resolver.TLS) (*tls.Config, error) {
 	var err error
 	switch {
 	case t.RootCAPEM != "":
-		config.RootCAs, err = parseRoots([]byte(t.RootCAPEM))
+		config.RootCAs, err = roots.Parse([]byte(t.RootCAPEM))
 	case t.RootCAFile != "":
 		config.RootCAs, err = f.roots(t.RootCAFile).get()
 	}
@@ -129,34 +128,4 @@ func (f *files) problem(e resolver.Endpoint) error {
 	roots, pair, token := f.pools[e.TLS.RootCAFile], f.pairs[keyPair{e.TLS.CertFile, e.TLS.KeyFile}], f.tokens[e.TokenFile]
 	f.mu.Unlock()
 	return errors.Join(roots.problem(), pair.problem(), token.problem())
-}
-
-// parseRoots parses certificates. Unlike x509's own parser, it refuses a text that
-// contains anything that is not a certificate, since a partly written file looks
-// like that.
-func parseRoots(text []byte) (*x509.CertPool, error) {
-	pool := x509.NewCertPool()
-	n := 0
-	for {
-		var block *pem.Block
-		if block, text = pem.Decode(text); block == nil {
-			break
-		}
-		n++
-		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("block %d is a %.40q, not a CERTIFICATE", n, block.Type)
-		}
-		certificate, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("block %d: %w", n, err)
-		}
-		pool.AddCert(certificate)
-	}
-	switch {
-	case strings.Contains(string(text), "-----BEGIN"):
-		return nil, fmt.Errorf("block %d has no end", n+1)
-	case n == 0:
-		return nil, errors.New("no certificate in it")
-	}
-	return pool, nil
 }

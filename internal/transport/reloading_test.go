@@ -43,6 +43,7 @@ func TestNewConnectionsUseTheRootsThatAreOnDiskNow(t *testing.T) {
 		"empty":           "",
 		"half written":    north.ca.PEM()[:len(north.ca.PEM())/2],
 		"a half after it": south.ca.PEM() + north.ca.PEM()[:100],
+		"one damaged":     strings.Replace(north.ca.PEM(), "\n", "\n!", 1) + south.ca.PEM(),
 		"another thing":   north.ca.Issue("x").KeyPEM,
 		"no DER":          "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
 		"too large":       south.ca.PEM() + strings.Repeat(" ", resolver.MaxPEM),

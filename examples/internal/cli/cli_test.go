@@ -58,7 +58,7 @@ func TestOnlyTheFlagsAskForCredentials(t *testing.T) {
 		{},
 		{args: []string{"-plaintext"}, options: 1},
 		{args: []string{"-ca", good}, options: 1},
-		{args: []string{"-ca", bad}, err: "no certificate in it; want a PEM file"},
+		{args: []string{"-ca", bad}, err: "no certificate in it; want a file of certificates in PEM"},
 		{args: []string{"-ca", filepath.Join(dir, "absent.pem")}, err: "-ca: open "},
 		{args: []string{"-ca", good, "-plaintext"}, err: "-plaintext and -ca: want one or the other"},
 	} {

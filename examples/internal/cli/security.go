@@ -2,7 +2,6 @@ package cli
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/cantonlb/cantonlb/internal/roots"
 )
 
 // Security holds the flags that say how the servers are trusted.
@@ -40,10 +41,10 @@ func (s *Security) DialOptions() ([]grpc.DialOption, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-ca: %w", err)
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("-ca %q: no certificate in it; want a PEM file", s.ca)
+	pool, err := roots.Parse(pem)
+	if err != nil {
+		return nil, fmt.Errorf("-ca %q: %w; want a file of certificates in PEM", s.ca, err)
 	}
-	tlsConfig := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	tlsConfig := &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	return []grpc.DialOption{grpc.WithTransportCredentials(credentials.NewTLS(tlsConfig))}, nil
 }
