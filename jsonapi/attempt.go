@@ -89,6 +89,10 @@ func (t *call) exchange(ctx context.Context, f *flight) (*http.Response, error) 
 		}
 		return nil, err
 	}
+	if resp.StatusCode == http.StatusSwitchingProtocols && !isUpgrade(t.req) {
+		_ = resp.Body.Close() // it is the connection, which no context ends
+		return nil, errSwitched
+	}
 	if !f.phase.CompareAndSwap(waiting, arriving) { // the attempt was called off just before
 		_ = resp.Body.Close()
 		return nil, errRescued
@@ -266,7 +270,7 @@ func (t *call) landed(f *flight, end ending, err error) {
 	if err != nil {
 		why := f.why()
 		a.CalledOff = errors.Is(why, errRescued) || errors.Is(why, errBeaten)
-		a.Err = fmt.Errorf("endpoint %q: %w", a.Endpoint, err)
+		a.Err = fmt.Errorf("endpoint %q: %w", a.Endpoint, cleaned(err))
 		if failed := t.body.failed(); failed != nil {
 			a.Err = failed
 		}

@@ -175,9 +175,10 @@ func (e *deadError) Error() string {
 
 // The causes with which attempts are called off.
 var (
-	errResent  = errors.New("the server has reset the request, which may have been executed")
-	errRescued = errors.New("called off: the endpoint became unhealthy")
-	errBeaten  = errors.New("called off: another endpoint has answered")
-	errOver    = errors.New("the response was read")
-	errLate    = errors.New("not sent: the deduplication period is over, so it might be executed a second time")
+	errSwitched = errors.New("the server has switched to another protocol, which the request does not ask for")
+	errResent   = errors.New("the server has reset the request, which may have been executed")
+	errRescued  = errors.New("called off: the endpoint became unhealthy")
+	errBeaten   = errors.New("called off: another endpoint has answered")
+	errOver     = errors.New("the response was read")
+	errLate     = errors.New("not sent: the deduplication period is over, so it might be executed a second time")
 )

@@ -9,21 +9,28 @@ import (
 	"sync/atomic"
 )
 
-// isWrongLength reports whether an attempt has failed since the body is not as long as the
-// request's ContentLength says. net/http exports no such error.
-func isWrongLength(err error) bool {
-	text := err.Error()
-	return strings.Contains(text, "http: ContentLength=") || strings.Contains(text, "http2: request body larger than specified content length")
-}
-
-// unwritable are parts of the errors of net/http that mean that a request cannot be written,
-// although the connection works. net/http exports none.
+// The texts by which the errors of net/http are known that are about the request itself: it
+// exports none of them.
 var (
+	// wrongLength are parts of those that mean that the body is not as long as the request's
+	// ContentLength says.
+	wrongLength = []string{"http: ContentLength=", "http2: request body larger than specified content length"}
+	// unwritable are parts of those that mean that a request cannot be written, although the
+	// connection works, and unwritable2 the beginnings of those for HTTP/2.
 	unwritable = []string{
 		"http: Request.ContentLength=", "can't write control character in Request.URL", "idna: ", "invalid Trailer key",
 	}
-	unwritable2 = []string{"http2: invalid ", "http2: request header list larger than peer's advertised limit"} // at the beginning
+	unwritable2 = []string{"http2: invalid ", "http2: request header list larger than peer's advertised limit"}
 )
+
+// has reports whether a text has one of these parts.
+func has(text string, parts []string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
+}
+
+// isWrongLength reports whether an attempt has failed since the body is not as long as the
+// request's ContentLength says.
+func isWrongLength(err error) bool { return has(err.Error(), wrongLength) }
 
 // isUnwritable reports whether an attempt has failed since the request cannot be written.
 // sent says that something may have left on its connection, which in HTTP/2 may be of other
@@ -31,7 +38,7 @@ var (
 func isUnwritable(err error, sent bool) bool {
 	text := err.Error()
 	return slices.ContainsFunc(unwritable2, func(part string) bool { return strings.HasPrefix(text, part) }) ||
-		!sent && slices.ContainsFunc(unwritable, func(part string) bool { return strings.Contains(text, part) })
+		!sent && has(text, unwritable)
 }
 
 var ofNopCloser = reflect.TypeOf(io.NopCloser(strings.NewReader("")))

@@ -56,6 +56,8 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	default:
 		if why := b.flight.why(); why != nil && !errors.Is(why, errOver) {
 			err = fmt.Errorf("jsonapi: endpoint %q: %w", b.flight.endpoint.at.Name, why)
+		} else {
+			err = cleaned(err) // a part of the trailer may be in it
 		}
 		b.end()
 	}

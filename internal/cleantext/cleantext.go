@@ -27,7 +27,10 @@ const MaxDetail = 200
 // Detail returns s, a text for people, as one line of printable characters of at
 // most MaxDetail bytes. Line breaks and tabs become spaces, and unprintable
 // characters become "?". Longer text is cut as by Cut.
-func Detail(s string) string { return line(s, MaxDetail, ' ') }
+func Detail(s string) string { return Line(s, MaxDetail) }
+
+// Line is Detail with another bound.
+func Line(s string, most int) string { return line(s, most, ' ') }
 
 // Value returns s, an invalid value that an error shows, as one line of printable
 // characters of at most most bytes. Every unprintable character, line breaks

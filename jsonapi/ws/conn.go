@@ -97,7 +97,7 @@ var (
 func Dial(ctx context.Context, client *jsonapi.Client, path string, request any, o Options) (*Conn, error) {
 	text, err := o.check(client, path, request)
 	if err != nil {
-		return nil, status.Errorf(codes.InvalidArgument, "jsonapi/ws: %v", err)
+		return nil, failed(codes.InvalidArgument, "%v", err)
 	}
 	conn, err := handshake(ctx, client, path, o)
 	if err != nil {
@@ -139,7 +139,7 @@ func handshake(ctx context.Context, client *jsonapi.Client, path string, o Optio
 	case err == nil:
 		return conn, nil
 	case ctx.Err() == nil && bounded.Err() != nil:
-		return nil, status.Errorf(codes.Unavailable, "jsonapi/ws: %v", err)
+		return nil, failed(codes.Unavailable, "%v", err)
 	}
 	return nil, refusal(ctx, resp, err)
 }
@@ -241,9 +241,9 @@ func (c *Conn) lost(err error) error {
 	case code == websocket.StatusNormalClosure:
 		return io.EOF
 	case code == websocket.StatusMessageTooBig, errors.Is(err, websocket.ErrMessageTooBig):
-		return status.Errorf(codes.ResourceExhausted, "jsonapi/ws: %v", err)
+		return failed(codes.ResourceExhausted, "%v", err)
 	case code == websocket.StatusPolicyViolation:
-		return status.Errorf(codes.PermissionDenied, "jsonapi/ws: %v", err)
+		return failed(codes.PermissionDenied, "%v", err)
 	}
-	return status.Errorf(codes.Unavailable, "jsonapi/ws: %v", err)
+	return failed(codes.Unavailable, "%v", err)
 }

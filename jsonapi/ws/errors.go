@@ -32,7 +32,7 @@ type nodeError struct {
 	DefiniteAnswer *bool             `json:"definiteAnswer"`
 }
 
-// maxText bounds what an error holds of a text of the server, in bytes.
+// maxText bounds what is read of a refusal, in bytes.
 const maxText = 1 << 10
 
 // errorIn returns the error that a message is, nil if it is none.
@@ -60,12 +60,12 @@ func (e nodeError) status(otherwise codes.Code) error {
 	} else if by, found := codesOf[*e.ErrorCategory]; found {
 		code = by
 	}
-	id := cut(*e.Code)
-	s := status.New(code, fmt.Sprintf("%s(%d,%.8s): %s", id, *e.ErrorCategory, cut(e.CorrelationID), cut(*e.Cause)))
+	id := jsonapi.CleanText(*e.Code)
+	s := status.New(code, fmt.Sprintf("%s(%d,%.8s): %s", id, *e.ErrorCategory, jsonapi.CleanText(e.CorrelationID), jsonapi.CleanText(*e.Cause)))
 	metadata := map[string]string{"category": strconv.Itoa(*e.ErrorCategory)}
 	for key, value := range e.Context {
 		if len(metadata) < 32 && key != "category" {
-			metadata[cut(key)] = cut(value)
+			metadata[jsonapi.CleanText(key)] = jsonapi.CleanText(value)
 		}
 	}
 	if e.DefiniteAnswer != nil {
@@ -90,8 +90,10 @@ var codesOf = map[int]codes.Code{
 	10: codes.AlreadyExists, 11: codes.NotFound, 12: codes.OutOfRange, 13: codes.Internal, 14: codes.Unimplemented,
 }
 
-// cut returns a text of a server, valid and of bounded length.
-func cut(text string) string { return strings.ToValidUTF8(text[:min(len(text), maxText)], "") }
+// failed returns the error of a websocket. Its text, which may quote the server, is clean.
+func failed(code codes.Code, format string, args ...any) error {
+	return status.Error(code, "jsonapi/ws: "+jsonapi.CleanText(fmt.Sprintf(format, args...)))
+}
 
 // delayOf reads a delay as Scala writes it, such as "1 second" or "250 milliseconds", up to
 // an hour. It returns 0 for what is none.
@@ -122,11 +124,11 @@ func refusal(ctx context.Context, resp *http.Response, err error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("jsonapi/ws: %w", context.Cause(ctx))
 	case errors.As(err, &none), errors.As(err, &attempts):
-		return status.Errorf(codes.Unavailable, "jsonapi/ws: %v", err)
+		return failed(codes.Unavailable, "%v", err)
 	case resp == nil:
-		return status.Errorf(codes.FailedPrecondition, "jsonapi/ws: %v", err)
+		return failed(codes.FailedPrecondition, "%v", err)
 	case resp.StatusCode == http.StatusSwitchingProtocols: // to something else
-		return status.Errorf(codes.Internal, "jsonapi/ws: %s", cut(err.Error()))
+		return failed(codes.Internal, "%v", err)
 	}
 	code, found := map[int]codes.Code{
 		http.StatusBadRequest: codes.InvalidArgument, http.StatusUnauthorized: codes.Unauthenticated,
@@ -144,5 +146,5 @@ func refusal(ctx context.Context, resp *http.Response, err error) error {
 			return e.status(code)
 		}
 	}
-	return status.Errorf(code, "jsonapi/ws: the server has answered %s in place of a websocket", resp.Status)
+	return failed(code, "the server has answered %s in place of a websocket", resp.Status)
 }

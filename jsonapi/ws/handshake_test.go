@@ -2,12 +2,14 @@ package ws
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
@@ -101,4 +103,48 @@ func TestAMistakeOfTheProgramIsAnInvalidArgument(t *testing.T) {
 		_, err := Dial(within(t), c, x.path, x.request, Options{})
 		require.EqualError(t, err, "rpc error: code = InvalidArgument desc = jsonapi/ws: "+want)
 	}
+}
+
+func TestNoErrorShowsATokenThatTheServerHasQuoted(t *testing.T) {
+	const token, escape = "token-a", "\x1b[2J"
+	reasons := map[string]websocket.StatusCode{
+		"/moved": websocket.StatusGoingAway, "/denied": websocket.StatusPolicyViolation, "/large": websocket.StatusMessageTooBig,
+	}
+	p := &participant{handler: func(ctx context.Context, _ *jsonServer, c *websocket.Conn, path string, _ map[string]any) error {
+		if path == "/message" {
+			return say(ctx, c, `{"code":"X_%[1]s","cause":"of %[1]s \u001b[2J","correlationId":"x","context":{"a":"%[1]s"},"errorCategory":7}`, token)
+		}
+		return c.Close(reasons[path], "quoted: "+token+escape)
+	}}
+	server := newServer(t, p, "a")
+	c := newClient(t, server)
+	for path := range reasons {
+		conn, err := Dial(within(t), c, path, struct{}{}, Options{})
+		require.NoError(t, err)
+		_, err = conn.Recv()
+		assertClean(t, err, "quoted: [redacted]")
+	}
+	conn, err := Dial(within(t), c, "/message", struct{}{}, Options{})
+	require.NoError(t, err)
+	_, err = conn.Recv()
+	assertClean(t, err, "of [redacted]")
+
+	refusing, _ := spoiled(t, server, 1, func(w http.ResponseWriter, _ *http.Request) {
+		hijacked, _, err := http.NewResponseController(w).Hijack()
+		if assert.NoError(t, err) {
+			defer hijacked.Close()
+			_, _ = io.WriteString(hijacked, "HTTP/1.1 403 of "+token+escape+"\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
+	_, err = Dial(within(t), refusing, UpdatesPath, struct{}{}, Options{})
+	assertClean(t, err, "403 of [redacted]")
+}
+
+// assertClean asserts that an error has this text, and nothing that must not be shown.
+func assertClean(t *testing.T, err error, want string) {
+	t.Helper()
+	require.ErrorContains(t, err, want)
+	all := status.Convert(err).Proto().String()
+	assert.NotContains(t, all, "token-a")
+	assert.NotContains(t, err.Error(), "\x1b")
 }

@@ -64,7 +64,7 @@ func get(ctx context.Context, client *jsonapi.Client, path string, into any) err
 	}
 	defer func() { _ = resp.Body.Close() }() // it was only read
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: %s", path, resp.Status)
+		return fmt.Errorf("GET %s: %s", path, jsonapi.CleanText(resp.Status))
 	}
 	return json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(into)
 }
