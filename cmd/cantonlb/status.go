@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -66,6 +67,44 @@ func newStatus(environ []string) *cobra.Command {
 // maxPage bounds what is read of a page.
 const maxPage = 64 << 20
 
+// mostShown bounds each text of a page that is shown, in bytes.
+const mostShown = 16 << 10
+
+// printable returns JSON whose texts consist of printable characters, since they go to a
+// terminal, which others could control. What is not JSON is returned as it is.
+func printable(body []byte) []byte {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	var content any
+	if decoder.Decode(&content) != nil {
+		return body
+	}
+	clean, err := json.Marshal(cleaned(content))
+	if err != nil {
+		return body
+	}
+	return clean
+}
+
+// cleaned returns a value of JSON with printable texts.
+func cleaned(value any) any {
+	switch x := value.(type) {
+	case string:
+		return cleantext.Line(x, mostShown)
+	case []any:
+		for i := range x {
+			x[i] = cleaned(x[i])
+		}
+	case map[string]any:
+		out := make(map[string]any, len(x))
+		for key, inner := range x {
+			out[cleantext.Line(key, mostShown)] = cleaned(inner)
+		}
+		return out
+	}
+	return value
+}
+
 // fetch reads a status page, which has one client or several.
 func fetch(ctx context.Context, page string) ([]report.Document, error) {
 	address, err := url.Parse(page)
@@ -87,13 +126,14 @@ func fetch(ctx context.Context, page string) ([]report.Document, error) {
 		return nil, err
 	}
 	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK { // then its body may have no end
+		return nil, fmt.Errorf("page %q: HTTP %s", page, cleantext.Detail(response.Status))
+	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxPage))
 	if err != nil {
 		return nil, err
 	}
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("page %q: HTTP %s", page, response.Status)
-	}
+	body = printable(body)
 	var several struct {
 		Clients []report.Document `json:"clients"`
 	}
@@ -104,7 +144,7 @@ func fetch(ctx context.Context, page string) ([]report.Document, error) {
 		return nil, fmt.Errorf("page %q: no status page of cantonlb: %w", page, err)
 	}
 	if slices.ContainsFunc(documents, func(d report.Document) bool { return d.Status.At.IsZero() }) {
-		return nil, fmt.Errorf("page %q: no status page of cantonlb: its JSON has no time \"at\"", page)
+		return nil, fmt.Errorf("page %q: no status page of cantonlb: its JSON has no time \"now\"", page)
 	}
 	return documents, nil
 }

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -83,4 +88,76 @@ func TestStatusShowsLeases(t *testing.T) {
 	assert.Regexp(t, `(?m)^pink +idle `, r.out)
 	assert.NotContains(t, r.out, "endpoint")
 	assert.Contains(t, command(t, "status", "-o", "json", server.URL).out, `"leases": [`)
+}
+
+// A page may come from anyone, and its texts go to a terminal.
+func TestStatusShowsOnlyPrintableText(t *testing.T) {
+	const page = `{"now":"2026-01-02T03:04:05Z","policy":"p\u001b[2J","notes":["\u009b2J","two\nlines"],"endpoints":[` +
+		`{"name":"seq1\u001b]0;x\u0007","state":"healthy\r","detail":"\u202eabc","calls":{"picked":18446744073709551615}}]}`
+	answers := make(chan string, 1)
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer lis.Close()
+	go func() {
+		for answer := range answers {
+			c, err := lis.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 4096))
+			_, _ = io.WriteString(c, answer)
+			_ = c.Close()
+		}
+	}()
+	defer close(answers)
+	for _, output := range []string{"table", "wide", "json"} {
+		answers <- "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + page
+		r := command(t, "status", "-o", output, "http://"+lis.Addr().String())
+		require.Equal(t, codeAll, r.code, r.errs)
+		assert.Contains(t, r.out, "seq1?]0;x?")
+		assertPrintable(t, r.out)
+		if output != "table" {
+			assert.Contains(t, r.out, "18446744073709551615")
+		}
+	}
+	answers <- "HTTP/1.1 503 \x1b[2J\r\nContent-Length: 0\r\n\r\n"
+	r := command(t, "status", "http://"+lis.Addr().String())
+	assert.Contains(t, r.errs, "HTTP 503 ?[2J")
+	assertPrintable(t, r.errs)
+}
+
+func assertPrintable(t *testing.T, text string) {
+	t.Helper()
+	for line := range strings.SplitSeq(text, "\n") {
+		assert.NotContains(t, strings.Map(func(r rune) rune {
+			if unicode.IsPrint(r) {
+				return 'p'
+			}
+			return 'x'
+		}, line), "x", "%q", line)
+	}
+}
+
+func TestStatusDoesNotReadAnswersWithoutAnEnd(t *testing.T) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer lis.Close()
+	go func() {
+		c, err := lis.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_, _ = c.Read(make([]byte, 4096))
+		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		_, _ = io.Copy(io.Discard, c)
+	}()
+	done := make(chan result, 1)
+	go func() { done <- command(t, "status", "http://"+lis.Addr().String()) }()
+	select {
+	case r := <-done:
+		assert.Contains(t, r.errs, "HTTP 101")
+	case <-time.After(30 * time.Second):
+		t.Fatal("the command reads a body without an end")
+	}
 }
