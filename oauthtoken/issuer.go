@@ -29,6 +29,8 @@ const (
 	// mostLeft bounds the requests to one issuer that have not returned in time. The issuer is not
 	// asked while there are as many.
 	mostLeft = 4
+	// mostText bounds the text of one issuer's failure, in bytes.
+	mostText = 1 << 10
 )
 
 // Issuer is one token endpoint.
@@ -124,7 +126,7 @@ func failure(issuers []*asker, failures []error) error {
 	f := &failedError{code: codes.Unauthenticated}
 	var texts []string
 	for i, err := range failures {
-		text := cleantext.Scrub(withoutSecrets(err).Error())
+		text := cleantext.Line(withoutSecrets(err).Error(), mostText)
 		if issuers[i].Name != "" {
 			text = issuers[i].Name + ": " + text
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -226,4 +227,13 @@ func TestAnIssuerThatPanicsHasFailed(t *testing.T) {
 			assert.Equal(t, codes.Unavailable, status.Code(err), "%v", err)
 		})
 	}
+}
+
+func TestWhatAnIssuerSaysIsOneLineOfBoundedLength(t *testing.T) {
+	i := &issuer{say: func() (*oauth2.Token, error) {
+		return nil, errors.New("a\nb\x1b[2J " + strings.Repeat("long ", 10_000))
+	}}
+	_, err := get(t.Context(), mustNewOf(t, of("idp", i)))
+	require.ErrorContains(t, err, "idp: a b?[2J long ")
+	assert.Less(t, len(err.Error()), 2*mostText)
 }
