@@ -76,7 +76,7 @@ func (r *Router) identified(m *member, id, want, why string) {
 // otherJSON asks each eligible JSON API server of the shard for the ID of its participant.
 // It returns which one has another than want, or had it when it last said so; "" if none. A
 // server that has never said it, as those of Canton 2 or if the user of its token may not
-// ask, is trusted. Only the goroutine of the look-ups calls it.
+// ask, is trusted. At most as many are asked at a time as there may be look-ups. Only the goroutine of the look-ups calls it.
 func (m *member) otherJSON(ctx context.Context, want string) (why string) {
 	if m.JSON == nil {
 		return ""
@@ -84,10 +84,20 @@ func (m *member) otherJSON(ctx context.Context, want string) (why string) {
 	endpoints := m.JSON.Status().Endpoints
 	ids := make([]string, len(endpoints))
 	var all sync.WaitGroup
+	slots := make(chan struct{}, slotsOfShard)
 	for i, e := range endpoints { // at the same time: one that does not answer delays no other
-		if e.Eligible {
-			all.Go(func() { ids[i] = participantOf(jsonapi.WithEndpoint(ctx, e.Name), m.JSON) })
+		if !e.Eligible {
+			continue
 		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			continue
+		}
+		all.Go(func() {
+			defer func() { <-slots }()
+			ids[i] = participantOf(jsonapi.WithEndpoint(ctx, e.Name), m.JSON)
+		})
 	}
 	all.Wait()
 	said := make(map[string]string)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,4 +52,43 @@ func TestEachJSONServerIsAskedForItsParticipant(t *testing.T) {
 				r.Status().Shards[0].Detail)
 		})
 	}
+}
+
+func TestNotAllJSONServersAreAskedAtTheSameTime(t *testing.T) {
+	const many = slotsOfShard + 8
+	var asking, most, asked atomic.Int32
+	release, once := make(chan struct{}), sync.Once{}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v2/parties/participant-id" {
+			return
+		}
+		asked.Add(1)
+		now := asking.Add(1)
+		for was := most.Load(); now > was && !most.CompareAndSwap(was, now); was = most.Load() {
+		}
+		if now == slotsOfShard {
+			once.Do(func() { close(release) })
+		}
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+		asking.Add(-1)
+		_, _ = fmt.Fprint(w, `{"participantId":"p1::1220"}`)
+	})
+	var cfg jsonapi.Config
+	for i := range many {
+		server := httptest.NewServer(handler)
+		t.Cleanup(server.Close)
+		cfg.Endpoints = append(cfg.Endpoints, jsonapi.Endpoint{Name: fmt.Sprint("j", i), Address: server.URL})
+	}
+	c, err := jsonapi.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	require.NoError(t, c.WaitHealthy(testkit.Context(t), many))
+	m := &member{Shard: Shard{JSON: c}}
+	assert.Empty(t, m.otherJSON(testkit.Context(t), "p1::1220"))
+	assert.EqualValues(t, many, asked.Load())
+	assert.EqualValues(t, slotsOfShard, most.Load())
+	assert.Len(t, m.said, many)
 }
