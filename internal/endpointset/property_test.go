@@ -51,7 +51,8 @@ func checkAccounts(t require.TestingT, s *Set) {
 		require.NotEqual(t, machine.Closed, e.link.Phase())
 		require.LessOrEqual(t, e.recorded.Picked, e.countsLocked().Picked, "what the metrics have of %s", e.name)
 		require.Equal(t, e.link.Phase() == machine.Ready, e.conn != nil, "%s has a connection exactly if it is connected", e.name)
-		require.Equal(t, e.link.Phase() == machine.Connecting, e.conn == nil && len(e.link.Conns()) > 0, "%s tries to connect exactly if it is connecting", e.name)
+		tries := e.conn == nil && len(e.link.Conns()) > 0
+		require.Equal(t, e.link.Phase() == machine.Connecting, tries, "%s tries to connect exactly if it is connecting", e.name)
 		require.Equal(t, e.link.Phase() != machine.Ready, e.link.Timed(), "%s has a timer unless it is connected", e.name)
 		if e.conn != nil {
 			require.Equal(t, e.was.Class == judge.Eligible && (s.choice == nil || s.choice.active == e), e.conn.Eligible())

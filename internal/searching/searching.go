@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
-	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/selector"
 )
 
@@ -24,6 +23,9 @@ import (
 // soon after it serves, at the cost of about ten TCP connects a second. Probes cost more, so
 // their pauses grow.
 const KnockEvery = 100 * time.Millisecond
+
+// knockJitter is that fifth.
+const knockJitter = 0.2
 
 // Searcher probes all endpoints when the bell rings, and repeatedly while no endpoint can be
 // picked. No lock is held when its functions are called.
@@ -67,7 +69,7 @@ func (s *Searcher) Run(ctx context.Context) {
 			rounds++
 		}
 		if seeking {
-			knock := KnockEvery - time.Duration(float64(KnockEvery)*link.PauseJitter*rand.Float64())
+			knock := KnockEvery - time.Duration(float64(KnockEvery)*knockJitter*rand.Float64())
 			timer.Reset(min(time.Until(probe), knock))
 		}
 	}
