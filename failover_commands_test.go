@@ -64,6 +64,18 @@ func TestCommandsMoveTheActiveOrAreRefusedWithTheReason(t *testing.T) {
 	})
 }
 
+func TestOnceAClientIsClosedNoEndpointIsActive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := clientkit.Connect(t, lbtest.NewCluster(t, 2, lbtest.RegisterEcho), cantonlb.Config{Policy: cantonlb.ActivePassive}, 2)
+		require.NoError(t, client.Pin("server1"))
+		time.Sleep(time.Minute)
+		require.NoError(t, client.Close())
+		f := client.Status().Failover
+		f.Reasons = nil
+		assert.Equal(t, cantonlb.FailoverStatus{Since: time.Now(), Last: "server1", Switches: 2, Pinned: "server1"}, *f)
+	})
+}
+
 func TestCommandsNeedThePolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := clientkit.Connect(t, lbtest.NewCluster(t, 1, lbtest.RegisterEcho), cantonlb.Config{}, 1)

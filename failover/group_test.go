@@ -202,6 +202,14 @@ func TestCommandsOfAGroupAreRefusedIfTheyWouldLeaveNoActive(t *testing.T) {
 		cancel()
 		require.ErrorIs(t, g.Switch(ended, "a"), context.Canceled)
 		require.NoError(t, g.Close())
+		closed := failover.State{Since: time.Now(), Last: "b", Switches: 2}
+		assert.Equal(t, closed, g.State())
+		for _, m := range g.Members() {
+			assert.False(t, m.Active)
+		}
+		for batch := range g.Subscribe(t.Context()) {
+			assert.Equal(t, failover.SwitchBatch{State: closed}, batch)
+		}
 		require.EqualError(t, g.Pin("a"), "failover: the group is closed")
 		_, err = g.Await(t.Context())
 		require.EqualError(t, err, "failover: the group is closed")

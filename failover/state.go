@@ -77,14 +77,16 @@ func (g *Group) Await(ctx context.Context) (name string, err error) {
 	}
 }
 
-// State returns a snapshot.
+// State returns a snapshot. After Close no member is active, and the names of the last
+// one and of the pinned one, and the count of switches, are those at Close.
 func (g *Group) State() State {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.state.Status()
 }
 
-// Members returns a snapshot of each member, in the order of the list.
+// Members returns a snapshot of each member, in the order of the list. After Close none
+// is active, and their health is that at Close.
 func (g *Group) Members() []MemberStatus {
 	targets := g.monitor.Status()
 	g.mu.Lock()

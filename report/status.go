@@ -242,12 +242,12 @@ type TransitionCount struct {
 
 // FailoverStatus reports the active endpoint of a client with active_passive.
 type FailoverStatus struct {
-	// Active is the name of the active endpoint, or "" if no endpoint is active. Since
-	// is since when that is so, or zero if none ever was active.
+	// Active is the name of the active endpoint, or "" if no endpoint is active, as after
+	// Close. Since is since when that is so, or zero if none ever was active.
 	Active string    `json:"active"`
 	Since  time.Time `json:"since,omitzero"`
-	// Lost is why no endpoint is active. It is ReasonNone if one is active, or none
-	// ever was.
+	// Lost is why no endpoint is active. It is ReasonNone if one is active, if none
+	// ever was, or if one was active until Close.
 	Lost Reason `json:"lost,omitempty"`
 	// Last is the name of the endpoint that was active last, which may still be
 	// active. It is "" before the first choice.

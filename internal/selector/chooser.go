@@ -25,8 +25,11 @@ func NewChooser(cfg Config, lock sync.Locker, changed func(before State, e Effec
 }
 
 // Choose applies an event that happens now. The error is nil, or a *RefusedError if
-// a command was refused; nothing has changed then.
+// a command was refused; nothing has changed then. After Stop it does nothing.
 func (c *Chooser) Choose(e Event) error {
+	if c.stopped {
+		return nil
+	}
 	e.At = time.Now()
 	before := c.State
 	next, effects := before.Next(e)
@@ -39,9 +42,10 @@ func (c *Chooser) Choose(e Event) error {
 	return nil
 }
 
-// Stop ends all wakes.
+// Stop ends all wakes and the choice: no member is active from now on.
 func (c *Chooser) Stop() {
 	c.stopped = true
+	c.State = c.State.ended(time.Now())
 	c.arm(time.Time{}, time.Time{})
 }
 

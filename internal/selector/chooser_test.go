@@ -81,6 +81,27 @@ func TestAChooserThatIsStoppedDoesNothingByItself(t *testing.T) {
 	})
 }
 
+func TestOnceAChooserIsStoppedNoMemberIsActive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOwner(selector.Member{ID: 1, Name: "a"}, selector.Member{ID: 2, Name: "b"})
+		o.become(1, selector.Fit, report.ReasonServing)
+		o.become(2, selector.Fit, report.ReasonServing)
+		time.Sleep(time.Minute)
+		stop := func() {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.chooser.Stop()
+		}
+		stop()
+		want := report.FailoverStatus{Since: time.Now(), Last: "a", Switches: 1}
+		assert.Equal(t, want, o.chooser.Status())
+		time.Sleep(time.Minute)
+		stop() // a second time
+		o.become(2, selector.Suspect, report.ReasonSilence)
+		assert.Equal(t, want, o.chooser.Status())
+	})
+}
+
 func TestACommandThatIsRefusedChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOwner(selector.Member{ID: 1, Name: "a"})

@@ -166,6 +166,16 @@ func (s State) Status() report.FailoverStatus {
 	}
 }
 
+// ended returns the state after its owner was closed: no member is active, and all
+// counts stay.
+func (s State) ended(at time.Time) State {
+	if s.active != 0 {
+		s.active, s.since = 0, at
+	}
+	s.first, s.multiple = time.Time{}, false
+	return s
+}
+
 // find returns the member with an ID, nil if there is none. It must not be
 // modified.
 func (s State) find(id int) *member {
