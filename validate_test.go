@@ -96,6 +96,36 @@ func TestEachConnectionIsValidatedOnItselfBeforeItIsPicked(t *testing.T) {
 	require.NoError(t, client.WaitHealthy(testkit.Context(t), 2))
 }
 
+func TestAValidationReceivesTheEndpointAsTheNewestListHasIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)
+		var mu sync.Mutex
+		var asked []cantonlb.Endpoint
+		client := clientkit.Connect(t, cluster, cantonlb.Config{
+			Validate: func(_ context.Context, _ grpc.ClientConnInterface, e cantonlb.Endpoint) cantonlb.Validation {
+				mu.Lock()
+				defer mu.Unlock()
+				asked = append(asked, e)
+				return cantonlb.Validation{Result: cantonlb.ValidationOK}
+			},
+		}, 1)
+		list := clientkit.Endpoints(cluster)
+		want := []cantonlb.Endpoint{list[0]}
+		for _, change := range []func(){
+			func() { list[0].Weight = 7 }, func() { list[0].Zone = "north" }, func() { list[0].Priority = 3 }, func() { list[0].Weight = 0 },
+		} {
+			change()
+			want = append(want, list[0])
+			require.NoError(t, client.Update(list))
+			cluster.Disconnect(0)
+			time.Sleep(5 * time.Second)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		assert.Equal(t, want, asked)
+	})
+}
+
 func TestAMismatchIsLookedIntoAgainSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cluster := lbtest.NewCluster(t, 1, lbtest.RegisterEcho)

@@ -20,6 +20,7 @@ import (
 	"github.com/cantonlb/cantonlb/internal/telling"
 	"github.com/cantonlb/cantonlb/internal/wanted"
 	"github.com/cantonlb/cantonlb/report"
+	ours "github.com/cantonlb/cantonlb/resolver"
 )
 
 // endpoint is one endpoint of a set. The set's lock guards every field that is not marked
@@ -27,7 +28,7 @@ import (
 type endpoint struct {
 	set  *Set
 	name string          // immutable
-	want wanted.Endpoint // immutable; the current weight, zone and priority are below, the addresses are the link's
+	want wanted.Endpoint // immutable; what may change without a new connection is in listed, the addresses are the link's
 	asked
 
 	listed
@@ -58,6 +59,8 @@ type listed struct {
 	weight   int    // its share of the calls
 	zone     string // the zone it is in
 	priority int    // lower is preferred
+	// identity is the endpoint in our own resolver's list; zero in another resolver's.
+	identity ours.Endpoint
 }
 
 // leaving is what matters once an endpoint has left the list.

@@ -64,7 +64,7 @@ func (s *Set) replaceLocked(list []wanted.Endpoint) {
 		} else {
 			e.link.Readdress(w.Addrs)
 		}
-		e.weight, e.zone, e.priority = w.Weight, w.Zone, w.Priority
+		e.weight, e.zone, e.priority, e.identity = w.Weight, w.Zone, w.Priority, w.Identity
 		next = append(next, e)
 		byName[w.Name] = e
 	}

@@ -24,7 +24,7 @@ import (
 // newEndpointLocked returns an endpoint. It does nothing until startLocked.
 func (s *Set) newEndpointLocked(w wanted.Endpoint) *endpoint {
 	e := &endpoint{
-		set: s, name: w.Name, want: w, listed: listed{w.Weight, w.Zone, w.Priority},
+		set: s, name: w.Name, want: w, listed: listed{w.Weight, w.Zone, w.Priority, w.Identity},
 		asked: asked{healthCheck: s.cfg.HealthCheck}, drained: s.drained[w.Name],
 		healths: healths{health: judge.Health{State: report.HealthUnknown}},
 	}

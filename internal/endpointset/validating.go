@@ -8,6 +8,7 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/transport"
+	"github.com/cantonlb/cantonlb/internal/wanted"
 )
 
 // identifiedLocked reports whether the validation of the connection is complete.
@@ -35,8 +36,9 @@ func (e *endpoint) validateLocked(c *conn, event machine.ValidationEvent) {
 // askWhoLocked runs the validator on the connection itself, once the set's lock is released.
 func (e *endpoint) askWhoLocked(c *conn) {
 	s, f := e.set, e.set.options.Validator
+	id := wanted.Endpoint{Name: e.name, Identity: e.identity}.At(c.Address)
 	c.Go(func(ctx context.Context, cc grpc.ClientConnInterface) {
-		event, detail := s.validators.Ask(ctx, transport.OnConn{ClientConnInterface: cc}, f, e.name, e.want.At(c.Address))
+		event, detail := s.validators.Ask(ctx, transport.OnConn{ClientConnInterface: cc}, f, e.name, id)
 		if ctx.Err() != nil {
 			return // the connection is gone
 		}
