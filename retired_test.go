@@ -108,3 +108,66 @@ func TestAServerThatSaysGoAwayAndThenHangsKeepsNoStream(t *testing.T) {
 		assert.ErrorContains(t, err, "has shown no sign of life for")
 	})
 }
+
+// dismissing returns a cluster of two, of which server0 has dismissed the connection of a
+// stream and of a call that takes a while there, and the name of who answers the call.
+func dismissing(t *testing.T, takes time.Duration) (
+	p *paths, client *cantonlb.Client, stream grpc.ServerStreamingClient[wrapperspb.UInt64Value], answer <-chan string,
+) {
+	t.Helper()
+	cluster := lbtest.NewCluster(t, 2, lbtest.RegisterEcho, lbtest.WithServerOptions(
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: 10 * time.Second})))
+	p = newPaths(cluster)
+	cfg := cantonlb.Config{Idempotent: echoIsIdempotent}
+	for i, address := range cluster.Addrs() {
+		cfg.Endpoints = append(cfg.Endpoints, cantonlb.Endpoint{Name: cluster.Names()[i], Address: "http://" + address})
+	}
+	client, err := cantonlb.NewClient(cfg, p.option())
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, client.Close()) })
+	require.NoError(t, client.WaitHealthy(t.Context(), 2))
+	stream = onServer0(t, client, time.Hour)
+	cluster.SetLatency(0, takes)
+	require.NoError(t, client.Drain("server1"))
+	by := make(chan string, 1)
+	go func() {
+		name, err := lbtest.ServedBy(t.Context(), client)
+		assert.NoError(t, err)
+		by <- name
+	}()
+	time.Sleep(time.Second)
+	require.NoError(t, client.Undrain("server1"))
+	time.Sleep(14 * time.Second)
+	require.GreaterOrEqual(t, cluster.TotalConns(0), 2, "the first connection was given up")
+	return p, client, stream, by
+}
+
+// The machine at the end of the connection has gone, and another one answers at its
+// address.
+func TestAConnectionThatWasDismissedAndLeadsNowhereKeepsNoCall(t *testing.T) {
+	for _, after := range []time.Duration{0, 2 * time.Second} { // the second ping comes later
+		synctest.Test(t, func(t *testing.T) {
+			p, client, stream, answer := dismissing(t, time.Hour)
+			time.Sleep(after)
+			p.forget(client.Status().Endpoints[0].Address)
+			forgotten := time.Now()
+			assert.Equal(t, "server1", <-answer)
+			assert.Less(t, time.Since(forgotten), 13*time.Second)
+			_, err := stream.Recv()
+			assert.Equal(t, codes.Unavailable, status.Code(err))
+			assert.ErrorContains(t, err, "has shown no sign of life for")
+			assert.Less(t, time.Since(forgotten), 15*time.Second)
+		})
+	}
+}
+
+// That a call takes long is no reason to give it up, nor to ask so often that the server
+// closes the connection.
+func TestASlowCallOnAConnectionThatWasDismissedIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, client, _, answer := dismissing(t, 2*time.Minute)
+		assert.Equal(t, "server0", <-answer)
+		assert.Zero(t, client.Status().Totals.Rescued)
+		assert.Zero(t, client.Status().Totals.Retried)
+	})
+}

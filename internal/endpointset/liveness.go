@@ -81,7 +81,7 @@ func (c *conn) stuck(text string) {
 func (c *conn) listenLocked(now time.Time, n report.CallStats, base, most time.Duration) (ask bool) {
 	heard, ask := c.Listen(now, n, c.answered(), base, most)
 	if heard {
-		c.retirement.fails = 0
+		c.retirement.heard()
 	}
 	return ask
 }
@@ -108,7 +108,14 @@ func (c *conn) closeIfDeadLocked(now time.Time, reason report.Reason) {
 			last = t
 		}
 	}
-	if c.Killed() || now.Sub(last) < s.cfg.DeadAfter || !c.Holder.Held() {
+	if now.Sub(last) >= s.cfg.DeadAfter {
+		c.closeDeadLocked(now, last, reason)
+	}
+}
+
+// closeDeadLocked closes a connection, whose last sign of life was at last.
+func (c *conn) closeDeadLocked(now, last time.Time, reason report.Reason) {
+	if c.Killed() || !c.Holder.Held() {
 		return
 	}
 	c.Kill(fmt.Errorf("endpoint %q has shown no sign of life for %v (%s)", c.endpoint.name, explain.Roughly(now.Sub(last)), reason))

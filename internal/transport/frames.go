@@ -104,6 +104,9 @@ func (s *scanner) take(b []byte, n int) (part, rest []byte) {
 	return s.part[:n], b[copied:]
 }
 
+// between reports whether the next byte begins a frame, and not the first one.
+func (s *scanner) between() bool { return s.started && !s.lost && s.left == 0 && s.have == 0 }
+
 // begin begins a frame with this header.
 func (s *scanner) begin(header []byte, found *frames) {
 	s.left = binary.BigEndian.Uint32(header) >> 8

@@ -20,7 +20,7 @@ type Holder struct {
 	observed // what the frames show
 
 	mu     sync.Mutex
-	conn   net.Conn
+	held   *held
 	remote net.Addr // where it leads
 	reason error    // why it was closed; nil if it was not
 	leaf   []byte   // the client's certificate, as for its handshake; nil if there is none
@@ -30,7 +30,7 @@ type Holder struct {
 func (h *Holder) Held() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.conn != nil
+	return h.held != nil
 }
 
 // Remote returns the remote address of the connection, nil if none has been seen.
@@ -59,15 +59,15 @@ func (h *Holder) Presented() []byte {
 // there was a connection to close.
 func (h *Holder) Close(reason error) bool {
 	h.mu.Lock()
-	conn := h.conn
-	if conn != nil && h.reason == nil {
+	c := h.held
+	if c != nil && h.reason == nil {
 		h.reason = reason
 	}
 	h.mu.Unlock()
-	if conn == nil {
+	if c == nil {
 		return false
 	}
-	_ = conn.Close() // the error does not matter, since the connection is no longer used
+	_ = c.Conn.Close() // the error does not matter, since the connection is no longer used
 	return true
 }
 
@@ -77,8 +77,9 @@ func (h *Holder) hold(conn, raw net.Conn) net.Conn {
 	h.begin(raw)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.conn, h.remote = conn, remote
-	return &held{Conn: newOneReader(conn), holder: h, sent: newClientScanner()}
+	h.remote = remote
+	h.held = &held{Conn: newOneReader(conn), holder: h, sent: newClientScanner(), turn: make(chan struct{}, 1)}
+	return h.held
 }
 
 func (h *Holder) closedFor() error {
@@ -96,6 +97,7 @@ type held struct {
 	holder   *Holder
 	received scanner
 	sent     scanner
+	turn     chan struct{} // to write; no mutex, as in oneReader
 }
 
 func (c *held) Read(b []byte) (int, error) {
@@ -116,6 +118,8 @@ func (c *held) Read(b []byte) (int, error) {
 // handshake and closes the connection; a client that writes first sees only the
 // closing.
 func (c *held) Write(b []byte) (int, error) {
+	c.turn <- struct{}{}
+	defer func() { <-c.turn }()
 	c.holder.data.Add(c.sent.scan(b).data) // before an answer to it can be read
 	c.holder.writing.Store(int64(len(b)))
 	n, err := c.Conn.Write(b)

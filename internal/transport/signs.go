@@ -4,6 +4,7 @@ package transport
 // there was a connection.
 type Mark struct {
 	at     int64
+	frame  int64  // when the last frame was read
 	queued bool   // what follows is known
 	acked  uint64 // bytes that the peer's kernel had acknowledged
 	behind uint64 // bytes that were to be acknowledged before anything written later
@@ -25,10 +26,11 @@ type Signs struct {
 
 // Mark returns the present state.
 func (o *observed) Mark() Mark {
-	if o.frame.Load() == 0 {
+	frame := o.frame.Load()
+	if frame == 0 {
 		return Mark{} // start may not be set yet
 	}
-	m := Mark{at: o.since()}
+	m := Mark{at: o.since(), frame: frame}
 	if queued, acked, ok := o.queue.state(); ok {
 		m.queued, m.acked, m.behind = true, acked, queued+uint64(o.writing.Load())
 	}
@@ -38,7 +40,7 @@ func (o *observed) Mark() Mark {
 // Since returns what the connection has shown since m.
 func (o *observed) Since(m Mark) Signs {
 	s := Signs{
-		Frame:    o.frame.Load() > m.at,
+		Frame:    o.frame.Load() > m.frame,
 		Payload:  o.payload.Load() > m.at,
 		Draining: o.drained.Load() > m.at,
 	}
