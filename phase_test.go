@@ -2,6 +2,7 @@ package cantonlb_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -100,4 +101,36 @@ func TestTheWrongSchemeIsRecognised(t *testing.T) {
 			assert.ErrorContains(t, err, c.want)
 		})
 	}
+}
+
+// A server that is not ready, or a balancer in front of none, may accept a connection,
+// begin HTTP/2, and hang up.
+func TestAConnectionThatIsClosedBeforeItAnswersSaysSo(t *testing.T) {
+	client, err := cantonlb.NewClient(cantonlb.Config{Endpoints: []cantonlb.Endpoint{{Name: "seq1", Address: "http://" + hangingUpServer(t)}}})
+	require.NoError(t, err)
+	defer client.Close()
+	s := clientkit.Await(t, client, func(s cantonlb.Status) bool { return s.Endpoints[0].State == cantonlb.StateUnreachable })
+	assert.Equal(t, report.ReasonConnectFailed, s.Endpoints[0].Reason)
+	assert.Contains(t, s.Endpoints[0].Detail, "closed before the server answered")
+}
+
+// hangingUpServer sends its settings, reads those of the client, and closes the
+// connection.
+func hangingUpServer(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte("\x00\x00\x00\x04\x00\x00\x00\x00\x00"))
+			_, _ = io.ReadFull(conn, make([]byte, 24+9+9)) // the preface, the settings, and their acknowledgement
+			_ = conn.Close()
+		}
+	}()
+	return l.Addr().String()
 }

@@ -129,9 +129,9 @@ func dismissing(t *testing.T, takes time.Duration) (
 	stream = onServer0(t, client, time.Hour)
 	cluster.SetLatency(0, takes)
 	require.NoError(t, client.Drain("server1"))
-	by := make(chan string, 1)
+	by, cc := make(chan string, 1), client
 	go func() {
-		name, err := lbtest.ServedBy(t.Context(), client)
+		name, err := lbtest.ServedBy(t.Context(), cc)
 		assert.NoError(t, err)
 		by <- name
 	}()

@@ -158,7 +158,6 @@ func (l *Link) step(event machine.LinkEvent, err error) {
 	failed := effects.Failed && !pending
 	if failed {
 		l.failed(err)
-		l.refused = errors.Is(err, syscall.ECONNREFUSED)
 	}
 	if effects.Reset {
 		l.resetPause()
@@ -182,9 +181,16 @@ func (l *Link) step(event machine.LinkEvent, err error) {
 	l.owner.Apply(failed)
 }
 
-// failed notes why there is no connection.
+// errBrief is the error of a connection that had not proven itself when it was lost.
+var errBrief = errors.New("the connection was closed before the server answered a probe or a call")
+
+// failed notes why there is no connection. grpc has no error for one that was established.
 func (l *Link) failed(err error) {
+	if err == nil {
+		err = errBrief
+	}
 	l.why = judge.Why{Reason: explain.ConnectReason(err), Detail: cleantext.Detail(explain.ErrorText(err))}
+	l.refused = errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // retire gives up the connection, and ends a race. Calls on the connection may finish:
