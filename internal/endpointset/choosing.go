@@ -91,7 +91,7 @@ func (c *choice) members() {
 
 // observeLocked passes a change of an endpoint's condition to the choice.
 func (e *endpoint) observeLocked(was judge.Judgement) {
-	c, before, is := e.set.choice, condition(was), condition(e.was)
+	c, before, is := e.set.choice, selector.ConditionOf(was), selector.ConditionOf(e.was)
 	if c == nil || c.byID[e.id] != e || is == before {
 		return
 	}

@@ -20,6 +20,7 @@ import (
 	grpcresolver "google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/internal/explain"
+	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/internal/probes"
 	"github.com/cantonlb/cantonlb/internal/settings"
@@ -245,7 +246,7 @@ func TestStatusSaysWhatIsProbed(t *testing.T) {
 		e := &endpoint{asked: asked{healthCheck: cfg.HealthCheck}, want: wanted.Endpoint{Addrs: []grpcresolver.Address{{Addr: "a"}}}}
 		e.target, e.service = probes.NewTarget(e.want, cfg.HealthCheck)
 		assert.Equal(t, want, e.targetText())
-		assert.Equal(t, connectivity.Shutdown, connectivityOf(machine.Closed))
+		assert.Equal(t, connectivity.Shutdown, link.Connectivity(machine.Closed))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 
 	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/internal/machine"
-	"github.com/cantonlb/cantonlb/internal/selector"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -81,16 +80,6 @@ func (e *endpoint) decidedLocked(was judge.Class) {
 	if list := e.set.handover; h != list.handover && len(list.old) > 0 && e.was.Class != was {
 		list.settle()
 	}
-}
-
-// condition returns what the choice of the active endpoint needs to know of a
-// judgement. It ignores whether the endpoint is drained, which the choice knows.
-func condition(j judge.Judgement) selector.Condition {
-	return selector.Condition{Standing: standings[j.Standing], Reason: j.Reason, Claims: j.Memory.Claims}
-}
-
-var standings = [...]selector.Standing{
-	judge.Unfit: selector.Out, judge.Open: selector.Undecided, judge.Suspect: selector.Suspect, judge.Fit: selector.Fit,
 }
 
 // tellLocked emits an event for a change of the endpoint's state, if there is one.

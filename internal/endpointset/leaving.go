@@ -212,7 +212,7 @@ func (s *Set) WaitHandover(ctx context.Context) error {
 		case stopped:
 			return ErrClosed
 		case over:
-			s.pub.Now() //nolint:contextcheck // what it starts belongs to the set, not to the caller
+			s.pub.Now()
 			return nil
 		}
 		select {

@@ -81,7 +81,7 @@ func (c *conn) stuck(text string) {
 func (c *conn) listenLocked(now time.Time, n report.CallStats, base, most time.Duration) (ask bool) {
 	heard, ask := c.Listen(now, n, c.answered(), base, most)
 	if heard {
-		c.retirement.heard()
+		c.retirement.fails = 0
 	}
 	return ask
 }

@@ -31,18 +31,11 @@ func (s *Set) Connected() []Connected {
 	defer s.scope.Unlock()
 	out := make([]Connected, 0, len(s.list))
 	for _, e := range s.list {
-		if remote := e.remoteLocked(); remote != nil {
+		if remote := e.link.Remote(); remote != nil {
 			out = append(out, Connected{Name: e.name, Address: e.conn.Address.Addr, Remote: remote})
 		}
 	}
 	return out
-}
-
-func (e *endpoint) remoteLocked() net.Addr {
-	if e.link.Phase() != machine.Ready {
-		return nil
-	}
-	return e.conn.Holder.Remote()
 }
 
 // Renew makes a new connection for the endpoint with this name, and retires the old
@@ -100,7 +93,7 @@ func (e *endpoint) renewLocked(old *endpoint) {
 	old.closeLocked()
 	e.inheritLocked(old)
 	e.tellLocked(was)
-	s.teller.Logf("endpoint %q: renewed, and connected to %v", e.name, e.remoteLocked())
+	s.teller.Logf("endpoint %q: renewed, and connected to %v", e.name, e.link.Remote())
 	s.pub.Mark()
 }
 

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/checking"
-	"github.com/cantonlb/cantonlb/internal/transport"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -16,35 +15,17 @@ import (
 // gracefully refuses new connections while its last calls finish.
 //
 // A new connection may lead to another machine than the retired one, whose own may have
-// gone. So the peer of the retired connection itself is asked by a PING. That it answers
-// says nothing about the calls, which may take long. If nothing at all is received, it
-// cannot answer them either. Servers allow few pings: a peer that goes after the last one
-// is found by grpc's keepalive.
+// gone, so the peer of that is asked too: see link.Conn.Ping.
 
-const (
-	// mostAsking bounds the probes of this kind under way in one set.
-	mostAsking = 16
-	// mostPings bounds the pings of a connection while nothing is received for its calls:
-	// see transport.Holder.Ping. pingPause is between them.
-	mostPings = 2
-	pingPause = 10 * time.Second
-)
+// mostAsking bounds the probes of this kind under way in one set.
+const mostAsking = 16
 
 // retirement is what is known of a retired connection with calls in flight.
 type retirement struct {
 	asking bool      // a probe is under way
 	fails  int       // probes in a row that were not answered in time
 	ask    time.Time // when to probe again, if fails > 0
-
-	pings    int       // since something was last received for a call
-	pinged   time.Time // the last ping
-	unheeded bool      // nothing was received since
-	mark     transport.Mark
-	patience time.Duration // how long an answer may take before calls are retried elsewhere
 }
-
-// heard notes that something was received for a call.
-func (r *retirement) heard() { r.fails, r.pings = 0, 0 }
 
 // lookAtRetired checks the retired connections. The sampler calls it.
 func (x *sampler) lookAtRetired(now time.Time) {
@@ -75,44 +56,13 @@ func (x *sampler) lookAtRetired(now time.Time) {
 // heedLocked looks for the answer to a ping. If nothing is received, the calls that can
 // be retried elsewhere are, and after DeadAfter the connection is closed.
 func (c *conn) heedLocked(now time.Time) {
-	r, s := &c.retirement, c.endpoint.set
-	if !r.unheeded {
-		return
-	}
-	if signs := c.Holder.Since(r.mark); signs.Frame || signs.Draining {
-		r.unheeded = false
-		return
-	}
-	since := r.pinged
-	if s.sampler.resumed.After(since) {
-		since = s.sampler.resumed
-	}
-	switch waited := now.Sub(since); {
+	s := c.endpoint.set
+	switch waited, late := c.Unheeded(now, s.sampler.resumed); {
 	case waited >= s.cfg.DeadAfter:
 		c.closeDeadLocked(now, c.Holder.LastFrame(), report.ReasonSilence)
-	case waited >= r.patience && s.pickableLocked():
+	case late && s.pickableLocked():
 		s.scope.After(c.Rescue)
 	}
-}
-
-// ping asks the peer of the connection whether it is there, unless it was asked already.
-func (c *conn) ping(patience time.Duration) {
-	s, r := c.endpoint.set, &c.retirement
-	s.scope.Lock()
-	now := time.Now()
-	due := r.pings == 0 || r.pings < mostPings && now.Sub(r.pinged) >= pingPause
-	s.scope.Unlock()
-	if !due {
-		return
-	}
-	mark := c.Holder.Mark()
-	if !c.Holder.Ping() {
-		return
-	}
-	s.scope.Lock()
-	defer s.scope.Unlock()
-	r.pings++
-	r.pinged, r.unheeded, r.mark, r.patience = now, true, mark, patience
 }
 
 // askServer probes the server of a retired connection.
@@ -120,7 +70,7 @@ func (c *conn) askServer() {
 	s := c.endpoint.set
 	e := c.endpoint
 	timeout := checking.FallbackTimeout(e.checker.Status().Probe.Timeout)
-	c.ping(timeout)
+	c.Ping(timeout)
 	ctx, cancel := context.WithTimeout(s.scope.Context(), timeout)
 	v := (&fallback{endpoint: e, conn: c}).Probe(ctx)
 	cancel()

@@ -6,12 +6,11 @@ import (
 	"slices"
 	"time"
 
-	"google.golang.org/grpc/connectivity"
-
 	"github.com/cantonlb/cantonlb/internal/checking"
 	"github.com/cantonlb/cantonlb/internal/cleantext"
 	"github.com/cantonlb/cantonlb/internal/explain"
 	"github.com/cantonlb/cantonlb/internal/judge"
+	"github.com/cantonlb/cantonlb/internal/link"
 	"github.com/cantonlb/cantonlb/internal/machine"
 	"github.com/cantonlb/cantonlb/report"
 )
@@ -71,7 +70,7 @@ func probed(e *report.EndpointStatus, p report.ProbeStatus) {
 func (e *endpoint) statusLocked() report.EndpointStatus {
 	is := e.was
 	out := report.EndpointStatus{
-		Name: e.name, Address: e.addressText(), Weight: e.weight, Zone: e.zone, Connection: connectivityOf(e.link.Phase()),
+		Name: e.name, Address: e.addressText(), Weight: e.weight, Zone: e.zone, Connection: link.Connectivity(e.link.Phase()),
 		Active: e.set.choice != nil && e.set.choice.active == e, Priority: e.priority,
 		State: is.State, Reason: is.Reason, Detail: is.Detail, Since: e.since, Health: is.Health,
 		Eligible: is.Class == judge.Eligible, Drained: e.drained, Ejected: e.ejection.Phase != machine.Admitted, Calls: e.countsLocked(),
@@ -81,7 +80,7 @@ func (e *endpoint) statusLocked() report.EndpointStatus {
 	if c := e.set.choice; e.normalLocked() {
 		out.Passive = c.active != nil && c.active.id != e.id
 	}
-	if remote := e.remoteLocked(); remote != nil {
+	if remote := e.link.Remote(); remote != nil {
 		out.Remote = remote.String()
 	}
 	if e.link.Phase() != machine.Ready {
@@ -92,19 +91,6 @@ func (e *endpoint) statusLocked() report.EndpointStatus {
 		out.NextTry = e.link.NextTry()
 	}
 	return out
-}
-
-func connectivityOf(p machine.Phase) connectivity.State {
-	switch p {
-	case machine.Ready:
-		return connectivity.Ready
-	case machine.Connecting:
-		return connectivity.Connecting
-	case machine.Closed:
-		return connectivity.Shutdown
-	default:
-		return connectivity.TransientFailure
-	}
 }
 
 // targetText returns what is probed, as text.
@@ -132,7 +118,7 @@ func (s *Set) WaitEligible(ctx context.Context, n int) (int, error) {
 		case stopped:
 			return 0, ErrClosed
 		case have >= n && (pickable || n == 0):
-			s.pub.Now() //nolint:contextcheck // what it starts belongs to the set, not to the caller
+			s.pub.Now()
 			return have, nil
 		case n > of && of > 0:
 			return have, fmt.Errorf("cannot wait for %d healthy endpoints: the list has %d", n, of)

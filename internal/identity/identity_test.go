@@ -29,7 +29,7 @@ func TestAValidatorIsBoundedWhateverItDoes(t *testing.T) {
 		"another":   {says(identity.Mismatch, "B"), machine.SaidMismatch, "B"},
 		"undecided": {says("retry", "it starts up"), machine.SaidRetry, "it starts up"},
 		"it panics": {func(context.Context, grpc.ClientConnInterface, resolver.Endpoint) (identity.Result, string) {
-			panic("x") //nolint:forbidigo // what it is about
+			panic("x")
 		}, machine.SaidRetry, "the validator has panicked"},
 		"no answer": {func(ctx context.Context, _ grpc.ClientConnInterface, _ resolver.Endpoint) (identity.Result, string) {
 			<-ctx.Done()

@@ -26,6 +26,7 @@ type Conn struct {
 	slot    *slot            // immutable; with the SubConn
 
 	hearing
+	pings
 	ready      time.Time   // when the connection was established
 	unreported scope.Timer // ends ReportWait
 	dead       error       // why it was closed; nil if it was not

@@ -26,6 +26,9 @@ func (c *Conn) Listen(now time.Time, n report.CallStats, answered time.Time, bas
 	if at := c.Holder.LastPayload(); at.After(c.LastHeard) && at.After(answered) {
 		c.LastHeard, heard = at, true
 	}
+	if heard {
+		c.pings.count = 0
+	}
 	c.Silence, ask = c.Silence.Next(machine.SilenceSample{At: now, Heard: c.LastHeard, Begun: n.Picked, InFlight: n.InFlight}, base, most)
 	return heard, ask
 }

@@ -3,11 +3,13 @@ package link
 import (
 	"errors"
 	"fmt"
+	"net"
 	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/resolver"
 
 	"github.com/cantonlb/cantonlb/healthcheck"
@@ -112,6 +114,14 @@ func (l *Link) Close() { l.step(machine.LinkClose, nil) }
 // Phase returns the phase of the connection.
 func (l *Link) Phase() machine.Phase { return l.state.Phase }
 
+// Remote returns the remote address of the connection, nil without one.
+func (l *Link) Remote() net.Addr {
+	if l.conn == nil {
+		return nil
+	}
+	return l.conn.Holder.Remote()
+}
+
 // Addrs returns the addresses.
 func (l *Link) Addrs() []resolver.Address { return l.addrs }
 
@@ -158,6 +168,7 @@ func (l *Link) step(event machine.LinkEvent, err error) {
 	failed := effects.Failed && !pending
 	if failed {
 		l.failed(err)
+		l.refused = errors.Is(err, syscall.ECONNREFUSED)
 	}
 	if effects.Reset {
 		l.resetPause()
@@ -190,7 +201,6 @@ func (l *Link) failed(err error) {
 		err = errBrief
 	}
 	l.why = judge.Why{Reason: explain.ConnectReason(err), Detail: cleantext.Detail(explain.ErrorText(err))}
-	l.refused = errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // retire gives up the connection, and ends a race. Calls on the connection may finish:
@@ -251,4 +261,18 @@ func (l *Link) timedOut() error {
 		text += ": " + phase.Waits()
 	}
 	return errors.New(text)
+}
+
+// Connectivity returns a phase as grpc calls it.
+func Connectivity(p machine.Phase) connectivity.State {
+	switch p {
+	case machine.Ready:
+		return connectivity.Ready
+	case machine.Connecting:
+		return connectivity.Connecting
+	case machine.Closed:
+		return connectivity.Shutdown
+	default:
+		return connectivity.TransientFailure
+	}
 }

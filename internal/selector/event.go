@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cantonlb/cantonlb/internal/cleantext"
+	"github.com/cantonlb/cantonlb/internal/judge"
 	"github.com/cantonlb/cantonlb/report"
 )
 
@@ -78,6 +79,14 @@ type Condition struct {
 	// enough.
 	Claims bool
 }
+
+// ConditionOf returns the condition of a member with this judgement. Whether the member is
+// drained is not in it: the state knows that.
+func ConditionOf(j judge.Judgement) Condition {
+	return Condition{Standing: standings[j.Standing], Reason: j.Reason, Claims: j.Memory.Claims}
+}
+
+var standings = [...]Standing{judge.Unfit: Out, judge.Open: Undecided, judge.Suspect: Suspect, judge.Fit: Fit}
 
 // Kind says what an Event is.
 type Kind uint8
