@@ -50,6 +50,6 @@ func (s *Set) Background(f func(context.Context)) {
 	s.scope.Lock()
 	defer s.scope.Unlock()
 	if !s.scope.Closed() {
-		s.scope.Go(func() { f(s.scope.Context()) })
+		s.scope.GoUntilClosed(f)
 	}
 }

@@ -28,7 +28,7 @@ func (r *recertifying) start() {
 		if e.want.Identity.TLS.CertFile != "" {
 			r.runs = true
 			f := recertify.Follower[*conn]{Conns: r.conns, Certificate: creds.ClientCertificate, Renew: r.renew}
-			s.scope.Go(func() { f.Run(s.scope.Context()) })
+			s.scope.GoUntilClosed(f.Run)
 			return
 		}
 	}

@@ -24,7 +24,7 @@ func (c *choice) seek() {
 	if !x.running && !s.scope.Closed() {
 		x.running = true
 		searcher := searching.Searcher{Wanted: x.wanted, Seeks: c.seeks, Knock: c.knockAll}
-		s.scope.Go(func() { searcher.Run(s.scope.Context()) })
+		s.scope.GoUntilClosed(searcher.Run)
 	}
 	was := x.seeking
 	x.seeking = len(s.list) > 0 && !s.pickableLocked()

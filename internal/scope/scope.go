@@ -68,6 +68,9 @@ func (s *Scope) Settle() { s.calls.Wait() }
 // Go runs f in a goroutine for which Wait waits. The lock is held, and the scope open.
 func (s *Scope) Go(f func()) { s.wg.Go(f) }
 
+// GoUntilClosed runs f as Go does, with the context that ends when the scope is closed.
+func (s *Scope) GoUntilClosed(f func(context.Context)) { s.wg.Go(func() { f(s.ctx) }) }
+
 // Begin announces a goroutine that is started later. Wait waits until end is called. The
 // lock is held, and the scope open.
 func (s *Scope) Begin() (end func()) {
