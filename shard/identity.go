@@ -76,7 +76,8 @@ func (r *Router) identified(m *member, id, want, why string) {
 // otherJSON asks each eligible JSON API server of the shard for the ID of its participant.
 // It returns which one has another than want, or had it when it last said so; "" if none. A
 // server that has never said it, as those of Canton 2 or if the user of its token may not
-// ask, is trusted. At most as many are asked at a time as there may be look-ups. Only the goroutine of the look-ups calls it.
+// ask, is trusted. At most as many are asked at a time as there may be look-ups. Only the
+// goroutine of the look-ups calls it.
 func (m *member) otherJSON(ctx context.Context, want string) (why string) {
 	if m.JSON == nil {
 		return ""
