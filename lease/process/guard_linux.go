@@ -69,11 +69,13 @@ func stat(pid int) (group int, ended bool) {
 }
 
 // killBelow kills whatever a guard has started and adopted, and waits until all of that has
-// ended. The guard is stopped, or slow. When it is gone, what has left the program's group is
-// no longer to be found.
+// ended, up to goneLimit: a process that the kernel keeps in a system call does not end. The
+// guard is stopped, or slow. When it is gone, what has left the program's group is no longer
+// to be found.
 func killBelow(guard int) {
+	limit := time.Now().Add(goneLimit)
 	// A process that moves up because its parent ends may be missed once.
-	for quiet := 0; quiet < 2; quiet++ {
+	for quiet := 0; quiet < 2 && time.Now().Before(limit); quiet++ {
 		for _, pid := range below(guard) {
 			if _, ended := stat(pid); !ended {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
