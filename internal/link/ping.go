@@ -20,9 +20,9 @@ const (
 
 // pings is what is known of the pings on a connection.
 type pings struct {
-	count    int       // since something was last received for a call
 	last     time.Time // when the last one was sent
-	unheeded bool      // nothing was received since
+	count    uint8     // since something was last received for a call
+	unheeded bool      // nothing was received since the last one
 	mark     transport.Mark
 	patience time.Duration // how long an answer may take
 }
