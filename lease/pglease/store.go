@@ -74,7 +74,7 @@ func (s *Store) CreateTables(ctx context.Context) error {
 	// CREATE TABLE IF NOT EXISTS is refused without that right, even if there is nothing to create.
 	var exist bool
 	if err := s.row(ctx, existSQL, s.tables.lease, s.tables.token).Scan(&exist); err != nil || exist {
-		return wrap("looking for the tables", err)
+		return wrap("creating the tables", err)
 	}
 	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		// CREATE TABLE IF NOT EXISTS fails where two do it at once.
